@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#ifndef NATBRIDGE_ABI_H
+#define NATBRIDGE_ABI_H
+
+/*
+ * What the eBPF programs and the programs of userspace share: the keys and values of the pinned maps, limits,
+ * flags and counters. It is an on-disk format: a change of a layout needs a new NB_ABI_VERSION, which is part
+ * of the pin path (<bpffs>/natbridge/<network>/v<NB_ABI_VERSION>/<map or program>).
+ *
+ * All addresses and ports are in network byte order (__be16, __be32), all other numbers in host byte order.
+ * Padding is explicit and zero, since map keys are compared byte by byte.
+ */
+
+#include <linux/types.h>
+
+enum {
+	NB_ABI_VERSION = 1,
+	NB_MAX_PORTS = 1024, /* BR_MAX_PORTS of the kernel (net/bridge/br_private.h); slot 0 is the host */
+	NB_MAX_SERVICES = 131072, /* service ports (name and port of a Service) in one network */
+	NB_SLOT_HOST = 0,         /* slot of ports[] that means "the host's IP stack" */
+	NB_NAME_MAX = 128,        /* "namespace/name" with its NUL: two DNS labels of 63 */
+	NB_PORT_NAME_MAX = 64,    /* the name of a service port (DNS label) with its NUL */
+	NB_DEFAULT_CONNECTIONS = 262144,
+	NB_DEFAULT_FRONTENDS = 262144,
+	NB_DEFAULT_BACKENDS = 262144,
+};
+
+/* An IPv6 address, or an IPv4 address as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). One type for both families. */
+struct nb_addr {
+	__be32 w[4];
+};
+
+/* The five numbers of a connection in one direction, as on the wire. ports are 0 where the protocol has none.
+ */
+struct nb_tuple {
+	struct nb_addr src;
+	struct nb_addr dst;
+	__be16 sport;
+	__be16 dport;
+	__u8 proto; /* IPPROTO_TCP, IPPROTO_UDP */
+	__u8 pad[3];
+};
+
+/* States of a TCP connection, with the names and numbers of the kernel (enum tcp_conntrack, uapi). */
+enum nb_tcp_state {
+	NB_TCP_NONE,
+	NB_TCP_SYN_SENT,
+	NB_TCP_SYN_RECV,
+	NB_TCP_ESTABLISHED,
+	NB_TCP_FIN_WAIT,
+	NB_TCP_CLOSE_WAIT,
+	NB_TCP_LAST_ACK,
+	NB_TCP_TIME_WAIT,
+	NB_TCP_CLOSE,
+	NB_TCP_SYN_SENT2,
+	NB_TCP_STATES,
+};
+
+/* Indices of nb_settings.timeouts. The first ones are those of enum nb_tcp_state. */
+enum nb_timeout {
+	NB_TIMEOUT_TCP_RETRANS = NB_TCP_STATES,
+	NB_TIMEOUT_TCP_UNACKNOWLEDGED,
+	NB_TIMEOUT_UDP,
+	NB_TIMEOUT_UDP_STREAM,
+	NB_TIMEOUT_ICMP,
+	NB_TIMEOUT_GENERIC,
+	NB_TIMEOUTS,
+};
+
+enum nb_conn_flags {
+	NB_CONN_REPLY = 1 << 0,      /* entry of the direction that the backend sends; else the client's */
+	NB_CONN_SEEN_REPLY = 1 << 1, /* a packet of the reply direction was seen */
+	NB_CONN_ASSURED = 1 << 2,    /* as the kernel's IPS_ASSURED: never evicted for a new connection */
+	NB_CONN_AT_EGRESS =
+		1 << 3, /* this direction is met by nb_to_pod (comes through the host), not nb_from_pod */
+	NB_CONN_SERVICE = 1 << 4, /* made by a frontend; else a tracked direct connection to a backend */
+	NB_CONN_NAT = 1 << 5,     /* packets are rewritten; else only tracked and passed */
+	NB_CONN_HAIRPIN = 1 << 6, /* client and backend are one pod */
+	NB_CONN_STEADY = 1 << 7,  /* nothing but the lifetime can change by a packet without SYN, FIN, RST */
+	NB_CONN_FIXED_TIMEOUT = 1 << 8, /* timeout is that of the last unanswered or retransmitted segment */
+};
+
+/*
+ * One direction of a tracked connection. Key: the tuple as that direction's sender sends it. src .. dport is
+ * the same tuple as the receiver gets it; swapped, it is the key of the other direction's entry.
+ *
+ * The client's entry (without NB_CONN_REPLY) is the record of the connection: state, flags and lifetime are
+ * changed there first. Those of the reply entry are a copy that only says "nothing to do" (NB_CONN_STEADY) or
+ * "look there".
+ */
+struct nb_conn {
+	struct nb_addr src;
+	struct nb_addr dst;
+	__be16 sport;
+	__be16 dport;
+	__u32 in_ifindex; /* the port where packets of this direction appear; elsewhere the entry does not
+			     match */
+	__u32 out_gen;    /* generation of ports[out_slot] when the entry was made */
+	__u16 out_slot;   /* ports[] index of the receiver, or NB_SLOT_HOST */
+	__u16 flags;      /* enum nb_conn_flags */
+	__u32 expires;    /* tick at which the entry is dead */
+	__u32 created;    /* tick of the first packet */
+	__u32 ring;       /* index in ring[]: the place that the connection occupies */
+	__u32 service;    /* index in epochs[], for NB_CONN_SERVICE */
+	__u32 epoch;      /* epochs[service] when the backend was last known to be eligible */
+	__u32 csum_addr;  /* difference that the rewrite makes to a one's complement sum: addresses */
+	__u32 csum_port;  /* the same: ports */
+	__u8 state;       /* enum nb_tcp_state; 0 for UDP */
+	__u8 last_index;  /* TCP: kind of the segment that was ignored last (enum nb_tcp_kind), see bpf/tcp.h
+			   */
+	__u8 last_dir;    /* and its direction */
+	__u8 retrans;
+	__u32 last_seq;
+	__u32 last_ack; /* acknowledgement number of the newest segment of this direction (host byte order) */
+};
+
+/* What a destination address, port and protocol is known as: a frontend, a backend of one, or both. */
+struct nb_frontend_key {
+	struct nb_addr addr;
+	__be16 port;
+	__u8 proto;
+	__u8 pad;
+};
+
+enum nb_frontend_flags {
+	NB_FRONTEND_SERVICE = 1 << 0, /* a frontend: set .. digest are valid */
+	NB_FRONTEND_BACKEND = 1 << 1, /* a backend of some frontend: direct connections to it are tracked */
+};
+
+struct nb_frontend {
+	__u32 flags;    /* enum nb_frontend_flags */
+	__u32 set;      /* first half of the key of its backends in backends[] */
+	__u32 count;    /* number of backends: indices 0 .. count - 1 */
+	__u32 service;  /* index in epochs[]: one for each service port, shared by all its addresses */
+	__u32 affinity; /* seconds of ClientIP affinity, 0: none */
+	__u32 refs;     /* userspace only: in how many sets this backend stands */
+	__u64 digest;   /* userspace only: of the set's content, so that a diff need not read it */
+};
+
+/* A set of backends is written whole under a new number, then the frontend is switched to it by one update.
+ */
+struct nb_backend_key {
+	__u32 set;
+	__u32 index;
+};
+
+struct nb_backend {
+	struct nb_addr addr;
+	__be16 port;
+	__u16 flags; /* 0 */
+};
+
+/* Userspace only: which frontends a Service owns. index counts from 0 without gaps. */
+struct nb_service_key {
+	char name[NB_NAME_MAX]; /* "namespace/name", NUL-padded */
+	__u32 index;
+};
+
+struct nb_service_entry {
+	struct nb_frontend_key frontend;
+	char port_name[NB_PORT_NAME_MAX];
+	__u32 origin; /* enum nb_service_origin: who gave it, so that one source does not remove another's */
+};
+
+enum nb_service_origin {
+	NB_ORIGIN_APPLY,  /* natbridgectl service apply, or the agent */
+	NB_ORIGIN_CONFIG, /* serviceProxy.services of the network config */
+};
+
+enum nb_port_flags {
+	NB_PORT_NO_FAST_PATH =
+		1 << 0,            /* packets to and from it go through the host's stack (traffic shaping) */
+	NB_PORT_ISOLATED = 1 << 1, /* bridge port flag "isolated": no traffic to other isolated ports */
+};
+
+/*
+ * A pod's port, by slot. A change of gen makes every entry that leads to the slot dead at its next packet, so
+ * that nothing has to be searched when a pod goes. ifindex 0: free. gen is kept over all uses of a slot.
+ */
+struct nb_port {
+	__u32 ifindex; /* of the host-side veth */
+	__u32 gen;
+	__u8 mac[6]; /* of the pod's end */
+	__u16 flags; /* enum nb_port_flags */
+	__u64 owner; /* userspace only: hash of container id and interface name */
+};
+
+/* An address of a pod. Key: struct nb_addr. */
+struct nb_endpoint {
+	__u32 slot; /* in ports[] */
+	__u32 pad;
+	struct nb_addr gateway; /* source that the pod sees for connections to itself; all zero: none */
+};
+
+/* What programs and userspace change at run time without a reload (pinned as "settings"). */
+struct nb_settings {
+	__u32 timeouts[NB_TIMEOUTS]; /* ticks, by enum nb_tcp_state and enum nb_timeout */
+	__u8 bridge_mac[6];
+	__u16 fast_path; /* 0: everything goes through the host's stack */
+	__u32 bridge_ifindex;
+	__u32 next_set;     /* userspace only, under the lock: number of the next backend set */
+	__u32 next_service; /* userspace only: where to look for the next free service index */
+};
+
+/* Why a packet was dropped, and what else is counted. Names: nb_counter_name() in lib. */
+enum nb_counter {
+	NB_COUNT_NONE,   /* never counted: "continue" */
+	NB_COUNT_INSERT, /* connection entered into the table */
+	NB_COUNT_INSERT_FAILED,
+	NB_COUNT_CLASH_RESOLVE, /* lost a race and took over the winner's entry */
+	NB_COUNT_EARLY_DROP,    /* unanswered or closing connection gave way to a new one */
+	NB_COUNT_RECLAIMED,     /* expired connection taken out of the table */
+	NB_COUNT_PORT_CHANGED,  /* client port changed because of a clash */
+	NB_COUNT_REPAIRED,      /* half of a pair was missing and made anew */
+	NB_DROP_FIRST,
+	NB_DROP_TABLE_FULL = NB_DROP_FIRST,
+	NB_DROP_NO_BACKEND,
+	NB_DROP_NO_PORT,      /* no free source port for a clash */
+	NB_DROP_NOT_ITS_PORT, /* answer of a connection from another port than its backend's */
+	NB_DROP_INVALID,      /* TCP flags that cannot start a connection, to a frontend */
+	NB_DROP_FRAGMENT,     /* fragment of a datagram to or from a frontend that cannot be translated */
+	NB_DROP_ISOLATED,     /* both ports have the bridge port flag isolated */
+	NB_DROP_GONE,         /* the receiver's port is gone */
+	NB_DROP_NO_GATEWAY,   /* connection to itself, and no address of the bridge to show as its source */
+	NB_DROP_WRITE,        /* headers could not be made writable */
+	NB_COUNTERS,
+};
+
+/* Global scratch of the programs (pinned as "runtime"). */
+struct nb_runtime {
+	__u64 ring_cursor; /* connections that ever asked for a place in ring[] */
+};
+
+#ifndef __cplusplus
+_Static_assert(sizeof(struct nb_addr) == 16, "nb_addr");
+_Static_assert(sizeof(struct nb_tuple) == 40, "nb_tuple");
+_Static_assert(sizeof(struct nb_conn) == 88, "nb_conn");
+_Static_assert(sizeof(struct nb_frontend_key) == 20, "nb_frontend_key");
+_Static_assert(sizeof(struct nb_frontend) == 32, "nb_frontend");
+_Static_assert(sizeof(struct nb_backend) == 20, "nb_backend");
+_Static_assert(sizeof(struct nb_service_key) == 132, "nb_service_key");
+_Static_assert(sizeof(struct nb_service_entry) == 88, "nb_service_entry");
+_Static_assert(sizeof(struct nb_port) == 24, "nb_port");
+_Static_assert(sizeof(struct nb_endpoint) == 24, "nb_endpoint");
+#endif
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_DATAPATH_H
+#define NATBRIDGE_DATAPATH_H
+
+/*
+ * The datapath of one network: two eBPF programs and their maps, pinned in
+ * <bpffs>/natbridge/<network>/v<NB_ABI_VERSION>/. The first ADD loads and pins it, later callers open the
+ * pins. It is opened by path alone: nothing here loads or verifies a program except nb_datapath_ensure().
+ */
+
+#include <natbridge/abi.h>
+#include <natbridge/error.h>
+
+#include <stdbool.h>
+
+enum nb_map {
+	NB_MAP_CONNTRACK, /* struct nb_tuple -> struct nb_conn */
+	NB_MAP_RING,      /* __u32 -> struct nb_tuple: the client's tuple of each connection */
+	NB_MAP_FRONTENDS, /* struct nb_frontend_key -> struct nb_frontend */
+	NB_MAP_BACKENDS,  /* struct nb_backend_key -> struct nb_backend */
+	NB_MAP_EPOCHS,    /* __u32 service -> __u32 */
+	NB_MAP_SERVICES,  /* struct nb_service_key -> struct nb_service_entry; userspace only */
+	NB_MAP_ENDPOINTS, /* struct nb_addr -> struct nb_endpoint */
+	NB_MAP_PORTS,     /* __u32 slot -> struct nb_port */
+	NB_MAP_LINKS,     /* __u32 ifindex -> __u32 slot */
+	NB_MAP_COUNTERS,  /* enum nb_counter -> __u64, per CPU */
+	NB_MAP_SETTINGS,  /* __u32 0 -> struct nb_settings */
+	NB_MAP_RUNTIME,   /* __u32 0 -> struct nb_runtime */
+	NB_MAPS,
+};
+
+enum nb_prog {
+	NB_PROG_FROM_POD,
+	NB_PROG_TO_POD,
+	NB_PROGS,
+};
+
+struct nb_datapath {
+	char dir[512]; /* of its pins */
+	int lock_fd;   /* flock on <bpffs>/natbridge; see nb_datapath_ensure() */
+	int map_fd[NB_MAPS];
+	int prog_fd[NB_PROGS];
+};
+
+/* Sizes of the maps, fixed when a datapath is loaded. */
+struct nb_limits {
+	__u32 connections; /* 1024 .. 2^23 */
+	__u32 frontends;   /* frontends and backends' own addresses together */
+	__u32 backends;
+};
+
+struct nb_datapath_config {
+	const char *bpffs;       /* NULL: NATBRIDGE_BPFFS, or /sys/fs/bpf */
+	const char *network;     /* checked by the caller (CNI name pattern) */
+	struct nb_limits limits; /* 0: the default */
+};
+
+/* The bpffs root in force: bpffs if not NULL, else $NATBRIDGE_BPFFS if set and not empty, else /sys/fs/bpf.
+ */
+const char *nb_bpffs_root(const char *bpffs);
+
+/*
+ * Opens the datapath of config->network, loading and pinning it first if it is not there; bpffs is mounted at
+ * its root if it is not. Takes the lock of the bpffs root and keeps it until nb_datapath_close(): whoever
+ * holds it may change services, ports and endpoints. Settings of a new datapath are the defaults.
+ */
+int nb_datapath_ensure(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err);
+
+/*
+ * Opens an existing datapath. -ENOENT (and *err) if nothing is pinned. With lock the lock is taken as above;
+ * else reading only: lock_fd stays -1.
+ */
+int nb_datapath_open(const char *bpffs, const char *network, bool lock, struct nb_datapath *dp,
+		     struct nb_error *err);
+
+/* Closes what is open; a zeroed or closed *dp is fine. For nb_cleanup(). */
+void nb_datapath_close(struct nb_datapath *dp);
+
+/* What a struct nb_datapath must hold before it is opened. */
+#define NB_DATAPATH_INIT                                                                                     \
+	{                                                                                                    \
+		.lock_fd = -1, .map_fd = { [0 ... NB_MAPS - 1] = -1 }, .prog_fd = {                          \
+			[0 ... NB_PROGS - 1] = -1                                                            \
+		}                                                                                            \
+	}
+
+/* Calls fn for each network that has pins below bpffs, in no order, until fn returns not 0; returns that. */
+int nb_datapath_each(const char *bpffs, int (*fn)(const char *network, void *arg), void *arg,
+		     struct nb_error *err);
+
+/* Removes all pins of the network. Attached programs go on until their port is gone. No pins: 0. */
+int nb_datapath_unpin(const char *bpffs, const char *network, struct nb_error *err);
+
+/* Whether the kernel lets us load programs and the bpffs root is usable; loads nothing, writes nothing
+ * (STATUS). */
+int nb_datapath_probe(const char *bpffs, struct nb_error *err);
+
+/*
+ * Attaches both programs to the host-side veth: tcx where the kernel has it, else clsact. Idempotent. The
+ * attachment lives and dies with the link. ifindex in the caller's network namespace.
+ */
+int nb_datapath_attach(const struct nb_datapath *dp, unsigned int ifindex, struct nb_error *err);
+
+/* Detaches our programs from the link; not attached: 0. Others' programs are left alone. */
+int nb_datapath_detach(const struct nb_datapath *dp, unsigned int ifindex, struct nb_error *err);
+
+/* 0 if both programs of *dp are attached to the link; else -ENOENT and *err says which is not. */
+int nb_datapath_attached(const struct nb_datapath *dp, unsigned int ifindex, struct nb_error *err);
+
+/* Name of a map's pin ("conntrack"), and of a program's ("nb_from_pod"). */
+const char *nb_map_name(enum nb_map map);
+const char *nb_prog_name(enum nb_prog prog);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_SERVICE_H
+#define NATBRIDGE_SERVICE_H
+
+/*
+ * The plain model of services that stands between their sources (Kubernetes objects, network config) and the
+ * maps: sources fill a struct nb_services, nb_service_apply() makes the maps equal to it, nb_service_read()
+ * fills one from the maps. No JSON here.
+ */
+
+#include <natbridge/datapath.h>
+
+#include <stddef.h>
+
+struct nb_service_backend {
+	struct nb_addr addr;
+	__be16 port;
+};
+
+/* One frontend: an address, port and protocol of a Service, with the backends that may be used. */
+struct nb_service {
+	char name[NB_NAME_MAX];           /* "namespace/name" */
+	char port_name[NB_PORT_NAME_MAX]; /* "" if the port has none */
+	struct nb_frontend_key key;
+	__u32 affinity; /* seconds, 0: none */
+	enum nb_service_origin origin;
+	size_t n_backends;
+	struct nb_service_backend *backends; /* owned; sorted by address and port, no doubles */
+};
+
+struct nb_services {
+	size_t n;
+	struct nb_service *items; /* owned; sorted by name, then port and protocol, then address */
+};
+
+void nb_services_free(struct nb_services *services); /* for nb_cleanup(); leaves it empty */
+
+/* Sorts items and backends and drops double backends. Two items with one key: an error that names both. */
+int nb_services_normalize(struct nb_services *services, struct nb_error *err);
+
+/* What an apply did, or would do. */
+struct nb_service_changes {
+	size_t services; /* Services (namespace/name) in force afterwards */
+	size_t frontends;
+	size_t backends;
+	size_t added, changed, removed; /* frontends */
+	unsigned int map_writes;        /* elements written or deleted */
+};
+
+/*
+ * Makes the frontends of that origin equal to *services (normalized). Only what differs is written: a changed
+ * set beside the old one, then the frontend switched by one update, then the old set removed. On failure what
+ * was written so far is consistent (no packet sees half a set) and *err says what is missing. Frontends of
+ * the other origin are kept; one key claimed by both is an error. A set too large for the maps is refused
+ * before anything is written. Needs the lock.
+ */
+int nb_service_apply(const struct nb_datapath *dp, const struct nb_services *services,
+		     enum nb_service_origin origin, struct nb_service_changes *changes, struct nb_error *err);
+
+/*
+ * Like nb_service_apply(), but only for the Services (names) that stand in *services; all others are kept.
+ * Costs what changed, however many services there are.
+ */
+int nb_service_update(const struct nb_datapath *dp, const struct nb_services *services,
+		      enum nb_service_origin origin, struct nb_service_changes *changes,
+		      struct nb_error *err);
+
+/* Removes the Service "namespace/name", whatever its origin. -ENOENT if there is none. */
+int nb_service_delete(const struct nb_datapath *dp, const char *name, struct nb_service_changes *changes,
+		      struct nb_error *err);
+
+/* All frontends of the maps, normalized. */
+int nb_service_read(const struct nb_datapath *dp, struct nb_services *services, struct nb_error *err);
+
+#endif

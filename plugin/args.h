@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_PLUGIN_ARGS_H
+#define NATBRIDGE_PLUGIN_ARGS_H
+
+/* The CNI_* environment as checked, plain data (SPEC.md, "Parameters"). */
+
+#include <natbridge/error.h>
+
+#include <net/if.h>
+#include <stdbool.h>
+
+enum nb_command {
+	NB_CMD_ADD,
+	NB_CMD_DEL,
+	NB_CMD_CHECK,
+	NB_CMD_GC,
+	NB_CMD_STATUS,
+	NB_CMD_VERSION,
+};
+
+struct nb_args {
+	enum nb_command command;
+	const char *container_id; /* of the environment, not owned; "" where the command needs none */
+	const char *netns;        /* "" if absent (DEL) */
+	char ifname[IFNAMSIZ];
+	const char *path; /* CNI_PATH */
+	bool has_mac;     /* MAC= of CNI_ARGS */
+	unsigned char mac[6];
+	bool netns_override; /* CNI_NETNS_OVERRIDE: CNI_NETNS may be the own namespace */
+};
+
+/* Reads and checks the variables that the command needs. Code 4 names all that are missing or wrong. */
+int nb_args_read(struct nb_args *args, struct nb_error *err);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_PLUGIN_RESULT_H
+#define NATBRIDGE_PLUGIN_RESULT_H
+
+/* The CNI result as plain data, and its JSON in the shape of each spec version (0.1.0 to 1.1.0). */
+
+#include <natbridge/abi.h>
+#include <natbridge/error.h>
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "conf.h"
+
+struct nb_result_if {
+	char name[IFNAMSIZ];
+	unsigned char mac[6];
+	bool has_mac;
+	unsigned int mtu; /* 0: left out */
+	char *sandbox;    /* NULL: on the host */
+};
+
+struct nb_result_ip {
+	struct nb_addr addr;
+	unsigned int prefix_len;
+	bool has_gateway;
+	struct nb_addr gateway;
+	int interface; /* index in interfaces, -1: none */
+};
+
+struct nb_result_route {
+	struct nb_addr dst;
+	unsigned int prefix_len;
+	bool has_gw;
+	struct nb_addr gw;
+	unsigned int mtu, advmss; /* 0: not given */
+	bool has_priority, has_table, has_scope;
+	unsigned int priority, table, scope;
+};
+
+struct nb_result {
+	size_t n_interfaces, n_ips, n_routes;
+	struct nb_result_if *interfaces;
+	struct nb_result_ip *ips;
+	struct nb_result_route *routes;
+	struct nb_dns dns;
+};
+
+void nb_result_free(struct nb_result *result); /* for nb_cleanup() */
+
+/* From a result of any supported version (IPAM's answer, prevResult); every field is checked. */
+int nb_result_from_json(const struct cJSON *json, struct nb_result *result, struct nb_error *err);
+
+/* To the shape of cni_version; the caller frees with cJSON_Delete(). NULL and *err on failure. */
+struct cJSON *nb_result_to_json(const struct nb_result *result, const char *cni_version,
+				struct nb_error *err);
+
+#endif
