@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# natbridge. "make help" lists the targets. Sources are found by wildcard: a new file in lib/, plugin/, cli/, test/unit/ or
+# test/bpf/ needs no change here. Everything that is made lands in build/.
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := all
+
+CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+CLANG   ?= clang
+BPFTOOL ?= bpftool
+PKG_CONFIG ?= pkg-config
+PREFIX  ?= /usr/local
+CNI_BIN_DIR ?= /opt/cni/bin
+# Where deps puts cnitool and the reference plugins, which only the demo, the tests and the bench use.
+TEST_BIN_DIR ?= /opt/natbridge-test/bin
+
+B := build
+# bpftool lives where an ordinary user's PATH does not lead.
+export PATH := $(PATH):/usr/sbin:/sbin
+export TEST_BIN_DIR
+
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(Q),@printf '  %-8s %s\n' $(1) $(patsubst $(B)/%,%,$(2)))
+
+PACKAGES := libbpf libmnl libcjson libnftables yaml-0.1
+# Asked once, and not before a recipe needs it: "make help" and "make deps" work without pkg-config.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PKG_LIBS)
+CMOCKA_LIBS = $(eval CMOCKA_LIBS := $$(shell $(PKG_CONFIG) --libs cmocka))$(CMOCKA_LIBS)
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla
+HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection
+CPPFLAGS += -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -Iinclude -I$(B) -I.
+CFLAGS ?= -O2 -g
+override CFLAGS += -std=gnu11 $(WARNINGS) $(HARDENING)
+LDFLAGS += -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+BPF_CFLAGS := -O2 -g -std=gnu11 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Iinclude -I/usr/include/$(shell uname -m)-linux-gnu
+
+objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
+LIB_OBJ    := $(call objects,$(wildcard lib/*.c))
+PLUGIN_OBJ := $(call objects,$(wildcard plugin/*.c))
+CLI_OBJ    := $(call objects,$(wildcard cli/*.c))
+UNIT_SRC   := $(wildcard test/unit/test_*.c)
+UNIT_BIN   := $(patsubst test/unit/%.c,$(B)/test/unit/%,$(UNIT_SRC))
+UNIT_HELP  := $(call objects,$(filter-out $(UNIT_SRC),$(wildcard test/unit/*.c)))
+BPF_TEST   := $(call objects,$(wildcard test/bpf/*.c))
+BPF_TEST_BIN := $(if $(BPF_TEST),$(B)/test/bpf)
+# Programs of one file each that the scenarios and the bench run: test/netns/tool.c -> build/test/netns/tool
+TOOL_BIN   := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c))
+PROGRAMS   := $(B)/natbridge $(B)/natbridgectl
+
+.PHONY: all deps demo test test-unit test-bpf test-netns test-programs bench lint format compile_commands.json install uninstall \
+	clean help tools
+
+all: $(PROGRAMS) ## build build/natbridge and build/natbridgectl (no root, no network)
+
+$(B)/natbridge: $(PLUGIN_OBJ) $(B)/libnatbridge.a
+$(B)/natbridgectl: $(CLI_OBJ) $(B)/libnatbridge.a
+$(PROGRAMS):
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+# Archives, so that a program or a test holds only what it uses.
+$(B)/libnatbridge.a: $(LIB_OBJ)
+$(B)/test/libplugin.a: $(filter-out %/main.o,$(PLUGIN_OBJ))
+$(B)/test/libcli.a: $(filter-out %/main.o,$(CLI_OBJ))
+$(B)/libnatbridge.a $(B)/test/libplugin.a $(B)/test/libcli.a:
+	$(call say,AR,$@)
+	@mkdir -p $(@D) && rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(B)/obj/%.o: %.c | tools
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The eBPF programs: object -> linked without DWARF -> skeleton, which carries the object inside lib/datapath.o.
+$(B)/obj/bpf/%.bpf.o: bpf/%.bpf.c | tools
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/%.bpf.o: $(B)/obj/bpf/%.bpf.o
+	$(call say,BPFLINK,$@)
+	$(Q)$(BPFTOOL) gen object $@ $<
+
+$(B)/%.skel.h: $(B)/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+$(B)/obj/lib/datapath.o $(BPF_TEST): $(B)/natbridge.skel.h
+
+# Tests
+$(UNIT_BIN): $(B)/test/unit/%: $(B)/obj/test/unit/%.o $(UNIT_HELP) $(B)/test/libplugin.a $(B)/test/libcli.a $(B)/libnatbridge.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CMOCKA_LIBS)
+
+$(B)/test/bpf: $(BPF_TEST) $(B)/libnatbridge.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CMOCKA_LIBS)
+
+$(TOOL_BIN): $(B)/test/%: $(B)/obj/test/%.o
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+test-programs: all $(UNIT_BIN) $(BPF_TEST_BIN) $(TOOL_BIN) ## build everything that the tests run, and run nothing
+
+test: deps test-programs ## install what is missing, build, and run every test that this machine can run (root)
+	@scripts/run-tests.sh unit bpf netns
+
+test-unit: $(UNIT_BIN) ## unit tests only (no root)
+	@scripts/run-tests.sh unit
+
+test-bpf: $(BPF_TEST_BIN) ## packet tests of the eBPF programs only (root)
+	@scripts/run-tests.sh bpf
+
+test-netns: all $(TOOL_BIN) ## scenarios in network namespaces only (root); T="file.bats ..." picks some
+	@scripts/run-tests.sh netns
+
+demo: deps all $(TOOL_BIN) ## install what is missing, build, and show the main job in network namespaces (root)
+	@examples/demo.sh
+
+bench: deps all $(TOOL_BIN) ## side-by-side figures, as ratios (root)
+	@scripts/bench.sh
+
+# Tools and libraries of the build. With a goal that may install them, they are installed first.
+tools:
+	@for t in $(CC) $(CLANG) $(BPFTOOL) $(PKG_CONFIG) ar; do \
+		command -v $$t >/dev/null || { echo "make: $$t is missing; run: sudo make deps" >&2; exit 1; }; done
+	@for p in $(PACKAGES); do \
+		$(PKG_CONFIG) --exists $$p || { echo "make: the library $$p is missing; run: sudo make deps" >&2; exit 1; }; done
+ifneq ($(filter demo test bench,$(MAKECMDGOALS)),)
+tools: deps
+endif
+
+deps: ## install what building and testing need (Debian 12; root, if anything is missing)
+	@scripts/deps.sh all
+
+# Checks
+C_FILES := $(wildcard lib/*.[ch] plugin/*.[ch] cli/*.[ch] bpf/*.[ch] include/natbridge/*.h test/*/*.[ch])
+
+lint: tools $(B)/natbridge.skel.h ## formatting, clang-tidy, shellcheck, headers alone, gcc and clang warnings, licence lines
+	@CC='$(CC)' CLANG='$(CLANG)' CPPFLAGS='$(CPPFLAGS) $(PKG_CFLAGS)' CFLAGS='$(CFLAGS)' BPF_CFLAGS='$(BPF_CFLAGS)' scripts/lint.sh
+
+format: ## clang-format all C files in place
+	$(Q)clang-format -i $(C_FILES)
+
+C_SOURCES := $(filter-out bpf/%,$(filter %.c,$(C_FILES)))
+compile_commands.json: ## for editors and clang-tidy
+	$(Q){ printf '['; sep=; \
+	for f in $(C_SOURCES); do printf '%s\n{"directory":"%s","file":"%s","command":"%s"}' "$$sep" '$(CURDIR)' "$$f" \
+		"$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -c $$f"; sep=,; done; \
+	for f in $(wildcard bpf/*.bpf.c); do printf '%s\n{"directory":"%s","file":"%s","command":"%s"}' "$$sep" '$(CURDIR)' "$$f" \
+		"$(CLANG) $(BPF_CFLAGS) -c $$f"; sep=,; done; printf ']\n'; } > $@
+
+install: all ## install to $(DESTDIR)$(CNI_BIN_DIR) and $(DESTDIR)$(PREFIX)/bin
+	install -D -m 0755 $(B)/natbridge $(DESTDIR)$(CNI_BIN_DIR)/natbridge
+	install -D -m 0755 $(B)/natbridgectl $(DESTDIR)$(PREFIX)/bin/natbridgectl
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(CNI_BIN_DIR)/natbridge $(DESTDIR)$(PREFIX)/bin/natbridgectl
+
+clean: ## remove build/ and compile_commands.json
+	rm -rf $(B) compile_commands.json
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z][a-z_.-]*:.*## / { printf "  %-22s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@printf '\n  V=1 shows the commands; CC, CLANG, CFLAGS, PREFIX, DESTDIR and CNI_BIN_DIR can be set.\n'
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
