@@ -29,7 +29,7 @@ int nb_fail(struct nb_error *err, enum nb_code code, int errnum, const char *fmt
 int nb_wrap(struct nb_error *err, const char *fmt, ...)
 {
 	char context[NB_ERROR_MSG_MAX];
-	char whole[2 * NB_ERROR_MSG_MAX];
+	char whole[2 * NB_ERROR_MSG_MAX + 2];
 	va_list ap;
 
 	if (!err)
