@@ -1,0 +1,128 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Installs what is missing of the tools that natbridge is built and tested with. Debian 12; root only if something is
+# missing. Usage: deps.sh [build | all]. "build" is what make needs, "all" also what the tests, the demo and the bench need.
+set -euo pipefail
+
+TEST_BIN_DIR=${TEST_BIN_DIR:-/opt/natbridge-test/bin}
+# The newest releases when this was written; cnitool 1.3.0 is the first that knows GC and STATUS.
+CNITOOL=github.com/containernetworking/cni/cnitool@v1.3.0
+PLUGINS=github.com/containernetworking/plugins/plugins@v1.9.1
+# What go.mod of those plugins asks for, and the toolchain that is fetched where Debian's is older.
+GO_NEEDED=1.24
+GO_VERSION=1.24.13
+
+BUILD_PACKAGES=(make gcc libc6-dev clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libcjson-dev
+	libnftables-dev libyaml-dev pkg-config)
+TEST_PACKAGES=(libcmocka-dev bats bats-assert bats-support clang-format clang-tidy shellcheck iproute2 iptables nftables
+	tcpdump socat conntrack ethtool jq python3-scapy strace iputils-ping procps util-linux ca-certificates)
+TEST_PLUGINS=(main/bridge main/ptp ipam/host-local ipam/static meta/portmap meta/bandwidth meta/firewall meta/tuning main/loopback)
+
+export PATH=$PATH:/usr/sbin:/sbin:/usr/local/go/bin
+
+die() {
+	echo "deps: $*" >&2
+	exit 1
+}
+
+need_root() {
+	[ "$(id -u)" = 0 ] || die "missing: $*; run: sudo make deps"
+}
+
+missing_packages() {
+	local installed
+	installed=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' "$@" 2>/dev/null | awk '$1 == "ii" { print $2 }' || true)
+	printf '%s\n' "$@" | grep -vxF "$installed" || true
+}
+
+ensure_packages() {
+	local missing
+	mapfile -t missing < <(missing_packages "$@")
+	[ ${#missing[@]} -gt 0 ] || return 0
+	need_root "${missing[*]}"
+	echo "deps: installing ${missing[*]}"
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get -qq update || die "apt-get update failed"
+	apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null || die "apt-get install ${missing[*]} failed"
+}
+
+# Whether dotted version $1 is at least $2.
+version_ge() {
+	[ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]
+}
+
+go_version() {
+	"$1" env GOVERSION 2>/dev/null | sed 's/^go//; s/[^0-9.].*//'
+}
+
+# Prints the path of a Go that is new enough; where there is none, Debian's fetches one as a module, as Go itself does
+# since 1.21 (https://go.dev/doc/toolchain).
+find_go() {
+	local go found dir
+	go=$(command -v go || true)
+	if [ -z "$go" ]; then
+		ensure_packages golang-go >&2
+		go=$(command -v go)
+	fi
+	found=$(go_version "$go")
+	if version_ge "${found:-0}" "$GO_NEEDED"; then
+		echo "$go"
+		return
+	fi
+	echo "deps: $go is Go ${found:-of unknown version}, older than the $GO_NEEDED that $PLUGINS needs; fetching Go $GO_VERSION" >&2
+	dir=$(fetch_go "$go") || die "Go $GO_VERSION cannot be fetched; install Go $GO_NEEDED or newer and put it in PATH"
+	echo "$dir/bin/go"
+}
+
+fetch_go() {
+	local module dir
+	module=golang.org/toolchain@v0.0.1-go$GO_VERSION.linux-$(dpkg --print-architecture)
+	dir=$(cd / && "$1" mod download -json "$module" | sed -n 's/.*"Dir": "\(.*\)",*/\1/p')
+	[ -n "$dir" ] || return 1
+	# A module's files come without the x bit and read-only.
+	find "$dir/bin" "$dir/pkg/tool" -type f -exec chmod 0755 {} + || return 1
+	echo "$dir"
+}
+
+missing_plugins() {
+	local plugin
+	for plugin in cnitool "${TEST_PLUGINS[@]}"; do
+		[ -x "$TEST_BIN_DIR/${plugin##*/}" ] || echo "$plugin"
+	done
+}
+
+ensure_plugins() {
+	local missing go plugin modules=()
+	mapfile -t missing < <(missing_plugins)
+	[ ${#missing[@]} -gt 0 ] || return 0
+	need_root "${missing[*]} in $TEST_BIN_DIR"
+	go=$(find_go)
+	echo "deps: building ${missing[*]} into $TEST_BIN_DIR"
+	mkdir -p "$TEST_BIN_DIR"
+	for plugin in "${missing[@]}"; do
+		[ "$plugin" = cnitool ] || modules+=("${PLUGINS%@*}/$plugin@${PLUGINS#*@}")
+	done
+	[[ " ${missing[*]} " != *" cnitool "* ]] || go_install "$go" "$CNITOOL"
+	[ ${#modules[@]} -eq 0 ] || go_install "$go" "${modules[@]}"
+}
+
+go_install() {
+	local go=$1
+	shift
+	(cd / && GOBIN=$TEST_BIN_DIR GOTOOLCHAIN=local CGO_ENABLED=0 GOFLAGS='' "$go" install -trimpath "$@") ||
+		die "$go install $* failed"
+}
+
+case ${1:-all} in
+build)
+	ensure_packages "${BUILD_PACKAGES[@]}"
+	;;
+all)
+	ensure_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
+	ensure_plugins
+	;;
+*)
+	die "unknown argument '$1'; it is build or all"
+	;;
+esac
