@@ -77,7 +77,6 @@ enum nb_conn_flags {
 	NB_CONN_NAT = 1 << 5,     /* packets are rewritten; else only tracked and passed */
 	NB_CONN_HAIRPIN = 1 << 6, /* client and backend are one pod */
 	NB_CONN_STEADY = 1 << 7,  /* nothing but the lifetime can change by a packet without SYN, FIN, RST */
-	NB_CONN_FIXED_TIMEOUT = 1 << 8, /* timeout is that of the last unanswered or retransmitted segment */
 };
 
 /*
@@ -93,22 +92,22 @@ struct nb_conn {
 	struct nb_addr dst;
 	__be16 sport;
 	__be16 dport;
-	__u32 in_ifindex; /* the port where packets of this direction appear; elsewhere the entry does not
-			     match */
-	__u32 out_gen;    /* generation of ports[out_slot] when the entry was made */
-	__u16 out_slot;   /* ports[] index of the receiver, or NB_SLOT_HOST */
-	__u16 flags;      /* enum nb_conn_flags */
-	__u32 expires;    /* tick at which the entry is dead */
-	__u32 created;    /* tick of the first packet */
-	__u32 ring;       /* index in ring[]: the place that the connection occupies */
-	__u32 service;    /* index in epochs[], for NB_CONN_SERVICE */
-	__u32 epoch;      /* epochs[service] when the backend was last known to be eligible */
-	__u32 csum_addr;  /* difference that the rewrite makes to a one's complement sum: addresses */
-	__u32 csum_port;  /* the same: ports */
-	__u8 state;       /* enum nb_tcp_state; 0 for UDP */
-	__u8 last_index;  /* TCP: kind of the segment that was ignored last (enum nb_tcp_kind), see bpf/tcp.h
-			   */
-	__u8 last_dir;    /* and its direction */
+	__u32 in_ifindex; /* pod port that sends in this direction; on another one the entry does not match;
+			     0: none */
+	match * / __u32 out_gen; /* generation of ports[out_slot] when the entry was made */
+	__u16 out_slot;          /* ports[] index of the receiver, or NB_SLOT_HOST */
+	__u16 flags;             /* enum nb_conn_flags */
+	__u32 expires;           /* tick at which the entry is dead */
+	__u32 created;           /* tick of the first packet */
+	__u32 ring;              /* index in ring[]: the place that the connection occupies */
+	__u32 service;           /* index in epochs[], for NB_CONN_SERVICE */
+	__u32 epoch;             /* epochs[service] when the backend was last known to be eligible */
+	__u32 csum_addr;         /* difference that the rewrite makes to a one's complement sum: addresses */
+	__u32 csum_port;         /* the same: ports */
+	__u8 state;              /* enum nb_tcp_state; 0 for UDP */
+	__u8 last_index; /* TCP: kind of the segment that was ignored last (enum nb_tcp_kind), see bpf/tcp.h
+			  */
+	__u8 last_dir;   /* and its direction */
 	__u8 retrans;
 	__u32 last_seq;
 	__u32 last_ack; /* acknowledgement number of the newest segment of this direction (host byte order) */
@@ -200,6 +199,7 @@ struct nb_settings {
 	__u32 bridge_ifindex;
 	__u32 next_set;     /* userspace only, under the lock: number of the next backend set */
 	__u32 next_service; /* userspace only: where to look for the next free service index */
+	__u32 pad;
 };
 
 /* Why a packet was dropped, and what else is counted. Names: nb_counter_name() in lib. */
