@@ -71,12 +71,12 @@ enum nb_conn_flags {
 	NB_CONN_REPLY = 1 << 0,      /* entry of the direction that the backend sends; else the client's */
 	NB_CONN_SEEN_REPLY = 1 << 1, /* a packet of the reply direction was seen */
 	NB_CONN_ASSURED = 1 << 2,    /* as the kernel's IPS_ASSURED: never evicted for a new connection */
-	NB_CONN_AT_EGRESS =
-		1 << 3, /* this direction is met by nb_to_pod (comes through the host), not nb_from_pod */
+	NB_CONN_VIA_HOST =
+		1 << 3, /* through the host's IP stack: nb_to_pod of the client translates answers */
 	NB_CONN_SERVICE = 1 << 4, /* made by a frontend; else a tracked direct connection to a backend */
 	NB_CONN_NAT = 1 << 5,     /* packets are rewritten; else only tracked and passed */
 	NB_CONN_HAIRPIN = 1 << 6, /* client and backend are one pod */
-	NB_CONN_STEADY = 1 << 7,  /* nothing but the lifetime can change by a packet without SYN, FIN, RST */
+	NB_CONN_STEADY = 1 << 7,  /* only the lifetime can change by a packet without SYN, FIN, RST */
 };
 
 /*
@@ -92,25 +92,22 @@ struct nb_conn {
 	struct nb_addr dst;
 	__be16 sport;
 	__be16 dport;
-	__u32 in_ifindex; /* pod port that sends in this direction; on another one the entry does not match;
-			     0: none */
-	match * / __u32 out_gen; /* generation of ports[out_slot] when the entry was made */
-	__u16 out_slot;          /* ports[] index of the receiver, or NB_SLOT_HOST */
-	__u16 flags;             /* enum nb_conn_flags */
-	__u32 expires;           /* tick at which the entry is dead */
-	__u32 created;           /* tick of the first packet */
-	__u32 ring;              /* index in ring[]: the place that the connection occupies */
-	__u32 service;           /* index in epochs[], for NB_CONN_SERVICE */
-	__u32 epoch;             /* epochs[service] when the backend was last known to be eligible */
-	__u32 csum_addr;         /* difference that the rewrite makes to a one's complement sum: addresses */
-	__u32 csum_port;         /* the same: ports */
-	__u8 state;              /* enum nb_tcp_state; 0 for UDP */
-	__u8 last_index; /* TCP: kind of the segment that was ignored last (enum nb_tcp_kind), see bpf/tcp.h
-			  */
-	__u8 last_dir;   /* and its direction */
-	__u8 retrans;
-	__u32 last_seq;
-	__u32 last_ack; /* acknowledgement number of the newest segment of this direction (host byte order) */
+	__u32 in_ifindex; /* pod port that sends in this direction, 0: none; no match on another port */
+	__u32 out_gen;    /* generation of ports[out_slot] when the entry was made */
+	__u16 out_slot;   /* ports[] index of the receiver, or NB_SLOT_HOST */
+	__u16 flags;      /* enum nb_conn_flags */
+	__u32 expires;    /* tick at which the entry is dead */
+	__u32 created;    /* tick of the first packet */
+	__u32 ring;       /* index in ring[]: the place that the connection occupies */
+	__u32 service;    /* index in epochs[], for NB_CONN_SERVICE */
+	__u32 epoch;      /* epochs[service] when the backend was last known to be eligible */
+	__u32 csum_addr;  /* difference that the rewrite makes to a one's complement sum: addresses */
+	__u32 csum_port;  /* the same: ports */
+	__u8 state;       /* enum nb_tcp_state; 0 for UDP */
+	__u8 retrans;     /* TCP: how often this direction has repeated its newest segment */
+	__u8 pad[2];
+	__u32 seq_end; /* TCP: sequence number after the newest segment of this direction (host order) */
+	__u32 ack;     /* TCP: its acknowledgement number (host order) */
 };
 
 /* What a destination address, port and protocol is known as: a frontend, a backend of one, or both. */
