@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_ADDRESS_H
+#define NATBRIDGE_ADDRESS_H
+
+/* IP addresses of links. */
+
+#include <natbridge/addr.h>
+#include <natbridge/netlink.h>
+
+struct nb_ifaddr {
+	struct nb_addr addr;
+	unsigned int prefix_len; /* 0 .. 32 or 0 .. 128 */
+	unsigned int flags;      /* IFA_F_* */
+	unsigned int scope;      /* RT_SCOPE_* */
+};
+
+/* flags: IFA_F_NODAD or 0. -EEXIST if the link has it. */
+int nb_ifaddr_add(struct nb_netlink *nl, unsigned int index, const struct nb_ifaddr *addr,
+		  struct nb_error *err);
+
+/* -EADDRNOTAVAIL if the link does not have it. */
+int nb_ifaddr_delete(struct nb_netlink *nl, unsigned int index, const struct nb_ifaddr *addr,
+		     struct nb_error *err);
+
+/* Addresses of a link, of one family or AF_UNSPEC for both. The caller frees *addrs. */
+int nb_ifaddr_list(struct nb_netlink *nl, unsigned int index, int family, struct nb_ifaddr **addrs,
+		   unsigned int *n, struct nb_error *err);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_PLUGIN_WIRE_H
+#define NATBRIDGE_PLUGIN_WIRE_H
+
+/*
+ * The wiring of a pod, as steps: bridge, veth pair, addresses and routes, gateway. Each ensure step creates,
+ * tolerates "exists", fetches again and verifies.
+ *
+ * What is ours is known without any state of our own. The host end of a pod's veth pair bears a name and a
+ * MAC derived from the attachment, both there from the moment of its creation, and an alias with the
+ * attachment spelled out: so DEL finds it after a crash at any point, and a link that only happens to have
+ * the name is never touched.
+ *
+ * The bridge and its gateway addresses belong to the network, not to a pod: other ADDs may be about to use
+ * them, so neither a failed ADD nor a DEL removes them (the reference plugin keeps them as well).
+ *
+ * Order in ADD: nb_wire_open, ensure_bridge, add_veth, (IPAM, nb_wire_plan_gateways), configure_pod or
+ * pod_up, ensure_gateway, wait_port, then nb_wire_refetch for the result. Undo: nb_wire_delete.
+ */
+
+#include <natbridge/link.h>
+
+#include <stddef.h>
+
+#include "attachment.h"
+#include "result.h"
+
+/* The sockets of one invocation. Zero-initialise with NB_WIRE_INIT. */
+struct nb_wire {
+	struct nb_netlink host;
+	struct nb_netlink pod; /* opened when first needed */
+	int netns_fd;          /* of the pod, not owned; -1: none (DEL without a namespace) */
+};
+
+#define NB_WIRE_INIT                                                                                         \
+	{                                                                                                    \
+		.netns_fd = -1                                                                               \
+	}
+
+/* netns_fd (-1: none) must stay open until nb_wire_close(). */
+int nb_wire_open(struct nb_wire *wire, int netns_fd, struct nb_error *err);
+void nb_wire_close(struct nb_wire *wire); /* for nb_cleanup() */
+
+/* ---- bridge (wire_bridge.c) ---- */
+
+struct nb_wire_bridge_spec {
+	const char *name;
+	unsigned int mtu; /* used at creation only; 0: the kernel's default */
+	bool promisc;
+};
+
+/*
+ * The bridge, up. A new one gets a MAC of its own that stays; one that is there already keeps all it has. A
+ * link of that name that is no bridge is an error.
+ */
+int nb_wire_ensure_bridge(struct nb_wire *wire, const struct nb_wire_bridge_spec *spec,
+			  struct nb_link *bridge, struct nb_error *err);
+
+/*
+ * Fills in what isGateway and isDefaultGateway imply (is_default_gateway implies is_gateway): each IP without
+ * gateway gets the first address of its subnet, each family without a default route via a gateway gets one.
+ * Sets the interface of each IP to 2, the container's place in the result. Touches nothing but *result.
+ */
+int nb_wire_plan_gateways(struct nb_result *result, bool is_gateway, bool is_default_gateway,
+			  struct nb_error *err);
+
+/*
+ * Gives the bridge the gateway address of each of result->ips (with the pod's prefix length) and switches on
+ * forwarding for each family in use. Another IPv4 address, or an IPv6 one whose subnet overlaps, is an error,
+ * or with force_address is removed. The MAC of the bridge is then fixed, should it not be. On success bridge
+ * is fetched anew.
+ */
+int nb_wire_ensure_gateway(struct nb_wire *wire, struct nb_link *bridge, const struct nb_result *result,
+			   bool force_address, struct nb_error *err);
+
+/* ---- veth pair (wire_veth.c) ---- */
+
+struct nb_wire_veth_spec {
+	const struct nb_attachment *id;
+	const struct nb_link *bridge;
+	unsigned int mtu;         /* of both ends; 0: the kernel's default */
+	const unsigned char *mac; /* of the pod's end; NULL: the kernel's choice */
+	bool hairpin;
+	bool isolated;
+};
+
+struct nb_wire_veth {
+	struct nb_link host; /* up, attached to the bridge, port flags set */
+	struct nb_link pod;  /* in the pod's namespace, still down; its MAC has a static FDB entry at host */
+};
+
+/*
+ * Makes the veth pair. id->ifname must not exist in the pod's namespace yet. A host end that an earlier ADD
+ * of the same attachment left (its namespace is gone or going) is replaced. On failure nothing is left.
+ */
+int nb_wire_add_veth(struct nb_wire *wire, const struct nb_wire_veth_spec *spec, struct nb_wire_veth *veth,
+		     struct nb_error *err);
+
+/*
+ * Waits until the port's link is operationally up (2.5 s at most), then lets the pod's end announce its
+ * addresses (gratuitous ARP, unsolicited neighbour advertisement). Not for disableContainerInterface.
+ */
+int nb_wire_wait_port(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err);
+
+/* Fetches *link anew by its index (MAC and state may have changed since). */
+int nb_wire_refetch(struct nb_wire *wire, struct nb_link *link, struct nb_error *err);
+
+/* ---- pod (wire_pod.c) ---- */
+
+/*
+ * Gives the pod's end the addresses and routes of *result, and brings it up. A route without gateway gets the
+ * first gateway of its family among the IPs. Without enable_dad IPv6 duplicate address detection is off; with
+ * it, waits up to 10 s until the addresses are settled. A duplicate is an error.
+ */
+int nb_wire_configure_pod(struct nb_wire *wire, const struct nb_wire_veth *veth,
+			  const struct nb_result *result, bool enable_dad, struct nb_error *err);
+
+/* Brings the pod's end up (layer 2 only). */
+int nb_wire_pod_up(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err);
+
+/* ---- find, delete, garbage (wire_delete.c) ---- */
+
+/* The host end of the attachment's veth pair. -ENODEV if there is none. */
+int nb_wire_find(struct nb_wire *wire, const struct nb_attachment *id, struct nb_link *host,
+		 struct nb_error *err);
+
+struct nb_wire_delete_spec {
+	const struct nb_attachment *id;
+	const char *bridge;      /* name in the config */
+	const char *prev_ifname; /* host end according to prevResult, NULL: unknown */
+};
+
+/*
+ * Deletes the pod's veth pair. All that is absent is fine. Without a host end of ours, the link id->ifname in
+ * the pod's namespace is deleted if it is the peer of a veth port of that bridge which bears no alias and is
+ * the one that prevResult names: so it was made by the reference plugin for this attachment. Anything else of
+ * that name is foreign and stays.
+ */
+int nb_wire_delete(struct nb_wire *wire, const struct nb_wire_delete_spec *spec, struct nb_error *err);
+
+/*
+ * Deletes all host ends of the network that belong to none of valid[n] (their network member is ignored: it
+ * is *network). Goes on after errors and reports the first. *removed may be NULL.
+ */
+int nb_wire_keep_only(struct nb_wire *wire, const char *network, const struct nb_attachment *valid, size_t n,
+		      unsigned int *removed, struct nb_error *err);
+
+/* ---- CHECK (wire_check.c) ---- */
+
+struct nb_wire_check_spec {
+	const struct nb_attachment *id;
+	const char *bridge;
+	bool promisc, hairpin, isolated;
+	bool is_gateway;
+	bool container_interface;       /* false: disableContainerInterface */
+	const struct nb_result *result; /* prevResult */
+};
+
+/*
+ * 0 if everything stands as spec->result says; else NB_ERR_CHECK and *err names what is missing or different:
+ * bridge, pod's interface, host end, port and its flags, addresses, routes, gateway addresses, FDB entry. A
+ * pair that the reference plugin made is accepted (it has no FDB entry, alias or derived name). On success
+ * *veth (may be NULL) is what is there.
+ */
+int nb_wire_check(struct nb_wire *wire, const struct nb_wire_check_spec *spec, struct nb_wire_veth *veth,
+		  struct nb_error *err);
+
+#endif
