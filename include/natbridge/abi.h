@@ -103,11 +103,10 @@ struct nb_conn {
 	__u32 epoch;      /* epochs[service] when the backend was last known to be eligible */
 	__u32 csum_addr;  /* difference that the rewrite makes to a one's complement sum: addresses */
 	__u32 csum_port;  /* the same: ports */
-	__u8 state;       /* enum nb_tcp_state; 0 for UDP */
-	__u8 retrans;     /* TCP: how often this direction has repeated its newest segment */
-	__u8 pad[2];
-	__u32 seq_end; /* TCP: sequence number after the newest segment of this direction (host order) */
-	__u32 ack;     /* TCP: its acknowledgement number (host order) */
+	__u32 state;      /* enum nb_tcp_state; 0 for UDP. A word of its own: changed by compare and swap */
+	__u32 retrans;    /* TCP: how often this direction has repeated its newest segment */
+	__u32 seq_end;    /* TCP: sequence number after the newest segment of this direction (host order) */
+	__u32 ack;        /* TCP: its acknowledgement number (host order) */
 };
 
 /* What a destination address, port and protocol is known as: a frontend, a backend of one, or both. */
@@ -231,7 +230,7 @@ struct nb_runtime {
 #ifndef __cplusplus
 _Static_assert(sizeof(struct nb_addr) == 16, "nb_addr");
 _Static_assert(sizeof(struct nb_tuple) == 40, "nb_tuple");
-_Static_assert(sizeof(struct nb_conn) == 88, "nb_conn");
+_Static_assert(sizeof(struct nb_conn) == 92, "nb_conn");
 _Static_assert(sizeof(struct nb_frontend_key) == 20, "nb_frontend_key");
 _Static_assert(sizeof(struct nb_frontend) == 32, "nb_frontend");
 _Static_assert(sizeof(struct nb_backend) == 20, "nb_backend");
