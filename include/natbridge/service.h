@@ -8,6 +8,7 @@
  * fills one from the maps. No JSON here.
  */
 
+#include <natbridge/addr.h>
 #include <natbridge/datapath.h>
 
 #include <stddef.h>
@@ -35,8 +36,26 @@ struct nb_services {
 
 void nb_services_free(struct nb_services *services); /* for nb_cleanup(); leaves it empty */
 
+/* A new zeroed item at the end of *services, or NULL (and *err): out of memory. Older items may move. */
+struct nb_service *nb_services_add(struct nb_services *services, struct nb_error *err);
+
+/* Adds a backend to an item that nb_services_add() made. */
+int nb_service_add_backend(struct nb_service *service, const struct nb_addr *addr, __be16 port,
+			   struct nb_error *err);
+
 /* Sorts items and backends and drops double backends. Two items with one key: an error that names both. */
 int nb_services_normalize(struct nb_services *services, struct nb_error *err);
+
+/* FNV-1a over sorted backends: equal sets have equal digests. */
+__u64 nb_service_digest(const struct nb_service_backend *backends, size_t n);
+
+enum { NB_FRONTEND_STRLEN = NB_ADDR_STRLEN + 16 };
+
+/* "10.96.0.10:80/TCP" or "[fd00::10]:53/UDP" into buf, which is returned. */
+const char *nb_frontend_format(const struct nb_frontend_key *key, char buf[NB_FRONTEND_STRLEN]);
+
+/* "TCP" or "UDP"; a protocol of another number: "?". */
+const char *nb_proto_name(unsigned int proto);
 
 /* What an apply did, or would do. */
 struct nb_service_changes {
