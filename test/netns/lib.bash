@@ -1,0 +1,443 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# What the scenarios share. A "node" is a network namespace with its own bpffs, network configs, IPAM files and CNI cache, in
+# which the plugin runs; pods and machines elsewhere are more namespaces. All names start with $NBT, which is unique to the
+# test file, and everything lies in $NBT_DIR, so that a teardown finds all of it. A file looks like this:
+#
+#	load lib
+#	setup_file() { suite_begin; node_create n; network_write n net; pod_create a; pod_add n a net; }
+#	teardown_file() { pod_del n a net; suite_end; }
+#	@test "A1: ..." { run -0 ask a tcp "$VIP" 80; }
+
+bats_require_minimum_version 1.5.0
+
+NBT_ROOT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
+NBT_BUILD=$NBT_ROOT/build
+TEST_BIN_DIR=${TEST_BIN_DIR:-/opt/natbridge-test/bin}
+# Set once for each file: tests and file hooks run in processes of their own.
+export NBT=${NBT:-nbt-$$}
+export NBT_DIR=/run/$NBT
+export PATH=$PATH:/usr/sbin:/sbin
+
+# The addresses of network_write's networks.
+export POD_CIDR4=10.244.0.0/24 POD_CIDR6=fd00:10:244::/64 GATEWAY4=10.244.0.1 GATEWAY6=fd00:10:244::1
+
+# ---- suites ----------------------------------------------------------------------------------------------------------------
+
+# First thing of setup_file: remembers what the machine holds.
+suite_begin() {
+	mkdir -p "$NBT_DIR"
+	residue_snapshot before
+}
+
+# Last thing of teardown_file, after the pods were deleted with pod_del: each node must be as clean as it was at node_create,
+# then everything goes, and the machine must hold what it held before.
+suite_end() {
+	local node status=0
+	for node in $(nodes); do
+		node_assert_clean "$node" || status=1
+	done
+	suite_destroy
+	assert_no_residue || status=1
+	rm -rf "$NBT_DIR"
+	return $status
+}
+
+# Removes all namespaces, mounts and files of this file's tests, whatever state they are in.
+suite_destroy() {
+	local name
+	for name in $(nodes); do
+		bpf_ids "$name" >>"$NBT_DIR/bpf_ids"
+	done
+	for name in $(namespaces); do
+		ns_delete "$name"
+	done
+	for name in "$NBT_DIR"/node-*/bpf; do
+		[ ! -d "$name" ] || umount "$name" 2>/dev/null || true
+	done
+}
+
+namespaces() {
+	ip netns list | awk -v prefix="$NBT-" 'index($1, prefix) == 1 { print substr($1, length(prefix) + 1) }'
+}
+
+nodes() {
+	local dir
+	for dir in "$NBT_DIR"/node-*; do
+		[ ! -d "$dir" ] || echo "${dir##*/node-}"
+	done
+}
+
+# ---- namespaces ------------------------------------------------------------------------------------------------------------
+
+ns() {
+	echo "$NBT-$1"
+}
+
+ns_path() {
+	echo "/run/netns/$NBT-$1"
+}
+
+ns_create() {
+	ip netns add "$NBT-$1"
+	ip -n "$NBT-$1" link set lo up
+}
+
+# Link-local addresses are usable at once: while one is tentative, no neighbour is solicited for forwarded packets.
+ns_no_dad() {
+	ns_exec "$1" sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0
+}
+
+# Ends the processes in it and removes it.
+ns_delete() {
+	local pids
+	pids=$(ip netns pids "$NBT-$1" 2>/dev/null) || return 0
+	# shellcheck disable=SC2086 # one word for each pid
+	[ -z "$pids" ] || kill -KILL $pids 2>/dev/null || true
+	ip netns del "$NBT-$1"
+}
+
+# ns_exec NAME COMMAND...: in a pod's or any other namespace. pod_exec is the same.
+ns_exec() {
+	local name=$1
+	shift
+	ip netns exec "$NBT-$name" "$@"
+}
+
+pod_exec() {
+	ns_exec "$@"
+}
+
+# ---- nodes -----------------------------------------------------------------------------------------------------------------
+
+# A namespace that forwards, with br_netfilter's hooks off and a bpffs of its own.
+node_create() {
+	local node=$1 dir=$NBT_DIR/node-$1 key
+	mkdir -p "$dir"/{bpf,net.d,ipam,cni,results}
+	mount -t bpf bpf "$dir/bpf"
+	ns_create "$node"
+	ns_no_dad "$node"
+	for key in ipv4.ip_forward ipv6.conf.all.forwarding ipv6.conf.default.forwarding; do
+		ns_exec "$node" sysctl -qw "net.$key=1"
+	done
+	node_bridge_nf "$node" 0
+	node_state "$node" >"$dir/state"
+}
+
+# node_bridge_nf NODE 0|1: whether br_netfilter shows bridged frames to iptables.
+node_bridge_nf() {
+	local key
+	for key in iptables ip6tables arptables; do
+		ns_exec "$1" sh -c "[ ! -e /proc/sys/net/bridge/bridge-nf-call-$key ] || sysctl -qw net.bridge.bridge-nf-call-$key=$2"
+	done
+}
+
+# node_exec NODE COMMAND...: in the node, with the environment of the plugin; /var/lib/cni is the node's own.
+node_exec() {
+	local node=$1 dir=$NBT_DIR/node-$1
+	shift
+	mkdir -p /var/lib/cni
+	NATBRIDGE_BPFFS=$dir/bpf NETCONFPATH=$dir/net.d CNI_PATH=${CNI_PATH:-$NBT_BUILD:$TEST_BIN_DIR} \
+		ip netns exec "$NBT-$node" sh -c "mount --bind '$dir/cni' /var/lib/cni && exec \"\$@\"" sh "$@"
+}
+
+# natbridgectl in the node.
+ctl() {
+	local node=$1
+	shift
+	node_exec "$node" "$NBT_BUILD/natbridgectl" "$@"
+}
+
+# network_write NODE NAME [JQ-FILTER]: a dual-stack network of one natbridge plugin with host-local addresses; the filter
+# changes it, for example '.plugins[0].type = "bridge"' or '.plugins[0].serviceProxy.mode = "off"'.
+network_write() {
+	local node=$1 name=$2 filter=${3:-.}
+	jq -n --arg name "$name" --arg dir "$NBT_DIR/node-$node/ipam" --arg v4 "$POD_CIDR4" --arg v6 "$POD_CIDR6" '{
+		cniVersion: "1.1.0", name: $name,
+		plugins: [{
+			type: "natbridge", bridge: "cni0", isGateway: true, isDefaultGateway: true,
+			ipam: {type: "host-local", dataDir: $dir, ranges: [[{subnet: $v4}], [{subnet: $v6}]]}
+		}]
+	}' | jq "$filter" >"$NBT_DIR/node-$node/net.d/$name.conflist"
+}
+
+# The config of one plugin as a runtime passes it on stdin: plugin_config NODE NETWORK [JQ-FILTER].
+plugin_config() {
+	jq '{cniVersion, name} + .plugins[0]' "$NBT_DIR/node-$1/net.d/$2.conflist" | jq "${3:-.}"
+}
+
+# plugin_call NODE COMMAND POD CONFIG-JSON [NAME=VALUE...]: natbridge itself, without cnitool; IFNAME is eth0, the container id
+# is cnitool's, and more or other variables may be given (CNI_IFNAME=net1).
+plugin_call() {
+	local node=$1 command=$2 pod=$3 config=$4
+	shift 4
+	node_exec "$node" env CNI_COMMAND="$command" CNI_CONTAINERID="$(container_id "$pod")" CNI_NETNS="$(ns_path "$pod")" \
+		CNI_IFNAME=eth0 "$@" "$NBT_BUILD/natbridge" <<<"$config"
+}
+
+# ---- pods ------------------------------------------------------------------------------------------------------------------
+
+pod_create() {
+	ns_create "$1"
+}
+
+# The id that cnitool makes for a namespace.
+container_id() {
+	printf 'cnitool-%.20s' "$(printf %s "$(ns_path "$1")" | sha512sum)"
+}
+
+# pod_cni NODE VERB POD [NETWORK]: cnitool add|del|check; CNI_IFNAME, CNI_ARGS and CAP_ARGS as cnitool takes them.
+pod_cni() {
+	node_exec "$1" "$TEST_BIN_DIR/cnitool" "$2" "${4:-net}" "$(ns_path "$3")"
+}
+
+# pod_add NODE POD [NETWORK]: prints the result, which also stays in $NBT_DIR/node-NODE/results/POD.json.
+pod_add() {
+	pod_cni "$1" add "$2" "${3:-net}" >"$NBT_DIR/node-$1/results/$2.json" || return
+	cat "$NBT_DIR/node-$1/results/$2.json"
+}
+
+pod_del() {
+	pod_cni "$1" del "$2" "${3:-net}"
+}
+
+pod_check() {
+	pod_cni "$1" check "$2" "${3:-net}"
+}
+
+# pods_up NODE NETWORK POD...: creates and adds them all.
+pods_up() {
+	local node=$1 network=$2 pod
+	shift 2
+	for pod in "$@"; do
+		pod_create "$pod"
+		pod_add "$node" "$pod" "$network" >/dev/null || return
+	done
+}
+
+# pods_down NODE NETWORK POD...: deletes them all.
+pods_down() {
+	local node=$1 network=$2 pod status=0
+	shift 2
+	for pod in "$@"; do
+		pod_del "$node" "$pod" "$network" || status=1
+		ns_delete "$pod"
+	done
+	return $status
+}
+
+# pod_ip POD 4|6 [IFNAME]: its address without the prefix length.
+pod_ip() {
+	ip -n "$NBT-$1" -j "-$2" address show dev "${3:-eth0}" scope global | jq -r '.[0].addr_info[0].local'
+}
+
+pod_mac() {
+	ip -n "$NBT-$1" -j link show dev "${2:-eth0}" | jq -r '.[0].address'
+}
+
+# pod_veth NODE POD [IFNAME]: the name of its port on the node.
+pod_veth() {
+	local index
+	index=$(ip -n "$NBT-$2" -j link show dev "${3:-eth0}" | jq -r '.[0].link_index // empty')
+	ip -n "$NBT-$1" -j link show | jq -r --argjson index "${index:-0}" '.[] | select(.ifindex == $index) | .ifname'
+}
+
+# ---- machines beyond the node ----------------------------------------------------------------------------------------------
+
+# remote_create NODE NAME [N]: a namespace on a link of its own with the node, at 192.0.2.(4N+2)/30 and fd00:c0:N::2/64, which
+# routes everything to the node. N is 0 to 60.
+remote_create() {
+	local node=$1 name=$2 n=${3:-0} base
+	base=$((4 * ${3:-0}))
+	ns_create "$name"
+	ns_no_dad "$name"
+	ip link add "up$n" netns "$NBT-$node" type veth peer name eth0 netns "$NBT-$name"
+	ip -n "$NBT-$node" address add "192.0.2.$((base + 1))/30" dev "up$n"
+	ip -n "$NBT-$node" address add "fd00:c0:$n::1/64" dev "up$n" nodad
+	ip -n "$NBT-$node" link set "up$n" up
+	ip -n "$NBT-$name" address add "192.0.2.$((base + 2))/30" dev eth0
+	ip -n "$NBT-$name" address add "fd00:c0:$n::2/64" dev eth0 nodad
+	ip -n "$NBT-$name" link set eth0 up
+	ip -n "$NBT-$name" route add default via "192.0.2.$((base + 1))"
+	ip -n "$NBT-$name" -6 route add default via "fd00:c0:$n::1"
+}
+
+# ---- services --------------------------------------------------------------------------------------------------------------
+
+# service NAME VIPS PORTS [BACKENDS]: a Service and its EndpointSlices as Kubernetes objects in one List, on stdout. NAME is
+# namespace/name; VIPS and BACKENDS are addresses of either family, PORTS are PROTOCOL:PORT:TARGETPORT, each joined by commas.
+service() {
+	jq -n --arg name "$1" --arg vips "$2" --arg ports "$3" --arg backends "${4:-}" '
+		def family: if contains(":") then "IPv6" else "IPv4" end;
+		($name | split("/")) as [$namespace, $name]
+		| ($ports | split(",") | to_entries | map((.value | split(":")) as [$proto, $port, $target]
+			| {name: "p\(.key)", protocol: $proto, port: ($port | tonumber), target: ($target | tonumber)})) as $ports
+		| ($vips | split(",")) as $vips
+		| {apiVersion: "v1", kind: "List", items: ([{
+			apiVersion: "v1", kind: "Service", metadata: {name: $name, namespace: $namespace},
+			spec: {type: "ClusterIP", clusterIP: $vips[0], clusterIPs: $vips, ipFamilies: ($vips | map(family)),
+				ports: ($ports | map({name, protocol, port, targetPort: .target}))}
+		}] + ($backends | split(",") | group_by(family) | map({
+			apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", addressType: (.[0] | family),
+			metadata: {name: "\($name)-\(.[0] | family | ascii_downcase)", namespace: $namespace,
+				labels: {"kubernetes.io/service-name": $name}},
+			ports: ($ports | map({name, protocol, port: .target})),
+			endpoints: map({addresses: [.], conditions: {ready: true}})
+		})))}'
+}
+
+# services_apply NODE SERVICE-LIST...: one apply of all the lists that service() printed.
+services_apply() {
+	local node=$1
+	shift
+	printf '%s\n' "$@" | jq -s '{apiVersion: "v1", kind: "List", items: (map(.items) | add)}' | ctl "$node" service apply -f -
+}
+
+# ---- servers and clients ---------------------------------------------------------------------------------------------------
+
+# serve NS tcp|udp PORT [NAME]: a server in that namespace until the namespace goes; returns when it listens. NAME, by default
+# that of the namespace, is the first word of its answers.
+serve() {
+	local log=$NBT_DIR/serve-$1-$2-$3
+	ip netns exec "$NBT-$1" "$NBT_BUILD/test/netns/tool" serve "$2" "$3" "${4:-$1}" >"$log" 2>&1 3>&- &
+	wait_for 5 grep -q ready "$log"
+}
+
+# ask NS [OPTION...] tcp|udp ADDRESS PORT: one message and the answer; see test/netns/tool.c.
+ask() {
+	local name=$1
+	shift
+	ns_exec "$name" "$NBT_BUILD/test/netns/tool" ask "$@"
+}
+
+# assert_answer NAME PEER-ADDRESS: that $output, the last answer, came from that server, and what address it saw as client.
+assert_answer() {
+	local name peer _
+	# shellcheck disable=SC2154 # set by run
+	read -r name peer _ <<<"$output"
+	[ "$name $peer" = "$1 $2" ] || fail "answered by '$name' which saw '$peer' as its client; expected '$1' and '$2': $output"
+}
+
+# capture NS IFNAME FILE [FILTER...]: tcpdump into FILE from now on; capture_end FILE ends it.
+capture() {
+	local name=$1 dev=$2 file=$3
+	shift 3
+	ip netns exec "$NBT-$name" tcpdump -U --immediate-mode -nn -i "$dev" -w "$file" "$@" >"$file.log" 2>&1 3>&- &
+	echo $! >"$file.pid"
+	wait_for 5 grep -q 'listening on' "$file.log"
+}
+
+capture_end() {
+	local pid
+	pid=$(<"$1.pid")
+	sleep 0.1
+	kill "$pid" 2>/dev/null || true
+	wait_for 5 capture_over "$1" "$pid"
+}
+
+capture_over() {
+	! kill -0 "$2" 2>/dev/null || grep -q 'packets captured' "$1.log"
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds.
+wait_for() {
+	local until=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	shift
+	until "$@"; do
+		[ "${EPOCHREALTIME/./}" -lt "$until" ] || {
+			echo "timed out: $*" >&2
+			return 1
+		}
+		sleep 0.05
+	done
+}
+
+fail() {
+	printf '%s\n' "$@" >&2
+	return 1
+}
+
+# ---- residue ---------------------------------------------------------------------------------------------------------------
+
+# What a node holds that comes and goes with pods, one count a line. Pins of networks stay by design until the bpffs goes.
+node_state() {
+	local node=$1 dir=$NBT_DIR/node-$1 dev
+	echo "ports $(ip -n "$NBT-$node" -j link show type veth | jq '[.[] | select(.master)] | length')"
+	echo "fdb $(bridge -n "$NBT-$node" fdb show | grep -c ' static' || true)"
+	echo "rules $(ns_exec "$node" nft list ruleset 2>/dev/null | wc -l)"
+	for dev in $(ip -n "$NBT-$node" -j link show | jq -r '.[].ifname'); do
+		echo "filters $dev $(tc -n "$NBT-$node" filter show dev "$dev" ingress 2>/dev/null | wc -l)"
+		echo "programs $dev $(ns_exec "$node" bpftool -j net show dev "$dev" | jq '[.[].tc[]?] | length')"
+	done | awk '{ sum[$1] += $3 } END { print "filters", sum["filters"] + 0; print "programs", sum["programs"] + 0 }'
+	echo "addresses $(find "$dir/ipam" -type f ! -name lock ! -name 'last_reserved_ip.*' | wc -l)"
+	echo "cached $(find "$dir/cni" -type f | wc -l)"
+	echo "endpoints $(node_endpoints "$node")"
+}
+
+# Pod addresses in the maps of all networks of the node.
+node_endpoints() {
+	local map count=0
+	for map in "$NBT_DIR/node-$1"/bpf/natbridge/*/*/endpoints; do
+		[ ! -e "$map" ] || count=$((count + $(bpftool -j map dump pinned "$map" | jq length)))
+	done
+	echo "$count"
+}
+
+# All pods were deleted: the node is as it was when it was made.
+node_assert_clean() {
+	local dir=$NBT_DIR/node-$1
+	node_state "$1" | diff "$dir/state" - || fail "node $1 is not as it was before its pods came (see above)"
+}
+
+# The ids of programs and maps that the node's pins and ports lead to, "prog 12" or "map 34" a line.
+bpf_ids() {
+	local dir=$NBT_DIR/node-$1 pin id
+	find "$dir/bpf" -type f | while read -r pin; do
+		id=$(bpftool -j map show pinned "$pin" 2>/dev/null | jq -r '.id // empty')
+		if [ -n "$id" ]; then
+			echo "map $id"
+		else
+			bpftool -j prog show pinned "$pin" 2>/dev/null | jq -r '"prog \(.id // empty)", "map \(.map_ids[]?)"'
+		fi
+	done | sort -u
+}
+
+# residue_snapshot NAME: what the machine itself holds.
+residue_snapshot() {
+	machine_state >"$NBT_DIR/residue-$1"
+}
+
+machine_state() {
+	echo "links $(ip -j link show | jq length)"
+	echo "namespaces $(namespaces | wc -l)"
+	echo "mounts $(grep -c " $NBT_DIR/" /proc/mounts || true)"
+	echo "rules $(nft list ruleset 2>/dev/null | wc -l)"
+}
+
+# The machine is as it was at suite_begin and the kernel has let go of every program and map of the nodes, which takes it a
+# moment after the last reference went. Only our own ids count: others may load programs meanwhile.
+assert_no_residue() {
+	wait_for 10 bpf_ids_gone || fail "programs or maps are left: $(bpf_ids_left | tr '\n' ',')"
+	wait_for 10 machine_as_before || {
+		diff "$NBT_DIR/residue-before" "$NBT_DIR/residue-after" || true
+		fail "the machine is not as it was before the suite (see above)"
+	}
+}
+
+machine_as_before() {
+	residue_snapshot after
+	cmp -s "$NBT_DIR/residue-before" "$NBT_DIR/residue-after"
+}
+
+bpf_ids_left() {
+	local kind id
+	[ -e "$NBT_DIR/bpf_ids" ] || return 0
+	sort -u "$NBT_DIR/bpf_ids" | while read -r kind id; do
+		[ -z "$id" ] || ! bpftool "$kind" show id "$id" >/dev/null 2>&1 || echo "$kind $id"
+	done
+}
+
+bpf_ids_gone() {
+	[ -z "$(bpf_ids_left)" ]
+}
