@@ -219,6 +219,7 @@ enum nb_counter {
 	NB_DROP_GONE,         /* the receiver's port is gone */
 	NB_DROP_NO_GATEWAY,   /* connection to itself, and no address of the bridge to show as its source */
 	NB_DROP_WRITE,        /* headers could not be made writable */
+	NB_DROP_REDIRECT,     /* ICMP redirect about a translated connection */
 	NB_COUNTERS,
 };
 

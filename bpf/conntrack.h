@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#ifndef NATBRIDGE_BPF_CONNTRACK_H
+#define NATBRIDGE_BPF_CONNTRACK_H
+
+/*
+ * The life of a tracked connection: whether an entry is alive, who may use it, and what a packet does to its
+ * state. A packet of a steady connection needs its own entry only; once a second, and where the state may
+ * change, the entry of the other direction is brought up to date as well.
+ */
+
+#include "tcp.h"
+
+static __always_inline void nb_conn_other_key(const struct nb_conn *conn, __u8 proto, struct nb_tuple *key)
+{
+	nb_tuple_swap(&conn->src, &conn->dst, conn->sport, conn->dport, proto, key);
+}
+
+/* Whether two entries are the two directions of one connection. tuple: key of b. */
+static __always_inline bool nb_conn_paired(const struct nb_conn *a, const struct nb_tuple *tuple)
+{
+	return a->sport == tuple->dport && a->dport == tuple->sport && nb_addr_same(&a->src, &tuple->dst) &&
+	       nb_addr_same(&a->dst, &tuple->src);
+}
+
+static __always_inline bool nb_conn_expired(const struct nb_conn *conn, __u32 now)
+{
+	return (__s32)(conn->expires - now) <= 0;
+}
+
+/* Where packets of this entry go; NULL if it has expired or the receiver has gone. */
+static __always_inline struct nb_port *nb_conn_receiver(const struct nb_conn *conn, __u32 now)
+{
+	struct nb_port *port;
+
+	if (nb_conn_expired(conn, now))
+		return NULL;
+	port = nb_port_of_slot(conn->out_slot);
+	return port && port->gen == conn->out_gen ? port : NULL;
+}
+
+static __always_inline __u32 nb_conn_timeout(const struct nb_conn *conn, __u8 proto)
+{
+	__u32 index = conn->state;
+
+	if (proto == IPPROTO_UDP)
+		index = conn->flags & NB_CONN_ASSURED ? NB_TIMEOUT_UDP_STREAM : NB_TIMEOUT_UDP;
+	else if (index == NB_TCP_ESTABLISHED && !(conn->flags & NB_CONN_SEEN_REPLY))
+		index = NB_TIMEOUT_TCP_UNACKNOWLEDGED; /* picked up in its middle (tcp_loose) */
+	return index < NB_TIMEOUTS ? nb_settings.timeouts[index] : 0;
+}
+
+/* When an entry that is used now expires: never early, at most a second late, so that it is written once a
+ * second. */
+static __always_inline __u32 nb_conn_deadline(const struct nb_conn *conn, __u8 proto, __u32 now)
+{
+	return now + nb_conn_timeout(conn, proto) + nb_second;
+}
+
+static __always_inline bool nb_conn_due(const struct nb_conn *conn, const struct nb_pkt *pkt)
+{
+	__u32 deadline = nb_conn_deadline(conn, pkt->tuple.proto, pkt->now);
+
+	/* "Later" and not "other": a shorter timeout set at run time counts from the next packet on, too. */
+	return (__u32)(deadline - conn->expires) >= nb_second;
+}
+
+/*
+ * Whether a live connection is as good as dead: established, but with data unacknowledged or sent three
+ * times, and silent for longer than the timeouts for that. fwd and rev are its two entries; rev may be NULL.
+ */
+static __always_inline bool nb_conn_stalled(const struct nb_conn *fwd, const struct nb_conn *rev, __u32 now)
+{
+	__u32 idle, limit = 0;
+
+	if (!rev || fwd->state != NB_TCP_ESTABLISHED)
+		return false;
+	if (fwd->retrans >= 3 || rev->retrans >= 3)
+		limit = nb_settings.timeouts[NB_TIMEOUT_TCP_RETRANS];
+	else if ((__s32)(fwd->seq_end - rev->ack) > 0 || (__s32)(rev->seq_end - fwd->ack) > 0)
+		limit = nb_settings.timeouts[NB_TIMEOUT_TCP_UNACKNOWLEDGED];
+	idle = nb_settings.timeouts[NB_TCP_ESTABLISHED] + nb_second - (fwd->expires - now);
+	return limit && (__s32)(idle - limit) > (__s32)nb_second;
+}
+
+static __noinline int nb_conn_delete(const struct nb_tuple *key, const struct nb_conn *conn)
+{
+	struct nb_tuple other_key;
+	struct nb_conn *other;
+
+	if (!key || !conn)
+		return 0;
+	nb_conn_other_key(conn, key->proto, &other_key);
+	other = bpf_map_lookup_elem(&conntrack, &other_key);
+	if (other && nb_conn_paired(other, key))
+		bpf_map_delete_elem(&conntrack, &other_key);
+	bpf_map_delete_elem(&conntrack, key);
+	return 0;
+}
+
+/* The state of a TCP connection after this packet, changed in its record. NB_NEW: the connection begins anew.
+ */
+static __always_inline int nb_tcp_step(const struct nb_pkt *pkt, const struct nb_conn *conn,
+				       const struct nb_conn *other, struct nb_conn *record, bool *refresh)
+{
+	bool reply = conn->flags & NB_CONN_REPLY;
+	enum nb_tcp_kind kind = nb_tcp_kind(pkt->tcp_flags);
+
+	for (int i = 0; i < 4; i++) {
+		__u32 old = record->state;
+		__u32 next = nb_tcp_next(reply, kind, old);
+
+		if (next >= NB_TCP_STATES) {
+			*refresh = false;
+			return NB_CONTINUE;
+		}
+		if (next == NB_TCP_SYN_SENT && old >= NB_TCP_TIME_WAIT)
+			return NB_NEW;
+		if (kind == NB_KIND_RST && old == NB_TCP_ESTABLISHED && !nb_tcp_reset_exact(pkt, other)) {
+			*refresh = false;
+			return NB_CONTINUE;
+		}
+		/* A repeated SYN must not keep an unanswered entry alive. */
+		if (kind == NB_KIND_SYN && old == NB_TCP_SYN_SENT)
+			*refresh = false;
+		if (next == old)
+			return NB_CONTINUE;
+		if (__sync_val_compare_and_swap(&record->state, old, next) == old)
+			return NB_CONTINUE;
+	}
+	return NB_CONTINUE;
+}
+
+/* Which flags of the record a packet in this direction sets, once its state is that after the packet. */
+static __always_inline __u16 nb_conn_next_flags(const struct nb_pkt *pkt, const struct nb_conn *record,
+						bool reply)
+{
+	__u16 flags = record->flags | (reply ? NB_CONN_SEEN_REPLY : 0);
+
+	if (!(flags & NB_CONN_SEEN_REPLY))
+		return flags;
+	if (pkt->tuple.proto == IPPROTO_UDP) {
+		/* A stream only if it is still used after two seconds (nf_conntrack_proto_udp.c). */
+		if (pkt->now - record->created > 2 * nb_second)
+			flags |= NB_CONN_ASSURED;
+		return flags | NB_CONN_STEADY;
+	}
+	if (record->state == NB_TCP_ESTABLISHED)
+		return flags | NB_CONN_ASSURED | NB_CONN_STEADY;
+	return flags & ~NB_CONN_STEADY;
+}
+
+enum { NB_CONN_SHARED = NB_CONN_SEEN_REPLY | NB_CONN_ASSURED | NB_CONN_STEADY };
+
+/* Brings both entries of a connection to the state after this packet. other is never NULL. */
+static __always_inline int nb_conn_step(const struct nb_pkt *pkt, struct nb_conn *conn, struct nb_conn *other)
+{
+	bool reply = conn->flags & NB_CONN_REPLY, refresh = true;
+	struct nb_conn *record = reply ? other : conn;
+	struct nb_conn *copy = reply ? conn : other;
+	__u16 shared;
+	int rc;
+
+	if (pkt->tuple.proto == IPPROTO_TCP) {
+		/* A reset before any answer: this packet is the last (the kernel kills the entry likewise).
+		 */
+		if (pkt->tcp_flags & NB_RST && !(record->flags & NB_CONN_SEEN_REPLY)) {
+			record->expires = copy->expires = pkt->now;
+			return NB_CONTINUE;
+		}
+		rc = nb_tcp_step(pkt, conn, other, record, &refresh);
+		if (rc != NB_CONTINUE)
+			return rc;
+	}
+	shared = nb_conn_next_flags(pkt, record, reply) & NB_CONN_SHARED;
+	record->flags = (record->flags & ~NB_CONN_SHARED) | shared;
+	copy->flags = (copy->flags & ~NB_CONN_SHARED) | shared;
+	copy->state = record->state;
+	if (refresh)
+		record->expires = copy->expires = nb_conn_deadline(record, pkt->tuple.proto, pkt->now);
+	return NB_CONTINUE;
+}
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#ifndef NATBRIDGE_BPF_FORWARD_H
+#define NATBRIDGE_BPF_FORWARD_H
+
+/* Where a packet goes once it is translated: into the receiver's namespace, or up into the host's IP stack.
+ */
+
+#include "pkt.h"
+
+/*
+ * Up the host's stack: the frame is addressed to the bridge, which takes it for its own whatever address it
+ * had.
+ */
+static __always_inline int nb_to_host(struct __sk_buff *skb)
+{
+	struct ethhdr *eth = nb_bytes(skb, 0, sizeof(*eth));
+
+	if (!eth)
+		return nb_drop(NB_DROP_WRITE);
+	__builtin_memcpy(eth->h_dest, (const void *)nb_settings.bridge_mac, ETH_ALEN);
+	return NB_PASS;
+}
+
+/*
+ * Straight into the pod behind a port of this bridge. The sender's MAC stays, as on a switched frame; a pod
+ * that reaches itself sees the bridge's. Neither mark nor priority may follow the packet into the pod.
+ */
+static __always_inline int nb_to_port(struct __sk_buff *skb, const struct nb_port *port, bool hairpin)
+{
+	struct ethhdr *eth = nb_bytes(skb, 0, sizeof(*eth));
+
+	if (!eth)
+		return nb_drop(NB_DROP_WRITE);
+	__builtin_memcpy(eth->h_dest, port->mac, ETH_ALEN);
+	if (hairpin)
+		__builtin_memcpy(eth->h_source, (const void *)nb_settings.bridge_mac, ETH_ALEN);
+	skb->mark = 0;
+	skb->priority = 0;
+	if (!nb_peer_sets_host)
+		bpf_skb_change_type(skb, 0 /* PACKET_HOST, linux/if_packet.h */);
+	return bpf_redirect_peer(port->ifindex, 0);
+}
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#ifndef NATBRIDGE_BPF_MAPS_H
+#define NATBRIDGE_BPF_MAPS_H
+
+/* Every map of a network, and the two kinds of global data. Sizes marked "set at load" come from struct
+ * nb_limits. */
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+#include <natbridge/abi.h>
+
+/* Two entries a connection, see struct nb_conn. Grows as connections come: an idle node pays for the buckets
+ * only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 2 * NB_DEFAULT_CONNECTIONS); /* set at load */
+	__type(key, struct nb_tuple);
+	__type(value, struct nb_conn);
+} conntrack SEC(".maps");
+
+/* One place a connection, filled round and round: finds connections to remove without a scan, see ring.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NB_DEFAULT_CONNECTIONS); /* set at load */
+	__type(key, __u32);
+	__type(value, struct nb_tuple);
+} ring SEC(".maps");
+
+/* What a destination is known as: a frontend, a backend, or both. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, NB_DEFAULT_FRONTENDS); /* set at load */
+	__type(key, struct nb_frontend_key);
+	__type(value, struct nb_frontend);
+} frontends SEC(".maps");
+
+/* The members of all backend sets. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, NB_DEFAULT_BACKENDS); /* set at load */
+	__type(key, struct nb_backend_key);
+	__type(value, struct nb_backend);
+} backends SEC(".maps");
+
+/* For each service port a number that moves on whenever its backends change. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NB_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, __u32);
+} epochs SEC(".maps");
+
+/* Names of the frontends, for userspace only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, NB_DEFAULT_FRONTENDS); /* set at load */
+	__type(key, struct nb_service_key);
+	__type(value, struct nb_service_entry);
+} services SEC(".maps");
+
+/* Addresses of the pods of this bridge. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 32 * NB_MAX_PORTS);
+	__type(key, struct nb_addr);
+	__type(value, struct nb_endpoint);
+} endpoints SEC(".maps");
+
+/* Pods' ports by slot. Slot 0 stands for the host's stack and is never written. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NB_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, struct nb_port);
+} ports SEC(".maps");
+
+/* Slots of the ports by ifindex. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, NB_MAX_PORTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} links SEC(".maps");
+
+/* Drops by reason and other events. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, NB_COUNTERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* Where a new connection is put together: too large for the stack. */
+struct nb_scratch {
+	struct nb_conn fwd;
+	struct nb_conn rev;
+	struct nb_tuple rev_key;
+	struct nb_tuple victim; /* of ring.h */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nb_scratch);
+} scratch SEC(".maps");
+
+/* Changed by userspace while the programs run. */
+volatile struct nb_settings nb_settings SEC(".data.settings");
+
+/* Changed by the programs. */
+struct nb_runtime nb_runtime SEC(".data.runtime");
+
+/* Fixed between open and load. */
+const volatile __u32 nb_tick_shift = 4; /* jiffies >> shift is a tick */
+const volatile __u32 nb_second = 16;    /* ticks in a second, rounded up */
+const volatile __u32 nb_ring_size = NB_DEFAULT_CONNECTIONS;
+const volatile __u32 nb_hash_seed;     /* so that two networks choose differently */
+const volatile __u8 nb_peer_sets_host; /* bpf_redirect_peer() sets PACKET_HOST (Linux 6.15, c4327229948) */
+
+static __always_inline struct nb_port *nb_port_of_slot(__u32 slot)
+{
+	return bpf_map_lookup_elem(&ports, &slot);
+}
+
+#endif

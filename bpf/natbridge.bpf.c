@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * The datapath of one network: the programs on the host-side veth of every pod, and the order of the stages.
+ *
+ *   parse -> conntrack -> (service -> new connection) -> NAT -> forward
+ *
+ * nb_from_pod sees what a pod sends, before the bridge does: it translates what goes to a frontend, and what
+ * a backend answers. nb_to_pod sees what a pod is sent through the bridge: it translates the answers that
+ * come by the host's IP stack. What is neither is passed on untouched.
+ */
+#include "create.h"
+#include "forward.h"
+#include "redirect.h"
+#include "repair.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline int nb_parse(struct __sk_buff *skb, struct nb_pkt *pkt, bool to_pod)
+{
+	int rc = nb_parse_l3(skb, pkt);
+
+	if (rc != NB_CONTINUE)
+		return rc;
+	if (!nb_is_tracked_proto(pkt->tuple.proto))
+		return to_pod && nb_is_icmp(pkt) ? nb_redirect_check(skb, pkt) : NB_PASS;
+	pkt->ifindex = skb->ifindex;
+	pkt->now = bpf_jiffies64() >> nb_tick_shift;
+	return nb_parse_l4(skb, pkt);
+}
+
+/* An entry was found, but its packets come from another port. */
+static __noinline int nb_wrong_port(const struct nb_conn *conn)
+{
+	__u32 ifindex;
+
+	if (!conn || !(conn->flags & NB_CONN_NAT))
+		return NB_PASS;
+	ifindex = conn->in_ifindex;
+	if (ifindex && !bpf_map_lookup_elem(&links, &ifindex))
+		return NB_NEW; /* the port is gone: the address has a new owner, the entry is of no use */
+	return nb_drop(NB_DROP_NOT_ITS_PORT);
+}
+
+/* What can change the state of the connection, or must be written down. NB_NEW: it begins anew. */
+static __noinline int nb_update(struct nb_pkt *pkt, struct nb_conn *conn)
+{
+	struct nb_tuple other_key;
+	struct nb_conn *other;
+	int rc;
+
+	if (!pkt || !conn)
+		return NB_PASS;
+	nb_conn_other_key(conn, pkt->tuple.proto, &other_key);
+	other = bpf_map_lookup_elem(&conntrack, &other_key);
+	if (!other || !nb_conn_paired(other, &pkt->tuple))
+		return nb_repair(pkt, conn, &other_key);
+	rc = nb_conn_step(pkt, conn, other);
+	if (rc == NB_NEW)
+		nb_conn_delete(&pkt->tuple, conn);
+	return rc;
+}
+
+static __always_inline int nb_track(struct nb_pkt *pkt, struct nb_conn *conn)
+{
+	int rc;
+
+	if (!(conn->flags & NB_CONN_STEADY) || nb_conn_due(conn, pkt) || nb_tcp_special(pkt)) {
+		rc = nb_update(pkt, conn);
+		if (rc != NB_CONTINUE)
+			return rc;
+	}
+	if (pkt->tuple.proto == IPPROTO_TCP)
+		nb_tcp_note(pkt, conn);
+	return NB_CONTINUE;
+}
+
+static __always_inline int nb_send(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn,
+				   struct nb_port *out)
+{
+	int rc;
+
+	if (!(conn->flags & NB_CONN_NAT))
+		return NB_PASS;
+	if (pkt->fragment)
+		return nb_drop(NB_DROP_FRAGMENT);
+	if (conn->flags & NB_CONN_VIA_HOST && conn->flags & NB_CONN_REPLY)
+		return nb_to_host(skb); /* nb_to_pod of the client translates it */
+	rc = nb_translate(skb, pkt, conn);
+	if (rc != NB_CONTINUE)
+		return rc;
+	if (!(conn->flags & NB_CONN_VIA_HOST))
+		return nb_to_port(skb, out, conn->flags & NB_CONN_HAIRPIN);
+	/* A direct connection goes where the pod itself would send it: only its source port is another. */
+	return conn->flags & NB_CONN_SERVICE ? nb_to_host(skb) : NB_PASS;
+}
+
+static __always_inline int nb_forward(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn)
+{
+	struct nb_port *out = nb_conn_receiver(conn, pkt->now);
+	int rc;
+
+	if (!out) {
+		nb_conn_delete(&pkt->tuple, conn);
+		return NB_NEW;
+	}
+	if (conn->in_ifindex != pkt->ifindex) {
+		rc = nb_wrong_port(conn);
+		if (rc == NB_NEW)
+			nb_conn_delete(&pkt->tuple, conn);
+		return rc;
+	}
+	rc = nb_track(pkt, conn);
+	return rc == NB_CONTINUE ? nb_send(skb, pkt, conn, out) : rc;
+}
+
+SEC("tc")
+int nb_from_pod(struct __sk_buff *skb)
+{
+	struct nb_pkt pkt = {};
+	bool again = false;
+	int rc = nb_parse(skb, &pkt, false);
+
+	if (rc != NB_CONTINUE)
+		return nb_verdict(rc);
+	for (int i = 0; i < 2; i++) {
+		struct nb_conn *conn = bpf_map_lookup_elem(&conntrack, &pkt.tuple);
+
+		if (conn) {
+			rc = nb_forward(skb, &pkt, conn);
+			if (rc != NB_NEW)
+				return nb_verdict(rc);
+			again = true;
+		}
+		rc = nb_create(&pkt, again);
+		if (rc != NB_CONTINUE)
+			return nb_verdict(rc);
+	}
+	return nb_verdict(nb_drop(NB_COUNT_INSERT_FAILED));
+}
+
+SEC("tc")
+int nb_to_pod(struct __sk_buff *skb)
+{
+	struct nb_pkt pkt = {};
+	struct nb_conn *conn;
+	struct nb_port *client;
+	int rc = nb_parse(skb, &pkt, true);
+
+	if (rc != NB_CONTINUE)
+		return nb_verdict(rc);
+	conn = bpf_map_lookup_elem(&conntrack, &pkt.tuple);
+	if (!conn || (conn->flags & (NB_CONN_VIA_HOST | NB_CONN_REPLY | NB_CONN_NAT)) !=
+			     (NB_CONN_VIA_HOST | NB_CONN_REPLY | NB_CONN_NAT))
+		return NB_PASS;
+	client = nb_conn_receiver(conn, pkt.now);
+	if (!client || client->ifindex != pkt.ifindex)
+		return NB_PASS;
+	if (pkt.fragment)
+		return nb_verdict(nb_drop(NB_DROP_FRAGMENT));
+	rc = nb_track(&pkt, conn);
+	if (rc == NB_CONTINUE)
+		rc = nb_translate(skb, &pkt, conn);
+	return nb_verdict(rc == NB_CONTINUE ? NB_PASS : rc);
+}

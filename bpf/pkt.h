@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#ifndef NATBRIDGE_BPF_PKT_H
+#define NATBRIDGE_BPF_PKT_H
+
+/*
+ * The description of a packet that all stages share, and how it is read. It carries offsets, not pointers:
+ * every access to the packet goes through nb_bytes(), which may move the data.
+ */
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <bpf/bpf_endian.h>
+
+#include "verdict.h"
+
+enum {
+	NB_L3_OFF = ETH_HLEN,
+	NB_OFF_MAX =
+		NB_L3_OFF + 60 + 8 + 60, /* a header quoted by an ICMP error, both with all IPv4 options */
+	NB_IP_MF = 0x2000,               /* more fragments; RFC 791 */
+	NB_IP_OFFSET = 0x1fff,
+	NB_TCP_FLAGS_OFF = 13, /* in the TCP header (RFC 9293, 3.1) */
+	NB_FIN = 0x01,
+	NB_SYN = 0x02,
+	NB_RST = 0x04,
+	NB_ACK = 0x10,
+};
+
+struct nb_pkt {
+	struct nb_tuple tuple; /* as it stands in the packet */
+	__u32 l4_off;
+	__u32 now;     /* tick */
+	__u32 ifindex; /* of the pod's port */
+	__u32 seq;     /* TCP, host order: of the first byte */
+	__u32 seq_end; /* TCP: after the last one, SYN and FIN counted */
+	__u32 ack;     /* TCP */
+	__u8 tcp_flags;
+	bool is_v4;
+	bool fragment; /* of a datagram; only a first fragment has ports */
+};
+
+/* The verifier knows a packet pointer by its identity: keep the compiler from computing the same one twice.
+ */
+static __always_inline void *nb_packet_at(struct __sk_buff *skb, __u32 off)
+{
+	void *at = (void *)(long)skb->data + off;
+
+	asm volatile("" : "+r"(at));
+	return at;
+}
+
+/* len bytes at off, in the linear part of the packet; NULL if it is shorter. Earlier pointers are void
+ * afterwards. */
+static __always_inline void *nb_bytes(struct __sk_buff *skb, __u32 off, __u32 len)
+{
+	void *at;
+
+	if (off > NB_OFF_MAX)
+		return NULL;
+	at = nb_packet_at(skb, off);
+	if (at + len <= (void *)(long)skb->data_end)
+		return at;
+	if (bpf_skb_pull_data(skb, off + len))
+		return NULL;
+	at = nb_packet_at(skb, off);
+	return at + len <= (void *)(long)skb->data_end ? at : NULL;
+}
+
+/* Takes ports, and of TCP what the state machine needs, from the header at pkt->l4_off. */
+static __always_inline int nb_parse_l4(struct __sk_buff *skb, struct nb_pkt *pkt)
+{
+	if (pkt->tuple.proto == IPPROTO_TCP) {
+		struct tcphdr *tcp = nb_bytes(skb, pkt->l4_off, sizeof(*tcp));
+
+		if (!tcp)
+			return NB_PASS;
+		pkt->tuple.sport = tcp->source;
+		pkt->tuple.dport = tcp->dest;
+		pkt->tcp_flags = ((__u8 *)tcp)[NB_TCP_FLAGS_OFF];
+		pkt->seq = bpf_ntohl(tcp->seq);
+		pkt->ack = bpf_ntohl(tcp->ack_seq);
+		pkt->seq_end = pkt->seq + (skb->len - pkt->l4_off - 4 * tcp->doff) + tcp->syn + tcp->fin;
+	} else {
+		struct udphdr *udp = nb_bytes(skb, pkt->l4_off, sizeof(*udp));
+
+		if (!udp)
+			return NB_PASS;
+		pkt->tuple.sport = udp->source;
+		pkt->tuple.dport = udp->dest;
+	}
+	return NB_CONTINUE;
+}
+
+static __always_inline int nb_parse_v4(struct __sk_buff *skb, struct nb_pkt *pkt)
+{
+	struct iphdr *ip = nb_bytes(skb, NB_L3_OFF, sizeof(*ip));
+
+	if (!ip || ip->version != 4 || ip->ihl < 5)
+		return NB_PASS;
+	pkt->is_v4 = true;
+	pkt->tuple.proto = ip->protocol;
+	pkt->tuple.src.w[2] = pkt->tuple.dst.w[2] = bpf_htonl(0xffff);
+	pkt->tuple.src.w[3] = ip->saddr;
+	pkt->tuple.dst.w[3] = ip->daddr;
+	pkt->l4_off = NB_L3_OFF + 4 * ip->ihl;
+	if (ip->frag_off & bpf_htons(NB_IP_MF | NB_IP_OFFSET)) {
+		pkt->fragment = true;
+		if (ip->frag_off & bpf_htons(NB_IP_OFFSET))
+			return NB_PASS;
+	}
+	return NB_CONTINUE;
+}
+
+static __always_inline int nb_parse_v6(struct __sk_buff *skb, struct nb_pkt *pkt)
+{
+	struct ipv6hdr *ip = nb_bytes(skb, NB_L3_OFF, sizeof(*ip));
+
+	if (!ip || ip->version != 6)
+		return NB_PASS;
+	pkt->tuple.proto = ip->nexthdr;
+	__builtin_memcpy(&pkt->tuple.src, &ip->saddr, sizeof(struct nb_addr));
+	__builtin_memcpy(&pkt->tuple.dst, &ip->daddr, sizeof(struct nb_addr));
+	pkt->l4_off = NB_L3_OFF + sizeof(*ip);
+	return NB_CONTINUE;
+}
+
+/*
+ * Fills *pkt (zeroed by the caller) from an untagged IPv4 or IPv6 frame. NB_CONTINUE: addresses, protocol and
+ * l4_off are known. NB_PASS: not for us, among it everything with a VLAN tag, and fragments but the first.
+ */
+static __always_inline int nb_parse_l3(struct __sk_buff *skb, struct nb_pkt *pkt)
+{
+	if (skb->vlan_present)
+		return NB_PASS;
+	if (skb->protocol == bpf_htons(ETH_P_IP))
+		return nb_parse_v4(skb, pkt);
+	if (skb->protocol == bpf_htons(ETH_P_IPV6))
+		return nb_parse_v6(skb, pkt);
+	return NB_PASS;
+}
+
+static __always_inline bool nb_is_tracked_proto(__u8 proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
+}
+
+/* The tuple that the answer to a packet with this tuple has. */
+static __always_inline void nb_tuple_swap(const struct nb_addr *src, const struct nb_addr *dst, __be16 sport,
+					  __be16 dport, __u8 proto, struct nb_tuple *out)
+{
+	__builtin_memset(out, 0, sizeof(*out));
+	out->src = *dst;
+	out->dst = *src;
+	out->sport = dport;
+	out->dport = sport;
+	out->proto = proto;
+}
+
+static __always_inline bool nb_addr_same(const struct nb_addr *a, const struct nb_addr *b)
+{
+	return a->w[3] == b->w[3] && a->w[2] == b->w[2] && a->w[1] == b->w[1] && a->w[0] == b->w[0];
+}
+
+#endif

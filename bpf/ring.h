@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#ifndef NATBRIDGE_BPF_RING_H
+#define NATBRIDGE_BPF_RING_H
+
+/*
+ * Places in the table. Every connection occupies one place of the ring, in which the client's tuple is
+ * written; new ones take the places in order, round and round. Whoever comes by takes away what has expired
+ * since the last round, so that nothing ever scans the table. Where all places are in use, an unanswered
+ * connection gives way first, then a closing one; an established one never does. So a SYN flood only ever
+ * pushes out half-open connections.
+ */
+
+#include "conntrack.h"
+
+enum {
+	NB_RING_NEAR = 16,  /* places looked at before a live connection has to give way */
+	NB_RING_TRIES = 96, /* and before the table counts as full */
+};
+
+enum nb_place {
+	NB_PLACE_FREE,
+	NB_PLACE_DEAD,     /* its connection has expired or lost its receiver */
+	NB_PLACE_HALFOPEN, /* live, but never answered */
+	NB_PLACE_CLOSING,
+	NB_PLACE_LIVE,
+};
+
+/* What stands at a place. *key is a copy of its tuple, *conn the connection of it where there is one. */
+static __noinline enum nb_place nb_place_look(struct nb_tuple *key, __u32 pos, __u32 now)
+{
+	struct nb_conn *conn, *rev;
+	struct nb_tuple rev_key;
+
+	if (!key || !key->proto)
+		return NB_PLACE_FREE;
+	conn = bpf_map_lookup_elem(&conntrack, key);
+	if (!conn || conn->ring != pos || conn->flags & NB_CONN_REPLY)
+		return NB_PLACE_FREE;
+	if (!nb_conn_receiver(conn, now))
+		return NB_PLACE_DEAD;
+	if (!(conn->flags & NB_CONN_SEEN_REPLY))
+		return NB_PLACE_HALFOPEN;
+	if (key->proto == IPPROTO_TCP && nb_tcp_closing(conn->state))
+		return NB_PLACE_CLOSING;
+	nb_conn_other_key(conn, key->proto, &rev_key);
+	rev = bpf_map_lookup_elem(&conntrack, &rev_key);
+	if (key->proto == IPPROTO_TCP && nb_conn_stalled(conn, rev, now))
+		return NB_PLACE_DEAD;
+	return conn->flags & NB_CONN_ASSURED ? NB_PLACE_LIVE : NB_PLACE_HALFOPEN;
+}
+
+static __noinline int nb_place_clear(struct nb_tuple *key)
+{
+	struct nb_conn *conn;
+
+	if (!key)
+		return 0;
+	conn = bpf_map_lookup_elem(&conntrack, key);
+	if (conn)
+		nb_conn_delete(key, conn);
+	return 0;
+}
+
+/*
+ * Finds a place for a new connection and clears it. Returns its index, or a negative value if every place
+ * that was looked at holds an established connection. *key is memory for the tuple of the place.
+ */
+static __noinline __s64 nb_ring_take(struct nb_tuple *key, __u32 now)
+{
+	__s64 halfopen = -1, closing = -1;
+
+	if (!key)
+		return -1;
+	for (int i = 0; i < NB_RING_TRIES; i++) {
+		__u32 pos = __sync_fetch_and_add(&nb_runtime.ring_cursor, 1) % nb_ring_size;
+		struct nb_tuple *place = bpf_map_lookup_elem(&ring, &pos);
+		enum nb_place what;
+
+		if (!place)
+			return -1;
+		*key = *place;
+		what = nb_place_look(key, pos, now);
+		if (what == NB_PLACE_FREE)
+			return pos;
+		if (what == NB_PLACE_DEAD) {
+			nb_place_clear(key);
+			nb_count(NB_COUNT_RECLAIMED);
+			return pos;
+		}
+		if (what == NB_PLACE_HALFOPEN && halfopen < 0)
+			halfopen = pos;
+		else if (what == NB_PLACE_CLOSING && closing < 0)
+			closing = pos;
+		if (i >= NB_RING_NEAR && (halfopen >= 0 || closing >= 0))
+			break;
+	}
+	if (halfopen < 0)
+		halfopen = closing;
+	if (halfopen >= 0) {
+		__u32 pos = halfopen;
+		struct nb_tuple *place = bpf_map_lookup_elem(&ring, &pos);
+
+		if (!place)
+			return -1;
+		*key = *place;
+		nb_place_clear(key);
+		nb_count(NB_COUNT_EARLY_DROP);
+	}
+	return halfopen;
+}
+
+static __always_inline void nb_ring_write(__u32 pos, const struct nb_tuple *key)
+{
+	struct nb_tuple *place = bpf_map_lookup_elem(&ring, &pos);
+
+	if (place)
+		*place = *key;
+}
+
+static __always_inline void nb_ring_release(__u32 pos)
+{
+	struct nb_tuple *place = bpf_map_lookup_elem(&ring, &pos);
+
+	if (place)
+		place->proto = 0;
+}
+
+#endif
