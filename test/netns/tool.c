@@ -199,7 +199,7 @@ static int open_client(const struct options *o)
 {
 	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
 				  .ai_socktype = o->tcp ? SOCK_STREAM : SOCK_DGRAM };
-	struct timeval timeout = { o->timeout_ms / 1000, o->timeout_ms % 1000 * 1000 };
+	struct timeval timeout = { o->timeout_ms / 1000, o->timeout_ms % 1000 * 1000L };
 	struct addrinfo *to;
 	int on = 1, fd;
 

@@ -1,0 +1,133 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Side-by-side figures of one byte there and back between two pods, client and server on one CPU. The paths are measured in
+# turn within each round, so that what the machine does meanwhile hits all of them; what counts is the median over the rounds
+# of each path's ratio to the plain bridge of the same round. Prints a table; everything goes to build/bench/result.json.
+#
+# ROUNDS (default 7), MILLISECONDS (of one measurement, default 700), FAMILIES ("4 6" by default).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+ROUNDS=${ROUNDS:-7}
+MILLISECONDS=${MILLISECONDS:-700}
+FAMILIES=${FAMILIES:-4 6}
+OUT=build/bench
+VIP4=10.96.0.10
+VIP6=fd00:96::10
+CPU=$(($(nproc) - 1))
+
+# lib.bash is made for bats, which has this function.
+bats_require_minimum_version() { :; }
+# shellcheck source=test/netns/lib.bash
+. test/netns/lib.bash
+
+[ "$(id -u)" = 0 ] || {
+	echo "bench: needs root; run: sudo make bench" >&2
+	exit 1
+}
+
+cleanup() {
+	suite_destroy
+	rm -rf "$NBT_DIR"
+}
+trap cleanup EXIT
+
+# TCP ports come round again within a second at these rates: a client may use one that is still in TIME_WAIT, and all of them.
+tune() {
+	ns_exec "$1" sysctl -qw net.ipv4.ip_local_port_range="1024 65535" net.ipv4.tcp_tw_reuse=1
+}
+
+prepare() {
+	local name
+	mkdir -p "$NBT_DIR" "$OUT"
+	node_create plain
+	network_write plain net '.plugins[0].type = "bridge"'
+	node_create nat
+	network_write nat net
+	pods_up plain net pa pb
+	pods_up nat net na nb
+	services_apply nat "$(service default/bench $VIP4,$VIP6 TCP:80:8080,UDP:80:8080 "$(pod_ip nb 4),$(pod_ip nb 6)")"
+	ns_create va
+	ns_create vb
+	ip link add eth0 netns "$NBT-va" type veth peer name eth0 netns "$NBT-vb"
+	for name in va:1 vb:2; do
+		ip -n "$NBT-${name%:*}" address add "10.245.0.${name#*:}/24" dev eth0
+		ip -n "$NBT-${name%:*}" address add "fd00:245::${name#*:}/64" dev eth0 nodad
+		ip -n "$NBT-${name%:*}" link set eth0 up
+	done
+	for name in pa pb na nb va vb; do
+		tune "$name"
+	done
+	sleep 2
+}
+
+# rate PATH KIND FAMILY: one measurement.
+rate() {
+	local from to address port=8080 vip=VIP$3
+	case $1 in
+	plain) from=pa to=pb ;;
+	veth) from=va to=vb ;;
+	*) from=na to=nb ;;
+	esac
+	address=$(pod_ip $to "$3")
+	case $1 in
+	service) address=${!vip} port=80 ;;
+	# Port 8080 of that pod is a backend, to which direct connections are tracked; 8081 is unknown to any service.
+	direct) port=8081 ;;
+	esac
+	build/test/bench/rate -c "$CPU" -s "$MILLISECONDS" "$(ns_path $from)" "$(ns_path $to)" "$2" "$address" "$port" \
+		"$([ "$port" = 8081 ] && echo 8081 || echo 8080)"
+}
+
+PATHS=(plain service direct backend veth)
+
+run_rounds() {
+	local round family kind path value
+	for ((round = 1; round <= ROUNDS; round++)); do
+		[ ! -t 2 ] || printf '\rround %d of %d ' "$round" "$ROUNDS" >&2
+		for family in $FAMILIES; do
+			for kind in tcp-rr tcp-crr udp-rr; do
+				for path in "${PATHS[@]}"; do
+					value=$(rate "$path" "$kind" "$family")
+					echo "$round $family $kind $path $value"
+				done
+			done
+		done
+	done
+	[ ! -t 2 ] || printf '\r' >&2
+}
+
+# Rows "round family kind path value" to one object a family, kind and path, with the ratio to the plain bridge.
+summarize() {
+	jq -R -s --arg kernel "$(uname -r)" --argjson ms "$MILLISECONDS" '
+		def median: sort | if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2 - 1] + .[length / 2]) / 2 end;
+		def round3: . * 1000 | round / 1000;
+		[split("\n")[] | select(. != "") | split(" ")
+			| {round: .[0], family: "IPv\(.[1])", kind: .[2], path: .[3], value: (.[4] | tonumber)}] as $rows
+		| {kernel: $kernel, milliseconds: $ms, results: [$rows | group_by([.family, .kind])[]
+			| (map(select(.path == "plain") | {(.round): .value}) | add) as $plain
+			| group_by(.path)[] | map(.value / $plain[.round]) as $ratios
+			| {family: .[0].family, kind: .[0].kind, path: .[0].path, rounds: length,
+				per_second: (map(.value) | median | round), ratio: ($ratios | median | round3),
+				ratio_min: ($ratios | min | round3), ratio_max: ($ratios | max | round3)}]}'
+}
+
+table() {
+	echo
+	echo "One byte there and back between two pods on one CPU, $ROUNDS rounds of $MILLISECONDS ms. Ratio to the plain bridge without"
+	echo "NAT, br_netfilter off (median; lowest and highest round); above 1 is faster."
+	jq -r --arg paths "${PATHS[*]}" '
+		{plain: "plain bridge, pod to pod", service: "natbridge, pod to Service", direct: "natbridge, pod to pod",
+			backend: "natbridge, pod to a backend", veth: "one veth pair, no bridge"} as $names
+		| ($paths | split(" ")) as $order
+		| .results | group_by([.family, .kind])[] | "", "\(.[0].family) \(.[0].kind)",
+			(sort_by(.path as $p | $order | index($p))[]
+			| [$names[.path], .per_second, .ratio, .ratio_min, .ratio_max] | @tsv)' "$1" |
+		awk -F'\t' 'NF == 5 { printf "  %-30s %8d/s  %.3f  (%.3f .. %.3f)\n", $1, $2, $3, $4, $5; next } { print }'
+}
+
+prepare
+run_rounds >"$OUT/rounds.txt"
+summarize <"$OUT/rounds.txt" >"$OUT/result.json"
+table "$OUT/result.json"

@@ -1,0 +1,95 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What can be checked without running anything; "make lint" calls it with the compilers and flags of the build. Goes through
+# all checks and fails at the end if one found something.
+# shellcheck disable=SC2317 # the functions below are called by check
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 2
+
+status=0
+shopt -s nullglob
+c_sources=({lib,plugin,cli}/*.c test/*/*.c)
+bpf_sources=(bpf/*.bpf.c)
+headers=(include/natbridge/*.h {lib,plugin,cli}/*.h test/*/*.h)
+bpf_headers=(bpf/*.h include/natbridge/abi.h)
+shells=(scripts/*.sh examples/*.sh .ci/run test/*/*.bash)
+suites=(test/*/*.bats)
+read -ra cc_flags <<<"$CPPFLAGS $CFLAGS"
+read -ra bpf_flags <<<"$BPF_CFLAGS"
+
+# check NAME COMMAND...: runs it and says what came of it.
+check() {
+	local name=$1 output
+	shift
+	if output=$("$@" 2>&1); then
+		echo "  ok      $name"
+	else
+		echo "  FAILED  $name"
+		printf '%s\n' "$output" | sed 's/^/          /'
+		status=1
+	fi
+}
+
+# in_parallel FILES... -- COMMAND...: COMMAND FILE for each, on all CPUs.
+in_parallel() {
+	local files=()
+	while [ "$1" != -- ]; do
+		files+=("$1")
+		shift
+	done
+	shift
+	[ ${#files[@]} -gt 0 ] || return 0
+	printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "$(nproc)" "$@"
+}
+
+formatting() {
+	clang-format --dry-run -Werror "${c_sources[@]}" "${bpf_sources[@]}" "${headers[@]}" "${bpf_headers[@]}"
+}
+
+shell_scripts() {
+	shellcheck -x "${shells[@]}" && { [ ${#suites[@]} = 0 ] || shellcheck -x -s bats "${suites[@]}"; }
+}
+
+headers_alone() {
+	in_parallel "${headers[@]}" -- "$CC" "${cc_flags[@]}" -fsyntax-only -x c -Wno-unused-function &&
+		in_parallel "${bpf_headers[@]}" -- "$CLANG" "${bpf_flags[@]}" -fsyntax-only -x c -Wno-unused-function
+}
+
+compiler_warnings() {
+	in_parallel "${c_sources[@]}" -- "$1" "${cc_flags[@]}" -fsyntax-only
+}
+
+tidy_c() {
+	printf '%s\0' "${c_sources[@]}" | xargs -0 -I{} -P "$(nproc)" clang-tidy --quiet {} -- "${cc_flags[@]}"
+}
+
+tidy_bpf() {
+	clang-tidy --quiet "${bpf_sources[@]}" -- "${bpf_flags[@]}"
+}
+
+licence_lines() {
+	local missing
+	missing=$(git ls-files -co --exclude-standard 2>/dev/null | grep -vxE 'LICENSE|.*\.json' | while read -r file; do
+		[ ! -f "$file" ] || head -n 3 "$file" | grep -q 'SPDX-License-Identifier: ' || echo "$file: no SPDX line at its head"
+	done)
+	printf '%s\n' "$missing"
+	[ -z "$missing" ]
+}
+
+for tool in clang-format clang-tidy shellcheck git; do
+	command -v $tool >/dev/null || {
+		echo "lint: $tool is missing; run: sudo make deps" >&2
+		exit 1
+	}
+done
+
+check "SPDX line in every file" licence_lines
+check "clang-format" formatting
+check "shellcheck" shell_scripts
+check "each header alone" headers_alone
+check "$CC: warnings" compiler_warnings "$CC"
+check "$CLANG: warnings" compiler_warnings "$CLANG"
+check "clang-tidy" tidy_c
+check "clang-tidy: eBPF" tidy_bpf
+exit $status
