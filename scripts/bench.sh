@@ -28,6 +28,7 @@ bats_require_minimum_version() { :; }
 }
 
 cleanup() {
+	set +e
 	suite_destroy
 	rm -rf "$NBT_DIR"
 }

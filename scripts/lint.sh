@@ -70,7 +70,7 @@ tidy_bpf() {
 
 licence_lines() {
 	local missing
-	missing=$(git ls-files -co --exclude-standard 2>/dev/null | grep -vxE 'LICENSE|.*\.json' | while read -r file; do
+	missing=$(git ls-files -co --exclude-standard 2>/dev/null | grep -vxE 'LICENSE|.*\.(json|conflist)' | while read -r file; do
 		[ ! -f "$file" ] || head -n 3 "$file" | grep -q 'SPDX-License-Identifier: ' || echo "$file: no SPDX line at its head"
 	done)
 	printf '%s\n' "$missing"

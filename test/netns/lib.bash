@@ -48,7 +48,7 @@ suite_end() {
 suite_destroy() {
 	local name
 	for name in $(nodes); do
-		bpf_ids "$name" >>"$NBT_DIR/bpf_ids"
+		bpf_ids "$name" >>"$NBT_DIR/bpf_ids" || true
 	done
 	for name in $(namespaces); do
 		ns_delete "$name"
@@ -301,6 +301,7 @@ services_apply() {
 serve() {
 	local log=$NBT_DIR/serve-$1-$2-$3
 	ip netns exec "$NBT-$1" "$NBT_BUILD/test/netns/tool" serve "$2" "$3" "${4:-$1}" >"$log" 2>&1 3>&- &
+	disown
 	wait_for 5 grep -q ready "$log"
 }
 
@@ -325,6 +326,7 @@ capture() {
 	shift 3
 	ip netns exec "$NBT-$name" tcpdump -U --immediate-mode -nn -i "$dev" -w "$file" "$@" >"$file.log" 2>&1 3>&- &
 	echo $! >"$file.pid"
+	disown
 	wait_for 5 grep -q 'listening on' "$file.log"
 }
 
