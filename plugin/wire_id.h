@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_PLUGIN_WIRE_ID_H
+#define NATBRIDGE_PLUGIN_WIRE_ID_H
+
+/*
+ * How the host end of a pod's veth pair is recognised as ours. Pure functions of the attachment:
+ *
+ * name   "veth" and 8 hex digits of a hash of network, container id, interface name and a salt. Where a
+ *        foreign link has the first name, the next salt is used.
+ * MAC    locally administered, from a hash of network and name: present from the creation on, so that a link
+ *        which a killed ADD had no time to give an alias is known as ours.
+ * alias  "natbridge:NETWORK:CONTAINER:IFNAME"; a part that is too long is "#" and 32 hex digits of its hash.
+ *        Neither '#' nor ':' may be in a valid name of the CNI, so no two attachments share an alias.
+ */
+
+#include <natbridge/link.h>
+
+#include "attachment.h"
+
+enum { NB_WIRE_SALTS = 4 };
+
+void nb_wire_host_name(const struct nb_attachment *id, unsigned int salt, char name[IFNAMSIZ]);
+void nb_wire_host_mac(const char *network, const char *name, unsigned char mac[NB_MAC_LEN]);
+void nb_wire_alias(const struct nb_attachment *id, char alias[NB_LINK_ALIAS_MAX]);
+
+/* Whether the link is the host end of this attachment; of some attachment of this network. */
+bool nb_wire_is_host_of(const struct nb_link *link, const struct nb_attachment *id);
+bool nb_wire_is_of_network(const struct nb_link *link, const char *network);
+
+#endif

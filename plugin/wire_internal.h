@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_PLUGIN_WIRE_INTERNAL_H
+#define NATBRIDGE_PLUGIN_WIRE_INTERNAL_H
+
+/* What the wire_*.c files share and nobody else needs. */
+
+#include "wire.h"
+
+enum { NB_RESULT_CONTAINER = 2 }; /* place of the container's interface in a result that we make */
+
+/* Opens wire->pod if it is not open. */
+int nb_wire_open_pod(struct nb_wire *wire, struct nb_error *err);
+
+/* Sleeps for so many microseconds (up to a second). */
+void nb_wire_sleep(unsigned int microseconds);
+
+#endif

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "wire.h"
+
+#include <natbridge/address.h>
+#include <natbridge/cleanup.h>
+#include <natbridge/netns.h>
+#include <natbridge/route.h>
+#include <natbridge/sysctl.h>
+
+#include "wire_internal.h"
+
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <string.h>
+
+enum {
+	SETTLE_WAIT_US = 10000000,
+	SETTLE_FIRST_US = 100,
+	SETTLE_MAX_US = 20000,
+};
+
+/* ---- per-link settings, inside the pod's namespace ---- */
+
+struct pod_settings {
+	const char *ifname;
+	bool enable_dad;
+	bool has_ipv6;
+};
+
+/* The pod's namespace may have IPv6 switched off, on all links or by default. */
+static int enable_ipv6(const char *ifname, struct nb_error *err)
+{
+	char value[16];
+
+	/* No such file: a kernel without IPv6. Adding the address will say so. */
+	if (nb_sysctl_link_read("ipv6", ifname, "disable_ipv6", value, sizeof(value), NULL) ||
+	    !strcmp(value, "0"))
+		return 0;
+	return nb_sysctl_link_write("ipv6", ifname, "disable_ipv6", "0", err);
+}
+
+static int apply_settings(void *arg, struct nb_error *err)
+{
+	const struct pod_settings *settings = arg;
+	const char *ifname = settings->ifname;
+	int ret = 0;
+
+	/* Best effort, as in the reference: a kernel without IPv6 has not even the files. */
+	if (settings->enable_dad)
+		(void)nb_sysctl_link_write("ipv6", ifname, "enhanced_dad", "1", NULL);
+	(void)nb_sysctl_link_write("ipv6", ifname, "accept_dad", settings->enable_dad ? "1" : "0", NULL);
+	(void)nb_sysctl_link_write("ipv4", ifname, "arp_notify", "1", NULL);
+	(void)nb_sysctl_link_write("ipv6", ifname, "ndisc_notify", "1", NULL);
+	if (!settings->has_ipv6)
+		return 0;
+	ret = enable_ipv6("lo", err);
+	if (!ret)
+		ret = enable_ipv6(ifname, err);
+	if (!ret)
+		ret = nb_sysctl_link_write("ipv6", ifname, "keep_addr_on_down", "1", err);
+	return ret;
+}
+
+static bool has_ipv6(const struct nb_result *result)
+{
+	size_t i;
+
+	for (i = 0; i < result->n_ips; i++) {
+		if (!nb_addr_is_v4(&result->ips[i].addr))
+			return true;
+	}
+	return false;
+}
+
+/* ---- addresses ---- */
+
+static int add_addresses(struct nb_wire *wire, const struct nb_wire_veth *veth,
+			 const struct nb_result *result, struct nb_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < result->n_ips; i++) {
+		struct nb_ifaddr addr = { .addr = result->ips[i].addr,
+					  .prefix_len = result->ips[i].prefix_len };
+		int ret = nb_ifaddr_add(&wire->pod, veth->pod.index, &addr, err);
+
+		if (ret && ret != -EEXIST)
+			return ret;
+	}
+	return 0;
+}
+
+/* One look at the IPv6 addresses: *settled if none is waiting for its duplicate address detection. */
+static int look_at_addresses(struct nb_wire *wire, const struct nb_wire_veth *veth, bool *settled,
+			     struct nb_error *err)
+{
+	nb_autofree struct nb_ifaddr *addrs = NULL;
+	char text[NB_ADDR_STRLEN];
+	unsigned int n = 0, i;
+	bool waiting = false;
+	int ret = nb_ifaddr_list(&wire->pod, veth->pod.index, AF_INET6, &addrs, &n, err);
+
+	if (ret)
+		return ret;
+	for (i = 0; i < n; i++) {
+		if (addrs[i].flags & IFA_F_DADFAILED)
+			return nb_fail(err, NB_ERR_SYSTEM, EADDRINUSE,
+				       "address %s of \"%s\" is in use by another host",
+				       nb_addr_format(&addrs[i].addr, text), veth->pod.name);
+		waiting = waiting || (addrs[i].flags & IFA_F_TENTATIVE);
+	}
+	*settled = !waiting;
+	return 0;
+}
+
+static int settle(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err)
+{
+	unsigned int pause = SETTLE_FIRST_US, waited;
+
+	for (waited = 0;; waited += pause) {
+		bool settled = false;
+		int ret = look_at_addresses(wire, veth, &settled, err);
+
+		if (ret || settled)
+			return ret;
+		if (waited >= SETTLE_WAIT_US)
+			return nb_fail(err, NB_ERR_SYSTEM, ETIMEDOUT,
+				       "\"%s\" still has tentative addresses after %d seconds",
+				       veth->pod.name, SETTLE_WAIT_US / 1000000);
+		if (waited)
+			pause = pause * 2 < SETTLE_MAX_US ? pause * 2 : SETTLE_MAX_US;
+		nb_wire_sleep(pause);
+	}
+}
+
+/* ---- routes ---- */
+
+static const struct nb_result_ip *first_gateway(const struct nb_result *result, int family)
+{
+	size_t i;
+
+	for (i = 0; i < result->n_ips; i++) {
+		if (result->ips[i].has_gateway && nb_addr_family(&result->ips[i].gateway) == family)
+			return &result->ips[i];
+	}
+	return NULL;
+}
+
+static int add_routes(struct nb_wire *wire, const struct nb_wire_veth *veth, const struct nb_result *result,
+		      struct nb_error *err)
+{
+	size_t i;
+
+	for (i = 0; i < result->n_routes; i++) {
+		const struct nb_result_route *given = &result->routes[i];
+		const struct nb_result_ip *via = first_gateway(result, nb_addr_family(&given->dst));
+		struct nb_route route = {
+			.dst = nb_addr_network(&given->dst, given->prefix_len),
+			.prefix_len = given->prefix_len,
+			.has_gw = given->has_gw || via,
+			.index = veth->pod.index,
+			.table = given->has_table ? given->table : 0,
+			.scope = given->has_scope ? given->scope : 0,
+			.priority = given->has_priority ? given->priority : 0,
+			.mtu = given->mtu,
+			.advmss = given->advmss,
+		};
+		int ret;
+
+		if (route.has_gw)
+			route.gw = given->has_gw ? given->gw : via->gateway;
+		ret = nb_route_add(&wire->pod, &route, err);
+		if (ret && ret != -EEXIST)
+			return ret;
+	}
+	return 0;
+}
+
+/* ---- steps ---- */
+
+int nb_wire_pod_up(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err)
+{
+	struct nb_link_change change = { .set_up = true, .up = true };
+	int ret = nb_link_change(&wire->pod, veth->pod.index, &change, err);
+
+	return ret ? nb_wrap(err, "cannot set \"%s\" up", veth->pod.name) : 0;
+}
+
+int nb_wire_configure_pod(struct nb_wire *wire, const struct nb_wire_veth *veth,
+			  const struct nb_result *result, bool enable_dad, struct nb_error *err)
+{
+	struct pod_settings settings = {
+		.ifname = veth->pod.name,
+		.enable_dad = enable_dad,
+		.has_ipv6 = has_ipv6(result),
+	};
+	int ret = nb_netns_run(wire->netns_fd, apply_settings, &settings, err);
+
+	if (!ret)
+		ret = add_addresses(wire, veth, result, err);
+	if (!ret)
+		ret = nb_wire_pod_up(wire, veth, err);
+	if (!ret && settings.has_ipv6)
+		ret = settle(wire, veth, err);
+	if (!ret)
+		ret = add_routes(wire, veth, result, err);
+	return ret;
+}
