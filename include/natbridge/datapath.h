@@ -55,10 +55,6 @@ struct nb_datapath_config {
 	struct nb_limits limits; /* 0: the default */
 };
 
-/* The bpffs root in force: bpffs if not NULL, else $NATBRIDGE_BPFFS if set and not empty, else /sys/fs/bpf.
- */
-const char *nb_bpffs_root(const char *bpffs);
-
 /*
  * Opens the datapath of config->network, loading and pinning it first if it is not there; bpffs is mounted at
  * its root if it is not. Takes the lock of the bpffs root and keeps it until nb_datapath_close(): whoever

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <natbridge/bpffs.h>
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+const char *nb_bpffs_root(const char *bpffs)
+{
+	const char *env = getenv("NATBRIDGE_BPFFS");
+
+	if (bpffs)
+		return bpffs;
+	return env && *env ? env : "/sys/fs/bpf";
+}
+
+bool nb_is_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	return !statfs(path, &fs) && (unsigned long)fs.f_type == BPF_FS_MAGIC;
+}
+
+int nb_bpffs_ensure(const char *root, struct nb_error *err)
+{
+	if (nb_is_bpffs(root))
+		return 0;
+	if (mkdir(root, 0700) && errno != EEXIST)
+		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot make the directory \"%s\" for bpffs", root);
+	if (mount("bpf", root, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
+		return nb_fail(err, NB_ERR_SYSTEM, errno,
+			       "\"%s\" is not a bpffs, and none can be mounted there", root);
+	return 0;
+}
+
+int nb_pin_path(char *buf, size_t size, const char *bpffs, const char *network, const char *last,
+		struct nb_error *err)
+{
+	size_t used = snprintf(buf, size, "%s/natbridge", nb_bpffs_root(bpffs));
+
+	if (network && used < size)
+		buf[used++] = '/';
+	for (; network && *network && used + 4 < size; network++) {
+		/* bpffs keeps names with a dot for itself (kernel/bpf/inode.c, bpf_lookup()). */
+		if (*network == '.')
+			used += snprintf(buf + used, size - used, "%%2e");
+		else
+			buf[used++] = *network;
+	}
+	if (used < size)
+		used += snprintf(buf + used, size - used, "%s%s", last ? "/" : "", last ? last : "");
+	if (used + 1 >= size || (network && *network))
+		return nb_fail(err, NB_ERR_CONFIG, ENAMETOOLONG, "the pin path below \"%s\"",
+			       nb_bpffs_root(bpffs));
+	buf[used] = '\0';
+	return 0;
+}
+
+void nb_pin_name_decode(const char *dir_name, char *network, size_t size)
+{
+	size_t used = 0;
+
+	for (const char *at = dir_name; *at && used + 1 < size; used++) {
+		bool dot = strncmp(at, "%2e", 3) == 0;
+
+		network[used] = dot ? '.' : *at;
+		at += dot ? 3 : 1;
+	}
+	network[used] = '\0';
+}
