@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <natbridge/cleanup.h>
+#include <natbridge/conntrack.h>
+#include <natbridge/map.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+static const struct {
+	const char *name;
+	unsigned int seconds;
+} timeouts[NB_TIMEOUTS] = {
+	/* Names and defaults of net.netfilter.nf_conntrack_<protocol>_timeout_<name>
+	   (nf_conntrack_proto_*.c). */
+	[NB_TCP_NONE] = { "tcp_none", 120 },
+	[NB_TCP_SYN_SENT] = { "tcp_syn_sent", 120 },
+	[NB_TCP_SYN_RECV] = { "tcp_syn_recv", 60 },
+	[NB_TCP_ESTABLISHED] = { "tcp_established", 432000 },
+	[NB_TCP_FIN_WAIT] = { "tcp_fin_wait", 120 },
+	[NB_TCP_CLOSE_WAIT] = { "tcp_close_wait", 60 },
+	[NB_TCP_LAST_ACK] = { "tcp_last_ack", 30 },
+	[NB_TCP_TIME_WAIT] = { "tcp_time_wait", 120 },
+	[NB_TCP_CLOSE] = { "tcp_close", 10 },
+	[NB_TCP_SYN_SENT2] = { "tcp_syn_sent2", 120 },
+	[NB_TIMEOUT_TCP_RETRANS] = { "tcp_max_retrans", 300 },
+	[NB_TIMEOUT_TCP_UNACKNOWLEDGED] = { "tcp_unacknowledged", 300 },
+	[NB_TIMEOUT_UDP] = { "udp", 30 },
+	[NB_TIMEOUT_UDP_STREAM] = { "udp_stream", 120 },
+	[NB_TIMEOUT_ICMP] = { "icmp", 30 },
+	[NB_TIMEOUT_GENERIC] = { "generic", 600 },
+};
+
+static const char *const tcp_state_names[NB_TCP_STATES] = {
+	"NONE",       "SYN_SENT", "SYN_RECV",  "ESTABLISHED", "FIN_WAIT",
+	"CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE",       "SYN_SENT2",
+};
+
+static const char *const counter_names[NB_COUNTERS] = {
+	[NB_COUNT_NONE] = "none",
+	[NB_COUNT_INSERT] = "insert",
+	[NB_COUNT_INSERT_FAILED] = "insert_failed",
+	[NB_COUNT_CLASH_RESOLVE] = "clash_resolve",
+	[NB_COUNT_EARLY_DROP] = "early_drop",
+	[NB_COUNT_RECLAIMED] = "reclaimed",
+	[NB_COUNT_PORT_CHANGED] = "port_changed",
+	[NB_COUNT_REPAIRED] = "repaired",
+	[NB_DROP_TABLE_FULL] = "drop_table_full",
+	[NB_DROP_NO_BACKEND] = "drop_no_backend",
+	[NB_DROP_NO_PORT] = "drop_no_port",
+	[NB_DROP_NOT_ITS_PORT] = "drop_not_its_port",
+	[NB_DROP_INVALID] = "drop_invalid",
+	[NB_DROP_FRAGMENT] = "drop_fragment",
+	[NB_DROP_ISOLATED] = "drop_isolated",
+	[NB_DROP_GONE] = "drop_gone",
+	[NB_DROP_NO_GATEWAY] = "drop_no_gateway",
+	[NB_DROP_WRITE] = "drop_write",
+	[NB_DROP_REDIRECT] = "drop_redirect",
+};
+
+const char *nb_timeout_name(unsigned int timeout)
+{
+	return timeout < NB_TIMEOUTS ? timeouts[timeout].name : "unknown";
+}
+
+unsigned int nb_timeout_default(unsigned int timeout)
+{
+	return timeout < NB_TIMEOUTS ? timeouts[timeout].seconds : 0;
+}
+
+int nb_timeout_find(const char *name)
+{
+	for (int i = NB_TCP_SYN_SENT; i < NB_TIMEOUTS; i++)
+		if (strcmp(timeouts[i].name, name) == 0)
+			return i;
+	return -1;
+}
+
+const char *nb_tcp_state_name(unsigned int state)
+{
+	return state < NB_TCP_STATES ? tcp_state_names[state] : "UNKNOWN";
+}
+
+const char *nb_counter_name(enum nb_counter counter)
+{
+	return (unsigned int)counter < NB_COUNTERS ? counter_names[counter] : "unknown";
+}
+
+static int read_settings(const struct nb_datapath *dp, struct nb_settings *settings, struct nb_error *err)
+{
+	__u32 zero = 0;
+
+	if (bpf_map_lookup_elem(dp->map_fd[NB_MAP_SETTINGS], &zero, settings))
+		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot read the settings below \"%s\"", dp->dir);
+	return 0;
+}
+
+int nb_settings_read(const struct nb_datapath *dp, struct nb_settings *settings, struct nb_error *err)
+{
+	struct nb_settings found;
+	int rc = read_settings(dp, &found, err);
+
+	if (!rc)
+		*settings = found;
+	return rc;
+}
+
+int nb_settings_write(const struct nb_datapath *dp, const struct nb_settings *settings, struct nb_error *err)
+{
+	__u32 zero = 0;
+
+	if (bpf_map_update_elem(dp->map_fd[NB_MAP_SETTINGS], &zero, settings, BPF_ANY))
+		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot write the settings below \"%s\"",
+			       dp->dir);
+	return 0;
+}
+
+int nb_conntrack_counters(const struct nb_datapath *dp, __u64 counters[NB_COUNTERS], struct nb_error *err)
+{
+	int cpus = libbpf_num_possible_cpus();
+	__u64 *each nb_autofree = NULL;
+	__u64 sum[NB_COUNTERS] = { 0 };
+
+	if (cpus <= 0)
+		return nb_fail(err, NB_ERR_SYSTEM, -cpus, "cannot count the CPUs");
+	each = calloc(cpus, sizeof(*each));
+	if (!each)
+		return nb_fail_nomem(err);
+	for (__u32 i = 0; i < NB_COUNTERS; i++) {
+		if (bpf_map_lookup_elem(dp->map_fd[NB_MAP_COUNTERS], &i, each))
+			return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot read the counters below \"%s\"",
+				       dp->dir);
+		for (int cpu = 0; cpu < cpus; cpu++)
+			sum[i] += each[cpu];
+	}
+	memcpy(counters, sum, sizeof(sum));
+	return 0;
+}
+
+static struct nb_tuple swap(const struct nb_conn *conn, __u8 proto)
+{
+	return (struct nb_tuple){
+		.src = conn->dst, .dst = conn->src, .sport = conn->dport, .dport = conn->sport, .proto = proto
+	};
+}
+
+/* Walk over the clients' entries; the fields below are what the callbacks need. */
+struct walk {
+	const struct nb_datapath *dp;
+	struct nb_error *err;
+	struct nb_settings settings;
+	__u32 now;
+	int (*fn)(const struct nb_conn_info *info, void *arg);
+	void *arg;
+};
+
+/* Seconds left, by the same rules as in the programs (nb_conn_stalled() of bpf/conntrack.h). */
+static __s32 ticks_left(const struct walk *walk, const struct nb_tuple *key, const struct nb_conn *conn,
+			const struct nb_tuple *reply)
+{
+	__u32 established = walk->settings.timeouts[NB_TCP_ESTABLISHED];
+	__s32 left = conn->expires - walk->now;
+	struct nb_conn rev;
+	__u32 limit;
+
+	if (key->proto != IPPROTO_TCP || conn->state != NB_TCP_ESTABLISHED || left <= 0 ||
+	    bpf_map_lookup_elem(walk->dp->map_fd[NB_MAP_CONNTRACK], reply, &rev))
+		return left;
+	if (conn->retrans >= 3 || rev.retrans >= 3)
+		limit = walk->settings.timeouts[NB_TIMEOUT_TCP_RETRANS];
+	else if ((__s32)(conn->seq_end - rev.ack) > 0 || (__s32)(rev.seq_end - conn->ack) > 0)
+		limit = walk->settings.timeouts[NB_TIMEOUT_TCP_UNACKNOWLEDGED];
+	else
+		return left;
+	return limit < established ? left - (__s32)(established - limit) : left;
+}
+
+static int walk_conns(const void *keys, const void *values, __u32 n, void *arg)
+{
+	const struct nb_tuple *key = keys;
+	const struct nb_conn *conn = values;
+	const struct walk *walk = arg;
+
+	for (__u32 i = 0; i < n; i++) {
+		struct nb_conn_info info = { .orig = key[i],
+					     .conn = conn[i],
+					     .reply = swap(&conn[i], key[i].proto) };
+		__s32 left;
+		int rc;
+
+		if (conn[i].flags & NB_CONN_REPLY)
+			continue;
+		left = ticks_left(walk, &key[i], &conn[i], &info.reply);
+		if (left <= 0)
+			continue;
+		info.remaining = nb_seconds_from_ticks(left);
+		rc = walk->fn(&info, walk->arg);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int nb_conntrack_each(const struct nb_datapath *dp, int (*fn)(const struct nb_conn_info *info, void *arg),
+		      void *arg, struct nb_error *err)
+{
+	struct walk walk = { .dp = dp, .err = err, .now = nb_tick_now(), .fn = fn, .arg = arg };
+	int rc = read_settings(dp, &walk.settings, err);
+
+	return rc ?: nb_map_walk(dp, NB_MAP_CONNTRACK, walk_conns, &walk, err);
+}
+
+struct flush {
+	const struct nb_datapath *dp;
+	struct nb_error *err;
+	unsigned int removed;
+};
+
+static int flush_conns(const void *keys, const void *values, __u32 n, void *arg)
+{
+	const struct nb_conn *conn = values;
+	struct flush *flush = arg;
+
+	for (__u32 i = 0; i < n; i++)
+		flush->removed += !(conn[i].flags & NB_CONN_REPLY);
+	return nb_map_remove(flush->dp, NB_MAP_CONNTRACK, keys, n, NULL, flush->err);
+}
+
+int nb_conntrack_flush(const struct nb_datapath *dp, unsigned int *removed, struct nb_error *err)
+{
+	struct flush flush = { .dp = dp, .err = err };
+	int rc = nb_map_walk(dp, NB_MAP_CONNTRACK, flush_conns, &flush, err);
+
+	if (!rc && removed)
+		*removed = flush.removed;
+	return rc;
+}
