@@ -4,7 +4,7 @@
 
 /*
  * The network configuration as plain data: what stdin and CNI_ARGS say, checked and with defaults filled in.
- * Only conf.c, result.c and ipam.c know JSON; the rest of the plugin reads these structs.
+ * Only conf*.c, result*.c and ipam.c know JSON; the rest of the plugin reads these structs.
  */
 
 #include <natbridge/abi.h>
@@ -16,8 +16,10 @@
 #include <stddef.h>
 
 #include "args.h"
+#include "attachment.h"
 
 struct cJSON;
+struct nb_json;
 
 enum nb_mode {
 	NB_MODE_EBPF, /* natbridge translates; the default */
@@ -44,7 +46,6 @@ struct nb_dns {
 struct nb_conf {
 	char *cni_version; /* as given, "0.1.0" if absent */
 	char *name;
-	char *type;
 	char bridge[IFNAMSIZ]; /* default "cni0" */
 	bool is_gateway, is_default_gateway, force_address, ip_masq;
 	bool hairpin_mode, promisc_mode, enable_dad, port_isolation, disable_container_interface;
@@ -56,21 +57,54 @@ struct nb_conf {
 	struct nb_dns dns;
 	bool shaped; /* runtimeConfig.bandwidth limits this pod */
 	struct nb_proxy_conf proxy;
-	const struct cJSON *prev_result;       /* inside json, NULL if none */
-	const struct cJSON *valid_attachments; /* inside json: cni.dev/valid-attachments, NULL if none */
-	struct cJSON *json;                    /* owned: the whole document */
-	char *text;                            /* owned: stdin as read, for delegates */
+	const struct cJSON *prev_result; /* inside json, NULL if none */
+	/* cni.dev/valid-attachments, what GC must keep: an owned array of names inside json. Without the key
+	 * nothing is kept: libcni leaves it out for an empty list. */
+	struct nb_attachment *attachments;
+	size_t n_attachments;
+	struct cJSON *json; /* owned: the whole document */
+	char *text;         /* owned: stdin as read, for delegates */
 	size_t text_len;
 };
 
 /*
  * Reads the configuration of args->command from text (taken over, also on failure). All that can be checked
- * without touching the system is checked here, before the first side effect. Codes: 1 version, 2 unsupported
- * key, 6 not JSON, 7 invalid value.
+ * without touching the system is checked here, before the first side effect; DEL and GC check only what they
+ * use, so that what ADD refuses can still be deleted. Codes: 1 version, 2 unsupported key, 6 not JSON, 7
+ * invalid value. *conf must be zeroed, and freed in any case: after a failure, cni_version stands in it as
+ * far as it is known, for the error's JSON, and nothing else may be used.
  */
 int nb_conf_parse(char *text, size_t len, const struct nb_args *args, struct nb_conf *conf,
 		  struct nb_error *err);
 
 void nb_conf_free(struct nb_conf *conf); /* for nb_cleanup(); a zeroed one is fine */
+
+/* Whether the network's pods are served by the eBPF datapath: mode ebpf, and addresses to serve. */
+bool nb_conf_uses_datapath(const struct nb_conf *conf);
+
+/* Spec versions, oldest first, ended by NULL. */
+extern const char *const NB_CNI_VERSIONS[];
+#define NB_CNI_NEWEST "1.1.0"
+
+/* Place of a version in NB_CNI_VERSIONS, -1: not supported. Later ones are greater. */
+int nb_cni_version_rank(const char *version);
+
+/* "serviceProxy" of the configuration (conf_proxy.c). full: all of it, else only what DEL and GC need. */
+int nb_conf_parse_proxy(const struct nb_json *proxy, bool full, struct nb_proxy_conf *conf,
+			struct nb_error *err);
+void nb_conf_free_proxy(struct nb_proxy_conf *conf);
+
+/* "serviceProxy.services" (conf_services.c). */
+int nb_conf_parse_services(const struct nb_json *array, struct nb_services *services, struct nb_error *err);
+
+/* "dns" of a configuration or a result (dns.c). *given: whether any of it is there. */
+int nb_dns_parse(const struct nb_json *object, struct nb_dns *dns, bool *given, struct nb_error *err);
+int nb_dns_copy(const struct nb_dns *from, struct nb_dns *to, struct nb_error *err);
+void nb_dns_free(struct nb_dns *dns);
+struct cJSON *nb_dns_to_json(const struct nb_dns *dns); /* NULL: out of memory */
+bool nb_dns_empty(const struct nb_dns *dns);
+
+/* strdup() with an error. */
+int nb_conf_strdup(const char *from, char **to, struct nb_error *err);
 
 #endif

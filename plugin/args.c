@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "args.h"
+
+#include <natbridge/addr.h>
+#include <natbridge/cleanup.h>
+#include <natbridge/link.h>
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { CNI_NAME_MAX = 200 };
+
+static const char *const COMMANDS[NB_COMMANDS] = {
+	[NB_CMD_ADD] = "ADD", [NB_CMD_DEL] = "DEL",       [NB_CMD_CHECK] = "CHECK",
+	[NB_CMD_GC] = "GC",   [NB_CMD_STATUS] = "STATUS", [NB_CMD_VERSION] = "VERSION",
+};
+
+enum {
+	ADD = 1 << NB_CMD_ADD,
+	DEL = 1 << NB_CMD_DEL,
+	CHECK = 1 << NB_CMD_CHECK,
+	GC = 1 << NB_CMD_GC,
+	STATUS = 1 << NB_CMD_STATUS,
+	POD = ADD | DEL | CHECK, /* commands about one pod */
+};
+
+static const char *container_id_problem(const char *id)
+{
+	return nb_cni_name_valid(id) ? NULL : "is not [a-zA-Z0-9][a-zA-Z0-9_.-]* of at most 200 characters";
+}
+
+static const char *path_problem(const char *path)
+{
+	for (; *path; path++)
+		if (iscntrl((unsigned char)*path))
+			return "contains a control character";
+	return NULL;
+}
+
+static const struct {
+	const char *name;
+	unsigned int needed_by; /* commands that fail without it */
+	unsigned int read_by;   /* commands that look at it */
+	const char *(*problem)(const char *value);
+} VARIABLES[] = {
+	{ "CNI_CONTAINERID", POD, POD, container_id_problem },
+	{ "CNI_NETNS", ADD | CHECK, POD, path_problem },
+	{ "CNI_IFNAME", POD, POD, nb_ifname_problem },
+	{ "CNI_PATH", POD | GC | STATUS, POD | GC | STATUS, path_problem },
+};
+
+const char *nb_command_name(enum nb_command command)
+{
+	return COMMANDS[command];
+}
+
+bool nb_cni_name_valid(const char *name)
+{
+	if (!isalnum((unsigned char)name[0]) || strlen(name) > CNI_NAME_MAX)
+		return false;
+	for (; *name; name++)
+		if (!isalnum((unsigned char)*name) && !strchr("_.-", *name))
+			return false;
+	return true;
+}
+
+const char *nb_ifname_problem(const char *name)
+{
+	return nb_ifname_valid(name) && !strchr(name, '%')
+		       ? NULL
+		       : "is not the name of an interface: 1 to 15 bytes of printable ASCII without blanks, "
+			 "'/', ':' "
+			 "and '%', not \".\", \"..\", \"all\" or \"default\"";
+}
+
+bool nb_mac_parse_any(const char *text, unsigned char mac[6])
+{
+	char colons[NB_MAC_STRLEN];
+	const bool dots = strlen(text) == strlen("aabb.ccdd.eeff") && text[4] == '.' && text[9] == '.';
+	size_t n = 0;
+
+	if (!dots && strlen(text) != NB_MAC_STRLEN - 1)
+		return false;
+	for (; *text; text++) {
+		if (dots && *text == '.')
+			continue;
+		if (dots && n % 3 == 2)
+			colons[n++] = ':';
+		if (n == sizeof(colons) - 1)
+			return false;
+		colons[n++] = *text == '-' ? ':' : *text;
+	}
+	colons[n] = '\0';
+	return nb_mac_parse(colons, mac);
+}
+
+static const char *env(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value ? value : "";
+}
+
+static bool is_true(const char *value)
+{
+	return strcasecmp(value, "true") == 0 || strcmp(value, "1") == 0;
+}
+
+static int read_command(struct nb_args *args, struct nb_error *err)
+{
+	const char *command = env("CNI_COMMAND");
+
+	for (int i = 0; i < NB_COMMANDS; i++)
+		if (strcmp(command, COMMANDS[i]) == 0) {
+			args->command = (enum nb_command)i;
+			return 0;
+		}
+	return nb_fail(err, NB_ERR_ENVIRONMENT, 0, "unknown CNI_COMMAND \"%.50s\"", command);
+}
+
+/* Every missing and every wrong variable in one message. */
+static int check_variables(enum nb_command command, struct nb_error *err)
+{
+	char missing[128] = "", wrong[NB_ERROR_MSG_MAX / 2] = "";
+	const unsigned int bit = 1u << command;
+	size_t used;
+
+	for (size_t i = 0; i < sizeof(VARIABLES) / sizeof(*VARIABLES); i++) {
+		const char *value = env(VARIABLES[i].name), *problem;
+
+		if (!*value && (VARIABLES[i].needed_by & bit)) {
+			used = strlen(missing);
+			snprintf(missing + used, sizeof(missing) - used, "%s%s", used ? ", " : "",
+				 VARIABLES[i].name);
+		}
+		problem = *value && (VARIABLES[i].read_by & bit) ? VARIABLES[i].problem(value) : NULL;
+		if (!problem)
+			continue;
+		used = strlen(wrong);
+		snprintf(wrong + used, sizeof(wrong) - used, "%s%s \"%.80s\" %s", used ? "; " : "",
+			 VARIABLES[i].name, value, problem);
+	}
+	if (!*missing && !*wrong)
+		return 0;
+	return nb_fail(err, NB_ERR_ENVIRONMENT, 0, "%s%s%s%s", *missing ? "missing in the environment: " : "",
+		       missing, *missing && *wrong ? "; " : "", wrong);
+}
+
+static int set_mac(struct nb_args *args, const char *value, struct nb_error *err)
+{
+	args->has_mac = false;
+	if (!*value)
+		return 0;
+	if (!nb_mac_parse_any(value, args->mac))
+		return nb_fail(err, NB_ERR_ENVIRONMENT, 0, "CNI_ARGS: MAC=%.50s is not a unicast MAC address",
+			       value);
+	args->has_mac = true;
+	return 0;
+}
+
+static int set_ignore_unknown(bool *ignore, const char *value, struct nb_error *err)
+{
+	*ignore = is_true(value);
+	if (*ignore || strcasecmp(value, "false") == 0 || strcmp(value, "0") == 0)
+		return 0;
+	return nb_fail(err, NB_ERR_ENVIRONMENT, 0, "CNI_ARGS: IgnoreUnknown=%.50s is not a boolean", value);
+}
+
+/* "K=V;K=V". A key that is not ours is an error unless IgnoreUnknown is set, as types.LoadArgs() has it. */
+static int read_cni_args(struct nb_args *args, struct nb_error *err)
+{
+	nb_autofree char *copy = strdup(env("CNI_ARGS"));
+	const char *unknown = NULL;
+	bool ignore_unknown = false;
+	char *rest = copy, *pair;
+	int ret = 0;
+
+	if (!copy)
+		return nb_fail_nomem(err);
+	while (*copy && !ret && (pair = strsep(&rest, ";"))) {
+		char *value = strchr(pair, '=');
+
+		if (!value || strchr(value + 1, '='))
+			return nb_fail(err, NB_ERR_ENVIRONMENT, 0, "CNI_ARGS: \"%.100s\" is not KEY=VALUE",
+				       pair);
+		*value++ = '\0';
+		if (strcmp(pair, "MAC") == 0)
+			ret = set_mac(args, value, err);
+		else if (strcmp(pair, "IgnoreUnknown") == 0)
+			ret = set_ignore_unknown(&ignore_unknown, value, err);
+		else if (!unknown)
+			unknown = pair;
+	}
+	if (!ret && unknown && !ignore_unknown)
+		ret = nb_fail(err, NB_ERR_ENVIRONMENT, 0,
+			      "CNI_ARGS: unknown key \"%.100s\" (and IgnoreUnknown is not set)", unknown);
+	return ret;
+}
+
+int nb_args_read(struct nb_args *args, struct nb_error *err)
+{
+	struct nb_args read = { .container_id = "", .netns = "", .path = "" };
+	const unsigned int pod = POD;
+	int ret;
+
+	ret = read_command(&read, err);
+	if (!ret)
+		ret = check_variables(read.command, err);
+	if (ret)
+		return ret;
+	read.path = env("CNI_PATH");
+	if (pod & (1u << read.command)) {
+		read.container_id = env("CNI_CONTAINERID");
+		read.netns = env("CNI_NETNS");
+		snprintf(read.ifname, sizeof(read.ifname), "%s", env("CNI_IFNAME"));
+		read.netns_override = is_true(env("CNI_NETNS_OVERRIDE"));
+	}
+	/* DEL has no use for them, and must not fail for what does not matter to it */
+	if (read.command == NB_CMD_ADD || read.command == NB_CMD_CHECK)
+		ret = read_cni_args(&read, err);
+	if (!ret)
+		*args = read;
+	return ret;
+}

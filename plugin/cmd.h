@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_PLUGIN_CMD_H
+#define NATBRIDGE_PLUGIN_CMD_H
+
+/* The commands of the specification, one file each (cmd_*.c), and what several of them share (cmd_common.c).
+ */
+
+#include <natbridge/endpoint.h>
+#include <natbridge/error.h>
+
+#include "args.h"
+#include "attachment.h"
+#include "conf.h"
+#include "result.h"
+
+/* All but nb_cmd_add() and nb_cmd_version() print nothing on success. */
+int nb_cmd_add(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
+int nb_cmd_del(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
+int nb_cmd_check(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
+int nb_cmd_gc(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
+int nb_cmd_status(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
+int nb_cmd_version(struct nb_error *err);
+
+/* The attachment that the command is about; its strings belong to args and conf. */
+struct nb_attachment nb_cmd_attachment(const struct nb_args *args, const struct nb_conf *conf);
+
+/*
+ * Opens CNI_NETNS. NB_ERR_NETNS if it is no network namespace, or the one that we run in and
+ * CNI_NETNS_OVERRIDE is not set.
+ */
+int nb_cmd_open_netns(const struct nb_args *args, int *fd, struct nb_error *err);
+
+/* What the maps must hold for the pod: those addresses of *result that are on its interface. */
+struct nb_wire_veth;
+int nb_cmd_endpoint(const struct nb_args *args, const struct nb_conf *conf, const struct nb_result *result,
+		    const struct nb_wire_veth *veth, struct nb_endpoint_spec *spec, struct nb_error *err);
+
+/* Removes the pod from the maps of its network; no datapath there: 0. */
+int nb_cmd_forget_endpoint(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
+
+/* Keeps the first of several errors: *first is set to *err if it has none yet, else *err is logged. */
+void nb_cmd_keep_first(struct nb_error *first, const struct nb_error *err);
+
+#endif

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <natbridge/cleanup.h>
+#include <natbridge/conntrack.h>
+#include <natbridge/datapath.h>
+#include <natbridge/json.h>
+#include <natbridge/service.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "ipam.h"
+#include "masq.h"
+#include "output.h"
+#include "wire.h"
+
+/* What the steps of one ADD hand to each other. */
+struct add {
+	const struct nb_args *args;
+	const struct nb_conf *conf;
+	struct nb_attachment id;
+	int netns_fd;
+	struct nb_wire wire;
+	struct nb_link bridge;
+	struct nb_wire_veth veth;
+	struct nb_datapath dp; /* open, and locked, from open_datapath() to attach() */
+	struct nb_result result;
+};
+
+static void add_free(struct add *add)
+{
+	nb_datapath_close(&add->dp);
+	nb_wire_close(&add->wire);
+	nb_close_fd(&add->netns_fd);
+	nb_result_free(&add->result);
+}
+
+static int open_netns(struct add *add, struct nb_error *err)
+{
+	int ret = nb_cmd_open_netns(add->args, &add->netns_fd, err);
+
+	return ret ? ret : nb_wire_open(&add->wire, add->netns_fd, err);
+}
+
+static int ensure_bridge(struct add *add, struct nb_error *err)
+{
+	const struct nb_wire_bridge_spec spec = {
+		.name = add->conf->bridge,
+		.mtu = add->conf->mtu,
+		.promisc = add->conf->promisc_mode,
+	};
+
+	return nb_wire_ensure_bridge(&add->wire, &spec, &add->bridge, err);
+}
+
+static int add_veth(struct add *add, struct nb_error *err)
+{
+	const struct nb_wire_veth_spec spec = {
+		.id = &add->id,
+		.bridge = &add->bridge,
+		.mtu = add->conf->mtu,
+		.mac = add->conf->has_mac ? add->conf->mac : NULL,
+		.hairpin = add->conf->hairpin_mode,
+		.isolated = add->conf->port_isolation,
+	};
+
+	return nb_wire_add_veth(&add->wire, &spec, &add->veth, err);
+}
+
+/* The port's flags and FDB entry go with it, the programs on it as well. */
+static int remove_veth(struct add *add, struct nb_error *err)
+{
+	const struct nb_wire_delete_spec spec = {
+		.id = &add->id,
+		.bridge = add->conf->bridge,
+		.prev_ifname = add->veth.host.name,
+	};
+
+	return nb_wire_delete(&add->wire, &spec, err);
+}
+
+static int allocate(struct add *add, struct nb_error *err)
+{
+	return add->conf->ipam_type ? nb_ipam_add(add->conf, add->args, &add->result, err) : 0;
+}
+
+static int release(struct add *add, struct nb_error *err)
+{
+	return add->conf->ipam_type ? nb_ipam_run(add->conf, add->args, NB_CMD_DEL, err) : 0;
+}
+
+static int plan_gateways(struct add *add, struct nb_error *err)
+{
+	return nb_wire_plan_gateways(&add->result, add->conf->is_gateway, add->conf->is_default_gateway, err);
+}
+
+static int configure_pod(struct add *add, struct nb_error *err)
+{
+	if (add->conf->disable_container_interface)
+		return 0;
+	if (!add->conf->ipam_type)
+		return nb_wire_pod_up(&add->wire, &add->veth, err);
+	return nb_wire_configure_pod(&add->wire, &add->veth, &add->result, add->conf->enable_dad, err);
+}
+
+static int ensure_gateway(struct add *add, struct nb_error *err)
+{
+	if (!add->conf->is_gateway || !add->conf->ipam_type)
+		return 0;
+	return nb_wire_ensure_gateway(&add->wire, &add->bridge, &add->result, add->conf->force_address, err);
+}
+
+static int masquerade(struct add *add, struct nb_error *err)
+{
+	if (!add->conf->ip_masq || !add->conf->ipam_type)
+		return 0;
+	return nb_masq_add(&add->id, add->result.ips, add->result.n_ips, err);
+}
+
+static int stop_masquerading(struct add *add, struct nb_error *err)
+{
+	return add->conf->ip_masq && add->conf->ipam_type ? nb_masq_delete(&add->id, err) : 0;
+}
+
+/* From here to attach() the datapath is locked: ADDs take turns, but only for what touches the maps. */
+static int open_datapath(struct add *add, struct nb_error *err)
+{
+	const struct nb_datapath_config config = {
+		.bpffs = add->conf->proxy.bpffs,
+		.network = add->conf->name,
+		.limits = add->conf->proxy.limits,
+	};
+
+	return nb_conf_uses_datapath(add->conf) ? nb_datapath_ensure(&config, &add->dp, err) : 0;
+}
+
+/* Settings and services belong to the network: what this ADD finds changed stays changed if it fails. */
+static int write_settings(struct add *add, struct nb_error *err)
+{
+	struct nb_settings old, new;
+	int ret;
+
+	if (!nb_conf_uses_datapath(add->conf))
+		return 0;
+	ret = nb_wire_refetch(&add->wire, &add->bridge, err);
+	if (!ret)
+		ret = nb_settings_read(&add->dp, &old, err);
+	if (ret)
+		return ret;
+	new = old;
+	new.bridge_ifindex = add->bridge.index;
+	memcpy(new.bridge_mac, add->bridge.mac, sizeof(new.bridge_mac));
+	new.fast_path = add->conf->proxy.fast_path;
+	for (unsigned int i = 0; i < NB_TIMEOUTS; i++)
+		if (add->conf->proxy.timeouts[i])
+			new.timeouts[i] = nb_ticks_from_seconds(add->conf->proxy.timeouts[i]);
+	return memcmp(&old, &new, sizeof(new)) ? nb_settings_write(&add->dp, &new, err) : 0;
+}
+
+static int apply_services(struct add *add, struct nb_error *err)
+{
+	struct nb_service_changes changes;
+
+	if (!nb_conf_uses_datapath(add->conf))
+		return 0;
+	return nb_service_apply(&add->dp, &add->conf->proxy.services, NB_ORIGIN_CONFIG, &changes, err);
+}
+
+static int add_endpoint(struct add *add, struct nb_error *err)
+{
+	struct nb_endpoint_spec spec;
+	int ret;
+
+	if (!nb_conf_uses_datapath(add->conf))
+		return 0;
+	ret = nb_cmd_endpoint(add->args, add->conf, &add->result, &add->veth, &spec, err);
+	return ret ? ret : nb_endpoint_add(&add->dp, &spec, err);
+}
+
+static int remove_endpoint(struct add *add, struct nb_error *err)
+{
+	nb_datapath_close(&add->dp); /* it is opened anew: the lock may have been given back already */
+	return nb_conf_uses_datapath(add->conf) ? nb_cmd_forget_endpoint(add->args, add->conf, err) : 0;
+}
+
+static int attach(struct add *add, struct nb_error *err)
+{
+	int ret = 0;
+
+	if (nb_conf_uses_datapath(add->conf))
+		ret = nb_datapath_attach(&add->dp, add->veth.host.index, err);
+	nb_datapath_close(&add->dp);
+	return ret;
+}
+
+static int wait_port(struct add *add, struct nb_error *err)
+{
+	if (add->conf->disable_container_interface)
+		return 0;
+	return nb_wire_wait_port(&add->wire, &add->veth, err);
+}
+
+static int set_interface(struct nb_result_if *iface, const struct nb_link *link, const char *sandbox,
+			 struct nb_error *err)
+{
+	memcpy(iface->name, link->name, sizeof(iface->name));
+	memcpy(iface->mac, link->mac, sizeof(iface->mac));
+	iface->has_mac = link->has_mac;
+	return sandbox ? nb_conf_strdup(sandbox, &iface->sandbox, err) : 0;
+}
+
+/* Bridge, host end, pod's end, in this order: the reference plugin's, which others rely on. */
+static int fill_result(struct add *add, struct nb_error *err)
+{
+	struct nb_result *result = &add->result;
+	int ret;
+
+	result->interfaces = calloc(3, sizeof(*result->interfaces));
+	if (!result->interfaces)
+		return nb_fail_nomem(err);
+	result->n_interfaces = 3;
+	ret = nb_wire_refetch(&add->wire, &add->bridge, err);
+	if (!ret)
+		ret = nb_wire_refetch(&add->wire, &add->veth.host, err);
+	if (!ret)
+		ret = set_interface(&result->interfaces[0], &add->bridge, NULL, err);
+	if (!ret)
+		ret = set_interface(&result->interfaces[1], &add->veth.host, NULL, err);
+	if (!ret)
+		ret = set_interface(&result->interfaces[2], &add->veth.pod, add->args->netns, err);
+	if (!ret && add->conf->has_dns)
+		ret = nb_dns_copy(&add->conf->dns, &result->dns, err);
+	return ret;
+}
+
+static int print_result(struct add *add, struct nb_error *err)
+{
+	nb_cleanup(nb_json_free) struct cJSON *json =
+		nb_result_to_json(&add->result, add->conf->cni_version, err);
+
+	return json ? nb_output_result(json, err) : -1;
+}
+
+/*
+ * A step that fails leaves nothing of its own; the undos of those before it run in reverse order. The pair is
+ * removed before its addresses are given back, and once more should there have been none to give back.
+ */
+static const struct {
+	int (*run)(struct add *add, struct nb_error *err);
+	int (*undo)(struct add *add, struct nb_error *err);
+} STEPS[] = {
+	{ open_netns, NULL },
+	{ ensure_bridge, NULL }, /* belongs to the network */
+	{ add_veth, remove_veth },
+	{ allocate, release },
+	{ plan_gateways, remove_veth },
+	{ configure_pod, NULL },
+	{ ensure_gateway, NULL }, /* belongs to the network */
+	{ masquerade, stop_masquerading },
+	{ open_datapath, NULL },
+	{ write_settings, NULL },
+	{ apply_services, NULL },
+	{ add_endpoint, remove_endpoint },
+	{ attach, NULL },
+	{ wait_port, NULL },
+	{ fill_result, NULL },
+	{ print_result, NULL },
+};
+
+int nb_cmd_add(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
+{
+	nb_cleanup(add_free) struct add add = {
+		.args = args,
+		.conf = conf,
+		.id = nb_cmd_attachment(args, conf),
+		.netns_fd = -1,
+		.wire = NB_WIRE_INIT,
+		.dp = NB_DATAPATH_INIT,
+	};
+	size_t done;
+	int ret = 0;
+
+	for (done = 0; done < sizeof(STEPS) / sizeof(*STEPS) && !ret; done++)
+		ret = STEPS[done].run(&add, err);
+	if (!ret)
+		return 0;
+	for (size_t i = done - 1; i-- > 0;) {
+		struct nb_error undo_err = { 0 };
+
+		if (STEPS[i].undo && STEPS[i].undo(&add, &undo_err))
+			nb_log("undoing the failed ADD: %s", undo_err.msg);
+	}
+	return ret;
+}

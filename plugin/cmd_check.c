@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <natbridge/cleanup.h>
+#include <natbridge/datapath.h>
+
+#include "cmd.h"
+#include "ipam.h"
+#include "masq.h"
+#include "wire.h"
+
+static int read_prev_result(const struct nb_conf *conf, struct nb_result *prev, struct nb_error *err)
+{
+	int ret;
+
+	if (!conf->prev_result)
+		return nb_fail(err, NB_ERR_CONFIG, 0, "\"prevResult\" is missing: CHECK needs it");
+	ret = nb_result_from_json(conf->prev_result, prev, err);
+	return ret ? nb_wrap(err, "\"prevResult\"") : 0;
+}
+
+static int check_wire(const struct nb_args *args, const struct nb_conf *conf, const struct nb_result *prev,
+		      struct nb_wire_veth *veth, struct nb_error *err)
+{
+	nb_cleanup(nb_wire_close) struct nb_wire wire = NB_WIRE_INIT;
+	nb_autoclose int netns_fd = -1;
+	const struct nb_attachment id = nb_cmd_attachment(args, conf);
+	const struct nb_wire_check_spec spec = {
+		.id = &id,
+		.bridge = conf->bridge,
+		.promisc = conf->promisc_mode,
+		.hairpin = conf->hairpin_mode,
+		.isolated = conf->port_isolation,
+		.is_gateway = conf->is_gateway && conf->ipam_type,
+		.container_interface = !conf->disable_container_interface,
+		.result = prev,
+	};
+	int ret = nb_cmd_open_netns(args, &netns_fd, err);
+
+	if (!ret)
+		ret = nb_wire_open(&wire, netns_fd, err);
+	return ret ? ret : nb_wire_check(&wire, &spec, veth, err);
+}
+
+static int check_datapath(const struct nb_args *args, const struct nb_conf *conf,
+			  const struct nb_result *prev, const struct nb_wire_veth *veth, struct nb_error *err)
+{
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	struct nb_endpoint_spec spec;
+	int ret;
+
+	if (!nb_conf_uses_datapath(conf))
+		return 0;
+	ret = nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, err);
+	if (!ret)
+		ret = nb_datapath_attached(&dp, veth->host.index, err);
+	if (!ret)
+		ret = nb_cmd_endpoint(args, conf, prev, veth, &spec, err);
+	return ret ? ret : nb_endpoint_check(&dp, &spec, err);
+}
+
+static int check_rules(const struct nb_args *args, const struct nb_conf *conf, const struct nb_result *prev,
+		       struct nb_error *err)
+{
+	const struct nb_attachment id = nb_cmd_attachment(args, conf);
+
+	if (!conf->ip_masq || !conf->ipam_type)
+		return 0;
+	return nb_masq_check(&id, prev->ips, prev->n_ips, err);
+}
+
+int nb_cmd_check(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
+{
+	nb_cleanup(nb_result_free) struct nb_result prev = { 0 };
+	struct nb_wire_veth veth = { 0 };
+	int ret = read_prev_result(conf, &prev, err);
+
+	if (!ret && conf->ipam_type)
+		ret = nb_ipam_run(conf, args, NB_CMD_CHECK, err);
+	if (!ret)
+		ret = check_wire(args, conf, &prev, &veth, err);
+	if (!ret)
+		ret = check_datapath(args, conf, &prev, &veth, err);
+	return ret ? ret : check_rules(args, conf, &prev, err);
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <natbridge/cleanup.h>
+#include <natbridge/datapath.h>
+#include <natbridge/netns.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "cmd.h"
+#include "output.h"
+#include "wire.h"
+
+struct nb_attachment nb_cmd_attachment(const struct nb_args *args, const struct nb_conf *conf)
+{
+	return (struct nb_attachment){
+		.network = conf->name,
+		.container_id = args->container_id,
+		.ifname = args->ifname,
+	};
+}
+
+int nb_cmd_open_netns(const struct nb_args *args, int *fd, struct nb_error *err)
+{
+	nb_autoclose int netns = -1;
+	bool own = false;
+	int ret = nb_netns_open(args->netns, &netns, err);
+
+	if (!ret && !args->netns_override)
+		ret = nb_netns_is_own(netns, &own, err);
+	if (ret)
+		return nb_wrap(err, "CNI_NETNS");
+	if (own)
+		return nb_fail(err, NB_ERR_NETNS, 0,
+			       "CNI_NETNS \"%.200s\" is the namespace that the plugin runs in", args->netns);
+	*fd = NB_TAKE_FD(netns);
+	return 0;
+}
+
+/* Whether an address of a result is on the pod's interface (in ADD none says otherwise). */
+static bool is_ours(const struct nb_result *result, const struct nb_result_ip *ip, const char *ifname)
+{
+	const struct nb_result_if *iface;
+
+	if (ip->interface < 0 || (size_t)ip->interface >= result->n_interfaces)
+		return true;
+	iface = &result->interfaces[ip->interface];
+	return iface->sandbox && strcmp(iface->name, ifname) == 0;
+}
+
+int nb_cmd_endpoint(const struct nb_args *args, const struct nb_conf *conf, const struct nb_result *result,
+		    const struct nb_wire_veth *veth, struct nb_endpoint_spec *spec, struct nb_error *err)
+{
+	struct nb_endpoint_spec made = {
+		.container_id = args->container_id,
+		.ifname = args->ifname,
+		.ifindex = veth->host.index,
+	};
+
+	memcpy(made.mac, veth->pod.mac, sizeof(made.mac));
+	if (conf->shaped)
+		made.flags |= NB_PORT_NO_FAST_PATH;
+	if (conf->port_isolation)
+		made.flags |= NB_PORT_ISOLATED;
+	for (size_t i = 0; i < result->n_ips; i++) {
+		const struct nb_result_ip *ip = &result->ips[i];
+
+		if (!is_ours(result, ip, args->ifname))
+			continue;
+		if (made.n_addrs == NB_ENDPOINT_ADDRS)
+			return nb_fail(err, NB_ERR_CONFIG, 0, "more than %d addresses for one pod",
+				       NB_ENDPOINT_ADDRS);
+		made.addrs[made.n_addrs].addr = ip->addr;
+		if (ip->has_gateway)
+			made.addrs[made.n_addrs].gateway = ip->gateway;
+		made.n_addrs++;
+	}
+	*spec = made;
+	return 0;
+}
+
+int nb_cmd_forget_endpoint(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
+{
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	int ret = nb_datapath_open(conf->proxy.bpffs, conf->name, true, &dp, err);
+
+	if (ret == -ENOENT)
+		return 0;
+	return ret ? ret : nb_endpoint_delete(&dp, args->container_id, args->ifname, err);
+}
+
+void nb_cmd_keep_first(struct nb_error *first, const struct nb_error *err)
+{
+	if (!*first->msg)
+		*first = *err;
+	else
+		nb_log("%s", err->msg);
+}

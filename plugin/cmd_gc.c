@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <natbridge/cleanup.h>
+#include <natbridge/datapath.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "cmd.h"
+#include "ipam.h"
+#include "masq.h"
+#include "output.h"
+#include "wire.h"
+
+static int collect_links(const struct nb_conf *conf, struct nb_error *err)
+{
+	nb_cleanup(nb_wire_close) struct nb_wire wire = NB_WIRE_INIT;
+	unsigned int removed = 0;
+	int ret = nb_wire_open(&wire, -1, err);
+
+	if (!ret)
+		ret = nb_wire_keep_only(&wire, conf->name, conf->attachments, conf->n_attachments, &removed,
+					err);
+	if (removed)
+		nb_log("GC of network %s: %u links removed", conf->name, removed);
+	return ret;
+}
+
+static int collect_endpoints(const struct nb_conf *conf, struct nb_error *err)
+{
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	nb_autofree __u64 *owners = calloc(conf->n_attachments + 1, sizeof(*owners));
+	unsigned int removed = 0;
+	int ret;
+
+	if (!owners)
+		return nb_fail_nomem(err);
+	for (size_t i = 0; i < conf->n_attachments; i++)
+		owners[i] = nb_endpoint_owner(conf->attachments[i].container_id, conf->attachments[i].ifname);
+	ret = nb_datapath_open(conf->proxy.bpffs, conf->name, true, &dp, err);
+	if (ret)
+		return ret == -ENOENT ? 0 : ret;
+	ret = nb_endpoint_keep_only(&dp, owners, (unsigned int)conf->n_attachments, &removed, err);
+	if (removed)
+		nb_log("GC of network %s: %u pods removed from the maps", conf->name, removed);
+	return ret;
+}
+
+static int collect_rules(const struct nb_conf *conf, struct nb_error *err)
+{
+	unsigned int removed = 0;
+	int ret = 0;
+
+	if (conf->ip_masq && conf->ipam_type)
+		ret = nb_masq_keep_only(conf->name, conf->attachments, conf->n_attachments, &removed, err);
+	if (removed)
+		nb_log("GC of network %s: %u masquerading rules removed", conf->name, removed);
+	return ret;
+}
+
+/* Each step runs whatever became of the others; the first error is the answer. */
+int nb_cmd_gc(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
+{
+	struct nb_error first = { 0 }, step = { 0 };
+
+	if (collect_links(conf, &step))
+		nb_cmd_keep_first(&first, &step);
+	if (collect_endpoints(conf, &step))
+		nb_cmd_keep_first(&first, &step);
+	if (collect_rules(conf, &step))
+		nb_cmd_keep_first(&first, &step);
+	if (conf->ipam_type && nb_ipam_run(conf, args, NB_CMD_GC, &step))
+		nb_cmd_keep_first(&first, &step);
+	if (!*first.msg)
+		return 0;
+	*err = first;
+	return -1;
+}

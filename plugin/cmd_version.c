@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <natbridge/cleanup.h>
+#include <natbridge/json.h>
+
+#include "cmd.h"
+#include "output.h"
+
+int nb_cmd_version(struct nb_error *err)
+{
+	nb_cleanup(nb_json_free) struct cJSON *json = cJSON_CreateObject();
+	struct cJSON *versions;
+
+	if (!json || !cJSON_AddStringToObject(json, "cniVersion", NB_CNI_NEWEST))
+		return nb_fail_nomem(err);
+	versions = cJSON_AddArrayToObject(json, "supportedVersions");
+	if (!versions)
+		return nb_fail_nomem(err);
+	for (size_t i = 0; NB_CNI_VERSIONS[i]; i++)
+		if (!cJSON_AddItemToArray(versions, cJSON_CreateString(NB_CNI_VERSIONS[i])))
+			return nb_fail_nomem(err);
+	return nb_output_result(json, err);
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <natbridge/conntrack.h>
+#include <natbridge/json.h>
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf.h"
+
+enum {
+	BPFFS_MAX = 200, /* bytes of the bpffs path */
+	CONNECTIONS_MIN = 1024,
+	ENTRIES_MIN = 16,
+	ENTRIES_MAX = 1 << 23,
+	TIMEOUT_MAX = 365 * 86400, /* seconds */
+};
+
+static const char *const PROXY_KEYS[] = { "mode",  "services",  "serviceCIDRs", "fastPath",
+					  "bpffs", "conntrack", "limits",       NULL };
+
+static int parse_mode(const struct nb_json *proxy, bool full, struct nb_proxy_conf *conf,
+		      struct nb_error *err)
+{
+	const struct nb_json at = nb_json_get(proxy, "mode");
+	const char *mode = "ebpf";
+	int ret = nb_json_string(&at, &mode, err);
+
+	if (ret)
+		return ret;
+	conf->mode = strcmp(mode, "off") == 0 ? NB_MODE_OFF : NB_MODE_EBPF;
+	if (!full || conf->mode == NB_MODE_OFF || strcmp(mode, "ebpf") == 0)
+		return 0;
+	if (strcmp(mode, "assist") == 0)
+		return nb_json_fail(&at, NB_ERR_UNSUPPORTED, err, "\"assist\" is not supported");
+	return nb_json_fail(&at, NB_ERR_CONFIG, err, "\"%.50s\" is not one of \"ebpf\" and \"off\"", mode);
+}
+
+static int parse_bpffs(const struct nb_json *proxy, struct nb_proxy_conf *conf, struct nb_error *err)
+{
+	const struct nb_json at = nb_json_get(proxy, "bpffs");
+	const char *path = NULL;
+	int ret = nb_json_string(&at, &path, err);
+
+	if (ret || !path)
+		return ret;
+	if (path[0] != '/' || strlen(path) > BPFFS_MAX)
+		return nb_json_fail(&at, NB_ERR_CONFIG, err,
+				    "\"%.100s\" is not an absolute path of at most %d bytes", path,
+				    BPFFS_MAX);
+	for (const char *c = path; *c; c++)
+		if (iscntrl((unsigned char)*c))
+			return nb_json_fail(&at, NB_ERR_CONFIG, err, "contains a control character");
+	return nb_conf_strdup(path, &conf->bpffs, err);
+}
+
+static int parse_timeouts(const struct nb_json *conntrack, struct nb_proxy_conf *conf, struct nb_error *err)
+{
+	const struct nb_json timeouts = nb_json_get(conntrack, "timeouts");
+	struct nb_json item;
+	int ret = nb_json_is_object(&timeouts, err);
+
+	if (ret)
+		return ret;
+	for (item = nb_json_first(&timeouts); item.node && !ret; item = nb_json_next(&item)) {
+		int which = nb_timeout_find(item.node->string);
+
+		if (which < 0)
+			return nb_json_fail(&item, NB_ERR_CONFIG, err,
+					    "unknown timeout; the names are those of nf_conntrack");
+		ret = nb_json_uint(&item, 1, TIMEOUT_MAX, &conf->timeouts[which], err);
+	}
+	return ret;
+}
+
+static int parse_conntrack(const struct nb_json *proxy, struct nb_proxy_conf *conf, struct nb_error *err)
+{
+	static const char *const KEYS[] = { "max", "timeouts", NULL };
+	const struct nb_json conntrack = nb_json_get(proxy, "conntrack");
+	const struct nb_json max = nb_json_get(&conntrack, "max");
+	int ret = nb_json_is_object(&conntrack, err);
+
+	if (!ret)
+		ret = nb_json_check_known(&conntrack, KEYS, err);
+	if (!ret)
+		ret = nb_json_uint(&max, CONNECTIONS_MIN, ENTRIES_MAX, &conf->limits.connections, err);
+	return ret ? ret : parse_timeouts(&conntrack, conf, err);
+}
+
+static int parse_limits(const struct nb_json *proxy, struct nb_proxy_conf *conf, struct nb_error *err)
+{
+	static const char *const KEYS[] = { "frontends", "backends", NULL };
+	const struct nb_json limits = nb_json_get(proxy, "limits");
+	const struct nb_json frontends = nb_json_get(&limits, "frontends");
+	const struct nb_json backends = nb_json_get(&limits, "backends");
+	int ret = nb_json_is_object(&limits, err);
+
+	if (!ret)
+		ret = nb_json_check_known(&limits, KEYS, err);
+	if (!ret)
+		ret = nb_json_uint(&frontends, ENTRIES_MIN, ENTRIES_MAX, &conf->limits.frontends, err);
+	return ret ? ret : nb_json_uint(&backends, ENTRIES_MIN, ENTRIES_MAX, &conf->limits.backends, err);
+}
+
+int nb_conf_parse_proxy(const struct nb_json *proxy, bool full, struct nb_proxy_conf *conf,
+			struct nb_error *err)
+{
+	const struct nb_json ranges = nb_json_get(proxy, "serviceCIDRs");
+	const struct nb_json services = nb_json_get(proxy, "services");
+	const struct nb_json fast_path = nb_json_get(proxy, "fastPath");
+	int ret = nb_json_is_object(proxy, err);
+
+	conf->fast_path = true;
+	if (!ret)
+		ret = parse_mode(proxy, full, conf, err);
+	if (!ret)
+		ret = parse_bpffs(proxy, conf, err);
+	if (ret || !full)
+		return ret;
+	ret = nb_json_check_known(proxy, PROXY_KEYS, err);
+	if (!ret && ranges.node)
+		ret = nb_json_fail(&ranges, NB_ERR_UNSUPPORTED, err, "is not supported");
+	if (!ret)
+		ret = nb_json_bool(&fast_path, &conf->fast_path, err);
+	if (!ret)
+		ret = parse_conntrack(proxy, conf, err);
+	if (!ret)
+		ret = parse_limits(proxy, conf, err);
+	if (ret || !services.node)
+		return ret;
+	conf->services_given = true;
+	return nb_conf_parse_services(&services, &conf->services, err);
+}
+
+void nb_conf_free_proxy(struct nb_proxy_conf *conf)
+{
+	free(conf->bpffs);
+	nb_services_free(&conf->services);
+}

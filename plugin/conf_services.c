@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <natbridge/addr.h>
+#include <natbridge/cleanup.h>
+#include <natbridge/json.h>
+#include <natbridge/service.h>
+
+#include <ctype.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "conf.h"
+
+/* A DNS label (RFC 1123) of len bytes, as Kubernetes has it: lower case, 1 to 63. */
+static bool is_label(const char *text, size_t len)
+{
+	if (len < 1 || len > 63 || text[0] == '-' || text[len - 1] == '-')
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (!islower((unsigned char)text[i]) && !isdigit((unsigned char)text[i]) && text[i] != '-')
+			return false;
+	return true;
+}
+
+static int parse_name(const struct nb_json *entry, struct nb_service *service, struct nb_error *err)
+{
+	const struct nb_json at = nb_json_get(entry, "name");
+	const char *name = NULL, *slash;
+	int ret = nb_json_string(&at, &name, err);
+
+	if (ret)
+		return ret;
+	if (!name)
+		return nb_json_fail(entry, NB_ERR_CONFIG, err, "\"name\" is missing");
+	slash = strchr(name, '/');
+	if (!slash || !is_label(name, (size_t)(slash - name)) || !is_label(slash + 1, strlen(slash + 1)))
+		return nb_json_fail(&at, NB_ERR_CONFIG, err,
+				    "\"%.150s\" is not NAMESPACE/NAME, both of [a-z0-9-] and at most 63 long",
+				    name);
+	memcpy(service->name, name, strlen(name) + 1);
+	return 0;
+}
+
+/* An address that a packet can be sent to by its own name on a network: what a Service may have. */
+static bool is_service_address(const struct nb_addr *addr)
+{
+	const __u32 first = ntohl(addr->w[0]), last = ntohl(addr->w[3]);
+
+	if (nb_addr_is_v4(addr)) /* not 0/8, 127/8, 169.254/16, 224/3 */
+		return last >> 24 != 0 && last >> 24 != 127 && last >> 16 != 0xa9fe && last >> 29 != 7;
+	/* not ::/32 (unspecified, loopback), fe80::/10, ff00::/8 */
+	return first != 0 && first >> 22 != 0xfe80 >> 6 && first >> 24 != 0xff;
+}
+
+static int parse_vip(const struct nb_json *entry, struct nb_service *service, struct nb_error *err)
+{
+	const struct nb_json at = nb_json_get(entry, "vip");
+	const char *vip = NULL;
+	int ret = nb_json_string(&at, &vip, err);
+
+	if (ret)
+		return ret;
+	if (!vip)
+		return nb_json_fail(entry, NB_ERR_CONFIG, err, "\"vip\" is missing");
+	if (!nb_addr_parse(vip, &service->key.addr) || !is_service_address(&service->key.addr))
+		return nb_json_fail(&at, NB_ERR_CONFIG, err, "\"%.100s\" is not a unicast address", vip);
+	return 0;
+}
+
+static int parse_port(const struct nb_json *entry, struct nb_service *service, struct nb_error *err)
+{
+	const struct nb_json at = nb_json_get(entry, "port");
+	const struct nb_json name = nb_json_get(entry, "portName");
+	const char *port_name = "";
+	unsigned int port = 0;
+	int ret = nb_json_uint(&at, 1, 65535, &port, err);
+
+	if (!ret && !port)
+		ret = nb_json_fail(entry, NB_ERR_CONFIG, err, "\"port\" is missing");
+	if (!ret)
+		ret = nb_json_string(&name, &port_name, err);
+	if (ret)
+		return ret;
+	if (*port_name && !is_label(port_name, strlen(port_name)))
+		return nb_json_fail(&name, NB_ERR_CONFIG, err, "\"%.100s\" is not a DNS label", port_name);
+	service->key.port = htons((__u16)port);
+	memcpy(service->port_name, port_name, strlen(port_name) + 1);
+	return 0;
+}
+
+static int parse_protocol(const struct nb_json *entry, struct nb_service *service, struct nb_error *err)
+{
+	const struct nb_json at = nb_json_get(entry, "protocol");
+	const char *protocol = "TCP";
+	int ret = nb_json_string(&at, &protocol, err);
+
+	if (ret)
+		return ret;
+	if (strcmp(protocol, "SCTP") == 0)
+		return nb_json_fail(&at, NB_ERR_UNSUPPORTED, err, "\"SCTP\" is not supported");
+	if (strcmp(protocol, "TCP") != 0 && strcmp(protocol, "UDP") != 0)
+		return nb_json_fail(&at, NB_ERR_CONFIG, err, "\"%.50s\" is not \"TCP\" or \"UDP\"", protocol);
+	service->key.proto = *protocol == 'T' ? IPPROTO_TCP : IPPROTO_UDP;
+	return 0;
+}
+
+/*
+ * Backends of the other family than the VIP's are left out, as kube-proxy does with the endpoints of a
+ * dual-stack Service; but a list that has none of its family is taken for a mistake.
+ */
+static int parse_backends(const struct nb_json *entry, struct nb_service *service, struct nb_error *err)
+{
+	const struct nb_json array = nb_json_get(entry, "backends");
+	const int family = nb_addr_family(&service->key.addr);
+	struct nb_json item;
+	int ret = nb_json_is_array(&array, err);
+
+	if (ret)
+		return ret;
+	if (!array.node)
+		return nb_json_fail(entry, NB_ERR_CONFIG, err,
+				    "\"backends\" is missing (a list, [] for none)");
+	service->backends = calloc((size_t)cJSON_GetArraySize(array.node) + 1, sizeof(*service->backends));
+	if (!service->backends)
+		return nb_fail_nomem(err);
+	for (item = nb_json_first(&array); item.node; item = nb_json_next(&item)) {
+		struct nb_service_backend backend;
+		const char *text = "";
+
+		ret = nb_json_string(&item, &text, err);
+		if (ret)
+			return ret;
+		if (!nb_addr_port_parse(text, &backend.addr, &backend.port) ||
+		    !is_service_address(&backend.addr))
+			return nb_json_fail(&item, NB_ERR_CONFIG, err,
+					    "\"%.100s\" is not ADDRESS:PORT with a unicast address", text);
+		if (nb_addr_family(&backend.addr) == family)
+			service->backends[service->n_backends++] = backend;
+	}
+	if (array.node->child && !service->n_backends)
+		return nb_json_fail(&array, NB_ERR_CONFIG, err, "none of them is IPv%d as the \"vip\" is",
+				    family == AF_INET ? 4 : 6);
+	return 0;
+}
+
+static int parse_service(const struct nb_json *entry, struct nb_service *service, struct nb_error *err)
+{
+	static const char *const KEYS[] = { "name", "vip", "port", "portName", "protocol", "backends", NULL };
+	int ret = nb_json_is_object(entry, err);
+
+	service->origin = NB_ORIGIN_CONFIG;
+	if (!ret)
+		ret = nb_json_check_known(entry, KEYS, err);
+	if (!ret)
+		ret = parse_name(entry, service, err);
+	if (!ret)
+		ret = parse_vip(entry, service, err);
+	if (!ret)
+		ret = parse_port(entry, service, err);
+	if (!ret)
+		ret = parse_protocol(entry, service, err);
+	return ret ? ret : parse_backends(entry, service, err);
+}
+
+int nb_conf_parse_services(const struct nb_json *array, struct nb_services *services, struct nb_error *err)
+{
+	nb_cleanup(nb_services_free) struct nb_services read = { 0 };
+	struct nb_json item;
+	int ret = nb_json_is_array(array, err);
+
+	if (ret)
+		return ret;
+	read.items = calloc((size_t)cJSON_GetArraySize(array->node) + 1, sizeof(*read.items));
+	if (!read.items)
+		return nb_fail_nomem(err);
+	for (item = nb_json_first(array); item.node && !ret; item = nb_json_next(&item))
+		ret = parse_service(&item, &read.items[read.n++], err);
+	if (!ret) {
+		ret = nb_services_normalize(&read, err);
+		if (ret)
+			nb_wrap(err, "\"serviceProxy.services\"");
+	}
+	if (ret)
+		return ret;
+	*services = read;
+	read = (struct nb_services){ 0 };
+	return 0;
+}

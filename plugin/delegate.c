@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "delegate.h"
+
+#include <natbridge/cleanup.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { BUSY_TRIES = 10, BUSY_PAUSE_MS = 100 };
+
+extern char **environ;
+
+int nb_delegate_find(const char *name, const char *cni_path, char **found, struct nb_error *err)
+{
+	nb_autofree char *dirs = strdup(cni_path);
+	char *rest = dirs, *dir;
+
+	if (!dirs)
+		return nb_fail_nomem(err);
+	while ((dir = strsep(&rest, ":"))) {
+		nb_autofree char *path = NULL;
+		struct stat st;
+
+		if (!*dir)
+			continue;
+		if (asprintf(&path, "%s/%s", dir, name) < 0) {
+			path = NULL;
+			return nb_fail_nomem(err);
+		}
+		if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+			*found = NB_TAKE_PTR(path);
+			return 0;
+		}
+	}
+	return nb_fail(err, NB_ERR_IPAM, ENOENT, "no plugin \"%s\" in CNI_PATH \"%.300s\"", name, cni_path);
+}
+
+void nb_delegate_output_free(struct nb_delegate_output *out)
+{
+	free(out->text);
+	*out = (struct nb_delegate_output){ 0 };
+}
+
+/* The input as a file in memory, at its start: unlike a pipe it never blocks whoever writes it. */
+static int input_file(const struct nb_delegate *delegate, int *fd, struct nb_error *err)
+{
+	nb_autoclose int file = memfd_create("natbridge-config", MFD_CLOEXEC);
+	size_t done = 0;
+
+	if (file < 0)
+		return nb_fail(err, NB_ERR_SYSTEM, errno, "memfd_create");
+	while (done < delegate->input_len) {
+		ssize_t n = write(file, delegate->input + done, delegate->input_len - done);
+
+		if (n < 0 && errno != EINTR)
+			return nb_fail(err, NB_ERR_SYSTEM, errno, "copying the configuration");
+		done += n > 0 ? (size_t)n : 0;
+	}
+	if (lseek(file, 0, SEEK_SET) < 0)
+		return nb_fail(err, NB_ERR_SYSTEM, errno, "lseek");
+	*fd = NB_TAKE_FD(file);
+	return 0;
+}
+
+/* Our environment with another CNI_COMMAND. The strings belong to environ and to command_var. */
+static char **make_environment(char *command_var)
+{
+	size_t n = 0, used = 0;
+	char **env;
+
+	while (environ[n])
+		n++;
+	env = calloc(n + 2, sizeof(*env));
+	if (!env)
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		if (strncmp(environ[i], "CNI_COMMAND=", strlen("CNI_COMMAND=")) != 0)
+			env[used++] = environ[i];
+	env[used] = command_var;
+	return env;
+}
+
+static int spawn(const struct nb_delegate *delegate, int in, int out, pid_t *pid, struct nb_error *err)
+{
+	char command_var[64], *argv[] = { (char *)delegate->path, NULL };
+	nb_autofree char **env = NULL;
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t defaults;
+	int errnum;
+
+	snprintf(command_var, sizeof(command_var), "CNI_COMMAND=%s", delegate->command);
+	env = make_environment(command_var);
+	if (!env)
+		return nb_fail_nomem(err);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attr);
+	posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+	sigemptyset(&defaults);
+	sigaddset(&defaults, SIGPIPE); /* ignored by us */
+	posix_spawnattr_setsigdefault(&attr, &defaults);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
+	for (int i = 0; i < BUSY_TRIES; i++) {
+		errnum = posix_spawn(pid, delegate->path, &actions, &attr, argv, env);
+		if (errnum != ETXTBSY) /* is being written: an update of the plugins */
+			break;
+		poll(NULL, 0, BUSY_PAUSE_MS);
+	}
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attr);
+	return errnum ? nb_fail(err, NB_ERR_IPAM, errnum, "running %s", delegate->path) : 0;
+}
+
+/* Takes what can be read now. *open turns false at the end of the output. */
+static int take_output(int fd, struct nb_delegate_output *out, bool *open, struct nb_error *err)
+{
+	char chunk[4096];
+	char *grown;
+	ssize_t n = read(fd, chunk, sizeof(chunk));
+
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN ? 0 : nb_fail(err, NB_ERR_SYSTEM, errno, "read");
+	if (n == 0) {
+		*open = false;
+		return 0;
+	}
+	if (out->len + (size_t)n > NB_DELEGATE_OUTPUT_MAX)
+		return nb_fail(err, NB_ERR_IPAM, 0, "wrote more than %d bytes", NB_DELEGATE_OUTPUT_MAX);
+	grown = realloc(out->text, out->len + (size_t)n + 1);
+	if (!grown)
+		return nb_fail_nomem(err);
+	memcpy(grown + out->len, chunk, (size_t)n);
+	out->len += (size_t)n;
+	grown[out->len] = '\0';
+	out->text = grown;
+	return 0;
+}
+
+static long long now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+}
+
+/*
+ * Collects the output until the program has ended: its exit counts, not the end of the output, which a child
+ * of its own may keep open.
+ */
+static int collect(const struct nb_delegate *delegate, int pidfd, int fd, struct nb_delegate_output *out,
+		   struct nb_error *err)
+{
+	const long long deadline = now_ms() + delegate->timeout_ms;
+	bool open = true;
+
+	for (;;) {
+		struct pollfd fds[] = { { .fd = pidfd, .events = POLLIN },
+					{ .fd = open ? fd : -1, .events = POLLIN } };
+		const long long left = deadline - now_ms();
+		int ret = 0;
+
+		if (left <= 0)
+			return nb_fail(err, NB_ERR_IPAM, 0, "did not end within %u s",
+				       delegate->timeout_ms / 1000);
+		if (poll(fds, 2, (int)left) < 0 && errno != EINTR)
+			return nb_fail(err, NB_ERR_SYSTEM, errno, "poll");
+		if (fds[1].revents)
+			ret = take_output(fd, out, &open, err);
+		else if (fds[0].revents)
+			return 0;
+		if (ret)
+			return ret;
+	}
+}
+
+/* The child is reaped in any case; with kill it is killed first. */
+static int reap(pid_t pid, bool kill_it)
+{
+	int status = 0;
+
+	if (kill_it)
+		kill(pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+int nb_delegate_run(const struct nb_delegate *delegate, struct nb_delegate_output *out, struct nb_error *err)
+{
+	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output read_out = { 0 };
+	nb_autoclose int in = -1, from = -1, to = -1, pidfd = -1;
+	int pipe_fds[2], ret;
+	pid_t pid;
+
+	ret = input_file(delegate, &in, err);
+	if (ret)
+		return ret;
+	if (pipe2(pipe_fds, O_CLOEXEC))
+		return nb_fail(err, NB_ERR_SYSTEM, errno, "pipe");
+	from = pipe_fds[0];
+	to = pipe_fds[1];
+	fcntl(from, F_SETFL, O_NONBLOCK);
+	ret = spawn(delegate, in, to, &pid, err);
+	if (ret)
+		return ret;
+	close(NB_TAKE_FD(to));
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	ret = pidfd < 0 ? nb_fail(err, NB_ERR_SYSTEM, errno, "pidfd_open")
+			: collect(delegate, pidfd, from, &read_out, err);
+	read_out.status = reap(pid, ret != 0);
+	if (ret)
+		return nb_wrap(err, "%s", delegate->path);
+	*out = read_out;
+	read_out = (struct nb_delegate_output){ 0 };
+	return 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_PLUGIN_DELEGATE_H
+#define NATBRIDGE_PLUGIN_DELEGATE_H
+
+/* Running another program with a text on stdin, to its end, within bounds of time and size. No JSON here. */
+
+#include <natbridge/error.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum {
+	NB_DELEGATE_OUTPUT_MAX = 1 << 20, /* bytes of stdout that are taken */
+};
+
+struct nb_delegate {
+	const char *path;    /* of the program */
+	const char *command; /* CNI_COMMAND; the rest of the environment is ours */
+	const char *input;
+	size_t input_len;
+	unsigned int timeout_ms; /* then it is killed */
+};
+
+struct nb_delegate_output {
+	char *text; /* owned, NUL-terminated */
+	size_t len;
+	int status; /* exit status; 128 + signal number if it was killed */
+};
+
+/* -EINVAL and *err if the program could not be run to its end; a failure of its own is in out->status. */
+int nb_delegate_run(const struct nb_delegate *delegate, struct nb_delegate_output *out, struct nb_error *err);
+void nb_delegate_output_free(struct nb_delegate_output *out); /* for nb_cleanup() */
+
+/*
+ * Looks for a regular file of that name in the directories of CNI_PATH (separated by ':'). The caller frees
+ * *found. -ENOENT if there is none.
+ */
+int nb_delegate_find(const char *name, const char *cni_path, char **found, struct nb_error *err);
+
+#endif

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "ipam.h"
+
+#include <natbridge/cleanup.h>
+#include <natbridge/json.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "delegate.h"
+#include "output.h"
+
+enum { TIMEOUT_MS = 60000 };
+
+static const struct nb_json_limits LIMITS = { .depth = 32, .values = 50000 };
+
+/* The error that the plugin printed, if it did; else what its silence or noise comes to. */
+static int plugin_failed(const char *type, enum nb_command command, const struct nb_delegate_output *out,
+			 struct nb_error *err)
+{
+	nb_cleanup(nb_json_free) struct cJSON *json = NULL;
+	const char *msg = "", *details = "", *name = nb_command_name(command);
+	unsigned int code = 0;
+	struct nb_json root, at;
+
+	if (!out->len)
+		return nb_fail(err, NB_ERR_IPAM, 0,
+			       "IPAM plugin \"%s\": %s ended with status %d and said nothing", type, name,
+			       out->status);
+	if (nb_json_parse(out->text, out->len, &LIMITS, &json, NULL) == 0) {
+		root = nb_json_root(json);
+		at = nb_json_get(&root, "code");
+		nb_json_uint(&at, 0, INT_MAX, &code, NULL);
+		at = nb_json_get(&root, "msg");
+		nb_json_string(&at, &msg, NULL);
+		at = nb_json_get(&root, "details");
+		nb_json_string(&at, &details, NULL);
+	}
+	if (!*msg)
+		return nb_fail(err, NB_ERR_IPAM, 0,
+			       "IPAM plugin \"%s\": %s ended with status %d and printed no error: %.200s",
+			       type, name, out->status, out->text);
+	return nb_fail(err, code ? (enum nb_code)code : NB_ERR_IPAM, 0,
+		       "IPAM plugin \"%s\": %s: %.600s%s%.200s", type, name, msg, *details ? "; " : "",
+		       details);
+}
+
+static int run(const struct nb_conf *conf, const struct nb_args *args, enum nb_command command,
+	       struct nb_delegate_output *out, struct nb_error *err)
+{
+	nb_autofree char *path = NULL;
+	struct nb_delegate delegate = {
+		.command = nb_command_name(command),
+		.input = conf->text,
+		.input_len = conf->text_len,
+		.timeout_ms = TIMEOUT_MS,
+	};
+	int ret = nb_delegate_find(conf->ipam_type, args->path, &path, err);
+
+	if (ret)
+		return ret;
+	delegate.path = path;
+	ret = nb_delegate_run(&delegate, out, err);
+	if (!ret && out->status)
+		ret = plugin_failed(conf->ipam_type, command, out, err);
+	return ret;
+}
+
+int nb_ipam_run(const struct nb_conf *conf, const struct nb_args *args, enum nb_command command,
+		struct nb_error *err)
+{
+	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output out = { 0 };
+
+	return run(conf, args, command, &out, err);
+}
+
+static int read_result(const struct nb_conf *conf, const struct nb_delegate_output *out,
+		       struct nb_result *result, struct nb_error *err)
+{
+	nb_cleanup(nb_json_free) struct cJSON *json = NULL;
+	int ret = nb_json_parse(out->text ? out->text : "", out->len, &LIMITS, &json, err);
+
+	if (!ret)
+		ret = nb_result_from_json(json, result, err);
+	if (!ret && !result->n_ips)
+		ret = nb_fail(err, NB_ERR_IPAM, 0, "it has no address");
+	if (ret) {
+		nb_wrap(err, "result of IPAM plugin \"%s\"", conf->ipam_type);
+		err->code = NB_ERR_IPAM;
+	}
+	return ret;
+}
+
+int nb_ipam_add(const struct nb_conf *conf, const struct nb_args *args, struct nb_result *result,
+		struct nb_error *err)
+{
+	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output out = { 0 };
+	nb_cleanup(nb_result_free) struct nb_result read = { 0 };
+	struct nb_error undo_err = { 0 };
+	int ret = run(conf, args, NB_CMD_ADD, &out, err);
+
+	if (ret == -ENOENT) /* there is none whose DEL could be called */
+		return ret;
+	if (!ret)
+		ret = read_result(conf, &out, &read, err);
+	if (!ret) {
+		*result = read;
+		read = (struct nb_result){ 0 };
+		return 0;
+	}
+	if (nb_ipam_run(conf, args, NB_CMD_DEL, &undo_err))
+		nb_log("undoing the failed ADD: %s", undo_err.msg);
+	return ret;
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * natbridge, the CNI plugin: environment and stdin -> arguments and configuration -> one command -> JSON on
+ * stdout.
+ */
+#include <natbridge/cleanup.h>
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "args.h"
+#include "cmd.h"
+#include "conf.h"
+#include "input.h"
+#include "output.h"
+#include "privilege.h"
+
+static const struct {
+	int (*run)(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
+	bool privileged;
+} COMMANDS[NB_COMMANDS] = {
+	[NB_CMD_ADD] = { nb_cmd_add, true },        [NB_CMD_DEL] = { nb_cmd_del, true },
+	[NB_CMD_CHECK] = { nb_cmd_check, true },    [NB_CMD_GC] = { nb_cmd_gc, true },
+	[NB_CMD_STATUS] = { nb_cmd_status, false }, /* says itself what is missing */
+};
+
+/* Run by hand: say what this is, as the plugins of the CNI project do. */
+static int about(void)
+{
+	nb_log("a CNI plugin: a bridge whose pods reach Services without br_netfilter");
+	nb_log("CNI protocol versions supported: 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0");
+	return EXIT_SUCCESS;
+}
+
+static int run(struct nb_args *args, struct nb_conf *conf, struct nb_error *err)
+{
+	char *text;
+	size_t len;
+	int ret = nb_args_read(args, err);
+
+	if (ret)
+		return ret;
+	if (args->command == NB_CMD_VERSION)
+		return nb_cmd_version(err);
+	ret = nb_input_read(STDIN_FILENO, &text, &len, err);
+	if (!ret)
+		ret = nb_conf_parse(text, len, args, conf, err);
+	if (!ret && COMMANDS[args->command].privileged)
+		ret = nb_privilege_check(err);
+	return ret ? ret : COMMANDS[args->command].run(args, conf, err);
+}
+
+int main(void)
+{
+	nb_cleanup(nb_conf_free) struct nb_conf conf = { 0 };
+	struct nb_args args = { .container_id = "", .netns = "", .path = "" };
+	struct nb_error err = { 0 };
+	const char *command = getenv("CNI_COMMAND");
+	int ret = nb_output_prepare(&err);
+
+	if (!ret && (!command || !*command))
+		return about();
+	if (!ret)
+		ret = run(&args, &conf, &err);
+	if (!ret)
+		return EXIT_SUCCESS;
+	nb_output_error(conf.cni_version ? conf.cni_version : NB_CNI_NEWEST, &args, &err);
+	return EXIT_FAILURE;
+}
