@@ -312,6 +312,38 @@ ask() {
 	ns_exec "$name" "$NBT_BUILD/test/netns/tool" ask "$@"
 }
 
+# talk_open ID NS [OPTION...] tcp|udp ADDRESS PORT: a connection that stays; talk_say ID TEXT sends a line over it and leaves the
+# answer, or the error, in $output. Ends with the test, or by talk_close.
+declare -A NBT_TALK
+talk_open() {
+	local id=$NBT_DIR/talk-$1 name=$2 key=$1 fd
+	shift 2
+	rm -f "$id.in" "$id.out"
+	mkfifo "$id.in"
+	ip netns exec "$NBT-$name" "$NBT_BUILD/test/netns/tool" talk "$@" <"$id.in" >"$id.out" 2>&1 3>&- &
+	disown
+	exec {fd}>"$id.in"
+	NBT_TALK[$key]=$fd
+}
+
+talk_say() {
+	local out=$NBT_DIR/talk-$1.out before
+	before=$(wc -l <"$out")
+	echo "$2" >&"${NBT_TALK[$1]}" || true
+	wait_for 5 longer_than "$out" "$before" || return
+	output=$(tail -n 1 "$out")
+}
+
+talk_close() {
+	local fd=${NBT_TALK[$1]}
+	exec {fd}>&-
+	unset "NBT_TALK[$1]"
+}
+
+longer_than() {
+	[ "$(wc -l <"$1")" -gt "$2" ]
+}
+
 # assert_answer NAME PEER-ADDRESS: that $output, the last answer, came from that server, and what address it saw as client.
 assert_answer() {
 	local name peer _
@@ -336,6 +368,19 @@ capture_end() {
 	sleep 0.1
 	kill "$pid" 2>/dev/null || true
 	wait_for 5 capture_over "$1" "$pid"
+}
+
+# captured FILE [FILTER...]: the captured packets, a line each.
+captured() {
+	tcpdump -nn -t -r "$@" 2>/dev/null
+}
+
+# assert_captured N FILE [FILTER...]: exactly that many of them.
+assert_captured() {
+	local expected=$1 count
+	shift
+	count=$(captured "$@" | wc -l)
+	[ "$count" = "$expected" ] || fail "captured $count packets, expected $expected: $*" "$(captured "$@" | head -n 20)"
 }
 
 capture_over() {
