@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_TEST_SERVICE_MAPS_H
+#define NATBRIDGE_TEST_SERVICE_MAPS_H
+
+/* Real service maps without programs, services from text, and a check of all maps by other means than lib's.
+ */
+
+#include <natbridge/service.h>
+
+struct nb_test_sizes {
+	__u32 frontends, backends, services;
+};
+
+/* Makes the maps; false: not permitted here (errno). */
+bool test_maps_make(struct nb_datapath *dp, const struct nb_test_sizes *sizes);
+
+/*
+ * One frontend a line: "default/web http 10.96.0.10:80/TCP 10.244.0.3:8080 [fd00::3]:8080"; "-" is no port
+ * name, "~30" behind the frontend an affinity of 30 s. Normalized.
+ */
+struct nb_services test_services(const char *text, enum nb_service_origin origin);
+
+/* Fails the test unless reading gives just these services and every element of every map is what it has to
+ * be. */
+void test_expect_tables(const struct nb_datapath *dp, const struct nb_services *expected);
+
+/* At any moment, also in the middle of a change: each frontend has a whole set and a name. Empty, or what is
+ * wrong. */
+const char *test_torn(const struct nb_datapath *dp);
+
+struct nb_frontend test_frontend(const struct nb_datapath *dp, const char *frontend);
+__u32 test_epoch(const struct nb_datapath *dp, __u32 service);
+
+/*
+ * From now on the process ends with status 42 before the n-th element is written or deleted; -1: never.
+ * service_maps.c stands in front of libbpf's writing functions for it.
+ */
+void test_end_at_write(long n);
+
+#endif
