@@ -41,9 +41,10 @@ static int resolve_clash(struct nb_wire *wire, const struct nb_wire_veth_spec *s
 	if (ret)
 		return ret;
 	ret = nb_link_get(&wire->pod, spec->id->ifname, &link, err);
-	if (!ret)
-		return nb_fail(err, NB_ERR_SYSTEM, EEXIST, "container interface \"%s\" already exists",
-			       spec->id->ifname);
+	if (!ret) {
+		nb_fail(err, NB_ERR_SYSTEM, 0, "container interface \"%s\" already exists", spec->id->ifname);
+		return -EEXIST;
+	}
 	if (ret != -ENODEV)
 		return ret;
 	ret = nb_link_get(&wire->host, host_name, &link, err);
@@ -84,7 +85,7 @@ static int create_pair(struct nb_wire *wire, const struct nb_wire_veth_spec *spe
 		if (ret)
 			return ret;
 	}
-	return nb_fail(err, NB_ERR_SYSTEM, EEXIST, "no free name for the host interface of \"%s\"",
+	return nb_fail(err, NB_ERR_SYSTEM, 0, "no free name for the host interface of \"%s\"",
 		       spec->id->ifname);
 }
 

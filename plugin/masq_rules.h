@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_PLUGIN_MASQ_RULES_H
+#define NATBRIDGE_PLUGIN_MASQ_RULES_H
+
+/* The masquerade rules that are there: names, comments, and reading them (masq.c changes, masq_check.c
+ * compares). */
+
+#include <natbridge/error.h>
+
+#include <stdbool.h>
+
+#include "attachment.h"
+
+struct cJSON;
+
+/* Names of the reference plugin's nftables backend. */
+#define NB_MASQ_TABLE "inet cni_plugins_masquerade"
+#define NB_MASQ_CHAIN "masq_checks"
+#define NB_MASQ_HOOK  "postrouting"
+
+enum {
+	NB_MASQ_HASH_DIGITS = 16,
+	NB_MASQ_KEY_SIZE = 2 * NB_MASQ_HASH_DIGITS + 2, /* two hashes with a dash between, and the NUL */
+};
+
+/* The hash of the network, with which the comments of all its rules begin. */
+void nb_masq_network_key(const char *network, char key[NB_MASQ_HASH_DIGITS + 1]);
+
+/* The hashes with which the comments of the attachment's rules begin. */
+void nb_masq_rule_key(const struct nb_attachment *id, char key[NB_MASQ_KEY_SIZE]);
+
+/*
+ * The table as nft's JSON (libnftables-json(5)); *table is NULL if there is no such table. The caller frees
+ * it with cJSON_Delete().
+ */
+int nb_masq_list(struct cJSON **table, struct nb_error *err);
+void nb_masq_list_free(struct cJSON **table); /* for nb_cleanup() */
+
+/* Calls fn for each rule of a chain until it returns false. */
+void nb_masq_each_rule(const struct cJSON *table, const char *chain,
+		       bool (*fn)(const struct cJSON *rule, void *arg), void *arg);
+
+/* A string member of a JSON object; "" if there is none. */
+const char *nb_masq_string(const struct cJSON *object, const char *key);
+
+/* Whether a text begins with a key. */
+bool nb_masq_begins_with(const char *text, const char *key);
+
+/* Whether the postrouting chain holds the three rules that it should, in their order. */
+bool nb_masq_hook_is_right(const struct cJSON *table);
+
+#endif
