@@ -37,6 +37,7 @@ struct options {
 	int timeout_ms;
 	unsigned long messages;
 	unsigned long connections;
+	bool server_ends;
 	bool tcp;
 	const char *address;
 	const char *port;
@@ -116,7 +117,7 @@ static bool serve_client(int fd, const char *name)
 		size_t len = format_answer(answer, sizeof(answer), name, &peer, &local, line,
 					   (size_t)(end - line));
 
-		if (send(fd, answer, len, MSG_NOSIGNAL) != (ssize_t)len)
+		if (send(fd, answer, len, MSG_NOSIGNAL) != (ssize_t)len || !strncmp(line, "bye\n", 4))
 			return false;
 		line = end + 1;
 	}
@@ -230,7 +231,7 @@ static int open_client(const struct options *o)
 }
 
 /* One message and its answer, which is printed. */
-static bool exchange(int fd, const char *message)
+static bool exchange(int fd, const struct options *o, const char *message)
 {
 	char text[2 * LINE];
 	size_t used = 0;
@@ -240,7 +241,7 @@ static bool exchange(int fd, const char *message)
 		printf("error: send: %s\n", strerror(errno));
 		return false;
 	}
-	do {
+	while (o->timeout_ms) {
 		ssize_t got = recv(fd, text + used, sizeof(text) - 1 - used, 0);
 
 		if (got <= 0) {
@@ -249,7 +250,9 @@ static bool exchange(int fd, const char *message)
 			return false;
 		}
 		used += (size_t)got;
-	} while (text[used - 1] != '\n' && used < sizeof(text) - 1);
+		if (text[used - 1] == '\n' || used == sizeof(text) - 1)
+			break;
+	}
 	text[used] = '\0';
 	fputs(text, stdout);
 	return true;
@@ -261,11 +264,14 @@ static bool ask(const struct options *o)
 
 	for (unsigned long c = 0; c < o->connections; c++) {
 		int fd = open_client(o);
+		char byte;
 
 		if (fd < 0)
 			return false;
 		for (unsigned long m = 0; m < o->messages; m++)
-			answered &= exchange(fd, o->message);
+			answered &= exchange(fd, o, o->message);
+		if (o->server_ends && recv(fd, &byte, 1, 0))
+			answered = false;
 		close(fd);
 	}
 	return answered;
@@ -281,7 +287,7 @@ static bool talk(const struct options *o)
 		return false;
 	while (fgets(line, sizeof(line), stdin)) {
 		line[strcspn(line, "\n")] = '\0';
-		answered &= exchange(fd, line);
+		answered &= exchange(fd, o, line);
 	}
 	close(fd);
 	return answered;
@@ -290,7 +296,7 @@ static bool talk(const struct options *o)
 static void usage(void)
 {
 	fputs("usage: tool serve tcp|udp PORT NAME\n"
-	      "       tool ask|talk [-p PORT] [-t MS] [-m TEXT] [-n N] [-c N] tcp|udp ADDRESS PORT\n",
+	      "       tool ask|talk [-p PORT] [-t MS] [-m TEXT] [-n N] [-c N] [-e] tcp|udp ADDRESS PORT\n",
 	      stderr);
 	exit(2);
 }
@@ -306,7 +312,7 @@ static void read_options(struct options *o, int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "p:t:m:n:c:")) != -1) {
+	while ((c = getopt(argc, argv, "p:t:m:n:c:e")) != -1) {
 		if (c == 'p')
 			o->source_port = optarg;
 		else if (c == 't')
@@ -317,6 +323,8 @@ static void read_options(struct options *o, int argc, char **argv)
 			o->messages = number(optarg, 1000000);
 		else if (c == 'c')
 			o->connections = number(optarg, 1000000);
+		else if (c == 'e')
+			o->server_ends = true;
 		else
 			usage();
 	}

@@ -1,0 +1,257 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Connection tracking: what is kept for a connection's life, what makes way, and what never meets.
+
+load lib
+
+WEB4=10.96.0.10 WEB6=fd00:96::10
+ONE4=10.96.0.11 ONE6=fd00:96::11
+TWO4=10.96.0.12 TWO6=fd00:96::12
+NONE4=10.96.0.13
+MUTE4=10.96.0.14
+
+setup_file() {
+	local pod
+	suite_begin
+	node_create n
+	network_write n net '.plugins[0].serviceProxy.conntrack = {max: 4096, timeouts: {udp: 3, tcp_close_wait: 55}}'
+	pods_up n net a b c d
+	for pod in b c; do
+		serve $pod tcp 8080
+		serve $pod udp 5353
+	done
+	services_apply n "$(service default/web $WEB4,$WEB6 TCP:80:8080,UDP:53:5353 "$(both b),$(both c)")" \
+		"$(service default/one $ONE4,$ONE6 TCP:80:8080,UDP:53:5353 "$(both b)")" \
+		"$(service default/two $TWO4,$TWO6 TCP:80:8080,UDP:53:5353 "$(both b)")" \
+		"$(service default/mute $MUTE4 TCP:80:8080,UDP:53:5353 "$(pod_ip d 4)")" \
+		"$(service default/none $NONE4 TCP:80:8080,UDP:53:5353 "$(pod_ip d 4)" | jq '.items |= [.[0]]')"
+	# Pod d swallows everything.
+	ns_exec d nft 'add table inet mute; add chain inet mute input { type filter hook input priority 0; policy drop; }'
+}
+
+teardown_file() {
+	pods_down n net a b c d
+	suite_end
+}
+
+setup() {
+	ctl n conntrack flush >/dev/null
+}
+
+both() {
+	echo "$(pod_ip "$1" 4),$(pod_ip "$1" 6)"
+}
+
+# listed WORD...: the connections whose line holds each of these words.
+listed() {
+	local lines word
+	lines=$(ctl n --network net conntrack list)
+	for word in "$@"; do
+		lines=$(grep -F -- "$word" <<<"$lines" || true)
+	done
+	printf '%s' "$lines"
+}
+
+# remaining WORD...: seconds that the one connection with these words has left.
+remaining() {
+	listed "$@" | awk '{ print $3 }'
+}
+
+between() {
+	[ "$1" -ge "$2" ] && [ "$1" -le "$3" ] || fail "$1 is not between $2 and $3"
+}
+
+@test "B2: a live connection keeps its backend when the Service gets another one, a new one takes the new one" {
+	local vip
+	for vip in $TWO4 $TWO6; do
+		talk_open tcp a tcp "$vip" 80
+		talk_open udp a udp "$vip" 53
+		talk_say tcp one
+		[[ $output = "b "* ]]
+		talk_say udp one
+		[[ $output = "b "* ]]
+		# Both are eligible, as while pods are replaced one by one.
+		change_two "$(both b),$(both c)"
+		for text in two three four; do
+			talk_say tcp $text
+			[[ $output = "b "*" $text" ]]
+			talk_say udp $text
+			[[ $output = "b "*" $text" ]]
+		done
+		change_two "$(both c)"
+		run -0 ask a tcp "$vip" 80
+		[[ $output = "c "* ]]
+		talk_say tcp five
+		[[ $output = "b "*" five" ]]
+		talk_close tcp
+		talk_close udp
+		change_two "$(both b)"
+	done
+}
+
+# change_two BACKENDS: applies the table with that Service changed.
+change_two() {
+	services_apply n "$(service default/web $WEB4,$WEB6 TCP:80:8080,UDP:53:5353 "$(both b),$(both c)")" \
+		"$(service default/one $ONE4,$ONE6 TCP:80:8080,UDP:53:5353 "$(both b)")" \
+		"$(service default/two $TWO4,$TWO6 TCP:80:8080,UDP:53:5353 "$1")" \
+		"$(service default/mute $MUTE4 TCP:80:8080,UDP:53:5353 "$(pod_ip d 4)")" \
+		"$(service default/none $NONE4 TCP:80:8080,UDP:53:5353 "$(pod_ip d 4)" | jq '.items |= [.[0]]')"
+}
+
+@test "A10: a backend that is taken out of a Service gets no later packet of a live UDP connection" {
+	talk_open udp a udp $TWO4 53
+	talk_say udp one
+	[[ $output = "b "* ]]
+	change_two "$(both c)"
+	talk_say udp two
+	[[ $output = "c "*" two" ]]
+	talk_close udp
+	change_two "$(both b)"
+}
+
+@test "B3: what is dropped leaves no entry" {
+	run -1 ask a -t 200 udp $NONE4 53
+	[ -z "$(listed "dst=$NONE4")" ]
+	"$NBT_ROOT/test/netns/frames.py" make \
+		"Ether(src='$(pod_mac a)', dst='02:00:00:00:00:77')/IP(src='$(pod_ip a 4)', dst='$ONE4')/TCP(sport=4000, dport=80, flags='F')" \
+		"Ether(src='$(pod_mac a)', dst='02:00:00:00:00:77')/IP(src='$(pod_ip a 4)', dst='$ONE4')/TCP(sport=4001, dport=80, flags='R')" \
+		"Ether(src='$(pod_mac a)', dst='02:00:00:00:00:77')/IP(src='$(pod_ip a 4)', dst='$ONE4')/TCP(sport=4002, dport=80, flags='SA')" \
+		"Ether(src='$(pod_mac a)', dst='02:00:00:00:00:77')/IP(src='$(pod_ip a 4)', dst='$ONE4')/TCP(sport=4003, dport=80, flags='')" |
+		ns_exec a "$NBT_ROOT/test/netns/frames.py" send eth0
+	[ -z "$(listed "dst=$ONE4")" ]
+}
+
+@test "B4: two CPUs with the first two packets of one connection: one backend, nothing lost" {
+	local vip
+	for vip in $WEB4 $WEB6; do
+		run -0 ns_exec a "$NBT_BUILD/test/netns/race" 1000 "$vip" 53
+		[ "$output" = "1000 rounds, 0 lost, 0 split" ] || fail "$output"
+	done
+}
+
+# same_port FIRST-ADDRESS FIRST-PORT SECOND-ADDRESS SECOND-PORT PROTOCOL: two connections from one client port that look the same
+# to backend b; both work at once, and the later one is seen from another port.
+same_port() {
+	talk_open first a -p 5555 "$5" "$1" "$2"
+	talk_say first one
+	[[ $output = "b "*" 5555 "*" one" ]] || fail "first: $output"
+	talk_open second a -p 5555 "$5" "$3" "$4"
+	talk_say second two
+	[[ $output = "b "*" two" && $output != *" 5555 "* ]] || fail "second: $output"
+	talk_say first three
+	[[ $output = "b "*" 5555 "*" three" ]] || fail "first again: $output"
+	talk_say second four
+	[[ $output = "b "*" four" ]] || fail "second again: $output"
+	talk_close first
+	talk_close second
+	ctl n conntrack flush >/dev/null
+}
+
+@test "B5: one client port to a Service and straight to its backend, either order" {
+	same_port $ONE4 53 "$(pod_ip b 4)" 5353 udp
+	same_port "$(pod_ip b 4)" 5353 $ONE4 53 udp
+	same_port $ONE6 53 "$(pod_ip b 6)" 5353 udp
+	same_port "$(pod_ip b 6)" 5353 $ONE6 53 udp
+	same_port $ONE4 80 "$(pod_ip b 4)" 8080 tcp
+	sleep 0.1
+	same_port "$(pod_ip b 6)" 8080 $ONE6 80 tcp
+}
+
+@test "B5: one client port to two Services with one backend" {
+	same_port $ONE4 53 $TWO4 53 udp
+	same_port $TWO6 53 $ONE6 53 udp
+	same_port $ONE6 80 $TWO6 80 tcp
+}
+
+@test "B8: TCP states and their timeouts are the kernel's" {
+	talk_open tcp a -p 6001 tcp $ONE4 80
+	talk_say tcp one
+	[[ "$(listed dst=$ONE4 sport=6001)" = *ESTABLISHED*ASSURED* ]] || fail "$(listed)"
+	between "$(remaining dst=$ONE4 sport=6001)" 431990 432000
+	talk_close tcp
+	wait_for 3 state_is TIME_WAIT 6001
+	between "$(remaining dst=$ONE4 sport=6001)" 110 120
+	run -1 ask a -p 6002 -t 200 tcp $MUTE4 80
+	[[ "$(listed dst=$MUTE4 sport=6002)" = *SYN_SENT*UNREPLIED* ]] || fail "$(listed)"
+	between "$(remaining dst=$MUTE4 sport=6002)" 115 120
+}
+
+state_is() {
+	[[ "$(listed "sport=$2")" = *" $1 "* ]]
+}
+
+@test "B8: UDP is kept 30 s, or what the network config says; expired connections are not listed" {
+	run -1 ask a -p 6003 -t 100 udp $MUTE4 53
+	between "$(remaining dst=$MUTE4 sport=6003)" 2 3
+	[[ "$(listed sport=6003)" = *UNREPLIED* ]]
+	wait_for 6 gone 6003
+}
+
+gone() {
+	[ -z "$(listed "sport=$1")" ]
+}
+
+@test "B8: a UDP connection that is answered and older than 2 s is kept 120 s" {
+	talk_open udp a -p 6004 udp $ONE4 53
+	talk_say udp one
+	between "$(remaining dst=$ONE4 sport=6004)" 2 3
+	sleep 2.2
+	talk_say udp two
+	between "$(remaining dst=$ONE4 sport=6004)" 115 120
+	[[ "$(listed sport=6004)" = *ASSURED* ]]
+	talk_close udp
+}
+
+@test "B10: a SYN on a closed connection starts anew, with a backend chosen anew" {
+	local vip
+	for vip in $WEB4 $WEB6; do
+		run -0 ask a -p 7000 -c 40 -e -m bye tcp "$vip" 80
+		[ "$(awk '{ print $1 }' <<<"$output" | sort -u | xargs)" = "b c" ] || fail "$output"
+		[ "$(wc -l <<<"$output")" = 40 ]
+	done
+}
+
+@test "B24: a flood of unanswered connections takes nothing from established ones" {
+	local i
+	for i in 1 2 3 4 5 6 7 8; do
+		talk_open "t$i" a -p "$((6100 + i))" tcp $ONE4 80
+		talk_say "t$i" one
+		[[ $output = "b "* ]]
+	done
+	ask a -t 0 -c 20000 udp $MUTE4 53
+	for i in 1 2 3 4 5 6 7 8; do
+		talk_say "t$i" two
+		[[ $output = "b "*" $((6100 + i)) "*" two" ]] || fail "$output"
+	done
+	run -0 ask a -c 20 tcp $ONE4 80
+}
+
+@test "B26: the next owner of a pod's address receives no packet of old connections" {
+	local ip dump=$NBT_DIR/reuse
+	pod_create e
+	pod_add n e >/dev/null
+	ip=$(pod_ip e 4)
+	serve e udp 5353
+	services_apply n "$(service default/short 10.96.0.30 UDP:53:5353 "$ip")"
+	talk_open old a -p 6005 udp 10.96.0.30 53
+	talk_say old one
+	[[ $output = "e "* ]]
+	talk_open direct a -p 6006 udp "$ip" 5353
+	talk_say direct one
+	[[ $output = "e "* ]]
+	pods_down n net e
+	services_apply n "$(service default/other 10.96.0.31 UDP:53:5353 "$(pod_ip b 4)")"
+	pod_create f
+	CNI_ARGS="IgnoreUnknown=1;IP=$ip" pod_add n f >/dev/null
+	[ "$(pod_ip f 4)" = "$ip" ]
+	capture f eth0 "$dump" udp
+	echo two >&"${NBT_TALK[old]}"
+	sleep 0.3
+	capture_end "$dump"
+	assert_captured 0 "$dump" "udp dst port 5353"
+	[ -z "$(listed dst=10.96.0.30)" ]
+	talk_close old
+	talk_close direct
+	pods_down n net f
+	change_two "$(both b)"
+}
