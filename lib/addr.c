@@ -35,6 +35,16 @@ bool nb_addr_parse(const char *text, struct nb_addr *addr)
 	return true;
 }
 
+bool nb_addr_is_routable(const struct nb_addr *addr)
+{
+	const __u32 first = ntohl(addr->w[0]), last = ntohl(addr->w[3]);
+
+	if (nb_addr_is_v4(addr)) /* not 0/8, 127/8, 169.254/16, 224/3 */
+		return last >> 24 != 0 && last >> 24 != 127 && last >> 16 != 0xa9fe && last >> 29 != 7;
+	/* not ::/32 (unspecified, loopback), fe80::/10, ff00::/8 */
+	return first != 0 && first >> 22 != 0xfe80 >> 6 && first >> 24 != 0xff;
+}
+
 bool nb_uint_parse(const char *text, unsigned long long min, unsigned long long max,
 		   unsigned long long *value)
 {

@@ -117,7 +117,7 @@ static int find_duplicate(const struct cJSON *object, const struct cJSON **twin,
 }
 
 /* Recursion is bounded by the depth that nb_json_scan() let pass. */
-static int refuse_duplicates(const struct nb_json *at, struct nb_error *err)
+int nb_json_refuse_duplicates(const struct nb_json *at, struct nb_error *err)
 {
 	struct nb_json item;
 
@@ -130,7 +130,7 @@ static int refuse_duplicates(const struct nb_json *at, struct nb_error *err)
 			return nb_json_fail(&twin, NB_ERR_DECODE, err, "the key appears more than once");
 	}
 	for (item = nb_json_first(at); item.node; item = nb_json_next(&item)) {
-		int ret = item.node->child ? refuse_duplicates(&item, err) : 0;
+		int ret = item.node->child ? nb_json_refuse_duplicates(&item, err) : 0;
 
 		if (ret)
 			return ret;
@@ -152,7 +152,7 @@ int nb_json_parse(const char *text, size_t len, const struct nb_json_limits *lim
 	if (!doc) /* the scan lets nothing pass that cJSON refuses */
 		return nb_fail_nomem(err);
 	root = nb_json_root(doc);
-	ret = refuse_duplicates(&root, err);
+	ret = nb_json_refuse_duplicates(&root, err);
 	if (ret)
 		return ret;
 	*json = NB_TAKE_PTR(doc);

@@ -29,6 +29,9 @@ static inline bool nb_addr_equal(const struct nb_addr *a, const struct nb_addr *
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
+/* An address that a Service or a pod can have: unicast, not unspecified, loopback or link-local. */
+bool nb_addr_is_routable(const struct nb_addr *addr);
+
 /* AF_INET or AF_INET6. */
 static inline int nb_addr_family(const struct nb_addr *a)
 {

@@ -40,6 +40,9 @@ int nb_json_parse(const char *text, size_t len, const struct nb_json_limits *lim
 /* For nb_cleanup(). */
 void nb_json_free(struct cJSON **json);
 
+/* Refuses a tree, of bounded depth, in which an object has a key twice: NB_ERR_DECODE. */
+int nb_json_refuse_duplicates(const struct nb_json *at, struct nb_error *err);
+
 /* The document as a struct nb_json. */
 struct nb_json nb_json_root(const struct cJSON *json);
 

@@ -153,6 +153,41 @@ static void test_addr_port(void **state)
 	}
 }
 
+static void test_routable(void **state)
+{
+	static const struct {
+		const char *text;
+		bool routable;
+	} rows[] = {
+		{ "10.96.0.1", true },
+		{ "0.0.0.0", false },
+		{ "0.1.2.3", false },
+		{ "127.0.0.1", false },
+		{ "169.254.169.254", false },
+		{ "169.253.0.1", true },
+		{ "223.255.0.1", true },
+		{ "224.0.0.1", false },
+		{ "255.255.255.255", false },
+		{ "fd00::1", true },
+		{ "::", false },
+		{ "::1", false },
+		{ "fe80::1", false },
+		{ "febf::1", false },
+		{ "fec0::1", true },
+		{ "2001:db8::1", true },
+		{ "ff02::1", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct nb_addr addr;
+
+		print_message("%s\n", rows[i].text);
+		assert_true(nb_addr_parse(rows[i].text, &addr));
+		assert_int_equal(nb_addr_is_routable(&addr), rows[i].routable);
+	}
+}
+
 static void test_mac(void **state)
 {
 	static const char *const refused[] = {
