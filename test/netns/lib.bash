@@ -465,8 +465,8 @@ machine_state() {
 # The machine is as it was at suite_begin and the kernel has let go of every program and map of the nodes, which takes it a
 # moment after the last reference went. Only our own ids count: others may load programs meanwhile.
 assert_no_residue() {
-	wait_for 10 bpf_ids_gone || fail "programs or maps are left: $(bpf_ids_left | tr '\n' ',')"
-	wait_for 10 machine_as_before || {
+	wait_for 30 bpf_ids_gone || fail "programs or maps are left: $(bpf_ids_left | tr '\n' ',')"
+	wait_for 30 machine_as_before || {
 		diff "$NBT_DIR/residue-before" "$NBT_DIR/residue-after" || true
 		fail "the machine is not as it was before the suite (see above)"
 	}

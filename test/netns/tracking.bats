@@ -58,7 +58,7 @@ remaining() {
 }
 
 between() {
-	[ "$1" -ge "$2" ] && [ "$1" -le "$3" ] || fail "$1 is not between $2 and $3"
+	[[ $1 -ge $2 && $1 -le $3 ]] || fail "$1 is not between $2 and $3"
 }
 
 @test "B2: a live connection keeps its backend when the Service gets another one, a new one takes the new one" {
