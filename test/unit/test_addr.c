@@ -247,9 +247,10 @@ static void test_uint(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_addr), cmocka_unit_test(test_addr_bytes),
-		cmocka_unit_test(test_cidr), cmocka_unit_test(test_addr_port),
-		cmocka_unit_test(test_mac),  cmocka_unit_test(test_uint),
+		cmocka_unit_test(test_addr),     cmocka_unit_test(test_addr_bytes),
+		cmocka_unit_test(test_cidr),     cmocka_unit_test(test_addr_port),
+		cmocka_unit_test(test_routable), cmocka_unit_test(test_mac),
+		cmocka_unit_test(test_uint),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
