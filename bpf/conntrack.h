@@ -82,7 +82,7 @@ static __always_inline bool nb_conn_stalled(const struct nb_conn *fwd, const str
 	return limit && (__s32)(idle - limit) > (__s32)nb_second;
 }
 
-static __noinline int nb_conn_delete(const struct nb_tuple *key, const struct nb_conn *conn)
+__noinline int nb_conn_delete(const struct nb_tuple *key, const struct nb_conn *conn)
 {
 	struct nb_tuple other_key;
 	struct nb_conn *other;

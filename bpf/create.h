@@ -21,8 +21,8 @@ enum {
  * reclaim one that has been closed as well. An entry whose other half is mine is my own connection, half of
  * which got lost or is being written right now.
  */
-static __noinline bool nb_reply_taken(const struct nb_tuple *rev_key, const struct nb_tuple *mine, __u32 now,
-				      bool reclaim)
+__noinline bool nb_reply_taken(const struct nb_tuple *rev_key, const struct nb_tuple *mine, __u32 now,
+			       bool reclaim)
 {
 	struct nb_conn *conn;
 
@@ -54,22 +54,36 @@ static __always_inline __be16 nb_port_random(__be16 old)
 	return bpf_htons(low + (((__u64)bpf_get_prandom_u32() * span) >> 32));
 }
 
+struct nb_port_search {
+	struct nb_tuple *rev_key;
+	const struct nb_pkt *pkt;
+	bool found;
+};
+
+static long nb_port_try(__u64 i __attribute__((unused)), struct nb_port_search *search)
+{
+	search->rev_key->dport = nb_port_random(search->pkt->tuple.sport);
+	if (nb_reply_taken(search->rev_key, &search->pkt->tuple, search->pkt->now, true))
+		return 0;
+	search->found = true;
+	return 1;
+}
+
 /* Gives fwd a source port with which the backend's answers belong to no other connection, and sets rev_key.
  */
 static __always_inline int nb_source_port_find(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
+	struct nb_port_search search = { .rev_key = &s->rev_key, .pkt = pkt };
+
 	nb_conn_other_key(&s->fwd, pkt->tuple.proto, &s->rev_key);
 	if (!nb_reply_taken(&s->rev_key, &pkt->tuple, pkt->now, false))
 		return NB_CONTINUE;
-	for (int i = 0; i < NB_PORT_TRIES; i++) {
-		s->rev_key.dport = nb_port_random(pkt->tuple.sport);
-		if (nb_reply_taken(&s->rev_key, &pkt->tuple, pkt->now, true))
-			continue;
-		s->fwd.sport = s->rev_key.dport;
-		nb_count(NB_COUNT_PORT_CHANGED);
-		return NB_CONTINUE;
-	}
-	return nb_drop(NB_DROP_NO_PORT);
+	bpf_loop(NB_PORT_TRIES, nb_port_try, &search, 0);
+	if (!search.found)
+		return nb_drop(NB_DROP_NO_PORT);
+	s->fwd.sport = s->rev_key.dport;
+	nb_count(NB_COUNT_PORT_CHANGED);
+	return NB_CONTINUE;
 }
 
 /* The backend's port, if it is a pod of this bridge, and what follows from that for the way of the packets.
@@ -186,7 +200,7 @@ static __always_inline bool nb_may_begin(const struct nb_pkt *pkt)
  * Makes the connection that this packet begins, if its destination is a frontend or a backend of one. again:
  * there was a connection with this tuple before. NB_CONTINUE: the table now has it (ours or another CPU's).
  */
-static __noinline int nb_create(const struct nb_pkt *pkt, bool again)
+__noinline int nb_create(const struct nb_pkt *pkt, bool again)
 {
 	__u32 zero = 0;
 	struct nb_scratch *s = bpf_map_lookup_elem(&scratch, &zero);

@@ -29,7 +29,7 @@ static __always_inline int nb_parse(struct __sk_buff *skb, struct nb_pkt *pkt, b
 }
 
 /* An entry was found, but its packets come from another port. */
-static __noinline int nb_wrong_port(const struct nb_conn *conn)
+__noinline int nb_wrong_port(const struct nb_conn *conn)
 {
 	__u32 ifindex;
 
@@ -42,7 +42,7 @@ static __noinline int nb_wrong_port(const struct nb_conn *conn)
 }
 
 /* What can change the state of the connection, or must be written down. NB_NEW: it begins anew. */
-static __noinline int nb_update(struct nb_pkt *pkt, struct nb_conn *conn)
+__noinline int nb_update(struct nb_pkt *pkt, struct nb_conn *conn)
 {
 	struct nb_tuple other_key;
 	struct nb_conn *other;

@@ -87,7 +87,7 @@ static __always_inline bool nb_redirect_quote(struct __sk_buff *skb, const struc
 }
 
 /* Drops a redirect about a translated connection; pkt holds addresses and protocol. */
-static __noinline int nb_redirect_check(struct __sk_buff *skb, const struct nb_pkt *pkt)
+__noinline int nb_redirect_check(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	struct nb_tuple quoted = {}, reply;
 	struct nb_conn *conn;

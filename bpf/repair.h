@@ -33,8 +33,7 @@ static __always_inline bool nb_repair_ports(const struct nb_conn *conn, struct n
 }
 
 /* conn is the live entry of *pkt, other_key the key that its other half should have. */
-static __noinline int nb_repair(const struct nb_pkt *pkt, struct nb_conn *conn,
-				const struct nb_tuple *other_key)
+__noinline int nb_repair(const struct nb_pkt *pkt, struct nb_conn *conn, const struct nb_tuple *other_key)
 {
 	__u32 zero = 0;
 	struct nb_scratch *s = bpf_map_lookup_elem(&scratch, &zero);

@@ -13,8 +13,10 @@
 #include "conntrack.h"
 
 enum {
-	NB_RING_NEAR = 16,  /* places looked at before a live connection has to give way */
-	NB_RING_TRIES = 96, /* and before the table counts as full */
+	NB_RING_NEAR = 16, /* places looked at before a live connection has to give way */
+	NB_RING_LINE =
+		32, /* places looked at in order; from then on at random, out of a run of established ones */
+	NB_RING_TRIES = 160, /* places looked at before the table counts as full */
 };
 
 enum nb_place {
@@ -26,7 +28,7 @@ enum nb_place {
 };
 
 /* What stands at a place. *key is a copy of its tuple, *conn the connection of it where there is one. */
-static __noinline enum nb_place nb_place_look(struct nb_tuple *key, __u32 pos, __u32 now)
+__noinline enum nb_place nb_place_look(struct nb_tuple *key, __u32 pos, __u32 now)
 {
 	struct nb_conn *conn, *rev;
 	struct nb_tuple rev_key;
@@ -49,7 +51,7 @@ static __noinline enum nb_place nb_place_look(struct nb_tuple *key, __u32 pos, _
 	return conn->flags & NB_CONN_ASSURED ? NB_PLACE_LIVE : NB_PLACE_HALFOPEN;
 }
 
-static __noinline int nb_place_clear(struct nb_tuple *key)
+__noinline int nb_place_clear(struct nb_tuple *key)
 {
 	struct nb_conn *conn;
 
@@ -61,52 +63,64 @@ static __noinline int nb_place_clear(struct nb_tuple *key)
 	return 0;
 }
 
+struct nb_search {
+	struct nb_tuple *key; /* memory for the tuple of the place that is looked at */
+	__u32 now;
+	__s64 found, halfopen, closing; /* places, -1: none yet */
+};
+
+/* One place of a search; 1 ends it (bpf_loop(), Linux 5.17: the verifier walks through this once). */
+static long nb_ring_look(__u64 i, struct nb_search *search)
+{
+	__u32 pos = i < NB_RING_LINE ? __sync_fetch_and_add(&nb_runtime.ring_cursor, 1) % nb_ring_size
+				     : ((__u64)bpf_get_prandom_u32() * nb_ring_size) >> 32;
+	struct nb_tuple *place = bpf_map_lookup_elem(&ring, &pos);
+	enum nb_place what;
+
+	if (!place)
+		return 1;
+	*search->key = *place;
+	what = nb_place_look(search->key, pos, search->now);
+	if (what == NB_PLACE_DEAD) {
+		nb_place_clear(search->key);
+		nb_count(NB_COUNT_RECLAIMED);
+	}
+	if (what == NB_PLACE_FREE || what == NB_PLACE_DEAD) {
+		search->found = pos;
+		return 1;
+	}
+	if (what == NB_PLACE_HALFOPEN && search->halfopen < 0)
+		search->halfopen = pos;
+	else if (what == NB_PLACE_CLOSING && search->closing < 0)
+		search->closing = pos;
+	return i >= NB_RING_NEAR && (search->halfopen >= 0 || search->closing >= 0);
+}
+
 /*
  * Finds a place for a new connection and clears it. Returns its index, or a negative value if every place
  * that was looked at holds an established connection. *key is memory for the tuple of the place.
  */
-static __noinline __s64 nb_ring_take(struct nb_tuple *key, __u32 now)
+__noinline __s64 nb_ring_take(struct nb_tuple *key, __u32 now)
 {
-	__s64 halfopen = -1, closing = -1;
+	struct nb_search search = { .key = key, .now = now, .found = -1, .halfopen = -1, .closing = -1 };
+	struct nb_tuple *place;
+	__u32 pos;
 
 	if (!key)
 		return -1;
-	for (int i = 0; i < NB_RING_TRIES; i++) {
-		__u32 pos = __sync_fetch_and_add(&nb_runtime.ring_cursor, 1) % nb_ring_size;
-		struct nb_tuple *place = bpf_map_lookup_elem(&ring, &pos);
-		enum nb_place what;
-
-		if (!place)
-			return -1;
-		*key = *place;
-		what = nb_place_look(key, pos, now);
-		if (what == NB_PLACE_FREE)
-			return pos;
-		if (what == NB_PLACE_DEAD) {
-			nb_place_clear(key);
-			nb_count(NB_COUNT_RECLAIMED);
-			return pos;
-		}
-		if (what == NB_PLACE_HALFOPEN && halfopen < 0)
-			halfopen = pos;
-		else if (what == NB_PLACE_CLOSING && closing < 0)
-			closing = pos;
-		if (i >= NB_RING_NEAR && (halfopen >= 0 || closing >= 0))
-			break;
-	}
-	if (halfopen < 0)
-		halfopen = closing;
-	if (halfopen >= 0) {
-		__u32 pos = halfopen;
-		struct nb_tuple *place = bpf_map_lookup_elem(&ring, &pos);
-
-		if (!place)
-			return -1;
-		*key = *place;
-		nb_place_clear(key);
-		nb_count(NB_COUNT_EARLY_DROP);
-	}
-	return halfopen;
+	bpf_loop(NB_RING_TRIES, nb_ring_look, &search, 0);
+	if (search.found >= 0)
+		return search.found;
+	if (search.halfopen < 0)
+		search.halfopen = search.closing;
+	pos = search.halfopen;
+	place = search.halfopen >= 0 ? bpf_map_lookup_elem(&ring, &pos) : NULL;
+	if (!place)
+		return -1;
+	*key = *place;
+	nb_place_clear(key);
+	nb_count(NB_COUNT_EARLY_DROP);
+	return pos;
 }
 
 static __always_inline void nb_ring_write(__u32 pos, const struct nb_tuple *key)

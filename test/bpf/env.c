@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "env.h"
+
+#include <natbridge/addr.h>
+#include <natbridge/conntrack.h>
+#include <natbridge/endpoint.h>
+#include <natbridge/map.h>
+#include <natbridge/service.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+const char *const pod_addr4[PODS] = { "10.1.0.2", "10.1.0.3", "10.1.0.4" };
+const char *const pod_addr6[PODS] = { "fd00:1::2", "fd00:1::3", "fd00:1::4" };
+const char *const pod_mac[PODS] = { "02:00:00:00:01:02", "02:00:00:00:01:03", "02:00:00:00:01:04" };
+
+static struct nb_addr addr(const char *text)
+{
+	struct nb_addr parsed;
+
+	assert_true(nb_addr_parse(text, &parsed));
+	return parsed;
+}
+
+static void add_pod(struct env *env, enum pod pod)
+{
+	struct nb_endpoint_spec spec = { .container_id = pod_addr4[pod], .ifname = "eth0", .n_addrs = 2 };
+	struct nb_error err = { 0 };
+	char command[128], name[IFNAMSIZ];
+
+	snprintf(name, sizeof(name), "port%d", pod);
+	snprintf(command, sizeof(command), "ip link add %s type veth peer name pod%d", name, pod);
+	assert_int_equal(system(command), 0);
+	env->ifindex[pod] = spec.ifindex = if_nametoindex(name);
+	assert_int_not_equal(spec.ifindex, 0);
+	assert_true(nb_mac_parse(pod_mac[pod], spec.mac));
+	spec.addrs[0].addr = addr(pod_addr4[pod]);
+	spec.addrs[0].gateway = addr(GATEWAY4);
+	spec.addrs[1].addr = addr(pod_addr6[pod]);
+	spec.addrs[1].gateway = addr(GATEWAY6);
+	if (nb_endpoint_add(&env->dp, &spec, &err))
+		fail_msg("%s", err.msg);
+}
+
+static int setup(void **state, __u32 connections)
+{
+	struct env *env = calloc(1, sizeof(*env));
+	struct nb_datapath_config config = { .network = "test.net",
+					     .limits = { .connections = connections } };
+	struct nb_settings settings;
+	struct nb_error err = { 0 };
+
+	assert_non_null(env);
+	env->dp = (struct nb_datapath)NB_DATAPATH_INIT;
+	assert_int_equal(unshare(CLONE_NEWNET | CLONE_NEWNS), 0);
+	assert_int_equal(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	snprintf(env->bpffs, sizeof(env->bpffs), "/tmp/natbridge-test-XXXXXX");
+	assert_non_null(mkdtemp(env->bpffs));
+	config.bpffs = env->bpffs;
+	if (nb_datapath_ensure(&config, &env->dp, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(nb_settings_read(&env->dp, &settings, &err), 0);
+	assert_true(nb_mac_parse(BRIDGE_MAC, settings.bridge_mac));
+	assert_int_equal(nb_settings_write(&env->dp, &settings, &err), 0);
+	for (enum pod pod = 0; pod < PODS; pod++)
+		add_pod(env, pod);
+	*state = env;
+	return 0;
+}
+
+int env_setup(void **state)
+{
+	return setup(state, 0);
+}
+
+int env_setup_small(void **state)
+{
+	return setup(state, 1024);
+}
+
+int env_teardown(void **state)
+{
+	struct env *env = *state;
+
+	nb_datapath_close(&env->dp);
+	umount(env->bpffs);
+	rmdir(env->bpffs);
+	free(env);
+	/* The links go with the namespace, which the next setup leaves. */
+	return 0;
+}
+
+int env_run(struct env *env, enum hook hook, enum pod pod, const struct packet *in, uint8_t *out,
+	    size_t *out_len)
+{
+	uint8_t frame[FRAME_MAX], result[FRAME_MAX + 256];
+	struct __sk_buff ctx = { .ifindex = env->ifindex[pod] };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = packet_build(in, frame),
+		    .data_out = result, .data_size_out = sizeof(result), .ctx_in = &ctx,
+		    .ctx_size_in = sizeof(ctx), .repeat = 1);
+
+	assert_int_equal(
+		bpf_prog_test_run_opts(env->dp.prog_fd[hook == FROM_POD ? NB_PROG_FROM_POD : NB_PROG_TO_POD],
+				       &opts),
+		0);
+	assert_in_range(opts.data_size_out, 0, FRAME_MAX);
+	if (out) {
+		memcpy(out, result, opts.data_size_out);
+		*out_len = opts.data_size_out;
+	}
+	return (int)opts.retval;
+}
+
+void env_expect(struct env *env, enum hook hook, enum pod pod, const struct packet *in, int verdict,
+		const struct packet *out)
+{
+	uint8_t got[FRAME_MAX], want[FRAME_MAX];
+	size_t got_len, want_len = packet_build(out, want);
+	int rc = env_run(env, hook, pod, in, got, &got_len);
+
+	if (rc == verdict && got_len == want_len && !memcmp(got, want, want_len))
+		return;
+	packet_dump("got", got, got_len);
+	packet_dump("want", want, want_len);
+	fail_msg("verdict %d instead of %d, or another packet", rc, verdict);
+}
+
+void env_expect_untouched(struct env *env, enum hook hook, enum pod pod, const struct packet *in)
+{
+	env_expect(env, hook, pod, in, -1 /* TC_ACT_UNSPEC */, in);
+}
+
+void env_service(struct env *env, const char *name, const char *vip, uint8_t proto,
+		 const char *const *backends)
+{
+	struct nb_service_backend list[16];
+	struct nb_service service = { .backends = list, .key.proto = proto };
+	struct nb_services services = { .n = 1, .items = &service };
+	struct nb_service_changes changes;
+	struct nb_error err = { 0 };
+
+	snprintf(service.name, sizeof(service.name), "%s", name);
+	assert_true(nb_addr_port_parse(vip, &service.key.addr, &service.key.port));
+	for (; backends[service.n_backends]; service.n_backends++) {
+		assert_in_range(service.n_backends, 0, 15);
+		assert_true(nb_addr_port_parse(backends[service.n_backends], &list[service.n_backends].addr,
+					       &list[service.n_backends].port));
+	}
+	assert_int_equal(nb_services_normalize(&services, &err), 0);
+	if (nb_service_update(&env->dp, &services, NB_ORIGIN_APPLY, &changes, &err))
+		fail_msg("%s", err.msg);
+}
+
+void env_services_clear(struct env *env)
+{
+	struct nb_services none = { 0 };
+	struct nb_service_changes changes;
+	struct nb_error err = { 0 };
+
+	if (nb_service_apply(&env->dp, &none, NB_ORIGIN_APPLY, &changes, &err))
+		fail_msg("%s", err.msg);
+}
+
+static struct nb_tuple tuple_of(const struct packet *packet)
+{
+	return (struct nb_tuple){
+		.src = addr(packet->src),
+		.dst = addr(packet->dst),
+		.sport = htons(packet->sport),
+		.dport = htons(packet->dport),
+		.proto = packet->proto ? packet->proto : IPPROTO_TCP,
+	};
+}
+
+bool env_conn(struct env *env, const struct packet *packet, struct nb_conn *conn)
+{
+	struct nb_tuple tuple = tuple_of(packet);
+
+	return !bpf_map_lookup_elem(env->dp.map_fd[NB_MAP_CONNTRACK], &tuple, conn);
+}
+
+void env_conn_delete(struct env *env, const struct packet *packet)
+{
+	struct nb_tuple tuple = tuple_of(packet);
+
+	assert_int_equal(bpf_map_delete_elem(env->dp.map_fd[NB_MAP_CONNTRACK], &tuple), 0);
+}
+
+void env_conn_write(struct env *env, const struct packet *packet, const struct nb_conn *conn)
+{
+	struct nb_tuple tuple = tuple_of(packet);
+
+	assert_int_equal(bpf_map_update_elem(env->dp.map_fd[NB_MAP_CONNTRACK], &tuple, conn, BPF_ANY), 0);
+}
+
+struct advance {
+	struct env *env;
+	__u32 ticks;
+};
+
+static int advance_all(const void *keys, const void *values, __u32 n, void *arg)
+{
+	const struct advance *by = arg;
+	const struct nb_tuple *key = keys;
+	const struct nb_conn *conn = values;
+
+	for (__u32 i = 0; i < n; i++) {
+		struct nb_conn moved = conn[i];
+
+		moved.expires -= by->ticks;
+		moved.created -= by->ticks;
+		assert_int_equal(
+			bpf_map_update_elem(by->env->dp.map_fd[NB_MAP_CONNTRACK], &key[i], &moved, BPF_ANY),
+			0);
+	}
+	return 0;
+}
+
+void env_advance(struct env *env, unsigned int seconds)
+{
+	struct advance by = { .env = env, .ticks = nb_ticks_from_seconds(seconds) };
+	struct nb_error err = { 0 };
+
+	assert_int_equal(nb_map_walk(&env->dp, NB_MAP_CONNTRACK, advance_all, &by, &err), 0);
+}
+
+unsigned int env_conn_count(struct env *env)
+{
+	struct nb_error err = { 0 };
+	__u32 entries;
+
+	assert_int_equal(nb_map_count(&env->dp, NB_MAP_CONNTRACK, &entries, &err), 0);
+	return entries;
+}
+
+uint64_t env_counter(struct env *env, enum nb_counter counter)
+{
+	__u64 counters[NB_COUNTERS];
+	struct nb_error err = { 0 };
+
+	assert_int_equal(nb_conntrack_counters(&env->dp, counters, &err), 0);
+	return counters[counter];
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_TEST_BPF_ENV_H
+#define NATBRIDGE_TEST_BPF_ENV_H
+
+/*
+ * What a packet test runs in: a network namespace and a bpffs of its own, a datapath loaded anew, three pods
+ * on ports of real veth pairs and a client for BPF_PROG_TEST_RUN.
+ */
+
+#include <natbridge/datapath.h>
+
+#include "packet.h"
+
+#define GATEWAY4   "10.1.0.1"
+#define GATEWAY6   "fd00:1::1"
+#define BRIDGE_MAC "02:00:00:00:00:01"
+
+/* Pods: addresses 10.1.0.2 .. and fd00:1::2 .., MACs 02:00:00:00:01:02 .. */
+enum pod { POD_A, POD_B, POD_C, PODS };
+
+struct env {
+	struct nb_datapath dp;
+	unsigned int ifindex[PODS];
+	char bpffs[64];
+};
+
+extern const char *const pod_addr4[PODS], *const pod_addr6[PODS], *const pod_mac[PODS];
+
+/* For cmocka: *state becomes a struct env. connections: size of the table, 0: the default. */
+int env_setup(void **state);
+int env_setup_small(void **state); /* a table of 1024 connections */
+int env_teardown(void **state);
+
+enum hook { FROM_POD, TO_POD };
+
+/* Runs a program on a packet at a pod's port; returns its verdict and, with out, the frame afterwards. */
+int env_run(struct env *env, enum hook hook, enum pod pod, const struct packet *in, uint8_t *out,
+	    size_t *out_len);
+
+/* env_run(), and the verdict and the whole frame must be these. */
+void env_expect(struct env *env, enum hook hook, enum pod pod, const struct packet *in, int verdict,
+		const struct packet *out);
+
+/* A packet that must pass untouched. */
+void env_expect_untouched(struct env *env, enum hook hook, enum pod pod, const struct packet *in);
+
+/* "VIP:port" -> backends, a NULL-terminated list of "address:port". proto: IPPROTO_*. */
+void env_service(struct env *env, const char *name, const char *vip, uint8_t proto,
+		 const char *const *backends);
+void env_services_clear(struct env *env);
+
+/* Entry of the tuple that this packet has; false: there is none. */
+bool env_conn(struct env *env, const struct packet *packet, struct nb_conn *conn);
+void env_conn_delete(struct env *env, const struct packet *packet);
+void env_conn_write(struct env *env, const struct packet *packet, const struct nb_conn *conn);
+
+/* Moves every entry's clock: as if that many seconds had passed without a packet. */
+void env_advance(struct env *env, unsigned int seconds);
+
+unsigned int env_conn_count(struct env *env);
+uint64_t env_counter(struct env *env, enum nb_counter counter);
+
+#endif

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Packet tests: one packet in, verdict, whole packet and maps out, through the real programs in the real
+ * kernel. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "suites.h"
+
+int main(void)
+{
+	int failed = 0;
+
+	if (geteuid()) {
+		puts("1..0 # SKIP packet tests load eBPF programs and need root");
+		return 0;
+	}
+	failed += suite_service();
+	failed += suite_reply();
+	failed += suite_clash();
+	failed += suite_lifetime();
+	failed += suite_tcp();
+	failed += suite_untouched();
+	failed += suite_table();
+	return failed ? 1 : 0;
+}

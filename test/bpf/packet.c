@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "packet.h"
+
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <stdio.h>
+#include <string.h>
+
+static uint8_t *put(uint8_t *at, const void *data, size_t len)
+{
+	memcpy(at, data, len);
+	return at + len;
+}
+
+static uint8_t *put16(uint8_t *at, uint16_t value)
+{
+	at[0] = value >> 8;
+	at[1] = value;
+	return at + 2;
+}
+
+static uint8_t *put32(uint8_t *at, uint32_t value)
+{
+	return put16(put16(at, value >> 16), value);
+}
+
+static uint8_t *put_mac(uint8_t *at, const char *text)
+{
+	unsigned int b[6] = { 0 };
+
+	sscanf(text, "%x:%x:%x:%x:%x:%x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]);
+	for (int i = 0; i < 6; i++)
+		*at++ = b[i];
+	return at;
+}
+
+/* RFC 1071, byte pair by byte pair. */
+static uint32_t sum(uint32_t start, const uint8_t *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		start += i % 2 ? data[i] : (uint32_t)data[i] << 8;
+	while (start >> 16)
+		start = (start & 0xffff) + (start >> 16);
+	return start;
+}
+
+static bool is_v6(const struct packet *packet)
+{
+	return strchr(packet->src, ':') != NULL;
+}
+
+static uint8_t proto_of(const struct packet *packet)
+{
+	return packet->proto ? packet->proto : IPPROTO_TCP;
+}
+
+static uint32_t pseudo_sum(const struct packet *packet, size_t l4_len)
+{
+	uint8_t pseudo[40] = { 0 }, *at = pseudo;
+	int family = is_v6(packet) ? AF_INET6 : AF_INET;
+	size_t len = family == AF_INET6 ? 16 : 4;
+
+	inet_pton(family, packet->src, at);
+	inet_pton(family, packet->dst, at + len);
+	at = put32(at + 2 * len, l4_len);
+	put32(at, proto_of(packet));
+	return sum(0, pseudo, sizeof(pseudo));
+}
+
+static uint8_t *put_l4(uint8_t *at, const struct packet *packet)
+{
+	size_t data = packet->payload ? strlen(packet->payload) : 0;
+	uint8_t *start = at, *check;
+	uint16_t value;
+
+	if (packet->frag & 0x1fff)
+		return put(at, packet->payload, data);
+	at = put16(put16(at, packet->sport), packet->dport);
+	if (proto_of(packet) == IPPROTO_UDP) {
+		at = put16(at, 8 + data);
+		check = at;
+		at = put16(at, 0);
+	} else {
+		at = put32(put32(at, packet->seq), packet->ack);
+		at = put16(at, 5 << 12 | packet->tcp_flags);
+		at = put16(at, 0x2000);
+		check = at;
+		at = put32(at, 0);
+	}
+	at = put(at, packet->payload ? packet->payload : "", data);
+	if (packet->no_csum)
+		return at;
+	value = ~sum(pseudo_sum(packet, at - start), start, at - start);
+	if (!value && proto_of(packet) == IPPROTO_UDP)
+		value = 0xffff;
+	put16(check, value + (packet->bad_csum ? 1 : 0));
+	return at;
+}
+
+static uint8_t *put_v4(uint8_t *at, const struct packet *packet)
+{
+	uint8_t *start = at;
+	size_t header = 20 + 4 * packet->ip_options;
+
+	*at++ = 0x40 | header / 4;
+	*at++ = packet->tos;
+	at = put16(put16(put16(at, 0), packet->id), packet->frag);
+	*at++ = packet->ttl ? packet->ttl : 64;
+	*at++ = proto_of(packet);
+	at = put16(at, 0);
+	inet_pton(AF_INET, packet->src, at);
+	inet_pton(AF_INET, packet->dst, at + 4);
+	memset(at + 8, 1 /* NOP, RFC 791 */, 4 * packet->ip_options);
+	at = put_l4(start + header, packet);
+	put16(start + 2, at - start);
+	put16(start + 10, ~sum(0, start, header));
+	return at;
+}
+
+static uint8_t *put_v6(uint8_t *at, const struct packet *packet)
+{
+	uint8_t *start = at;
+
+	at = put32(at, 6U << 28 | packet->tos << 20 | packet->id);
+	at = put16(at, 0);
+	*at++ = proto_of(packet);
+	*at++ = packet->ttl ? packet->ttl : 64;
+	inet_pton(AF_INET6, packet->src, at);
+	inet_pton(AF_INET6, packet->dst, at + 16);
+	at = put_l4(start + 40, packet);
+	put16(start + 4, at - start - 40);
+	return at;
+}
+
+size_t packet_build(const struct packet *packet, uint8_t frame[FRAME_MAX])
+{
+	uint8_t *at = frame;
+
+	at = put_mac(at, packet->dmac ? packet->dmac : "02:00:00:00:00:bb");
+	at = put_mac(at, packet->smac ? packet->smac : "02:00:00:00:00:aa");
+	if (packet->vlan)
+		at = put16(put16(at, ETH_P_8021Q), packet->vlan);
+	at = put16(at, is_v6(packet) ? ETH_P_IPV6 : ETH_P_IP);
+	at = is_v6(packet) ? put_v6(at, packet) : put_v4(at, packet);
+	return at - frame;
+}
+
+void packet_dump(const char *what, const uint8_t *frame, size_t len)
+{
+	fprintf(stderr, "%s (%zu bytes):", what, len);
+	for (size_t i = 0; i < len; i++)
+		fprintf(stderr, "%s%02x", i % 16 ? " " : "\n    ", frame[i]);
+	fputc('\n', stderr);
+}

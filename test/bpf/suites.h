@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_TEST_BPF_SUITES_H
+#define NATBRIDGE_TEST_BPF_SUITES_H
+
+/* One function a file of tests; each returns the number of tests that failed. */
+int suite_service(void);
+int suite_reply(void);
+int suite_clash(void);
+int suite_lifetime(void);
+int suite_tcp(void);
+int suite_untouched(void);
+int suite_table(void);
+
+/* A test with a datapath of its own. */
+#define ENV_TEST(fn)       cmocka_unit_test_setup_teardown(fn, env_setup, env_teardown)
+#define ENV_TEST_SMALL(fn) cmocka_unit_test_setup_teardown(fn, env_setup_small, env_teardown)
+
+#endif
