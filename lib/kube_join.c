@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Services and their EndpointSlices joined to frontends and backends. */
+#include <natbridge/cleanup.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kube_object.h"
+
+static int compare_slices(const void *a, const void *b)
+{
+	const struct nb_kube_slice *const *x = a, *const *y = b;
+
+	return strcmp((*x)->service, (*y)->service);
+}
+
+static int compare_services(const void *a, const void *b)
+{
+	const struct nb_kube_service *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+/* The slices of one Service. */
+struct slices {
+	const struct nb_kube_slice *const *items;
+	size_t n;
+};
+
+static const struct nb_kube_port *find_port(const struct nb_kube_slice *slice,
+					    const struct nb_kube_port *port)
+{
+	for (size_t i = 0; i < slice->ports.n; i++) {
+		const struct nb_kube_port *candidate = &slice->ports.items[i];
+
+		if (candidate->proto == port->proto && candidate->port &&
+		    !strcmp(candidate->name, port->name))
+			return candidate;
+	}
+	return NULL;
+}
+
+/* Backends of one service port in one family: those that are ready, or those that linger. */
+static int add_backends(struct nb_service *service, struct slices slices, const struct nb_kube_port *port,
+			bool ready, struct nb_error *err)
+{
+	int family = nb_addr_family(&service->key.addr);
+	int rc = 0;
+
+	for (size_t i = 0; i < slices.n && !rc; i++) {
+		const struct nb_kube_slice *slice = slices.items[i];
+		const struct nb_kube_port *target = find_port(slice, port);
+
+		if (!target || slice->family != family)
+			continue;
+		for (size_t k = 0; k < slice->endpoints.n && !rc; k++) {
+			const struct nb_kube_endpoint *endpoint = &slice->endpoints.items[k];
+
+			if (ready ? endpoint->ready : endpoint->lingers)
+				rc = nb_service_add_backend(service, &endpoint->addr, target->port, err);
+		}
+	}
+	return rc;
+}
+
+static int add_frontend(struct nb_services *services, const struct nb_kube_service *from,
+			const struct nb_addr *vip, const struct nb_kube_port *port, struct slices slices,
+			struct nb_error *err)
+{
+	struct nb_service *service = nb_services_add(services, err);
+	int rc;
+
+	if (!service)
+		return -ENOMEM;
+	memcpy(service->name, from->name, sizeof(service->name));
+	memcpy(service->port_name, port->name, sizeof(service->port_name));
+	service->key.addr = *vip;
+	service->key.port = port->port;
+	service->key.proto = port->proto;
+	service->affinity = from->affinity;
+	service->origin = NB_ORIGIN_APPLY;
+	rc = add_backends(service, slices, port, true, err);
+	if (!rc && !service->n_backends)
+		rc = add_backends(service, slices, port, false, err);
+	return rc;
+}
+
+static int join(struct nb_services *services, const struct nb_kube_service *from, struct slices slices,
+		struct nb_error *err)
+{
+	int rc = 0;
+
+	for (size_t p = 0; p < from->ports.n; p++) {
+		for (unsigned int v = 0; v < from->n_vips && !rc; v++)
+			rc = add_frontend(services, from, &from->vips[v], &from->ports.items[p], slices, err);
+	}
+	return rc;
+}
+
+/* Both sorted by the Service's name. */
+static int join_all(struct nb_services *joined, const struct nb_kube_service *const *services,
+		    size_t n_services, const struct nb_kube_slice *const *slices, size_t n_slices,
+		    struct nb_error *err)
+{
+	size_t first = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < n_services && !rc; i++) {
+		size_t last;
+
+		if (i && !strcmp(services[i]->name, services[i - 1]->name))
+			return nb_fail(err, NB_ERR_CONFIG, 0, "Service %s is there twice", services[i]->name);
+		while (first < n_slices && strcmp(slices[first]->service, services[i]->name) < 0)
+			first++;
+		for (last = first; last < n_slices && !strcmp(slices[last]->service, services[i]->name);)
+			last++;
+		rc = join(joined, services[i], (struct slices){ slices + first, last - first }, err);
+		first = last;
+	}
+	return rc;
+}
+
+int nb_kube_services(const struct nb_kube *kube, struct nb_services *services, struct nb_error *err)
+{
+	const struct nb_kube_service **by_name nb_autofree = calloc(kube->services.n + 1, sizeof(*by_name));
+	const struct nb_kube_slice **by_service nb_autofree = calloc(kube->slices.n + 1, sizeof(*by_service));
+	struct nb_services joined nb_cleanup(nb_services_free) = { 0 };
+	int rc;
+
+	if (!by_name || !by_service)
+		return nb_fail_nomem(err);
+	for (size_t i = 0; i < kube->services.n; i++)
+		by_name[i] = &kube->services.items[i];
+	for (size_t i = 0; i < kube->slices.n; i++)
+		by_service[i] = &kube->slices.items[i];
+	qsort(by_name, kube->services.n, sizeof(*by_name), compare_services);
+	qsort(by_service, kube->slices.n, sizeof(*by_service), compare_slices);
+	rc = join_all(&joined, by_name, kube->services.n, by_service, kube->slices.n, err);
+	if (!rc)
+		rc = nb_services_normalize(&joined, err);
+	if (rc)
+		return rc;
+	*services = joined;
+	joined = (struct nb_services){ 0 };
+	return 0;
+}
