@@ -91,7 +91,7 @@ static const struct {
 		  " {addresses: [10.244.0.4], conditions: {ready: false, serving: false, terminating: true}},"
 		  " {addresses: [10.244.0.5], conditions: {ready: false, terminating: true}},"
 		  " {addresses: [10.244.0.6], conditions: {ready: false, serving: true}}]"),
-	  "default/a - 10.96.0.1:80/TCP 10.244.0.3:1\n", "" },
+	  "default/a - 10.96.0.1:80/TCP 10.244.0.3:1 10.244.0.5:1\n", "" },
 	/* The first address of an endpoint counts; an endpoint in two slices is one */
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}]}")
 		  SLICE("a", "IPv4", "[{port: 1}]", "[{addresses: [10.244.0.2, 10.244.0.9]}]")
