@@ -13,9 +13,9 @@
 #include "conntrack.h"
 
 enum {
-	NB_RING_NEAR = 16, /* places looked at before a live connection has to give way */
+	NB_RING_NEAR = 4, /* places looked at before a live connection has to give way */
 	NB_RING_LINE =
-		32, /* places looked at in order; from then on at random, out of a run of established ones */
+		32, /* places looked at in order; then at random, to get out of a run of established ones */
 	NB_RING_TRIES = 160, /* places looked at before the table counts as full */
 };
 

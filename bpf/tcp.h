@@ -97,15 +97,20 @@ static __always_inline bool nb_tcp_special(const struct nb_pkt *pkt)
 	return pkt->tcp_flags & (NB_SYN | NB_FIN | NB_RST);
 }
 
-/* Keeps what a reset and a lifetime are judged by later: the newest segment of this direction. */
+/* Keeps what a reset and a lifetime are judged by later: the newest segment of this direction, in whatever
+ * order. */
 static __always_inline void nb_tcp_note(const struct nb_pkt *pkt, struct nb_conn *conn)
 {
-	if (pkt->seq_end == conn->seq_end && pkt->ack == conn->ack && pkt->seq_end != pkt->seq)
+	bool newer = !conn->seq_end || (__s32)(pkt->seq_end - conn->seq_end) > 0;
+
+	if (newer)
+		conn->seq_end = pkt->seq_end;
+	if (!newer && pkt->seq_end == conn->seq_end && pkt->seq_end != pkt->seq)
 		conn->retrans++;
 	else if (conn->retrans)
 		conn->retrans = 0;
-	conn->seq_end = pkt->seq_end;
-	conn->ack = pkt->ack;
+	if (pkt->tcp_flags & NB_ACK && (!conn->ack || (__s32)(pkt->ack - conn->ack) > 0))
+		conn->ack = pkt->ack;
 }
 
 /*

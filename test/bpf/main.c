@@ -21,5 +21,7 @@ int main(void)
 	failed += suite_tcp();
 	failed += suite_untouched();
 	failed += suite_table();
+	failed += suite_via_host();
+	failed += suite_redirect();
 	return failed ? 1 : 0;
 }

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "env.h"
+
+#include <natbridge/addr.h>
+#include <natbridge/conntrack.h>
+#include <natbridge/endpoint.h>
+#include <natbridge/map.h>
+
+#include <linux/pkt_cls.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "suites.h"
+
+#define VIP4 "10.96.0.10"
+#define VIP6 "fd00:96::10"
+
+static void set_flags(struct env *env, enum pod pod, __u16 flags)
+{
+	struct nb_error err = { 0 };
+	struct nb_port port;
+	__u32 slot;
+
+	assert_int_equal(nb_map_get(&env->dp, NB_MAP_LINKS, &env->ifindex[pod], &slot, &err), 1);
+	assert_int_equal(nb_map_get(&env->dp, NB_MAP_PORTS, &slot, &port, &err), 1);
+	port.flags = flags;
+	assert_int_equal(nb_map_write(&env->dp, NB_MAP_PORTS, &slot, &port, 1, NULL, &err), 0);
+}
+
+static void serve(struct env *env)
+{
+	env_service(env, "default/web4", VIP4 ":80", IPPROTO_TCP, (const char *[]){ "10.1.0.3:8080", NULL });
+	env_service(env, "default/web6", "[" VIP6 "]:80", IPPROTO_TCP,
+		    (const char *[]){ "[fd00:1::3]:8080", NULL });
+}
+
+/*
+ * A backend of the same bridge through the host's stack, where its qdiscs see every packet: both directions
+ * go up as one connection between client and backend, and the answer is translated at the last moment.
+ */
+static void both_ways(struct env *env, const char *vip, const char *client, const char *backend)
+{
+	struct packet request = { .src = client,
+				  .dst = vip,
+				  .sport = 40000,
+				  .dport = 80,
+				  .tcp_flags = SYN,
+				  .smac = pod_mac[POD_A],
+				  .dmac = pod_mac[POD_C] };
+	struct packet routed = request, answer, lifted, arriving, received;
+
+	routed.dst = backend;
+	routed.dport = 8080;
+	routed.dmac = BRIDGE_MAC;
+	answer = (struct packet){ .src = backend,
+				  .dst = client,
+				  .sport = 8080,
+				  .dport = 40000,
+				  .tcp_flags = SYN | ACK,
+				  .smac = pod_mac[POD_B],
+				  .dmac = pod_mac[POD_A] };
+	lifted = answer;
+	lifted.dmac = BRIDGE_MAC;
+	arriving = answer;
+	arriving.smac = BRIDGE_MAC;
+	arriving.ttl = 63;
+	received = arriving;
+	received.src = vip;
+	received.sport = 80;
+	env_expect(env, FROM_POD, POD_A, &request, TC_ACT_UNSPEC, &routed);
+	env_expect(env, FROM_POD, POD_B, &answer, TC_ACT_UNSPEC, &lifted);
+	env_expect(env, TO_POD, POD_A, &arriving, TC_ACT_UNSPEC, &received);
+	/* Another pod cannot answer in the backend's place, on either way. */
+	assert_int_equal(env_run(env, FROM_POD, POD_C, &answer, NULL, NULL), TC_ACT_SHOT);
+}
+
+static void test_fast_path_off(void **state)
+{
+	struct env *env = *state;
+	struct nb_settings settings;
+	struct nb_error err = { 0 };
+
+	assert_int_equal(nb_settings_read(&env->dp, &settings, &err), 0);
+	settings.fast_path = 0;
+	assert_int_equal(nb_settings_write(&env->dp, &settings, &err), 0);
+	serve(env);
+	both_ways(env, VIP4, pod_addr4[POD_A], pod_addr4[POD_B]);
+	both_ways(env, VIP6, pod_addr6[POD_A], pod_addr6[POD_B]);
+}
+
+/* A shaped pod, as client or as backend. */
+static void test_shaped_pod(void **state)
+{
+	struct env *env = *state;
+	struct nb_error err = { 0 };
+
+	serve(env);
+	for (enum pod pod = POD_A; pod <= POD_B; pod++) {
+		assert_int_equal(nb_conntrack_flush(&env->dp, NULL, &err), 0);
+		set_flags(env, POD_A, pod == POD_A ? NB_PORT_NO_FAST_PATH : 0);
+		set_flags(env, POD_B, pod == POD_B ? NB_PORT_NO_FAST_PATH : 0);
+		both_ways(env, VIP4, pod_addr4[POD_A], pod_addr4[POD_B]);
+	}
+}
+
+/* Isolated ports reach each other no better through a Service than directly. */
+static void test_isolated(void **state)
+{
+	struct env *env = *state;
+	struct packet syn = {
+		.src = pod_addr4[POD_A], .dst = VIP4, .sport = 1, .dport = 80, .tcp_flags = SYN
+	};
+
+	serve(env);
+	set_flags(env, POD_A, NB_PORT_ISOLATED);
+	assert_int_equal(env_run(env, FROM_POD, POD_A, &syn, NULL, NULL), TC_ACT_REDIRECT);
+	syn.sport++;
+	set_flags(env, POD_B, NB_PORT_ISOLATED);
+	assert_int_equal(env_run(env, FROM_POD, POD_A, &syn, NULL, NULL), TC_ACT_SHOT);
+	assert_int_equal(env_counter(env, NB_DROP_ISOLATED), 1);
+}
+
+/* Moves the pod to another port, as DEL and a new ADD with the same address do. */
+static void test_port_replaced(void **state)
+{
+	struct env *env = *state;
+	struct packet syn = {
+		.src = pod_addr4[POD_A], .dst = VIP4, .sport = 1, .dport = 80, .tcp_flags = SYN
+	};
+	struct nb_endpoint_spec spec = { .container_id = "new", .ifname = "eth0", .n_addrs = 1 };
+	struct packet to_c = syn;
+	struct nb_error err = { 0 };
+	struct nb_conn conn;
+
+	serve(env);
+	assert_int_equal(env_run(env, FROM_POD, POD_A, &syn, NULL, NULL), TC_ACT_REDIRECT);
+	assert_int_equal(nb_endpoint_delete(&env->dp, pod_addr4[POD_B], "eth0", &err), 0);
+	assert_int_equal(nb_endpoint_delete(&env->dp, pod_addr4[POD_C], "eth0", &err), 0);
+	/* B26: no packet of the old connection reaches whoever has the address next. */
+	spec.ifindex = env->ifindex[POD_C];
+	assert_true(nb_mac_parse(pod_mac[POD_C], spec.mac));
+	assert_true(nb_addr_parse(pod_addr4[POD_B], &spec.addrs[0].addr));
+	assert_int_equal(nb_endpoint_add(&env->dp, &spec, &err), 0);
+	syn.tcp_flags = FIN | ACK;
+	assert_int_equal(env_run(env, FROM_POD, POD_A, &syn, NULL, NULL), TC_ACT_SHOT);
+	assert_false(env_conn(env, &syn, &conn));
+	/* A new connection does. */
+	syn.tcp_flags = SYN;
+	to_c.dst = pod_addr4[POD_B];
+	to_c.dport = 8080;
+	to_c.dmac = pod_mac[POD_C];
+	env_expect(env, FROM_POD, POD_A, &syn, TC_ACT_REDIRECT, &to_c);
+}
+
+int suite_via_host(void)
+{
+	const struct CMUnitTest tests[] = {
+		ENV_TEST(test_fast_path_off),
+		ENV_TEST(test_shaped_pod),
+		ENV_TEST(test_isolated),
+		ENV_TEST(test_port_replaced),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
