@@ -92,24 +92,43 @@ static int read_result(const struct nb_conf *conf, const struct nb_delegate_outp
 	return ret;
 }
 
-int nb_ipam_add(const struct nb_conf *conf, const struct nb_args *args, struct nb_result *result,
-		struct nb_error *err)
+/* One ADD of the plugin. *own_error: it ran to its end and said no. After a failure its DEL was called. */
+static int try_add(const struct nb_conf *conf, const struct nb_args *args, struct nb_result *result,
+		   bool *own_error, struct nb_error *err)
 {
 	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output out = { 0 };
-	nb_cleanup(nb_result_free) struct nb_result read = { 0 };
 	struct nb_error undo_err = { 0 };
 	int ret = run(conf, args, NB_CMD_ADD, &out, err);
 
+	*own_error = ret && out.status;
 	if (ret == -ENOENT) /* there is none whose DEL could be called */
 		return ret;
 	if (!ret)
-		ret = read_result(conf, &out, &read, err);
-	if (!ret) {
-		*result = read;
-		read = (struct nb_result){ 0 };
-		return 0;
-	}
-	if (nb_ipam_run(conf, args, NB_CMD_DEL, &undo_err))
+		ret = read_result(conf, &out, result, err);
+	if (ret && nb_ipam_run(conf, args, NB_CMD_DEL, &undo_err)) {
 		nb_log("undoing the failed ADD: %s", undo_err.msg);
+		*own_error = false;
+	}
 	return ret;
+}
+
+/*
+ * host-local says no to an attachment that has an address already. Ours cannot be in use, for the interface
+ * was not there a moment ago: it was left by an ADD whose namespace went without a DEL. The DEL after the
+ * failure has released it, so a second try is worth while.
+ */
+int nb_ipam_add(const struct nb_conf *conf, const struct nb_args *args, struct nb_result *result,
+		struct nb_error *err)
+{
+	nb_cleanup(nb_result_free) struct nb_result read = { 0 };
+	bool own_error;
+	int ret = try_add(conf, args, &read, &own_error, err);
+
+	if (ret && own_error)
+		ret = try_add(conf, args, &read, &own_error, err);
+	if (ret)
+		return ret;
+	*result = read;
+	read = (struct nb_result){ 0 };
+	return 0;
 }

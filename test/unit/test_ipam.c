@@ -131,8 +131,33 @@ static void test_failures(void **state)
 		if ((int)err.code != rows[i].code || !strstr(err.msg, rows[i].msg))
 			fail_msg("%s: code %d, %s", rows[i].body, (int)err.code, err.msg);
 		read_file("calls", calls, sizeof(calls));
-		assert_string_equal(calls, "ADD\nDEL\n");
+		if (strstr(rows[i].body, "exit") || strstr(rows[i].body, "kill")) /* it is asked again */
+			assert_string_equal(calls, "ADD\nDEL\nADD\nDEL\n");
+		else
+			assert_string_equal(calls, "ADD\nDEL\n");
 	}
+}
+
+/* An address that is left of an earlier ADD is released by the DEL after the failure. */
+static void test_left_behind(void **state)
+{
+	const struct nb_args args = { .path = dir };
+	const struct nb_conf conf = conf_for("left", "{}");
+	nb_cleanup(nb_result_free) struct nb_result result = { 0 };
+	struct nb_error err = { 0 };
+	char calls[256];
+
+	(void)state;
+	write_plugin("left", "cd $(dirname \"$0\")\n[ $CNI_COMMAND = ADD ] || exec rm lease\n"
+			     "[ ! -e lease ] || { echo '{\"code\": 1, \"msg\": \"has one\"}'; exit 1; }\n"
+			     "echo '{\"ips\": [{\"address\": \"10.1.0.2/24\"}]}'\n");
+	write_plugin("lease", "");
+	forget_calls();
+	if (nb_ipam_add(&conf, &args, &result, &err))
+		fail_msg("%s", err.msg);
+	assert_int_equal(result.n_ips, 1);
+	read_file("calls", calls, sizeof(calls));
+	assert_string_equal(calls, "ADD\nDEL\nADD\n");
 }
 
 static void test_not_found(void **state)
@@ -197,7 +222,7 @@ static int make_dir(void **state)
 
 static int remove_dir(void **state)
 {
-	static const char *const names[] = { "good", "bad", "slow", "forks", "calls", "size", "env" };
+	static const char *const names[] = { "good", "bad", "left", "slow", "forks", "calls", "size", "env" };
 	char path[256];
 
 	(void)state;
@@ -211,9 +236,9 @@ static int remove_dir(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_add),       cmocka_unit_test(test_failures),
-		cmocka_unit_test(test_not_found), cmocka_unit_test(test_deadline),
-		cmocka_unit_test(test_left_open),
+		cmocka_unit_test(test_add),         cmocka_unit_test(test_failures),
+		cmocka_unit_test(test_left_behind), cmocka_unit_test(test_not_found),
+		cmocka_unit_test(test_deadline),    cmocka_unit_test(test_left_open),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
