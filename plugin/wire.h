@@ -110,7 +110,7 @@ int nb_wire_refetch(struct nb_wire *wire, struct nb_link *link, struct nb_error 
 /*
  * Gives the pod's end the addresses and routes of *result, and brings it up. A route without gateway gets the
  * first gateway of its family among the IPs. Without enable_dad IPv6 duplicate address detection is off; with
- * it, waits up to 10 s until the addresses are settled. A duplicate is an error.
+ * it, waits up to 30 s until the addresses are settled. A duplicate is an error.
  */
 int nb_wire_configure_pod(struct nb_wire *wire, const struct nb_wire_veth *veth,
 			  const struct nb_result *result, bool enable_dad, struct nb_error *err);

@@ -14,7 +14,9 @@
 #include <string.h>
 
 enum {
-	SETTLE_WAIT_US = 10000000,
+	/* The kernel's work queue that ends the tentative state needs the rtnl lock: many ADDs at once delay
+	   it */
+	SETTLE_WAIT_US = 30000000,
 	SETTLE_FIRST_US = 100,
 	SETTLE_MAX_US = 20000,
 };
