@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_CLI_CLI_H
+#define NATBRIDGE_CLI_CLI_H
+
+/* What main.c hands to a verb, and the table of nouns and verbs. */
+
+#include <natbridge/datapath.h>
+#include <natbridge/error.h>
+
+#include <stdbool.h>
+
+#include "out.h"
+
+/* The command line, read. */
+struct nb_cli {
+	const char *bpffs;   /* NULL: not given */
+	const char *network; /* NULL: every network of the node */
+	const char *file;    /* -f */
+	bool keep;
+	const char *argument; /* the one behind the verb, NULL: none */
+	struct nb_out *out;
+};
+
+/* Options that only some verbs take. */
+enum nb_verb_options {
+	NB_OPTION_FILE = 1 << 0, /* -f, required */
+	NB_OPTION_KEEP = 1 << 1,
+};
+
+struct nb_verb {
+	const char *name;
+	const char
+		*argument; /* what it is called in the synopsis, NULL: none is taken; else it is required */
+	unsigned int options; /* enum nb_verb_options */
+	const char *summary;  /* one line */
+	const char *help;     /* the rest of its manual, lines ended by "\n" */
+	int (*run)(const struct nb_cli *cli, struct nb_error *err);
+};
+
+struct nb_noun {
+	const char *name;
+	const char *summary;
+	const struct nb_verb
+		*verbs; /* ended by an empty one; a noun with one verb named "" is a command by itself */
+};
+
+extern const struct nb_noun nb_noun_service, nb_noun_conntrack, nb_noun_endpoint, nb_noun_status;
+
+/* All of them, ended by NULL. */
+extern const struct nb_noun *const nb_nouns[];
+
+const struct nb_noun *nb_noun_find(const char *name);
+const struct nb_verb *nb_verb_find(const struct nb_noun *noun, const char *name);
+
+/* Manual of the program (noun NULL), of a noun (verb NULL) or of a verb, to stdout. */
+void nb_help(const struct nb_noun *noun, const struct nb_verb *verb);
+
+/* One network at a time, opened for reading or with the lock. */
+typedef int (*nb_network_fn)(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp,
+			     void *arg, struct nb_error *err);
+
+enum nb_access {
+	NB_READ,
+	NB_CHANGE, /* with the lock */
+	NB_ENSURE, /* with the lock; a network that is named and has no datapath gets one */
+};
+
+/*
+ * Calls fn for the network of the command line, or for each one of the node in the order of their names. Goes
+ * on after errors; the first one is in *err, with the network's name. *n, if not NULL, is their number.
+ */
+int nb_each_network(const struct nb_cli *cli, enum nb_access access, nb_network_fn fn, void *arg,
+		    unsigned int *n, struct nb_error *err);
+
+#endif

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "input.h"
+
+#include <natbridge/cleanup.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+
+enum { FIRST_READ = 1 << 16, INPUT_MAX = 1 << 30 };
+
+int nb_read_input(const char *path, char **text, size_t *len, struct nb_error *err)
+{
+	bool is_stdin = !strcmp(path, "-");
+	int opened nb_autoclose = is_stdin ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	int fd = is_stdin ? STDIN_FILENO : opened;
+	char *read_so_far nb_autofree = NULL;
+	size_t used = 0, room = 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return nb_fail(err, NB_ERR_IO, errno, "cannot open \"%s\"", path);
+	do {
+		if (used == room) {
+			size_t more = room ? 2 * room : FIRST_READ;
+			char *grown = realloc(read_so_far, more);
+
+			if (!grown)
+				return nb_fail_nomem(err);
+			read_so_far = grown;
+			room = more;
+		}
+		n = read(fd, read_so_far + used, room - used);
+		if (n < 0 && errno != EINTR)
+			return nb_fail(err, NB_ERR_IO, errno, "cannot read \"%s\"", path);
+		used += n > 0 ? n : 0;
+		if (used > INPUT_MAX)
+			return nb_fail(err, NB_ERR_IO, EFBIG, "\"%s\" is larger than 1 GiB", path);
+	} while (n);
+	*text = NB_TAKE_PTR(read_so_far);
+	*len = used;
+	return 0;
+}

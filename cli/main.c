@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* natbridgectl: reads the command line, finds the verb, prints its error. */
+#include <natbridge/abi.h>
+#include <natbridge/cleanup.h>
+#include <natbridge/version.h>
+
+#include <ctype.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+enum { EXIT_USAGE = 2, WORDS_MAX = 3, OPT_BPFFS = 256, OPT_NETWORK, OPT_KEEP };
+
+static const struct option long_options[] = {
+	{ "bpffs", required_argument, NULL, OPT_BPFFS }, { "network", required_argument, NULL, OPT_NETWORK },
+	{ "output", required_argument, NULL, 'o' },      { "file", required_argument, NULL, 'f' },
+	{ "keep", no_argument, NULL, OPT_KEEP },         { "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },           { 0 },
+};
+
+/* The command line as given, before it is known what verb it is for. */
+struct words {
+	const char *word[WORDS_MAX];
+	int n;
+	bool json, help, version;
+};
+
+static int usage(struct nb_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static int usage(struct nb_error *err, const char *fmt, ...)
+{
+	char text[NB_ERROR_MSG_MAX / 2];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	nb_fail(err, NB_ERR_CONFIG, 0, "%s; see natbridgectl --help", text);
+	return EXIT_USAGE;
+}
+
+/* The name pattern of the CNI specification; it becomes a directory. */
+static bool is_network_name(const char *text)
+{
+	if (!isalnum((unsigned char)*text))
+		return false;
+	for (; *text; text++) {
+		if (!isalnum((unsigned char)*text) && !strchr("_.-", *text))
+			return false;
+	}
+	return true;
+}
+
+static int read_option(int option, struct nb_cli *cli, struct words *words, char **argv, struct nb_error *err)
+{
+	switch (option) {
+	case OPT_BPFFS:
+		if (*optarg != '/')
+			return usage(err, "--bpffs \"%.200s\" is not an absolute path", optarg);
+		cli->bpffs = optarg;
+		return 0;
+	case OPT_NETWORK:
+		if (!is_network_name(optarg))
+			return usage(err, "--network \"%.200s\" is not a network's name", optarg);
+		cli->network = optarg;
+		return 0;
+	case OPT_KEEP:
+		cli->keep = true;
+		return 0;
+	case 'o':
+		if (strcmp(optarg, "plain") && strcmp(optarg, "json"))
+			return usage(err, "-o \"%.200s\" is not plain or json", optarg);
+		words->json = *optarg == 'j';
+		return 0;
+	case 'f':
+		cli->file = optarg;
+		return 0;
+	case 'h':
+		words->help = true;
+		return 0;
+	case 'V':
+		words->version = true;
+		return 0;
+	case ':':
+		return usage(err, "%s wants a value", argv[optind - 1]);
+	default:
+		return usage(err, "%s is not an option", argv[optind - 1]);
+	}
+}
+
+/* Options may stand anywhere. All are read even after an error, so that it is printed in the form asked for.
+ */
+static int read_command_line(int argc, char **argv, struct nb_cli *cli, struct words *words,
+			     struct nb_error *err)
+{
+	int rc = 0, option;
+
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":o:f:hV", long_options, NULL)) != -1) {
+		struct nb_error later = { 0 };
+		int failed = read_option(option, cli, words, argv, rc ? &later : err);
+
+		rc = rc ? rc : failed;
+	}
+	for (; optind < argc && !rc; optind++) {
+		if (words->n == WORDS_MAX)
+			return usage(err, "\"%.200s\" is too much", argv[optind]);
+		words->word[words->n++] = argv[optind];
+	}
+	return rc;
+}
+
+static int find_verb(const struct words *words, const struct nb_noun **noun, const struct nb_verb **verb,
+		     int *used, struct nb_error *err)
+{
+	*noun = words->n ? nb_noun_find(words->word[0]) : NULL;
+	if (!*noun && words->n)
+		return usage(err, "\"%.200s\" is not a noun", words->word[0]);
+	if (!*noun)
+		return words->help ? 0 : usage(err, "what to do is missing");
+	*used = 1;
+	*verb = nb_verb_find(*noun, "");
+	if (*verb)
+		return 0;
+	if (words->n < 2)
+		return words->help ? 0 : usage(err, "\"%s\" wants a verb", words->word[0]);
+	*used = 2;
+	*verb = nb_verb_find(*noun, words->word[1]);
+	return *verb ? 0 : usage(err, "\"%.200s\" is not a verb of %s", words->word[1], words->word[0]);
+}
+
+static int check_verb(const struct nb_verb *verb, const struct words *words, int used, struct nb_cli *cli,
+		      struct nb_error *err)
+{
+	if (words->n > used + (verb->argument != NULL))
+		return usage(err, "\"%.200s\" is too much", words->word[words->n - 1]);
+	if (verb->argument && words->n == used)
+		return usage(err, "%s is missing", verb->argument);
+	if (cli->file && !(verb->options & NB_OPTION_FILE))
+		return usage(err, "-f belongs to service apply");
+	if (cli->keep && !(verb->options & NB_OPTION_KEEP))
+		return usage(err, "--keep belongs to service apply");
+	if (!cli->file && verb->options & NB_OPTION_FILE)
+		return usage(err, "-f FILE is missing (- is standard input)");
+	cli->argument = verb->argument ? words->word[used] : NULL;
+	return 0;
+}
+
+static int show_help(const struct words *words, struct nb_error *err)
+{
+	struct words rest = { .n = words->n - 1, .help = true };
+	const struct nb_noun *noun = NULL;
+	const struct nb_verb *verb = NULL;
+	int used, rc;
+
+	memcpy(rest.word, words->word + 1, sizeof(rest.word) - sizeof(rest.word[0]));
+	rc = find_verb(&rest, &noun, &verb, &used, err);
+	if (!rc)
+		nb_help(noun, verb);
+	return rc;
+}
+
+static int run(struct words *words, struct nb_cli *cli, struct nb_error *err)
+{
+	const struct nb_noun *noun = NULL;
+	const struct nb_verb *verb = NULL;
+	int used = 0, rc;
+
+	if (words->version || (words->n == 1 && !strcmp(words->word[0], "version"))) {
+		printf("natbridgectl %s (map layout v%d)\n", NB_VERSION, NB_ABI_VERSION);
+		return 0;
+	}
+	if (words->n && !strcmp(words->word[0], "help"))
+		return show_help(words, err);
+	rc = find_verb(words, &noun, &verb, &used, err);
+	if (!rc && words->help) {
+		nb_help(noun, verb);
+		return 0;
+	}
+	if (!rc)
+		rc = check_verb(verb, words, used, cli, err);
+	if (rc)
+		return rc;
+	rc = verb->run(cli, err);
+	if (!rc)
+		rc = nb_out_end(cli->out, err);
+	return rc ? EXIT_FAILURE : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct nb_out *out nb_cleanup(nb_out_free) = NULL;
+	struct nb_error err = { 0 };
+	struct words words = { 0 };
+	struct nb_cli cli = { 0 };
+	int status = read_command_line(argc, argv, &cli, &words, &err);
+
+	out = nb_out_new(words.json);
+	cli.out = out;
+	if (!out) {
+		nb_fail_nomem(&err);
+		status = EXIT_FAILURE;
+	}
+	if (!status)
+		status = run(&words, &cli, &err);
+	if (status)
+		nb_out_error(out, err.msg);
+	return status;
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* natbridgectl service: the service table. */
+#include <natbridge/bpffs.h>
+#include <natbridge/cleanup.h>
+#include <natbridge/kube.h>
+#include <natbridge/service.h>
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli.h"
+#include "input.h"
+#include "row.h"
+
+static double milliseconds_since(const struct timespec *start)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - start->tv_sec) * 1e3 + (now.tv_nsec - start->tv_nsec) / 1e6;
+}
+
+static void print_changes(const struct cJSON *row, FILE *to)
+{
+	unsigned int writes = row_number(row, "mapWrites");
+	double ms = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(row, "milliseconds"));
+
+	fprintf(to, "%s: %u services, %u frontends, %u backends: ", row_text(row, "network"),
+		row_number(row, "services"), row_number(row, "frontends"), row_number(row, "backends"));
+	if (!writes)
+		fprintf(to, "nothing changed (%.1f ms)\n", ms);
+	else
+		fprintf(to, "%u changed, %u added, %u removed (%u map writes, %.1f ms)\n",
+			row_number(row, "changed"), row_number(row, "added"), row_number(row, "removed"),
+			writes, ms);
+}
+
+static int tell_changes(const struct nb_cli *cli, const char *network,
+			const struct nb_service_changes *changes, double ms, struct nb_error *err)
+{
+	struct cJSON *row = cJSON_CreateObject();
+
+	cJSON_AddStringToObject(row, "network", network);
+	cJSON_AddNumberToObject(row, "services", changes->services);
+	cJSON_AddNumberToObject(row, "frontends", changes->frontends);
+	cJSON_AddNumberToObject(row, "backends", changes->backends);
+	cJSON_AddNumberToObject(row, "changed", changes->changed);
+	cJSON_AddNumberToObject(row, "added", changes->added);
+	cJSON_AddNumberToObject(row, "removed", changes->removed);
+	cJSON_AddNumberToObject(row, "mapWrites", changes->map_writes);
+	cJSON_AddNumberToObject(row, "milliseconds", ms);
+	return nb_out_row(cli->out, row, print_changes, err);
+}
+
+static int apply_to_network(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp,
+			    void *arg, struct nb_error *err)
+{
+	const struct nb_services *services = arg;
+	struct nb_service_changes changes = { 0 };
+	struct timespec start;
+	int rc;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	rc = cli->keep ? nb_service_update(dp, services, NB_ORIGIN_APPLY, &changes, err)
+		       : nb_service_apply(dp, services, NB_ORIGIN_APPLY, &changes, err);
+	return rc ? rc : tell_changes(cli, network, &changes, milliseconds_since(&start), err);
+}
+
+static void print_note(const char *text, void *arg)
+{
+	(void)arg;
+	fprintf(stderr, "natbridgectl: note: %s\n", text);
+}
+
+static int no_network(const struct nb_cli *cli, struct nb_error *err)
+{
+	return nb_fail(err, NB_ERR_CONFIG, 0,
+		       "no network has a datapath below \"%s\" yet; with --network one is loaded",
+		       nb_bpffs_root(cli->bpffs));
+}
+
+static int service_apply(const struct nb_cli *cli, struct nb_error *err)
+{
+	const struct nb_kube_note note = { .fn = print_note };
+	struct nb_services services nb_cleanup(nb_services_free) = { 0 };
+	char *text nb_autofree = NULL;
+	unsigned int networks = 0;
+	size_t len;
+	int rc = nb_read_input(cli->file, &text, &len, err);
+
+	if (rc)
+		return rc;
+	rc = nb_kube_parse(text, len, &note, &services, err);
+	if (rc)
+		return nb_wrap(err, "%s", strcmp(cli->file, "-") ? cli->file : "standard input");
+	rc = nb_each_network(cli, NB_ENSURE, apply_to_network, &services, &networks, err);
+	return rc || networks ? rc : no_network(cli, err);
+}
+
+/* Row of a frontend. "frontend" and "destinations" are what the plain columns show. */
+static struct cJSON *service_row(const char *network, const struct nb_service *service, bool json)
+{
+	struct cJSON *row = cJSON_CreateObject(), *backends = cJSON_AddArrayToObject(row, "backends");
+	char frontend[NB_FRONTEND_STRLEN], addr[NB_ADDR_STRLEN], text[NB_FRONTEND_STRLEN];
+
+	cJSON_AddStringToObject(row, "network", network);
+	cJSON_AddStringToObject(row, "name", service->name);
+	cJSON_AddStringToObject(row, "portName", service->port_name);
+	cJSON_AddStringToObject(row, "origin", service->origin == NB_ORIGIN_CONFIG ? "config" : "apply");
+	cJSON_AddNumberToObject(row, "affinity", service->affinity);
+	cJSON_AddStringToObject(row, "address", nb_addr_format(&service->key.addr, addr));
+	cJSON_AddNumberToObject(row, "port", ntohs(service->key.port));
+	cJSON_AddStringToObject(row, "protocol", nb_proto_name(service->key.proto));
+	if (!json)
+		cJSON_AddStringToObject(row, "frontend", nb_frontend_format(&service->key, frontend));
+	for (size_t i = 0; i < service->n_backends; i++) {
+		const struct nb_service_backend *backend = &service->backends[i];
+		struct cJSON *item;
+
+		nb_addr_format(&backend->addr, addr);
+		snprintf(text, sizeof(text), nb_addr_is_v4(&backend->addr) ? "%s:%u" : "[%s]:%u", addr,
+			 ntohs(backend->port));
+		item = json ? cJSON_CreateObject() : cJSON_CreateString(text);
+		if (json) {
+			cJSON_AddStringToObject(item, "address", addr);
+			cJSON_AddNumberToObject(item, "port", ntohs(backend->port));
+		}
+		cJSON_AddItemToArray(backends, item);
+	}
+	return row;
+}
+
+static int list_network(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp,
+			void *arg, struct nb_error *err)
+{
+	struct nb_services services nb_cleanup(nb_services_free) = { 0 };
+	int rc = nb_service_read(dp, &services, err);
+
+	(void)arg;
+	for (size_t i = 0; i < services.n && !rc; i++)
+		rc = nb_out_row(cli->out, service_row(network, &services.items[i], nb_out_is_json(cli->out)),
+				NULL, err);
+	return rc;
+}
+
+static int service_list(const struct nb_cli *cli, struct nb_error *err)
+{
+	static const struct nb_column columns[] = {
+		{ "NETWORK", "network" },
+		{ "SERVICE", "name" },
+		{ "PORT", "portName" },
+		{ "FRONTEND", "frontend" },
+		{ "BACKENDS", "backends" },
+		{ "FROM", "origin" },
+		{ 0 },
+	};
+
+	nb_out_columns(cli->out, columns);
+	return nb_each_network(cli, NB_READ, list_network, NULL, NULL, err);
+}
+
+/* Networks that do not have the Service are passed over if another one has it. */
+struct deletion {
+	unsigned int found;
+};
+
+static int delete_from_network(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp,
+			       void *arg, struct nb_error *err)
+{
+	struct nb_service_changes changes = { 0 };
+	struct nb_error missing = { 0 };
+	struct deletion *deletion = arg;
+	struct timespec start;
+	int rc;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	rc = nb_service_delete(dp, cli->argument, &changes, &missing);
+	if (rc == -ENOENT)
+		return 0;
+	if (rc) {
+		*err = missing;
+		return rc;
+	}
+	deletion->found++;
+	return tell_changes(cli, network, &changes, milliseconds_since(&start), err);
+}
+
+static int service_delete(const struct nb_cli *cli, struct nb_error *err)
+{
+	struct deletion deletion = { 0 };
+	int rc = nb_each_network(cli, NB_CHANGE, delete_from_network, &deletion, NULL, err);
+
+	if (!rc && !deletion.found)
+		return nb_fail(err, NB_ERR_CONFIG, 0, "there is no Service \"%.200s\"", cli->argument);
+	return rc;
+}
+
+static const struct nb_verb verbs[] = {
+	{ "apply", NULL, NB_OPTION_FILE | NB_OPTION_KEEP, "make the service table what a file says", "\
+DESCRIPTION\n\
+  Reads Service (v1) and EndpointSlice (discovery.k8s.io/v1) objects of Kubernetes from FILE, or\n\
+  from standard input for -: JSON or YAML, one object, a List, or several documents, as printed by\n\
+    kubectl get services,endpointslices -A -o json | natbridgectl service apply -f -\n\
+  and makes the table of the network equal to them: what the file does not name is removed, except\n\
+  for services of the network config. With --keep, Services that the file does not name are kept.\n\
+  Only what differs is written; connections keep their backends where these are still there.\n\
+\n\
+  Without --network all networks of the node are set. With it, a datapath is loaded and pinned\n\
+  if no pod of the network has done that yet.\n\
+\n\
+  Ready endpoints get new connections; if there is none, those that are serving and terminating.\n\
+  Left alone: headless Services, ExternalName, SCTP ports, and Services with the label\n\
+  service.kubernetes.io/service-proxy-name. Bad input is an error that names object, field and\n\
+  value, and changes nothing.\n\
+\n\
+OUTPUT\n\
+  One line for each network: what it holds now, how many frontends (an address and port of a\n\
+  Service) were changed, added and removed, or \"nothing changed\".\n",
+	  service_apply },
+	{ "list", NULL, 0, "list the services", "\
+DESCRIPTION\n\
+  One line for each frontend: the network, the Service's namespace and name, the name of its port,\n\
+  address, port and protocol, the backends that new connections may get, and who gave it: apply\n\
+  (this tool or the agent) or config (the network config).\n",
+	  service_list },
+	{ "delete", "NAMESPACE/NAME", 0, "remove a Service", "\
+DESCRIPTION\n\
+  Removes all frontends of the Service, wherever it came from. One that stands in the network\n\
+  config comes back with the next pod.\n",
+	  service_delete },
+	{ 0 },
+};
+
+const struct nb_noun nb_noun_service = { "service", "the service table", verbs };
