@@ -1,0 +1,249 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# DEL under all circumstances, and what is not ours.
+
+load lib
+
+setup_file() {
+	suite_begin
+	node_create n
+	network_write n net
+	network_write n plain '.plugins[0].serviceProxy.mode = "off"'
+}
+
+teardown_file() {
+	ip netns exec "$NBT-n" nft delete table inet cni_plugins_masquerade 2>/dev/null || true
+	suite_end
+}
+
+setup() {
+	pod_create a
+}
+
+teardown() {
+	ns_delete a
+}
+
+# call COMMAND [NETWORK [JQ-FILTER]] [NAME=VALUE...]: the plugin on pod a.
+call() {
+	local command=$1 config
+	config=$(plugin_config n "${2:-net}" "${3:-.}")
+	shift "$(($# < 3 ? $# : 3))"
+	run --separate-stderr plugin_call n "$command" a "$config" "$@"
+}
+
+works() {
+	call "$@"
+	[ "$status" -eq 0 ] || fail "$1: $output"
+}
+
+# Everything of the pods is gone, with masquerading rules and all.
+clean() {
+	local rules
+	rules=$(ns_exec n nft list ruleset | grep -c 'masquerade$\|masquerade comment' || true)
+	[ "$rules" = 0 ] || fail "$rules masquerading rules are left"
+	node_state n | grep -v ^rules >"$NBT_DIR/now"
+	grep -v ^rules "$NBT_DIR/node-n/state" | diff - "$NBT_DIR/now" || fail "something is left"
+}
+
+# ---- C4 --------------------------------------------------------------------------------------------------------------------
+
+@test "C4: twice" {
+	local network
+	for network in net plain; do
+		works ADD $network '.ipMasq = true'
+		works DEL $network '.ipMasq = true'
+		clean
+		works DEL $network '.ipMasq = true'
+		clean
+	done
+}
+
+@test "C4: without CNI_NETNS" {
+	local network
+	for network in net plain; do
+		works ADD $network '.ipMasq = true'
+		works DEL $network '.ipMasq = true' CNI_NETNS=
+		clean
+	done
+}
+
+@test "C4: the namespace is gone" {
+	local network
+	for network in net plain; do
+		works ADD $network '.ipMasq = true'
+		ip netns del "$NBT-a"
+		works DEL $network '.ipMasq = true'
+		clean
+		pod_create a
+	done
+}
+
+@test "C4: the namespace's path is no namespace any more" {
+	works ADD
+	touch "$NBT_DIR/file"
+	works DEL net . CNI_NETNS="$NBT_DIR/file"
+	clean
+}
+
+@test "C4: another pod has the namespace's path now" {
+	local network
+	for network in net plain; do
+		works ADD $network .
+		ip netns del "$NBT-a"
+		pod_create a
+		works ADD $network . CNI_CONTAINERID=other
+		works DEL $network .
+		ip -n "$NBT-a" link show eth0 >/dev/null || fail "the other pod lost its interface"
+		[ "$(node_state n | awk '$1 == "ports" { print $2 }')" = 1 ]
+		works DEL $network . CNI_CONTAINERID=other
+		clean
+	done
+}
+
+@test "C4: a container that never was" {
+	works DEL net . CNI_CONTAINERID=never
+	works DEL net . CNI_CONTAINERID=never CNI_NETNS=
+	works DEL net . CNI_CONTAINERID=never CNI_NETNS=/nonexistent
+	works DEL plain . CNI_CONTAINERID=never
+	works DEL net '.name = "no-such-network"'
+	clean
+}
+
+@test "C4: with a prevResult, with an odd one, with one of another plugin" {
+	local prev result
+	works ADD
+	result=$output
+	for prev in "$result" '{}' '{"ips": 5}' '{"interfaces": [{"name": "x/y"}]}' '{"cniVersion": "9.9.9"}'; do
+		works DEL net ".prevResult = $prev"
+		clean
+		works ADD
+	done
+	works DEL
+	clean
+}
+
+@test "C4: the bridge is gone, or the datapath, or the IPAM files" {
+	works ADD
+	ip -n "$NBT-n" link del cni0
+	works DEL
+	clean
+	works ADD
+	rm -r "$NBT_DIR/node-n/bpf/natbridge"
+	works DEL
+	clean
+	works ADD
+	rm -r "$NBT_DIR/node-n/ipam"
+	works DEL
+	mkdir -p "$NBT_DIR/node-n/ipam"
+	clean
+}
+
+@test "C4: a configuration that ADD refuses by now" {
+	local change
+	for change in '.vlan = 5' '.macspoofchk = true' '.mtu = -5' '.serviceProxy.mode = "assist"' '.serviceProxy.colour = 1' \
+		'.runtimeConfig.mac = "x"'; do
+		works ADD
+		works DEL net "$change"
+		clean
+	done
+}
+
+@test "C4: the mode was changed while the pod ran" {
+	works ADD net .
+	works DEL net '.serviceProxy.mode = "off"'
+	clean
+	works ADD net '.serviceProxy.mode = "off"'
+	works DEL net .
+	clean
+}
+
+@test "C4: IPAM fails: everything else goes, the error is told, and the next DEL ends it" {
+	works ADD net '.ipMasq = true'
+	call DEL net '.ipMasq = true' CNI_PATH=/nonexistent
+	[ "$status" -ne 0 ]
+	jq -e '.code == 104 and (.msg | contains("host-local"))' <<<"$output"
+	[ "$(node_state n | awk '$1 ~ /ports|fdb|endpoints|programs/ { n += $2 } END { print n }')" = 0 ]
+	works DEL net '.ipMasq = true'
+	clean
+}
+
+@test "C4: two interfaces of one container" {
+	works ADD net .
+	works ADD net . CNI_IFNAME=net1
+	works DEL net .
+	ip -n "$NBT-a" link show net1 >/dev/null
+	[ "$(node_endpoints n)" = 2 ]
+	works DEL net . CNI_IFNAME=net1
+	clean
+}
+
+# ---- C16 -------------------------------------------------------------------------------------------------------------------
+
+@test "C16: a bridge with its own ports, addresses and filters stays as it is" {
+	ip -n "$NBT-n" link add br9 address 02:00:00:00:00:09 type bridge
+	ip -n "$NBT-n" link set br9 mtu 1400 up
+	ip -n "$NBT-n" address add 10.244.0.1/24 dev br9
+	ip -n "$NBT-n" address add fd00:10:244::1/64 dev br9 nodad
+	ip -n "$NBT-n" address add fd00:99::1/64 dev br9 nodad
+	ip -n "$NBT-n" link add theirs type veth peer name theirs-pod
+	ip -n "$NBT-n" link set theirs master br9
+	ip -n "$NBT-n" link set theirs up
+	ip -n "$NBT-n" link set theirs-pod up
+	tc -n "$NBT-n" qdisc add dev theirs clsact
+	tc -n "$NBT-n" filter add dev theirs ingress protocol all u32 match u32 0 0 flowid 1:1
+	foreign >"$NBT_DIR/before"
+	works ADD net '.bridge = "br9"'
+	foreign | diff "$NBT_DIR/before" - || fail "ADD changed it"
+	works DEL net '.bridge = "br9"'
+	foreign | diff "$NBT_DIR/before" - || fail "DEL changed it"
+	works GC net '.bridge = "br9"'
+	foreign | diff "$NBT_DIR/before" - || fail "GC changed it"
+	ip -n "$NBT-n" link del theirs
+	ip -n "$NBT-n" link del br9
+	clean
+}
+
+foreign() {
+	ip -n "$NBT-n" -j -d link show dev br9 | jq -c '.[0] | [.address, .mtu, .promiscuity, .linkinfo.info_data.vlan_filtering]'
+	ip -n "$NBT-n" -j address show dev br9 | jq -c '[.[0].addr_info[] | [.local, .prefixlen]]'
+	ip -n "$NBT-n" -j -d link show dev theirs | jq -c '.[0] | [.address, .master, .linkinfo.info_slave_data]' |
+		sed 's/"[a-z_]*timer":[0-9.]*,\?//g'
+	tc -n "$NBT-n" filter show dev theirs ingress
+	ns_exec n bpftool -j net show dev theirs | jq -c '.[].tc'
+}
+
+@test "C16: a link that happens to have the name of ours is left alone" {
+	local name
+	works ADD
+	name=$(jq -r '.interfaces[1].name' <<<"$output")
+	works DEL
+	ip -n "$NBT-n" link add "$name" type veth peer name other
+	works DEL
+	ip -n "$NBT-n" link show "$name" >/dev/null || fail "DEL removed a foreign link"
+	call ADD
+	ip -n "$NBT-n" link show other >/dev/null || fail "ADD removed a foreign link"
+	works DEL
+	ip -n "$NBT-n" link del "$name"
+	clean
+}
+
+@test "C16: an interface of the pod that is not ours is left alone" {
+	ip -n "$NBT-a" link add eth0 type veth peer name eth0 netns "$NBT-n"
+	call ADD
+	[ "$status" -ne 0 ]
+	works DEL
+	ip -n "$NBT-a" link show eth0 >/dev/null
+	ip -n "$NBT-a" link del eth0
+	clean
+}
+
+@test "C16: rules of others in the masquerading table stay" {
+	works ADD net '.ipMasq = true'
+	ns_exec n nft add rule inet cni_plugins_masquerade masq_checks ip saddr 192.0.2.1 masquerade comment '"0123, net: other"'
+	works DEL net '.ipMasq = true'
+	ns_exec n nft list chain inet cni_plugins_masquerade masq_checks | grep -q 192.0.2.1
+	works GC net '.ipMasq = true'
+	ns_exec n nft list chain inet cni_plugins_masquerade masq_checks | grep -q 192.0.2.1
+	ns_exec n nft delete table inet cni_plugins_masquerade
+}
