@@ -124,7 +124,7 @@ HEADER6="p.src, p.dst, p[IPv6].hlim, p[IPv6].tc, p[IPv6].fl, bytes(p[IPv6].paylo
 		"$ether/IP(src='$(pod_ip a 4)', dst='$VIP4', ttl=17, tos=0xb9, id=0x1234, options=IPOption_Timestamp())/UDP(sport=4000, dport=53)/b'hello'" \
 		"$ether/IPv6(src='$(pod_ip a 6)', dst='$VIP6', hlim=17, tc=0xb9, fl=0x12345)/UDP(sport=4000, dport=53)/b'hello'"
 	capture_end "$dump"
-	run -0 "$FRAMES" fields "$dump" "$HEADER4 if IP in p else ($HEADER6)"
+	run -0 "$FRAMES" fields "$dump" "($HEADER4) if IP in p else ($HEADER6)"
 	[ "${lines[0]}" = "('$(pod_mac a)', '$(pod_mac b)', 17, 185, 4660, '440c0900000000000000000000', b'hello')" ] ||
 		[[ "${lines[0]}" = "('$(pod_mac a)', '$(pod_mac b)', 17, 185, 4660, '44"*", b'hello')" ]]
 	[ "${lines[1]}" = "('$(pod_mac a)', '$(pod_mac b)', 17, 185, 74565, b'hello')" ]

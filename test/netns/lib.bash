@@ -146,7 +146,7 @@ node_exec() {
 ctl() {
 	local node=$1
 	shift
-	node_exec "$node" "$NBT_BUILD/natbridgectl" "$@"
+	node_exec "$node" "${NATBRIDGECTL:-$NBT_BUILD/natbridgectl}" "$@"
 }
 
 # network_write NODE NAME [JQ-FILTER]: a dual-stack network of one natbridge plugin with host-local addresses; the filter
@@ -300,6 +300,7 @@ services_apply() {
 # that of the namespace, is the first word of its answers.
 serve() {
 	local log=$NBT_DIR/serve-$1-$2-$3
+	: >"$log"
 	ip netns exec "$NBT-$1" "$NBT_BUILD/test/netns/tool" serve "$2" "$3" "${4:-$1}" >"$log" 2>&1 3>&- &
 	disown
 	wait_for 5 grep -q ready "$log"
@@ -314,12 +315,13 @@ ask() {
 
 # talk_open ID NS [OPTION...] tcp|udp ADDRESS PORT: a connection that stays; talk_say ID TEXT sends a line over it and leaves the
 # answer, or the error, in $output. Ends with the test, or by talk_close.
-declare -A NBT_TALK
+declare -gA NBT_TALK # -g: bats loads this file within a function
 talk_open() {
 	local id=$NBT_DIR/talk-$1 name=$2 key=$1 fd
 	shift 2
-	rm -f "$id.in" "$id.out"
+	rm -f "$id.in"
 	mkfifo "$id.in"
+	: >"$id.out"
 	ip netns exec "$NBT-$name" "$NBT_BUILD/test/netns/tool" talk "$@" <"$id.in" >"$id.out" 2>&1 3>&- &
 	disown
 	exec {fd}>"$id.in"

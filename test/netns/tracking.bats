@@ -98,17 +98,6 @@ change_two() {
 		"$(service default/none $NONE4 TCP:80:8080,UDP:53:5353 "$(pod_ip d 4)" | jq '.items |= [.[0]]')"
 }
 
-@test "A10: a backend that is taken out of a Service gets no later packet of a live UDP connection" {
-	talk_open udp a udp $TWO4 53
-	talk_say udp one
-	[[ $output = "b "* ]]
-	change_two "$(both c)"
-	talk_say udp two
-	[[ $output = "c "*" two" ]]
-	talk_close udp
-	change_two "$(both b)"
-}
-
 @test "B3: what is dropped leaves no entry" {
 	run -1 ask a -t 200 udp $NONE4 53
 	[ -z "$(listed "dst=$NONE4")" ]
