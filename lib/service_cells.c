@@ -5,17 +5,23 @@
 
 #include "service_table.h"
 
+/* The finalizer of MurmurHash3: every bit of x moves every bit of the result. */
+static __u64 mix(__u64 x)
+{
+	x = (x ^ (x >> 33)) * 0xff51afd7ed558ccdULL;
+	x = (x ^ (x >> 33)) * 0xc4ceb9fe1a85ec53ULL;
+	return x ^ (x >> 33);
+}
+
 static size_t hash_key(const struct nb_frontend_key *key)
 {
-	__u64 a, b, hash;
-	__u32 c;
+	__u64 high, low;
+	__u32 port;
 
-	memcpy(&a, key, sizeof(a));
-	memcpy(&b, (const char *)key + 8, sizeof(b));
-	memcpy(&c, (const char *)key + 16, sizeof(c));
-	hash = (a ^ c) * 0x9e3779b97f4a7c15ULL;
-	hash = (hash ^ (hash >> 32) ^ b) * 0xd6e8feb86659fd93ULL;
-	return hash ^ (hash >> 32);
+	memcpy(&high, &key->addr.w[0], sizeof(high));
+	memcpy(&low, &key->addr.w[2], sizeof(low));
+	memcpy(&port, (const char *)key + sizeof(key->addr), sizeof(port)); /* and the protocol */
+	return mix(mix(mix(high) ^ low) ^ port);
 }
 
 /* The slot of the key, or the empty one where it would stand. */
