@@ -268,6 +268,15 @@ static ssize_t receive(const struct nb_netlink *nl, char *buf, size_t size)
 	return -EINTR;
 }
 
+/*
+ * mnl_nlmsg_ok() of libmnl 1.0.4 takes lengths for signed: one above 2 GB is smaller than what is left, and
+ * its next message lies where the last one did.
+ */
+static bool is_whole(const struct nlmsghdr *nlh, int left)
+{
+	return mnl_nlmsg_ok(nlh, left) && nlh->nlmsg_len <= (unsigned int)left;
+}
+
 static int read_answer(const struct nb_netlink *nl, struct answer *answer, struct nb_error *err)
 {
 	_Alignas(16) char buf[RECV_BUFFER];
@@ -283,7 +292,7 @@ static int read_answer(const struct nb_netlink *nl, struct answer *answer, struc
 		}
 		if (received < 0)
 			return nb_fail(err, NB_ERR_SYSTEM, (int)-received, "no netlink answer");
-		for (; !answer->done && mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+		for (; !answer->done && is_whole(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
 			if (nlh->nlmsg_seq == answer->request->nlmsg_seq && nlh->nlmsg_pid == nl->portid)
 				handle_message(nlh, answer, err);
 		}
