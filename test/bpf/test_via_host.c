@@ -108,6 +108,42 @@ static void test_shaped_pod(void **state)
 	}
 }
 
+/* B25: the client's entry got lost: the answer brings it back with the way through the host. */
+static void test_repair(void **state)
+{
+	struct env *env = *state;
+	struct packet request = {
+		.src = pod_addr4[POD_A], .dst = VIP4, .sport = 40000, .dport = 80, .tcp_flags = SYN
+	};
+	struct packet answer = { .src = pod_addr4[POD_B],
+				 .dst = pod_addr4[POD_A],
+				 .sport = 8080,
+				 .dport = 40000,
+				 .tcp_flags = SYN | ACK };
+	struct nb_conn before, after;
+
+	serve(env);
+	set_flags(env, POD_B, NB_PORT_NO_FAST_PATH);
+	assert_int_equal(env_run(env, FROM_POD, POD_A, &request, NULL, NULL), TC_ACT_UNSPEC);
+	assert_true(env_conn(env, &request, &before));
+	env_conn_delete(env, &request);
+	assert_int_equal(env_run(env, FROM_POD, POD_B, &answer, NULL, NULL), TC_ACT_UNSPEC);
+	assert_true(env_conn(env, &request, &after));
+	assert_int_equal(after.out_slot, NB_SLOT_HOST);
+	assert_int_equal(after.out_gen, before.out_gen);
+	assert_int_equal(after.in_ifindex, before.in_ifindex);
+	assert_int_equal(after.csum_addr, before.csum_addr);
+	assert_int_equal(after.csum_port, before.csum_port);
+	/* The other way round: the reply entry. */
+	assert_true(env_conn(env, &answer, &before));
+	env_conn_delete(env, &answer);
+	assert_int_equal(env_run(env, FROM_POD, POD_A, &request, NULL, NULL), TC_ACT_UNSPEC);
+	assert_true(env_conn(env, &answer, &after));
+	assert_int_equal(after.out_slot, before.out_slot);
+	assert_int_equal(after.out_gen, before.out_gen);
+	assert_int_equal(after.in_ifindex, before.in_ifindex);
+}
+
 /* Isolated ports reach each other no better through a Service than directly. */
 static void test_isolated(void **state)
 {
@@ -160,10 +196,8 @@ static void test_port_replaced(void **state)
 int suite_via_host(void)
 {
 	const struct CMUnitTest tests[] = {
-		ENV_TEST(test_fast_path_off),
-		ENV_TEST(test_shaped_pod),
-		ENV_TEST(test_isolated),
-		ENV_TEST(test_port_replaced),
+		ENV_TEST(test_fast_path_off), ENV_TEST(test_shaped_pod),    ENV_TEST(test_repair),
+		ENV_TEST(test_isolated),      ENV_TEST(test_port_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
