@@ -5,12 +5,13 @@
 # turn within each round, so that what the machine does meanwhile hits all of them; what counts is the median over the rounds
 # of each path's ratio to the plain bridge of the same round. Prints a table; everything goes to build/bench/result.json.
 #
-# ROUNDS (default 7), MILLISECONDS (of one measurement, default 700), FAMILIES ("4 6" by default).
+# ROUNDS (default 15), MILLISECONDS (of one measurement, default 250: many short rounds even out a noisy machine better than a
+# few long ones), FAMILIES ("4 6" by default).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-ROUNDS=${ROUNDS:-7}
-MILLISECONDS=${MILLISECONDS:-700}
+ROUNDS=${ROUNDS:-15}
+MILLISECONDS=${MILLISECONDS:-250}
 FAMILIES=${FAMILIES:-4 6}
 OUT=build/bench
 VIP4=10.96.0.10
@@ -39,6 +40,8 @@ tune() {
 	ns_exec "$1" sysctl -qw net.ipv4.ip_local_port_range="1024 65535" net.ipv4.tcp_tw_reuse=1
 }
 
+declare -A ADDRESS
+
 prepare() {
 	local name
 	mkdir -p "$NBT_DIR" "$OUT"
@@ -59,6 +62,7 @@ prepare() {
 	done
 	for name in pa pb na nb va vb; do
 		tune "$name"
+		ADDRESS[$name-4]=$(pod_ip $name 4) ADDRESS[$name-6]=$(pod_ip $name 6)
 	done
 	sleep 2
 }
@@ -71,25 +75,27 @@ rate() {
 	veth) from=va to=vb ;;
 	*) from=na to=nb ;;
 	esac
-	address=$(pod_ip $to "$3")
+	address=${ADDRESS[$to-$3]}
 	case $1 in
 	service) address=${!vip} port=80 ;;
 	# Port 8080 of that pod is a backend, to which direct connections are tracked; 8081 is unknown to any service.
 	direct) port=8081 ;;
 	esac
-	build/test/bench/rate -c "$CPU" -s "$MILLISECONDS" "$(ns_path $from)" "$(ns_path $to)" "$2" "$address" "$port" \
-		"$([ "$port" = 8081 ] && echo 8081 || echo 8080)"
+	build/test/bench/rate -c "$CPU" -s "$MILLISECONDS" "/run/netns/$NBT-$from" "/run/netns/$NBT-$to" "$2" \
+		"$address" "$port" $((port == 80 ? 8080 : port))
 }
 
 PATHS=(plain service direct backend veth)
 
 run_rounds() {
-	local round family kind path value
+	local round family kind path value order=("${PATHS[@]}")
 	for ((round = 1; round <= ROUNDS; round++)); do
+		# Another one comes first in each round.
+		order=("${order[@]:1}" "${order[0]}")
 		[ ! -t 2 ] || printf '\rround %d of %d ' "$round" "$ROUNDS" >&2
 		for family in $FAMILIES; do
 			for kind in tcp-rr tcp-crr udp-rr; do
-				for path in "${PATHS[@]}"; do
+				for path in "${order[@]}"; do
 					value=$(rate "$path" "$kind" "$family")
 					echo "$round $family $kind $path $value"
 				done
@@ -102,7 +108,9 @@ run_rounds() {
 # Rows "round family kind path value" to one object a family, kind and path, with the ratio to the plain bridge.
 summarize() {
 	jq -R -s --arg kernel "$(uname -r)" --argjson ms "$MILLISECONDS" '
-		def median: sort | if length % 2 == 1 then .[length / 2 | floor] else (.[length / 2 - 1] + .[length / 2]) / 2 end;
+		def quantile(q): sort | ((length - 1) * q) as $at | ($at | floor) as $i
+			| .[$i] + (.[[$i + 1, length - 1] | min] - .[$i]) * ($at - $i);
+		def median: quantile(0.5);
 		def round3: . * 1000 | round / 1000;
 		[split("\n")[] | select(. != "") | split(" ")
 			| {round: .[0], family: "IPv\(.[1])", kind: .[2], path: .[3], value: (.[4] | tonumber)}] as $rows
@@ -111,20 +119,20 @@ summarize() {
 			| group_by(.path)[] | map(.value / $plain[.round]) as $ratios
 			| {family: .[0].family, kind: .[0].kind, path: .[0].path, rounds: length,
 				per_second: (map(.value) | median | round), ratio: ($ratios | median | round3),
-				ratio_min: ($ratios | min | round3), ratio_max: ($ratios | max | round3)}]}'
+				ratio_q1: ($ratios | quantile(0.25) | round3), ratio_q3: ($ratios | quantile(0.75) | round3)}]}'
 }
 
 table() {
 	echo
 	echo "One byte there and back between two pods on one CPU, $ROUNDS rounds of $MILLISECONDS ms. Ratio to the plain bridge without"
-	echo "NAT, br_netfilter off (median; lowest and highest round); above 1 is faster."
+	echo "NAT, br_netfilter off (median; quartiles, that is half of all rounds lie between them); above 1 is faster."
 	jq -r --arg paths "${PATHS[*]}" '
 		{plain: "plain bridge, pod to pod", service: "natbridge, pod to Service", direct: "natbridge, pod to pod",
 			backend: "natbridge, pod to a backend", veth: "one veth pair, no bridge"} as $names
 		| ($paths | split(" ")) as $order
 		| .results | group_by([.family, .kind])[] | "", "\(.[0].family) \(.[0].kind)",
 			(sort_by(.path as $p | $order | index($p))[]
-			| [$names[.path], .per_second, .ratio, .ratio_min, .ratio_max] | @tsv)' "$1" |
+			| [$names[.path], .per_second, .ratio, .ratio_q1, .ratio_q3] | @tsv)' "$1" |
 		awk -F'\t' 'NF == 5 { printf "  %-30s %8d/s  %.3f  (%.3f .. %.3f)\n", $1, $2, $3, $4, $5; next } { print }'
 }
 
