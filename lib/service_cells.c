@@ -13,7 +13,7 @@ static __u64 mix(__u64 x)
 	return x ^ (x >> 33);
 }
 
-static size_t hash_key(const struct nb_frontend_key *key)
+static __u32 hash_key(const struct nb_frontend_key *key)
 {
 	__u64 high, low;
 	__u32 port;
@@ -25,47 +25,68 @@ static size_t hash_key(const struct nb_frontend_key *key)
 }
 
 /* The slot of the key, or the empty one where it would stand. */
-static __u32 *find_slot(const struct nb_cells *cells, const struct nb_frontend_key *key)
+static struct nb_cell_slot *find_slot(const struct nb_cells *cells, const struct nb_frontend_key *key,
+				      __u32 hash)
 {
-	size_t at = hash_key(key) & (cells->n_slots - 1);
+	const struct nb_cell *all = cells->all.items;
+	size_t at = hash & (cells->n_slots - 1);
+	struct nb_cell_slot *slot = &cells->slots[at];
 
-	while (cells->slots[at] && memcmp(&cells->all.items[cells->slots[at] - 1].key, key, sizeof(*key)))
+	while (slot->cell && (slot->hash != hash || memcmp(&all[slot->cell - 1].key, key, sizeof(*key)))) {
 		at = (at + 1) & (cells->n_slots - 1);
-	return &cells->slots[at];
+		slot = &cells->slots[at];
+	}
+	return slot;
 }
 
 struct nb_cell *nb_cells_find(const struct nb_cells *cells, const struct nb_frontend_key *key)
 {
-	__u32 slot = cells->n_slots ? *find_slot(cells, key) : 0;
+	__u32 cell = cells->n_slots ? find_slot(cells, key, hash_key(key))->cell : 0;
 
-	return slot ? &cells->all.items[slot - 1] : NULL;
+	return cell ? &cells->all.items[cell - 1] : NULL;
 }
 
 /* Keeps at least half of the slots empty. */
 static int grow_slots(struct nb_cells *cells, struct nb_error *err)
 {
-	size_t n_slots = cells->n_slots ? 2 * cells->n_slots : 1024;
-	__u32 *slots;
+	size_t n_slots = cells->n_slots ? 4 * cells->n_slots : 1024;
+	struct nb_cell_slot *slots;
 
 	if (2 * (cells->all.n + 1) <= cells->n_slots)
 		return 0;
 	slots = calloc(n_slots, sizeof(*slots));
 	if (!slots)
 		return nb_fail_nomem(err);
+	for (size_t i = 0; i < cells->n_slots; i++) {
+		size_t at = cells->slots[i].hash & (n_slots - 1);
+
+		if (!cells->slots[i].cell)
+			continue;
+		while (slots[at].cell)
+			at = (at + 1) & (n_slots - 1);
+		slots[at] = cells->slots[i];
+	}
 	free(cells->slots);
 	cells->slots = slots;
 	cells->n_slots = n_slots;
-	for (size_t i = 0; i < cells->all.n; i++)
-		*find_slot(cells, &cells->all.items[i].key) = i + 1;
 	return 0;
 }
 
-struct nb_cell *nb_cells_add(struct nb_cells *cells, const struct nb_frontend_key *key, struct nb_error *err)
+struct nb_cell *nb_cells_add(struct nb_cells *cells, const struct nb_frontend_key *key, bool *is_new,
+			     struct nb_error *err)
 {
 	struct nb_cell cell = { .key = *key };
+	__u32 hash = hash_key(key);
+	struct nb_cell_slot *slot;
 
-	if (grow_slots(cells, err) || nb_vec_push(&cells->all, cell, err))
+	if (grow_slots(cells, err))
 		return NULL;
-	*find_slot(cells, key) = cells->all.n;
+	slot = find_slot(cells, key, hash);
+	*is_new = !slot->cell;
+	if (slot->cell)
+		return &cells->all.items[slot->cell - 1];
+	if (nb_vec_push(&cells->all, cell, err))
+		return NULL;
+	*slot = (struct nb_cell_slot){ hash, cells->all.n };
 	return &cells->all.items[cells->all.n - 1];
 }

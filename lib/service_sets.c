@@ -50,13 +50,10 @@ int nb_table_set(const struct nb_table *table, __u32 set, __u32 count, struct nb
 	struct nb_service_backend *found nb_autofree = NULL;
 	const struct nb_member *members;
 	size_t n_found = 0, n_members;
-	struct nb_map_sizes sizes;
-	int rc = nb_map_sizes(table->dp, NB_MAP_BACKENDS, &sizes, err);
+	int rc;
 
-	if (rc)
-		return rc;
-	if (count > sizes.max)
-		count = sizes.max;
+	if (count > table->max_backends)
+		count = table->max_backends;
 	found = calloc(count + 1, sizeof(*found));
 	if (!found)
 		return nb_fail_nomem(err);

@@ -67,7 +67,7 @@ static int change(const struct nb_datapath *dp, const struct nb_services *servic
 {
 	struct nb_table table nb_cleanup(nb_table_free) = { .dp = dp };
 	struct nb_plan plan nb_cleanup(nb_plan_free) = { 0 };
-	int rc = nb_table_read_ledger(&table, err);
+	int rc = nb_table_begin(&table, err);
 
 	if (rc)
 		return rc;
@@ -138,7 +138,10 @@ static int read_once(const struct nb_datapath *dp, struct nb_services *services,
 {
 	struct nb_table table nb_cleanup(nb_table_free) = { .dp = dp };
 	struct nb_services found nb_cleanup(nb_services_free) = { 0 };
-	int rc = nb_table_read_whole(&table, NULL, err);
+	int rc = nb_table_begin(&table, err);
+
+	if (!rc)
+		rc = nb_table_read_whole(&table, NULL, err);
 
 	*torn = false;
 	for (size_t i = 0; i < table.owners.n && !rc; i++) {

@@ -39,17 +39,23 @@ struct nb_cell {
 	__u32 item;    /* 1 + index in nb_plan.items of who wants it as a frontend, 0: nobody */
 };
 
+struct nb_cell_slot {
+	__u32 hash;
+	__u32 cell; /* 1 + index in nb_cells.all, 0: empty */
+};
+
 /* The elements of frontends[] in memory, found by key. Adding may move them. */
 struct nb_cells {
 	NB_VEC(struct nb_cell) all;
-	__u32 *slots; /* 1 + index in all, 0: empty */
+	struct nb_cell_slot *slots;
 	size_t n_slots;
 };
 
 struct nb_cell *nb_cells_find(const struct nb_cells *cells, const struct nb_frontend_key *key);
 
-/* The cell of a key that is not there yet, or NULL: out of memory. */
-struct nb_cell *nb_cells_add(struct nb_cells *cells, const struct nb_frontend_key *key, struct nb_error *err);
+/* The cell of a key, made if it is not there yet (*is_new). NULL: out of memory. */
+struct nb_cell *nb_cells_add(struct nb_cells *cells, const struct nb_frontend_key *key, bool *is_new,
+			     struct nb_error *err);
 
 /* An element of services[]. */
 struct nb_owner {
@@ -73,14 +79,15 @@ struct nb_scope {
 struct nb_table {
 	const struct nb_datapath *dp;
 	bool whole;
+	__u32 max_backends; /* elements that backends[] can hold */
 	struct nb_service_ledger ledger;
 	struct nb_cells cells;
 	NB_VEC(struct nb_owner) owners;   /* sorted by name and index */
 	NB_VEC(struct nb_member) members; /* whole only: sorted by set and index */
 };
 
-/* Reads the ledger; a table that never was written has an unfinished one. */
-int nb_table_read_ledger(struct nb_table *table, struct nb_error *err);
+/* Reads the ledger and sizes; a table that never was written has an unfinished ledger. */
+int nb_table_begin(struct nb_table *table, struct nb_error *err);
 
 /* Reads everything, or what the scope's names own. With all_names the scope may get more names. */
 int nb_table_read_whole(struct nb_table *table, const struct nb_scope *scope, struct nb_error *err);

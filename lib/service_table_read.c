@@ -6,14 +6,18 @@
 
 #include "service_table.h"
 
-int nb_table_read_ledger(struct nb_table *table, struct nb_error *err)
+int nb_table_begin(struct nb_table *table, struct nb_error *err)
 {
+	struct nb_map_sizes sizes;
 	static const struct nb_service_key ledger_key;
 	struct nb_service_ledger ledger = { 0 };
-	int found = nb_map_get(table->dp, NB_MAP_SERVICES, &ledger_key, &ledger, err);
+	int rc = nb_map_sizes(table->dp, NB_MAP_BACKENDS, &sizes, err);
 
-	if (found < 0)
-		return found;
+	if (!rc)
+		rc = nb_map_get(table->dp, NB_MAP_SERVICES, &ledger_key, &ledger, err);
+	if (rc < 0)
+		return rc;
+	table->max_backends = sizes.max;
 	table->ledger = ledger;
 	return 0;
 }
@@ -77,10 +81,9 @@ static int add_cells(const void *keys, const void *values, __u32 n, void *arg)
 	struct walk *walk = arg;
 
 	for (__u32 i = 0; i < n; i++) {
-		struct nb_cell *cell = nb_cells_find(&walk->table->cells, &frontends[i]);
+		bool is_new;
+		struct nb_cell *cell = nb_cells_add(&walk->table->cells, &frontends[i], &is_new, walk->err);
 
-		if (!cell)
-			cell = nb_cells_add(&walk->table->cells, &frontends[i], walk->err);
 		if (!cell)
 			return -ENOMEM;
 		cell->before = elements[i];
@@ -248,17 +251,13 @@ void nb_table_free(struct nb_table *table)
 
 struct nb_cell *nb_table_cell(struct nb_table *table, const struct nb_frontend_key *key, struct nb_error *err)
 {
-	struct nb_cell *cell = nb_cells_find(&table->cells, key);
-	struct nb_frontend element = { 0 };
+	bool is_new;
+	struct nb_cell *cell = nb_cells_add(&table->cells, key, &is_new, err);
 
-	if (cell)
+	if (!cell || !is_new || table->whole)
 		return cell;
-	if (!table->whole && nb_map_get(table->dp, NB_MAP_FRONTENDS, key, &element, err) < 0)
+	if (nb_map_get(table->dp, NB_MAP_FRONTENDS, key, &cell->before, err) < 0)
 		return NULL;
-	cell = nb_cells_add(&table->cells, key, err);
-	if (cell) {
-		cell->before = element;
-		cell->after.refs = element.refs;
-	}
+	cell->after.refs = cell->before.refs;
 	return cell;
 }

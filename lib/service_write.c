@@ -308,9 +308,8 @@ static void next_stretch(const struct nb_plan *plan, __u64 room, struct stretch 
 static int switch_frontends(struct nb_plan *plan, struct nb_error *err)
 {
 	struct stretch at = { 0, 0 };
-	struct nb_map_sizes sizes;
-	__u64 held = plan->ledger.backends;
-	int rc = nb_map_sizes(plan->table->dp, NB_MAP_BACKENDS, &sizes, err);
+	__u64 held = plan->ledger.backends, max = plan->table->max_backends;
+	int rc = 0;
 
 	/* What backends[] holds now, from what it holds at the end. */
 	for (size_t i = 0; i < plan->switches.n; i++) {
@@ -320,7 +319,7 @@ static int switch_frontends(struct nb_plan *plan, struct nb_error *err)
 		held -= (has_new_set(cell) ? cell->after.count : 0);
 	}
 	while (!rc && at.last < plan->switches.n) {
-		next_stretch(plan, sizes.max - held, &at);
+		next_stretch(plan, max > held ? max - held : 0, &at);
 		rc = write_new_sets(plan, at, err);
 		if (!rc)
 			rc = write_frontends(plan, at, err);
