@@ -34,7 +34,7 @@ void nb_masq_rule_key(const struct nb_attachment *id, char key[NB_MASQ_KEY_SIZE]
  * it with cJSON_Delete().
  */
 int nb_masq_list(struct cJSON **table, struct nb_error *err);
-void nb_masq_list_free(struct cJSON **table); /* for nb_cleanup() */
+void nb_masq_list_free(struct cJSON **json); /* for nb_cleanup() */
 
 /* Calls fn for each rule of a chain until it returns false. */
 void nb_masq_each_rule(const struct cJSON *table, const char *chain,

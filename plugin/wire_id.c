@@ -17,13 +17,15 @@ enum {
 	HASHED_MAX = 1024, /* of a text to hash: longer identifiers are hashed themselves first */
 };
 
-_Static_assert(sizeof(ALIAS_PREFIX) + 2 * (PART_MAX + 1) + IFNAMSIZ <= NB_LINK_ALIAS_MAX, "alias");
+_Static_assert(sizeof(ALIAS_PREFIX) + 2UL * (PART_MAX + 1) + IFNAMSIZ <= NB_LINK_ALIAS_MAX, "alias");
 
 /* A name, or what stands for it where it is too long for an alias. */
 static void short_part(const char *text, char part[PART_SIZE])
 {
-	if (strlen(text) <= PART_MAX) {
-		strcpy(part, text);
+	size_t len = strlen(text);
+
+	if (len <= PART_MAX) {
+		memcpy(part, text, len + 1);
 		return;
 	}
 	part[0] = '#';
@@ -46,7 +48,7 @@ void nb_wire_host_name(const struct nb_attachment *id, unsigned int salt, char n
 
 	nb_wire_alias(id, alias);
 	snprintf(text, sizeof(text), "%s:%u", alias, salt);
-	strcpy(name, NAME_PREFIX);
+	memcpy(name, NAME_PREFIX, sizeof(NAME_PREFIX));
 	nb_sha512_hex(text, NAME_DIGITS, name + strlen(NAME_PREFIX));
 }
 
