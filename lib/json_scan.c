@@ -24,10 +24,14 @@ static bool take(struct scan *s, int c)
 	return true;
 }
 
+/* Most of an indented document is blanks, hence the local cursor. */
 static void skip_blanks(struct scan *s)
 {
-	while (peek(s) == ' ' || peek(s) == '\t' || peek(s) == '\n' || peek(s) == '\r')
-		s->at++;
+	const unsigned char *at = s->at;
+
+	while (at < s->end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'))
+		at++;
+	s->at = at;
 }
 
 /*
@@ -120,11 +124,21 @@ static const char *scan_escape(struct scan *s)
 	return c && strchr("\"\\/bfnrt", c) ? NULL : "unknown escape in a string";
 }
 
+/* Past characters that need no look: ASCII without quote, backslash and control characters. */
+static void skip_plain(struct scan *s)
+{
+	const unsigned char *at = s->at;
+
+	while (at < s->end && *at >= 0x20 && *at < 0x80 && *at != '"' && *at != '\\')
+		at++;
+	s->at = at;
+}
+
 static const char *scan_string(struct scan *s)
 {
 	if (!take(s, '"'))
 		return "a string was expected";
-	while (!take(s, '"')) {
+	for (skip_plain(s); !take(s, '"'); skip_plain(s)) {
 		const char *wrong = NULL;
 		size_t n;
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json_items.h"
 #include "kube_object.h"
 
 static const struct nb_json_limits text_limits = { .depth = 64, .values = 64 << 20 };
@@ -175,38 +176,61 @@ int nb_kube_add(struct nb_kube *kube, const struct nb_json *object, struct nb_er
 	return add_object(kube, object, NULL, err);
 }
 
-/* The document, or of YAML the list of documents. */
-static int parse_text(const char *text, size_t len, struct cJSON **json, bool *is_list, struct nb_error *err)
+static int add_json(struct nb_kube *kube, const char *text, size_t len, struct nb_error *err)
 {
-	size_t blanks = 0;
+	struct nb_json_items items nb_cleanup(nb_json_items_close) = { 0 };
+	const struct kind *kind = NULL;
+	struct nb_json root, list, at;
+	int rc = nb_json_items_open(text, len, "items", &text_limits, &items, err);
 
-	while (blanks < len && memchr(" \t\r\n", text[blanks], 4))
-		blanks++;
-	*is_list = blanks == len || text[blanks] != '{';
-	if (*is_list)
-		return nb_yaml_parse(text, len, &text_limits, json, err);
-	return nb_json_parse(text, len, &text_limits, json, err);
+	if (rc)
+		return rc;
+	root = nb_json_root(items.frame);
+	list = nb_json_get(&root, "items");
+	/* A list is empty here: its items follow. */
+	rc = read_kind(&root, NULL, &kind, err);
+	if (!rc)
+		rc = nb_kube_add(kube, &root, err);
+	if (rc || kind->add)
+		return rc;
+	rc = nb_json_items_next(&items, &list, &at, err);
+	while (!rc && at.node) {
+		rc = add_object(kube, &at, kind->item, err);
+		if (!rc)
+			rc = nb_json_items_next(&items, &list, &at, err);
+	}
+	return rc;
+}
+
+static int add_yaml(struct nb_kube *kube, const char *text, size_t len, struct nb_error *err)
+{
+	struct cJSON *documents nb_cleanup(nb_json_free) = NULL;
+	int rc = nb_yaml_parse(text, len, &text_limits, &documents, err);
+	struct nb_json root, at;
+
+	if (rc)
+		return rc;
+	root = nb_json_root(documents);
+	at = nb_json_first(&root);
+	if (!at.node)
+		return nb_fail(err, NB_ERR_DECODE, 0, "there is no Kubernetes object in it");
+	for (; at.node && !rc; at = nb_json_next(&at))
+		rc = nb_kube_add(kube, &at, err);
+	return rc;
 }
 
 int nb_kube_parse(const char *text, size_t len, const struct nb_kube_note *note, struct nb_services *services,
 		  struct nb_error *err)
 {
 	struct nb_kube *kube nb_cleanup(nb_kube_free) = nb_kube_new(note, err);
-	struct cJSON *json nb_cleanup(nb_json_free) = NULL;
-	struct nb_json root, at;
-	bool is_list;
+	size_t blanks = 0;
 	int rc;
 
 	if (!kube)
 		return -ENOMEM;
-	rc = parse_text(text, len, &json, &is_list, err);
-	if (rc)
-		return rc;
-	root = nb_json_root(json);
-	at = is_list ? nb_json_first(&root) : root;
-	if (!at.node)
-		return nb_fail(err, NB_ERR_DECODE, 0, "there is no Kubernetes object in it");
-	for (; at.node && !rc; at = is_list ? nb_json_next(&at) : (struct nb_json){ 0 })
-		rc = nb_kube_add(kube, &at, err);
+	while (blanks < len && memchr(" \t\r\n", text[blanks], 4))
+		blanks++;
+	rc = blanks < len && text[blanks] == '{' ? add_json(kube, text, len, err)
+						 : add_yaml(kube, text, len, err);
 	return rc ? rc : nb_kube_services(kube, services, err);
 }
