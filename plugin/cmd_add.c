@@ -242,8 +242,9 @@ static int print_result(struct add *add, struct nb_error *err)
 }
 
 /*
- * A step that fails leaves nothing of its own; the undos of those before it run in reverse order. The pair is
- * removed before its addresses are given back, and once more should there have been none to give back.
+ * When a step fails, the undos of those before it run in reverse order. Those of masquerade() and
+ * add_endpoint() stand one step earlier, so that they run as well when the step itself fails half-way; the
+ * pair goes before its addresses are given back, and once more should there have been none to give back.
  */
 static const struct {
 	int (*run)(struct add *add, struct nb_error *err);
@@ -255,12 +256,12 @@ static const struct {
 	{ allocate, release },
 	{ plan_gateways, remove_veth },
 	{ configure_pod, NULL },
-	{ ensure_gateway, NULL }, /* belongs to the network */
-	{ masquerade, stop_masquerading },
+	{ ensure_gateway, stop_masquerading }, /* the gateway's addresses belong to the network */
+	{ masquerade, NULL },
 	{ open_datapath, NULL },
 	{ write_settings, NULL },
-	{ apply_services, NULL },
-	{ add_endpoint, remove_endpoint },
+	{ apply_services, remove_endpoint }, /* the services belong to the network */
+	{ add_endpoint, NULL },
 	{ attach, NULL },
 	{ wait_port, NULL },
 	{ fill_result, NULL },
