@@ -98,10 +98,10 @@ static int service_apply(const struct nb_cli *cli, struct nb_error *err)
 	return rc || networks ? rc : no_network(cli, err);
 }
 
-/* Row of a frontend. "frontend" and "destinations" are what the plain columns show. */
+/* Row of a frontend: in parts for JSON, in the usual notation for the plain columns. */
 static struct cJSON *service_row(const char *network, const struct nb_service *service, bool json)
 {
-	struct cJSON *row = cJSON_CreateObject(), *backends = cJSON_AddArrayToObject(row, "backends");
+	struct cJSON *row = cJSON_CreateObject(), *backends;
 	char frontend[NB_FRONTEND_STRLEN], addr[NB_ADDR_STRLEN], text[NB_FRONTEND_STRLEN];
 
 	cJSON_AddStringToObject(row, "network", network);
@@ -114,6 +114,7 @@ static struct cJSON *service_row(const char *network, const struct nb_service *s
 	cJSON_AddStringToObject(row, "protocol", nb_proto_name(service->key.proto));
 	if (!json)
 		cJSON_AddStringToObject(row, "frontend", nb_frontend_format(&service->key, frontend));
+	backends = cJSON_AddArrayToObject(row, "backends");
 	for (size_t i = 0; i < service->n_backends; i++) {
 		const struct nb_service_backend *backend = &service->backends[i];
 		struct cJSON *item;
