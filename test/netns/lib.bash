@@ -414,7 +414,7 @@ node_state() {
 	local node=$1 dir=$NBT_DIR/node-$1 dev
 	echo "ports $(ip -n "$NBT-$node" -j link show type veth | jq '[.[] | select(.master)] | length')"
 	echo "fdb $(bridge -n "$NBT-$node" fdb show | grep -c ' static' || true)"
-	echo "rules $(ns_exec "$node" nft list ruleset 2>/dev/null | wc -l)"
+	echo "rules $(node_rules "$node")"
 	for dev in $(ip -n "$NBT-$node" -j link show | jq -r '.[].ifname'); do
 		echo "filters $dev $(tc -n "$NBT-$node" filter show dev "$dev" ingress 2>/dev/null | wc -l)"
 		echo "programs $dev $(ns_exec "$node" bpftool -j net show dev "$dev" | jq '[.[].tc[]?] | length')"
@@ -422,6 +422,12 @@ node_state() {
 	echo "addresses $(find "$dir/ipam" -type f ! -name lock ! -name 'last_reserved_ip.*' | wc -l)"
 	echo "cached $(find "$dir/cni" -type f | wc -l)"
 	echo "endpoints $(node_endpoints "$node")"
+}
+
+# Rules, but for the frame around the masquerading of pods, which stays once it is there, as the reference plugins leave it.
+node_rules() {
+	ns_exec "$1" nft -j list ruleset 2>/dev/null | jq '[.nftables[].rule? | select(.)
+		| select((.table == "cni_plugins_masquerade" and .chain == "postrouting") | not)] | length'
 }
 
 # Pod addresses in the maps of all networks of the node.
