@@ -75,21 +75,28 @@ static int remove_addrs(const void *keys, const void *values, __u32 n, void *arg
 
 /*
  * Frees a slot. The generation moves on first: from then on no packet takes an entry that leads there,
- * whatever of the rest can be removed.
+ * whatever of the rest can be removed. Owner and link stay in the slot until all the rest is gone, so that
+ * after a kill or an error the next DEL finds it; then the generation moves once more, for what may have been
+ * entered meanwhile.
  */
 static int free_slot(const struct nb_datapath *dp, struct port_table *table, __u32 slot, struct nb_error *err)
 {
 	struct slot_addrs of = { .dp = dp, .err = err, .slot = slot };
-	__u32 ifindex = table->port[slot].ifindex;
-	struct nb_port freed = { .gen = table->port[slot].gen + 1 };
+	struct nb_port going = table->port[slot], freed;
 	int rc;
 
-	rc = nb_map_write(dp, NB_MAP_PORTS, &slot, &freed, 1, NULL, err);
-	if (rc)
-		return rc;
-	table->port[slot] = freed;
-	rc = nb_map_remove(dp, NB_MAP_LINKS, &ifindex, 1, NULL, err);
-	return nb_map_walk(dp, NB_MAP_ENDPOINTS, remove_addrs, &of, rc ? NULL : err) ?: rc;
+	going.gen++;
+	freed = (struct nb_port){ .gen = going.gen + 1 };
+	rc = nb_map_write(dp, NB_MAP_PORTS, &slot, &going, 1, NULL, err);
+	if (!rc)
+		rc = nb_map_remove(dp, NB_MAP_LINKS, &going.ifindex, 1, NULL, err);
+	if (!rc)
+		rc = nb_map_walk(dp, NB_MAP_ENDPOINTS, remove_addrs, &of, err);
+	if (!rc)
+		rc = nb_map_write(dp, NB_MAP_PORTS, &slot, &freed, 1, NULL, err);
+	if (!rc)
+		table->port[slot] = freed;
+	return rc;
 }
 
 static int free_owner(const struct nb_datapath *dp, struct port_table *table, __u64 owner,
