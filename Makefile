@@ -29,7 +29,7 @@ export TEST_BIN_DIR
 Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(Q),@printf '  %-8s %s\n' $(1) $(patsubst $(B)/%,%,$(2)))
 
-PACKAGES := libbpf libmnl libcjson libnftables yaml-0.1
+PACKAGES := libbpf libmnl libcjson libnftables libmd yaml-0.1
 # Asked once, and not before a recipe needs it: "make help" and "make deps" work without pkg-config.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PKG_LIBS)
