@@ -101,6 +101,7 @@ works_now() {
 
 @test "C3: no IPAM plugin, one that fails, one that talks nonsense, one without addresses" {
 	fails 104 'no plugin "nowhere"' '.ipam.type = "nowhere"'
+	# shellcheck disable=SC2016 # for the script's own shell
 	plugin broken <<<'#!/bin/sh
 		[ $CNI_COMMAND = DEL ] || { echo "{\"code\": 142, \"msg\": \"out of luck\"}"; exit 1; }'
 	fails 142 'IPAM plugin "broken": ADD: out of luck' '.ipam.type = "broken"'

@@ -78,6 +78,7 @@ refused() {
 				(.ips | map(.version)) == (if $version < "1" then ["4", "6"] else [null, null] end) and
 				(.routes | map(.dst)) == ["0.0.0.0/0", "::/0"]
 			end' <<<"$result" >/dev/null || fail "$version: $result"
+		# shellcheck disable=SC2072 # by the order of the characters, which is that of these versions
 		if [[ ! $version < 0.4 ]]; then
 			call CHECK ".cniVersion = \"$version\" | .prevResult = $result"
 			[ "$status" -eq 0 ] || fail "CHECK $version: $output"
@@ -114,7 +115,8 @@ refused() {
 		'.ipMasq = true | .ipMasqBackend = "iptables"' '.serviceProxy.mode = "assist"' \
 		'.serviceProxy.serviceCIDRs = ["10.96.0.0/12"]'; do
 		call ADD "$key"
-		refused 2 "$(sed 's/.*\.\([A-Za-z]*\) =.*/\1/' <<<"$key")"
+		key=${key% = *}
+		refused 2 "${key##*.}"
 	done
 }
 

@@ -35,7 +35,7 @@ result() {
 
 # looks NODE: pod, bridge and port as the kernel shows them.
 looks() {
-	local node=$1 ns=$NBT-pod-$1 port
+	local node=$1 ns=$NBT-pod-$1
 	echo "== pod"
 	ip -n "$ns" -j -d link show dev eth0 2>/dev/null | jq -c '.[0] | [.mtu, .operstate, .linkinfo.info_kind, (.flags | sort)]'
 	ip -n "$ns" -j address show dev eth0 2>/dev/null | jq -c '.[0].addr_info[] | select(.scope == "global")

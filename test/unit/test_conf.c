@@ -332,8 +332,8 @@ static void test_mac_order(void **state)
 	static const char *const rows[] = {
 		"",
 		"'args': {'cni': {'mac': '02:00:00:00:00:02'}}",
-		"'args': {'cni': {'mac': '02:00:00:00:00:02'}}, 'runtimeConfig': {'mac': "
-		"'02:00:00:00:00:03'}",
+		("'args': {'cni': {'mac': '02:00:00:00:00:02'}}, 'runtimeConfig': {'mac': "
+		 "'02:00:00:00:00:03'}"),
 	};
 	struct nb_args args = { .command = NB_CMD_ADD, .has_mac = true, .mac = { 2, 0, 0, 0, 0, 1 } };
 
