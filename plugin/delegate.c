@@ -19,8 +19,6 @@
 
 enum { BUSY_TRIES = 10, BUSY_PAUSE_MS = 100 };
 
-extern char **environ;
-
 int nb_delegate_find(const char *name, const char *cni_path, char **found, struct nb_error *err)
 {
 	nb_autofree char *dirs = strdup(cni_path);
