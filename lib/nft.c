@@ -123,13 +123,13 @@ static _Noreturn void child_main(int fd, const char *commands)
 
 /* ---- parent ---- */
 
-/* All that the child sends, with its length. */
+/* All that the child sends, up to the NUL that ends it or the child's end; with its length. */
 static int read_answer(int fd, char **data, size_t *len, struct nb_error *err)
 {
 	nb_autofree char *buf = NULL;
 	size_t used = 0, room = 0;
 
-	for (;;) {
+	while (!used || buf[used - 1] != '\0') {
 		ssize_t got;
 
 		if (used == room) {

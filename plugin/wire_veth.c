@@ -58,6 +58,19 @@ static int resolve_clash(struct nb_wire *wire, const struct nb_wire_veth_spec *s
 	return ret == -ENODEV ? 0 : ret;
 }
 
+/*
+ * The request failed, but the pair may be there all the same: the kernel's answer can get lost. What has its
+ * alias is not of this ADD.
+ */
+static void remove_half_made(struct nb_wire *wire, const struct nb_attachment *id, const char *host_name)
+{
+	struct nb_link link;
+
+	if (!nb_link_get(&wire->host, host_name, &link, NULL) && !link.alias[0] &&
+	    nb_wire_is_host_of(&link, id))
+		(void)nb_link_delete(&wire->host, link.index, NULL);
+}
+
 static int create_pair(struct nb_wire *wire, const struct nb_wire_veth_spec *spec, char host_name[IFNAMSIZ],
 		       struct nb_error *err)
 {
@@ -79,6 +92,8 @@ static int create_pair(struct nb_wire *wire, const struct nb_wire_veth_spec *spe
 		nb_wire_host_name(spec->id, salt, host_name);
 		nb_wire_host_mac(spec->id->network, host_name, host_mac);
 		ret = nb_link_create_veth(&wire->host, &pair, err);
+		if (ret && ret != -EEXIST)
+			remove_half_made(wire, spec->id, host_name);
 		if (ret != -EEXIST)
 			return ret;
 		ret = resolve_clash(wire, spec, host_name, &salt, err);
