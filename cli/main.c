@@ -177,12 +177,13 @@ static int run(struct words *words, struct nb_cli *cli, struct nb_error *err)
 	if (words->n && !strcmp(words->word[0], "help"))
 		return show_help(words, err);
 	rc = find_verb(words, &noun, &verb, &used, err);
-	if (!rc && words->help) {
+	if (rc)
+		return rc;
+	if (words->help || !verb) {
 		nb_help(noun, verb);
 		return 0;
 	}
-	if (!rc)
-		rc = check_verb(verb, words, used, cli, err);
+	rc = check_verb(verb, words, used, cli, err);
 	if (rc)
 		return rc;
 	rc = verb->run(cli, err);

@@ -143,13 +143,13 @@ static void print_columns(struct nb_out *out)
 
 	for (; out->columns[n].title && n < COLUMNS_MAX; n++)
 		width[n] = strlen(out->columns[n].title);
-	for (size_t i = 0; i < out->n_cells; i++) {
+	for (size_t i = 0; n && i < out->n_cells; i++) {
 		size_t len = strlen(out->cells[i]);
 
 		if (len > width[i % n])
 			width[i % n] = len;
 	}
-	for (size_t i = 0; i < n + out->n_cells; i++) {
+	for (size_t i = 0; n && i < n + out->n_cells; i++) {
 		const char *cell = i < n ? out->columns[i].title : out->cells[i - n];
 
 		if (i % n + 1 < n)

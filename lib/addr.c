@@ -125,7 +125,7 @@ bool nb_mac_parse(const char *text, unsigned char mac[6])
 
 	if (strlen(text) != NB_MAC_STRLEN - 1)
 		return false;
-	for (int i = 0; i < 6; i++) {
+	for (size_t i = 0; i < 6; i++) {
 		int high = hex_digit(text[3 * i]), low = hex_digit(text[3 * i + 1]);
 
 		if (high < 0 || low < 0 || (i < 5 && text[3 * i + 2] != ':'))

@@ -79,13 +79,16 @@ static int read_frame(const char *text, size_t len, const char *array, const cha
 	char *frame_text nb_autofree = malloc(head + 2 + tail + 1);
 	struct cJSON *read nb_cleanup(nb_json_free) = NULL;
 	struct nb_json root;
+	char *at;
 	int rc;
 
 	if (!frame_text)
 		return nb_fail_nomem(err);
-	memcpy(frame_text, text, head);
-	memcpy(frame_text + head, "[]", 2);
-	memcpy(frame_text + head + 2, behind, tail);
+	at = mempcpy(frame_text, text, head);
+	*at++ = '[';
+	*at++ = ']';
+	at = mempcpy(at, behind, tail);
+	*at = '\0';
 	read = cJSON_ParseWithLength(frame_text, head + 2 + tail);
 	if (!read)
 		return nb_fail_nomem(err);

@@ -151,7 +151,9 @@ static int add_object(struct nb_kube *kube, const struct nb_json *object, const 
 	struct nb_json at;
 	int rc = read_kind(object, kind_otherwise, &kind, err);
 
-	if (!rc && kind->add) {
+	if (rc || !kind)
+		return rc;
+	if (kind->add) {
 		rc = nb_kube_read_meta(object, kind->long_names, &meta, err);
 		if (rc)
 			return rc;
@@ -162,8 +164,7 @@ static int add_object(struct nb_kube *kube, const struct nb_json *object, const 
 			nb_wrap(err, "%s %s", kind->name, meta.full);
 		return rc;
 	}
-	if (!rc)
-		rc = nb_json_is_array(&items, err);
+	rc = nb_json_is_array(&items, err);
 	if (!rc && !items.node)
 		rc = nb_json_fail(object, NB_ERR_CONFIG, err, "\"items\" is missing");
 	for (at = nb_json_first(&items); !rc && at.node; at = nb_json_next(&at))
@@ -191,7 +192,7 @@ static int add_json(struct nb_kube *kube, const char *text, size_t len, struct n
 	rc = read_kind(&root, NULL, &kind, err);
 	if (!rc)
 		rc = nb_kube_add(kube, &root, err);
-	if (rc || kind->add)
+	if (rc || !kind || kind->add)
 		return rc;
 	rc = nb_json_items_next(&items, &list, &at, err);
 	while (!rc && at.node) {
@@ -228,7 +229,7 @@ int nb_kube_parse(const char *text, size_t len, const struct nb_kube_note *note,
 
 	if (!kube)
 		return -ENOMEM;
-	while (blanks < len && memchr(" \t\r\n", text[blanks], 4))
+	while (blanks < len && text[blanks] && strchr(" \t\r\n", text[blanks]))
 		blanks++;
 	rc = blanks < len && text[blanks] == '{' ? add_json(kube, text, len, err)
 						 : add_yaml(kube, text, len, err);

@@ -139,11 +139,13 @@ int nb_plan_owners(struct nb_plan *plan, struct nb_error *err)
 	int rc = 0;
 
 	/* Both are sorted by name: a merge. plan_name() takes all that bear the lesser one. */
-	while (!rc && (first < table->owners.n || item < plan->items.n)) {
+	while (!rc) {
 		const char *owner_name = first < table->owners.n ? table->owners.items[first].key.name : NULL;
 		const char *item_name = item < plan->items.n ? plan->items.items[item].service->name : NULL;
 		size_t last = first;
 
+		if (!owner_name && !item_name)
+			break;
 		owners.name = !item_name || (owner_name && strcmp(owner_name, item_name) < 0) ? owner_name
 											      : item_name;
 		while (last < table->owners.n && !strcmp(table->owners.items[last].key.name, owners.name))

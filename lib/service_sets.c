@@ -129,7 +129,7 @@ int nb_table_find_owner(const struct nb_table *table, const struct nb_frontend_k
 	struct owner_search search = { key, name };
 	int rc;
 
-	strcpy(name, "?");
+	memcpy(name, "?", sizeof("?"));
 	rc = nb_map_walk(table->dp, NB_MAP_SERVICES, match_owner, &search, err);
 	return rc < 0 ? rc : 0;
 }

@@ -118,7 +118,7 @@ int nb_service_delete(const struct nb_datapath *dp, const char *name, struct nb_
 
 	err = err ? err : &unused;
 	if (strlen(name) && strlen(name) < sizeof(key.name)) {
-		strcpy(key.name, name);
+		memcpy(key.name, name, strlen(name));
 		rc = nb_map_get(dp, NB_MAP_SERVICES, &key, &entry, err);
 	}
 	if (rc < 0)

@@ -38,7 +38,7 @@ static int batch_add(struct batch *batch, const void *key, const void *value, st
 	if (rc)
 		return rc;
 	memcpy(batch->keys.items + batch->n * batch->key_size, key, batch->key_size);
-	if (batch->value_size)
+	if (batch->value_size && value)
 		memcpy(batch->values.items + batch->n * batch->value_size, value, batch->value_size);
 	batch->n++;
 	return 0;
@@ -250,8 +250,10 @@ static int write_epochs(struct nb_plan *plan, struct stretch at, struct nb_error
 {
 	bool *done = calloc(NB_MAX_SERVICES, sizeof(*done));
 	struct batch batch = BATCH_WRITE(plan, NB_MAP_EPOCHS, __u32, __u32);
-	int rc = done ? 0 : nb_fail_nomem(err);
+	int rc = 0;
 
+	if (!done)
+		return nb_fail_nomem(err);
 	for (size_t i = 2 * at.first; i < 2 * at.last && !rc; i++) {
 		const struct nb_cell *cell = switched(plan, i / 2);
 		__u32 service = i % 2 ? cell->before.service : cell->after.service;

@@ -20,7 +20,7 @@ static inline int nb_vec_reserve_(void **items, size_t *room, size_t n, size_t s
 	size_t more = *room ? *room : 16;
 	void *grown;
 
-	if (n <= *room)
+	if (*items && n <= *room)
 		return 0;
 	while (more < n)
 		more *= 2;

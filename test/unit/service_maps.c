@@ -43,7 +43,7 @@ int bpf_map_update_elem(int fd, const void *key, const void *value, __u64 flags)
 	return real(fd, key, value, flags);
 }
 
-static __u32 key_size(int fd, __u32 *value_size)
+static size_t key_size(int fd, size_t *value_size)
 {
 	struct bpf_map_info info = { 0 };
 	__u32 len = sizeof(info);
@@ -57,7 +57,8 @@ static __u32 key_size(int fd, __u32 *value_size)
 int bpf_map_update_batch(int fd, const void *keys, const void *values, __u32 *count,
 			 const struct bpf_map_batch_opts *opts)
 {
-	__u32 value_size, size = key_size(fd, &value_size), n = *count;
+	size_t value_size, size = key_size(fd, &value_size);
+	__u32 n = *count;
 
 	(void)opts;
 	for (*count = 0; *count < n; ++*count) {
@@ -70,7 +71,8 @@ int bpf_map_update_batch(int fd, const void *keys, const void *values, __u32 *co
 
 int bpf_map_delete_batch(int fd, const void *keys, __u32 *count, const struct bpf_map_batch_opts *opts)
 {
-	__u32 size = key_size(fd, NULL), n = *count;
+	size_t size = key_size(fd, NULL);
+	__u32 n = *count;
 
 	(void)opts;
 	for (*count = 0; *count < n; ++*count) {
@@ -141,7 +143,7 @@ static void parse_line(struct nb_services *services, char *line, enum nb_service
 		__be16 port;
 
 		if (word[0] == '~') {
-			service->affinity = atoi(word + 1);
+			service->affinity = strtoul(word + 1, NULL, 10);
 			continue;
 		}
 		assert_true(nb_addr_port_parse(word, &addr, &port));

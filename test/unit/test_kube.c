@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+enum { NOTES_MAX = 2048 };
+
 #define SERVICE(name, spec)                                                                                  \
 	"apiVersion: v1\nkind: Service\nmetadata: {name: " name ", namespace: default}\nspec: " spec "\n---" \
 	"\n"
@@ -236,8 +238,9 @@ static const struct {
 static void add_note(const char *text, void *arg)
 {
 	char *notes = arg;
+	size_t used = strlen(notes);
 
-	strcat(strcat(notes, text), "\n");
+	snprintf(notes + used, NOTES_MAX - used, "%s\n", text);
 }
 
 /* In the notation of the rows. */
@@ -286,7 +289,7 @@ static void test_rows(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char notes[2048] = "", text[4096];
+		char notes[NOTES_MAX] = "", text[4096];
 		const struct nb_kube_note note = { add_note, notes };
 		struct nb_services services = { 0 };
 		struct nb_error err = { 0 };

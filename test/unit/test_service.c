@@ -62,7 +62,7 @@ static void test_digest(void **state)
 						    "a/a - 10.0.0.1:3/TCP 10.1.0.1:1 10.1.0.2:2\n"
 						    "a/a - 10.0.0.1:4/TCP 10.1.0.1:1\n",
 						    NB_ORIGIN_APPLY);
-	__u64 digests[4];
+	__u64 digests[4] = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < services.n; i++)

@@ -99,10 +99,11 @@ static void test_many_values(void **state)
 	struct nb_error err = { 0 };
 
 	(void)state;
-	memset(text + 1, ',', 2 * 1000);
-	for (int i = 0; i < 1000; i++)
-		text[1 + 2 * i] = '1';
-	strcpy(text + 2001, "]");
+	for (size_t i = 1; i <= 2000; i += 2) {
+		text[i] = '1';
+		text[i + 1] = ',';
+	}
+	text[2001] = ']';
 	assert_true(nb_yaml_parse(text, strlen(text), &limits, &json, &err) < 0);
 	assert_string_equal(err.msg, "not valid YAML: line 1, column 2000: too many values");
 }
