@@ -20,62 +20,11 @@ static const char *skip_blanks(const char *at)
 	return at;
 }
 
-/* Behind a string that begins at its quote. The text was checked: it ends. */
-static const char *skip_string(const char *at)
+/* The document with nothing in the array. */
+static int read_frame(const char *text, size_t len, const struct nb_json_member *array, struct cJSON **frame,
+		      struct nb_error *err)
 {
-	for (at++; *at != '"'; at++)
-		at += *at == '\\';
-	return at + 1;
-}
-
-/* Behind a value, whose text was checked. */
-static const char *skip_value(const char *at)
-{
-	size_t depth = 0;
-
-	do {
-		if (*at == '"') {
-			at = skip_string(at);
-			continue;
-		}
-		if (*at == '{' || *at == '[')
-			depth++;
-		else if (*at == '}' || *at == ']')
-			depth--;
-		else if (!depth)
-			return at + strcspn(at, ",]} \t\r\n");
-		at++;
-	} while (depth);
-	return at;
-}
-
-/* Where the first array under that key of the outermost object begins; NULL: there is none. */
-static const char *find_array(const char *text, const char *key)
-{
-	const char *at = skip_blanks(text), *name;
-	size_t len = strlen(key);
-
-	if (*at != '{')
-		return NULL;
-	at = skip_blanks(at + 1);
-	while (*at == '"') {
-		name = at + 1;
-		at = skip_blanks(skip_string(at));
-		at = skip_blanks(at + 1);
-		if (*at == '[' && !strncmp(name, key, len) && name[len] == '"')
-			return at;
-		at = skip_blanks(skip_value(at));
-		if (*at == ',')
-			at = skip_blanks(at + 1);
-	}
-	return NULL;
-}
-
-/* The document with nothing in the array that begins at array and ends before behind. */
-static int read_frame(const char *text, size_t len, const char *array, const char *behind,
-		      struct cJSON **frame, struct nb_error *err)
-{
-	size_t head = array - text, tail = text + len - behind;
+	size_t head = array->begin - text, tail = text + len - array->end;
 	char *frame_text nb_autofree = malloc(head + 2 + tail + 1);
 	struct cJSON *read nb_cleanup(nb_json_free) = NULL;
 	struct nb_json root;
@@ -87,7 +36,7 @@ static int read_frame(const char *text, size_t len, const char *array, const cha
 	at = mempcpy(frame_text, text, head);
 	*at++ = '[';
 	*at++ = ']';
-	at = mempcpy(at, behind, tail);
+	at = mempcpy(at, array->end, tail);
 	*at = '\0';
 	read = cJSON_ParseWithLength(frame_text, head + 2 + tail);
 	if (!read)
@@ -102,21 +51,18 @@ static int read_frame(const char *text, size_t len, const char *array, const cha
 int nb_json_items_open(const char *text, size_t len, const char *key, const struct nb_json_limits *limits,
 		       struct nb_json_items *items, struct nb_error *err)
 {
-	int rc = nb_json_scan(text, len, limits, err);
-	const char *array, *behind;
+	struct nb_json_member array = { .key = key };
+	int rc = nb_json_scan_member(text, len, limits, &array, err);
 
 	if (rc)
 		return rc;
 	*items = (struct nb_json_items){ .end = text + len };
-	array = find_array(text, key);
-	behind = array ? skip_value(array) : text + len;
-	if (!array)
+	if (!array.begin || *array.begin != '[')
 		return nb_json_parse(text, len, limits, &items->frame, err);
-	rc = read_frame(text, len, array, behind, &items->frame, err);
-	if (rc)
-		return rc;
-	items->at = skip_blanks(array + 1);
-	return 0;
+	rc = read_frame(text, len, &array, &items->frame, err);
+	if (!rc)
+		items->at = skip_blanks(array.begin + 1);
+	return rc;
 }
 
 int nb_json_items_next(struct nb_json_items *items, const struct nb_json *up, struct nb_json *item,

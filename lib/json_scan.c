@@ -9,6 +9,7 @@ struct scan {
 	const unsigned char *at, *end;
 	size_t depth, values;
 	const struct nb_json_limits *limits;
+	struct nb_json_member *member; /* to be found, or NULL */
 };
 
 static int peek(const struct scan *s)
@@ -199,10 +200,26 @@ static const char *scan_word(struct scan *s, const char *word)
 
 static const char *scan_value(struct scan *s);
 
+/* A member whose key begins at its quote and whose value begins at begin and ends at the cursor. */
+static void look_at_member(const struct scan *s, const unsigned char *key, const unsigned char *begin)
+{
+	size_t len;
+
+	if (!s->member || s->member->begin || s->depth != 1)
+		return;
+	len = strlen(s->member->key);
+	if ((size_t)(begin - key) < len + 2 || memcmp(key + 1, s->member->key, len) != 0 ||
+	    key[len + 1] != '"')
+		return;
+	s->member->begin = (const char *)begin;
+	s->member->end = (const char *)s->at;
+}
+
 /* What stands between the brackets of an object or array, and the closing one. */
 static const char *scan_members(struct scan *s, bool object)
 {
 	const char close = object ? '}' : ']';
+	const unsigned char *key, *begin;
 	const char *wrong;
 
 	if (++s->depth > s->limits->depth)
@@ -214,15 +231,20 @@ static const char *scan_members(struct scan *s, bool object)
 	}
 	do {
 		skip_blanks(s);
+		key = s->at;
 		wrong = object ? scan_string(s) : NULL;
 		if (wrong)
 			return wrong;
 		skip_blanks(s);
 		if (object && !take(s, ':'))
 			return "':' was expected";
+		skip_blanks(s);
+		begin = s->at;
 		wrong = scan_value(s);
 		if (wrong)
 			return wrong;
+		if (object)
+			look_at_member(s, key, begin);
 		skip_blanks(s);
 	} while (take(s, ','));
 	s->depth--;
@@ -272,10 +294,17 @@ static int fail_at(const struct scan *s, const char *text, const char *wrong, st
 
 int nb_json_scan(const char *text, size_t len, const struct nb_json_limits *limits, struct nb_error *err)
 {
+	return nb_json_scan_member(text, len, limits, NULL, err);
+}
+
+int nb_json_scan_member(const char *text, size_t len, const struct nb_json_limits *limits,
+			struct nb_json_member *member, struct nb_error *err)
+{
 	struct scan s = {
 		.at = (const unsigned char *)text,
 		.end = (const unsigned char *)text + len,
 		.limits = limits,
+		.member = member,
 	};
 	const char *wrong;
 
