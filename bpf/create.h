@@ -13,29 +13,32 @@
 
 enum {
 	NB_PORT_TRIES = 128, /* random source ports tried on a clash (as nf_nat_l4proto_unique_tuple()) */
-	NB_INSERT_TRIES = 2,
+	NB_INSERT_TRIES = 3,
 };
 
-/*
- * Whether the reply tuple belongs to another live connection. A dead one is removed on the way, and with
- * reclaim one that has been closed as well. An entry whose other half is mine is my own connection, half of
- * which got lost or is being written right now.
- */
-__noinline bool nb_reply_taken(const struct nb_tuple *rev_key, const struct nb_tuple *mine, __u32 now,
-			       bool reclaim)
+enum nb_reply {
+	NB_REPLY_FREE,
+	NB_REPLY_MINE,  /* of my own connection, half of which got lost or is being written right now */
+	NB_REPLY_TAKEN, /* of another live connection */
+};
+
+/* Whose a reply tuple is. A dead entry is removed on the way, and with reclaim one that has been closed as
+ * well. */
+__noinline enum nb_reply nb_reply_look(const struct nb_tuple *rev_key, const struct nb_tuple *mine, __u32 now,
+				       bool reclaim)
 {
 	struct nb_conn *conn;
 
 	if (!rev_key || !mine)
-		return true;
+		return NB_REPLY_TAKEN;
 	conn = bpf_map_lookup_elem(&conntrack, rev_key);
 	if (!conn)
-		return false;
+		return NB_REPLY_FREE;
 	if (nb_conn_receiver(conn, now) &&
 	    !(reclaim && (conn->state == NB_TCP_TIME_WAIT || conn->state == NB_TCP_CLOSE)))
-		return !nb_conn_paired(conn, mine);
+		return nb_conn_paired(conn, mine) ? NB_REPLY_MINE : NB_REPLY_TAKEN;
 	nb_conn_delete(rev_key, conn);
-	return false;
+	return NB_REPLY_FREE;
 }
 
 /* A random port of the class that the old one is in: the kernel keeps ports of below 512, 1024 and above
@@ -63,27 +66,24 @@ struct nb_port_search {
 static long nb_port_try(__u64 i __attribute__((unused)), struct nb_port_search *search)
 {
 	search->rev_key->dport = nb_port_random(search->pkt->tuple.sport);
-	if (nb_reply_taken(search->rev_key, &search->pkt->tuple, search->pkt->now, true))
+	if (nb_reply_look(search->rev_key, &search->pkt->tuple, search->pkt->now, true) != NB_REPLY_FREE)
 		return 0;
 	search->found = true;
 	return 1;
 }
 
-/* Gives fwd a source port with which the backend's answers belong to no other connection, and sets rev_key.
- */
-static __always_inline int nb_source_port_find(const struct nb_pkt *pkt, struct nb_scratch *s)
+/* Gives fwd a source port with which the backend's answers belong to no other connection. */
+static __always_inline bool nb_source_port_find(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
 	struct nb_port_search search = { .rev_key = &s->rev_key, .pkt = pkt };
 
-	nb_conn_other_key(&s->fwd, pkt->tuple.proto, &s->rev_key);
-	if (!nb_reply_taken(&s->rev_key, &pkt->tuple, pkt->now, false))
-		return NB_CONTINUE;
 	bpf_loop(NB_PORT_TRIES, nb_port_try, &search, 0);
 	if (!search.found)
-		return nb_drop(NB_DROP_NO_PORT);
+		return false;
 	s->fwd.sport = s->rev_key.dport;
+	s->fwd.flags |= NB_CONN_NAT;
 	nb_count(NB_COUNT_PORT_CHANGED);
-	return NB_CONTINUE;
+	return true;
 }
 
 /* The backend's port, if it is a pod of this bridge, and what follows from that for the way of the packets.
@@ -126,9 +126,10 @@ static __always_inline int nb_route(const struct nb_pkt *pkt, struct nb_scratch 
 	return NB_CONTINUE;
 }
 
-/* The reply entry follows from the client's one. */
+/* The reply entry and its key follow from the client's one. */
 static __always_inline void nb_make_reply(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
+	nb_conn_other_key(&s->fwd, pkt->tuple.proto, &s->rev_key);
 	s->rev.src = pkt->tuple.dst;
 	s->rev.dst = pkt->tuple.src;
 	s->rev.sport = pkt->tuple.dport;
@@ -139,8 +140,11 @@ static __always_inline void nb_make_reply(const struct nb_pkt *pkt, struct nb_sc
 	s->rev.ring = s->fwd.ring;
 	s->rev.service = s->fwd.service;
 	s->rev.epoch = s->fwd.epoch;
+	s->rev.state = s->fwd.state;
 	nb_conn_set_csum(&pkt->tuple, &s->fwd);
-	nb_conn_set_csum(&s->rev_key, &s->rev);
+	/* The same sums the other way round: the negative of a one's complement number is its complement. */
+	s->rev.csum_addr = ~s->fwd.csum_addr;
+	s->rev.csum_port = s->fwd.csum_port ? ~s->fwd.csum_port : 0;
 }
 
 /* The client's entry may be there already: then the other CPU's is the connection, and ours is taken back. */
@@ -157,34 +161,38 @@ static __always_inline int nb_insert_client(const struct nb_pkt *pkt, struct nb_
 	if (own_reply && !(winner && nb_conn_paired(winner, &s->rev_key)))
 		bpf_map_delete_elem(&conntrack, &s->rev_key);
 	nb_count(winner ? NB_COUNT_CLASH_RESOLVE : NB_COUNT_INSERT_FAILED);
-	return winner ? NB_CONTINUE : nb_drop(NB_COUNT_INSERT_FAILED);
+	return winner ? NB_EXISTS : nb_drop(NB_COUNT_INSERT_FAILED);
 }
 
+/*
+ * The reply entry is inserted first, on the chance that it is free; only if it is not, the one that is there
+ * is looked at. NB_CONTINUE: the connection is as *s says. NB_EXISTS: the table has it, made by another CPU.
+ */
 static __always_inline int nb_insert(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
 	__s64 place = nb_ring_take(&s->victim, pkt->now);
-	int rc = 0;
+	enum nb_counter why = NB_COUNT_INSERT_FAILED;
 
 	if (place < 0)
 		return nb_drop(NB_DROP_TABLE_FULL);
 	s->fwd.ring = place;
 	nb_ring_write(place, &pkt->tuple);
 	for (int i = 0; i < NB_INSERT_TRIES; i++) {
-		rc = nb_source_port_find(pkt, s);
-		if (rc != NB_CONTINUE)
-			break;
-		if (s->fwd.sport != pkt->tuple.sport)
-			s->fwd.flags |= NB_CONN_NAT;
+		enum nb_reply whose;
+
 		nb_make_reply(pkt, s);
 		if (!bpf_map_update_elem(&conntrack, &s->rev_key, &s->rev, BPF_NOEXIST))
 			return nb_insert_client(pkt, s, true);
-		if (!nb_reply_taken(&s->rev_key, &pkt->tuple, pkt->now, false) &&
-		    bpf_map_lookup_elem(&conntrack, &s->rev_key))
+		whose = nb_reply_look(&s->rev_key, &pkt->tuple, pkt->now, false);
+		if (whose == NB_REPLY_MINE)
 			return nb_insert_client(pkt, s, false);
-		rc = nb_drop(NB_COUNT_INSERT_FAILED);
+		if (whose == NB_REPLY_TAKEN && !nb_source_port_find(pkt, s)) {
+			why = NB_DROP_NO_PORT;
+			break;
+		}
 	}
 	nb_ring_release(place);
-	return rc;
+	return nb_drop(why);
 }
 
 /* Whether a packet may begin a connection, or take one up in its middle (the kernel's tcp_loose). */
@@ -196,23 +204,9 @@ static __always_inline bool nb_may_begin(const struct nb_pkt *pkt)
 	       (kind == NB_KIND_SYN && !(pkt->tcp_flags & NB_FIN));
 }
 
-/*
- * Makes the connection that this packet begins, if its destination is a frontend or a backend of one. again:
- * there was a connection with this tuple before. NB_CONTINUE: the table now has it (ours or another CPU's).
- */
-__noinline int nb_create(const struct nb_pkt *pkt, bool again)
+/* The client's entry as the first packet leaves it; direct to its destination as yet. */
+static __always_inline void nb_begin(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
-	__u32 zero = 0;
-	struct nb_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
-	struct nb_frontend *frontend;
-	struct nb_backend backend;
-	int rc;
-
-	if (!pkt || !s)
-		return NB_PASS;
-	frontend = nb_frontend_find(&pkt->tuple);
-	if (!frontend)
-		return NB_PASS;
 	__builtin_memset(s, 0, sizeof(*s));
 	s->fwd.src = pkt->tuple.src;
 	s->fwd.dst = pkt->tuple.dst;
@@ -220,27 +214,59 @@ __noinline int nb_create(const struct nb_pkt *pkt, bool again)
 	s->fwd.dport = pkt->tuple.dport;
 	s->fwd.in_ifindex = pkt->ifindex;
 	s->fwd.created = pkt->now;
-	s->fwd.expires = pkt->now + nb_second; /* set in earnest by the step that follows */
-	if (frontend->flags & NB_FRONTEND_SERVICE) {
-		__u32 service = frontend->service;
-		__u32 *epoch = bpf_map_lookup_elem(&epochs, &service);
-
-		if (!nb_may_begin(pkt))
-			return nb_drop(NB_DROP_INVALID);
-		if (pkt->fragment)
-			return nb_drop(NB_DROP_FRAGMENT);
-		s->fwd.epoch = epoch ? *epoch : 0; /* read before the set: a change in between is noticed */
-		rc = nb_backend_choose(&pkt->tuple, frontend, again, &backend);
-		if (rc != NB_CONTINUE)
-			return rc;
-		s->fwd.service = service;
-		s->fwd.dst = backend.addr;
-		s->fwd.dport = backend.port;
-		s->fwd.flags = NB_CONN_SERVICE | NB_CONN_NAT;
-	} else if (!nb_may_begin(pkt) || pkt->fragment) {
-		return NB_PASS;
+	if (pkt->tuple.proto == IPPROTO_TCP) {
+		s->fwd.state =
+			nb_tcp_kind(pkt->tcp_flags) == NB_KIND_SYN ? NB_TCP_SYN_SENT : NB_TCP_ESTABLISHED;
+		nb_tcp_note(pkt, &s->fwd);
 	}
-	rc = nb_route(pkt, s);
+	s->fwd.expires = nb_conn_deadline(&s->fwd, pkt->tuple.proto, pkt->now);
+}
+
+static __always_inline int nb_choose(const struct nb_pkt *pkt, const struct nb_frontend *frontend, bool again,
+				     struct nb_scratch *s)
+{
+	__u32 service = frontend->service;
+	__u32 *epoch = bpf_map_lookup_elem(&epochs, &service);
+	struct nb_backend backend;
+	int rc;
+
+	s->fwd.epoch = epoch ? *epoch : 0; /* read before the set: a change in between is noticed */
+	rc = nb_backend_choose(&pkt->tuple, frontend, again, &backend);
+	if (rc != NB_CONTINUE)
+		return rc;
+	s->fwd.service = service;
+	s->fwd.dst = backend.addr;
+	s->fwd.dport = backend.port;
+	s->fwd.flags = NB_CONN_SERVICE | NB_CONN_NAT;
+	return NB_CONTINUE;
+}
+
+/*
+ * Makes the connection that this packet begins, if its destination is a frontend or a backend of one. again:
+ * there was a connection with this tuple before. NB_CONTINUE: scratch holds the client's entry as it now
+ * stands in the table, this packet counted in. NB_EXISTS: another CPU has made the connection.
+ */
+__noinline int nb_create(const struct nb_pkt *pkt, bool again)
+{
+	__u32 zero = 0;
+	struct nb_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+	struct nb_frontend *frontend;
+	int rc = NB_CONTINUE;
+
+	if (!pkt || !s)
+		return NB_PASS;
+	frontend = nb_frontend_find(&pkt->tuple);
+	if (!frontend)
+		return NB_PASS;
+	if (!nb_may_begin(pkt))
+		return frontend->flags & NB_FRONTEND_SERVICE ? nb_drop(NB_DROP_INVALID) : NB_PASS;
+	if (pkt->fragment)
+		return frontend->flags & NB_FRONTEND_SERVICE ? nb_drop(NB_DROP_FRAGMENT) : NB_PASS;
+	nb_begin(pkt, s);
+	if (frontend->flags & NB_FRONTEND_SERVICE)
+		rc = nb_choose(pkt, frontend, again, s);
+	if (rc == NB_CONTINUE)
+		rc = nb_route(pkt, s);
 	return rc == NB_CONTINUE ? nb_insert(pkt, s) : rc;
 }
 

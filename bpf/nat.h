@@ -24,7 +24,7 @@ static __always_inline void nb_conn_set_csum(const struct nb_tuple *key, struct 
 	/* src and dst stand one behind the other in both structs. */
 	conn->csum_addr = bpf_csum_diff((__be32 *)&key->src, 2 * sizeof(struct nb_addr), (__be32 *)&conn->src,
 					2 * sizeof(struct nb_addr), 0);
-	conn->csum_port = bpf_csum_diff(&from, sizeof(from), &to, sizeof(to), 0);
+	conn->csum_port = from == to ? 0 : bpf_csum_diff(&from, sizeof(from), &to, sizeof(to), 0);
 }
 
 static __always_inline bool nb_write_addrs(struct __sk_buff *skb, const struct nb_pkt *pkt,

@@ -113,6 +113,16 @@ static __always_inline int nb_forward(struct __sk_buff *skb, struct nb_pkt *pkt,
 	return rc == NB_CONTINUE ? nb_send(skb, pkt, conn, out) : rc;
 }
 
+/* The first packet of a connection goes by the entry that nb_create() has just put together. */
+static __always_inline int nb_send_first(struct __sk_buff *skb, struct nb_pkt *pkt)
+{
+	__u32 zero = 0;
+	struct nb_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+	struct nb_port *out = s ? nb_port_of_slot(s->fwd.out_slot) : NULL;
+
+	return out ? nb_send(skb, pkt, &s->fwd, out) : nb_drop(NB_DROP_GONE);
+}
+
 SEC("tc")
 int nb_from_pod(struct __sk_buff *skb)
 {
@@ -132,7 +142,9 @@ int nb_from_pod(struct __sk_buff *skb)
 			again = true;
 		}
 		rc = nb_create(&pkt, again);
-		if (rc != NB_CONTINUE)
+		if (rc == NB_CONTINUE)
+			rc = nb_send_first(skb, &pkt);
+		if (rc != NB_EXISTS)
 			return nb_verdict(rc);
 	}
 	return nb_verdict(nb_drop(NB_COUNT_INSERT_FAILED));
@@ -144,8 +156,11 @@ int nb_to_pod(struct __sk_buff *skb)
 	struct nb_pkt pkt = {};
 	struct nb_conn *conn;
 	struct nb_port *client;
-	int rc = nb_parse(skb, &pkt, true);
+	int rc;
 
+	if (!nb_from_bridge(skb))
+		return NB_PASS;
+	rc = nb_parse(skb, &pkt, true);
 	if (rc != NB_CONTINUE)
 		return nb_verdict(rc);
 	conn = bpf_map_lookup_elem(&conntrack, &pkt.tuple);

@@ -46,12 +46,16 @@ struct nb_pkt {
 	bool fragment; /* of a datagram; only a first fragment has ports */
 };
 
-/* The verifier knows a packet pointer by its identity: keep the compiler from computing the same one twice.
+/*
+ * The verifier knows a packet pointer by its identity and the context by an offset of 0: keep the compiler
+ * from computing the same packet pointer twice, and from keeping the address of a field of the context.
  */
 static __always_inline void *nb_packet_at(struct __sk_buff *skb, __u32 off)
 {
-	void *at = (void *)(long)skb->data + off;
+	void *at;
 
+	asm volatile("" : "+r"(skb));
+	at = (void *)(long)skb->data + off;
 	asm volatile("" : "+r"(at));
 	return at;
 }
