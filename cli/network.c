@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* From the command line to the datapath of one network or of all. */
+#include <natbridge/bpffs.h>
 #include <natbridge/cleanup.h>
 
 #include <stdlib.h>
@@ -70,6 +71,10 @@ int nb_each_network(const struct nb_cli *cli, enum nb_access access, nb_network_
 	struct names names nb_cleanup(names_free) = { 0 };
 	int rc = 0, first = 0;
 
+	/* A path that was typed wrong must not look like a node without networks. */
+	if (cli->bpffs && !(access == NB_ENSURE && cli->network) && !nb_is_bpffs(cli->bpffs))
+		return nb_fail(err, NB_ERR_CONFIG, 0, "--bpffs \"%.200s\" is not in a mounted bpffs",
+			       cli->bpffs);
 	if (cli->network)
 		rc = add_name(cli->network, &names) ? nb_fail_nomem(err) : 0;
 	else

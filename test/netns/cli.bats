@@ -229,6 +229,8 @@ table() {
 	[[ $stderr = *"no network has a datapath below \"$NBT_DIR/node-empty/bpf\""* ]]
 	run -1 --separate-stderr ctl empty --network nowhere service list
 	[[ $stderr = *'network "nowhere" has no datapath'* ]]
+	run -1 --separate-stderr ctl empty --bpffs "$NBT_DIR" service list
+	[ "$stderr" = "natbridgectl: --bpffs \"$NBT_DIR\" is not in a mounted bpffs" ]
 }
 
 @test "a wrong command line: exit status 2 and what is wrong with it" {
