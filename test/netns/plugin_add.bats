@@ -269,3 +269,21 @@ works_now() {
 one_port() {
 	[ "$(ip -n "$NBT-n" -j link show master cni0 | jq length)" = 1 ]
 }
+
+# ---- chains ----------------------------------------------------------------------------------------------------------------
+
+@test "C1: at the head of a chain with portmap, bandwidth and tuning, in a network with dots in its name" {
+	local limit=1000000
+	CAP_ARGS=$(jq -nc '{portMappings: [{hostPort: 8080, containerPort: 80, protocol: "tcp"}]}')
+	export CAP_ARGS
+	network_write n my.net.1 ".plugins += [
+		{type: \"portmap\", capabilities: {portMappings: true}, backend: \"nftables\", snat: true},
+		{type: \"bandwidth\", ingressRate: $limit, ingressBurst: $limit, egressRate: $limit, egressBurst: $limit},
+		{type: \"tuning\", mtu: 1400}]"
+	pod_create c
+	run -0 pod_add n c my.net.1
+	run -0 pod_check n c my.net.1
+	run -0 pod_del n c my.net.1
+	ns_exec n nft flush ruleset
+	ns_delete c
+}

@@ -252,6 +252,17 @@ slowly() {
 	refused 8 'that the plugin runs in'
 }
 
+@test "C15: CNI_NETNS_OVERRIDE allows the own namespace" {
+	local plain='.isGateway = false | .isDefaultGateway = false'
+	call ADD "$plain" CNI_NETNS="$(ns_path n)" CNI_NETNS_OVERRIDE=1
+	[ "$status" -eq 0 ] || fail "$output"
+	ip -n "$NBT-n" link show eth0 >/dev/null
+	call CHECK "$plain | .prevResult = $output" CNI_NETNS="$(ns_path n)" CNI_NETNS_OVERRIDE=1
+	[ "$status" -eq 0 ] || fail "$output"
+	call DEL "$plain" CNI_NETNS="$(ns_path n)" CNI_NETNS_OVERRIDE=true
+	[ "$status" -eq 0 ] || fail "$output"
+}
+
 @test "C15: CNI_ARGS" {
 	call ADD . CNI_ARGS='K8S_POD_NAME=web'
 	refused 4 K8S_POD_NAME
