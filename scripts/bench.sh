@@ -105,35 +105,37 @@ run_rounds() {
 	[ ! -t 2 ] || printf '\r' >&2
 }
 
-# Rows "round family kind path value" to one object a family, kind and path, with the ratio to the plain bridge.
+# Rows "round family kind path rate cpu-rate" to one object a family, kind and path, with the ratios to the plain bridge.
 summarize() {
 	jq -R -s --arg kernel "$(uname -r)" --argjson ms "$MILLISECONDS" '
 		def quantile(q): sort | ((length - 1) * q) as $at | ($at | floor) as $i
 			| .[$i] + (.[[$i + 1, length - 1] | min] - .[$i]) * ($at - $i);
 		def median: quantile(0.5);
 		def round3: . * 1000 | round / 1000;
+		def spread: {median: (median | round3), q1: (quantile(0.25) | round3), q3: (quantile(0.75) | round3)};
 		[split("\n")[] | select(. != "") | split(" ")
-			| {round: .[0], family: "IPv\(.[1])", kind: .[2], path: .[3], value: (.[4] | tonumber)}] as $rows
+			| {round: .[0], family: "IPv\(.[1])", kind: .[2], path: .[3], rate: (.[4] | tonumber), cpu: (.[5] | tonumber)}] as $rows
 		| {kernel: $kernel, milliseconds: $ms, results: [$rows | group_by([.family, .kind])[]
-			| (map(select(.path == "plain") | {(.round): .value}) | add) as $plain
-			| group_by(.path)[] | map(.value / $plain[.round]) as $ratios
-			| {family: .[0].family, kind: .[0].kind, path: .[0].path, rounds: length,
-				per_second: (map(.value) | median | round), ratio: ($ratios | median | round3),
-				ratio_q1: ($ratios | quantile(0.25) | round3), ratio_q3: ($ratios | quantile(0.75) | round3)}]}'
+			| (map(select(.path == "plain") | {(.round): .}) | add) as $plain
+			| group_by(.path)[] | {family: .[0].family, kind: .[0].kind, path: .[0].path, rounds: length}
+				+ (map(.rate / $plain[.round].rate) | {ratio: spread}) + (map(.cpu / $plain[.round].cpu) | {ratio_cpu: spread})
+				+ {per_second: (map(.rate) | median | round), per_cpu_second: (map(.cpu) | median | round)}]}'
 }
 
 table() {
 	echo
-	echo "One byte there and back between two pods on one CPU, $ROUNDS rounds of $MILLISECONDS ms. Ratio to the plain bridge without"
-	echo "NAT, br_netfilter off (median; quartiles, that is half of all rounds lie between them); above 1 is faster."
+	echo "One byte there and back between two pods on one CPU, $ROUNDS rounds of $MILLISECONDS ms. Ratios to the plain bridge without NAT,"
+	echo "br_netfilter off: median (and quartiles, between which half of all rounds lie); above 1 is faster. By the clock, and by"
+	echo "CPU time of client and server, which leaves out what else the machine does."
 	jq -r --arg paths "${PATHS[*]}" '
 		{plain: "plain bridge, pod to pod", service: "natbridge, pod to Service", direct: "natbridge, pod to pod",
 			backend: "natbridge, pod to a backend", veth: "one veth pair, no bridge"} as $names
 		| ($paths | split(" ")) as $order
 		| .results | group_by([.family, .kind])[] | "", "\(.[0].family) \(.[0].kind)",
 			(sort_by(.path as $p | $order | index($p))[]
-			| [$names[.path], .per_second, .ratio, .ratio_q1, .ratio_q3] | @tsv)' "$1" |
-		awk -F'\t' 'NF == 5 { printf "  %-30s %8d/s  %.3f  (%.3f .. %.3f)\n", $1, $2, $3, $4, $5; next } { print }'
+			| [$names[.path], .per_second, (.ratio | .median, .q1, .q3), (.ratio_cpu | .median, .q1, .q3)] | @tsv)' "$1" |
+		awk -F'\t' 'NF == 8 { printf "  %-28s %6d/s  %.3f (%.3f .. %.3f)  CPU %.3f (%.3f .. %.3f)\n", $1, $2, $3, $4, $5, $6, $7, $8
+			next } { print }'
 }
 
 prepare

@@ -7,7 +7,9 @@
  *
  * The namespaces are paths. The server listens on LISTEN-PORT on every address; the client asks ADDRESS and
  * PORT, which may be a Service. rr: one byte there, one byte back, over one connection; crr: a new connection
- * for each byte, closed by the client. Prints how many of them were done in a second.
+ * for each byte, closed by the client. Prints how many of them were done in a second, and how
+ * many in a second of CPU time of client and server together: both fill their CPU, so that the two are equal
+ * on an idle machine, and the second leaves out what others do on it.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -164,22 +166,34 @@ static void ask(int fd)
 		die("no answer");
 }
 
-static double seconds(void)
+static double seconds(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (clock_gettime(clock, &now))
+		die("clock");
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* Requests (or connections) done in a second. */
-static double measure(const struct plan *plan)
+/* CPU time of client and server. */
+static double cpu_seconds(pid_t server)
+{
+	clockid_t clock;
+
+	errno = clock_getcpuclockid(server, &clock);
+	if (errno)
+		die("the server has gone");
+	return seconds(CLOCK_PROCESS_CPUTIME_ID) + seconds(clock);
+}
+
+/* Prints requests (or connections) in a second, and in a second of CPU time. */
+static void measure(const struct plan *plan, pid_t server)
 {
 	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
 				  .ai_socktype = plan->tcp ? SOCK_STREAM : SOCK_DGRAM };
 	struct addrinfo *to;
 	unsigned long done = 0;
-	double start, now, end;
+	double start, start_cpu, now, end;
 	int fd = -1;
 
 	if (getaddrinfo(plan->address, plan->port, &hints, &to)) {
@@ -188,7 +202,8 @@ static double measure(const struct plan *plan)
 	}
 	if (!plan->reconnect)
 		fd = connect_to(plan, to);
-	start = seconds();
+	start_cpu = cpu_seconds(server);
+	start = seconds(CLOCK_MONOTONIC);
 	end = start + (double)plan->milliseconds / 1e3;
 	do {
 		/* The clock is read once in a few requests, so that it is no part of what is measured. */
@@ -199,10 +214,10 @@ static double measure(const struct plan *plan)
 			if (plan->reconnect)
 				close(fd);
 		}
-		now = seconds();
+		now = seconds(CLOCK_MONOTONIC);
 	} while (now < end);
+	printf("%.0f %.0f\n", (double)done / (now - start), (double)done / (cpu_seconds(server) - start_cpu));
 	freeaddrinfo(to);
-	return (double)done / (now - start);
 }
 
 static void read_arguments(struct plan *plan, int argc, char **argv)
@@ -246,7 +261,7 @@ int main(int argc, char **argv)
 		die("sched_setaffinity");
 	server = start_server(&plan);
 	enter(plan.client_netns);
-	printf("%.0f\n", measure(&plan));
+	measure(&plan, server);
 	kill(server, SIGKILL);
 	waitpid(server, NULL, 0);
 	return 0;
