@@ -107,9 +107,7 @@ static int parse_version(const struct nb_json *root, enum nb_command command, st
 		version = NB_CNI_VERSIONS[0];
 	if (nb_cni_version_rank(version) < 0)
 		return nb_json_fail(&at, NB_ERR_VERSION, err,
-				    "\"%.50s\" is not supported; 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0 "
-				    "and 1.1.0 are",
-				    version);
+				    "\"%.50s\" is not supported; " NB_CNI_VERSIONS_TEXT " are", version);
 	ret = nb_conf_strdup(version, &conf->cni_version, err);
 	if (!ret && nb_cni_version_rank(version) < nb_cni_version_rank(since))
 		ret = nb_fail(err, NB_ERR_VERSION, 0, "cniVersion \"%s\" has no %s; it came with %s", version,

@@ -84,7 +84,8 @@ bool nb_conf_uses_datapath(const struct nb_conf *conf);
 
 /* Spec versions, oldest first, ended by NULL. */
 extern const char *const NB_CNI_VERSIONS[];
-#define NB_CNI_NEWEST "1.1.0"
+#define NB_CNI_NEWEST        "1.1.0"
+#define NB_CNI_VERSIONS_TEXT "0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, " NB_CNI_NEWEST
 
 /* Place of a version in NB_CNI_VERSIONS, -1: not supported. Later ones are greater. */
 int nb_cni_version_rank(const char *version);

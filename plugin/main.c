@@ -4,6 +4,7 @@
  * stdout.
  */
 #include <natbridge/cleanup.h>
+#include <natbridge/version.h>
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -27,8 +28,8 @@ static const struct {
 /* Run by hand: say what this is, as the plugins of the CNI project do. */
 static int about(void)
 {
-	nb_log("a CNI plugin: a bridge whose pods reach Services without br_netfilter");
-	nb_log("CNI protocol versions supported: 0.1.0, 0.2.0, 0.3.0, 0.3.1, 0.4.0, 1.0.0, 1.1.0");
+	nb_log("CNI plugin " NB_VERSION ": a bridge whose pods reach Services without br_netfilter");
+	nb_log("CNI protocol versions supported: " NB_CNI_VERSIONS_TEXT);
 	return EXIT_SUCCESS;
 }
 
