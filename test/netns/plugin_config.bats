@@ -1,0 +1,109 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# serviceProxy of the network config: what ADD makes of it in the maps, and what it leaves to others.
+
+load lib
+
+VIP4=10.96.0.10 VIP6=fd00:96::10
+
+setup_file() {
+	suite_begin
+	node_create n
+	network_write n net
+	pod_create a
+	pod_create b
+	serve b tcp 8080
+}
+
+teardown_file() {
+	ns_delete a
+	ns_delete b
+	suite_end
+}
+
+setup() {
+	with b "$(web 10.244.0.3 fd00:10:244::3)"
+	with a "$(web 10.244.0.3 fd00:10:244::3)"
+}
+
+teardown() {
+	run -0 plugin_call n DEL a "$(plugin_config n net)"
+	run -0 plugin_call n DEL b "$(plugin_config n net)"
+}
+
+# with POD JQ-FILTER: ADD with that change; b always has the same addresses.
+with() {
+	local ipam=.
+	[ "$1" = a ] || ipam='.ipam.ranges |= [[.[0][0] + {rangeStart: "10.244.0.3", rangeEnd: "10.244.0.3"}],
+		[.[1][0] + {rangeStart: "fd00:10:244::3", rangeEnd: "fd00:10:244::3"}]]'
+	run --separate-stderr plugin_call n ADD "$1" "$(plugin_config n net "$ipam | $2")"
+	[ "$status" -eq 0 ] || fail "$output"
+}
+
+# again POD JQ-FILTER: DEL and ADD.
+again() {
+	run -0 plugin_call n DEL "$1" "$(plugin_config n net)"
+	with "$@"
+}
+
+# web ADDRESS4 ADDRESS6: a filter that gives the network one service with these backends, over both families.
+web() {
+	jq -nr --arg four "$1:8080" --arg six "[$2]:8080" --arg vip4 $VIP4 --arg vip6 $VIP6 '
+		[$vip4, $vip6] | map({name: "default/web", vip: ., port: 80, backends: [$four, $six]})
+		| ".serviceProxy.services = \(tojson)"'
+}
+
+services() {
+	ctl n --network net -o json service list
+}
+
+@test "services of the config work from the first ADD on" {
+	run -0 ask a tcp $VIP4 80
+	assert_answer b "$(pod_ip a 4)"
+	run -0 ask a tcp $VIP6 80
+	assert_answer b "$(pod_ip a 6)"
+}
+
+@test "changed services are in force with the next ADD, and removed ones are gone" {
+	again a "$(web 10.244.0.77 fd00:10:244::77)"
+	run ! ask a tcp $VIP4 80
+	services | grep -q 10.244.0.77
+	again a "$(web 10.244.0.3 fd00:10:244::3)"
+	run -0 ask a tcp $VIP4 80
+	again a .
+	! services | grep -q 10.96.0.10 || fail "$(services)"
+}
+
+@test "the tool's services stay, whatever the config says" {
+	services_apply n "$(service default/other 10.96.0.20 TCP:80:8080 10.244.0.3)"
+	again a .
+	services | grep -q 10.96.0.20
+	again a "$(web 10.244.0.3 fd00:10:244::3)"
+	run -0 ask a tcp 10.96.0.20 80
+	run -0 ask a tcp $VIP4 80
+	services_apply n '{"items": []}'
+	run -0 ask a tcp $VIP4 80
+}
+
+@test "a service that the tool has given is refused in the config, and nothing is left of the ADD" {
+	local before
+	again a .
+	run -0 plugin_call n DEL a "$(plugin_config n net)"
+	services_apply n "$(service default/other $VIP4 TCP:80:8080 10.244.0.3)"
+	before=$(node_state n)
+	run --separate-stderr plugin_call n ADD a "$(plugin_config n net "$(web 10.244.0.3 fd00:10:244::3)")"
+	[ "$status" -ne 0 ]
+	jq -e '.code == 7 and (.msg | contains("default/other") and contains("default/web"))' <<<"$output"
+	[ "$(node_state n)" = "$before" ]
+	services_apply n '{"items": []}'
+}
+
+@test "fastPath and timeouts reach the maps" {
+	local map=$NBT_DIR/node-n/bpf/natbridge/net/v1/settings before after
+	before=$(bpftool -j map dump pinned "$map" | jq -c '.[0].value')
+	again a '.serviceProxy = {fastPath: false, conntrack: {timeouts: {udp: 7, tcp_established: 86400}}}'
+	after=$(bpftool -j map dump pinned "$map" | jq -c '.[0].value')
+	[ "$before" != "$after" ]
+	again a .
+	[ "$(bpftool -j map dump pinned "$map" | jq -c '.[0].value')" != "$after" ]
+}
