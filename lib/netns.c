@@ -26,13 +26,17 @@ int nb_netns_open(const char *path, int *fd, struct nb_error *err)
 		return nb_fail(err, NB_ERR_NETNS, errno, "cannot open network namespace \"%s\"", path);
 	if (fstatfs(found, &fs) < 0)
 		return nb_fail(err, NB_ERR_NETNS, errno, "cannot examine network namespace \"%s\"", path);
-	if (fs.f_type != NSFS_MAGIC)
-		return nb_fail(err, NB_ERR_NETNS, ENOENT, "\"%s\" is not a network namespace", path);
+	if (fs.f_type != NSFS_MAGIC) {
+		nb_fail(err, NB_ERR_NETNS, 0, "\"%s\" is not a network namespace", path);
+		if (err)
+			err->errnum = ENOENT;
+		return -ENOENT;
+	}
 	type = ioctl(found, NS_GET_NSTYPE);
 	if (type < 0)
 		return nb_fail(err, NB_ERR_NETNS, errno, "cannot examine network namespace \"%s\"", path);
 	if (type != CLONE_NEWNET)
-		return nb_fail(err, NB_ERR_NETNS, EINVAL, "\"%s\" is a namespace of another kind", path);
+		return nb_fail(err, NB_ERR_NETNS, 0, "\"%s\" is a namespace of another kind", path);
 	*fd = NB_TAKE_FD(found);
 	return 0;
 }

@@ -161,16 +161,22 @@ static void reap(pid_t pid)
 		;
 }
 
-/* nft repeats the command below its message: the first line says it. */
-static int nft_error(const char *text, struct nb_error *err)
+/* An error whose text says all, so that the errno's own is not added. */
+static int fail_with(int errnum, const char *text, int len, struct nb_error *err)
 {
-	int errnum = strstr(text, strerror(ENOENT)) ? ENOENT : EINVAL;
-	int len = (int)strcspn(text, "\n");
-
-	nb_fail(err, NB_ERR_SYSTEM, 0, "nftables: %.*s", len, len ? text : "the library gave no reason");
+	nb_fail(err, NB_ERR_SYSTEM, 0, "nftables: %.*s", len, text);
 	if (err)
 		err->errnum = errnum;
 	return -errnum;
+}
+
+/* nft repeats the command below its message: the first line says it. */
+static int nft_error(const char *text, struct nb_error *err)
+{
+	const char *reason = text[0] ? text : "the library gave no reason";
+
+	return fail_with(strstr(text, strerror(ENOENT)) ? ENOENT : EINVAL, reason, (int)strcspn(reason, "\n"),
+			 err);
 }
 
 static int judge(char *data, size_t len, char **output, struct nb_error *err)
@@ -185,7 +191,7 @@ static int judge(char *data, size_t len, char **output, struct nb_error *err)
 		}
 		return 0;
 	case SENT_NO_LIBRARY:
-		return nb_fail(err, NB_ERR_SYSTEM, ENOSYS, "nftables: %s", data + 1);
+		return fail_with(ENOSYS, data + 1, (int)strlen(data + 1), err);
 	default:
 		return nft_error(data + 1, err);
 	}

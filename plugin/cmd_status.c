@@ -3,6 +3,7 @@
 
 #include "cmd.h"
 #include "ipam.h"
+#include "masq.h"
 #include "privilege.h"
 
 /* Whether an ADD would work now; changes nothing. Pods that are attached go on in any case: code 50. */
@@ -12,6 +13,8 @@ int nb_cmd_status(const struct nb_args *args, const struct nb_conf *conf, struct
 
 	if (!ret && nb_conf_uses_datapath(conf))
 		ret = nb_datapath_probe(conf->proxy.bpffs, err);
+	if (!ret && conf->ip_masq && conf->ipam_type)
+		ret = nb_masq_probe(err);
 	if (!ret && conf->ipam_type)
 		ret = nb_ipam_run(conf, args, NB_CMD_STATUS, err);
 	if (ret && err->code != NB_ERR_LIMITED)

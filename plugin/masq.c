@@ -222,6 +222,13 @@ static int remove_rules(struct removal *removal, struct nb_error *err)
 
 /* ---- interface ---- */
 
+int nb_masq_probe(struct nb_error *err)
+{
+	int ret = nb_nft_run("list tables", NULL, err);
+
+	return ret ? nb_wrap(err, "ipMasq") : 0;
+}
+
 int nb_masq_add(const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
 		struct nb_error *err)
 {

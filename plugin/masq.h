@@ -16,6 +16,10 @@
 #include "attachment.h"
 #include "result.h"
 
+/* Whether rules can be made at all: libnftables is installed and the kernel has nf_tables. Changes nothing.
+ */
+int nb_masq_probe(struct nb_error *err);
+
 /* Makes the rules of the attachment exactly those for the n addresses, in one transaction. */
 int nb_masq_add(const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
 		struct nb_error *err);

@@ -371,3 +371,13 @@ neighbour_is() {
 	[ "$(ports) $(leases) $(masq_rules n | wc -l)" = "0 0 0" ]
 	ns_delete p
 }
+
+@test "C7: with ipMasq and without libnftables STATUS says 50" {
+	local library
+	network '.ipMasq = true'
+	library=$(ldconfig -p | awk '$1 == "libnftables.so.1" { print $NF; exit }')
+	plugin_call n STATUS n "$(plugin_config n "$NET")"
+	run ! node_exec n env CNI_COMMAND=STATUS unshare -m sh -c "mount --bind /dev/null '$library' && exec '$NBT_BUILD/natbridge'" \
+		<<<"$(plugin_config n "$NET")"
+	[[ $output = *'"code":'*50*"$library"* ]]
+}
