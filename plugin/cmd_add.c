@@ -3,6 +3,7 @@
 #include <natbridge/conntrack.h>
 #include <natbridge/datapath.h>
 #include <natbridge/json.h>
+#include <natbridge/map.h>
 #include <natbridge/service.h>
 
 #include <stdlib.h>
@@ -122,6 +123,18 @@ static int stop_masquerading(struct add *add, struct nb_error *err)
 	return add->conf->ip_masq && add->conf->ipam_type ? nb_masq_delete(&add->id, err) : 0;
 }
 
+/* Map sizes are those of the first ADD: an operator who has changed them since must be told that they do not
+ * count. */
+static void warn_of_limit(const struct nb_datapath *dp, enum nb_map map, __u32 wanted, const char *key)
+{
+	struct nb_map_sizes sizes;
+
+	if (!wanted || nb_map_sizes(dp, map, &sizes, NULL) || sizes.max == wanted)
+		return;
+	nb_log("%s %u is not in force: the datapath below \"%s\" was loaded with %u", key, wanted, dp->dir,
+	       sizes.max);
+}
+
 /* From here to attach() the datapath is locked: ADDs take turns, but only for what touches the maps. */
 static int open_datapath(struct add *add, struct nb_error *err)
 {
@@ -131,7 +144,17 @@ static int open_datapath(struct add *add, struct nb_error *err)
 		.limits = add->conf->proxy.limits,
 	};
 
-	return nb_conf_uses_datapath(add->conf) ? nb_datapath_ensure(&config, &add->dp, err) : 0;
+	int ret;
+
+	if (!nb_conf_uses_datapath(add->conf))
+		return 0;
+	ret = nb_datapath_ensure(&config, &add->dp, err);
+	if (ret)
+		return ret;
+	warn_of_limit(&add->dp, NB_MAP_RING, config.limits.connections, "conntrack.max");
+	warn_of_limit(&add->dp, NB_MAP_FRONTENDS, config.limits.frontends, "limits.frontends");
+	warn_of_limit(&add->dp, NB_MAP_BACKENDS, config.limits.backends, "limits.backends");
+	return 0;
 }
 
 /* Settings and services belong to the network: what this ADD finds changed stays changed if it fails. */
