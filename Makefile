@@ -56,7 +56,7 @@ BPF_TEST_BIN := $(if $(BPF_TEST),$(B)/test/bpf)
 TOOL_BIN   := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c))
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl
 
-.PHONY: all deps demo test test-unit test-bpf test-netns test-programs bench lint format compile_commands.json install uninstall \
+.PHONY: all deps demo test test-unit test-bpf test-netns test-programs bench fuzz lint format compile_commands.json install uninstall \
 	clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge and build/natbridgectl (no root, no network)
@@ -129,6 +129,21 @@ test-netns: all $(TOOL_BIN) ## scenarios in network namespaces only (root); T="f
 
 demo: deps all $(TOOL_BIN) ## install what is missing, build, and show the main job in network namespaces (root)
 	@examples/demo.sh
+
+# libFuzzer comes with clang. Each test/fuzz/fuzz_X.c starts from the files in test/fuzz/X/.
+FUZZ_SECONDS ?= 60
+FUZZ_BIN := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/fuzz/fuzz_*.c))
+FUZZ_CODE := $(filter-out plugin/main.c,$(wildcard plugin/*.c)) $(wildcard lib/*.c)
+
+fuzz: $(FUZZ_BIN) ## feed the parsers with mutated input, FUZZ_SECONDS (60) each
+	$(Q)for f in $(FUZZ_BIN); do mkdir -p $$f.corpus; $$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$$f. \
+		$$f.corpus test/fuzz/$${f##*/fuzz_} || exit 1; done
+
+$(FUZZ_BIN): $(B)/test/fuzz/%: test/fuzz/%.c $(FUZZ_CODE) $(B)/natbridge.skel.h
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) $(PKG_CFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=undefined -o $@ $< $(FUZZ_CODE) $(PKG_LIBS)
 
 bench: deps all $(TOOL_BIN) ## side-by-side figures, as ratios (root)
 	@scripts/bench.sh
