@@ -63,9 +63,10 @@ all: $(PROGRAMS) ## build build/natbridge and build/natbridgectl (no root, no ne
 
 $(B)/natbridge: $(PLUGIN_OBJ) $(B)/libnatbridge.a
 $(B)/natbridgectl: $(CLI_OBJ) $(B)/libnatbridge.a
+# Put in place whole, since a test or a runtime may be executing the old one.
 $(PROGRAMS):
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@.new $^ $(PKG_LIBS) && mv $@.new $@
 
 # Archives, so that a program or a test holds only what it uses.
 $(B)/libnatbridge.a: $(LIB_OBJ)

@@ -34,8 +34,11 @@ count() {
 			bad=$((bad + 1)) seen=$((seen + 1)) in_failure=1
 			echo "    FAILED: ${line#not ok }"
 			;;
-		"#"*) [ $in_failure = 0 ] || echo "      $line" ;;
-		*) [ $in_failure = 0 ] || echo "      $line" ;;
+		*)
+			# The last of these lines say the least: bash repeats there what the test did.
+			[ $in_failure = 0 ] || [ $in_failure -gt 40 ] || echo "      ${line:0:400}"
+			[ $in_failure = 0 ] || in_failure=$((in_failure + 1))
+			;;
 		esac
 	done
 	if [ "$seen" -lt "$planned" ]; then
