@@ -200,6 +200,23 @@ gone() {
 	done
 }
 
+@test "B23: an answer that another pod forges never reaches the client as one of the Service" {
+	local dump=$NBT_DIR/forged port=6007
+	talk_open udp a -p $port udp $ONE4 53
+	talk_say udp one
+	[[ $output = "b "* ]]
+	capture a eth0 "$dump" udp
+	"$NBT_ROOT/test/netns/frames.py" make \
+		"Ether(src='$(pod_mac c)', dst='$(pod_mac a)')/IP(src='$(pod_ip b 4)', dst='$(pod_ip a 4)')/UDP(sport=5353, dport=$port)/b'forged'" \
+		"Ether(src='$(pod_mac b)', dst='$(pod_mac a)')/IP(src='$(pod_ip b 4)', dst='$(pod_ip a 4)')/UDP(sport=5353, dport=$port)/b'forged'" |
+		ns_exec c "$NBT_ROOT/test/netns/frames.py" send eth0
+	talk_say udp two
+	[[ $output = "b "*" two" ]]
+	capture_end "$dump"
+	assert_captured 1 "$dump" "src host $ONE4"
+	talk_close udp
+}
+
 @test "B24: a flood of unanswered connections takes nothing from established ones" {
 	local i
 	for i in 1 2 3 4 5 6 7 8; do
