@@ -7,7 +7,6 @@ load lib
 VIP4=10.96.0.10 VIP6=fd00:96::10
 FAR4=10.96.0.13 FAR6=fd00:96::13
 SELF4=10.96.0.12
-BYTES=$((16 * 1024 * 1024))
 
 setup_file() {
 	local pod
@@ -16,13 +15,15 @@ setup_file() {
 	network_write n net
 	pods_up n net a b
 	remote_create n r
-	services_apply n "$(service default/bulk $VIP4,$VIP6 TCP:80:9000 "$(pod_ip b 4),$(pod_ip b 6)")" \
-		"$(service default/far $FAR4,$FAR6 TCP:80:9000 192.0.2.2,fd00:c0::2)" \
-		"$(service default/self $SELF4 TCP:80:9000 "$(pod_ip a 4)")"
+	services_apply n "$(service default/bulk $VIP4,$VIP6 TCP:80:9000,TCP:81:9001 "$(pod_ip b 4),$(pod_ip b 6)")" \
+		"$(service default/far $FAR4,$FAR6 TCP:80:9000,TCP:81:9001 192.0.2.2,fd00:c0::2)" \
+		"$(service default/self $SELF4 TCP:80:9000,TCP:81:9001 "$(pod_ip a 4)")"
+	head -c $((16 * 1024 * 1024)) /dev/urandom >"$NBT_DIR/sent"
 	for pod in a b r; do
-		echo_server $pod
+		# Port 9000 takes a file, port 9001 gives one, on every address.
+		server $pod 9000 -u TCP6-LISTEN:9000,ipv6only=0,reuseaddr,fork "OPEN:$NBT_DIR/got,creat,trunc"
+		server $pod 9001 -U TCP6-LISTEN:9001,ipv6only=0,reuseaddr,fork "OPEN:$NBT_DIR/sent,rdonly"
 	done
-	head -c $BYTES /dev/urandom >"$NBT_DIR/sent"
 }
 
 teardown_file() {
@@ -30,21 +31,26 @@ teardown_file() {
 	suite_end
 }
 
-# Sends back what it gets, on every address.
-echo_server() {
-	ip netns exec "$(ns "$1")" socat TCP6-LISTEN:9000,ipv6only=0,reuseaddr,fork PIPE >/dev/null 2>&1 3>&- &
+# server POD PORT ARGUMENTS...: socat, until the pod goes.
+server() {
+	local pod=$1 port=$2
+	shift 2
+	ip netns exec "$(ns "$pod")" socat "$@" >/dev/null 2>&1 3>&- &
 	disown
-	wait_for 5 listening "$1"
+	wait_for 20 listening "$pod" "$port"
 }
 
 listening() {
-	ns_exec "$1" ss -Hltn 'sport = 9000' | grep -q .
+	ns_exec "$1" ss -Hltn "sport = $2" | grep -q .
 }
 
-# echoed ADDRESS: everything comes back as it was.
-echoed() {
-	ns_exec a timeout 60 socat -t 30 - "TCP:$1:80" <"$NBT_DIR/sent" >"$NBT_DIR/got"
-	cmp "$NBT_DIR/sent" "$NBT_DIR/got"
+# intact ADDRESS: the file arrives as it is, there and back.
+intact() {
+	rm -f "$NBT_DIR/got" "$NBT_DIR/back"
+	ns_exec a timeout 60 socat -u "OPEN:$NBT_DIR/sent,rdonly" "TCP:$1:80"
+	wait_for 20 cmp -s "$NBT_DIR/sent" "$NBT_DIR/got"
+	ns_exec a timeout 60 socat -u "TCP:$1:81" "OPEN:$NBT_DIR/back,creat"
+	cmp "$NBT_DIR/sent" "$NBT_DIR/back"
 }
 
 offloads() {
@@ -56,31 +62,31 @@ offloads() {
 }
 
 @test "B30: same bridge, IPv4 and IPv6" {
-	echoed $VIP4
-	echoed "[$VIP6]"
+	intact $VIP4
+	intact "[$VIP6]"
 }
 
 @test "B30: large packets cross the bridge whole" {
 	local dump=$NBT_DIR/large
 	capture b eth0 "$dump" -s 96 'tcp dst port 9000 and greater 20000'
-	echoed $VIP4
+	intact $VIP4
 	capture_end "$dump"
 	[ "$(captured "$dump" | wc -l)" -gt 0 ]
 }
 
 @test "B17: with all offloads off" {
 	offloads off
-	echoed $VIP4
-	echoed "[$VIP6]"
-	echoed $FAR4
+	intact $VIP4
+	intact "[$VIP6]"
+	intact $FAR4
 	offloads on
 }
 
 @test "A3, B30: backend beyond the node" {
-	echoed $FAR4
-	echoed "[$FAR6]"
+	intact $FAR4
+	intact "[$FAR6]"
 }
 
 @test "A4, B30: hairpin" {
-	echoed $SELF4
+	intact $SELF4
 }

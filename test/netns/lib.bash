@@ -303,7 +303,7 @@ serve() {
 	: >"$log"
 	ip netns exec "$NBT-$1" "$NBT_BUILD/test/netns/tool" serve "$2" "$3" "${4:-$1}" >"$log" 2>&1 3>&- &
 	disown
-	wait_for 5 grep -q ready "$log"
+	wait_for 20 grep -q ready "$log"
 }
 
 # ask NS [OPTION...] tcp|udp ADDRESS PORT: one message and the answer; see test/netns/tool.c.
@@ -332,7 +332,7 @@ talk_say() {
 	local out=$NBT_DIR/talk-$1.out before
 	before=$(wc -l <"$out")
 	echo "$2" >&"${NBT_TALK[$1]}" || true
-	wait_for 5 longer_than "$out" "$before" || return
+	wait_for 20 longer_than "$out" "$before" || return
 	output=$(tail -n 1 "$out")
 }
 
@@ -361,7 +361,7 @@ capture() {
 	ip netns exec "$NBT-$name" tcpdump -U --immediate-mode -nn -i "$dev" -w "$file" "$@" >"$file.log" 2>&1 3>&- &
 	echo $! >"$file.pid"
 	disown
-	wait_for 5 grep -q 'listening on' "$file.log"
+	wait_for 20 grep -q 'listening on' "$file.log"
 }
 
 capture_end() {
@@ -369,7 +369,7 @@ capture_end() {
 	pid=$(<"$1.pid")
 	sleep 0.1
 	kill "$pid" 2>/dev/null || true
-	wait_for 5 capture_over "$1" "$pid"
+	wait_for 20 capture_over "$1" "$pid"
 }
 
 # captured FILE [FILTER...]: the captured packets, a line each.

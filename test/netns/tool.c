@@ -11,7 +11,7 @@
  * prints the answer; talk sends each line of stdin over one connection and prints one answer (or one error) a
  * line. Both use connected sockets, so an answer from another address than ADDRESS is never taken.
  *
- * Options: -p PORT (bind this source port)  -t MS (wait for an answer, default 2000)  -m TEXT  -n N (ask:
+ * Options: -p PORT (bind this source port)  -t MS (wait for an answer, default 5000)  -m TEXT  -n N (ask:
  * that many messages over one connection; each answer a line)  -c N (ask: that many connections one after the
  * other)
  *
@@ -337,7 +337,7 @@ static void read_options(struct options *o, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .message = "hello", .timeout_ms = 2000, .messages = 1, .connections = 1 };
+	struct options o = { .message = "hello", .timeout_ms = 5000, .messages = 1, .connections = 1 };
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc < 2)
