@@ -138,7 +138,80 @@ table() {
 			next } { print }'
 }
 
+# cost NAME NODE COMMAND...: a row "name milliseconds kB" for one run in that node.
+cost() {
+	local name=$1 node=$2
+	shift 2
+	echo "$name $(node_exec "$node" build/test/bench/cost "$@")"
+}
+
+# cost_add NAME NODE N: one ADD of the plugin of the node's network for a pod with the address 10.244.0.N. Its IPAM plugin is a
+# shell script, so that the figures are not those of host-local.
+cost_add() {
+	local config type pod=$2-$3
+	config=$(plugin_config "$2" net '.ipam = {type: "fixed"}')
+	type=$(jq -r .type <<<"$config")
+	ns_create "$pod"
+	PATH=$NBT_BUILD:$TEST_BIN_DIR:$PATH CNI_PATH=$NBT_DIR CNI_COMMAND=ADD CNI_CONTAINERID="$pod" \
+		CNI_NETNS="$(ns_path "$pod")" CNI_IFNAME=eth0 cost "$1" "$2" "$type" <<<"$config"
+}
+
+make_ipam() {
+	cat >"$NBT_DIR/fixed" <<-'EOF'
+		#!/bin/sh
+		cat >/dev/null
+		echo '{"cniVersion": "1.1.0", "ips": [{"address": "10.244.0.'"${CNI_CONTAINERID##*-}"'/24", "gateway": "10.244.0.1"}]}'
+	EOF
+	chmod +x "$NBT_DIR/fixed"
+}
+
+# services N: that many Services of ten backends each.
+services() {
+	jq -n --argjson n "$1" '{apiVersion: "v1", kind: "List", items: [range($n) | . as $i
+		| {apiVersion: "v1", kind: "Service", metadata: {name: "s\($i)", namespace: "bench"},
+			spec: {clusterIP: "10.\(100 + ($i / 62500 | floor)).\($i / 250 % 250 | floor).\($i % 250 + 1)", ports: [{port: 80}]}},
+		{apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", addressType: "IPv4",
+			metadata: {name: "s\($i)-x", namespace: "bench", labels: {"kubernetes.io/service-name": "s\($i)"}},
+			ports: [{port: 80}], endpoints: [range(10) | {addresses: ["10.1.\($i % 250).\(. + 1)"]}]}]}'
+}
+
+costs() {
+	local i
+	make_ipam
+	node_create cost
+	network_write cost net
+	cost_add add_first cost 100
+	for i in 101 102 103 104 105 106 107 108 109; do
+		cost_add add cost "$i"
+		cost_add add_bridge plain "$i"
+	done
+	services 10000 >"$NBT_DIR/services.json"
+	services 1 | jq '.items[1].endpoints |= .[1:]' >"$NBT_DIR/one.json"
+	cost apply_10000 cost "$NBT_BUILD/natbridgectl" service apply -f "$NBT_DIR/services.json"
+	cost apply_same cost "$NBT_BUILD/natbridgectl" service apply -f "$NBT_DIR/services.json"
+	cost change_one cost "$NBT_BUILD/natbridgectl" service apply --keep -f "$NBT_DIR/one.json"
+}
+
+# Rows of cost to the medians of each name.
+summarize_costs() {
+	jq -R -s '[split("\n")[] | select(. != "") | split(" ") | {name: .[0], ms: (.[1] | tonumber), kb: (.[2] | tonumber)}]
+		| group_by(.name) | map(sort_by(.ms)[length / 2 | floor]) | map({(.name): {ms, kb}}) | add'
+}
+
+table_costs() {
+	echo
+	echo "Runs of the programs: milliseconds from start to end (median of nine where there are several), and memory at its peak."
+	jq -r '{add_first: "first ADD of a network (loads eBPF)", add: "any later ADD",
+			add_bridge: "the same by the reference bridge", apply_10000: "apply 10,000 services, 10 backends each",
+			apply_same: "apply the same again", change_one: "apply a change of one of them"} as $names
+		| .costs | to_entries | sort_by(.key as $k | $names | keys_unsorted | index($k))[]
+		| [$names[.key], .value.ms, .value.kb / 1024] | @tsv' "$1" |
+		awk -F'\t' '{ printf "  %-42s %8.1f ms %6.1f MB\n", $1, $2, $3 }'
+}
+
 prepare
+costs >"$OUT/costs.txt"
 run_rounds >"$OUT/rounds.txt"
-summarize <"$OUT/rounds.txt" >"$OUT/result.json"
+summarize <"$OUT/rounds.txt" | jq --argjson costs "$(summarize_costs <"$OUT/costs.txt")" '. + {costs: $costs}' >"$OUT/result.json"
 table "$OUT/result.json"
+table_costs "$OUT/result.json"
