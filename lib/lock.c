@@ -9,12 +9,13 @@
 
 enum {
 	LOCK_WAIT_SECONDS = 60,
-	LOCK_POLL_NS = 500 * 1000,
+	LOCK_POLL_FIRST_NS = 250 * 1000,
+	LOCK_POLL_MAX_NS = 8 * 1000 * 1000, /* many waiters must not take the CPU from who holds it */
 };
 
 int nb_lock_dir(const char *dir, int *lock_fd, struct nb_error *err)
 {
-	const struct timespec pause = { .tv_nsec = LOCK_POLL_NS };
+	struct timespec pause = { .tv_nsec = LOCK_POLL_FIRST_NS };
 	int fd nb_autoclose = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct timespec start, now;
 
@@ -29,6 +30,8 @@ int nb_lock_dir(const char *dir, int *lock_fd, struct nb_error *err)
 			return nb_fail(err, NB_ERR_TRY_AGAIN, ETIMEDOUT,
 				       "\"%s\" is locked by another process", dir);
 		nanosleep(&pause, NULL);
+		if (pause.tv_nsec < LOCK_POLL_MAX_NS)
+			pause.tv_nsec *= 2;
 	}
 	*lock_fd = NB_TAKE_FD(fd);
 	return 0;

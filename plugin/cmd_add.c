@@ -24,7 +24,7 @@ struct add {
 	struct nb_wire wire;
 	struct nb_link bridge;
 	struct nb_wire_veth veth;
-	struct nb_datapath dp; /* open, and locked, from open_datapath() to attach() */
+	struct nb_datapath dp; /* open from open_datapath() to attach(), and locked until the latter begins */
 	struct nb_result result;
 };
 
@@ -135,7 +135,10 @@ static void warn_of_limit(const struct nb_datapath *dp, enum nb_map map, __u32 w
 	       sizes.max);
 }
 
-/* From here to attach() the datapath is locked: ADDs take turns, but only for what touches the maps. */
+/*
+ * From here up to attach() the datapath is locked: ADDs take turns, but only for what touches the maps. No
+ * netlink request is made meanwhile: it could wait long for the rtnl lock, which an attach() elsewhere holds.
+ */
 static int open_datapath(struct add *add, struct nb_error *err)
 {
 	const struct nb_datapath_config config = {
@@ -143,12 +146,13 @@ static int open_datapath(struct add *add, struct nb_error *err)
 		.network = add->conf->name,
 		.limits = add->conf->proxy.limits,
 	};
-
 	int ret;
 
 	if (!nb_conf_uses_datapath(add->conf))
 		return 0;
-	ret = nb_datapath_ensure(&config, &add->dp, err);
+	ret = nb_wire_refetch(&add->wire, &add->bridge, err); /* for its MAC */
+	if (!ret)
+		ret = nb_datapath_ensure(&config, &add->dp, err);
 	if (ret)
 		return ret;
 	warn_of_limit(&add->dp, NB_MAP_RING, config.limits.connections, "conntrack.max");
@@ -165,9 +169,7 @@ static int write_settings(struct add *add, struct nb_error *err)
 
 	if (!nb_conf_uses_datapath(add->conf))
 		return 0;
-	ret = nb_wire_refetch(&add->wire, &add->bridge, err);
-	if (!ret)
-		ret = nb_settings_read(&add->dp, &old, err);
+	ret = nb_settings_read(&add->dp, &old, err);
 	if (ret)
 		return ret;
 	new = old;
@@ -206,10 +208,16 @@ static int remove_endpoint(struct add *add, struct nb_error *err)
 	return nb_conf_uses_datapath(add->conf) ? nb_cmd_forget_endpoint(add->args, add->conf, err) : 0;
 }
 
+/*
+ * Without the lock: the kernel waits for two RCU grace periods (tcx_entry_sync() in include/net/tcx.h), some
+ * 25 ms in which others may well write maps.
+ */
 static int attach(struct add *add, struct nb_error *err)
 {
 	int ret = 0;
 
+	nb_close_fd(&add->dp.lock_fd);
+	add->dp.lock_fd = -1;
 	if (nb_conf_uses_datapath(add->conf))
 		ret = nb_datapath_attach(&add->dp, add->veth.host.index, err);
 	nb_datapath_close(&add->dp);

@@ -4,6 +4,7 @@
 #include <natbridge/cleanup.h>
 #include <natbridge/json.h>
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -38,6 +39,10 @@ void nb_log(const char *fmt, ...)
 	vsnprintf(line + used, sizeof(line) - used - 1, fmt, ap);
 	va_end(ap);
 	used = strlen(line);
+	for (size_t i = 0; i < used;
+	     i++) /* one line it stays, whatever a plugin or the environment brought in */
+		if (iscntrl((unsigned char)line[i]))
+			line[i] = ' ';
 	line[used++] = '\n';
 	write_all(STDERR_FILENO, line, used); /* where to complain about a closed stderr? */
 }
