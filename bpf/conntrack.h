@@ -82,18 +82,23 @@ static __always_inline bool nb_conn_stalled(const struct nb_conn *fwd, const str
 	return limit && (__s32)(idle - limit) > (__s32)nb_second;
 }
 
-__noinline int nb_conn_delete(const struct nb_tuple *key, const struct nb_conn *conn)
+/*
+ * Functions of their own, like this one, are verified once and not for each caller. Linux 6.1 takes none of
+ * their arguments as the key of a map: what they look up they copy first.
+ */
+__noinline int nb_conn_delete(const struct nb_tuple *tuple, const struct nb_conn *conn)
 {
-	struct nb_tuple other_key;
+	struct nb_tuple key, other_key;
 	struct nb_conn *other;
 
-	if (!key || !conn)
+	if (!tuple || !conn)
 		return 0;
-	nb_conn_other_key(conn, key->proto, &other_key);
+	key = *tuple;
+	nb_conn_other_key(conn, key.proto, &other_key);
 	other = bpf_map_lookup_elem(&conntrack, &other_key);
-	if (other && nb_conn_paired(other, key))
+	if (other && nb_conn_paired(other, &key))
 		bpf_map_delete_elem(&conntrack, &other_key);
-	bpf_map_delete_elem(&conntrack, key);
+	bpf_map_delete_elem(&conntrack, &key);
 	return 0;
 }
 

@@ -24,20 +24,22 @@ enum nb_reply {
 
 /* Whose a reply tuple is. A dead entry is removed on the way, and with reclaim one that has been closed as
  * well. */
-__noinline enum nb_reply nb_reply_look(const struct nb_tuple *rev_key, const struct nb_tuple *mine, __u32 now,
+__noinline enum nb_reply nb_reply_look(const struct nb_tuple *reply, const struct nb_tuple *mine, __u32 now,
 				       bool reclaim)
 {
+	struct nb_tuple rev_key;
 	struct nb_conn *conn;
 
-	if (!rev_key || !mine)
+	if (!reply || !mine)
 		return NB_REPLY_TAKEN;
-	conn = bpf_map_lookup_elem(&conntrack, rev_key);
+	rev_key = *reply;
+	conn = bpf_map_lookup_elem(&conntrack, &rev_key);
 	if (!conn)
 		return NB_REPLY_FREE;
 	if (nb_conn_receiver(conn, now) &&
 	    !(reclaim && (conn->state == NB_TCP_TIME_WAIT || conn->state == NB_TCP_CLOSE)))
 		return nb_conn_paired(conn, mine) ? NB_REPLY_MINE : NB_REPLY_TAKEN;
-	nb_conn_delete(rev_key, conn);
+	nb_conn_delete(&rev_key, conn);
 	return NB_REPLY_FREE;
 }
 
@@ -90,7 +92,7 @@ static __always_inline bool nb_source_port_find(const struct nb_pkt *pkt, struct
  */
 static __always_inline int nb_route(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
-	__u32 *slot = bpf_map_lookup_elem(&links, &pkt->ifindex);
+	__u32 ifindex = pkt->ifindex, *slot = bpf_map_lookup_elem(&links, &ifindex);
 	struct nb_endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &s->fwd.dst);
 	struct nb_port *client, *backend = NULL;
 
@@ -150,18 +152,24 @@ static __always_inline void nb_make_reply(const struct nb_pkt *pkt, struct nb_sc
 /* The client's entry may be there already: then the other CPU's is the connection, and ours is taken back. */
 static __always_inline int nb_insert_client(const struct nb_pkt *pkt, struct nb_scratch *s, bool own_reply)
 {
-	struct nb_conn *winner;
+	struct nb_conn *winner = NULL;
 
-	if (!bpf_map_update_elem(&conntrack, &pkt->tuple, &s->fwd, BPF_NOEXIST)) {
-		nb_count(own_reply ? NB_COUNT_INSERT : NB_COUNT_REPAIRED);
-		return NB_CONTINUE;
+	/* Memory can be short for a moment; one more try, since the reply entry is in. */
+	for (int i = 0; i < 2 && !winner; i++) {
+		if (!bpf_map_update_elem(&conntrack, &s->key, &s->fwd, BPF_NOEXIST)) {
+			nb_ring_write(s->fwd.ring, &pkt->tuple);
+			nb_count(own_reply ? NB_COUNT_INSERT : NB_COUNT_REPAIRED);
+			return NB_CONTINUE;
+		}
+		winner = bpf_map_lookup_elem(&conntrack, &s->key);
 	}
 	nb_ring_release(s->fwd.ring);
-	winner = bpf_map_lookup_elem(&conntrack, &pkt->tuple);
 	if (own_reply && !(winner && nb_conn_paired(winner, &s->rev_key)))
 		bpf_map_delete_elem(&conntrack, &s->rev_key);
-	nb_count(winner ? NB_COUNT_CLASH_RESOLVE : NB_COUNT_INSERT_FAILED);
-	return winner ? NB_EXISTS : nb_drop(NB_COUNT_INSERT_FAILED);
+	if (!winner)
+		return nb_drop(NB_COUNT_INSERT_FAILED);
+	nb_count(NB_COUNT_CLASH_RESOLVE);
+	return NB_EXISTS;
 }
 
 /*
@@ -176,10 +184,11 @@ static __always_inline int nb_insert(const struct nb_pkt *pkt, struct nb_scratch
 	if (place < 0)
 		return nb_drop(NB_DROP_TABLE_FULL);
 	s->fwd.ring = place;
-	nb_ring_write(place, &pkt->tuple);
 	for (int i = 0; i < NB_INSERT_TRIES; i++) {
 		enum nb_reply whose;
 
+		/* Keeps the loop's head its only entry: Linux 6.1 takes no other (check_cfg()). */
+		asm volatile("" : "+r"(i));
 		nb_make_reply(pkt, s);
 		if (!bpf_map_update_elem(&conntrack, &s->rev_key, &s->rev, BPF_NOEXIST))
 			return nb_insert_client(pkt, s, true);
@@ -208,6 +217,7 @@ static __always_inline bool nb_may_begin(const struct nb_pkt *pkt)
 static __always_inline void nb_begin(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
 	__builtin_memset(s, 0, sizeof(*s));
+	s->key = pkt->tuple;
 	s->fwd.src = pkt->tuple.src;
 	s->fwd.dst = pkt->tuple.dst;
 	s->fwd.sport = pkt->tuple.sport;
@@ -231,6 +241,8 @@ static __always_inline int nb_choose(const struct nb_pkt *pkt, const struct nb_f
 	int rc;
 
 	s->fwd.epoch = epoch ? *epoch : 0; /* read before the set: a change in between is noticed */
+	/* Taken up in its middle: whatever entry it had, the tuple's own backend is the likeliest. */
+	again = again && s->fwd.state != NB_TCP_ESTABLISHED;
 	rc = nb_backend_choose(&pkt->tuple, frontend, again, &backend);
 	if (rc != NB_CONTINUE)
 		return rc;

@@ -21,20 +21,6 @@ static __always_inline int nb_to_host(struct __sk_buff *skb)
 	return NB_PASS;
 }
 
-/* Whether a frame comes from the host's stack: that sends with the bridge's MAC, everyone else's frames are
- * switched. */
-static __always_inline bool nb_from_bridge(struct __sk_buff *skb)
-{
-	const volatile __u16 *mac = (const volatile __u16 *)nb_settings.bridge_mac;
-	struct ethhdr *eth = nb_bytes(skb, 0, sizeof(*eth));
-	__u16 *source;
-
-	if (!eth)
-		return false;
-	source = (__u16 *)eth->h_source;
-	return source[0] == mac[0] && source[1] == mac[1] && source[2] == mac[2];
-}
-
 /*
  * Straight into the pod behind a port of this bridge. The sender's MAC stays, as on a switched frame; a pod
  * that reaches itself sees the bridge's. Neither mark nor priority may follow the packet into the pod.

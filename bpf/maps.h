@@ -99,6 +99,7 @@ struct {
 
 /* Where a new connection is put together: too large for the stack. */
 struct nb_scratch {
+	struct nb_tuple key; /* of fwd */
 	struct nb_conn fwd;
 	struct nb_conn rev;
 	struct nb_tuple rev_key;

@@ -29,16 +29,27 @@ static __always_inline int nb_parse(struct __sk_buff *skb, struct nb_pkt *pkt, b
 }
 
 /* An entry was found, but its packets come from another port. */
-__noinline int nb_wrong_port(const struct nb_conn *conn)
+__noinline int nb_wrong_port(const struct nb_pkt *pkt, struct nb_conn *conn)
 {
+	struct nb_endpoint *sender;
+	struct nb_port *port;
+	struct nb_addr addr;
 	__u32 ifindex;
 
-	if (!conn || !(conn->flags & NB_CONN_NAT))
+	if (!pkt || !conn)
 		return NB_PASS;
 	ifindex = conn->in_ifindex;
 	if (ifindex && !bpf_map_lookup_elem(&links, &ifindex))
 		return NB_NEW; /* the port is gone: the address has a new owner, the entry is of no use */
-	return nb_drop(NB_DROP_NOT_ITS_PORT);
+	/* The backend became a pod of this bridge after the connection began: it goes on through the host. */
+	addr = pkt->tuple.src;
+	sender = ifindex ? NULL : bpf_map_lookup_elem(&endpoints, &addr);
+	port = sender ? nb_port_of_slot(sender->slot) : NULL;
+	if (port && port->ifindex == pkt->ifindex && conn->flags & NB_CONN_REPLY) {
+		conn->in_ifindex = pkt->ifindex;
+		return NB_CONTINUE;
+	}
+	return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_NOT_ITS_PORT) : NB_PASS;
 }
 
 /* What can change the state of the connection, or must be written down. NB_NEW: it begins anew. */
@@ -53,7 +64,7 @@ __noinline int nb_update(struct nb_pkt *pkt, struct nb_conn *conn)
 	nb_conn_other_key(conn, pkt->tuple.proto, &other_key);
 	other = bpf_map_lookup_elem(&conntrack, &other_key);
 	if (!other || !nb_conn_paired(other, &pkt->tuple))
-		return nb_repair(pkt, conn, &other_key);
+		return nb_repair(pkt, conn);
 	rc = nb_conn_step(pkt, conn, other);
 	if (rc == NB_NEW)
 		nb_conn_delete(&pkt->tuple, conn);
@@ -104,10 +115,11 @@ static __always_inline int nb_forward(struct __sk_buff *skb, struct nb_pkt *pkt,
 		return NB_NEW;
 	}
 	if (conn->in_ifindex != pkt->ifindex) {
-		rc = nb_wrong_port(conn);
+		rc = nb_wrong_port(pkt, conn);
 		if (rc == NB_NEW)
 			nb_conn_delete(&pkt->tuple, conn);
-		return rc;
+		if (rc != NB_CONTINUE)
+			return rc;
 	}
 	rc = nb_track(pkt, conn);
 	return rc == NB_CONTINUE ? nb_send(skb, pkt, conn, out) : rc;
@@ -150,6 +162,14 @@ int nb_from_pod(struct __sk_buff *skb)
 	return nb_verdict(nb_drop(NB_COUNT_INSERT_FAILED));
 }
 
+/* Whether a frame was switched here from a pod of this network: nb_from_pod has seen to it there. */
+static __always_inline bool nb_from_own_port(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ingress_ifindex;
+
+	return ifindex && bpf_map_lookup_elem(&links, &ifindex);
+}
+
 SEC("tc")
 int nb_to_pod(struct __sk_buff *skb)
 {
@@ -158,22 +178,23 @@ int nb_to_pod(struct __sk_buff *skb)
 	struct nb_port *client;
 	int rc;
 
-	if (!nb_from_bridge(skb))
+	if (nb_from_own_port(skb))
 		return NB_PASS;
 	rc = nb_parse(skb, &pkt, true);
 	if (rc != NB_CONTINUE)
 		return nb_verdict(rc);
 	conn = bpf_map_lookup_elem(&conntrack, &pkt.tuple);
-	if (!conn || (conn->flags & (NB_CONN_VIA_HOST | NB_CONN_REPLY | NB_CONN_NAT)) !=
-			     (NB_CONN_VIA_HOST | NB_CONN_REPLY | NB_CONN_NAT))
+	if (!conn || (conn->flags & (NB_CONN_VIA_HOST | NB_CONN_REPLY)) != (NB_CONN_VIA_HOST | NB_CONN_REPLY))
 		return NB_PASS;
-	client = nb_conn_receiver(conn, pkt.now);
-	if (!client || client->ifindex != pkt.ifindex)
+	/* An answer of a pod was tracked at that pod's port, and may have been the connection's last packet.
+	 */
+	client = conn->in_ifindex ? nb_port_of_slot(conn->out_slot) : nb_conn_receiver(conn, pkt.now);
+	if (!client || client->gen != conn->out_gen || client->ifindex != pkt.ifindex)
 		return NB_PASS;
-	if (pkt.fragment)
+	if (pkt.fragment && conn->flags & NB_CONN_NAT)
 		return nb_verdict(nb_drop(NB_DROP_FRAGMENT));
-	rc = nb_track(&pkt, conn);
-	if (rc == NB_CONTINUE)
+	rc = conn->in_ifindex ? NB_CONTINUE : nb_track(&pkt, conn);
+	if (rc == NB_CONTINUE && conn->flags & NB_CONN_NAT)
 		rc = nb_translate(skb, &pkt, conn);
 	return nb_verdict(rc == NB_CONTINUE ? NB_PASS : rc);
 }

@@ -54,8 +54,8 @@ static __always_inline void *nb_packet_at(struct __sk_buff *skb, __u32 off)
 {
 	void *at;
 
-	asm volatile("" : "+r"(skb));
-	at = (void *)(long)skb->data + off;
+	asm volatile("" : "+r"(skb), "+r"(off));
+	at = (void *)(long)skb->data + (off & 0xff);
 	asm volatile("" : "+r"(at));
 	return at;
 }

@@ -13,10 +13,12 @@ static __always_inline bool nb_repair_ports(const struct nb_conn *conn, struct n
 	bool via_host = conn->flags & NB_CONN_VIA_HOST, reply = conn->flags & NB_CONN_REPLY;
 	__u32 slot = conn->out_slot, sender = conn->in_ifindex, *found;
 	struct nb_endpoint *endpoint;
+	struct nb_addr backend;
 	struct nb_port *port;
 
 	if (via_host && !reply) {
-		endpoint = bpf_map_lookup_elem(&endpoints, &conn->dst);
+		backend = conn->dst;
+		endpoint = bpf_map_lookup_elem(&endpoints, &backend);
 		slot = endpoint ? endpoint->slot : NB_SLOT_HOST;
 	}
 	port = nb_port_of_slot(slot);
@@ -32,14 +34,16 @@ static __always_inline bool nb_repair_ports(const struct nb_conn *conn, struct n
 	return true;
 }
 
-/* conn is the live entry of *pkt, other_key the key that its other half should have. */
-__noinline int nb_repair(const struct nb_pkt *pkt, struct nb_conn *conn, const struct nb_tuple *other_key)
+/* conn is the live entry of *pkt, whose other half is not there. */
+__noinline int nb_repair(const struct nb_pkt *pkt, struct nb_conn *conn)
 {
 	__u32 zero = 0;
 	struct nb_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
 
-	if (!s || !pkt || !conn || !other_key)
+	if (!s || !pkt || !conn)
 		return NB_PASS;
+	s->key = pkt->tuple;
+	nb_conn_other_key(conn, pkt->tuple.proto, &s->rev_key);
 	s->rev = *conn;
 	s->rev.src = pkt->tuple.dst;
 	s->rev.dst = pkt->tuple.src;
@@ -49,13 +53,13 @@ __noinline int nb_repair(const struct nb_pkt *pkt, struct nb_conn *conn, const s
 	s->rev.out_slot = NB_SLOT_HOST;
 	s->rev.out_gen = 0;
 	s->rev.seq_end = s->rev.ack = s->rev.retrans = 0;
-	nb_conn_set_csum(other_key, &s->rev);
+	nb_conn_set_csum(&s->rev_key, &s->rev);
 	if (nb_repair_ports(conn, &s->rev) &&
-	    !bpf_map_update_elem(&conntrack, other_key, &s->rev, BPF_NOEXIST)) {
+	    !bpf_map_update_elem(&conntrack, &s->rev_key, &s->rev, BPF_NOEXIST)) {
 		nb_count(NB_COUNT_REPAIRED);
 		return NB_CONTINUE;
 	}
-	bpf_map_delete_elem(&conntrack, &pkt->tuple);
+	bpf_map_delete_elem(&conntrack, &s->key);
 	return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_GONE) : NB_PASS;
 }
 

@@ -27,40 +27,66 @@ enum nb_place {
 	NB_PLACE_LIVE,
 };
 
-/* What stands at a place. *key is a copy of its tuple, *conn the connection of it where there is one. */
-__noinline enum nb_place nb_place_look(struct nb_tuple *key, __u32 pos, __u32 now)
+/* What stands at a place: tuple is a copy of what is written there. */
+__noinline enum nb_place nb_place_look(const struct nb_tuple *tuple, __u32 pos, __u32 now)
 {
+	struct nb_tuple key, rev_key;
 	struct nb_conn *conn, *rev;
-	struct nb_tuple rev_key;
 
-	if (!key || !key->proto)
+	if (!tuple || !tuple->proto)
 		return NB_PLACE_FREE;
-	conn = bpf_map_lookup_elem(&conntrack, key);
+	key = *tuple;
+	conn = bpf_map_lookup_elem(&conntrack, &key);
 	if (!conn || conn->ring != pos || conn->flags & NB_CONN_REPLY)
 		return NB_PLACE_FREE;
 	if (!nb_conn_receiver(conn, now))
 		return NB_PLACE_DEAD;
 	if (!(conn->flags & NB_CONN_SEEN_REPLY))
 		return NB_PLACE_HALFOPEN;
-	if (key->proto == IPPROTO_TCP && nb_tcp_closing(conn->state))
+	if (key.proto == IPPROTO_TCP && nb_tcp_closing(conn->state))
 		return NB_PLACE_CLOSING;
-	nb_conn_other_key(conn, key->proto, &rev_key);
+	nb_conn_other_key(conn, key.proto, &rev_key);
 	rev = bpf_map_lookup_elem(&conntrack, &rev_key);
-	if (key->proto == IPPROTO_TCP && nb_conn_stalled(conn, rev, now))
+	if (rev && !nb_conn_receiver(rev, now))
+		return NB_PLACE_DEAD; /* the client is gone */
+	if (key.proto == IPPROTO_TCP && nb_conn_stalled(conn, rev, now))
 		return NB_PLACE_DEAD;
 	return conn->flags & NB_CONN_ASSURED ? NB_PLACE_LIVE : NB_PLACE_HALFOPEN;
 }
 
-__noinline int nb_place_clear(struct nb_tuple *key)
+__noinline int nb_place_clear(const struct nb_tuple *tuple)
 {
+	struct nb_tuple key;
 	struct nb_conn *conn;
 
-	if (!key)
+	if (!tuple)
 		return 0;
-	conn = bpf_map_lookup_elem(&conntrack, key);
+	key = *tuple;
+	conn = bpf_map_lookup_elem(&conntrack, &key);
 	if (conn)
-		nb_conn_delete(key, conn);
+		nb_conn_delete(&key, conn);
 	return 0;
+}
+
+/* A bit of a place's padding: some CPU looks at it or is entering a connection there; others pass it by. */
+enum { NB_PLACE_BUSY = 1 << 16 };
+
+static __always_inline __u32 *nb_place_word(struct nb_tuple *place)
+{
+	return (__u32 *)&place->proto; /* with pad */
+}
+
+static __always_inline bool nb_place_claim(struct nb_tuple *place)
+{
+	__u32 *word = nb_place_word(place), old = *(volatile __u32 *)word;
+
+	return !(old & NB_PLACE_BUSY) && __sync_val_compare_and_swap(word, old, old | NB_PLACE_BUSY) == old;
+}
+
+static __always_inline void nb_place_copy(const struct nb_tuple *place, struct nb_tuple *key)
+{
+	*key = *place;
+	*nb_place_word(key) &= ~NB_PLACE_BUSY;
 }
 
 struct nb_search {
@@ -79,7 +105,9 @@ static long nb_ring_look(__u64 i, struct nb_search *search)
 
 	if (!place)
 		return 1;
-	*search->key = *place;
+	if (!nb_place_claim(place))
+		return 0;
+	nb_place_copy(place, search->key);
 	what = nb_place_look(search->key, pos, search->now);
 	if (what == NB_PLACE_DEAD) {
 		nb_place_clear(search->key);
@@ -89,6 +117,7 @@ static long nb_ring_look(__u64 i, struct nb_search *search)
 		search->found = pos;
 		return 1;
 	}
+	__sync_lock_test_and_set(nb_place_word(place), *nb_place_word(search->key));
 	if (what == NB_PLACE_HALFOPEN && search->halfopen < 0)
 		search->halfopen = pos;
 	else if (what == NB_PLACE_CLOSING && search->closing < 0)
@@ -115,9 +144,13 @@ __noinline __s64 nb_ring_take(struct nb_tuple *key, __u32 now)
 		search.halfopen = search.closing;
 	pos = search.halfopen;
 	place = search.halfopen >= 0 ? bpf_map_lookup_elem(&ring, &pos) : NULL;
-	if (!place)
+	if (!place || !nb_place_claim(place))
 		return -1;
-	*key = *place;
+	nb_place_copy(place, key);
+	if (nb_place_look(key, pos, now) == NB_PLACE_LIVE) {
+		__sync_lock_test_and_set(nb_place_word(place), *nb_place_word(key));
+		return -1;
+	}
 	nb_place_clear(key);
 	nb_count(NB_COUNT_EARLY_DROP);
 	return pos;
@@ -127,8 +160,13 @@ static __always_inline void nb_ring_write(__u32 pos, const struct nb_tuple *key)
 {
 	struct nb_tuple *place = bpf_map_lookup_elem(&ring, &pos);
 
-	if (place)
-		*place = *key;
+	if (!place)
+		return;
+	place->src = key->src;
+	place->dst = key->dst;
+	place->sport = key->sport;
+	place->dport = key->dport;
+	__sync_lock_test_and_set(nb_place_word(place), *nb_place_word((struct nb_tuple *)key));
 }
 
 static __always_inline void nb_ring_release(__u32 pos)
@@ -136,7 +174,7 @@ static __always_inline void nb_ring_release(__u32 pos)
 	struct nb_tuple *place = bpf_map_lookup_elem(&ring, &pos);
 
 	if (place)
-		place->proto = 0;
+		__sync_lock_test_and_set(nb_place_word(place), 0);
 }
 
 #endif

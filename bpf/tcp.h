@@ -101,7 +101,11 @@ static __always_inline bool nb_tcp_special(const struct nb_pkt *pkt)
  * order. */
 static __always_inline void nb_tcp_note(const struct nb_pkt *pkt, struct nb_conn *conn)
 {
-	bool newer = !conn->seq_end || (__s32)(pkt->seq_end - conn->seq_end) > 0;
+	bool newer;
+
+	if (pkt->tcp_flags & NB_RST)
+		return; /* may be forged; what it acknowledges or sends is of no further use */
+	newer = !conn->seq_end || (__s32)(pkt->seq_end - conn->seq_end) > 0;
 
 	if (newer)
 		conn->seq_end = pkt->seq_end;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <natbridge/bpffs.h>
+#include <natbridge/cleanup.h>
+#include <natbridge/lock.h>
 
 #include <errno.h>
 #include <linux/magic.h>
@@ -29,10 +31,17 @@ bool nb_is_bpffs(const char *path)
 
 int nb_bpffs_ensure(const char *root, struct nb_error *err)
 {
+	int lock nb_autoclose = -1;
+	int rc;
+
 	if (nb_is_bpffs(root))
 		return 0;
 	if (mkdir(root, 0700) && errno != EEXIST)
 		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot make the directory \"%s\" for bpffs", root);
+	/* Another process may be at the same: two mounts would hide each other's pins. */
+	rc = nb_lock_dir(root, &lock, err);
+	if (rc || nb_is_bpffs(root))
+		return rc;
 	if (mount("bpf", root, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
 		return nb_fail(err, NB_ERR_SYSTEM, errno,
 			       "\"%s\" is not a bpffs, and none can be mounted there", root);
