@@ -155,7 +155,7 @@ tools:
 		command -v $$t >/dev/null || { echo "make: $$t is missing; run: sudo make deps" >&2; exit 1; }; done
 	@for p in $(PACKAGES); do \
 		$(PKG_CONFIG) --exists $$p || { echo "make: the library $$p is missing; run: sudo make deps" >&2; exit 1; }; done
-ifneq ($(filter demo test bench,$(MAKECMDGOALS)),)
+ifneq ($(filter deps demo test bench,$(MAKECMDGOALS)),)
 tools: deps
 endif
 
