@@ -88,17 +88,18 @@ static __always_inline bool nb_conn_stalled(const struct nb_conn *fwd, const str
  */
 __noinline int nb_conn_delete(const struct nb_tuple *tuple, const struct nb_conn *conn)
 {
-	struct nb_tuple key, other_key;
+	__u32 zero = 0;
+	struct nb_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
 	struct nb_conn *other;
 
-	if (!tuple || !conn)
+	if (!tuple || !conn || !s)
 		return 0;
-	key = *tuple;
-	nb_conn_other_key(conn, key.proto, &other_key);
-	other = bpf_map_lookup_elem(&conntrack, &other_key);
-	if (other && nb_conn_paired(other, &key))
-		bpf_map_delete_elem(&conntrack, &other_key);
-	bpf_map_delete_elem(&conntrack, &key);
+	s->deleted[0] = *tuple;
+	nb_conn_other_key(conn, tuple->proto, &s->deleted[1]);
+	other = bpf_map_lookup_elem(&conntrack, &s->deleted[1]);
+	if (other && nb_conn_paired(other, &s->deleted[0]))
+		bpf_map_delete_elem(&conntrack, &s->deleted[1]);
+	bpf_map_delete_elem(&conntrack, &s->deleted[0]);
 	return 0;
 }
 

@@ -97,13 +97,15 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
-/* Where a new connection is put together: too large for the stack. */
+/* Where a connection is put together or taken apart: too large for the stack, which is 512 bytes for all
+ * callers. */
 struct nb_scratch {
 	struct nb_tuple key; /* of fwd */
 	struct nb_conn fwd;
 	struct nb_conn rev;
 	struct nb_tuple rev_key;
-	struct nb_tuple victim; /* of ring.h */
+	struct nb_tuple victim;     /* of ring.h */
+	struct nb_tuple deleted[2]; /* of nb_conn_delete() */
 };
 
 struct {
