@@ -25,6 +25,7 @@ struct add {
 	struct nb_link bridge;
 	struct nb_wire_veth veth;
 	struct nb_datapath dp; /* open from open_datapath() to attach(), and locked until the latter begins */
+	bool new_bridge;       /* the maps did not have this bridge, or another MAC of it */
 	struct nb_result result;
 };
 
@@ -175,6 +176,8 @@ static int write_settings(struct add *add, struct nb_error *err)
 	new = old;
 	new.bridge_ifindex = add->bridge.index;
 	memcpy(new.bridge_mac, add->bridge.mac, sizeof(new.bridge_mac));
+	add->new_bridge = old.bridge_ifindex != new.bridge_ifindex ||
+			  memcmp(old.bridge_mac, new.bridge_mac, sizeof(new.bridge_mac)) != 0;
 	new.fast_path = add->conf->proxy.fast_path;
 	for (unsigned int i = 0; i < NB_TIMEOUTS; i++)
 		if (add->conf->proxy.timeouts[i])
@@ -220,6 +223,8 @@ static int attach(struct add *add, struct nb_error *err)
 	add->dp.lock_fd = -1;
 	if (nb_conf_uses_datapath(add->conf))
 		ret = nb_datapath_attach(&add->dp, add->veth.host.index, err);
+	if (!ret && add->new_bridge)
+		ret = nb_wire_fix_mac(&add->wire, &add->bridge, err); /* frames for the host are sent to it */
 	nb_datapath_close(&add->dp);
 	return ret;
 }

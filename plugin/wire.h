@@ -65,6 +65,12 @@ int nb_wire_plan_gateways(struct nb_result *result, bool is_gateway, bool is_def
 			  struct nb_error *err);
 
 /*
+ * Fixes the MAC of the bridge at what it is: a bridge that someone else made may take over that of a port
+ * that joins. The kernel forgets the bridge's neighbours over it, so this is for once and not for every ADD.
+ */
+int nb_wire_fix_mac(struct nb_wire *wire, struct nb_link *bridge, struct nb_error *err);
+
+/*
  * Gives the bridge the gateway address of each of result->ips (with the pod's prefix length) and switches on
  * forwarding for each family in use. Another IPv4 address, or an IPv6 one whose subnet overlaps, is an error,
  * or with force_address is removed. The MAC of the bridge is then fixed, should it not be. On success bridge

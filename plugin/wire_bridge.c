@@ -192,7 +192,7 @@ static int clear_conflicts(struct nb_wire *wire, const struct nb_link *bridge, c
 }
 
 /* Setting the MAC makes it the administrator's choice, which joining ports no longer change. */
-static int fix_mac(struct nb_wire *wire, struct nb_link *bridge, struct nb_error *err)
+int nb_wire_fix_mac(struct nb_wire *wire, struct nb_link *bridge, struct nb_error *err)
 {
 	struct nb_link_change change = { 0 };
 	struct nb_link link;
@@ -223,7 +223,7 @@ static int ensure_address(struct nb_wire *wire, struct nb_link *bridge, const st
 	ret = nb_ifaddr_add(&wire->host, bridge->index, &want, err);
 	if (ret && ret != -EEXIST)
 		return nb_wrap(err, "bridge \"%s\"", bridge->name);
-	return fix_mac(wire, bridge, err);
+	return nb_wire_fix_mac(wire, bridge, err);
 }
 
 static int enable_forwarding(int family, struct nb_error *err)

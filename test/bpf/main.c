@@ -23,5 +23,6 @@ int main(void)
 	failed += suite_table();
 	failed += suite_via_host();
 	failed += suite_redirect();
+	failed += suite_late();
 	return failed ? 1 : 0;
 }

@@ -12,6 +12,7 @@ int suite_untouched(void);
 int suite_table(void);
 int suite_via_host(void);
 int suite_redirect(void);
+int suite_late(void);
 
 /* A test with a datapath of its own. */
 #define ENV_TEST(fn)       cmocka_unit_test_setup_teardown(fn, env_setup, env_teardown)

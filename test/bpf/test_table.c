@@ -2,14 +2,20 @@
 #include "env.h"
 
 #include <natbridge/conntrack.h>
+#include <natbridge/endpoint.h>
+#include <natbridge/map.h>
 
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -95,6 +101,97 @@ static void test_full(void **state)
 	assert_int_equal(env_conn_count(env), 2 * TABLE);
 }
 
+/* Those of a pod that is gone give way at once, on whichever side it was. */
+static void test_gone_client(void **state)
+{
+	struct env *env = *state;
+	struct packet syn = { .src = pod_addr4[POD_C], .dst = VIP, .dport = 80, .tcp_flags = SYN };
+	struct nb_error err = { 0 };
+
+	serve(env);
+	for (uint32_t i = 0; i < TABLE; i++)
+		establish(env, i);
+	assert_int_equal(nb_endpoint_delete(&env->dp, pod_addr4[POD_A], "eth0", &err), 0);
+	for (syn.sport = 1; syn.sport <= 1000; syn.sport++)
+		assert_int_equal(env_run(env, FROM_POD, POD_C, &syn, NULL, NULL), TC_ACT_REDIRECT);
+}
+
+struct storm {
+	struct env *env;
+	enum pod pod;
+	int cpu;
+	unsigned long sent;
+};
+
+static void *storm(void *arg)
+{
+	struct storm *s = arg;
+	struct packet syn = { .src = pod_addr4[s->pod], .dst = VIP, .dport = 80, .tcp_flags = SYN };
+	struct timespec start, now;
+	cpu_set_t cpu;
+
+	CPU_ZERO(&cpu);
+	CPU_SET(s->cpu, &cpu);
+	pthread_setaffinity_np(pthread_self(), sizeof(cpu), &cpu);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	do {
+		syn.sport = 2048 + s->sent++ % 60000;
+		env_run(s->env, FROM_POD, s->pod, &syn, NULL, NULL);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (now.tv_sec - start.tv_sec < 3);
+	return NULL;
+}
+
+struct orphans {
+	struct env *env;
+	unsigned int n;
+};
+
+static int count_orphans(const void *keys, const void *values, __u32 n, void *arg)
+{
+	const struct nb_tuple *key = keys;
+	const struct nb_conn *conn = values;
+	struct orphans *orphans = arg;
+	struct nb_error err = { 0 };
+
+	for (__u32 i = 0; i < n; i++) {
+		struct nb_tuple place;
+
+		if (conn[i].flags & NB_CONN_REPLY)
+			continue;
+		assert_int_equal(nb_map_get(&orphans->env->dp, NB_MAP_RING, &conn[i].ring, &place, &err), 1);
+		orphans->n += memcmp(&place, &key[i], sizeof(place)) != 0;
+	}
+	return 0;
+}
+
+/* Two CPUs in an almost full table: every connection has a place of its own, none is lost track of. */
+static void test_two_cpus(void **state)
+{
+	struct env *env = *state;
+	struct storm a = { .env = env, .pod = POD_A, .cpu = 0 }, c = { .env = env, .pod = POD_C, .cpu = 1 };
+	struct orphans orphans = { .env = env };
+	struct nb_error err = { 0 };
+	pthread_t threads[2];
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2) {
+		print_message("# SKIP there is one CPU only\n");
+		skip();
+	}
+	serve(env);
+	for (uint32_t i = 0; i < TABLE - 14; i++)
+		establish(env, i);
+	assert_int_equal(pthread_create(&threads[0], NULL, storm, &a), 0);
+	assert_int_equal(pthread_create(&threads[1], NULL, storm, &c), 0);
+	pthread_join(threads[0], NULL);
+	pthread_join(threads[1], NULL);
+	assert_int_equal(nb_map_walk(&env->dp, NB_MAP_CONNTRACK, count_orphans, &orphans, &err), 0);
+	assert_int_equal(orphans.n, 0);
+	assert_in_range(env_conn_count(env), 2 * (TABLE - 14), 2 * TABLE);
+	for (uint32_t i = 0; i < TABLE - 14; i++)
+		assert_true(is_established(env, i));
+}
+
 /* Places of expired connections are found again without a scan. */
 static void test_reclaim(void **state)
 {
@@ -142,10 +239,9 @@ static void test_storm(void **state)
 int suite_table(void)
 {
 	const struct CMUnitTest tests[] = {
-		ENV_TEST_SMALL(test_syn_flood),
-		ENV_TEST_SMALL(test_full),
-		ENV_TEST_SMALL(test_reclaim),
-		ENV_TEST_SMALL(test_storm),
+		ENV_TEST_SMALL(test_syn_flood),   ENV_TEST_SMALL(test_full),
+		ENV_TEST_SMALL(test_gone_client), ENV_TEST_SMALL(test_two_cpus),
+		ENV_TEST_SMALL(test_reclaim),     ENV_TEST_SMALL(test_storm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

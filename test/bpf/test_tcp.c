@@ -136,6 +136,8 @@ static void test_blind_reset(void **state)
 		}
 		assert_true(env_conn(env, &from_client, &conn));
 		assert_int_equal(conn.state, NB_TCP_ESTABLISHED);
+		/* Nor does it look as if it had sent data that nobody acknowledges. */
+		assert_int_equal(conn.seq_end, 101);
 		reset.seq = reply ? from_backend.seq : from_client.seq;
 		env_run(env, FROM_POD, reply ? POD_B : POD_A, &reset, NULL, NULL);
 		assert_true(env_conn(env, &from_client, &conn));
@@ -216,11 +218,38 @@ static void test_same_backend_again(void **state)
 	}
 }
 
+/* The same where the entry has expired and still stands. */
+static void test_same_backend_late(void **state)
+{
+	struct env *env = *state;
+
+	env_service(env, "default/web", VIP ":80", IPPROTO_TCP,
+		    (const char *[]){ "10.1.0.3:8080", "10.1.0.4:8080", NULL });
+	for (uint16_t port = 1000; port < 1050; port++) {
+		struct packet segment = from_client;
+		struct nb_conn before, after;
+
+		segment.sport = port;
+		segment.tcp_flags = SYN;
+		env_run(env, FROM_POD, POD_A, &segment, NULL, NULL);
+		assert_true(env_conn(env, &segment, &before));
+		env_advance(env, 130);
+		segment.tcp_flags = ACK;
+		env_run(env, FROM_POD, POD_A, &segment, NULL, NULL);
+		assert_true(env_conn(env, &segment, &after));
+		assert_int_equal(before.dst.w[3], after.dst.w[3]);
+	}
+}
+
 int suite_tcp(void)
 {
 	const struct CMUnitTest tests[] = {
-		ENV_TEST(test_every_cell), ENV_TEST(test_blind_reset),        ENV_TEST(test_refused),
-		ENV_TEST(test_mid_stream), ENV_TEST(test_same_backend_again),
+		ENV_TEST(test_every_cell),
+		ENV_TEST(test_blind_reset),
+		ENV_TEST(test_refused),
+		ENV_TEST(test_mid_stream),
+		ENV_TEST(test_same_backend_again),
+		ENV_TEST(test_same_backend_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -108,6 +108,31 @@ static void test_shaped_pod(void **state)
 	}
 }
 
+/* A refusal is translated, though it ends the connection before it has come all the way. */
+static void test_refused(void **state)
+{
+	struct env *env = *state;
+	struct packet syn = {
+		.src = pod_addr4[POD_A], .dst = VIP4, .sport = 40000, .dport = 80, .tcp_flags = SYN
+	};
+	struct packet reset = { .src = pod_addr4[POD_B],
+				.dst = pod_addr4[POD_A],
+				.sport = 8080,
+				.dport = 40000,
+				.tcp_flags = RST | ACK,
+				.smac = BRIDGE_MAC,
+				.ttl = 63 };
+	struct packet received = reset;
+
+	serve(env);
+	set_flags(env, POD_B, NB_PORT_NO_FAST_PATH);
+	assert_int_equal(env_run(env, FROM_POD, POD_A, &syn, NULL, NULL), TC_ACT_UNSPEC);
+	assert_int_equal(env_run(env, FROM_POD, POD_B, &reset, NULL, NULL), TC_ACT_UNSPEC);
+	received.src = VIP4;
+	received.sport = 80;
+	env_expect(env, TO_POD, POD_A, &reset, TC_ACT_UNSPEC, &received);
+}
+
 /* B25: the client's entry got lost: the answer brings it back with the way through the host. */
 static void test_repair(void **state)
 {
@@ -196,8 +221,8 @@ static void test_port_replaced(void **state)
 int suite_via_host(void)
 {
 	const struct CMUnitTest tests[] = {
-		ENV_TEST(test_fast_path_off), ENV_TEST(test_shaped_pod),    ENV_TEST(test_repair),
-		ENV_TEST(test_isolated),      ENV_TEST(test_port_replaced),
+		ENV_TEST(test_fast_path_off), ENV_TEST(test_shaped_pod), ENV_TEST(test_refused),
+		ENV_TEST(test_repair),        ENV_TEST(test_isolated),   ENV_TEST(test_port_replaced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
