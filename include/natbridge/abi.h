@@ -20,7 +20,7 @@ enum {
 	NB_SLOT_HOST = 0,         /* slot of ports[] that means "the host's IP stack" */
 	NB_NAME_MAX = 128,        /* "namespace/name" with its NUL: two DNS labels of 63 */
 	NB_PORT_NAME_MAX = 64,    /* the name of a service port (DNS label) with its NUL */
-	NB_DEFAULT_CONNECTIONS = 262144,
+	NB_DEFAULT_CONNECTIONS = 131072,
 	NB_DEFAULT_FRONTENDS = 262144,
 	NB_DEFAULT_BACKENDS = 262144,
 };
