@@ -107,3 +107,13 @@ services() {
 	again a .
 	[ "$(bpftool -j map dump pinned "$map" | jq -c '.[0].value')" != "$after" ]
 }
+
+@test "a table size that differs from the one in force is named by ADD, and the pod works" {
+	run -0 plugin_call n DEL a "$(plugin_config n net)"
+	run -0 --separate-stderr plugin_call n ADD a "$(plugin_config n net '.serviceProxy.conntrack = {max: 5000}')"
+	# shellcheck disable=SC2154 # set by run
+	[[ $stderr == *"conntrack.max 5000 is not in force"*"loaded with 131072"* ]] || fail "$stderr"
+	run -0 ask a tcp "$(pod_ip b 4)" 8080
+	again a '.serviceProxy.conntrack = {max: 131072}'
+	[[ $stderr != *"not in force"* ]] || fail "$stderr"
+}
