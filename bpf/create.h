@@ -140,7 +140,6 @@ static __always_inline void nb_make_reply(const struct nb_pkt *pkt, struct nb_sc
 	s->rev.expires = s->fwd.expires;
 	s->rev.created = s->fwd.created;
 	s->rev.ring = s->fwd.ring;
-	s->rev.service = s->fwd.service;
 	s->rev.epoch = s->fwd.epoch;
 	s->rev.state = s->fwd.state;
 	nb_conn_set_csum(&pkt->tuple, &s->fwd);
@@ -235,18 +234,14 @@ static __always_inline void nb_begin(const struct nb_pkt *pkt, struct nb_scratch
 static __always_inline int nb_choose(const struct nb_pkt *pkt, const struct nb_frontend *frontend, bool again,
 				     struct nb_scratch *s)
 {
-	__u32 service = frontend->service;
-	__u32 *epoch = bpf_map_lookup_elem(&epochs, &service);
 	struct nb_backend backend;
 	int rc;
 
-	s->fwd.epoch = epoch ? *epoch : 0; /* read before the set: a change in between is noticed */
 	/* Taken up in its middle: whatever entry it had, the tuple's own backend is the likeliest. */
 	again = again && s->fwd.state != NB_TCP_ESTABLISHED;
 	rc = nb_backend_choose(&pkt->tuple, frontend, again, &backend);
 	if (rc != NB_CONTINUE)
 		return rc;
-	s->fwd.service = service;
 	s->fwd.dst = backend.addr;
 	s->fwd.dport = backend.port;
 	s->fwd.flags = NB_CONN_SERVICE | NB_CONN_NAT;

@@ -47,13 +47,29 @@ struct {
 	__type(value, struct nb_backend);
 } backends SEC(".maps");
 
-/* For each service port a number that moves on whenever its backends change. */
+/* Numbers of service ports that are taken, for userspace only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, NB_MAX_SERVICES);
 	__type(key, __u32);
 	__type(value, __u32);
-} epochs SEC(".maps");
+} service_ids SEC(".maps");
+
+/* ClientIP affinity. What was not used for the longest time gives way when the map is full. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, NB_AFFINITIES);
+	__type(key, struct nb_affinity_key);
+	__type(value, struct nb_affinity);
+} affinities SEC(".maps");
+
+/* Fragmented datagrams under way. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, NB_FRAGMENTS);
+	__type(key, struct nb_fragment_key);
+	__type(value, struct nb_fragment);
+} fragments SEC(".maps");
 
 /* Names of the frontends, for userspace only. */
 struct {
@@ -125,9 +141,8 @@ struct nb_runtime nb_runtime SEC(".data.runtime");
 /* Fixed between open and load. */
 const volatile __u32 nb_tick_shift = 4; /* jiffies >> shift is a tick */
 const volatile __u32 nb_second = 16;    /* ticks in a second, rounded up */
-const volatile __u32 nb_ring_size = NB_DEFAULT_CONNECTIONS;
-const volatile __u32 nb_hash_seed;     /* so that two networks choose differently */
-const volatile __u8 nb_peer_sets_host; /* bpf_redirect_peer() sets PACKET_HOST (Linux 6.15, c4327229948) */
+const volatile __u32 nb_hash_seed;      /* so that two networks choose differently */
+const volatile __u8 nb_peer_sets_host;  /* bpf_redirect_peer() sets PACKET_HOST (Linux 6.15, c4327229948) */
 
 static __always_inline struct nb_port *nb_port_of_slot(__u32 slot)
 {

@@ -95,11 +95,19 @@ struct nb_search {
 	__s64 found, halfopen, closing; /* places, -1: none yet */
 };
 
+/* Places in use: as many as there may be connections. */
+static __always_inline __u32 nb_ring_max(void)
+{
+	__u32 max = nb_settings.max;
+
+	return max ? max : 1;
+}
+
 /* One place of a search; 1 ends it (bpf_loop(), Linux 5.17: the verifier walks through this once). */
 static long nb_ring_look(__u64 i, struct nb_search *search)
 {
-	__u32 pos = i < NB_RING_LINE ? __sync_fetch_and_add(&nb_runtime.ring_cursor, 1) % nb_ring_size
-				     : ((__u64)bpf_get_prandom_u32() * nb_ring_size) >> 32;
+	__u32 pos = i < NB_RING_LINE ? __sync_fetch_and_add(&nb_runtime.ring_cursor, 1) % nb_ring_max()
+				     : ((__u64)bpf_get_prandom_u32() * nb_ring_max()) >> 32;
 	struct nb_tuple *place = bpf_map_lookup_elem(&ring, &pos);
 	enum nb_place what;
 

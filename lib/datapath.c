@@ -25,10 +25,20 @@ enum {
 };
 
 static const char *const map_names[NB_MAPS] = {
-	[NB_MAP_CONNTRACK] = "conntrack", [NB_MAP_RING] = "ring",         [NB_MAP_FRONTENDS] = "frontends",
-	[NB_MAP_BACKENDS] = "backends",   [NB_MAP_EPOCHS] = "epochs",     [NB_MAP_SERVICES] = "services",
-	[NB_MAP_ENDPOINTS] = "endpoints", [NB_MAP_PORTS] = "ports",       [NB_MAP_LINKS] = "links",
-	[NB_MAP_COUNTERS] = "counters",   [NB_MAP_SETTINGS] = "settings", [NB_MAP_RUNTIME] = "runtime",
+	[NB_MAP_CONNTRACK] = "conntrack",
+	[NB_MAP_RING] = "ring",
+	[NB_MAP_FRONTENDS] = "frontends",
+	[NB_MAP_BACKENDS] = "backends",
+	[NB_MAP_SERVICE_IDS] = "service_ids",
+	[NB_MAP_AFFINITIES] = "affinities",
+	[NB_MAP_FRAGMENTS] = "fragments",
+	[NB_MAP_SERVICES] = "services",
+	[NB_MAP_ENDPOINTS] = "endpoints",
+	[NB_MAP_PORTS] = "ports",
+	[NB_MAP_LINKS] = "links",
+	[NB_MAP_COUNTERS] = "counters",
+	[NB_MAP_SETTINGS] = "settings",
+	[NB_MAP_RUNTIME] = "runtime",
 };
 
 static const char *const prog_names[NB_PROGS] = {
@@ -175,7 +185,7 @@ static int set_sizes(struct natbridge_bpf *skel, const struct nb_limits *limits)
 	rc = rc ?: bpf_map__set_max_entries(skel->maps.frontends, frontends);
 	rc = rc ?: bpf_map__set_max_entries(skel->maps.services, frontends);
 	rc = rc ?: bpf_map__set_max_entries(skel->maps.backends, backends);
-	skel->rodata->nb_ring_size = connections;
+	skel->data_settings->nb_settings.max = connections;
 	return rc;
 }
 
@@ -190,6 +200,9 @@ static void set_defaults(struct natbridge_bpf *skel, const char *network)
 	for (unsigned int i = 0; i < NB_TIMEOUTS; i++)
 		settings->timeouts[i] = nb_ticks_from_seconds(nb_timeout_default(i));
 	settings->fast_path = 1;
+	/* No VIP as yet: no packet has an unspecified destination. */
+	memset(&settings->vips[0].mask, 0xff, sizeof(settings->vips[0].mask));
+	memset(&settings->vips[1].mask, 0xff, sizeof(settings->vips[1].mask));
 }
 
 static struct bpf_map *map_of(struct natbridge_bpf *skel, enum nb_map map)

@@ -118,7 +118,7 @@ static int service_is_taken(struct nb_plan *plan, __u32 service, struct nb_error
 		return 1;
 	if (plan->table->whole)
 		return plan->taken[service];
-	found = nb_map_get(plan->table->dp, NB_MAP_EPOCHS, &service, &epoch, err);
+	found = nb_map_get(plan->table->dp, NB_MAP_SERVICE_IDS, &service, &epoch, err);
 	return found < 0 ? found : (int)(epoch & 1);
 }
 
@@ -244,7 +244,7 @@ static int plan_frontend(struct nb_plan *plan, const struct nb_item *item, struc
 	int rc;
 
 	after->flags |= NB_FRONTEND_SERVICE;
-	after->count = service->n_backends;
+	after->count = after->known = service->n_backends;
 	after->affinity = service->affinity;
 	after->digest = nb_service_digest(service->backends, service->n_backends);
 	rc = set_is_intact(plan->table, &cell->before, &same, err);

@@ -249,7 +249,7 @@ static __u32 next_epoch(__u32 epoch, bool used)
 static int write_epochs(struct nb_plan *plan, struct stretch at, struct nb_error *err)
 {
 	bool *done = calloc(NB_MAX_SERVICES, sizeof(*done));
-	struct batch batch = BATCH_WRITE(plan, NB_MAP_EPOCHS, __u32, __u32);
+	struct batch batch = BATCH_WRITE(plan, NB_MAP_SERVICE_IDS, __u32, __u32);
 	int rc = 0;
 
 	if (!done)
@@ -262,7 +262,7 @@ static int write_epochs(struct nb_plan *plan, struct stretch at, struct nb_error
 		if (!service || service >= NB_MAX_SERVICES || done[service])
 			continue;
 		done[service] = true;
-		if (nb_map_get(plan->table->dp, NB_MAP_EPOCHS, &service, &epoch, err) < 0)
+		if (nb_map_get(plan->table->dp, NB_MAP_SERVICE_IDS, &service, &epoch, err) < 0)
 			rc = -err->errnum;
 		epoch = next_epoch(epoch, plan->used[service]);
 		if (!rc)
@@ -364,8 +364,8 @@ static int renew_epochs(const void *keys, const void *values, __u32 n, void *arg
 /* After a change that did not come to its end any service may have changed without its epoch. */
 static int renew_all_epochs(struct nb_plan *plan, struct nb_error *err)
 {
-	struct epoch_walk walk = { plan, BATCH_WRITE(plan, NB_MAP_EPOCHS, __u32, __u32), err };
-	int rc = nb_map_walk(plan->table->dp, NB_MAP_EPOCHS, renew_epochs, &walk, err);
+	struct epoch_walk walk = { plan, BATCH_WRITE(plan, NB_MAP_SERVICE_IDS, __u32, __u32), err };
+	int rc = nb_map_walk(plan->table->dp, NB_MAP_SERVICE_IDS, renew_epochs, &walk, err);
 
 	return batch_run(&walk.batch, rc, err);
 }

@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 enum {
-	NB_ABI_VERSION = 1,
+	NB_ABI_VERSION = 2,
 	NB_MAX_PORTS = 1024, /* BR_MAX_PORTS of the kernel (net/bridge/br_private.h); slot 0 is the host */
 	NB_MAX_SERVICES = 131072, /* service ports (name and port of a Service) in one network */
 	NB_SLOT_HOST = 0,         /* slot of ports[] that means "the host's IP stack" */
@@ -23,6 +23,9 @@ enum {
 	NB_DEFAULT_CONNECTIONS = 131072,
 	NB_DEFAULT_FRONTENDS = 262144,
 	NB_DEFAULT_BACKENDS = 262144,
+	NB_FRAGMENTS = 4096,      /* fragmented datagrams under way */
+	NB_AFFINITIES = 32768,    /* clients times service ports with affinity */
+	NB_MAX_SERVICE_CIDRS = 8, /* ranges of one network */
 };
 
 /* An IPv6 address, or an IPv4 address as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2). One type for both families. */
@@ -77,6 +80,7 @@ enum nb_conn_flags {
 	NB_CONN_NAT = 1 << 5,     /* packets are rewritten; else only tracked and passed */
 	NB_CONN_HAIRPIN = 1 << 6, /* client and backend are one pod */
 	NB_CONN_STEADY = 1 << 7,  /* only the lifetime can change by a packet without SYN, FIN, RST */
+	NB_CONN_UP = 1 << 8, /* with NB_CONN_VIA_HOST: given to the host whoever the frame is addressed to */
 };
 
 /*
@@ -99,8 +103,7 @@ struct nb_conn {
 	__u32 expires;    /* tick at which the entry is dead */
 	__u32 created;    /* tick of the first packet */
 	__u32 ring;       /* index in ring[]: the place that the connection occupies */
-	__u32 service;    /* index in epochs[], for NB_CONN_SERVICE */
-	__u32 epoch;      /* epochs[service] when the backend was last known to be eligible */
+	__u32 epoch;      /* nb_settings.epoch when the backend was last known to be one of its Service */
 	__u32 csum_addr;  /* difference that the rewrite makes to a one's complement sum: addresses */
 	__u32 csum_port;  /* the same: ports */
 	__u32 state;      /* enum nb_tcp_state; 0 for UDP. A word of its own: changed by compare and swap */
@@ -109,7 +112,10 @@ struct nb_conn {
 	__u32 ack;        /* TCP: its acknowledgement number (host order) */
 };
 
-/* What a destination address, port and protocol is known as: a frontend, a backend of one, or both. */
+/*
+ * What a destination address, port and protocol is known as: a frontend, a backend of one, or both. With port
+ * and protocol 0: the address itself, as one that frontends have.
+ */
 struct nb_frontend_key {
 	struct nb_addr addr;
 	__be16 port;
@@ -120,15 +126,18 @@ struct nb_frontend_key {
 enum nb_frontend_flags {
 	NB_FRONTEND_SERVICE = 1 << 0, /* a frontend: set .. digest are valid */
 	NB_FRONTEND_BACKEND = 1 << 1, /* a backend of some frontend: direct connections to it are tracked */
+	NB_FRONTEND_VIP = 1 << 2,     /* key with port and protocol 0: refs frontends have this address */
 };
 
 struct nb_frontend {
 	__u32 flags;    /* enum nb_frontend_flags */
 	__u32 set;      /* first half of the key of its backends in backends[] */
-	__u32 count;    /* number of backends: indices 0 .. count - 1 */
-	__u32 service;  /* index in epochs[]: one for each service port, shared by all its addresses */
+	__u32 count;    /* backends for new connections: indices 0 .. count - 1 */
+	__u32 known;    /* count, and behind them the backends that only keep the connections they have */
+	__u32 service;  /* number of the service port, the same for all its addresses: key of affinities[] */
 	__u32 affinity; /* seconds of ClientIP affinity, 0: none */
-	__u32 refs;     /* userspace only: in how many sets this backend stands */
+	__u32 epoch;    /* the value that nb_settings.epoch took by the last change of this frontend */
+	__u32 refs;     /* userspace only: in how many sets this backend stands; of a VIP: its frontends */
 	__u64 digest;   /* userspace only: of the set's content, so that a diff need not read it */
 };
 
@@ -143,6 +152,34 @@ struct nb_backend {
 	struct nb_addr addr;
 	__be16 port;
 	__u16 flags; /* 0 */
+};
+
+/* The backend that a client of a service port with ClientIP affinity has. */
+struct nb_affinity_key {
+	struct nb_addr client;
+	__u32 service;
+};
+
+struct nb_affinity {
+	struct nb_addr addr;
+	__be16 port;
+	__u16 pad;
+	__u32 expires; /* tick */
+};
+
+/* A fragmented datagram of which the first fragment, the one with the ports, went by. */
+struct nb_fragment_key {
+	struct nb_addr src;
+	struct nb_addr dst;
+	__u32 id;      /* as on the wire; of IPv4 16 bits */
+	__u32 ifindex; /* the port that it was seen at */
+	__u32 proto;
+};
+
+struct nb_fragment {
+	__be16 sport;
+	__be16 dport;
+	__u32 expires; /* tick */
 };
 
 /* Userspace only: which frontends a Service owns. index counts from 0 without gaps. */
@@ -180,11 +217,22 @@ struct nb_port {
 	__u64 owner; /* userspace only: hash of container id and interface name */
 };
 
+enum nb_endpoint_flags {
+	NB_ENDPOINT_ANSWERS = 1 << 0,  /* has translated connections as a backend */
+	NB_ENDPOINT_VIA_HOST = 1 << 1, /* has translated connections through the host as a client */
+};
+
 /* An address of a pod. Key: struct nb_addr. */
 struct nb_endpoint {
-	__u32 slot; /* in ports[] */
-	__u32 pad;
+	__u32 slot;             /* in ports[] */
+	__u32 flags;            /* enum nb_endpoint_flags; written by the programs */
 	struct nb_addr gateway; /* source that the pod sees for connections to itself; all zero: none */
+};
+
+/* addr & mask == value. IPv4 as ::ffff:a.b.c.d, with a mask of 96 bits more. */
+struct nb_prefix {
+	struct nb_addr value;
+	struct nb_addr mask;
 };
 
 /* What programs and userspace change at run time without a reload (pinned as "settings"). */
@@ -195,7 +243,13 @@ struct nb_settings {
 	__u32 bridge_ifindex;
 	__u32 next_set;     /* userspace only, under the lock: number of the next backend set */
 	__u32 next_service; /* userspace only: where to look for the next free service index */
-	__u32 pad;
+	__u32 epoch;        /* moves on with every change of services, after it: connections look anew */
+	__u32 max;          /* connections that the table may hold; 1 .. the size it was loaded with */
+	__u32 n_service_cidrs;
+	/* Each holds every VIP and service range of its family (0: IPv6, 1: IPv4): what lies outside is
+	 * neither. */
+	struct nb_prefix vips[2];
+	struct nb_prefix service_cidrs[NB_MAX_SERVICE_CIDRS];
 };
 
 /* Why a packet was dropped, and what else is counted. Names: nb_counter_name() in lib. */
@@ -208,18 +262,24 @@ enum nb_counter {
 	NB_COUNT_RECLAIMED,     /* expired connection taken out of the table */
 	NB_COUNT_PORT_CHANGED,  /* client port changed because of a clash */
 	NB_COUNT_REPAIRED,      /* half of a pair was missing and made anew */
+	NB_COUNT_FOUND,         /* reply tuple of a new connection was that of another one */
+	NB_COUNT_RELATED,       /* ICMP error about a translated connection, translated */
 	NB_DROP_FIRST,
 	NB_DROP_TABLE_FULL = NB_DROP_FIRST,
-	NB_DROP_NO_BACKEND,
+	NB_DROP_NO_BACKEND,   /* rejected: Service without backend */
+	NB_DROP_NO_SERVICE,   /* rejected: address of a Service, but none of its ports */
+	NB_DROP_NO_VIP,       /* address of a service range that no Service has */
+	NB_DROP_BACKEND_GONE, /* rejected: the connection's backend is gone */
 	NB_DROP_NO_PORT,      /* no free source port for a clash */
 	NB_DROP_NOT_ITS_PORT, /* answer of a connection from another port than its backend's */
 	NB_DROP_INVALID,      /* TCP flags that cannot start a connection, to a frontend */
-	NB_DROP_FRAGMENT,     /* fragment of a datagram to or from a frontend that cannot be translated */
-	NB_DROP_ISOLATED,     /* both ports have the bridge port flag isolated */
-	NB_DROP_GONE,         /* the receiver's port is gone */
-	NB_DROP_NO_GATEWAY,   /* connection to itself, and no address of the bridge to show as its source */
-	NB_DROP_WRITE,        /* headers could not be made writable */
-	NB_DROP_REDIRECT,     /* ICMP redirect about a translated connection */
+	NB_DROP_FRAGMENT, /* later fragment of a datagram to or from a frontend that came before its first */
+	NB_DROP_UNPARSED, /* to a VIP, with headers that cannot be read */
+	NB_DROP_ISOLATED, /* both ports have the bridge port flag isolated */
+	NB_DROP_GONE,     /* the receiver's port is gone */
+	NB_DROP_NO_GATEWAY, /* connection to itself, and no address of the bridge to show as its source */
+	NB_DROP_WRITE,      /* headers could not be made writable */
+	NB_DROP_REDIRECT,   /* ICMP redirect about a translated connection */
 	NB_COUNTERS,
 };
 
@@ -231,10 +291,13 @@ struct nb_runtime {
 #ifndef __cplusplus
 _Static_assert(sizeof(struct nb_addr) == 16, "nb_addr");
 _Static_assert(sizeof(struct nb_tuple) == 40, "nb_tuple");
-_Static_assert(sizeof(struct nb_conn) == 92, "nb_conn");
+_Static_assert(sizeof(struct nb_conn) == 88, "nb_conn");
 _Static_assert(sizeof(struct nb_frontend_key) == 20, "nb_frontend_key");
-_Static_assert(sizeof(struct nb_frontend) == 32, "nb_frontend");
+_Static_assert(sizeof(struct nb_frontend) == 40, "nb_frontend");
 _Static_assert(sizeof(struct nb_backend) == 20, "nb_backend");
+_Static_assert(sizeof(struct nb_affinity_key) == 20, "nb_affinity_key");
+_Static_assert(sizeof(struct nb_affinity) == 24, "nb_affinity");
+_Static_assert(sizeof(struct nb_fragment_key) == 44, "nb_fragment_key");
 _Static_assert(sizeof(struct nb_service_key) == 132, "nb_service_key");
 _Static_assert(sizeof(struct nb_service_entry) == 88, "nb_service_entry");
 _Static_assert(sizeof(struct nb_port) == 24, "nb_port");

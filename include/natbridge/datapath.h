@@ -14,18 +14,20 @@
 #include <stdbool.h>
 
 enum nb_map {
-	NB_MAP_CONNTRACK, /* struct nb_tuple -> struct nb_conn */
-	NB_MAP_RING,      /* __u32 -> struct nb_tuple: the client's tuple of each connection */
-	NB_MAP_FRONTENDS, /* struct nb_frontend_key -> struct nb_frontend */
-	NB_MAP_BACKENDS,  /* struct nb_backend_key -> struct nb_backend */
-	NB_MAP_EPOCHS,    /* __u32 service -> __u32 */
-	NB_MAP_SERVICES,  /* struct nb_service_key -> struct nb_service_entry; userspace only */
-	NB_MAP_ENDPOINTS, /* struct nb_addr -> struct nb_endpoint */
-	NB_MAP_PORTS,     /* __u32 slot -> struct nb_port */
-	NB_MAP_LINKS,     /* __u32 ifindex -> __u32 slot */
-	NB_MAP_COUNTERS,  /* enum nb_counter -> __u64, per CPU */
-	NB_MAP_SETTINGS,  /* __u32 0 -> struct nb_settings */
-	NB_MAP_RUNTIME,   /* __u32 0 -> struct nb_runtime */
+	NB_MAP_CONNTRACK,   /* struct nb_tuple -> struct nb_conn */
+	NB_MAP_RING,        /* __u32 -> struct nb_tuple: the client's tuple of each connection */
+	NB_MAP_FRONTENDS,   /* struct nb_frontend_key -> struct nb_frontend */
+	NB_MAP_BACKENDS,    /* struct nb_backend_key -> struct nb_backend */
+	NB_MAP_SERVICE_IDS, /* __u32 service -> __u32, bit 0: taken; userspace only */
+	NB_MAP_AFFINITIES,  /* struct nb_affinity_key -> struct nb_affinity */
+	NB_MAP_FRAGMENTS,   /* struct nb_fragment_key -> struct nb_fragment */
+	NB_MAP_SERVICES,    /* struct nb_service_key -> struct nb_service_entry; userspace only */
+	NB_MAP_ENDPOINTS,   /* struct nb_addr -> struct nb_endpoint */
+	NB_MAP_PORTS,       /* __u32 slot -> struct nb_port */
+	NB_MAP_LINKS,       /* __u32 ifindex -> __u32 slot */
+	NB_MAP_COUNTERS,    /* enum nb_counter -> __u64, per CPU */
+	NB_MAP_SETTINGS,    /* __u32 0 -> struct nb_settings */
+	NB_MAP_RUNTIME,     /* __u32 0 -> struct nb_runtime */
 	NB_MAPS,
 };
 

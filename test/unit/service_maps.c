@@ -98,7 +98,7 @@ bool test_maps_make(struct nb_datapath *dp, const struct nb_test_sizes *sizes)
 		  sizeof(struct nb_backend), sizes->backends },
 		{ NB_MAP_SERVICES, BPF_MAP_TYPE_HASH, sizeof(struct nb_service_key),
 		  sizeof(struct nb_service_entry), sizes->services },
-		{ NB_MAP_EPOCHS, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u32), NB_MAX_SERVICES },
+		{ NB_MAP_SERVICE_IDS, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u32), NB_MAX_SERVICES },
 		{ NB_MAP_SETTINGS, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(struct nb_settings), 1 },
 	};
 
@@ -335,6 +335,6 @@ __u32 test_epoch(const struct nb_datapath *dp, __u32 service)
 {
 	__u32 epoch;
 
-	assert_int_equal(bpf_map_lookup_elem(dp->map_fd[NB_MAP_EPOCHS], &service, &epoch), 0);
+	assert_int_equal(bpf_map_lookup_elem(dp->map_fd[NB_MAP_SERVICE_IDS], &service, &epoch), 0);
 	return epoch;
 }
