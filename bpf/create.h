@@ -7,9 +7,9 @@
  * entry goes in first, both only where there is none yet; who loses a race takes over what the winner wrote.
  */
 
+#include "affinity.h"
 #include "nat.h"
 #include "ring.h"
-#include "service.h"
 
 enum {
 	NB_PORT_TRIES = 128, /* random source ports tried on a clash (as nf_nat_l4proto_unique_tuple()) */
@@ -88,6 +88,16 @@ static __always_inline bool nb_source_port_find(const struct nb_pkt *pkt, struct
 	return true;
 }
 
+/* Notes once what fragment.h must know about the connections of a pod. */
+static __always_inline void nb_endpoint_mark(const struct nb_addr *addr, __u32 flag)
+{
+	struct nb_addr key = *addr;
+	struct nb_endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &key);
+
+	if (endpoint && !(endpoint->flags & flag))
+		__sync_fetch_and_or(&endpoint->flags, flag);
+}
+
 /* The backend's port, if it is a pod of this bridge, and what follows from that for the way of the packets.
  */
 static __always_inline int nb_route(const struct nb_pkt *pkt, struct nb_scratch *s)
@@ -105,8 +115,11 @@ static __always_inline int nb_route(const struct nb_pkt *pkt, struct nb_scratch 
 		backend = nb_port_of_slot(endpoint->slot);
 	if (!backend || !backend->ifindex) {
 		s->fwd.flags |= NB_CONN_VIA_HOST;
+		nb_endpoint_mark(&pkt->tuple.src, NB_ENDPOINT_VIA_HOST);
 		return NB_CONTINUE;
 	}
+	if (!(endpoint->flags & NB_ENDPOINT_ANSWERS))
+		__sync_fetch_and_or(&endpoint->flags, NB_ENDPOINT_ANSWERS);
 	s->rev.in_ifindex = backend->ifindex;
 	s->fwd.out_slot = endpoint->slot;
 	s->fwd.out_gen = backend->gen;
@@ -121,9 +134,11 @@ static __always_inline int nb_route(const struct nb_pkt *pkt, struct nb_scratch 
 	if (client->flags & backend->flags & NB_PORT_ISOLATED)
 		return nb_drop(NB_DROP_ISOLATED);
 	if (!nb_settings.fast_path || (client->flags | backend->flags) & NB_PORT_NO_FAST_PATH) {
-		s->fwd.flags |= NB_CONN_VIA_HOST;
+		/* Both directions go by the host, which would take one alone for invalid. */
+		s->fwd.flags |= NB_CONN_VIA_HOST | NB_CONN_UP;
 		s->fwd.out_slot = NB_SLOT_HOST;
 		s->fwd.out_gen = 0;
+		nb_endpoint_mark(&pkt->tuple.src, NB_ENDPOINT_VIA_HOST);
 	}
 	return NB_CONTINUE;
 }
@@ -194,7 +209,10 @@ static __always_inline int nb_insert(const struct nb_pkt *pkt, struct nb_scratch
 		whose = nb_reply_look(&s->rev_key, &pkt->tuple, pkt->now, false);
 		if (whose == NB_REPLY_MINE)
 			return nb_insert_client(pkt, s, false);
-		if (whose == NB_REPLY_TAKEN && !nb_source_port_find(pkt, s)) {
+		if (whose != NB_REPLY_TAKEN)
+			continue;
+		nb_count(NB_COUNT_FOUND);
+		if (!nb_source_port_find(pkt, s)) {
 			why = NB_DROP_NO_PORT;
 			break;
 		}
@@ -208,8 +226,8 @@ static __always_inline bool nb_may_begin(const struct nb_pkt *pkt)
 {
 	enum nb_tcp_kind kind = nb_tcp_kind(pkt->tcp_flags);
 
-	return pkt->tuple.proto != IPPROTO_TCP || kind == NB_KIND_ACK ||
-	       (kind == NB_KIND_SYN && !(pkt->tcp_flags & NB_FIN));
+	return pkt->tuple.proto != IPPROTO_TCP ||
+	       ((kind == NB_KIND_ACK || kind == NB_KIND_SYN) && nb_tcp_flags_valid(pkt->tcp_flags));
 }
 
 /* The client's entry as the first packet leaves it; direct to its destination as yet. */
@@ -237,14 +255,17 @@ static __always_inline int nb_choose(const struct nb_pkt *pkt, const struct nb_f
 	struct nb_backend backend;
 	int rc;
 
+	s->fwd.epoch = nb_settings.epoch; /* read before the set: a change in between is noticed */
 	/* Taken up in its middle: whatever entry it had, the tuple's own backend is the likeliest. */
 	again = again && s->fwd.state != NB_TCP_ESTABLISHED;
 	rc = nb_backend_choose(&pkt->tuple, frontend, again, &backend);
 	if (rc != NB_CONTINUE)
 		return rc;
+	if (frontend->affinity)
+		nb_affinity(pkt, frontend, &backend);
 	s->fwd.dst = backend.addr;
 	s->fwd.dport = backend.port;
-	s->fwd.flags = NB_CONN_SERVICE | NB_CONN_NAT;
+	s->fwd.flags = NB_CONN_SERVICE | NB_CONN_NAT | NB_CONN_UP;
 	return NB_CONTINUE;
 }
 
@@ -262,13 +283,13 @@ __noinline int nb_create(const struct nb_pkt *pkt, bool again)
 
 	if (!pkt || !s)
 		return NB_PASS;
+	if (pkt->later) /* its first fragment began nothing */
+		return nb_is_vip(&pkt->tuple.dst) ? nb_drop(NB_DROP_FRAGMENT) : NB_PASS;
 	frontend = nb_frontend_find(&pkt->tuple);
 	if (!frontend)
-		return NB_PASS;
+		return nb_no_frontend(&pkt->tuple);
 	if (!nb_may_begin(pkt))
 		return frontend->flags & NB_FRONTEND_SERVICE ? nb_drop(NB_DROP_INVALID) : NB_PASS;
-	if (pkt->fragment)
-		return frontend->flags & NB_FRONTEND_SERVICE ? nb_drop(NB_DROP_FRAGMENT) : NB_PASS;
 	nb_begin(pkt, s);
 	if (frontend->flags & NB_FRONTEND_SERVICE)
 		rc = nb_choose(pkt, frontend, again, s);

@@ -22,8 +22,21 @@ static __always_inline int nb_to_host(struct __sk_buff *skb)
 }
 
 /*
- * Straight into the pod behind a port of this bridge. The sender's MAC stays, as on a switched frame; a pod
- * that reaches itself sees the bridge's. Neither mark nor priority may follow the packet into the pod.
+ * Into the pod's end of a port, past the bridge. Neither mark nor priority may follow the packet there. The
+ * port may be the one that the packet came from.
+ */
+static __always_inline int nb_to_peer(struct __sk_buff *skb, __u32 ifindex)
+{
+	skb->mark = 0;
+	skb->priority = 0;
+	if (!nb_peer_sets_host)
+		bpf_skb_change_type(skb, 0 /* PACKET_HOST, linux/if_packet.h */);
+	return bpf_redirect_peer(ifindex, 0);
+}
+
+/*
+ * To the pod behind a port of this bridge. The sender's MAC stays, as on a switched frame; a pod that reaches
+ * itself sees the bridge's.
  */
 static __always_inline int nb_to_port(struct __sk_buff *skb, const struct nb_port *port, bool hairpin)
 {
@@ -34,11 +47,24 @@ static __always_inline int nb_to_port(struct __sk_buff *skb, const struct nb_por
 	__builtin_memcpy(eth->h_dest, port->mac, ETH_ALEN);
 	if (hairpin)
 		__builtin_memcpy(eth->h_source, (const void *)nb_settings.bridge_mac, ETH_ALEN);
-	skb->mark = 0;
-	skb->priority = 0;
-	if (!nb_peer_sets_host)
-		bpf_skb_change_type(skb, 0 /* PACKET_HOST, linux/if_packet.h */);
-	return bpf_redirect_peer(port->ifindex, 0);
+	return nb_to_peer(skb, port->ifindex);
+}
+
+/* Whether packets of this entry are given to the host as they are: the client's port translates them. */
+static __always_inline bool nb_conn_unfinished(const struct nb_conn *conn)
+{
+	return (conn->flags & (NB_CONN_VIA_HOST | NB_CONN_REPLY)) == (NB_CONN_VIA_HOST | NB_CONN_REPLY);
+}
+
+/* A translated packet goes where its entry says. */
+static __always_inline int nb_deliver(struct __sk_buff *skb, const struct nb_conn *conn,
+				      const struct nb_port *out)
+{
+	if (!(conn->flags & NB_CONN_VIA_HOST))
+		return nb_to_port(skb, out, conn->flags & NB_CONN_HAIRPIN);
+	/* A direct connection to elsewhere goes where the pod itself sends it: only its source port is
+	 * another. */
+	return conn->flags & NB_CONN_UP ? nb_to_host(skb) : NB_PASS;
 }
 
 #endif

@@ -81,12 +81,14 @@ static __always_inline bool nb_fix_l4_csum(struct __sk_buff *skb, const struct n
 	return !bpf_l4_csum_replace(skb, off, 0, conn->csum_addr, flags | BPF_F_PSEUDO_HDR);
 }
 
-/* Headers are either written whole or the packet is dropped. */
+/* Headers are either written whole or the packet is dropped. Of a later fragment the addresses are all there
+ * is. */
 static __always_inline int nb_translate(struct __sk_buff *skb, const struct nb_pkt *pkt,
 					const struct nb_conn *conn)
 {
-	if (nb_write_addrs(skb, pkt, conn) && nb_write_ports(skb, pkt, conn) &&
-	    nb_fix_l4_csum(skb, pkt, conn))
+	if (!nb_write_addrs(skb, pkt, conn))
+		return nb_drop(NB_DROP_WRITE);
+	if (pkt->later || (nb_write_ports(skb, pkt, conn) && nb_fix_l4_csum(skb, pkt, conn)))
 		return NB_CONTINUE;
 	return nb_drop(NB_DROP_WRITE);
 }

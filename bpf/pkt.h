@@ -23,19 +23,25 @@
 enum {
 	NB_L3_OFF = ETH_HLEN,
 	NB_OFF_MAX =
-		NB_L3_OFF + 60 + 8 + 60, /* a header quoted by an ICMP error, both with all IPv4 options */
-	NB_IP_MF = 0x2000,               /* more fragments; RFC 791 */
+		0xff -
+		20, /* of anything that is read: a header quoted by an ICMP error, both with all options */
+	NB_IP_MF = 0x2000, /* more fragments; RFC 791 */
 	NB_IP_OFFSET = 0x1fff,
 	NB_TCP_FLAGS_OFF = 13, /* in the TCP header (RFC 9293, 3.1) */
 	NB_FIN = 0x01,
 	NB_SYN = 0x02,
 	NB_RST = 0x04,
 	NB_ACK = 0x10,
+	NB_URG = 0x20,
 };
 
 struct nb_pkt {
-	struct nb_tuple tuple; /* as it stands in the packet */
+	struct nb_tuple tuple; /* as it stands in the packet; of an ICMP error see related.h */
 	__u32 l4_off;
+	__u32 end;     /* offset at which the IP packet ends; the frame may be longer (padding) */
+	__u32 frag_id; /* as on the wire */
+	__u32 quote;   /* ICMP error: offset of the quoted packet, else 0 */
+	__u32 quote_l4;
 	__u32 now;     /* tick */
 	__u32 ifindex; /* of the pod's port */
 	__u32 seq;     /* TCP, host order: of the first byte */
@@ -43,7 +49,8 @@ struct nb_pkt {
 	__u32 ack;     /* TCP */
 	__u8 tcp_flags;
 	bool is_v4;
-	bool fragment; /* of a datagram; only a first fragment has ports */
+	bool fragment; /* of a datagram */
+	bool later;    /* a fragment but the first: no header of TCP or UDP is in it */
 };
 
 /*
@@ -77,36 +84,52 @@ static __always_inline void *nb_bytes(struct __sk_buff *skb, __u32 off, __u32 le
 	return at + len <= (void *)(long)skb->data_end ? at : NULL;
 }
 
-/* Takes ports, and of TCP what the state machine needs, from the header at pkt->l4_off. */
+/* Takes ports, and of TCP what the state machine needs, from the header at pkt->l4_off. NB_BAD: there is
+ * none. */
 static __always_inline int nb_parse_l4(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
 	if (pkt->tuple.proto == IPPROTO_TCP) {
 		struct tcphdr *tcp = nb_bytes(skb, pkt->l4_off, sizeof(*tcp));
 
-		if (!tcp)
-			return NB_PASS;
+		if (!tcp || tcp->doff < 5 || pkt->l4_off + 4 * tcp->doff > pkt->end)
+			return NB_BAD;
 		pkt->tuple.sport = tcp->source;
 		pkt->tuple.dport = tcp->dest;
 		pkt->tcp_flags = ((__u8 *)tcp)[NB_TCP_FLAGS_OFF];
 		pkt->seq = bpf_ntohl(tcp->seq);
 		pkt->ack = bpf_ntohl(tcp->ack_seq);
-		pkt->seq_end = pkt->seq + (skb->len - pkt->l4_off - 4 * tcp->doff) + tcp->syn + tcp->fin;
+		pkt->seq_end = pkt->seq + (pkt->end - pkt->l4_off - 4 * tcp->doff) + tcp->syn + tcp->fin;
 	} else {
 		struct udphdr *udp = nb_bytes(skb, pkt->l4_off, sizeof(*udp));
+		__u32 len;
 
 		if (!udp)
-			return NB_PASS;
+			return NB_BAD;
+		len = bpf_ntohs(udp->len);
+		/* Of a fragmented datagram the length is that of the whole. */
+		if (len < sizeof(*udp) || (!pkt->fragment && pkt->l4_off + len > pkt->end))
+			return NB_BAD;
 		pkt->tuple.sport = udp->source;
 		pkt->tuple.dport = udp->dest;
 	}
 	return NB_CONTINUE;
 }
 
+/*
+ * Where the IP packet ends. len is the length that its header gives, 0 if it is too large for the field
+ * (GSO); it may not be more than what there is.
+ */
+static __always_inline bool nb_set_end(struct __sk_buff *skb, struct nb_pkt *pkt, __u32 len)
+{
+	pkt->end = len ? NB_L3_OFF + len : skb->len;
+	return pkt->end <= skb->len;
+}
+
 static __always_inline int nb_parse_v4(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
 	struct iphdr *ip = nb_bytes(skb, NB_L3_OFF, sizeof(*ip));
 
-	if (!ip || ip->version != 4 || ip->ihl < 5)
+	if (!ip || ip->version != 4 || ip->ihl < 5 || !nb_set_end(skb, pkt, bpf_ntohs(ip->tot_len)))
 		return NB_PASS;
 	pkt->is_v4 = true;
 	pkt->tuple.proto = ip->protocol;
@@ -116,43 +139,20 @@ static __always_inline int nb_parse_v4(struct __sk_buff *skb, struct nb_pkt *pkt
 	pkt->l4_off = NB_L3_OFF + 4 * ip->ihl;
 	if (ip->frag_off & bpf_htons(NB_IP_MF | NB_IP_OFFSET)) {
 		pkt->fragment = true;
-		if (ip->frag_off & bpf_htons(NB_IP_OFFSET))
-			return NB_PASS;
+		pkt->later = ip->frag_off & bpf_htons(NB_IP_OFFSET);
+		pkt->frag_id = ip->id;
 	}
 	return NB_CONTINUE;
-}
-
-static __always_inline int nb_parse_v6(struct __sk_buff *skb, struct nb_pkt *pkt)
-{
-	struct ipv6hdr *ip = nb_bytes(skb, NB_L3_OFF, sizeof(*ip));
-
-	if (!ip || ip->version != 6)
-		return NB_PASS;
-	pkt->tuple.proto = ip->nexthdr;
-	__builtin_memcpy(&pkt->tuple.src, &ip->saddr, sizeof(struct nb_addr));
-	__builtin_memcpy(&pkt->tuple.dst, &ip->daddr, sizeof(struct nb_addr));
-	pkt->l4_off = NB_L3_OFF + sizeof(*ip);
-	return NB_CONTINUE;
-}
-
-/*
- * Fills *pkt (zeroed by the caller) from an untagged IPv4 or IPv6 frame. NB_CONTINUE: addresses, protocol and
- * l4_off are known. NB_PASS: not for us, among it everything with a VLAN tag, and fragments but the first.
- */
-static __always_inline int nb_parse_l3(struct __sk_buff *skb, struct nb_pkt *pkt)
-{
-	if (skb->vlan_present)
-		return NB_PASS;
-	if (skb->protocol == bpf_htons(ETH_P_IP))
-		return nb_parse_v4(skb, pkt);
-	if (skb->protocol == bpf_htons(ETH_P_IPV6))
-		return nb_parse_v6(skb, pkt);
-	return NB_PASS;
 }
 
 static __always_inline bool nb_is_tracked_proto(__u8 proto)
 {
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
+}
+
+static __always_inline bool nb_is_icmp(const struct nb_pkt *pkt)
+{
+	return pkt->tuple.proto == (pkt->is_v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
 }
 
 /* The tuple that the answer to a packet with this tuple has. */

@@ -17,6 +17,105 @@ static __always_inline struct nb_frontend *nb_frontend_find(const struct nb_tupl
 	return bpf_map_lookup_elem(&frontends, &key);
 }
 
+static __always_inline bool nb_in_prefix(const volatile struct nb_prefix *prefix, const struct nb_addr *addr)
+{
+	return (addr->w[3] & prefix->mask.w[3]) == prefix->value.w[3] &&
+	       (addr->w[2] & prefix->mask.w[2]) == prefix->value.w[2] &&
+	       (addr->w[1] & prefix->mask.w[1]) == prefix->value.w[1] &&
+	       (addr->w[0] & prefix->mask.w[0]) == prefix->value.w[0];
+}
+
+/* Whether an address may be a VIP or lie in a service range: most are told apart without a lookup. */
+static __always_inline bool nb_may_be_vip(const struct nb_addr *addr)
+{
+	bool is_v4 = !(addr->w[0] | addr->w[1]) && addr->w[2] == bpf_htonl(0xffff);
+
+	return nb_in_prefix(is_v4 ? &nb_settings.vips[1] : &nb_settings.vips[0], addr);
+}
+
+/* Whether some frontend has this address. */
+static __always_inline bool nb_is_vip(const struct nb_addr *addr)
+{
+	struct nb_frontend_key key = { .addr = *addr };
+
+	return nb_may_be_vip(addr) && bpf_map_lookup_elem(&frontends, &key);
+}
+
+struct nb_range_search {
+	const struct nb_addr *addr;
+	bool found;
+};
+
+static long nb_range_try(__u64 i, struct nb_range_search *search)
+{
+	if (i >= NB_MAX_SERVICE_CIDRS || i >= nb_settings.n_service_cidrs)
+		return 1;
+	search->found = nb_in_prefix(&nb_settings.service_cidrs[i], search->addr);
+	return search->found;
+}
+
+/* The destination is no frontend. An address of a Service or of a service range leads nowhere but there. */
+__noinline int nb_no_frontend(const struct nb_tuple *tuple)
+{
+	struct nb_range_search search = {};
+	struct nb_addr addr;
+
+	if (!tuple)
+		return NB_PASS;
+	addr = tuple->dst;
+	if (!nb_may_be_vip(&addr))
+		return NB_PASS;
+	if (nb_is_vip(&addr))
+		return nb_drop(NB_DROP_NO_SERVICE);
+	search.addr = &addr;
+	bpf_loop(NB_MAX_SERVICE_CIDRS, nb_range_try, &search, 0);
+	return search.found ? nb_drop(NB_DROP_NO_VIP) : NB_PASS;
+}
+
+struct nb_member_search {
+	struct nb_backend_key key; /* first member looked at */
+	const struct nb_addr *addr;
+	__be16 port;
+	bool found;
+	bool gone; /* the set was replaced meanwhile */
+};
+
+static long nb_member_try(__u64 i __attribute__((unused)), struct nb_member_search *search)
+{
+	struct nb_backend *backend = bpf_map_lookup_elem(&backends, &search->key);
+
+	search->key.index++;
+	search->gone = !backend;
+	search->found =
+		backend && backend->port == search->port && nb_addr_same(&backend->addr, search->addr);
+	return search->found || search->gone;
+}
+
+/*
+ * Whether an address and port is among the first n backends (count: for new connections, known: for those
+ * that there are) of the frontend of this tuple. A set that was replaced between the two reads is gone: the
+ * frontend is read again.
+ */
+static __always_inline bool nb_backend_of(const struct nb_tuple *tuple, bool known,
+					  const struct nb_addr *addr, __be16 port)
+{
+	struct nb_member_search search = { .addr = addr, .port = port };
+
+	for (int i = 0; i < 3; i++) {
+		struct nb_frontend *frontend = nb_frontend_find(tuple);
+
+		if (!frontend || !(frontend->flags & NB_FRONTEND_SERVICE))
+			return false;
+		search.key.set = frontend->set;
+		search.key.index = 0;
+		search.gone = false;
+		bpf_loop(known ? frontend->known : frontend->count, nb_member_try, &search, 0);
+		if (!search.gone)
+			break;
+	}
+	return search.found;
+}
+
 /* Spreads tuples evenly over 32 bits (the finalizer of MurmurHash3 after a multiplicative mix). */
 static __always_inline __u32 nb_tuple_hash(const struct nb_tuple *tuple)
 {
@@ -33,8 +132,7 @@ static __always_inline __u32 nb_tuple_hash(const struct nb_tuple *tuple)
 /*
  * Chooses a backend for the first packet of a connection. The choice is even over tuples and depends on the
  * tuple alone, so that a connection whose entry was lost is taken up with the backend that it had; a tuple
- * that is used once more (again) gets one at random. A set that was replaced between the two reads is gone:
- * the frontend is read again.
+ * that is used once more (again) gets one at random.
  */
 static __always_inline int nb_backend_choose(const struct nb_tuple *tuple, const struct nb_frontend *frontend,
 					     bool again, struct nb_backend *out)

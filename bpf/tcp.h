@@ -91,10 +91,20 @@ static __always_inline bool nb_tcp_closing(__u32 state)
 	return state >= NB_TCP_FIN_WAIT && state <= NB_TCP_CLOSE;
 }
 
-/* A segment with one of these can change the state of an established connection. */
+/* Only a segment with ACK alone of these leaves the state of an established connection as it is. */
 static __always_inline bool nb_tcp_special(const struct nb_pkt *pkt)
 {
-	return pkt->tcp_flags & (NB_SYN | NB_FIN | NB_RST);
+	return (pkt->tcp_flags & (NB_SYN | NB_FIN | NB_RST | NB_ACK)) != NB_ACK;
+}
+
+/* Whether flags can stand together (tcp_valid_flags[] of the kernel; PSH, ECE and CWR do not count). */
+static __always_inline bool nb_tcp_flags_valid(__u8 flags)
+{
+	const __u64 valid = 1ULL << NB_SYN | 1ULL << (NB_SYN | NB_URG) | 1ULL << (NB_SYN | NB_ACK) |
+			    1ULL << NB_RST | 1ULL << (NB_RST | NB_ACK) | 1ULL << (NB_FIN | NB_ACK) |
+			    1ULL << (NB_FIN | NB_ACK | NB_URG) | 1ULL << NB_ACK | 1ULL << (NB_ACK | NB_URG);
+
+	return valid >> (flags & (NB_SYN | NB_FIN | NB_RST | NB_ACK | NB_URG)) & 1;
 }
 
 /* Keeps what a reset and a lifetime are judged by later: the newest segment of this direction, in whatever

@@ -173,13 +173,15 @@ struct nb_fragment_key {
 	struct nb_addr dst;
 	__u32 id;      /* as on the wire; of IPv4 16 bits */
 	__u32 ifindex; /* the port that it was seen at */
-	__u32 proto;
+	__u32 proto;   /* 0 for IPv6, whose ids do not depend on it */
 };
 
 struct nb_fragment {
 	__be16 sport;
 	__be16 dport;
 	__u32 expires; /* tick */
+	__u8 proto;
+	__u8 pad[3];
 };
 
 /* Userspace only: which frontends a Service owns. index counts from 0 without gaps. */

@@ -22,7 +22,9 @@ int main(void)
 	failed += suite_untouched();
 	failed += suite_table();
 	failed += suite_via_host();
-	failed += suite_redirect();
+	failed += suite_related();
+	failed += suite_fragment();
+	failed += suite_reject();
 	failed += suite_late();
 	return failed ? 1 : 0;
 }

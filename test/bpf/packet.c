@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,40 +68,91 @@ static uint32_t pseudo_sum(const struct packet *packet, size_t l4_len)
 	return sum(0, pseudo, sizeof(pseudo));
 }
 
+static uint8_t *put_udp(uint8_t *at, const struct packet *packet, size_t data, uint8_t **check)
+{
+	at = put16(put16(at, packet->sport), packet->dport);
+	at = put16(at, 8 + data);
+	*check = at;
+	return put16(at, 0);
+}
+
+static uint8_t *put_tcp(uint8_t *at, const struct packet *packet, uint8_t **check)
+{
+	at = put16(put16(at, packet->sport), packet->dport);
+	at = put32(put32(at, packet->seq), packet->ack);
+	at = put16(at, 5 << 12 | packet->tcp_flags);
+	at = put16(at, packet->tcp_flags & RST ? 0 : 0x2000);
+	*check = at;
+	return put32(at, 0);
+}
+
+static uint8_t *put_icmp(uint8_t *at, const struct packet *packet, uint8_t **check)
+{
+	size_t header = packet->icmp_header ? packet->icmp_header : 8, quoted;
+	uint8_t frame[FRAME_MAX], *start = at;
+
+	memset(at, 0, header);
+	at[0] = packet->icmp_type;
+	at[1] = packet->icmp_code;
+	*check = at + 2;
+	at += header;
+	if (!packet->quoted)
+		return at;
+	quoted = packet_build(packet->quoted, frame) - ETH_HLEN;
+	if (is_v6(packet) && packet->icmp_type == 137) {
+		start[40] = 4; /* redirected header option, RFC 4861, 4.6.3 */
+		start[41] = (8 + 40 + 8) / 8;
+	}
+	if (packet->quoted_len <= quoted &&
+	    (is_v6(packet) ? 40 : 20) + (packet->quoted_len ?: 8) < (int)quoted)
+		quoted = (is_v6(packet) ? 40 : 20) + (packet->quoted_len ?: 8);
+	return put(at, frame + ETH_HLEN, quoted);
+}
+
 static uint8_t *put_l4(uint8_t *at, const struct packet *packet)
 {
 	size_t data = packet->payload ? strlen(packet->payload) : 0;
+	bool icmp = proto_of(packet) == IPPROTO_ICMP || proto_of(packet) == IPPROTO_ICMPV6;
 	uint8_t *start = at, *check;
 	uint16_t value;
 
 	if (packet->frag & 0x1fff)
 		return put(at, packet->payload, data);
-	at = put16(put16(at, packet->sport), packet->dport);
-	if (proto_of(packet) == IPPROTO_UDP) {
-		at = put16(at, 8 + data);
-		check = at;
-		at = put16(at, 0);
-	} else {
-		at = put32(put32(at, packet->seq), packet->ack);
-		at = put16(at, 5 << 12 | packet->tcp_flags);
-		at = put16(at, 0x2000);
-		check = at;
-		at = put32(at, 0);
-	}
+	if (icmp)
+		at = put_icmp(at, packet, &check);
+	else if (proto_of(packet) == IPPROTO_UDP)
+		at = put_udp(at, packet, data, &check);
+	else
+		at = put_tcp(at, packet, &check);
 	at = put(at, packet->payload ? packet->payload : "", data);
 	if (packet->no_csum)
 		return at;
-	value = ~sum(pseudo_sum(packet, at - start), start, at - start);
+	value = ~sum(icmp && !is_v6(packet) ? 0 : pseudo_sum(packet, at - start), start, at - start);
 	if (!value && proto_of(packet) == IPPROTO_UDP)
 		value = 0xffff;
 	put16(check, value + (packet->bad_csum ? 1 : 0));
 	return at;
 }
 
+/* Everything behind the IP header, or the part of it that this fragment has; *more: it is not the last. */
+static uint8_t *put_slice(uint8_t *at, const struct packet *packet, bool *more)
+{
+	uint8_t whole[FRAME_MAX];
+	size_t len;
+
+	*more = false;
+	if (!packet->slice_len)
+		return put_l4(at, packet);
+	len = put_l4(whole, packet) - whole;
+	*more = packet->slice_from + packet->slice_len < (int)len;
+	return put(at, whole + packet->slice_from, *more ? packet->slice_len : len - packet->slice_from);
+}
+
 static uint8_t *put_v4(uint8_t *at, const struct packet *packet)
 {
 	uint8_t *start = at;
 	size_t header = 20 + 4 * packet->ip_options;
+	bool more;
 
 	*at++ = 0x40 | header / 4;
 	*at++ = packet->tos;
@@ -111,23 +163,47 @@ static uint8_t *put_v4(uint8_t *at, const struct packet *packet)
 	inet_pton(AF_INET, packet->src, at);
 	inet_pton(AF_INET, packet->dst, at + 4);
 	memset(at + 8, 1 /* NOP, RFC 791 */, 4 * packet->ip_options);
-	at = put_l4(start + header, packet);
+	at = put_slice(start + header, packet, &more);
+	if (packet->slice_len)
+		put16(start + 6, packet->slice_from / 8 | (more ? 0x2000 : 0));
 	put16(start + 2, at - start);
 	put16(start + 10, ~sum(0, start, header));
 	return at;
 }
 
+/* Destination options headers, each with padding alone (RFC 8200, 4.6), and a fragment header. */
+static uint8_t *put_extensions(uint8_t *at, const struct packet *packet)
+{
+	static const uint8_t padding[] = { 1, 4, 0, 0, 0, 0 };
+	uint8_t after = packet->slice_len ? IPPROTO_FRAGMENT : proto_of(packet);
+
+	for (int i = 0; i < packet->ip_options; i++) {
+		*at++ = i + 1 < packet->ip_options ? IPPROTO_DSTOPTS : after;
+		*at++ = 0;
+		at = put(at, padding, sizeof(padding));
+	}
+	return at;
+}
+
 static uint8_t *put_v6(uint8_t *at, const struct packet *packet)
 {
-	uint8_t *start = at;
+	uint8_t *start = at, *fragment;
+	bool more;
 
-	at = put32(at, 6U << 28 | packet->tos << 20 | packet->id);
+	at = put32(at, 6U << 28 | packet->tos << 20 | (packet->slice_len ? 0 : packet->id));
 	at = put16(at, 0);
-	*at++ = proto_of(packet);
+	*at++ = packet->ip_options  ? IPPROTO_DSTOPTS
+		: packet->slice_len ? IPPROTO_FRAGMENT
+				    : proto_of(packet);
 	*at++ = packet->ttl ? packet->ttl : 64;
 	inet_pton(AF_INET6, packet->src, at);
 	inet_pton(AF_INET6, packet->dst, at + 16);
-	at = put_l4(start + 40, packet);
+	fragment = at = put_extensions(start + 40, packet);
+	at = put_slice(at + (packet->slice_len ? 8 : 0), packet, &more);
+	if (packet->slice_len) {
+		put16(fragment, proto_of(packet) << 8);
+		put32(put16(fragment + 2, packet->slice_from | more), packet->id);
+	}
 	put16(start + 4, at - start - 40);
 	return at;
 }

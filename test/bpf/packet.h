@@ -32,11 +32,19 @@ struct packet {
 	uint8_t ttl;         /* 0: 64 */
 	uint8_t tos;
 	uint16_t id;
-	uint16_t frag;      /* IPv4: flags and offset, host order */
-	uint8_t ip_options; /* IPv4: number of NOP words, 0 .. 10 */
+	uint16_t frag; /* IPv4: flags and offset, host order */
+	uint16_t slice_from,
+		slice_len;  /* the fragment with these bytes behind the IP header; 0: not a fragment */
+	uint8_t ip_options; /* IPv4: number of NOP words, 0 .. 10; IPv6: of destination options headers, 8
+			       bytes each */
 	bool no_csum;       /* UDP checksum 0 */
 	bool bad_csum;      /* the checksum of the protocol is one too much */
 	uint16_t vlan;      /* a 802.1Q tag in the frame */
+	/* An ICMP message (proto says so) of this type and code, with a header of 8 bytes, or of as many as
+	 * it says. */
+	uint8_t icmp_type, icmp_code, icmp_header;
+	const struct packet *quoted; /* behind the header: this packet without its link layer, */
+	uint16_t quoted_len;         /* as many bytes of it beyond its IP header; 0: 8 */
 };
 
 /* Length of the frame in frame[FRAME_MAX]. */

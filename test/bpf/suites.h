@@ -11,7 +11,9 @@ int suite_tcp(void);
 int suite_untouched(void);
 int suite_table(void);
 int suite_via_host(void);
-int suite_redirect(void);
+int suite_related(void);
+int suite_fragment(void);
+int suite_reject(void);
 int suite_late(void);
 
 /* A test with a datapath of its own. */

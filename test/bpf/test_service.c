@@ -221,25 +221,11 @@ static void test_off_bridge(void **state)
 	off_bridge(env, VIP6, pod_addr6[POD_A], "fd00:9::9");
 }
 
-/* A service without backends: dropped and counted, never sent on to the VIP. */
-static void test_no_backend(void **state)
-{
-	struct env *env = *state;
-	struct packet syn = {
-		.src = pod_addr4[POD_A], .dst = VIP4, .sport = 1, .dport = 80, .tcp_flags = SYN
-	};
-
-	env_service(env, "default/web", VIP4 ":80", IPPROTO_TCP, (const char *[]){ NULL });
-	assert_int_equal(env_run(env, FROM_POD, POD_A, &syn, NULL, NULL), TC_ACT_SHOT);
-	assert_int_equal(env_counter(env, NB_DROP_NO_BACKEND), 1);
-	assert_int_equal(env_conn_count(env), 0);
-}
-
 int suite_service(void)
 {
 	const struct CMUnitTest tests[] = {
 		ENV_TEST(test_both_ways), ENV_TEST(test_ports_are_apart), ENV_TEST(test_even_choice),
-		ENV_TEST(test_hairpin),   ENV_TEST(test_off_bridge),      ENV_TEST(test_no_backend),
+		ENV_TEST(test_hairpin),   ENV_TEST(test_off_bridge),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,24 +64,6 @@ static void test_untouched(void **state)
 	assert_int_equal(env_conn_count(env), 0);
 }
 
-/* The first fragment of a datagram to a frontend cannot be translated alone: dropped and counted. */
-static void test_first_fragment(void **state)
-{
-	struct env *env = *state;
-	struct packet first = { .src = "10.1.0.2",
-				.dst = VIP,
-				.sport = 1,
-				.dport = 53,
-				.proto = IPPROTO_UDP,
-				.frag = 0x2000,
-				.payload = "12345678" };
-
-	env_service(env, "default/dns", VIP ":53", IPPROTO_UDP, (const char *[]){ "10.1.0.3:53", NULL });
-	assert_int_equal(env_run(env, FROM_POD, POD_A, &first, NULL, NULL), TC_ACT_SHOT);
-	assert_int_equal(env_counter(env, NB_DROP_FRAGMENT), 1);
-	assert_int_equal(env_conn_count(env), 0);
-}
-
 /* A direct connection to a backend is tracked (B5), but its packets stay as they are. */
 static void test_direct(void **state)
 {
@@ -105,7 +87,6 @@ int suite_untouched(void)
 {
 	const struct CMUnitTest tests[] = {
 		ENV_TEST(test_untouched),
-		ENV_TEST(test_first_fragment),
 		ENV_TEST(test_direct),
 	};
 

@@ -208,7 +208,9 @@ static void test_port_replaced(void **state)
 	assert_true(nb_addr_parse(pod_addr4[POD_B], &spec.addrs[0].addr));
 	assert_int_equal(nb_endpoint_add(&env->dp, &spec, &err), 0);
 	syn.tcp_flags = FIN | ACK;
-	assert_int_equal(env_run(env, FROM_POD, POD_A, &syn, NULL, NULL), TC_ACT_SHOT);
+	assert_int_equal(env_run(env, FROM_POD, POD_A, &syn, NULL, NULL),
+			 TC_ACT_REDIRECT); /* a reset, to A */
+	assert_int_equal(env_counter(env, NB_DROP_BACKEND_GONE), 1);
 	assert_false(env_conn(env, &syn, &conn));
 	/* A new connection does. */
 	syn.tcp_flags = SYN;
