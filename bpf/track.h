@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#ifndef NATBRIDGE_BPF_TRACK_H
+#define NATBRIDGE_BPF_TRACK_H
+
+/* What a packet's own entry says about it, and what the packet does to the entry. */
+
+#include "removed.h"
+#include "repair.h"
+
+/* An entry was found, but its packets come from another port. */
+__noinline int nb_wrong_port(const struct nb_pkt *pkt, struct nb_conn *conn)
+{
+	struct nb_endpoint *sender;
+	struct nb_port *port;
+	struct nb_addr addr;
+	__u32 ifindex;
+
+	if (!pkt || !conn)
+		return NB_PASS;
+	ifindex = conn->in_ifindex;
+	if (ifindex && !bpf_map_lookup_elem(&links, &ifindex))
+		return NB_NEW; /* the port is gone: the address has a new owner, the entry is of no use */
+	/* The backend became a pod of this bridge after the connection began: it goes on through the host. */
+	addr = pkt->tuple.src;
+	sender = ifindex ? NULL : bpf_map_lookup_elem(&endpoints, &addr);
+	port = sender ? nb_port_of_slot(sender->slot) : NULL;
+	if (port && port->ifindex == pkt->ifindex && conn->flags & NB_CONN_REPLY) {
+		conn->in_ifindex = pkt->ifindex;
+		return NB_CONTINUE;
+	}
+	return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_NOT_ITS_PORT) : NB_PASS;
+}
+
+/* What can change the state of the connection, or must be written down. NB_NEW: it begins anew. */
+__noinline int nb_update(struct nb_pkt *pkt, struct nb_conn *conn)
+{
+	struct nb_tuple other_key;
+	struct nb_conn *other;
+	int rc;
+
+	if (!pkt || !conn)
+		return NB_PASS;
+	if (pkt->tuple.proto == IPPROTO_TCP && !nb_tcp_flags_valid(pkt->tcp_flags))
+		return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_INVALID) : NB_PASS;
+	nb_conn_other_key(conn, pkt->tuple.proto, &other_key);
+	other = bpf_map_lookup_elem(&conntrack, &other_key);
+	if (!other || !nb_conn_paired(other, &pkt->tuple))
+		return nb_repair(pkt, conn);
+	rc = nb_conn_step(pkt, conn, other);
+	if (rc == NB_NEW)
+		nb_conn_delete(&pkt->tuple, conn);
+	return rc;
+}
+
+static __always_inline int nb_track(struct nb_pkt *pkt, struct nb_conn *conn)
+{
+	int rc;
+
+	if (pkt->later)
+		return NB_CONTINUE;
+	if (!(conn->flags & NB_CONN_STEADY) || nb_conn_due(conn, pkt) ||
+	    (pkt->tuple.proto == IPPROTO_TCP && nb_tcp_special(pkt))) {
+		rc = nb_update(pkt, conn);
+		if (rc != NB_CONTINUE)
+			return rc;
+	}
+	if (pkt->tuple.proto == IPPROTO_TCP)
+		nb_tcp_note(pkt, conn);
+	return NB_CONTINUE;
+}
+
+/* Whether the entry that was found serves this packet; NB_NEW: it is of no use any more. */
+static __always_inline int nb_check(struct nb_pkt *pkt, struct nb_conn *conn, struct nb_port **out)
+{
+	int rc;
+
+	if (nb_conn_expired(conn, pkt->now))
+		return NB_NEW;
+	*out = nb_conn_receiver(conn, pkt->now);
+	if (!*out)
+		return nb_receiver_gone(pkt, conn);
+	if (conn->in_ifindex != pkt->ifindex) {
+		rc = nb_wrong_port(pkt, conn);
+		if (rc != NB_CONTINUE)
+			return rc;
+	}
+	if (conn->epoch != nb_settings.epoch &&
+	    (conn->flags & (NB_CONN_SERVICE | NB_CONN_REPLY)) == NB_CONN_SERVICE) {
+		rc = nb_conn_recheck(pkt, conn);
+		if (rc != NB_CONTINUE)
+			return rc;
+	}
+	return NB_CONTINUE;
+}
+
+#endif
