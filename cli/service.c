@@ -3,6 +3,7 @@
 #include <natbridge/bpffs.h>
 #include <natbridge/cleanup.h>
 #include <natbridge/kube.h>
+#include <natbridge/netlink.h>
 #include <natbridge/service.h>
 
 #include <errno.h>
@@ -73,6 +74,22 @@ static void print_note(const char *text, void *arg)
 	fprintf(stderr, "natbridgectl: note: %s\n", text);
 }
 
+static void note_local(const struct nb_service *service)
+{
+	char addr[NB_ADDR_STRLEN];
+
+	fprintf(stderr, "natbridgectl: note: Service %s: %s is an address of this host and is left alone\n",
+		service->name, nb_addr_format(&service->key.addr, addr));
+}
+
+static int leave_local(struct nb_services *services, size_t *n, struct nb_error *err)
+{
+	struct nb_netlink nl nb_cleanup(nb_netlink_close) = { 0 };
+	int rc = nb_netlink_open(&nl, err);
+
+	return rc ? rc : nb_services_set_local_apart(services, n, &nl, note_local, err);
+}
+
 static int no_network(const struct nb_cli *cli, struct nb_error *err)
 {
 	return nb_fail(err, NB_ERR_CONFIG, 0,
@@ -84,6 +101,7 @@ static int service_apply(const struct nb_cli *cli, struct nb_error *err)
 {
 	const struct nb_kube_note note = { .fn = print_note };
 	struct nb_services services nb_cleanup(nb_services_free) = { 0 };
+	struct nb_services ours; /* of these, without those that are left alone */
 	char *text nb_autofree = NULL;
 	unsigned int networks = 0;
 	size_t len;
@@ -94,15 +112,35 @@ static int service_apply(const struct nb_cli *cli, struct nb_error *err)
 	rc = nb_kube_parse(text, len, &note, &services, err);
 	if (rc)
 		return nb_wrap(err, "%s", strcmp(cli->file, "-") ? cli->file : "standard input");
-	rc = nb_each_network(cli, NB_ENSURE, apply_to_network, &services, &networks, err);
+	rc = leave_local(&services, &ours.n, err);
+	if (rc)
+		return rc;
+	ours.items = services.items;
+	rc = nb_each_network(cli, NB_ENSURE, apply_to_network, &ours, &networks, err);
 	return rc || networks ? rc : no_network(cli, err);
+}
+
+static struct cJSON *backend_item(const struct nb_service_backend *backend, bool json)
+{
+	char addr[NB_ADDR_STRLEN], text[NB_ADDR_STRLEN + 32];
+	struct cJSON *item;
+
+	nb_addr_format(&backend->addr, addr);
+	snprintf(text, sizeof(text), nb_addr_is_v4(&backend->addr) ? "%s:%u%s" : "[%s]:%u%s", addr,
+		 ntohs(backend->port), backend->draining ? " (draining)" : "");
+	if (!json)
+		return cJSON_CreateString(text);
+	item = cJSON_CreateObject();
+	cJSON_AddStringToObject(item, "address", addr);
+	cJSON_AddNumberToObject(item, "port", ntohs(backend->port));
+	return item;
 }
 
 /* Row of a frontend: in parts for JSON, in the usual notation for the plain columns. */
 static struct cJSON *service_row(const char *network, const struct nb_service *service, bool json)
 {
-	struct cJSON *row = cJSON_CreateObject(), *backends;
-	char frontend[NB_FRONTEND_STRLEN], addr[NB_ADDR_STRLEN], text[NB_FRONTEND_STRLEN];
+	struct cJSON *row = cJSON_CreateObject(), *backends, *draining;
+	char frontend[NB_FRONTEND_STRLEN], addr[NB_ADDR_STRLEN];
 
 	cJSON_AddStringToObject(row, "network", network);
 	cJSON_AddStringToObject(row, "name", service->name);
@@ -115,20 +153,10 @@ static struct cJSON *service_row(const char *network, const struct nb_service *s
 	if (!json)
 		cJSON_AddStringToObject(row, "frontend", nb_frontend_format(&service->key, frontend));
 	backends = cJSON_AddArrayToObject(row, "backends");
-	for (size_t i = 0; i < service->n_backends; i++) {
-		const struct nb_service_backend *backend = &service->backends[i];
-		struct cJSON *item;
-
-		nb_addr_format(&backend->addr, addr);
-		snprintf(text, sizeof(text), nb_addr_is_v4(&backend->addr) ? "%s:%u" : "[%s]:%u", addr,
-			 ntohs(backend->port));
-		item = json ? cJSON_CreateObject() : cJSON_CreateString(text);
-		if (json) {
-			cJSON_AddStringToObject(item, "address", addr);
-			cJSON_AddNumberToObject(item, "port", ntohs(backend->port));
-		}
-		cJSON_AddItemToArray(backends, item);
-	}
+	draining = json ? cJSON_AddArrayToObject(row, "draining") : backends;
+	for (size_t i = 0; i < service->n_backends; i++)
+		cJSON_AddItemToArray(service->backends[i].draining ? draining : backends,
+				     backend_item(&service->backends[i], json));
 	return row;
 }
 
@@ -211,8 +239,10 @@ DESCRIPTION\n\
   if no pod of the network has done that yet.\n\
 \n\
   Ready endpoints get new connections; if there is none, those that are serving and terminating.\n\
-  Left alone: headless Services, ExternalName, SCTP ports, and Services with the label\n\
-  service.kubernetes.io/service-proxy-name. Bad input is an error that names object, field and\n\
+  A backend that was taken out of its Service loses its UDP flows at once; TCP connections go on\n\
+  until its pod is gone.\n\
+  Left alone: headless Services, ExternalName, SCTP ports, Services with the label\n\
+  service.kubernetes.io/service-proxy-name, and those whose address this host has. Bad input is an error that names object, field and\n\
   value, and changes nothing.\n\
 \n\
 OUTPUT\n\
@@ -222,8 +252,9 @@ OUTPUT\n\
 	{ "list", NULL, 0, "list the services", "\
 DESCRIPTION\n\
   One line for each frontend: the network, the Service's namespace and name, the name of its port,\n\
-  address, port and protocol, the backends that new connections may get, and who gave it: apply\n\
-  (this tool or the agent) or config (the network config).\n",
+  address, port and protocol, its backends, and who gave it: apply (this tool or the agent) or\n\
+  config (the network config). A backend that is draining keeps the connections that it has and\n\
+  gets no new ones.\n",
 	  service_list },
 	{ "delete", "NAMESPACE/NAME", 0, "remove a Service", "\
 DESCRIPTION\n\

@@ -108,7 +108,8 @@ static int take_addr(const struct nlmsghdr *nlh, void *arg, struct nb_error *err
 	ret = nb_netlink_parse(nlh, sizeof(*msg), tb, IFA_FLAGS, err);
 	if (ret)
 		return ret;
-	if (msg->ifa_index != list->index || (msg->ifa_family != AF_INET && msg->ifa_family != AF_INET6))
+	if ((list->index && msg->ifa_index != list->index) ||
+	    (msg->ifa_family != AF_INET && msg->ifa_family != AF_INET6))
 		return 0;
 	/* IFA_ADDRESS is the far end of a point-to-point address where IFA_LOCAL is there as well. */
 	local = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
@@ -138,7 +139,8 @@ int nb_ifaddr_list(struct nb_netlink *nl, unsigned int index, int family, struct
 	ret = nb_netlink_dump(nl, nlh, take_addr, reset_list, &list, err);
 	if (ret) {
 		free(list.addrs);
-		return nb_wrap(err, "cannot list addresses of link %u", index);
+		return index ? nb_wrap(err, "cannot list addresses of link %u", index)
+			     : nb_wrap(err, "cannot list the addresses of this host");
 	}
 	*addrs = list.addrs;
 	*n = list.n;

@@ -4,6 +4,7 @@
 #include <natbridge/conntrack.h>
 #include <natbridge/datapath.h>
 #include <natbridge/lock.h>
+#include <natbridge/prefix.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -201,8 +202,7 @@ static void set_defaults(struct natbridge_bpf *skel, const char *network)
 		settings->timeouts[i] = nb_ticks_from_seconds(nb_timeout_default(i));
 	settings->fast_path = 1;
 	/* No VIP as yet: no packet has an unspecified destination. */
-	memset(&settings->vips[0].mask, 0xff, sizeof(settings->vips[0].mask));
-	memset(&settings->vips[1].mask, 0xff, sizeof(settings->vips[1].mask));
+	settings->vips[0] = settings->vips[1] = nb_prefix_none();
 }
 
 static struct bpf_map *map_of(struct natbridge_bpf *skel, enum nb_map map)

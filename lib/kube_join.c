@@ -41,10 +41,30 @@ static const struct nb_kube_port *find_port(const struct nb_kube_slice *slice,
 	return NULL;
 }
 
-/* Backends of one service port in one family: those that are ready, or those that linger. */
-static int add_backends(struct nb_service *service, struct slices slices, const struct nb_kube_port *port,
-			bool ready, struct nb_error *err)
+/* Whether some endpoint of that family and port is ready. */
+static bool has_ready(struct slices slices, int family, const struct nb_kube_port *port)
 {
+	for (size_t i = 0; i < slices.n; i++) {
+		const struct nb_kube_slice *slice = slices.items[i];
+
+		if (slice->family != family || !find_port(slice, port))
+			continue;
+		for (size_t k = 0; k < slice->endpoints.n; k++)
+			if (slice->endpoints.items[k].ready)
+				return true;
+	}
+	return false;
+}
+
+/*
+ * Backends of one service port in one family. New connections get those that are ready, or if there is none
+ * those that linger. Of the others TCP keeps the connections that it has with whatever is listed, UDP with
+ * what still answers.
+ */
+static int add_backends(struct nb_service *service, struct slices slices, const struct nb_kube_port *port,
+			struct nb_error *err)
+{
+	const bool ready = has_ready(slices, nb_addr_family(&service->key.addr), port);
 	int family = nb_addr_family(&service->key.addr);
 	int rc = 0;
 
@@ -57,8 +77,14 @@ static int add_backends(struct nb_service *service, struct slices slices, const 
 		for (size_t k = 0; k < slice->endpoints.n && !rc; k++) {
 			const struct nb_kube_endpoint *endpoint = &slice->endpoints.items[k];
 
-			if (ready ? endpoint->ready : endpoint->lingers)
-				rc = nb_service_add_backend(service, &endpoint->addr, target->port, err);
+			const struct nb_service_backend backend = {
+				.addr = endpoint->addr,
+				.port = target->port,
+				.draining = !(ready ? endpoint->ready : endpoint->lingers),
+			};
+
+			if (!backend.draining || endpoint->serving || port->proto == IPPROTO_TCP)
+				rc = nb_service_add_backend(service, &backend, err);
 		}
 	}
 	return rc;
@@ -69,7 +95,6 @@ static int add_frontend(struct nb_services *services, const struct nb_kube_servi
 			struct nb_error *err)
 {
 	struct nb_service *service = nb_services_add(services, err);
-	int rc;
 
 	if (!service)
 		return -ENOMEM;
@@ -80,10 +105,7 @@ static int add_frontend(struct nb_services *services, const struct nb_kube_servi
 	service->key.proto = port->proto;
 	service->affinity = from->affinity;
 	service->origin = NB_ORIGIN_APPLY;
-	rc = add_backends(service, slices, port, true, err);
-	if (!rc && !service->n_backends)
-		rc = add_backends(service, slices, port, false, err);
-	return rc;
+	return add_backends(service, slices, port, err);
 }
 
 static int join(struct nb_services *services, const struct nb_kube_service *from, struct slices slices,

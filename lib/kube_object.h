@@ -27,6 +27,7 @@ struct nb_kube_service {
 struct nb_kube_endpoint {
 	struct nb_addr addr;
 	bool ready;
+	bool serving; /* answers, whether it is ready or terminating */
 	bool lingers; /* serving and terminating: used if no endpoint is ready */
 };
 

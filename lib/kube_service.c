@@ -77,9 +77,7 @@ static int read_vips(const struct nb_json *spec, struct nb_kube_service *service
 	return !rc && !list.node ? add_vip(&one, service, err) : rc;
 }
 
-static int read_affinity(const struct nb_json *spec, const struct nb_kube_meta *meta,
-			 const struct nb_kube_note *note, struct nb_kube_service *service,
-			 struct nb_error *err)
+static int read_affinity(const struct nb_json *spec, struct nb_kube_service *service, struct nb_error *err)
 {
 	const struct nb_json at = nb_json_get(spec, "sessionAffinity");
 	const struct nb_json config = nb_json_get(spec, "sessionAffinityConfig");
@@ -96,7 +94,6 @@ static int read_affinity(const struct nb_json *spec, const struct nb_kube_meta *
 	if (rc || strcmp(affinity, "ClientIP"))
 		return rc;
 	service->affinity = seconds;
-	nb_kube_tell(note, "Service %s: sessionAffinity ClientIP is not followed yet", meta->full);
 	return 0;
 }
 
@@ -136,6 +133,6 @@ int nb_kube_read_service(const struct nb_json *object, const struct nb_kube_meta
 	snprintf(service->name, sizeof(service->name), "%.127s", meta->full);
 	rc = read_ports(&spec, meta, note, service, err);
 	if (!rc)
-		rc = read_affinity(&spec, meta, note, service, err);
+		rc = read_affinity(&spec, service, err);
 	return rc ? rc : read_policy(&spec, meta, note, err);
 }

@@ -36,7 +36,7 @@ struct nb_service *nb_services_add(struct nb_services *services, struct nb_error
 	return &items[services->n++];
 }
 
-int nb_service_add_backend(struct nb_service *service, const struct nb_addr *addr, __be16 port,
+int nb_service_add_backend(struct nb_service *service, const struct nb_service_backend *backend,
 			   struct nb_error *err)
 {
 	struct nb_service_backend *backends =
@@ -45,7 +45,7 @@ int nb_service_add_backend(struct nb_service *service, const struct nb_addr *add
 	if (!backends)
 		return nb_fail_nomem(err);
 	service->backends = backends;
-	backends[service->n_backends++] = (struct nb_service_backend){ .addr = *addr, .port = port };
+	backends[service->n_backends++] = *backend;
 	return 0;
 }
 
@@ -57,19 +57,33 @@ static int compare_backends(const void *a, const void *b)
 	return order ? order : (int)ntohs(x->port) - (int)ntohs(y->port);
 }
 
+/* Eligible before draining. */
+static int compare_parts(const void *a, const void *b)
+{
+	const struct nb_service_backend *x = a, *y = b;
+
+	return x->draining != y->draining ? x->draining - y->draining : compare_backends(a, b);
+}
+
 static void normalize_backends(struct nb_service *service)
 {
 	struct nb_service_backend *backends = service->backends;
 	size_t n = 0;
 
+	service->n_eligible = 0;
 	if (!service->n_backends)
 		return;
 	qsort(backends, service->n_backends, sizeof(*backends), compare_backends);
 	for (size_t i = 1; i < service->n_backends; i++) {
 		if (compare_backends(&backends[n], &backends[i]))
 			backends[++n] = backends[i];
+		else
+			backends[n].draining &= backends[i].draining;
 	}
 	service->n_backends = n + 1;
+	qsort(backends, service->n_backends, sizeof(*backends), compare_parts);
+	while (service->n_eligible < service->n_backends && !backends[service->n_eligible].draining)
+		service->n_eligible++;
 }
 
 static int compare_services(const void *a, const void *b)

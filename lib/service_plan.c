@@ -2,6 +2,7 @@
 /* From what the maps hold and what is wanted to what has to be written. Writes nothing itself. */
 #include <natbridge/cleanup.h>
 #include <natbridge/conntrack.h>
+#include <natbridge/prefix.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -99,7 +100,7 @@ static int claim_frontends(struct nb_plan *plan, struct nb_error *err)
 	return 0;
 }
 
-/* Whether the cell was a frontend of the same Service before: it keeps its index in epochs[]. */
+/* Whether the cell was a frontend of the same Service before: it keeps its number. */
 static bool same_owner(const struct nb_plan *plan, const struct nb_cell *cell, const struct nb_item *item)
 {
 	return cell->before.flags & NB_FRONTEND_SERVICE && cell->owner &&
@@ -107,19 +108,18 @@ static bool same_owner(const struct nb_plan *plan, const struct nb_cell *cell, c
 	       plan->table->owners.items[cell->owner - 1].entry.origin == item->origin;
 }
 
-/* Bit 0 of an epoch says whether its index is in use, so that a free one is found without reading all
- * frontends. */
+/* service_ids[] says which numbers are in use, so that a free one is found without reading all frontends. */
 static int service_is_taken(struct nb_plan *plan, __u32 service, struct nb_error *err)
 {
-	__u32 epoch = 0;
+	__u32 used = 0;
 	int found;
 
 	if (plan->used[service])
 		return 1;
 	if (plan->table->whole)
 		return plan->taken[service];
-	found = nb_map_get(plan->table->dp, NB_MAP_SERVICE_IDS, &service, &epoch, err);
-	return found < 0 ? found : (int)(epoch & 1);
+	found = nb_map_get(plan->table->dp, NB_MAP_SERVICE_IDS, &service, &used, err);
+	return found < 0 ? found : used != 0;
 }
 
 static int take_service(struct nb_plan *plan, __u32 *service, struct nb_error *err)
@@ -144,7 +144,7 @@ static int take_service(struct nb_plan *plan, __u32 *service, struct nb_error *e
 		       NB_MAX_SERVICES - 1);
 }
 
-/* An index in epochs[] for items[first .. last - 1], which are one service port. */
+/* A number for items[first .. last - 1], which are one service port. */
 static int number_port(struct nb_plan *plan, size_t first, size_t last, struct nb_error *err)
 {
 	__u32 service = 0;
@@ -227,11 +227,11 @@ static int set_is_intact(const struct nb_table *table, const struct nb_frontend 
 	int rc;
 
 	*intact = true;
-	if (!table->whole || !before->count)
+	if (!table->whole || !before->known)
 		return 0;
-	rc = nb_table_set(table, before->set, before->count, &backends, &n, err);
+	rc = nb_table_set(table, before->set, before->known, &backends, &n, err);
 	if (!rc)
-		*intact = n == before->count && nb_service_digest(backends, n) == before->digest;
+		*intact = n == before->known && nb_service_digest(backends, n) == before->digest;
 	return rc;
 }
 
@@ -244,22 +244,25 @@ static int plan_frontend(struct nb_plan *plan, const struct nb_item *item, struc
 	int rc;
 
 	after->flags |= NB_FRONTEND_SERVICE;
-	after->count = after->known = service->n_backends;
+	after->count = service->n_eligible;
+	after->known = service->n_backends;
 	after->affinity = service->affinity;
 	after->digest = nb_service_digest(service->backends, service->n_backends);
 	rc = set_is_intact(plan->table, &cell->before, &same, err);
 	if (rc)
 		return rc;
 	same = same && cell->before.flags & NB_FRONTEND_SERVICE && cell->before.count == after->count &&
-	       cell->before.digest == after->digest;
+	       cell->before.known == after->known && cell->before.digest == after->digest;
 	if (same)
 		after->set = cell->before.set;
-	else if (after->count)
+	else if (after->known)
 		rc = take_set(plan, &after->set, err);
 	if (rc)
 		return rc;
+	after->epoch = cell->before.epoch;
 	if (same && cell->before.service == after->service && cell->before.affinity == after->affinity)
 		return 0;
+	after->epoch = plan->epoch;
 	if (cell->before.flags & NB_FRONTEND_SERVICE)
 		plan->changes.changed++;
 	else
@@ -301,31 +304,48 @@ static int count_refs(struct nb_plan *plan, const struct nb_service_backend *bac
 	return 0;
 }
 
-/* In how many sets each backend stands: anew from all sets, or by the difference that the change makes. */
+/* A frontend's address counts how many there are of it, and its backends in how many sets they stand. */
+static int count_service(struct nb_plan *plan, const struct nb_service *service, struct nb_error *err)
+{
+	struct nb_frontend_key vip = nb_vip_mark(&service->key);
+	struct nb_cell *cell = nb_table_cell(plan->table, &vip, err);
+
+	if (!cell)
+		return -err->errnum;
+	cell->after.refs++;
+	return count_refs(plan, service->backends, service->n_backends, service->key.proto, 1, err);
+}
+
+static int uncount_service(struct nb_plan *plan, const struct nb_cell *was, struct nb_error *err)
+{
+	struct nb_service_backend *backends nb_autofree = NULL;
+	struct nb_frontend_key vip = nb_vip_mark(&was->key);
+	struct nb_cell *cell = nb_table_cell(plan->table, &vip, err);
+	size_t n = 0;
+	int rc;
+
+	if (!cell)
+		return -err->errnum;
+	cell->after.refs--;
+	rc = nb_table_set(plan->table, was->before.set, was->before.known, &backends, &n, err);
+	return rc ? rc : count_refs(plan, backends, n, was->key.proto, -1, err);
+}
+
+/* The references of all marks: anew from all items, or by the difference that the change makes. */
 static int plan_refs(struct nb_plan *plan, struct nb_error *err)
 {
 	struct nb_table *table = plan->table;
 	int rc = 0;
 
-	for (size_t i = 0; table->whole && i < plan->items.n && !rc; i++) {
-		const struct nb_service *service = plan->items.items[i].service;
-
-		rc = count_refs(plan, service->backends, service->n_backends, service->key.proto, 1, err);
-	}
+	for (size_t i = 0; table->whole && i < plan->items.n && !rc; i++)
+		rc = count_service(plan, plan->items.items[i].service, err);
 	for (size_t i = 0; !table->whole && i < plan->switches.n && !rc; i++) {
-		struct nb_service_backend *backends nb_autofree = NULL;
-		struct nb_cell cell = table->cells.all.items[plan->switches.items[i]];
-		size_t n = 0;
+		const struct nb_cell cell = table->cells.all.items[plan->switches.items[i]];
 
 		if (cell.before.flags & NB_FRONTEND_SERVICE)
-			rc = nb_table_set(table, cell.before.set, cell.before.count, &backends, &n, err);
-		if (!rc)
-			rc = count_refs(plan, backends, n, cell.key.proto, -1, err);
-		if (!rc && cell.item) {
-			const struct nb_service *service = plan->items.items[cell.item - 1].service;
-
-			rc = count_refs(plan, service->backends, service->n_backends, cell.key.proto, 1, err);
-		}
+			rc = uncount_service(plan, &cell, err);
+		if (!rc && cell.item)
+			rc = count_service(plan, plan->items.items[cell.item - 1].service, err);
 	}
 	return rc;
 }
@@ -341,11 +361,36 @@ static void complete_cells(struct nb_cells *cells)
 
 			cell->after = cell->before;
 			cell->after.refs = refs;
-			cell->after.flags &= ~NB_FRONTEND_BACKEND;
+			cell->after.flags &= ~NB_FRONTEND_MARKS;
 		}
 		if (cell->after.refs)
-			cell->after.flags |= NB_FRONTEND_BACKEND;
+			cell->after.flags |= cell->key.proto ? NB_FRONTEND_BACKEND : NB_FRONTEND_VIP;
 	}
+}
+
+static void cover(struct nb_prefix vips[2], const struct nb_addr *addr)
+{
+	struct nb_prefix one = { .value = *addr };
+
+	memset(&one.mask, 0xff, sizeof(one.mask));
+	nb_prefix_cover(&vips[nb_addr_is_v4(addr)], &one);
+}
+
+/*
+ * The bounds of all VIPs and service ranges: while the change is under way those of old and new ones,
+ * afterwards those of what there is, if all of it is known.
+ */
+static void plan_vips(struct nb_plan *plan)
+{
+	struct nb_settings *now = &plan->settings;
+
+	nb_settings_bound_ranges(now, plan->vips);
+	for (size_t i = 0; i < plan->items.n; i++) {
+		cover(now->vips, &plan->items.items[i].service->key.addr);
+		cover(plan->vips, &plan->items.items[i].service->key.addr);
+	}
+	if (!plan->table->whole)
+		memcpy(plan->vips, now->vips, sizeof(plan->vips));
 }
 
 int nb_plan_make(struct nb_plan *plan, struct nb_table *table, const struct nb_services *services,
@@ -356,6 +401,7 @@ int nb_plan_make(struct nb_plan *plan, struct nb_table *table, const struct nb_s
 	plan->table = table;
 	rc = nb_settings_read(table->dp, &plan->settings, err);
 	plan->settings_before = plan->settings;
+	plan->epoch = plan->settings.epoch + 1;
 	if (!rc)
 		rc = collect_items(plan, services, scope->origin, err);
 	if (!rc)
@@ -371,6 +417,7 @@ int nb_plan_make(struct nb_plan *plan, struct nb_table *table, const struct nb_s
 	if (rc)
 		return rc;
 	complete_cells(&table->cells);
+	plan_vips(plan);
 	rc = nb_plan_owners(plan, err);
 	return rc ? rc : nb_plan_check_room(plan, err);
 }

@@ -38,7 +38,7 @@ static void count_difference(struct nb_plan *plan)
 
 		ledger->elements += (cell->after.flags != 0) - (cell->before.flags != 0);
 		if (cell->switches)
-			ledger->backends += cell->after.count - cell->before.count;
+			ledger->backends += cell->after.known - cell->before.known;
 	}
 }
 

@@ -39,7 +39,7 @@ static int look_up_set(const struct nb_table *table, __u32 set, __u32 count,
 
 		if (found <= 0)
 			return found;
-		backends[(*n)++] = (struct nb_service_backend){ backend.addr, backend.port };
+		backends[(*n)++] = (struct nb_service_backend){ .addr = backend.addr, .port = backend.port };
 	}
 	return 0;
 }
@@ -65,8 +65,8 @@ int nb_table_set(const struct nb_table *table, __u32 set, __u32 count, struct nb
 		members = nb_table_members(table, set, &n_members);
 		for (; n_found < n_members && n_found < count && members[n_found].key.index == n_found;
 		     n_found++)
-			found[n_found] = (struct nb_service_backend){ members[n_found].backend.addr,
-								      members[n_found].backend.port };
+			found[n_found] = (struct nb_service_backend){ .addr = members[n_found].backend.addr,
+								      .port = members[n_found].backend.port };
 	}
 	*backends = NB_TAKE_PTR(found);
 	*n = n_found;
@@ -84,7 +84,7 @@ int nb_table_add_service(const struct nb_table *table, const struct nb_owner *ow
 
 	if (!cell || !cell->owner || &table->owners.items[cell->owner - 1] != owner)
 		return 0;
-	rc = nb_table_set(table, cell->before.set, cell->before.count, &backends, &n, err);
+	rc = nb_table_set(table, cell->before.set, cell->before.known, &backends, &n, err);
 	if (rc)
 		return rc;
 	service = nb_services_add(services, err);
@@ -99,6 +99,8 @@ int nb_table_add_service(const struct nb_table *table, const struct nb_owner *ow
 	service->origin = owner->entry.origin;
 	service->backends = backends;
 	service->n_backends = n;
+	for (size_t i = cell->before.count; i < n; i++)
+		backends[i].draining = true;
 	return 0;
 }
 

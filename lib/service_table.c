@@ -59,7 +59,8 @@ static bool has_leftovers(const struct nb_plan *plan)
 static bool has_work(const struct nb_plan *plan)
 {
 	return plan->switches.n || plan->owners_first.n || plan->owners_last.n || plan->owners_gone.n ||
-	       memcmp(&plan->ledger, &plan->table->ledger, sizeof(plan->ledger)) || has_leftovers(plan);
+	       memcmp(&plan->ledger, &plan->table->ledger, sizeof(plan->ledger)) ||
+	       memcmp(plan->vips, plan->settings_before.vips, sizeof(plan->vips)) || has_leftovers(plan);
 }
 
 static int change(const struct nb_datapath *dp, const struct nb_services *services, struct nb_scope *scope,
@@ -150,7 +151,7 @@ static int read_once(const struct nb_datapath *dp, struct nb_services *services,
 		size_t before = found.n;
 
 		rc = nb_table_add_service(&table, owner, &found, err);
-		if (!rc && found.n > before && found.items[before].n_backends != cell->before.count)
+		if (!rc && found.n > before && found.items[before].n_backends != cell->before.known)
 			*torn = true;
 	}
 	if (!rc)

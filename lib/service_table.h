@@ -131,11 +131,13 @@ struct nb_owner_write {
 struct nb_plan {
 	struct nb_table *table;
 	struct nb_settings settings, settings_before;
-	struct nb_services kept; /* whole only: frontends that the change is not about */
+	struct nb_prefix vips[2]; /* nb_settings.vips at the end */
+	__u32 epoch;              /* nb_settings.epoch at the end, and of each frontend that changes */
+	struct nb_services kept;  /* whole only: frontends that the change is not about */
 	NB_VEC(struct nb_item) items;
 	NB_VEC(__u32) switches;                     /* cells whose frontend changes, those that go first */
-	bool *used;                                 /* by service index: some item has it */
-	bool *taken;                                /* whole only, by service index: used now or so far */
+	bool *used;                                 /* by number of a service port: some item has it */
+	bool *taken;                                /* whole only, by number: used now or so far */
 	NB_VEC(struct nb_owner_write) owners_first; /* before any frontend */
 	NB_VEC(struct nb_owner_write) owners_last;
 	NB_VEC(struct nb_service_key) owners_gone;
@@ -169,5 +171,13 @@ static inline struct nb_frontend_key nb_backend_mark(const struct nb_service_bac
 {
 	return (struct nb_frontend_key){ .addr = backend->addr, .port = backend->port, .proto = proto };
 }
+
+/* The key under which a frontend's address is entered. */
+static inline struct nb_frontend_key nb_vip_mark(const struct nb_frontend_key *frontend)
+{
+	return (struct nb_frontend_key){ .addr = frontend->addr };
+}
+
+enum { NB_FRONTEND_MARKS = NB_FRONTEND_BACKEND | NB_FRONTEND_VIP };
 
 #endif

@@ -4,14 +4,16 @@
  * that the next change could not put right:
  *
  *   ledger "begun", numbers taken    what follows may be half done
+ *   bounds of the VIPs               widened
  *   names of new frontends           no frontend is ever without a name
- *   marks of new backends            direct connections to a backend are tracked before it is one
+ *   marks of new backends and VIPs   direct connections to a backend are tracked before it is one
  *   for as many frontends as there is room for their new sets beside the old ones:
  *     backends of the new sets       under numbers that nobody uses yet
  *     frontends                      each switched by one update
- *     epochs                         connections look whether their backend is still eligible
+ *     numbers of service ports       which are in use
  *     backends of the old sets       deleted
- *   marks of old backends, names     what nobody needs any more
+ *   epoch                            connections look whether their backend is still one
+ *   marks of old ones, names         what nobody needs any more
  *   ledger "finished"
  */
 #include <natbridge/conntrack.h>
@@ -98,19 +100,19 @@ static int write_owners(struct nb_plan *plan, const struct nb_owner_write *owner
 	return batch_run(&batch, rc, err);
 }
 
-/* An element with the frontend of one and the backend's mark of the other. */
+/* An element with the frontend of one and the mark of the other. */
 static struct nb_frontend merge(const struct nb_frontend *frontend, const struct nb_frontend *mark)
 {
 	struct nb_frontend merged = { 0 };
 
 	if (frontend->flags & NB_FRONTEND_SERVICE)
 		merged = *frontend;
-	merged.flags = (frontend->flags & NB_FRONTEND_SERVICE) | (mark->flags & NB_FRONTEND_BACKEND);
+	merged.flags = (frontend->flags & NB_FRONTEND_SERVICE) | (mark->flags & NB_FRONTEND_MARKS);
 	merged.refs = mark->refs;
 	return merged;
 }
 
-static int mark_new_backends(struct nb_plan *plan, struct nb_error *err)
+static int write_new_marks(struct nb_plan *plan, struct nb_error *err)
 {
 	const struct nb_cells *cells = &plan->table->cells;
 	struct batch batch =
@@ -121,15 +123,15 @@ static int mark_new_backends(struct nb_plan *plan, struct nb_error *err)
 		const struct nb_cell *cell = &cells->all.items[i];
 		struct nb_frontend value = merge(&cell->before, &cell->after);
 
-		if (!(cell->after.flags & NB_FRONTEND_BACKEND) ||
-		    (cell->before.flags & NB_FRONTEND_BACKEND && cell->before.refs == cell->after.refs))
+		if (!(cell->after.flags & NB_FRONTEND_MARKS) ||
+		    (cell->before.flags & NB_FRONTEND_MARKS && cell->before.refs == cell->after.refs))
 			continue;
 		rc = batch_add(&batch, &cell->key, &value, err);
 	}
 	return batch_run(&batch, rc, err);
 }
 
-static int unmark_old_backends(struct nb_plan *plan, struct nb_error *err)
+static int drop_old_marks(struct nb_plan *plan, struct nb_error *err)
 {
 	const struct nb_cells *cells = &plan->table->cells;
 	struct batch writes =
@@ -139,10 +141,10 @@ static int unmark_old_backends(struct nb_plan *plan, struct nb_error *err)
 
 	for (size_t i = 0; i < cells->all.n && !rc; i++) {
 		const struct nb_cell *cell = &cells->all.items[i];
-		bool was_mark = cell->before.flags & NB_FRONTEND_BACKEND;
+		bool was_mark = cell->before.flags & NB_FRONTEND_MARKS;
 		bool unknown = cell->before.flags == 0 && plan->table->whole && cell->after.flags == 0;
 
-		if (cell->after.flags & NB_FRONTEND_BACKEND || (!was_mark && !unknown))
+		if (cell->after.flags & NB_FRONTEND_MARKS || (!was_mark && !unknown))
 			continue;
 		rc = batch_add(cell->after.flags ? &writes : &deletes, &cell->key, &cell->after, err);
 	}
@@ -168,7 +170,7 @@ static int drop_stray_members(struct nb_plan *plan, struct nb_error *err)
 		if (!(before->flags & NB_FRONTEND_SERVICE))
 			continue;
 		members = nb_table_members(table, before->set, &n);
-		for (size_t k = 0; k < n && members[k].key.index < before->count; k++)
+		for (size_t k = 0; k < n && members[k].key.index < before->known; k++)
 			kept[members - table->members.items + k] = true;
 	}
 	for (size_t i = 0; i < table->members.n && !rc; i++) {
@@ -191,7 +193,7 @@ static const struct nb_cell *switched(const struct nb_plan *plan, size_t i)
 
 static bool has_new_set(const struct nb_cell *cell)
 {
-	return cell->after.count && cell->after.set != cell->before.set;
+	return cell->after.known && cell->after.set != cell->before.set;
 }
 
 static bool has_old_set(const struct nb_cell *cell)
@@ -213,7 +215,7 @@ static int write_new_sets(struct nb_plan *plan, struct stretch at, struct nb_err
 		if (!has_new_set(cell))
 			continue;
 		backends = plan->items.items[cell->item - 1].service->backends;
-		for (__u32 k = 0; k < cell->after.count && !rc; k++) {
+		for (__u32 k = 0; k < cell->after.known && !rc; k++) {
 			key = (struct nb_backend_key){ cell->after.set, k };
 			value = (struct nb_backend){ .addr = backends[k].addr, .port = backends[k].port };
 			rc = batch_add(&batch, &key, &value, err);
@@ -231,7 +233,7 @@ static int write_frontends(struct nb_plan *plan, struct stretch at, struct nb_er
 
 	for (size_t i = at.first; i < at.last && !rc; i++) {
 		const struct nb_cell *cell = switched(plan, i);
-		bool is_mark = cell->after.flags & NB_FRONTEND_BACKEND;
+		bool is_mark = cell->after.flags & NB_FRONTEND_MARKS;
 		struct nb_frontend value = merge(&cell->after, is_mark ? &cell->after : &cell->before);
 
 		rc = batch_add(value.flags ? &writes : &deletes, &cell->key, &value, err);
@@ -240,13 +242,8 @@ static int write_frontends(struct nb_plan *plan, struct stretch at, struct nb_er
 	return batch_run(&writes, rc, err);
 }
 
-/* Another number than before, whose bit 0 says whether the index is in use. */
-static __u32 next_epoch(__u32 epoch, bool used)
-{
-	return ((epoch + 2) & ~1U) | used;
-}
-
-static int write_epochs(struct nb_plan *plan, struct stretch at, struct nb_error *err)
+/* Which numbers of service ports are in use now, of those that the stretch is about. */
+static int write_ids(struct nb_plan *plan, struct stretch at, struct nb_error *err)
 {
 	bool *done = calloc(NB_MAX_SERVICES, sizeof(*done));
 	struct batch batch = BATCH_WRITE(plan, NB_MAP_SERVICE_IDS, __u32, __u32);
@@ -257,16 +254,14 @@ static int write_epochs(struct nb_plan *plan, struct stretch at, struct nb_error
 	for (size_t i = 2 * at.first; i < 2 * at.last && !rc; i++) {
 		const struct nb_cell *cell = switched(plan, i / 2);
 		__u32 service = i % 2 ? cell->before.service : cell->after.service;
-		__u32 epoch = 0;
+		__u32 used;
 
-		if (!service || service >= NB_MAX_SERVICES || done[service])
+		if (cell->before.service == cell->after.service || !service || service >= NB_MAX_SERVICES ||
+		    done[service])
 			continue;
 		done[service] = true;
-		if (nb_map_get(plan->table->dp, NB_MAP_SERVICE_IDS, &service, &epoch, err) < 0)
-			rc = -err->errnum;
-		epoch = next_epoch(epoch, plan->used[service]);
-		if (!rc)
-			rc = batch_add(&batch, &service, &epoch, err);
+		used = plan->used[service];
+		rc = batch_add(&batch, &service, &used, err);
 	}
 	free(done);
 	return batch_run(&batch, rc, err);
@@ -283,7 +278,7 @@ static int drop_old_sets(struct nb_plan *plan, struct stretch at, struct nb_erro
 
 		if (!has_old_set(cell))
 			continue;
-		for (__u32 k = 0; k < cell->before.count && !rc; k++) {
+		for (__u32 k = 0; k < cell->before.known && !rc; k++) {
 			key = (struct nb_backend_key){ cell->before.set, k };
 			rc = batch_add(&batch, &key, NULL, err);
 		}
@@ -300,7 +295,7 @@ static void next_stretch(const struct nb_plan *plan, __u64 room, struct stretch 
 	while (at->last < plan->switches.n) {
 		const struct nb_cell *cell = switched(plan, at->last);
 
-		needed += has_new_set(cell) ? cell->after.count : 0;
+		needed += has_new_set(cell) ? cell->after.known : 0;
 		if (needed > room && at->last > at->first)
 			break;
 		at->last++;
@@ -317,8 +312,8 @@ static int switch_frontends(struct nb_plan *plan, struct nb_error *err)
 	for (size_t i = 0; i < plan->switches.n; i++) {
 		const struct nb_cell *cell = switched(plan, i);
 
-		held += (has_old_set(cell) ? cell->before.count : 0);
-		held -= (has_new_set(cell) ? cell->after.count : 0);
+		held += (has_old_set(cell) ? cell->before.known : 0);
+		held -= (has_new_set(cell) ? cell->after.known : 0);
 	}
 	while (!rc && at.last < plan->switches.n) {
 		next_stretch(plan, max > held ? max - held : 0, &at);
@@ -326,48 +321,64 @@ static int switch_frontends(struct nb_plan *plan, struct nb_error *err)
 		if (!rc)
 			rc = write_frontends(plan, at, err);
 		if (!rc)
-			rc = write_epochs(plan, at, err);
+			rc = write_ids(plan, at, err);
 		if (!rc)
 			rc = drop_old_sets(plan, at, err);
 		for (size_t i = at.first; i < at.last; i++) {
 			const struct nb_cell *cell = switched(plan, i);
 
-			held -= (has_old_set(cell) ? cell->before.count : 0);
-			held += (has_new_set(cell) ? cell->after.count : 0);
+			held -= (has_old_set(cell) ? cell->before.known : 0);
+			held += (has_new_set(cell) ? cell->after.known : 0);
 		}
 	}
 	return rc;
 }
 
-struct epoch_walk {
+struct id_walk {
 	struct nb_plan *plan;
 	struct batch batch;
 	struct nb_error *err;
 };
 
-static int renew_epochs(const void *keys, const void *values, __u32 n, void *arg)
+static int correct_ids(const void *keys, const void *values, __u32 n, void *arg)
 {
-	const __u32 *services = keys, *epochs = values;
-	struct epoch_walk *walk = arg;
+	const __u32 *services = keys, *found = values;
+	struct id_walk *walk = arg;
 	int rc = 0;
 
 	for (__u32 i = 0; i < n && !rc; i++) {
-		bool used = services[i] < NB_MAX_SERVICES && walk->plan->used[services[i]];
-		__u32 epoch = next_epoch(epochs[i], used);
+		__u32 used = services[i] < NB_MAX_SERVICES && walk->plan->used[services[i]];
 
-		if (epochs[i] || used)
-			rc = batch_add(&walk->batch, &services[i], &epoch, walk->err);
+		if (found[i] != used)
+			rc = batch_add(&walk->batch, &services[i], &used, walk->err);
 	}
 	return rc;
 }
 
-/* After a change that did not come to its end any service may have changed without its epoch. */
-static int renew_all_epochs(struct nb_plan *plan, struct nb_error *err)
+/* After a change that did not come to its end any number may be noted wrongly. */
+static int correct_all_ids(struct nb_plan *plan, struct nb_error *err)
 {
-	struct epoch_walk walk = { plan, BATCH_WRITE(plan, NB_MAP_SERVICE_IDS, __u32, __u32), err };
-	int rc = nb_map_walk(plan->table->dp, NB_MAP_SERVICE_IDS, renew_epochs, &walk, err);
+	struct id_walk walk = { plan, BATCH_WRITE(plan, NB_MAP_SERVICE_IDS, __u32, __u32), err };
+	int rc = nb_map_walk(plan->table->dp, NB_MAP_SERVICE_IDS, correct_ids, &walk, err);
 
 	return batch_run(&walk.batch, rc, err);
+}
+
+/*
+ * The end of a change for the programs: connections look at their frontend once more, and the bounds of the
+ * VIPs are those of what is left. A change that was killed before has given its frontends this same epoch.
+ */
+static int write_epoch(struct nb_plan *plan, struct nb_error *err)
+{
+	struct nb_settings last = plan->settings;
+
+	if (plan->switches.n || !plan->table->ledger.finished)
+		last.epoch = plan->epoch;
+	memcpy(last.vips, plan->vips, sizeof(last.vips));
+	if (!memcmp(&last, &plan->settings, sizeof(last)))
+		return 0;
+	plan->changes.map_writes++;
+	return nb_settings_write(plan->table->dp, &last, err);
 }
 
 int nb_plan_write(struct nb_plan *plan, struct nb_error *err)
@@ -381,13 +392,15 @@ int nb_plan_write(struct nb_plan *plan, struct nb_error *err)
 	if (!rc)
 		rc = write_owners(plan, plan->owners_first.items, plan->owners_first.n, err);
 	if (!rc)
-		rc = mark_new_backends(plan, err);
+		rc = write_new_marks(plan, err);
 	if (!rc)
 		rc = switch_frontends(plan, err);
 	if (!rc && !plan->table->ledger.finished)
-		rc = renew_all_epochs(plan, err);
+		rc = correct_all_ids(plan, err);
 	if (!rc)
-		rc = unmark_old_backends(plan, err);
+		rc = write_epoch(plan, err);
+	if (!rc)
+		rc = drop_old_marks(plan, err);
 	if (!rc)
 		rc = write_owners(plan, plan->owners_last.items, plan->owners_last.n, err);
 	if (!rc)

@@ -4,6 +4,7 @@
 #include <natbridge/datapath.h>
 #include <natbridge/json.h>
 #include <natbridge/map.h>
+#include <natbridge/prefix.h>
 #include <natbridge/service.h>
 
 #include <stdlib.h>
@@ -25,7 +26,9 @@ struct add {
 	struct nb_link bridge;
 	struct nb_wire_veth veth;
 	struct nb_datapath dp; /* open from open_datapath() to attach(), and locked until the latter begins */
-	bool new_bridge;       /* the maps did not have this bridge, or another MAC of it */
+	struct nb_services services; /* of the config, without those on an address of the host; backends are
+					the config's */
+	bool new_bridge;             /* the maps did not have this bridge, or another MAC of it */
 	struct nb_result result;
 };
 
@@ -35,6 +38,7 @@ static void add_free(struct add *add)
 	nb_wire_close(&add->wire);
 	nb_close_fd(&add->netns_fd);
 	nb_result_free(&add->result);
+	free(add->services.items);
 }
 
 static int open_netns(struct add *add, struct nb_error *err)
@@ -136,6 +140,28 @@ static void warn_of_limit(const struct nb_datapath *dp, enum nb_map map, __u32 w
 	       sizes.max);
 }
 
+static void log_local(const struct nb_service *service)
+{
+	char addr[NB_ADDR_STRLEN];
+
+	nb_log("Service %s: %s is an address of this host and is left alone", service->name,
+	       nb_addr_format(&service->key.addr, addr));
+}
+
+static int choose_services(struct add *add, struct nb_error *err)
+{
+	const struct nb_services *all = &add->conf->proxy.services;
+
+	if (!nb_conf_uses_datapath(add->conf) || !all->n)
+		return 0;
+	add->services.items = calloc(all->n, sizeof(*all->items));
+	if (!add->services.items)
+		return nb_fail_nomem(err);
+	memcpy(add->services.items, all->items, all->n * sizeof(*all->items));
+	add->services.n = all->n;
+	return nb_services_set_local_apart(&add->services, &add->services.n, &add->wire.host, log_local, err);
+}
+
 /*
  * From here up to attach() the datapath is locked: ADDs take turns, but only for what touches the maps. No
  * netlink request is made meanwhile: it could wait long for the rtnl lock, which an attach() elsewhere holds.
@@ -162,6 +188,16 @@ static int open_datapath(struct add *add, struct nb_error *err)
 	return 0;
 }
 
+/* The bounds of all VIPs are widened by new ranges; they become narrow again when services are applied. */
+static void set_ranges(const struct nb_conf *conf, struct nb_settings *settings)
+{
+	settings->n_service_cidrs = conf->proxy.n_ranges;
+	memcpy(settings->service_cidrs, conf->proxy.ranges, sizeof(settings->service_cidrs));
+	for (unsigned int i = 0; i < conf->proxy.n_ranges; i++)
+		nb_prefix_cover(&settings->vips[nb_addr_is_v4(&conf->proxy.ranges[i].value)],
+				&conf->proxy.ranges[i]);
+}
+
 /* Settings and services belong to the network: what this ADD finds changed stays changed if it fails. */
 static int write_settings(struct add *add, struct nb_error *err)
 {
@@ -179,6 +215,7 @@ static int write_settings(struct add *add, struct nb_error *err)
 	add->new_bridge = old.bridge_ifindex != new.bridge_ifindex ||
 			  memcmp(old.bridge_mac, new.bridge_mac, sizeof(new.bridge_mac)) != 0;
 	new.fast_path = add->conf->proxy.fast_path;
+	set_ranges(add->conf, &new);
 	for (unsigned int i = 0; i < NB_TIMEOUTS; i++)
 		if (add->conf->proxy.timeouts[i])
 			new.timeouts[i] = nb_ticks_from_seconds(add->conf->proxy.timeouts[i]);
@@ -191,7 +228,7 @@ static int apply_services(struct add *add, struct nb_error *err)
 
 	if (!nb_conf_uses_datapath(add->conf))
 		return 0;
-	return nb_service_apply(&add->dp, &add->conf->proxy.services, NB_ORIGIN_CONFIG, &changes, err);
+	return nb_service_apply(&add->dp, &add->services, NB_ORIGIN_CONFIG, &changes, err);
 }
 
 static int add_endpoint(struct add *add, struct nb_error *err)
@@ -294,6 +331,7 @@ static const struct {
 	{ configure_pod, NULL },
 	{ ensure_gateway, stop_masquerading }, /* the gateway's addresses belong to the network */
 	{ masquerade, NULL },
+	{ choose_services, NULL },
 	{ open_datapath, NULL },
 	{ write_settings, NULL },
 	{ apply_services, remove_endpoint }, /* the services belong to the network */

@@ -32,7 +32,9 @@ struct nb_proxy_conf {
 	bool fast_path;
 	char *bpffs; /* NULL: not given */
 	struct nb_limits limits;
-	__u32 timeouts[NB_TIMEOUTS]; /* seconds; 0: not given */
+	__u32 timeouts[NB_TIMEOUTS];                   /* seconds; 0: not given */
+	struct nb_prefix ranges[NB_MAX_SERVICE_CIDRS]; /* serviceCIDRs */
+	unsigned int n_ranges;
 	bool services_given;
 	struct nb_services services;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <natbridge/conntrack.h>
 #include <natbridge/json.h>
+#include <natbridge/prefix.h>
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -102,10 +103,43 @@ static int parse_limits(const struct nb_json *proxy, struct nb_proxy_conf *conf,
 	return ret ? ret : nb_json_uint(&backends, ENTRIES_MIN, ENTRIES_MAX, &conf->limits.backends, err);
 }
 
+static int parse_range(const struct nb_json *at, struct nb_proxy_conf *conf, struct nb_error *err)
+{
+	struct nb_addr addr, network;
+	unsigned int prefix_len;
+	const char *text = "";
+	int ret = nb_json_string(at, &text, err);
+
+	if (ret)
+		return ret;
+	if (!nb_cidr_parse(text, &addr, &prefix_len) || !prefix_len || !nb_addr_is_routable(&addr))
+		return nb_json_fail(at, NB_ERR_CONFIG, err,
+				    "\"%.100s\" is not ADDRESS/PREFIX of a service range", text);
+	network = nb_addr_network(&addr, prefix_len);
+	if (!nb_addr_equal(&addr, &network))
+		return nb_json_fail(at, NB_ERR_CONFIG, err, "\"%.100s\" has bits set behind its prefix",
+				    text);
+	if (conf->n_ranges == NB_MAX_SERVICE_CIDRS)
+		return nb_json_fail(at, NB_ERR_CONFIG, err, "there are more than %d ranges",
+				    NB_MAX_SERVICE_CIDRS);
+	conf->ranges[conf->n_ranges++] = nb_prefix_make(&addr, prefix_len);
+	return 0;
+}
+
+static int parse_ranges(const struct nb_json *proxy, struct nb_proxy_conf *conf, struct nb_error *err)
+{
+	const struct nb_json array = nb_json_get(proxy, "serviceCIDRs");
+	struct nb_json item;
+	int ret = nb_json_is_array(&array, err);
+
+	for (item = nb_json_first(&array); item.node && !ret; item = nb_json_next(&item))
+		ret = parse_range(&item, conf, err);
+	return ret;
+}
+
 int nb_conf_parse_proxy(const struct nb_json *proxy, bool full, struct nb_proxy_conf *conf,
 			struct nb_error *err)
 {
-	const struct nb_json ranges = nb_json_get(proxy, "serviceCIDRs");
 	const struct nb_json services = nb_json_get(proxy, "services");
 	const struct nb_json fast_path = nb_json_get(proxy, "fastPath");
 	int ret = nb_json_is_object(proxy, err);
@@ -118,8 +152,8 @@ int nb_conf_parse_proxy(const struct nb_json *proxy, bool full, struct nb_proxy_
 	if (ret || !full)
 		return ret;
 	ret = nb_json_check_known(proxy, PROXY_KEYS, err);
-	if (!ret && ranges.node)
-		ret = nb_json_fail(&ranges, NB_ERR_UNSUPPORTED, err, "is not supported");
+	if (!ret)
+		ret = parse_ranges(proxy, conf, err);
 	if (!ret)
 		ret = nb_json_bool(&fast_path, &conf->fast_path, err);
 	if (!ret)

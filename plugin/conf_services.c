@@ -124,7 +124,7 @@ static int parse_backends(const struct nb_json *entry, struct nb_service *servic
 	if (!service->backends)
 		return nb_fail_nomem(err);
 	for (item = nb_json_first(&array); item.node; item = nb_json_next(&item)) {
-		struct nb_service_backend backend;
+		struct nb_service_backend backend = { 0 };
 		const char *text = "";
 
 		ret = nb_json_string(&item, &text, err);

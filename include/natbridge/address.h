@@ -22,7 +22,8 @@ int nb_ifaddr_add(struct nb_netlink *nl, unsigned int index, const struct nb_ifa
 int nb_ifaddr_delete(struct nb_netlink *nl, unsigned int index, const struct nb_ifaddr *addr,
 		     struct nb_error *err);
 
-/* Addresses of a link, of one family or AF_UNSPEC for both. The caller frees *addrs. */
+/* Addresses of a link (index 0: of all links), of one family or AF_UNSPEC for both. The caller frees *addrs.
+ */
 int nb_ifaddr_list(struct nb_netlink *nl, unsigned int index, int family, struct nb_ifaddr **addrs,
 		   unsigned int *n, struct nb_error *err);
 

@@ -16,17 +16,18 @@
 struct nb_service_backend {
 	struct nb_addr addr;
 	__be16 port;
+	bool draining; /* keeps the connections it has and gets no new ones */
 };
 
-/* One frontend: an address, port and protocol of a Service, with the backends that may be used. */
+/* One frontend: an address, port and protocol of a Service, with its backends. */
 struct nb_service {
 	char name[NB_NAME_MAX];           /* "namespace/name" */
 	char port_name[NB_PORT_NAME_MAX]; /* "" if the port has none */
 	struct nb_frontend_key key;
 	__u32 affinity; /* seconds, 0: none */
 	enum nb_service_origin origin;
-	size_t n_backends;
-	struct nb_service_backend *backends; /* owned; sorted by address and port, no doubles */
+	size_t n_backends, n_eligible;       /* all, and those for new connections, which come first */
+	struct nb_service_backend *backends; /* owned; each part sorted by address and port, no doubles */
 };
 
 struct nb_services {
@@ -40,11 +41,22 @@ void nb_services_free(struct nb_services *services); /* for nb_cleanup(); leaves
 struct nb_service *nb_services_add(struct nb_services *services, struct nb_error *err);
 
 /* Adds a backend to an item that nb_services_add() made. */
-int nb_service_add_backend(struct nb_service *service, const struct nb_addr *addr, __be16 port,
+int nb_service_add_backend(struct nb_service *service, const struct nb_service_backend *backend,
 			   struct nb_error *err);
 
-/* Sorts items and backends and drops double backends. Two items with one key: an error that names both. */
+/*
+ * Sorts items and backends, drops double backends (eligible wins over draining) and sets n_eligible. Two
+ * items with one key: an error that names both.
+ */
 int nb_services_normalize(struct nb_services *services, struct nb_error *err);
+
+/*
+ * Services whose address one of the host's links has are left alone: what listens there is the host's. Moves
+ * them behind the others, whose order stays, and calls tell for each. *n: how many others there are.
+ */
+struct nb_netlink;
+int nb_services_set_local_apart(struct nb_services *services, size_t *n, struct nb_netlink *nl,
+				void (*tell)(const struct nb_service *service), struct nb_error *err);
 
 /* FNV-1a over sorted backends: equal sets have equal digests. */
 __u64 nb_service_digest(const struct nb_service_backend *backends, size_t n);

@@ -145,7 +145,7 @@ void env_expect_untouched(struct env *env, enum hook hook, enum pod pod, const s
 void env_service(struct env *env, const char *name, const char *vip, uint8_t proto,
 		 const char *const *backends)
 {
-	struct nb_service_backend list[16];
+	struct nb_service_backend list[16] = { 0 };
 	struct nb_service service = { .backends = list, .key.proto = proto };
 	struct nb_services services = { .n = 1, .items = &service };
 	struct nb_service_changes changes;
