@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <natbridge/conntrack.h>
 
-/* The programs read jiffies; the kernel starts them five minutes before they wrap (INITIAL_JIFFIES,
- * linux/jiffies.h). */
-enum { JIFFIES_BEFORE_WRAP_SECONDS = 300 };
+#include <bpf/bpf.h>
+#include <errno.h>
 
 static const unsigned long long ns_per_second = 1000000000ULL;
 
@@ -32,15 +31,18 @@ static unsigned long long tick_ns(void)
 	return jiffy_ns() << nb_tick_shift();
 }
 
-__u32 nb_tick_now(void)
+/* Jiffies cannot be worked out from other clocks: they lag behind where ticks were lost, as in a guest that
+ * stood still. */
+int nb_tick_now(const struct nb_datapath *dp, __u32 *now, struct nb_error *err)
 {
-	unsigned long long hz = ns_per_second / jiffy_ns();
-	__u64 jiffies = (__u32)(-JIFFIES_BEFORE_WRAP_SECONDS * (long long)hz);
-	struct timespec now;
+	unsigned char frame[64] = { 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame), .repeat = 1);
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	jiffies += (now.tv_sec * ns_per_second + now.tv_nsec) / jiffy_ns();
-	return jiffies >> nb_tick_shift();
+	if (bpf_prog_test_run_opts(dp->prog_fd[NB_PROG_CLOCK], &opts))
+		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot run the program %s",
+			       nb_prog_name(NB_PROG_CLOCK));
+	*now = opts.retval;
+	return 0;
 }
 
 __u32 nb_ticks_from_seconds(unsigned int seconds)

@@ -212,9 +212,10 @@ static int walk_conns(const void *keys, const void *values, __u32 n, void *arg)
 int nb_conntrack_each(const struct nb_datapath *dp, int (*fn)(const struct nb_conn_info *info, void *arg),
 		      void *arg, struct nb_error *err)
 {
-	struct walk walk = { .dp = dp, .err = err, .now = nb_tick_now(), .fn = fn, .arg = arg };
+	struct walk walk = { .dp = dp, .err = err, .fn = fn, .arg = arg };
 	int rc = read_settings(dp, &walk.settings, err);
 
+	rc = rc ?: nb_tick_now(dp, &walk.now, err);
 	return rc ?: nb_map_walk(dp, NB_MAP_CONNTRACK, walk_conns, &walk, err);
 }
 

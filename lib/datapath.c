@@ -45,6 +45,7 @@ static const char *const map_names[NB_MAPS] = {
 static const char *const prog_names[NB_PROGS] = {
 	[NB_PROG_FROM_POD] = "nb_from_pod",
 	[NB_PROG_TO_POD] = "nb_to_pod",
+	[NB_PROG_CLOCK] = "nb_clock",
 };
 
 const char *nb_map_name(enum nb_map map)

@@ -44,10 +44,10 @@ int nb_settings_write(const struct nb_datapath *dp, const struct nb_settings *se
 
 /*
  * The datapath's clock: a tick is 2^shift jiffies, the longest such time under 1/8 s. nb_tick_shift() derives
- * the shift from the kernel's HZ, nb_tick_now() reads the clock as the programs do, to within a few jiffies.
+ * the shift from the kernel's HZ, nb_tick_now() reads it by a program.
  */
 unsigned int nb_tick_shift(void);
-__u32 nb_tick_now(void);
+int nb_tick_now(const struct nb_datapath *dp, __u32 *now, struct nb_error *err);
 __u32 nb_ticks_from_seconds(unsigned int seconds);
 unsigned int nb_seconds_from_ticks(__u32 ticks);
 

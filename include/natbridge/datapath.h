@@ -34,6 +34,7 @@ enum nb_map {
 enum nb_prog {
 	NB_PROG_FROM_POD,
 	NB_PROG_TO_POD,
+	NB_PROG_CLOCK, /* attached nowhere: see nb_tick_now() */
 	NB_PROGS,
 };
 

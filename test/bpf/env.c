@@ -142,25 +142,40 @@ void env_expect_untouched(struct env *env, enum hook hook, enum pod pod, const s
 	env_expect(env, hook, pod, in, -1 /* TC_ACT_UNSPEC */, in);
 }
 
-void env_service(struct env *env, const char *name, const char *vip, uint8_t proto,
-		 const char *const *backends)
+static void add_backends(struct nb_service *service, struct nb_service_backend list[16],
+			 const char *const *backends, bool draining)
+{
+	for (; *backends; backends++) {
+		struct nb_service_backend *backend = &list[service->n_backends++];
+
+		assert_in_range(service->n_backends, 1, 16);
+		assert_true(nb_addr_port_parse(*backends, &backend->addr, &backend->port));
+		backend->draining = draining;
+	}
+}
+
+void env_service_draining(struct env *env, const char *name, const char *vip, uint8_t proto,
+			  uint32_t affinity, const char *const *backends, const char *const *draining)
 {
 	struct nb_service_backend list[16] = { 0 };
-	struct nb_service service = { .backends = list, .key.proto = proto };
+	struct nb_service service = { .backends = list, .key.proto = proto, .affinity = affinity };
 	struct nb_services services = { .n = 1, .items = &service };
 	struct nb_service_changes changes;
 	struct nb_error err = { 0 };
 
 	snprintf(service.name, sizeof(service.name), "%s", name);
 	assert_true(nb_addr_port_parse(vip, &service.key.addr, &service.key.port));
-	for (; backends[service.n_backends]; service.n_backends++) {
-		assert_in_range(service.n_backends, 0, 15);
-		assert_true(nb_addr_port_parse(backends[service.n_backends], &list[service.n_backends].addr,
-					       &list[service.n_backends].port));
-	}
+	add_backends(&service, list, backends, false);
+	add_backends(&service, list, draining, true);
 	assert_int_equal(nb_services_normalize(&services, &err), 0);
 	if (nb_service_update(&env->dp, &services, NB_ORIGIN_APPLY, &changes, &err))
 		fail_msg("%s", err.msg);
+}
+
+void env_service(struct env *env, const char *name, const char *vip, uint8_t proto,
+		 const char *const *backends)
+{
+	env_service_draining(env, name, vip, proto, 0, backends, (const char *[]){ NULL });
 }
 
 void env_services_clear(struct env *env)
@@ -203,6 +218,15 @@ void env_conn_write(struct env *env, const struct packet *packet, const struct n
 	struct nb_tuple tuple = tuple_of(packet);
 
 	assert_int_equal(bpf_map_update_elem(env->dp.map_fd[NB_MAP_CONNTRACK], &tuple, conn, BPF_ANY), 0);
+}
+
+uint32_t env_now(struct env *env)
+{
+	struct nb_error err = { 0 };
+	__u32 now;
+
+	assert_int_equal(nb_tick_now(&env->dp, &now, &err), 0);
+	return now;
 }
 
 struct advance {

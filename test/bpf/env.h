@@ -47,12 +47,18 @@ void env_expect_untouched(struct env *env, enum hook hook, enum pod pod, const s
 /* "VIP:port" -> backends, a NULL-terminated list of "address:port". proto: IPPROTO_*. */
 void env_service(struct env *env, const char *name, const char *vip, uint8_t proto,
 		 const char *const *backends);
+/* The same; backends from draining on keep their connections and get no new ones. affinity in seconds. */
+void env_service_draining(struct env *env, const char *name, const char *vip, uint8_t proto,
+			  uint32_t affinity, const char *const *backends, const char *const *draining);
 void env_services_clear(struct env *env);
 
 /* Entry of the tuple that this packet has; false: there is none. */
 bool env_conn(struct env *env, const struct packet *packet, struct nb_conn *conn);
 void env_conn_delete(struct env *env, const struct packet *packet);
 void env_conn_write(struct env *env, const struct packet *packet, const struct nb_conn *conn);
+
+/* The clock of the programs. */
+uint32_t env_now(struct env *env);
 
 /* Moves every entry's clock: as if that many seconds had passed without a packet. */
 void env_advance(struct env *env, unsigned int seconds);

@@ -25,6 +25,7 @@ int main(void)
 	failed += suite_related();
 	failed += suite_fragment();
 	failed += suite_reject();
+	failed += suite_removed();
 	failed += suite_late();
 	return failed ? 1 : 0;
 }

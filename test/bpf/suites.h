@@ -14,6 +14,7 @@ int suite_via_host(void);
 int suite_related(void);
 int suite_fragment(void);
 int suite_reject(void);
+int suite_removed(void);
 int suite_late(void);
 
 /* A test with a datapath of its own. */

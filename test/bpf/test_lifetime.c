@@ -38,7 +38,7 @@ static unsigned int left(struct env *env, const struct packet *client)
 	struct nb_conn conn;
 
 	assert_true(env_conn(env, client, &conn));
-	return nb_seconds_from_ticks(conn.expires - nb_tick_now());
+	return nb_seconds_from_ticks(conn.expires - env_now(env));
 }
 
 static void run_tcp(struct env *env, bool backend, uint8_t flags, int verdict)

@@ -101,7 +101,8 @@ static void test_ports_are_apart(void **state)
 	at_tcp.dst = pod_addr4[POD_B];
 	at_tcp.dport = 1053;
 	at_tcp.dmac = pod_mac[POD_B];
-	env_expect_untouched(env, FROM_POD, POD_A, &to_udp);
+	assert_int_equal(env_run(env, FROM_POD, POD_A, &to_udp, NULL, NULL), TC_ACT_REDIRECT); /* rejected */
+	assert_int_equal(env_counter(env, NB_DROP_NO_SERVICE), 1);
 	env_expect(env, FROM_POD, POD_A, &to_tcp, TC_ACT_REDIRECT, &at_tcp);
 	env_service(env, "default/dns-udp", VIP4 ":53", IPPROTO_UDP,
 		    (const char *[]){ "10.1.0.4:2053", NULL });

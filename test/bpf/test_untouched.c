@@ -43,12 +43,10 @@ static const struct {
 	{ "VIP in a VLAN",
 	  { .src = "10.1.0.2", .dst = VIP, .sport = 1, .dport = 80, .tcp_flags = SYN, .vlan = 5 } },
 	{ "SCTP to the VIP", { .src = "10.1.0.2", .dst = VIP, .sport = 1, .dport = 80, .proto = 132 } },
-	{ "another port of the VIP",
-	  { .src = "10.1.0.2", .dst = VIP, .sport = 1, .dport = 81, .tcp_flags = SYN } },
 	{ "from the VIP",
 	  { .src = VIP, .dst = "10.1.0.2", .sport = 80, .dport = 40000, .tcp_flags = SYN | ACK } },
 	{ "a later fragment",
-	  { .src = "10.1.0.2", .dst = VIP, .frag = 185, .proto = 17, .payload = "PPPPQQQQ" } },
+	  { .src = "10.1.0.2", .dst = "10.1.0.3", .frag = 185, .proto = 17, .payload = "PPPPQQQQ" } },
 };
 
 static void test_untouched(void **state)
