@@ -99,7 +99,8 @@ int nb_table_add_service(const struct nb_table *table, const struct nb_owner *ow
 	service->origin = owner->entry.origin;
 	service->backends = backends;
 	service->n_backends = n;
-	for (size_t i = cell->before.count; i < n; i++)
+	service->n_eligible = n < cell->before.count ? n : cell->before.count;
+	for (size_t i = service->n_eligible; i < n; i++)
 		backends[i].draining = true;
 	return 0;
 }

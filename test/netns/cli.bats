@@ -120,10 +120,10 @@ table() {
 
 @test "service apply: what is left out is said on stderr" {
 	run -0 --separate-stderr ctl n service apply -f - < <(web | jq '.items[0].spec.ports[1].protocol = "SCTP"
-		| .items[0].spec.sessionAffinity = "ClientIP"')
+		| .items[0].spec.internalTrafficPolicy = "Local"')
 	[ "$(wc -l <<<"$stderr")" = 2 ]
 	[[ $stderr = *"note: Service default/web: port 80 is SCTP"* ]]
-	[[ $stderr = *"note: Service default/web: sessionAffinity ClientIP"* ]]
+	[[ $stderr = *"note: Service default/web: internalTrafficPolicy Local"* ]]
 	[ "$(table | grep -c UDP)" = 0 ]
 }
 
@@ -135,7 +135,7 @@ table() {
 	run -0 ctl n -o json service list
 	[ "$(jq -c '.[1]' <<<"$output")" = "$(jq -nc --arg backend "$(pod_ip b 6)" '{network: "net", name: "default/web", portName: "p0",
 		origin: "apply", affinity: 0, address: "fd00:96::10", port: 80, protocol: "TCP",
-		backends: [{address: $backend, port: 8080}]}')" ]
+		backends: [{address: $backend, port: 8080}], draining: []}')" ]
 }
 
 @test "service delete: removes one Service; one that is not there is an error" {
@@ -328,7 +328,7 @@ many() {
 	run -0 ctl n --network net service apply -f "$NBT_DIR/all.json"
 	[[ $output = "net: 2001 services, 2004 frontends, 6004 backends: nothing changed "* ]]
 	run -0 ctl n --network net service apply -f "$NBT_DIR/web.json"
-	[ "$(ctl n -o json status | jq -c '[.[0].maps[] | select(.name == "frontends" or .name == "backends") | .entries]')" = "[8,4]" ]
+	[ "$(ctl n -o json status | jq -c '[.[0].maps[] | select(.name == "frontends" or .name == "backends") | .entries]')" = "[10,4]" ]
 }
 
 @test "a change of one Service of many takes less than 5 ms" {

@@ -119,7 +119,7 @@ HEADER6="p.src, p.dst, p[IPv6].hlim, p[IPv6].tc, p[IPv6].fl, bytes(p[IPv6].paylo
 @test "B21: on the same bridge TTL, DSCP, ECN, id, options and payload stay, checksums are right, MACs are the pods' own" {
 	local dump=$NBT_DIR/headers ether
 	ether="Ether(src='$(pod_mac a)', dst='$(ip -n "$(ns n)" -j link show dev cni0 | jq -r '.[0].address')')"
-	capture b eth0 "$dump" "src host $(pod_ip a 4) or src host $(pod_ip a 6)"
+	capture b eth0 "$dump" "udp and (src host $(pod_ip a 4) or src host $(pod_ip a 6))"
 	send_frames a \
 		"$ether/IP(src='$(pod_ip a 4)', dst='$VIP4', ttl=17, tos=0xb9, id=0x1234, options=IPOption_Timestamp())/UDP(sport=4000, dport=53)/b'hello'" \
 		"$ether/IPv6(src='$(pod_ip a 6)', dst='$VIP6', hlim=17, tc=0xb9, fl=0x12345)/UDP(sport=4000, dport=53)/b'hello'"

@@ -77,7 +77,7 @@ misses() {
 
 	bridge -n "$NBT-n" fdb del "$(pod_mac a)" dev "$veth" master
 	misses "$(pod_mac a)"
-	bridge -n "$NBT-n" fdb add "$(pod_mac a)" dev "$veth" master static
+	bridge -n "$NBT-n" fdb replace "$(pod_mac a)" dev "$veth" master static
 
 	ip -n "$NBT-n" link set "$veth" nomaster
 	misses "$veth"

@@ -112,8 +112,7 @@ refused() {
 @test "C1: a key that is not built is refused by name" {
 	local key
 	for key in '.vlan = 5' '.vlanTrunk = [{id: 5}]' '.macspoofchk = true' '.ipspoofchk = true' \
-		'.ipMasq = true | .ipMasqBackend = "iptables"' '.serviceProxy.mode = "assist"' \
-		'.serviceProxy.serviceCIDRs = ["10.96.0.0/12"]'; do
+		'.ipMasq = true | .ipMasqBackend = "iptables"' '.serviceProxy.mode = "assist"'; do
 		call ADD "$key"
 		key=${key% = *}
 		refused 2 "${key##*.}"

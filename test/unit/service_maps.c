@@ -147,7 +147,10 @@ static void parse_line(struct nb_services *services, char *line, enum nb_service
 			continue;
 		}
 		assert_true(nb_addr_port_parse(word, &addr, &port));
-		assert_int_equal(nb_service_add_backend(service, &addr, port, NULL), 0);
+		assert_int_equal(
+			nb_service_add_backend(
+				service, &(struct nb_service_backend){ .addr = addr, .port = port }, NULL),
+			0);
 	}
 }
 
