@@ -201,7 +201,9 @@ static int walk_conns(const void *keys, const void *values, __u32 n, void *arg)
 		left = ticks_left(walk, &key[i], &conn[i], &info.reply);
 		if (left <= 0)
 			continue;
-		info.remaining = nb_seconds_from_ticks(left);
+		/* Entries are kept for up to a second more than they are promised (nb_conn_deadline()). */
+		left -= nb_ticks_from_seconds(1);
+		info.remaining = left > 0 ? nb_seconds_from_ticks(left) : 0;
 		rc = walk->fn(&info, walk->arg);
 		if (rc)
 			return rc;
