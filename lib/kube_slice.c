@@ -55,7 +55,7 @@ static int read_endpoint(const struct nb_json *at, struct nb_kube_slice *slice, 
 	const struct nb_json ready_at = nb_json_get(&conditions, "ready");
 	const struct nb_json serving_at = nb_json_get(&conditions, "serving");
 	const struct nb_json terminating_at = nb_json_get(&conditions, "terminating");
-	bool ready = true, serving, terminating = false;
+	bool ready = true, serving = true, terminating = false;
 	struct nb_kube_endpoint endpoint;
 	int rc = nb_json_is_object(at, err);
 
@@ -63,7 +63,6 @@ static int read_endpoint(const struct nb_json *at, struct nb_kube_slice *slice, 
 		rc = nb_json_is_object(&conditions, err);
 	if (!rc)
 		rc = nb_json_bool(&ready_at, &ready, err);
-	serving = ready; /* where the condition is not given (EndpointConditions of the API) */
 	if (!rc)
 		rc = nb_json_bool(&serving_at, &serving, err);
 	if (!rc)

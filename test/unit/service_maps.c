@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <natbridge/prefix.h>
+
 #include "service_maps.h"
 
 #include <natbridge/conntrack.h>
@@ -102,6 +104,8 @@ bool test_maps_make(struct nb_datapath *dp, const struct nb_test_sizes *sizes)
 		{ NB_MAP_SETTINGS, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(struct nb_settings), 1 },
 	};
 
+	struct nb_settings settings = { 0 };
+
 	*dp = (struct nb_datapath)NB_DATAPATH_INIT;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int fd = bpf_map_create(rows[i].type, NULL, rows[i].key, rows[i].value, rows[i].max,
@@ -111,7 +115,8 @@ bool test_maps_make(struct nb_datapath *dp, const struct nb_test_sizes *sizes)
 			return false;
 		dp->map_fd[rows[i].map] = fd;
 	}
-	return true;
+	settings.vips[0] = settings.vips[1] = nb_prefix_none();
+	return !nb_settings_write(dp, &settings, NULL);
 }
 
 static struct nb_frontend_key parse_frontend(const char *text)
@@ -139,18 +144,14 @@ static void parse_line(struct nb_services *services, char *line, enum nb_service
 	service->key = parse_frontend(strsep(&rest, " "));
 	service->origin = origin;
 	while ((word = strsep(&rest, " "))) {
-		struct nb_addr addr;
-		__be16 port;
+		struct nb_service_backend backend = { .draining = word[0] == '!' };
 
 		if (word[0] == '~') {
 			service->affinity = strtoul(word + 1, NULL, 10);
 			continue;
 		}
-		assert_true(nb_addr_port_parse(word, &addr, &port));
-		assert_int_equal(
-			nb_service_add_backend(
-				service, &(struct nb_service_backend){ .addr = addr, .port = port }, NULL),
-			0);
+		assert_true(nb_addr_port_parse(word + backend.draining, &backend.addr, &backend.port));
+		assert_int_equal(nb_service_add_backend(service, &backend, NULL), 0);
 	}
 }
 
@@ -181,6 +182,7 @@ static void expect_same_service(const struct nb_service *is, const struct nb_ser
 	for (size_t i = 0; i < is->n_backends; i++) {
 		assert_memory_equal(&is->backends[i].addr, &wanted->backends[i].addr, sizeof(struct nb_addr));
 		assert_int_equal(is->backends[i].port, wanted->backends[i].port);
+		assert_int_equal(is->backends[i].draining, wanted->backends[i].draining);
 	}
 }
 
@@ -193,12 +195,13 @@ static const struct nb_service *find_service(const struct nb_services *all, cons
 	return NULL;
 }
 
-/* In how many sets the address stands. */
+/* In how many sets the backend stands, or how many frontends have the address. */
 static __u32 count_refs(const struct nb_services *all, const struct nb_frontend_key *key)
 {
 	__u32 refs = 0;
 
 	for (size_t i = 0; i < all->n; i++) {
+		refs += !key->proto && nb_addr_equal(&all->items[i].key.addr, &key->addr);
 		for (size_t k = 0; k < all->items[i].n_backends; k++)
 			refs += all->items[i].key.proto == key->proto &&
 				all->items[i].backends[k].port == key->port &&
@@ -218,14 +221,18 @@ static __u32 expect_element(const struct nb_datapath *dp, const struct nb_servic
 	assert_int_equal(bpf_map_lookup_elem(dp->map_fd[NB_MAP_FRONTENDS], key, &element), 0);
 	assert_true(service || refs);
 	assert_int_equal(element.flags,
-			 (service ? NB_FRONTEND_SERVICE : 0) | (refs ? NB_FRONTEND_BACKEND : 0));
+			 (service ? NB_FRONTEND_SERVICE : 0) | (!refs        ? 0
+								: key->proto ? NB_FRONTEND_BACKEND
+									     : NB_FRONTEND_VIP));
 	assert_int_equal(element.refs, refs);
 	if (!service)
 		return 0;
-	assert_int_equal(element.count, service->n_backends);
+	assert_int_equal(element.count, service->n_eligible);
+	assert_int_equal(element.known, service->n_backends);
+	assert_true((__s32)(element.epoch - test_settings(dp).epoch) <= 0);
 	assert_int_equal(element.affinity, service->affinity);
 	assert_in_range(element.service, 1, NB_MAX_SERVICES - 1);
-	for (struct nb_backend_key at = { element.set, 0 }; at.index < element.count; at.index++) {
+	for (struct nb_backend_key at = { element.set, 0 }; at.index < element.known; at.index++) {
 		struct nb_backend backend;
 
 		assert_int_equal(bpf_map_lookup_elem(dp->map_fd[NB_MAP_BACKENDS], &at, &backend), 0);
@@ -244,6 +251,28 @@ static size_t count_elements(const struct nb_datapath *dp, enum nb_map map)
 	for (void *at = NULL; !bpf_map_get_next_key(dp->map_fd[map], at, key); at = key)
 		n++;
 	return n;
+}
+
+static bool id_is_used(const struct nb_datapath *dp, __u32 service)
+{
+	__u32 used;
+
+	assert_int_equal(bpf_map_lookup_elem(dp->map_fd[NB_MAP_SERVICE_IDS], &service, &used), 0);
+	return used;
+}
+
+/* No VIP lies outside of the bounds. */
+static void expect_bounds(const struct nb_datapath *dp, const struct nb_services *expected)
+{
+	struct nb_settings settings = test_settings(dp);
+
+	for (size_t i = 0; i < expected->n; i++) {
+		const struct nb_addr *vip = &expected->items[i].key.addr;
+		const struct nb_prefix *bounds = &settings.vips[nb_addr_is_v4(vip)];
+
+		for (int w = 0; w < 4; w++)
+			assert_int_equal(vip->w[w] & bounds->mask.w[w], bounds->value.w[w]);
+	}
 }
 
 void test_expect_tables(const struct nb_datapath *dp, const struct nb_services *expected)
@@ -274,7 +303,8 @@ void test_expect_tables(const struct nb_datapath *dp, const struct nb_services *
 	assert_int_equal(count_elements(dp, NB_MAP_BACKENDS), n_backends);
 	assert_int_equal(count_elements(dp, NB_MAP_SERVICES), expected->n + 1);
 	for (__u32 i = 1; i < NB_MAX_SERVICES; i += i < 64 ? 1 : 1021)
-		assert_int_equal(test_epoch(dp, i) & 1, used[i]);
+		assert_int_equal(id_is_used(dp, i), used[i]);
+	expect_bounds(dp, expected);
 }
 
 static bool has_name(const struct nb_datapath *dp, const struct nb_frontend_key *frontend)
@@ -293,7 +323,7 @@ static bool has_name(const struct nb_datapath *dp, const struct nb_frontend_key 
 /* NULL, or what is wrong with a frontend's set. */
 static const char *torn_set(const struct nb_datapath *dp, const struct nb_frontend *element, __u8 proto)
 {
-	for (struct nb_backend_key at = { element->set, 0 }; at.index < element->count; at.index++) {
+	for (struct nb_backend_key at = { element->set, 0 }; at.index < element->known; at.index++) {
 		struct nb_frontend_key key = { .proto = proto };
 		struct nb_backend backend;
 		struct nb_frontend mark;
@@ -311,8 +341,8 @@ static const char *torn_set(const struct nb_datapath *dp, const struct nb_fronte
 
 const char *test_torn(const struct nb_datapath *dp)
 {
-	struct nb_frontend element;
-	struct nb_frontend_key key;
+	struct nb_frontend_key key, vip = { 0 };
+	struct nb_frontend element, mark;
 	const char *torn = NULL;
 
 	for (void *at = NULL; !torn && !bpf_map_get_next_key(dp->map_fd[NB_MAP_FRONTENDS], at, &key);
@@ -320,6 +350,10 @@ const char *test_torn(const struct nb_datapath *dp)
 		if (bpf_map_lookup_elem(dp->map_fd[NB_MAP_FRONTENDS], &key, &element) ||
 		    !(element.flags & NB_FRONTEND_SERVICE))
 			continue;
+		vip.addr = key.addr;
+		if (bpf_map_lookup_elem(dp->map_fd[NB_MAP_FRONTENDS], &vip, &mark) ||
+		    !(mark.flags & NB_FRONTEND_VIP))
+			return "a VIP is not marked";
 		torn = has_name(dp, &key) ? torn_set(dp, &element, key.proto) : "a frontend has no name";
 	}
 	return torn ? torn : "";
@@ -334,10 +368,10 @@ struct nb_frontend test_frontend(const struct nb_datapath *dp, const char *front
 	return element;
 }
 
-__u32 test_epoch(const struct nb_datapath *dp, __u32 service)
+struct nb_settings test_settings(const struct nb_datapath *dp)
 {
-	__u32 epoch;
+	struct nb_settings settings;
 
-	assert_int_equal(bpf_map_lookup_elem(dp->map_fd[NB_MAP_SERVICE_IDS], &service, &epoch), 0);
-	return epoch;
+	assert_int_equal(nb_settings_read(dp, &settings, NULL), 0);
+	return settings;
 }

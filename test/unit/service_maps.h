@@ -29,7 +29,7 @@ void test_expect_tables(const struct nb_datapath *dp, const struct nb_services *
 const char *test_torn(const struct nb_datapath *dp);
 
 struct nb_frontend test_frontend(const struct nb_datapath *dp, const char *frontend);
-__u32 test_epoch(const struct nb_datapath *dp, __u32 service);
+struct nb_settings test_settings(const struct nb_datapath *dp);
 
 /*
  * From now on the process ends with status 42 before the n-th element is written or deleted; -1: never.

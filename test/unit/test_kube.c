@@ -86,14 +86,22 @@ static const struct {
 		  "[{addresses: [10.244.0.2], conditions: {ready: null}},"
 		  " {addresses: [10.244.0.3], conditions: {ready: false, serving: true, terminating: true}},"
 		  " {addresses: [10.244.0.4], conditions: {ready: false}}]"),
-	  "default/a - 10.96.0.1:80/TCP 10.244.0.2:1\n", "" },
+	  "default/a - 10.96.0.1:80/TCP 10.244.0.2:1 !10.244.0.3:1 !10.244.0.4:1\n", "" },
+	/* UDP flows stay with what still answers only */
+	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80, protocol: UDP}]}") SLICE(
+		  "a", "IPv4", "[{port: 1, protocol: UDP}]",
+		  "[{addresses: [10.244.0.2], conditions: {ready: null}},"
+		  " {addresses: [10.244.0.3], conditions: {ready: false, serving: true, terminating: true}},"
+		  " {addresses: [10.244.0.4], conditions: {ready: false, serving: false, terminating: "
+		  "true}}]"),
+	  "default/a - 10.96.0.1:80/UDP 10.244.0.2:1 !10.244.0.3:1\n", "" },
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}]}") SLICE(
 		  "a", "IPv4", "[{port: 1}]",
 		  "[{addresses: [10.244.0.3], conditions: {ready: false, serving: true, terminating: true}},"
 		  " {addresses: [10.244.0.4], conditions: {ready: false, serving: false, terminating: true}},"
 		  " {addresses: [10.244.0.5], conditions: {ready: false, terminating: true}},"
 		  " {addresses: [10.244.0.6], conditions: {ready: false, serving: true}}]"),
-	  "default/a - 10.96.0.1:80/TCP 10.244.0.3:1 10.244.0.5:1\n", "" },
+	  "default/a - 10.96.0.1:80/TCP 10.244.0.3:1 10.244.0.5:1 !10.244.0.4:1 !10.244.0.6:1\n", "" },
 	/* The first address of an endpoint counts; an endpoint in two slices is one */
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}]}")
 		  SLICE("a", "IPv4", "[{port: 1}]", "[{addresses: [10.244.0.2, 10.244.0.9]}]")
@@ -120,9 +128,7 @@ static const struct {
 			       "{timeoutSeconds: 30}}, ports: [{port: 80}]}"),
 	  "default/a - 10.96.0.1:80/TCP ~10800\ndefault/b - 10.96.0.2:80/TCP ~30\n",
 	  "Service default/a: port 81 is SCTP, which is not translated\n"
-	  "Service default/a: sessionAffinity ClientIP is not followed yet\n"
-	  "Service default/a: internalTrafficPolicy Local is not followed yet\n"
-	  "Service default/b: sessionAffinity ClientIP is not followed yet\n" },
+	  "Service default/a: internalTrafficPolicy Local is not followed yet\n" },
 	/* Lists: as the API server sends them, empty, in a list */
 	{ "{\"kind\": \"ServiceList\", \"apiVersion\": \"v1\", \"items\": [{\"metadata\": {\"name\": \"a\"}, "
 	  "\"spec\": {\"clusterIP\": \"10.96.0.1\", \"ports\": [{\"port\": 80}]}}]}",
@@ -264,8 +270,8 @@ static void format_services(const struct nb_services *services, char *text, size
 
 			nb_addr_format(&backend->addr, addr);
 			used += snprintf(text + used, size - used,
-					 nb_addr_is_v4(&backend->addr) ? " %s:%u" : " [%s]:%u", addr,
-					 ntohs(backend->port));
+					 nb_addr_is_v4(&backend->addr) ? " %s%s:%u" : " %s[%s]:%u",
+					 backend->draining ? "!" : "", addr, ntohs(backend->port));
 		}
 		used += snprintf(text + used, size - used, "\n");
 	}
