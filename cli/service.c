@@ -146,7 +146,8 @@ static struct cJSON *service_row(const char *network, const struct nb_service *s
 	cJSON_AddStringToObject(row, "name", service->name);
 	cJSON_AddStringToObject(row, "portName", service->port_name);
 	cJSON_AddStringToObject(row, "origin", service->origin == NB_ORIGIN_CONFIG ? "config" : "apply");
-	cJSON_AddNumberToObject(row, "affinity", service->affinity);
+	if (json || service->affinity)
+		cJSON_AddNumberToObject(row, "affinity", service->affinity);
 	cJSON_AddStringToObject(row, "address", nb_addr_format(&service->key.addr, addr));
 	cJSON_AddNumberToObject(row, "port", ntohs(service->key.port));
 	cJSON_AddStringToObject(row, "protocol", nb_proto_name(service->key.proto));
@@ -176,13 +177,10 @@ static int list_network(const struct nb_cli *cli, const char *network, const str
 static int service_list(const struct nb_cli *cli, struct nb_error *err)
 {
 	static const struct nb_column columns[] = {
-		{ "NETWORK", "network" },
-		{ "SERVICE", "name" },
-		{ "PORT", "portName" },
-		{ "FRONTEND", "frontend" },
-		{ "BACKENDS", "backends" },
-		{ "FROM", "origin" },
-		{ 0 },
+		{ "NETWORK", "network" },   { "SERVICE", "name" },
+		{ "PORT", "portName" },     { "FRONTEND", "frontend" },
+		{ "AFFINITY", "affinity" }, { "BACKENDS", "backends" },
+		{ "FROM", "origin" },       { 0 },
 	};
 
 	nb_out_columns(cli->out, columns);
@@ -242,8 +240,8 @@ DESCRIPTION\n\
   A backend that was taken out of its Service loses its UDP flows at once; TCP connections go on\n\
   until its pod is gone.\n\
   Left alone: headless Services, ExternalName, SCTP ports, Services with the label\n\
-  service.kubernetes.io/service-proxy-name, and those whose address this host has. Bad input is an error that names object, field and\n\
-  value, and changes nothing.\n\
+  service.kubernetes.io/service-proxy-name, and addresses that this host itself has. Bad input is\n\
+  an error that names object, field and value, and changes nothing.\n\
 \n\
 OUTPUT\n\
   One line for each network: what it holds now, how many frontends (an address and port of a\n\
@@ -252,9 +250,9 @@ OUTPUT\n\
 	{ "list", NULL, 0, "list the services", "\
 DESCRIPTION\n\
   One line for each frontend: the network, the Service's namespace and name, the name of its port,\n\
-  address, port and protocol, its backends, and who gave it: apply (this tool or the agent) or\n\
-  config (the network config). A backend that is draining keeps the connections that it has and\n\
-  gets no new ones.\n",
+  address, port and protocol, for how many seconds a client keeps its backend (ClientIP affinity),\n\
+  the backends, and who gave it: apply (this tool or the agent) or config (the network config). A\n\
+  backend that is draining keeps the connections that it has and gets no new ones.\n",
 	  service_list },
 	{ "delete", "NAMESPACE/NAME", 0, "remove a Service", "\
 DESCRIPTION\n\

@@ -79,6 +79,18 @@ int nb_kube_label(const struct nb_kube_meta *meta, const char *key, const char *
 	return nb_json_string(&at, value, err);
 }
 
+int nb_kube_is_foreign(const struct nb_kube_meta *meta, bool *foreign, struct nb_error *err)
+{
+	const char *proxy = NULL, *headless = NULL;
+	int rc = nb_kube_label(meta, "service.kubernetes.io/service-proxy-name", &proxy, err);
+
+	if (!rc)
+		rc = nb_kube_label(meta, "service.kubernetes.io/headless", &headless, err);
+	if (!rc)
+		*foreign = proxy || headless;
+	return rc;
+}
+
 /* A name in metadata, checked. */
 static int read_name(const struct nb_json *metadata, const char *key, size_t max, bool dots,
 		     const char **name, struct nb_error *err)

@@ -63,6 +63,12 @@ int nb_kube_read_meta(const struct nb_json *object, bool long_name, struct nb_ku
 int nb_kube_label(const struct nb_kube_meta *meta, const char *key, const char **value, struct nb_error *err);
 
 /*
+ * Whether an object is somebody else's: with one of the labels by which kube-proxy does not ask for it at all
+ * (cmd/kube-proxy/app/server.go of Kubernetes), whatever their value.
+ */
+int nb_kube_is_foreign(const struct nb_kube_meta *meta, bool *foreign, struct nb_error *err);
+
+/*
  * Read an object whose metadata are known. Errors name the path inside the object. *skip: it is left alone,
  * and the output is empty. The vectors of the output are the caller's, also on failure.
  */

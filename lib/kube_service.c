@@ -114,20 +114,21 @@ int nb_kube_read_service(const struct nb_json *object, const struct nb_kube_meta
 			 struct nb_error *err)
 {
 	const struct nb_json spec = nb_json_get(object, "spec"), type_at = nb_json_get(&spec, "type");
-	const char *type = "ClusterIP", *proxy = NULL;
+	const char *type = "ClusterIP";
+	bool foreign = false;
 	int rc = nb_json_is_object(&spec, err);
 
 	if (!rc && !spec.node)
 		rc = nb_json_fail(object, NB_ERR_CONFIG, err, "\"spec\" is missing");
 	if (!rc)
-		rc = nb_kube_label(meta, "service.kubernetes.io/service-proxy-name", &proxy, err);
+		rc = nb_kube_is_foreign(meta, &foreign, err);
 	if (!rc)
 		rc = nb_json_string(&type_at, &type, err);
 	if (!rc)
 		rc = read_vips(&spec, service, err);
 	if (rc)
 		return rc;
-	*skip = proxy || !strcmp(type, "ExternalName") || !service->n_vips;
+	*skip = foreign || !strcmp(type, "ExternalName") || !service->n_vips;
 	if (*skip)
 		return 0;
 	snprintf(service->name, sizeof(service->name), "%.127s", meta->full);

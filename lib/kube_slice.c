@@ -99,9 +99,12 @@ int nb_kube_read_slice(const struct nb_json *object, const struct nb_kube_meta *
 	const struct nb_json ports = nb_json_get(object, "ports");
 	const struct nb_json endpoints = nb_json_get(object, "endpoints");
 	const char *service = NULL;
+	bool foreign = false;
 	struct nb_json at;
 	int rc = nb_kube_label(meta, "kubernetes.io/service-name", &service, err);
 
+	if (!rc)
+		rc = nb_kube_is_foreign(meta, &foreign, err);
 	if (!rc)
 		rc = read_family(object, slice, err);
 	if (!rc)
@@ -110,7 +113,7 @@ int nb_kube_read_slice(const struct nb_json *object, const struct nb_kube_meta *
 		rc = nb_json_is_array(&endpoints, err);
 	if (rc)
 		return rc;
-	*skip = !service || slice->family == AF_UNSPEC ||
+	*skip = !service || foreign || slice->family == AF_UNSPEC ||
 		snprintf(slice->service, sizeof(slice->service), "%s/%s", meta->namespace_, service) >=
 			(int)sizeof(slice->service);
 	if (*skip)

@@ -22,7 +22,7 @@ void nb_plan_free(struct nb_plan *plan)
 	nb_vec_free(&plan->owners_gone);
 }
 
-/* One service port stands together: its frontends share an index in epochs[]. */
+/* One service port stands together: its frontends share a number in service_ids[]. */
 static int compare_ports(const struct nb_item *x, const struct nb_item *y)
 {
 	int order = strcmp(x->service->name, y->service->name);

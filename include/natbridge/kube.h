@@ -6,8 +6,9 @@
  * Kubernetes objects to services: Service (v1) and EndpointSlice (discovery.k8s.io/v1), joined as kube-proxy
  * joins them (pkg/proxy/servicechangetracker.go, endpointslicecache.go and topology.go of Kubernetes).
  *
- * Left alone: headless Services, ExternalName, those with the label service.kubernetes.io/service-proxy-name,
- * SCTP ports; EndpointSlices of another family than the VIP or of no known Service.
+ * Left alone: headless Services, ExternalName, objects with a label service.kubernetes.io/service-proxy-name
+ * or service.kubernetes.io/headless, SCTP ports; EndpointSlices of another family than the VIP or of no known
+ * Service.
  */
 
 #include <natbridge/json.h>

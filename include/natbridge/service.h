@@ -52,7 +52,8 @@ int nb_services_normalize(struct nb_services *services, struct nb_error *err);
 
 /*
  * Services whose address one of the host's links has are left alone: what listens there is the host's. Moves
- * them behind the others, whose order stays, and calls tell for each. *n: how many others there are.
+ * them behind the others, whose order stays, and calls tell once for each Service and address. *n: how many
+ * others there are.
  */
 struct nb_netlink;
 int nb_services_set_local_apart(struct nb_services *services, size_t *n, struct nb_netlink *nl,

@@ -243,6 +243,16 @@ static __u32 expect_element(const struct nb_datapath *dp, const struct nb_servic
 	return element.service;
 }
 
+static bool in_bounds(const struct nb_settings *settings, const struct nb_addr *vip)
+{
+	const struct nb_prefix *bounds = &settings->vips[nb_addr_is_v4(vip)];
+	bool inside = true;
+
+	for (int w = 0; w < 4; w++)
+		inside = inside && (vip->w[w] & bounds->mask.w[w]) == bounds->value.w[w];
+	return inside;
+}
+
 static size_t count_elements(const struct nb_datapath *dp, enum nb_map map)
 {
 	unsigned char key[sizeof(struct nb_service_key)];
@@ -259,20 +269,6 @@ static bool id_is_used(const struct nb_datapath *dp, __u32 service)
 
 	assert_int_equal(bpf_map_lookup_elem(dp->map_fd[NB_MAP_SERVICE_IDS], &service, &used), 0);
 	return used;
-}
-
-/* No VIP lies outside of the bounds. */
-static void expect_bounds(const struct nb_datapath *dp, const struct nb_services *expected)
-{
-	struct nb_settings settings = test_settings(dp);
-
-	for (size_t i = 0; i < expected->n; i++) {
-		const struct nb_addr *vip = &expected->items[i].key.addr;
-		const struct nb_prefix *bounds = &settings.vips[nb_addr_is_v4(vip)];
-
-		for (int w = 0; w < 4; w++)
-			assert_int_equal(vip->w[w] & bounds->mask.w[w], bounds->value.w[w]);
-	}
 }
 
 void test_expect_tables(const struct nb_datapath *dp, const struct nb_services *expected)
@@ -298,13 +294,13 @@ void test_expect_tables(const struct nb_datapath *dp, const struct nb_services *
 		used[service] = 1;
 	}
 	assert_int_equal(n_frontends, expected->n);
+	assert_string_equal(test_torn(dp), "");
 	for (size_t i = 0; i < expected->n; i++)
 		n_backends += expected->items[i].n_backends;
 	assert_int_equal(count_elements(dp, NB_MAP_BACKENDS), n_backends);
 	assert_int_equal(count_elements(dp, NB_MAP_SERVICES), expected->n + 1);
 	for (__u32 i = 1; i < NB_MAX_SERVICES; i += i < 64 ? 1 : 1021)
 		assert_int_equal(id_is_used(dp, i), used[i]);
-	expect_bounds(dp, expected);
 }
 
 static bool has_name(const struct nb_datapath *dp, const struct nb_frontend_key *frontend)
@@ -342,6 +338,7 @@ static const char *torn_set(const struct nb_datapath *dp, const struct nb_fronte
 const char *test_torn(const struct nb_datapath *dp)
 {
 	struct nb_frontend_key key, vip = { 0 };
+	struct nb_settings settings = test_settings(dp);
 	struct nb_frontend element, mark;
 	const char *torn = NULL;
 
@@ -354,6 +351,8 @@ const char *test_torn(const struct nb_datapath *dp)
 		if (bpf_map_lookup_elem(dp->map_fd[NB_MAP_FRONTENDS], &vip, &mark) ||
 		    !(mark.flags & NB_FRONTEND_VIP))
 			return "a VIP is not marked";
+		if (!in_bounds(&settings, &key.addr))
+			return "a VIP lies outside of the bounds";
 		torn = has_name(dp, &key) ? torn_set(dp, &element, key.proto) : "a frontend has no name";
 	}
 	return torn ? torn : "";
@@ -364,6 +363,16 @@ struct nb_frontend test_frontend(const struct nb_datapath *dp, const char *front
 	struct nb_frontend_key key = parse_frontend(frontend);
 	struct nb_frontend element = { 0 };
 
+	bpf_map_lookup_elem(dp->map_fd[NB_MAP_FRONTENDS], &key, &element);
+	return element;
+}
+
+struct nb_frontend test_vip(const struct nb_datapath *dp, const char *address)
+{
+	struct nb_frontend_key key = { 0 };
+	struct nb_frontend element = { 0 };
+
+	assert_true(nb_addr_parse(address, &key.addr));
 	bpf_map_lookup_elem(dp->map_fd[NB_MAP_FRONTENDS], &key, &element);
 	return element;
 }

@@ -24,11 +24,12 @@ struct nb_services test_services(const char *text, enum nb_service_origin origin
  * be. */
 void test_expect_tables(const struct nb_datapath *dp, const struct nb_services *expected);
 
-/* At any moment, also in the middle of a change: each frontend has a whole set and a name. Empty, or what is
- * wrong. */
+/* At any moment, also in the middle of a change: each frontend has a whole set and a name, and its address is
+ * marked and within the bounds. Empty, or what is wrong. */
 const char *test_torn(const struct nb_datapath *dp);
 
 struct nb_frontend test_frontend(const struct nb_datapath *dp, const char *frontend);
+struct nb_frontend test_vip(const struct nb_datapath *dp, const char *address);
 struct nb_settings test_settings(const struct nb_datapath *dp);
 
 /*

@@ -61,6 +61,19 @@ static void test_defaults(void **state)
 	assert_false(nb_conf_uses_datapath(&conf)); /* no addresses */
 }
 
+static void expect_ranges(const struct nb_proxy_conf *proxy)
+{
+	const struct nb_prefix wanted[] = {
+		{ .value.w = { 0, 0, htonl(0xffff), htonl(0x0a600000) },
+		  .mask.w = { 0xffffffff, 0xffffffff, 0xffffffff, htonl(0xfff00000) } },
+		{ .value.w = { htonl(0xfd000096) },
+		  .mask.w = { 0xffffffff, 0xffffffff, 0xffffffff, htonl(0xffff0000) } },
+	};
+
+	assert_int_equal(proxy->n_ranges, 2);
+	assert_memory_equal(proxy->ranges, wanted, sizeof(wanted));
+}
+
 static void test_every_key(void **state)
 {
 	static const unsigned char MAC[] = { 2, 0, 0, 0, 0, 3 };
@@ -82,7 +95,8 @@ static void test_every_key(void **state)
 		      "'prevResult': {'cniVersion': '1.1.0'},"
 		      "'serviceProxy': {'mode': 'ebpf', 'fastPath': false, 'bpffs': '/run/bpf',"
 		      "  'conntrack': {'max': 1024, 'timeouts': {'udp': 31, 'tcp_established': 86400}},"
-		      "  'limits': {'frontends': 100, 'backends': 1000}}",
+		      "  'limits': {'frontends': 100, 'backends': 1000},"
+		      "  'serviceCIDRs': ['10.96.0.0/12', 'fd00:96::/112']}",
 		      &conf, &err),
 		0);
 	assert_string_equal(conf.bridge, "br-x");
@@ -101,6 +115,7 @@ static void test_every_key(void **state)
 	assert_int_equal(conf.proxy.limits.connections, 1024);
 	assert_int_equal(conf.proxy.limits.frontends, 100);
 	assert_int_equal(conf.proxy.limits.backends, 1000);
+	expect_ranges(&conf.proxy);
 	assert_int_equal(conf.proxy.timeouts[NB_TIMEOUT_UDP], 31);
 	assert_int_equal(conf.proxy.timeouts[NB_TCP_ESTABLISHED], 86400);
 	assert_int_equal(conf.proxy.timeouts[NB_TIMEOUT_ICMP], 0);
@@ -200,6 +215,13 @@ static const struct {
 	{ "'serviceProxy': {'serviceCIDRs': '10.96.0.0/12'}", 7, "\"serviceProxy.serviceCIDRs\"" },
 	{ "'serviceProxy': {'serviceCIDRs': ['10.96.0.0']}", 7, "serviceCIDRs[0]\": \"10.96.0.0\"" },
 	{ "'serviceProxy': {'serviceCIDRs': ['fd00::/129']}", 7, "serviceCIDRs[0]\": \"fd00::/129\"" },
+	{ "'serviceProxy': {'serviceCIDRs': [10]}", 7, "serviceCIDRs[0]\": is a number" },
+	{ "'serviceProxy': {'serviceCIDRs': ['::/0']}", 7, "serviceCIDRs[0]\": \"::/0\"" },
+	{ "'serviceProxy': {'serviceCIDRs': ['fd00::1/112']}", 7,
+	  "serviceCIDRs[0]\": \"fd00::1/112\" has bits" },
+	{ "'serviceProxy': {'serviceCIDRs': ['10.0.0.0/16', '10.1.0.0/16', '10.2.0.0/16', '10.3.0.0/16', "
+	  "'10.4.0.0/16', '10.5.0.0/16', '10.6.0.0/16', '10.7.0.0/16', '10.8.0.0/16']}",
+	  7, "serviceCIDRs[8]\": there are more than 8" },
 	{ "'serviceProxy': {'serviceCIDRs': ['10.96.0.0/12', '10.97.0.0/12']}", 7,
 	  "serviceCIDRs[1]\": \"10.97.0.0/12\"" },
 	{ "'serviceProxy': {'bpffs': 'sys/fs/bpf'}", 7, "\"serviceProxy.bpffs\": \"sys/fs/bpf\"" },

@@ -23,6 +23,12 @@ enum { NOTES_MAX = 2048 };
 	"}}\n"                                                                                               \
 	"addressType: " family "\nports: " ports "\nendpoints: " endpoints "\n---\n"
 
+#define FOREIGN_SLICE(label)                                                                                 \
+	"apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"                                             \
+	"metadata: {name: c-" label ", labels: {kubernetes.io/service-name: c, service.kubernetes.io/" label \
+	": ''}}\n"                                                                                           \
+	"addressType: IPv4\nports: [{port: 1}]\nendpoints: [{addresses: [10.244.0.3]}]\n---\n"
+
 /* What kubectl get svc,endpointslices -A -o json prints, shortened where nothing is lost. */
 static const char kubectl[] =
 	"{\n \"apiVersion\": \"v1\",\n \"items\": [\n"
@@ -119,6 +125,18 @@ static const struct {
 					  "EndpointSlice\nmetadata: {name: a.b.c}\naddressType: "
 					  "IPv4\n",
 	  "", "" },
+	/* Whatever a label's value, a Service or slice with it is somebody else's */
+	{ "apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: "
+	  "{service.kubernetes.io/service-proxy-name: ''}}\n"
+	  "spec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}\n---\n"
+	  "apiVersion: v1\nkind: Service\nmetadata: {name: b, labels: {service.kubernetes.io/headless: ''}}\n"
+	  "spec: {clusterIP: 10.96.0.2, ports: [{port: 80}]}\n---\n" SERVICE(
+		  "c", "{clusterIP: 10.96.0.3, clusterIPs: [10.96.0.3], ports: [{port: 80}]}")
+		  SERVICE("d", "{clusterIP: None, clusterIPs: [None], ports: [{port: 80}]}")
+			  FOREIGN_SLICE("headless") FOREIGN_SLICE("service-proxy-name")
+				  SLICE("c", "IPv4", "[{port: 1}]", "[{addresses: [10.244.0.4]}]")
+					  SLICE("d", "IPv4", "[{port: 1}]", "[{addresses: [10.244.0.5]}]"),
+	  "default/c - 10.96.0.3:80/TCP 10.244.0.4:1\n", "" },
 	/* Not followed yet */
 	{ SERVICE("a",
 		  "{clusterIP: 10.96.0.1, sessionAffinity: ClientIP, internalTrafficPolicy: Local, ports: "

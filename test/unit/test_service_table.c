@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The service maps under apply, update and delete, kills included. Real maps: needs root. */
 #include <natbridge/conntrack.h>
+#include <natbridge/prefix.h>
 #include <natbridge/service.h>
 
 #include <bpf/bpf.h>
@@ -163,6 +164,153 @@ static void test_epochs(void **state)
 	nb_datapath_close(&dp);
 }
 
+/* What the programs do not read leaves the epoch alone; affinity and a number that moves to them do not. */
+static void test_epoch_of_names(void **state)
+{
+	struct nb_datapath dp = make(&roomy);
+	struct nb_service_changes changes;
+	__u32 epoch;
+
+	(void)state;
+	apply(&dp, "a/a x 10.96.0.1:80/TCP 10.244.0.3:80\n");
+	epoch = test_settings(&dp).epoch;
+	changes = update(&dp, "a/a y 10.96.0.1:80/TCP 10.244.0.3:80\n");
+	expect_counts(&changes, 0, 1, 0);
+	assert_int_equal(test_settings(&dp).epoch, epoch);
+	changes = update(&dp, "a/a y 10.96.0.1:80/TCP ~60 10.244.0.3:80\n");
+	expect_counts(&changes, 0, 1, 0);
+	assert_int_equal(test_settings(&dp).epoch, epoch + 1);
+	assert_int_equal(test_frontend(&dp, "10.96.0.1:80/TCP").epoch, epoch + 1);
+	assert_int_equal(test_frontend(&dp, "10.96.0.1:80/TCP").affinity, 60);
+	changes = apply(&dp, "b/b y 10.96.0.1:80/TCP ~60 10.244.0.3:80\n");
+	assert_int_equal(test_frontend(&dp, "10.96.0.1:80/TCP").epoch, test_settings(&dp).epoch);
+	expect(&dp, "b/b y 10.96.0.1:80/TCP ~60 10.244.0.3:80\n");
+	nb_datapath_close(&dp);
+}
+
+/* An address is marked for as long as some frontend has it, whoever's it is. */
+static void test_vip_marks(void **state)
+{
+	static const char other[] = "b/b - 10.96.0.1:443/TCP\n";
+	struct nb_datapath dp = make(&roomy);
+	struct nb_frontend mark;
+
+	(void)state;
+	apply(&dp, "a/a - 10.96.0.1:80/TCP 10.244.0.3:80\na/a - 10.96.0.1:80/UDP 10.244.0.3:80\n"
+		   "a/a - [fd00::1]:80/TCP [fd01::3]:80\n");
+	mark = test_vip(&dp, "10.96.0.1");
+	assert_int_equal(mark.flags, NB_FRONTEND_VIP);
+	assert_int_equal(mark.refs, 2);
+	assert_int_equal(test_vip(&dp, "fd00::1").refs, 1);
+	assert_int_equal(test_vip(&dp, "10.244.0.3").flags, 0);
+
+	update(&dp, other);
+	assert_int_equal(test_vip(&dp, "10.96.0.1").refs, 3);
+	update(&dp, "a/a - 10.96.0.1:80/UDP 10.244.0.3:80\n");
+	assert_int_equal(test_vip(&dp, "10.96.0.1").refs, 2);
+	assert_int_equal(test_vip(&dp, "fd00::1").flags, 0);
+	assert_int_equal(nb_service_delete(&dp, "a/a", NULL, NULL), 0);
+	assert_int_equal(test_vip(&dp, "10.96.0.1").refs, 1);
+	expect(&dp, other);
+	assert_int_equal(nb_service_delete(&dp, "b/b", NULL, NULL), 0);
+	assert_int_equal(test_vip(&dp, "10.96.0.1").flags, 0);
+	expect(&dp, "");
+	nb_datapath_close(&dp);
+}
+
+/* Backends that only keep what they have: which ones they are is part of the set. */
+static void test_draining(void **state)
+{
+	static const char rows[][128] = {
+		"a/a - 10.96.0.1:80/UDP 10.244.0.3:80 !10.244.0.4:80 !10.244.0.5:80\n",
+		"a/a - 10.96.0.1:80/UDP 10.244.0.4:80 !10.244.0.3:80 !10.244.0.5:80\n",
+		"a/a - 10.96.0.1:80/UDP !10.244.0.3:80 !10.244.0.4:80 !10.244.0.5:80\n",
+		"a/a - 10.96.0.1:80/UDP 10.244.0.3:80 10.244.0.4:80 10.244.0.5:80\n",
+		"a/a - 10.96.0.1:80/UDP 10.244.0.3:80 10.244.0.4:80 !10.244.0.5:80\n",
+		"a/a - 10.96.0.1:80/UDP !10.244.0.5:80\n",
+		"a/a - 10.96.0.1:80/UDP\n",
+	};
+	struct nb_datapath dp = make(&roomy);
+	struct nb_service_changes changes;
+
+	(void)state;
+	apply(&dp, rows[0]);
+	for (size_t i = 1; i < sizeof(rows) / sizeof(*rows); i++) {
+		__u32 epoch = test_settings(&dp).epoch;
+
+		changes = i % 2 ? update(&dp, rows[i]) : apply(&dp, rows[i]);
+		expect_counts(&changes, 0, 1, 0);
+		expect(&dp, rows[i]);
+		assert_int_equal(test_frontend(&dp, "10.96.0.1:80/UDP").epoch, epoch + 1);
+		assert_int_equal(apply(&dp, rows[i]).map_writes, 0);
+	}
+	/* Half of a pair of them lost: only a whole reading sees it. */
+	apply(&dp, rows[0]);
+	assert_int_equal(bpf_map_delete_elem(
+				 dp.map_fd[NB_MAP_BACKENDS],
+				 &(struct nb_backend_key){ test_frontend(&dp, "10.96.0.1:80/UDP").set, 2 }),
+			 0);
+	apply(&dp, rows[0]);
+	expect(&dp, rows[0]);
+	nb_datapath_close(&dp);
+}
+
+static void expect_bounds(const struct nb_datapath *dp, const char *v6, const char *v4)
+{
+	const char *wanted[2] = { v6, v4 };
+	struct nb_settings settings = test_settings(dp);
+
+	for (int i = 0; i < 2; i++) {
+		struct nb_prefix prefix = nb_prefix_none();
+		struct nb_addr addr;
+		unsigned int len;
+
+		if (wanted[i]) {
+			assert_true(nb_cidr_parse(wanted[i], &addr, &len));
+			prefix = nb_prefix_make(&addr, len);
+		}
+		assert_memory_equal(&settings.vips[i], &prefix, sizeof(prefix));
+	}
+}
+
+/* A change of some Services widens the bounds of all VIPs, an apply of all makes them tight again. */
+static void test_bounds(void **state)
+{
+	struct nb_datapath dp = make(&roomy);
+	struct nb_settings settings;
+	struct nb_addr addr;
+	unsigned int len;
+
+	(void)state;
+	expect_bounds(&dp, NULL, NULL);
+	apply(&dp, "a/a - 10.96.0.1:80/TCP\n");
+	expect_bounds(&dp, NULL, "10.96.0.1/32");
+	update(&dp, "b/b - 10.96.0.14:80/TCP\nb/b - [fd00::10]:80/TCP\n");
+	expect_bounds(&dp, "fd00::10/128", "10.96.0.0/28");
+	assert_int_equal(nb_service_delete(&dp, "b/b", NULL, NULL), 0);
+	expect_bounds(&dp, "fd00::10/128", "10.96.0.0/28");
+	run(&dp, nb_service_apply, "c/c - 192.0.2.1:80/TCP\n", NB_ORIGIN_CONFIG);
+	expect_bounds(&dp, "fd00::10/128", "0.0.0.0/0");
+	run(&dp, nb_service_apply, "", NB_ORIGIN_CONFIG);
+	apply(&dp, "a/a - 10.96.0.1:80/TCP\n");
+	expect_bounds(&dp, NULL, "10.96.0.1/32");
+	assert_int_equal(apply(&dp, "a/a - 10.96.0.1:80/TCP\n").map_writes, 0);
+
+	/* Service ranges belong to the bounds, and whatever else stands in the settings stays. */
+	settings = test_settings(&dp);
+	settings.timeouts[NB_TIMEOUT_UDP] = 4711;
+	assert_true(nb_cidr_parse("10.96.0.0/16", &addr, &len));
+	settings.service_cidrs[0] = nb_prefix_make(&addr, len);
+	settings.n_service_cidrs = 1;
+	assert_int_equal(nb_settings_write(&dp, &settings, NULL), 0);
+	apply(&dp, "a/a - 10.97.0.1:80/TCP\n");
+	expect_bounds(&dp, NULL, "10.96.0.0/15");
+	apply(&dp, "");
+	expect_bounds(&dp, NULL, "10.96.0.0/16");
+	assert_int_equal(test_settings(&dp).timeouts[NB_TIMEOUT_UDP], 4711);
+	nb_datapath_close(&dp);
+}
+
 static void test_update_keeps_others(void **state)
 {
 	struct nb_datapath dp = make(&roomy);
@@ -272,7 +420,7 @@ static void test_delete_unknown(void **state)
 static void test_no_room(void **state)
 {
 	static const char full[] = "a/a - 10.0.0.1:1/TCP 10.1.0.1:1 10.1.0.2:1\n"
-				   "b/b - 10.0.0.2:1/TCP 10.1.0.3:1 10.1.0.4:1\n";
+				   "b/b - 10.0.0.2:1/TCP 10.1.0.3:1 !10.1.0.4:1\n";
 	static const char third[] = "c/c - 10.0.0.3:1/TCP 10.1.0.1:1\n";
 	static const struct {
 		struct nb_test_sizes sizes;
@@ -385,7 +533,7 @@ static void test_foreign_elements(void **state)
 
 static const char before_kill[] = "a/a x 10.0.0.1:1/TCP 10.1.0.1:1 10.1.0.2:1\n"
 				  "a/a y 10.0.0.1:2/TCP 10.1.0.1:2\n"
-				  "a/a z 10.0.0.1:3/UDP 10.1.0.1:3\n"
+				  "a/a z 10.0.0.1:3/UDP 10.1.0.1:3 !10.1.0.5:3\n"
 				  "b/gone - 10.0.0.2:1/TCP 10.1.0.2:1\n"
 				  "c/moved - 10.0.0.3:1/TCP 10.1.0.3:1\n"
 				  "d/same - 10.0.0.4:1/TCP 10.1.0.1:1 10.0.0.1:1\n";
@@ -427,6 +575,49 @@ static void expect_before_or_after(const struct nb_datapath *dp)
 	nb_services_free(&read);
 }
 
+/* What a connection knows that was made now: the set of its frontend and the epoch. */
+struct moment {
+	struct nb_services services;
+	__u32 epoch;
+};
+
+static struct moment look(const struct nb_datapath *dp)
+{
+	struct moment moment = { .epoch = test_settings(dp).epoch };
+
+	assert_int_equal(nb_service_read(dp, &moment.services, NULL), 0);
+	return moment;
+}
+
+static bool same_backends(const struct nb_service *x, const struct nb_service *y)
+{
+	return x->n_eligible == y->n_eligible && x->n_backends == y->n_backends &&
+	       nb_service_digest(x->backends, x->n_backends) == nb_service_digest(y->backends, y->n_backends);
+}
+
+/* A connection of that moment looks at its frontend again if the set is another one now or is gone. */
+static void expect_noticed(const struct nb_datapath *dp, const struct moment *then)
+{
+	struct moment now = look(dp);
+
+	for (size_t i = 0; i < then->services.n; i++) {
+		const struct nb_service *was = &then->services.items[i], *is = NULL;
+		struct nb_frontend element;
+
+		for (size_t k = 0; k < now.services.n && !is; k++)
+			if (!memcmp(&now.services.items[k].key, &was->key, sizeof(was->key)))
+				is = &now.services.items[k];
+		if (is && same_backends(is, was))
+			continue;
+		assert_int_not_equal(now.epoch, then->epoch);
+		if (!is)
+			continue;
+		assert_int_equal(bpf_map_lookup_elem(dp->map_fd[NB_MAP_FRONTENDS], &is->key, &element), 0);
+		assert_true((__s32)(element.epoch - then->epoch) > 0);
+	}
+	nb_services_free(&now.services);
+}
+
 static void kill_at_every_write(change_fn fn, const char *text, const char *last)
 {
 	bool killed = true;
@@ -434,22 +625,23 @@ static void kill_at_every_write(change_fn fn, const char *text, const char *last
 
 	for (n = 0; killed && n < 500; n++) {
 		struct nb_datapath dp = make(&roomy);
-		struct nb_frontend was, is;
-		__u32 epoch;
+		struct moment moments[3];
 
 		apply(&dp, before_kill);
-		was = test_frontend(&dp, "10.0.0.1:1/TCP");
-		epoch = test_settings(&dp).epoch;
+		moments[0] = look(&dp);
 		killed = killed_at(&dp, fn, text, n);
 		assert_string_equal(test_torn(&dp), "");
+		moments[1] = look(&dp);
 		update(&dp, "z/other - 10.0.0.9:1/TCP 10.1.0.9:1\n");
 		expect_before_or_after(&dp);
-		/* A connection made before looks at a frontend that was switched, whoever moved the epoch on.
-		 */
-		is = test_frontend(&dp, "10.0.0.1:1/TCP");
-		assert_int_not_equal(test_settings(&dp).epoch, epoch);
-		assert_true(is.set == was.set || (__s32)(is.epoch - epoch) > 0);
+		moments[2] = look(&dp);
+		for (int i = 0; i < 2; i++)
+			expect_noticed(&dp, &moments[i]);
 		run(&dp, fn, text, NB_ORIGIN_APPLY);
+		for (int i = 0; i < 3; i++) {
+			expect_noticed(&dp, &moments[i]);
+			nb_services_free(&moments[i].services);
+		}
 		if (fn == nb_service_update)
 			assert_int_equal(nb_service_delete(&dp, "z/other", NULL, NULL), 0);
 		expect(&dp, last);
@@ -486,6 +678,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_apply),
 		cmocka_unit_test(test_epochs),
+		cmocka_unit_test(test_epoch_of_names),
+		cmocka_unit_test(test_vip_marks),
+		cmocka_unit_test(test_draining),
+		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_update_keeps_others),
 		cmocka_unit_test(test_backend_is_frontend),
 		cmocka_unit_test(test_origins),
