@@ -130,12 +130,51 @@ table() {
 @test "service list: one line a frontend, JSON with the same" {
 	run -0 ctl n service list
 	[ "${#lines[@]}" = 5 ]
-	[[ ${lines[0]} =~ ^NETWORK\ +SERVICE\ +PORT\ +FRONTEND\ +BACKENDS\ +FROM$ ]]
-	[[ ${lines[1]} =~ ^net\ +default/web\ +p0\ +10.96.0.10:80/TCP\ +$(pod_ip b 4):8080\ +apply$ ]]
+	[[ ${lines[0]} =~ ^NETWORK\ +SERVICE\ +PORT\ +FRONTEND\ +AFFINITY\ +BACKENDS\ +FROM$ ]]
+	[[ ${lines[1]} =~ ^net\ +default/web\ +p0\ +10.96.0.10:80/TCP\ +-\ +$(pod_ip b 4):8080\ +apply$ ]]
 	run -0 ctl n -o json service list
 	[ "$(jq -c '.[1]' <<<"$output")" = "$(jq -nc --arg backend "$(pod_ip b 6)" '{network: "net", name: "default/web", portName: "p0",
 		origin: "apply", affinity: 0, address: "fd00:96::10", port: 80, protocol: "TCP",
 		backends: [{address: $backend, port: 8080}], draining: []}')" ]
+}
+
+# A ready endpoint, one that terminates and still answers, and one that does not.
+draining() {
+	web | jq --arg b "$(pod_ip b 4)" '.items |= map(if .kind == "EndpointSlice" and .addressType == "IPv4" then .endpoints = [
+		{addresses: [$b]},
+		{addresses: ["192.0.2.3"], conditions: {ready: false, serving: true, terminating: true}},
+		{addresses: ["192.0.2.4"], conditions: {ready: false, serving: false, terminating: true}}] else . end)'
+}
+
+@test "service list: backends that only keep what they have, and affinity" {
+	local b
+	b=$(pod_ip b 4)
+	draining | jq '.items[0].spec += {sessionAffinity: "ClientIP", sessionAffinityConfig: {clientIP: {timeoutSeconds: 45}}}' |
+		ctl n service apply -f - >/dev/null
+	run -0 ctl n service list
+	grep -Eq "10.96.0.10:80/TCP +45 +$b:8080,192.0.2.3:8080 \(draining\),192.0.2.4:8080 \(draining\) +apply$" <<<"$output" || fail "$output"
+	grep -Eq "10.96.0.10:80/UDP +45 +$b:8080,192.0.2.3:8080 \(draining\) +apply$" <<<"$output" || fail "$output"
+	run -0 ctl n -o json service list
+	[ "$(jq -c '.[] | select(.address == "10.96.0.10" and .protocol == "UDP") | [.affinity, .backends, .draining]' <<<"$output")" = \
+		"[45,[{\"address\":\"$b\",\"port\":8080}],[{\"address\":\"192.0.2.3\",\"port\":8080}]]" ]
+	# New connections get the ready one only.
+	for _ in 1 2 3 4 5 6 7 8; do
+		run -0 ask a udp 10.96.0.10 80
+	done
+}
+
+@test "service apply: an address of this host is left alone and named once, and taken when it is not the host's any more" {
+	ns_exec n ip addr add 10.96.0.10/32 dev lo
+	run -0 --separate-stderr ctl n service apply -f - < <(web)
+	[ "$stderr" = "natbridgectl: note: Service default/web: 10.96.0.10 is an address of this host and is left alone" ] || fail "$stderr"
+	[ "$(table)" = "default/web fd00:96::10 80 TCP
+default/web fd00:96::10 80 UDP" ]
+	run -0 --separate-stderr ctl n service apply --keep -f - < <(web)
+	[[ $output = *": nothing changed "* && $stderr = *"10.96.0.10 is an address of this host"* ]]
+	ns_exec n ip addr del 10.96.0.10/32 dev lo
+	run -0 --separate-stderr ctl n service apply -f - < <(web)
+	[ -z "$stderr" ]
+	[ "$(table | wc -l)" = 4 ]
 }
 
 @test "service delete: removes one Service; one that is not there is an error" {

@@ -108,6 +108,46 @@ services() {
 	[ "$(bpftool -j map dump pinned "$map" | jq -c '.[0].value')" != "$after" ]
 }
 
+dropped() {
+	ctl n --network net -o json conntrack stats | jq '.[0].drop_no_vip'
+}
+
+@test "A6: an address of a service range that no Service has is dropped and counted; without the range it is not" {
+	local before
+	again a '.serviceProxy.serviceCIDRs = ["10.96.0.0/12", "fd00:96::/112"]'
+	before=$(dropped)
+	run ! ask a tcp 10.97.1.1 80
+	run ! ask a udp fd00:96::77 80
+	[ "$(dropped)" -ge $((before + 2)) ]
+	again a .
+	before=$(dropped)
+	run ! ask a udp 10.97.1.1 80
+	[ "$(dropped)" = "$before" ]
+}
+
+@test "serviceCIDRs: a bad one is refused with its place and value, before anything is made" {
+	local before range
+	before=$(node_state n)
+	for range in 10.96.0.1/12 10.96.0.0 10.96.0.0/33 fd00::/129 0.0.0.0/0 127.0.0.0/8; do
+		run --separate-stderr plugin_call n ADD c "$(plugin_config n net ".serviceProxy.serviceCIDRs = [\"fd00:96::/112\", \"$range\"]")"
+		[ "$status" -ne 0 ] || fail "$range was taken"
+		jq -e --arg range "$range" '.code == 7 and (.msg | contains("serviceProxy.serviceCIDRs[1]") and contains($range))' <<<"$output"
+	done
+	[ "$(node_state n)" = "$before" ]
+}
+
+@test "a Service on an address of the host is left alone and named by ADD" {
+	again a .
+	ns_exec n ip addr add $VIP4/32 dev lo
+	again a "$(web 10.244.0.3 fd00:10:244::3)"
+	ns_exec n ip addr del $VIP4/32 dev lo
+	[ "$(grep -c "Service default/web: $VIP4 is an address of this host" <<<"$stderr")" = 1 ] || fail "$stderr"
+	[ "$(services | jq -r '.[].address')" = $VIP6 ]
+	again a "$(web 10.244.0.3 fd00:10:244::3)"
+	[[ $stderr != *"address of this host"* ]] || fail "$stderr"
+	[ "$(services | jq length)" = 2 ]
+}
+
 @test "a table size that differs from the one in force is named by ADD, and the pod works" {
 	run -0 plugin_call n DEL a "$(plugin_config n net)"
 	run -0 --separate-stderr plugin_call n ADD a "$(plugin_config n net '.serviceProxy.conntrack = {max: 5000}')"
