@@ -128,7 +128,6 @@ static __always_inline int nb_route(const struct nb_pkt *pkt, struct nb_scratch 
 		      endpoint->gateway.w[3]))
 			return nb_drop(NB_DROP_NO_GATEWAY);
 		s->fwd.src = endpoint->gateway;
-		s->fwd.flags |= NB_CONN_HAIRPIN;
 		return NB_CONTINUE;
 	}
 	if (client->flags & backend->flags & NB_PORT_ISOLATED)

@@ -34,19 +34,15 @@ static __always_inline int nb_to_peer(struct __sk_buff *skb, __u32 ifindex)
 	return bpf_redirect_peer(ifindex, 0);
 }
 
-/*
- * To the pod behind a port of this bridge. The sender's MAC stays, as on a switched frame; a pod that reaches
- * itself sees the bridge's.
- */
-static __always_inline int nb_to_port(struct __sk_buff *skb, const struct nb_port *port, bool hairpin)
+/* To the pod behind a port of this bridge. The sender's MAC stays, as on a switched frame, also if it is the
+ * pod's own. */
+static __always_inline int nb_to_port(struct __sk_buff *skb, const struct nb_port *port)
 {
 	struct ethhdr *eth = nb_bytes(skb, 0, sizeof(*eth));
 
 	if (!eth)
 		return nb_drop(NB_DROP_WRITE);
 	__builtin_memcpy(eth->h_dest, port->mac, ETH_ALEN);
-	if (hairpin)
-		__builtin_memcpy(eth->h_source, (const void *)nb_settings.bridge_mac, ETH_ALEN);
 	return nb_to_peer(skb, port->ifindex);
 }
 
@@ -61,7 +57,7 @@ static __always_inline int nb_deliver(struct __sk_buff *skb, const struct nb_con
 				      const struct nb_port *out)
 {
 	if (!(conn->flags & NB_CONN_VIA_HOST))
-		return nb_to_port(skb, out, conn->flags & NB_CONN_HAIRPIN);
+		return nb_to_port(skb, out);
 	/* A direct connection to elsewhere goes where the pod itself sends it: only its source port is
 	 * another. */
 	return conn->flags & NB_CONN_UP ? nb_to_host(skb) : NB_PASS;

@@ -172,6 +172,7 @@ static __s32 ticks_left(const struct walk *walk, const struct nb_tuple *key, con
 	__u32 limit;
 
 	if (key->proto != IPPROTO_TCP || conn->state != NB_TCP_ESTABLISHED || left <= 0 ||
+	    !(conn->flags & NB_CONN_SEEN_REPLY) || /* then its timeout is another one (nb_conn_timeout()) */
 	    bpf_map_lookup_elem(walk->dp->map_fd[NB_MAP_CONNTRACK], reply, &rev))
 		return left;
 	if (conn->retrans >= 3 || rev.retrans >= 3)

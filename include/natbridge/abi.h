@@ -78,7 +78,6 @@ enum nb_conn_flags {
 		1 << 3, /* through the host's IP stack: nb_to_pod of the client translates answers */
 	NB_CONN_SERVICE = 1 << 4, /* made by a frontend; else a tracked direct connection to a backend */
 	NB_CONN_NAT = 1 << 5,     /* packets are rewritten; else only tracked and passed */
-	NB_CONN_HAIRPIN = 1 << 6, /* client and backend are one pod */
 	NB_CONN_STEADY = 1 << 7,  /* only the lifetime can change by a packet without SYN, FIN, RST */
 	NB_CONN_UP = 1 << 8, /* with NB_CONN_VIA_HOST: given to the host whoever the frame is addressed to */
 };

@@ -185,7 +185,6 @@ static void test_hairpin_and_clash(void **state)
 		seen = from_to(own, f->gateway, 40000, f->near, 8080);
 		in = error(f, f->near, f->gateway, &seen);
 		out = error(f, f->vip, f->near, &own);
-		out.smac = BRIDGE_MAC;
 		out.dmac = pod_mac[POD_B];
 		env_expect(env, FROM_POD, POD_B, &in, TC_ACT_REDIRECT, &out);
 

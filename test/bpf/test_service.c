@@ -151,7 +151,6 @@ static void hairpin(struct env *env, const char *vip, const char *pod, const cha
 	delivered.src = gateway;
 	delivered.dst = pod;
 	delivered.dport = 8080;
-	delivered.smac = BRIDGE_MAC;
 	delivered.dmac = pod_mac[POD_A];
 	answer = (struct packet){ .src = pod,
 				  .dst = gateway,

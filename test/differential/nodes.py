@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The two arms, and how each is given its services: rules as kube-proxy writes them, or natbridgectl."""
+import json
+import os
+import subprocess
+
+from wire import Port
+
+HOSTS = ("a", "b", "c", "x")
+FAMILIES = (4, 6)
+ADDRESS = {
+    4: {"a": "10.244.0.2", "b": "10.244.0.3", "c": "10.244.0.4", "x": "192.0.2.2", "gw": "10.244.0.1", "up": "192.0.2.1"},
+    6: {
+        "a": "fd00:10:244::2",
+        "b": "fd00:10:244::3",
+        "c": "fd00:10:244::4",
+        "x": "fd00:c0::2",
+        "gw": "fd00:10:244::1",
+        "up": "fd00:c0::1",
+    },
+}
+
+
+def vip(family, number):
+    return f"10.96.0.{number}" if family == 4 else f"fd00:96::{number}"
+
+
+class Arm:
+    """One node with its pods. name: k (kernel) or n (natbridge)."""
+
+    def __init__(self, name, prefix, directory):
+        self.name = name
+        self.node = f"{prefix}-{name}"
+        self.environment = dict(os.environ, NATBRIDGE_BPFFS=f"{directory}/node-{name}/bpf")
+        self.ports = {host: Port(f"{prefix}-{name}{host}") for host in HOSTS}
+        self.macs = {port.mac: host for host, port in self.ports.items()}
+        self.macs[self.mac_of("cni0")] = "gw"
+        self.macs[self.mac_of("up0")] = "up"
+        self.services = None
+
+    def run(self, *command, text=None, check=True):
+        done = subprocess.run(
+            ["ip", "netns", "exec", self.node, *command],
+            input=text, text=True, capture_output=True, env=self.environment, check=False,
+        )
+        if check and done.returncode:
+            raise RuntimeError(f"{' '.join(command)}: {done.stderr or done.stdout}")
+        return done.stdout
+
+    def mac_of(self, device):
+        return json.loads(self.run("ip", "-j", "link", "show", "dev", device))[0]["address"]
+
+    def gateway_mac(self, host):
+        """Where a host sends what is not on its link."""
+        wanted = "up" if host == "x" else "gw"
+        return next(mac for mac, name in self.macs.items() if name == wanted)
+
+
+class Kernel(Arm):
+    """The reference bridge plugin, br_netfilter and the rules of kube-proxy in its iptables mode."""
+
+    def clear(self):
+        self.run("conntrack", "-F", check=False)
+
+    def serve(self, services):
+        for family in FAMILIES:
+            command = "iptables-restore" if family == 4 else "ip6tables-restore"
+            self.run(command, text=rules(family, services))
+        self.forget_stale(services)
+        self.services = services
+
+    def forget_stale(self, services):
+        """kube-proxy deletes the UDP flows of a backend that went (pkg/proxy/conntrack)."""
+        now = {(s["vip"], backend) for s in services for backend in s["backends"]}
+        for service in self.services or []:
+            for backend in service["backends"]:
+                if (service["vip"], backend) in now:
+                    continue
+                for family in FAMILIES:
+                    self.run(
+                        "conntrack", "-D", "-f", f"ipv{family}", "-p", "udp",
+                        "--orig-dst", vip(family, service["vip"]), "--reply-src", ADDRESS[family][backend], check=False,
+                    )
+
+    def connections(self):
+        return [line for f in FAMILIES for line in self.run("conntrack", "-L", "-f", f"ipv{f}", check=False).splitlines()]
+
+
+class Natbridge(Arm):
+    CTL = "build/natbridgectl"
+
+    def clear(self):
+        self.run(self.CTL, "conntrack", "flush")
+
+    def serve(self, services):
+        self.run(self.CTL, "service", "apply", "-f", "-", text=json.dumps(objects(services)))
+        self.services = services
+
+    def connections(self):
+        return self.run(self.CTL, "conntrack", "list").splitlines()
+
+
+def objects(services):
+    """Services and EndpointSlices as Kubernetes has them."""
+    items = []
+    for service in services:
+        ports = [{"name": f"p{i}", "protocol": p[0], "port": p[1]} for i, p in enumerate(service["ports"])]
+        targets = [{"name": f"p{i}", "protocol": p[0], "port": p[2]} for i, p in enumerate(service["ports"])]
+        spec = {"clusterIPs": [vip(f, service["vip"]) for f in FAMILIES], "ports": ports}
+        if service.get("affinity"):
+            spec["sessionAffinity"] = "ClientIP"
+            spec["sessionAffinityConfig"] = {"clientIP": {"timeoutSeconds": service["affinity"]}}
+        items.append({"apiVersion": "v1", "kind": "Service", "metadata": {"name": service["name"]}, "spec": spec})
+        for family in FAMILIES:
+            items.append({
+                "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": f"IPv{family}",
+                "metadata": {
+                    "name": f"{service['name']}-{family}",
+                    "labels": {"kubernetes.io/service-name": service["name"]},
+                },
+                "ports": targets,
+                "endpoints": [{"addresses": [ADDRESS[family][b]]} for b in service["backends"]],
+            })
+    return {"apiVersion": "v1", "kind": "List", "items": items}
+
+
+def rules(family, services):
+    """The tables nat and filter, whole, for iptables-restore."""
+    chains, nat, reject = [], [], []
+    for service in services:
+        for proto, port, target in service["ports"]:
+            add_service(family, service, (proto.lower(), port, target), chains, nat, reject)
+    kind = "icmp-port-unreachable" if family == 4 else "icmp6-port-unreachable"
+    return "\n".join([
+        "*nat", ":KUBE-SERVICES - [0:0]", ":KUBE-POSTROUTING - [0:0]", ":KUBE-MARK-MASQ - [0:0]",
+        *[f":{chain} - [0:0]" for chain in chains],
+        "-A PREROUTING -j KUBE-SERVICES", "-A OUTPUT -j KUBE-SERVICES", "-A POSTROUTING -j KUBE-POSTROUTING",
+        "-A KUBE-MARK-MASQ -j MARK --or-mark 0x4000",
+        "-A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN",
+        "-A KUBE-POSTROUTING -j MARK --xor-mark 0x4000",
+        "-A KUBE-POSTROUTING -j MASQUERADE --random-fully",
+        *nat, "COMMIT",
+        "*filter", ":KUBE-SERVICES - [0:0]", "-A FORWARD -m conntrack --ctstate NEW -j KUBE-SERVICES",
+        *[f"-A KUBE-SERVICES {match} -j REJECT --reject-with {kind}" for match in reject], "COMMIT", "",
+    ])
+
+
+def add_service(family, service, port, chains, nat, reject):
+    proto, number, target = port
+    name, address = f"{service['name'].upper()}-{proto.upper()}", vip(family, service["vip"])
+    if not service["backends"]:
+        reject.append(f"-d {address} -p {proto} -m {proto} --dport {number}")
+        return
+    # What no rule of nat translates still has the VIP here: kube-proxy's nftables mode rejects it.
+    reject.append(f"-d {address} -p {proto}")
+    chains.append(f"KUBE-SVC-{name}")
+    nat.append(f"-A KUBE-SERVICES -d {address} -p {proto} -m {proto} --dport {number} -j KUBE-SVC-{name}")
+    endpoints = [(f"KUBE-SEP-{name}-{b.upper()}", ADDRESS[family][b]) for b in service["backends"]]
+    if service.get("affinity"):
+        for chain, _ in endpoints:
+            nat.append(
+                f"-A KUBE-SVC-{name} -m recent --name {chain} --rcheck --seconds {service['affinity']} --reap -j {chain}"
+            )
+    for i, (chain, backend) in enumerate(endpoints):
+        left = len(endpoints) - i
+        chance = f"-m statistic --mode random --probability {1 / left:.5f} " if left > 1 else ""
+        recent = f"-m recent --name {chain} --set " if service.get("affinity") else ""
+        to = f"{backend}:{target}" if family == 4 else f"[{backend}]:{target}"
+        chains.append(chain)
+        nat.append(f"-A KUBE-SVC-{name} {chance}-j {chain}")
+        nat.append(f"-A {chain} -s {backend} -j KUBE-MARK-MASQ")
+        nat.append(f"-A {chain} -p {proto} {recent}-m {proto} -j DNAT --to-destination {to}")
