@@ -107,23 +107,35 @@ static __always_inline bool nb_tcp_flags_valid(__u8 flags)
 	return valid >> (flags & (NB_SYN | NB_FIN | NB_RST | NB_ACK | NB_URG)) & 1;
 }
 
-/* Keeps what a reset and a lifetime are judged by later: the newest segment of this direction, in whatever
- * order. */
+enum {
+	NB_TCP_AHEAD = 1 << 26
+}; /* bytes; a number further ahead than any window in use is none of this connection's */
+
+static __always_inline bool nb_tcp_newer(__u32 number, __u32 than)
+{
+	return !than || number - than - 1 < NB_TCP_AHEAD - 1;
+}
+
+/*
+ * Keeps what a reset and a lifetime are judged by later: the newest segment of this direction, in whatever
+ * order. What may be forged, or has no place in an established connection, must not count.
+ */
 static __always_inline void nb_tcp_note(const struct nb_pkt *pkt, struct nb_conn *conn)
 {
 	bool newer;
 
 	if (pkt->tcp_flags & NB_RST)
-		return; /* may be forged; what it acknowledges or sends is of no further use */
-	newer = !conn->seq_end || (__s32)(pkt->seq_end - conn->seq_end) > 0;
-
+		return;
+	if (pkt->tcp_flags & NB_SYN && conn->state >= NB_TCP_ESTABLISHED && conn->state != NB_TCP_SYN_SENT2)
+		return;
+	newer = nb_tcp_newer(pkt->seq_end, conn->seq_end);
 	if (newer)
 		conn->seq_end = pkt->seq_end;
 	if (!newer && pkt->seq_end == conn->seq_end && pkt->seq_end != pkt->seq)
 		conn->retrans++;
 	else if (conn->retrans)
 		conn->retrans = 0;
-	if (pkt->tcp_flags & NB_ACK && (!conn->ack || (__s32)(pkt->ack - conn->ack) > 0))
+	if (pkt->tcp_flags & NB_ACK && nb_tcp_newer(pkt->ack, conn->ack))
 		conn->ack = pkt->ack;
 }
 
