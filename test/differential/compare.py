@@ -1,167 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Frames as comparable descriptions, and which differences are allowed."""
+"""Whether both arms delivered the same in a step, but for the differences that a script names. README.md lists them."""
 import re
 
-from nodes import ADDRESS, FAMILIES
-from wire import Frame
+from frames import defragment, describe, fragment_of
+from nodes import ADDRESS, FAMILIES, TARGETS, is_vip
 
-NOISE_ICMPV6 = {130, 131, 132, 133, 134, 135, 136, 137, 143}
-
-
-def ones_sum(data):
-    total = sum(int.from_bytes((data + b"\0")[i: i + 2], "big") for i in range(0, len(data), 2))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return total
-
-
-def is_noise(data, arp=False):
-    """What stacks send by themselves: neighbour and router discovery, MLD, and ARP unless it is asked for."""
-    kind = data[12:14]
-    if kind == b"\x08\x06":
-        return not arp
-    if kind != b"\x86\xdd" or len(data) < 55:
-        return False
-    at, proto = 54, data[20]
-    if proto == 0 and len(data) > 62:  # MLD comes behind a hop-by-hop header
-        proto, at = data[54], 62
-    return proto == 58 and data[at] in NOISE_ICMPV6
-
-
-def describe(frame, arm):
-    """A frame field by field, MAC addresses by their owners' names."""
-    data = frame.data
-    mac = lambda at: arm.macs.get(":".join(f"{b:02x}" for b in data[at: at + 6]), data[at: at + 6].hex())
-    fields = {"to": mac(0), "from": mac(6), "tag": frame.tag, "type": data[12:14].hex()}
-    if fields["type"] == "0800" and len(data) >= 34:
-        describe_ip4(data[14:], fields, frame.partial)
-    elif fields["type"] == "86dd" and len(data) >= 54:
-        describe_ip6(data[14:], fields, frame.partial)
-    else:
-        fields["data"] = data[14:].hex()
-        for address, name in arm.macs.items():
-            fields["data"] = fields["data"].replace(address.replace(":", ""), f"<{name}>")
-    return fields
-
-
-def describe_ip4(ip, fields, partial, quoted=False):
-    header, total = 4 * (ip[0] & 15), int.from_bytes(ip[2:4], "big")
-    length = total if quoted or total else len(ip)
-    fields.update(
-        tos=ip[1], total=total, id=int.from_bytes(ip[4:6], "big"), frag=ip[6:8].hex(), ttl=ip[8], proto=ip[9],
-        src=".".join(map(str, ip[12:16])), dst=".".join(map(str, ip[16:20])), options=ip[20:header].hex(),
-        ipsum="good" if ones_sum(ip[:header]) == 0xFFFF else "bad")
-    pseudo = ip[12:20] + bytes([0, ip[9]])
-    later = int.from_bytes(ip[6:8], "big") & 0x1FFF
-    first = int.from_bytes(ip[6:8], "big") & 0x3FFF
-    describe_l4(ip[9], ip[header:length], pseudo, fields, partial, (later, first), quoted)
-
-
-def describe_ip6(ip, fields, partial, quoted=False):
-    proto, at, later, first, chain = ip[6], 40, 0, 0, []
-    while proto in (0, 43, 44, 60) and len(ip) >= at + 8:
-        chain.append(f"{proto}:{ip[at + 1: at + 8].hex() if proto != 44 else ip[at + 2: at + 8].hex()}")
-        if proto == 44:
-            first = int.from_bytes(ip[at + 2: at + 4], "big") & 0xFFF9
-            later = first & 0xFFF8
-        size = 8 if proto == 44 else 8 + 8 * ip[at + 1]
-        proto, at = ip[at], at + size
-        if later:
-            break
-    from ipaddress import IPv6Address
-    fields.update(tc=ip[0:2].hex(), flow=ip[1:4].hex(), total=int.from_bytes(ip[4:6], "big"), ttl=ip[7], proto=proto, chain=chain,
-                  src=str(IPv6Address(ip[8:24])), dst=str(IPv6Address(ip[24:40])))
-    length = len(ip) if quoted else 40 + int.from_bytes(ip[4:6], "big")
-    describe_l4(proto, ip[at:length], ip[8:40] + bytes([0, proto]), fields, partial, (later, first), quoted)
-
-
-def describe_l4(proto, data, pseudo, fields, partial, fragment, quoted):
-    later, first = fragment
-    if later or proto not in (1, 6, 17, 58) or len(data) < 8:
-        fields["data"] = data.hex()
-        return
-    at = {1: 2, 58: 2, 6: 16, 17: 6}[proto]
-    covered = data if proto == 1 else pseudo + len(data).to_bytes(4, "big") + data
-    if not first and len(data) >= at + 2 and not quoted:
-        zero = proto == 17 and data[6:8] == b"\0\0"
-        good = ones_sum(covered) == 0xFFFF
-        fields["sum"] = "zero" if zero else "partial" if partial else "good" if good else "bad"
-    if proto in (6, 17):
-        fields.update(sport=int.from_bytes(data[0:2], "big"), dport=int.from_bytes(data[2:4], "big"))
-    if proto in (1, 58) and is_error(proto, data[0]) and not quoted:
-        describe_error(proto, data, fields)
-        return
-    if quoted:  # its checksum covers what is not here
-        fields["data"] = data[4:].hex()
-    elif proto == 6:
-        fields.update(seq=int.from_bytes(data[4:8], "big"), ack=int.from_bytes(data[8:12], "big"), flags=data[12:14].hex(),
-                      window=data[14:16].hex(), rest=data[18:].hex())
-    else:
-        fields["data"] = (data[4:6] + data[8:] if proto == 17 else data[:2] + data[4:]).hex()
-
-
-def is_error(proto, kind):
-    return kind in (3, 4, 5, 11, 12) if proto == 1 else 1 <= kind <= 4
-
-
-def describe_error(proto, data, fields):
-    inner = {}
-    fields.update(icmp=f"{data[0]}/{data[1]}", word=data[4:8].hex())
-    (describe_ip4 if proto == 1 else describe_ip6)(data[8:], inner, False, quoted=True)
-    fields.update({f"quoted {key}": value for key, value in inner.items()})
-
-
-def fragment_of(data):
-    """(key, offset, whether more follow, start and end of the part) of a fragment, or None."""
-    if data[12:14] == b"\x08\x00":
-        word, start = int.from_bytes(data[20:22], "big"), 14 + 4 * (data[14] & 15)
-        if not word & 0x3FFF:
-            return None
-        return data[26:34] + data[18:20] + data[23:24], (word & 0x1FFF) * 8, word & 0x2000, start, 14 + int.from_bytes(data[16:18], "big")
-    if data[12:14] == b"\x86\xdd" and data[20] == 44:
-        word = int.from_bytes(data[56:58], "big")
-        return data[22:54] + data[58:62], word & 0xFFF8, word & 1, 62, 54 + int.from_bytes(data[18:20], "big")
-    return None
-
-
-def whole_frame(parts):
-    """One frame of all fragments of a datagram; None: they are not all there."""
-    parts = sorted(parts, key=lambda part: part[0])
-    payload, data = b"", parts[0][2]
-    for offset, _, fragment, start, end in parts:
-        if offset != len(payload):
-            return None
-        payload += fragment[start:end]
-    if parts[-1][1]:
-        return None
-    if data[12:14] == b"\x86\xdd":
-        return data[:18] + len(payload).to_bytes(2, "big") + data[54:55] + data[21:54] + payload
-    header = data[14: parts[0][3]]
-    header = header[:2] + (len(header) + len(payload)).to_bytes(2, "big") + header[4:6] + b"\0\0" + header[8:10] + b"\0\0" + header[12:]
-    check = ~ones_sum(header) & 0xFFFF
-    return data[:14] + header[:10] + check.to_bytes(2, "big") + header[12:] + payload
-
-
-def defragment(frames):
-    """Frames, with the datagrams whose fragments are all there made whole; what is incomplete stays."""
-    done, parts = [], {}
-    for frame in frames:
-        fragment = fragment_of(frame.data)
-        if not fragment:
-            done.append(frame)
-            continue
-        key, offset, more, start, end = fragment
-        parts.setdefault(key, []).append((offset, more, frame.data, start, end, frame))
-    for group in parts.values():
-        data = whole_frame([part[:5] for part in group])
-        done += [Frame(data, False, group[0][5].tag)] if data else [part[5] for part in group]
-    return done
-
-
-def mask_ports(fields, known):
-    for key in ("sport", "dport", "quoted sport", "quoted dport"):
-        if key in fields and fields[key] not in known:
-            fields[key] = "*"
+# Of a whole script, and of one step: a step that may lose or leak packets must say so itself.
+SCRIPT_ALLOWS = {"port", "masquerade", "id", "reject", "refrag", "backend", "echo"}
+STEP_ALLOWS = SCRIPT_ALLOWS | {"drop", "leak"}
+GATEWAYS = tuple(ADDRESS[family]["gw"] for family in FAMILIES)
+ESSENCE = ("seq", "ack", "flags", "rest", "data")
 
 
 def mask_reject(fields):
@@ -184,52 +32,79 @@ def anonymous(frames_by_host, order):
     return text
 
 
+def only_dropped(kernel, natbridge):
+    """natbridge delivered nothing, or a part of a datagram, which no stack makes anything of."""
+    return all(fragment_of(frame.data) for frames in natbridge.values() for frame in frames) and any(kernel.values())
+
+
 class Allowed:
-    """The differences that a script may use; what is masked is masked in both arms."""
+    """What one run may do differently. ports: those that the script names; all others may be chosen at random."""
 
     def __init__(self, names, ports):
         self.names, self.ports = set(names), ports
         self.order = {}  # by arm: pods b and c, the one first that got something first
+        self.chosen = {}  # by arm: random ports in the order of their appearance, so that answers must fit
 
-    def view(self, received, arm):
+    def same(self, got, arms, names):
+        """got: the frames of a step by arm and host."""
+        names = self.names | set(names)
+        views = [self.view(got[arm.name], arm, names) for arm in arms]
+        if views[0] == views[1]:
+            return True
+        if "drop" in names and only_dropped(got["k"], {h: defragment(f) for h, f in got["n"].items()}):
+            return True
+        return "leak" in names and self.only_leaks(*views)
+
+    def describe_all(self, received, arm, names):
         """What one arm's hosts received in a step, as far as it has to be the same."""
         result = {}
         for host, frames in received.items():
-            frames = [describe(frame, arm) for frame in (defragment(frames) if "refrag" in self.names else frames)]
-            if "reject" in self.names:
-                frames = [mask_reject(f) for f in frames]
-            if "leak" in self.names:
-                frames = self.without_leaks(frames, arm.name)
-            if "echo" in self.names:  # ports with the hairpin flag send floods back
-                frames = [f for f in frames if f.get("from") != host]
-            if "wrong" in self.names:  # the kernel does not translate what has a wrong checksum
-                frames = [f for f in frames if arm.name == "n" and f.get("sum") != "bad"]
-            if "drop" in self.names:
-                frames = [] if arm.name == "k" else frames
-            for fields in frames:
-                self.mask(fields)
-            result[host] = frames
-        if "backend" not in self.names:
-            return repr(result)
+            described = [describe(frame, arm) for frame in (defragment(frames) if "refrag" in names else frames)]
+            if "reject" in names:
+                described = [mask_reject(fields) for fields in described]
+            if "echo" in names:  # ports with the hairpin flag send floods back
+                described = [fields for fields in described if fields.get("from") != host]
+            for fields in described:
+                self.mask(fields, arm, names)
+            result[host] = described
+        return result
+
+    def view(self, received, arm, names):
+        result = self.describe_all(received, arm, names)
+        if "backend" not in names:
+            return result
         if result["b"] or result["c"]:
             self.order.setdefault(arm.name, "bc" if result["b"] else "cb")
         return anonymous(result, self.order.get(arm.name, "bc"))
 
-    def mask(self, fields):
-        if "port" in self.names:
-            mask_ports(fields, self.ports)
-        if "masquerade" in self.names:  # --random-fully changes every source port
-            for address, port in (("src", "sport"), ("dst", "dport")):
-                if fields.get(address) in (ADDRESS[4]["gw"], ADDRESS[6]["gw"]):
-                    fields[port] = "*"
-        for name, keys in (("id", ("id",)), ("sum", ("sum",)), ("quote", ("total", "quoted data", "quoted total"))):
-            if name in self.names:
-                for key in keys:
-                    fields.pop(key, None)
+    def mask(self, fields, arm, names):
+        for address, port in (("src", "sport"), ("dst", "dport"), ("quoted src", "quoted sport"), ("quoted dst", "quoted dport")):
+            if port not in fields:
+                continue
+            masqueraded = "masquerade" in names and fields[address] in GATEWAYS
+            if masqueraded:
+                fields[port] = "*"
+            elif "port" in names and fields[port] not in self.ports:
+                fields[port] = self.nickname(fields[port], arm)
+        if "id" in names:
+            fields.pop("id", None)
+
+    def nickname(self, port, arm):
+        chosen = self.chosen.setdefault(arm.name, [])
+        if port not in chosen:
+            chosen.append(port)
+        return f"random {chosen.index(port)}"
 
     @staticmethod
-    def without_leaks(frames, arm):
-        """The kernel passes some answers on with the backend's address; natbridge translates or drops them."""
-        if arm == "n" and any(f.get("sport") in (8080, 5353) for f in frames):
-            return frames
-        return []
+    def only_leaks(kernel, natbridge):
+        """
+        The kernel leaves a packet that it holds invalid untranslated, so that it comes with a backend's address or goes astray
+        with a VIP. natbridge translates it or drops it.
+        """
+        extra = [
+            [fields for host in one for fields in one[host] if fields not in other[host]]
+            for one, other in ((kernel, natbridge), (natbridge, kernel))
+        ]
+        leaked = [[fields.get(key) for key in ESSENCE] for fields in extra[0]]
+        right = all(fields.get("sport") not in TARGETS and not is_vip(fields.get("dst", "")) for fields in extra[1])
+        return right and bool(leaked) and all([fields.get(key) for key in ESSENCE] in leaked for fields in extra[1])

@@ -9,7 +9,8 @@ from wire import Port
 HOSTS = ("a", "b", "c", "x")
 FAMILIES = (4, 6)
 ADDRESS = {
-    4: {"a": "10.244.0.2", "b": "10.244.0.3", "c": "10.244.0.4", "x": "192.0.2.2", "gw": "10.244.0.1", "up": "192.0.2.1"},
+    4: {"a": "10.244.0.2", "b": "10.244.0.3", "c": "10.244.0.4", "x": "192.0.2.2", "gw": "10.244.0.1", "up": "192.0.2.1",
+        "lost": "198.51.100.77"},
     6: {
         "a": "fd00:10:244::2",
         "b": "fd00:10:244::3",
@@ -17,8 +18,17 @@ ADDRESS = {
         "x": "fd00:c0::2",
         "gw": "fd00:10:244::1",
         "up": "fd00:c0::1",
+        "lost": "2001:db8:77::7",
     },
 }
+
+
+# The backends' ports.
+TARGETS = (8080, 5353)
+
+
+def is_vip(address):
+    return address.startswith(("10.96.0.", "fd00:96::"))
 
 
 def vip(family, number):
@@ -50,6 +60,9 @@ class Arm:
     def mac_of(self, device):
         return json.loads(self.run("ip", "-j", "link", "show", "dev", device))[0]["address"]
 
+    def forward_rule(self, verb, family, match):
+        self.run("iptables" if family == 4 else "ip6tables", "-w", verb, "FORWARD", *match.split(), "-j", "DROP")
+
     def gateway_mac(self, host):
         """Where a host sends what is not on its link."""
         wanted = "up" if host == "x" else "gw"
@@ -71,9 +84,9 @@ class Kernel(Arm):
 
     def forget_stale(self, services):
         """kube-proxy deletes the UDP flows of a backend that went (pkg/proxy/conntrack)."""
-        now = {(s["vip"], backend) for s in services for backend in s["backends"]}
+        now = {(s["vip"], backend[0]) for s in services for backend in named(s["backends"])}
         for service in self.services or []:
-            for backend in service["backends"]:
+            for backend, _ in named(service["backends"]):
                 if (service["vip"], backend) in now:
                     continue
                 for family in FAMILIES:
@@ -91,6 +104,7 @@ class Natbridge(Arm):
 
     def clear(self):
         self.run(self.CTL, "conntrack", "flush")
+        self.run("conntrack", "-F", check=False)
 
     def serve(self, services):
         self.run(self.CTL, "service", "apply", "-f", "-", text=json.dumps(objects(services)))
@@ -98,6 +112,17 @@ class Natbridge(Arm):
 
     def connections(self):
         return self.run(self.CTL, "conntrack", "list").splitlines()
+
+
+def named(backends):
+    """Names of backends, and whether they are terminating: "b?" is."""
+    return [(backend.rstrip("?"), backend.endswith("?")) for backend in backends]
+
+
+def usable(backends):
+    """Those that new connections go to: the ready ones; without any, those that are terminating."""
+    ready = [name for name, terminating in named(backends) if not terminating]
+    return ready or [name for name, _ in named(backends)]
 
 
 def objects(services):
@@ -119,7 +144,10 @@ def objects(services):
                     "labels": {"kubernetes.io/service-name": service["name"]},
                 },
                 "ports": targets,
-                "endpoints": [{"addresses": [ADDRESS[family][b]]} for b in service["backends"]],
+                "endpoints": [
+                    {"addresses": [ADDRESS[family][b]], "conditions": {"ready": not t, "serving": True, "terminating": t}}
+                    for b, t in named(service["backends"])
+                ],
             })
     return {"apiVersion": "v1", "kind": "List", "items": items}
 
@@ -148,14 +176,15 @@ def rules(family, services):
 def add_service(family, service, port, chains, nat, reject):
     proto, number, target = port
     name, address = f"{service['name'].upper()}-{proto.upper()}", vip(family, service["vip"])
-    if not service["backends"]:
+    backends = usable(service["backends"])
+    if not backends:
         reject.append(f"-d {address} -p {proto} -m {proto} --dport {number}")
         return
     # What no rule of nat translates still has the VIP here: kube-proxy's nftables mode rejects it.
     reject.append(f"-d {address} -p {proto}")
     chains.append(f"KUBE-SVC-{name}")
     nat.append(f"-A KUBE-SERVICES -d {address} -p {proto} -m {proto} --dport {number} -j KUBE-SVC-{name}")
-    endpoints = [(f"KUBE-SEP-{name}-{b.upper()}", ADDRESS[family][b]) for b in service["backends"]]
+    endpoints = [(f"KUBE-SEP-{name}-{b.upper()}", ADDRESS[family][b]) for b in backends]
     if service.get("affinity"):
         for chain, _ in endpoints:
             nat.append(

@@ -6,12 +6,14 @@ logging.getLogger("scapy.runtime").setLevel(logging.ERROR)
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption, IPOption_Timestamp, fragment  # noqa: E402
 from scapy.layers.inet6 import (  # noqa: E402
     ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6Unknown, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment,
-    IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN,
+    HBHOptUnknown, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN,
 )
 from scapy.layers.l2 import ARP, Dot1Q, Ether  # noqa: E402
 from scapy.packet import Packet, Padding, Raw  # noqa: E402
 
+from frames import ones_sum  # noqa: E402
 from nodes import ADDRESS, vip  # noqa: E402
+from wire import VNET, VNET_NEEDS_CSUM  # noqa: E402
 
 ERRORS = {
     4: {"net": (3, 0), "host": (3, 1), "port": (3, 3), "big": (3, 4), "quench": (4, 0), "redirect": (5, 1), "ttl": (11, 0),
@@ -29,9 +31,10 @@ class Speaker:
     def scope(self):
         """The names that an expression may use."""
         scope = dict(self.names)
-        for name in ("ip", "udp", "tcp", "echo", "got", "back", "tback", "error", "frags", "ext", "frame"):
+        for name in ("ip", "udp", "tcp", "echo", "got", "back", "tback", "error", "frags", "ext", "frame", "offload"):
             scope[name] = getattr(self, name)
-        scope.update(Raw=Raw, ARP=ARP, Dot1Q=Dot1Q, Ether=Ether, bytes=bytes, mac=self.mac, v4=self.family == 4, range=range)
+        scope.update(Raw=Raw, ARP=ARP, Dot1Q=Dot1Q, Ether=Ether, IPv6=IPv6, TCP=TCP, IPOption=IPOption, bytes=bytes, mac=self.mac,
+                     v4=self.family == 4, range=range)
         return scope
 
     def mac(self, host):
@@ -50,7 +53,7 @@ class Speaker:
         return header(dst=dst, src=src or self.names[self.host], **fields)
 
     def ext(self, *kinds):
-        """IPv6 extension headers, none in IPv4: hop, dest, route, atomic, unknown."""
+        """IPv6 extension headers, none in IPv4: hop, dest, route, atomic, source, unknown."""
         chain = None
         for kind in kinds if self.family == 6 else ():
             header = {
@@ -58,6 +61,8 @@ class Speaker:
                 "dest": lambda: IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0" * 4)]),
                 "route": lambda: IPv6ExtHdrRouting(type=4, segleft=0),
                 "atomic": lambda: IPv6ExtHdrFragment(id=99),
+                "source": lambda: IPv6ExtHdrRouting(type=0, segleft=1, addresses=[self.names["c"]]),
+                "unknown": lambda: IPv6ExtHdrHopByHop(options=[HBHOptUnknown(otype=0x1E, optdata=b"\0" * 4)]),
             }[kind]()
             chain = header if chain is None else chain / header
         return chain
@@ -95,8 +100,8 @@ class Speaker:
     def tback(self, flags, data="", **fields):
         """A segment to where the last one came from, with the numbers that it expects."""
         to = self.got()
-        rest = to[TCP].payload
-        carried = len(rest) - (len(rest[Padding]) if Padding in rest else 0) + sum(1 for flag in "SF" if flag in str(to[TCP].flags))
+        got = to[TCP].payload
+        carried = len(got) - (len(got[Padding]) if Padding in got else 0) + sum(1 for flag in "SF" if flag in str(to[TCP].flags))
         fields.setdefault("seq", to[TCP].ack if "A" in str(to[TCP].flags) else 5000)
         fields.setdefault("ack", (to[TCP].seq + carried) % 2**32 if "A" in flags else 0)
         return self.swapped(to) / TCP(
@@ -136,6 +141,17 @@ class Speaker:
         inner = Dot1Q(vlan=tag) / packet if tag is not None else packet
         return Ether(src=self.arm.ports[self.host].mac, dst=dst or self.next_hop(packet)) / inner
 
+    def offload(self, packet, size=0):
+        """As a stack sends it: the checksum left to the hardware and, with a size, the cutting into segments."""
+        data = bytearray(bytes(self.frame(packet)))
+        v4 = data[12:14] == b"\x08\x00"
+        start, proto = (14 + 4 * (data[14] & 15), data[23]) if v4 else (54, data[20])
+        offset, header = (16, 4 * (data[start + 12] >> 4)) if proto == 6 else (6, 8)
+        pseudo = bytes(data[26:34] if v4 else data[22:54]) + bytes([0, proto]) + (len(data) - start).to_bytes(4, "big")
+        data[start + offset: start + offset + 2] = ones_sum(pseudo).to_bytes(2, "big")
+        kind = (1 if v4 else 4) if proto == 6 else 5
+        return bytes(data), VNET.pack(VNET_NEEDS_CSUM, kind if size else 0, start + header, size, start, offset)
+
     def next_hop(self, packet):
         header = IP if self.family == 4 else IPv6
         to = packet[header].dst if header in packet else None
@@ -145,12 +161,15 @@ class Speaker:
         return self.arm.gateway_mac(self.host)
 
     def evaluate(self, expression):
-        """The frames that an expression stands for, as bytes."""
+        """The frames that an expression stands for: the arguments of Port.send() for each."""
         # Scripts are part of this repository.
         builtins = {"len": len, "reversed": reversed, "list": list, "dict": dict, "str": str}
         value = eval(expression, {**self.scope(), "__builtins__": builtins})
         packets = value if isinstance(value, list) else [value]
-        return [bytes(p if isinstance(p, Ether) or not isinstance(p, Packet) else self.frame(p)) for p in packets]
+        return [p if isinstance(p, tuple) else (self.whole(p),) for p in packets]
+
+    def whole(self, packet):
+        return bytes(packet if isinstance(packet, Ether) or not isinstance(packet, Packet) else self.frame(packet))
 
 
 def icmp4(number, code, body):

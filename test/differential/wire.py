@@ -10,12 +10,16 @@ import time
 ETH_P_ALL = 3
 SOL_PACKET = 263
 PACKET_AUXDATA = 8
+PACKET_VNET_HDR = 15
 PACKET_IGNORE_OUTGOING = 23
 CLONE_NEWNET = 0x40000000
 # struct tpacket_auxdata (linux/if_packet.h)
 AUXDATA = struct.Struct("=IIIHHHH")
 TP_STATUS_CSUMNOTREADY = 1 << 3
 TP_STATUS_VLAN_VALID = 1 << 4
+# struct virtio_net_hdr (linux/virtio_net.h): flags, gso_type, hdr_len, gso_size, csum_start, csum_offset
+VNET = struct.Struct("=BBHHHH")
+VNET_NEEDS_CSUM = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -32,9 +36,10 @@ def enter(path):
 class Frame:
     """A frame as a pod received it."""
 
-    def __init__(self, data, partial, tag):
+    def __init__(self, data, partial, tag, gso=None):
         self.data = data
         self.partial = partial  # the checksum of TCP or UDP is still to be completed
+        self.gso = gso  # of a packet of several segments: (virtio's type, size of a segment), else None
         self.tag = tag  # of an accelerated VLAN header, or None
 
 
@@ -50,21 +55,24 @@ class Port:
             _libc.setns(home, CLONE_NEWNET)
             os.close(home)
         self.socket.bind((device, ETH_P_ALL))
+        self.socket.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
         self.socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
         self.mac = ":".join(f"{b:02x}" for b in self.socket.getsockname()[4])
 
-    def send(self, data):
-        self.socket.send(data)
+    def send(self, data, offload=VNET.pack(0, 0, 0, 0, 0, 0)):
+        self.socket.send(offload + data)
 
     def receive(self):
         data, ancillary, _, _ = self.socket.recvmsg(70000, 256, socket.MSG_DONTWAIT)
+        flags, kind_of_gso, _, size, _, _ = VNET.unpack(data[: VNET.size])
         status, tag = 0, None
         for level, kind, content in ancillary:
             if level == SOL_PACKET and kind == PACKET_AUXDATA:
                 status, _, _, _, _, tci, _ = AUXDATA.unpack(content[: AUXDATA.size])
                 tag = tci & 0xFFF if status & TP_STATUS_VLAN_VALID else None
-        return Frame(data, bool(status & TP_STATUS_CSUMNOTREADY), tag)
+        partial = bool(flags & VNET_NEEDS_CSUM or status & TP_STATUS_CSUMNOTREADY)
+        return Frame(data[VNET.size:], partial, tag, (kind_of_gso, size) if kind_of_gso else None)
 
 
 def gather(ports, quiet=0.03, longest=1.0):
