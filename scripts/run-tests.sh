@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Runs test suites and counts over all of them. Usage: run-tests.sh SUITE... with the suites unit, bpf and netns. T="a.bats b.bats"
+# Runs test suites and counts over all of them. Usage: run-tests.sh SUITE... with the suites unit, bpf, netns and differential. T="a.bats b.bats"
 # picks files of netns. Quiet but for failures and skips; the last line is "N passed, N failed, N skipped". Fails if a test
 # failed, if one that was announced never ran, or if none ran.
 set -uo pipefail
@@ -99,10 +99,15 @@ netns() {
 	done
 }
 
+differential() {
+	[ -x test/differential/run ] || return 0
+	run differential test/differential/run --tap
+}
+
 for suite in "$@"; do
 	case $suite in
 	unit) unit ;;
-	bpf | netns)
+	bpf | netns | differential)
 		if [ "$(id -u)" = 0 ]; then
 			"$suite"
 		else
@@ -110,7 +115,7 @@ for suite in "$@"; do
 		fi
 		;;
 	*)
-		echo "run-tests: there is no suite '$suite'; they are unit, bpf and netns" >&2
+		echo "run-tests: there is no suite '$suite'; they are unit, bpf, netns and differential" >&2
 		exit 2
 		;;
 	esac
