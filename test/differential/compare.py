@@ -88,6 +88,7 @@ class Allowed:
                 fields[port] = self.nickname(fields[port], arm)
         if "id" in names:
             fields.pop("id", None)
+            fields.pop("flow", None)
 
     def nickname(self, port, arm):
         chosen = self.chosen.setdefault(arm.name, [])

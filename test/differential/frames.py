@@ -14,17 +14,17 @@ def ones_sum(data):
     return total
 
 
-def is_noise(data, arp=False):
-    """What stacks send by themselves: neighbour and router discovery, MLD, and ARP unless it is asked for."""
+def is_noise(data, wanted=None):
+    """What stacks send by themselves: neighbour and router discovery, MLD, and ARP, unless "nd" or "arp" is wanted."""
     kind = data[12:14]
     if kind == b"\x08\x06":
-        return not arp
+        return wanted != "arp"
     if kind != b"\x86\xdd" or len(data) < 55:
         return False
     at, proto = 54, data[20]
     if proto == 0 and len(data) > 62:  # MLD comes behind a hop-by-hop header
         proto, at = data[54], 62
-    return proto == 58 and data[at] in NOISE_ICMPV6
+    return proto == 58 and data[at] in NOISE_ICMPV6 and wanted != "nd"
 
 
 def describe(frame, arm):
@@ -67,7 +67,7 @@ def describe_ip6(ip, fields, partial, quoted=False):
         proto, at = ip[at], at + size
         if later:
             break
-    fields.update(tc=ip[0:2].hex(), flow=ip[1:4].hex(), total=int.from_bytes(ip[4:6], "big"), ttl=ip[7], proto=proto, chain=chain,
+    fields.update(tc=ip[0:2].hex()[1:3], flow=ip[1:4].hex()[1:], total=int.from_bytes(ip[4:6], "big"), ttl=ip[7], proto=proto, chain=chain,
                   src=str(IPv6Address(ip[8:24])), dst=str(IPv6Address(ip[24:40])))
     length = len(ip) if quoted else 40 + int.from_bytes(ip[4:6], "big")
     describe_l4(proto, ip[at:length], ip[8:40] + bytes([0, proto]), fields, partial, (later, first), quoted)
@@ -107,6 +107,9 @@ def is_error(proto, kind):
 def describe_error(proto, data, fields):
     inner = {}
     fields.update(icmp=f"{data[0]}/{data[1]}", word=data[4:8].hex())
+    if len(data) < 8 + (20 if proto == 1 else 40):
+        fields["quoted"] = data[8:].hex()
+        return
     (describe_ip4 if proto == 1 else describe_ip6)(data[8:], inner, False, quoted=True)
     fields.update({f"quoted {key}": value for key, value in inner.items()})
 

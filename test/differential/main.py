@@ -69,7 +69,7 @@ class Run:
         for port, frames in gather(list(ports), quiet=self.script.get("quiet", 0.03)).items():
             arm, host = ports[port]
             for frame in frames:
-                if is_noise(frame.data, self.script.get("noise") == "arp"):
+                if is_noise(frame.data, self.script.get("noise")):
                     continue
                 self.received[arm.name][host].append(frame)
                 got[arm.name][host].append(frame)

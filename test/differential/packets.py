@@ -5,7 +5,7 @@ import logging
 logging.getLogger("scapy.runtime").setLevel(logging.ERROR)
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption, IPOption_Timestamp, fragment  # noqa: E402
 from scapy.layers.inet6 import (  # noqa: E402
-    ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6Unknown, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment,
+    ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6ND_RS, ICMPv6Unknown, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment,
     HBHOptUnknown, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN,
 )
 from scapy.layers.l2 import ARP, Dot1Q, Ether  # noqa: E402
@@ -33,6 +33,7 @@ class Speaker:
         scope = dict(self.names)
         for name in ("ip", "udp", "tcp", "echo", "got", "back", "tback", "error", "frags", "ext", "frame", "offload"):
             scope[name] = getattr(self, name)
+        scope.update(ICMPv6ND_NS=ICMPv6ND_NS, ICMPv6ND_NA=ICMPv6ND_NA, ICMPv6ND_RS=ICMPv6ND_RS)
         scope.update(Raw=Raw, ARP=ARP, Dot1Q=Dot1Q, Ether=Ether, IPv6=IPv6, TCP=TCP, IPOption=IPOption, bytes=bytes, mac=self.mac,
                      v4=self.family == 4, range=range)
         return scope
@@ -107,7 +108,7 @@ class Speaker:
         return self.swapped(to) / TCP(
             sport=to[TCP].dport, dport=to[TCP].sport, flags=flags, window=8192, **fields) / Raw(data)
 
-    def error(self, kind="port", quote=8, of=None, src=None, dst=None, mtu=1400):
+    def error(self, kind="port", quote=8, of=None, src=None, dst=None, mtu=1400, spoil=False):
         """An ICMP error about a packet that was received, with so many bytes of it beyond its IP header."""
         about = of if of is not None else self.got()
         header = IP if self.family == 4 else IPv6
@@ -120,7 +121,7 @@ class Speaker:
         if self.family == 6:
             return outer / ICMPv6Unknown(type=number, code=code, msgbody=body)
         outer.proto = 1
-        return outer / Raw(icmp4(number, code, body))
+        return outer / Raw(icmp4(number, code, body, spoil))
 
     def frags(self, packet, size=64):
         if self.family == 4:
@@ -172,9 +173,9 @@ class Speaker:
         return bytes(packet if isinstance(packet, Ether) or not isinstance(packet, Packet) else self.frame(packet))
 
 
-def icmp4(number, code, body):
+def icmp4(number, code, body, spoil=False):
     message = bytes([number, code, 0, 0]) + body
     total = sum(int.from_bytes((message + b"\0")[i: i + 2], "big") for i in range(0, len(message), 2))
     total = (total & 0xFFFF) + (total >> 16)
     total = (total & 0xFFFF) + (total >> 16)
-    return message[:2] + (~total & 0xFFFF).to_bytes(2, "big") + message[4:]
+    return message[:2] + ((~total & 0xFFFF) ^ (0x55 if spoil else 0)).to_bytes(2, "big") + message[4:]
