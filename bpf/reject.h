@@ -127,7 +127,7 @@ __noinline int nb_reset(struct __sk_buff *skb, const struct nb_pkt *pkt)
 
 /* Where the answer's body is put together, for its checksum: zeroed beyond what is quoted. */
 struct nb_quote {
-	__u8 data[(NB_QUOTE_MAX + 7) / 8 * 8];
+	__u64 data[(NB_QUOTE_MAX + 7) / 8];
 };
 
 struct {
@@ -143,17 +143,19 @@ static __always_inline bool nb_quote_sum(struct __sk_buff *skb, __u32 len, __u32
 	__u32 zero = 0;
 	struct nb_quote *quote = bpf_map_lookup_elem(&quotes, &zero);
 
-	if (!quote || !len || len > NB_QUOTE_MAX)
+	/* Linux 6.1 takes only a comparison of this very value for its bounds. */
+	asm volatile("" : "+r"(len));
+	if (!quote || len < sizeof(struct iphdr) || len > NB_QUOTE_MAX)
 		return false;
-	for (int i = 0; i < (int)(sizeof(*quote) / sizeof(__u64)); i++)
-		((volatile __u64 *)quote->data)[i] = 0;
+	for (int i = 0; i < (int)(sizeof(quote->data) / sizeof(*quote->data)); i++)
+		*(volatile __u64 *)&quote->data[i] = 0;
 	if (bpf_skb_load_bytes(skb, NB_L3_OFF, quote->data, len))
 		return false;
 	*sum = 0;
 	for (int off = 0; off < NB_QUOTE_MAX; off += NB_CSUM_MAX) {
 		__u32 part = NB_QUOTE_MAX - off < NB_CSUM_MAX ? NB_QUOTE_MAX - off : NB_CSUM_MAX;
 
-		*sum = bpf_csum_diff(NULL, 0, (__be32 *)(quote->data + off), part, *sum);
+		*sum = bpf_csum_diff(NULL, 0, (__be32 *)((__u8 *)quote->data + off), part, *sum);
 	}
 	return true;
 }
