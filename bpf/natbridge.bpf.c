@@ -9,6 +9,7 @@
  * come by the host's IP stack. What is neither is passed on untouched.
  */
 #include "create.h"
+#include "host.h"
 #include "parse.h"
 #include "reject.h"
 #include "related.h"
@@ -85,6 +86,8 @@ int nb_from_pod(struct __sk_buff *skb)
 		rc = nb_connection(skb, &pkt);
 	else if (rc == NB_CONTINUE)
 		rc = nb_related_from_pod(skb, &pkt);
+	if (rc == nb_drop(NB_DROP_NO_VIP) && nb_stays_here(skb, &pkt))
+		rc = NB_PASS;
 	verdict = nb_verdict(rc);
 	return nb_is_reject(rc) ? nb_reject(skb, &pkt) : verdict;
 }

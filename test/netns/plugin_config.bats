@@ -114,6 +114,12 @@ dropped() {
 
 @test "A6: an address of a service range that no Service has is dropped and counted; without the range it is not" {
 	local before
+	# Where there is no way out, nothing has to be kept from going it.
+	ns_exec n ip link add out type veth peer name uplink
+	ns_exec n ip link set out up
+	ns_exec n ip link set uplink up
+	ns_exec n ip route add default dev out
+	ns_exec n ip -6 route add default dev out
 	again a '.serviceProxy.serviceCIDRs = ["10.96.0.0/12", "fd00:96::/112"]'
 	before=$(dropped)
 	run ! ask a tcp 10.97.1.1 80
@@ -123,6 +129,21 @@ dropped() {
 	before=$(dropped)
 	run ! ask a udp 10.97.1.1 80
 	[ "$(dropped)" = "$before" ]
+	ns_exec n ip link del out
+}
+
+@test "A17: an address of the host in a service range is the host's, for pods too" {
+	ns_exec n ip addr add 10.96.0.53/32 dev lo
+	ns_exec n ip addr add fd00:96::53/128 dev lo
+	serve n tcp 53
+	serve n udp 53
+	again a '.serviceProxy.serviceCIDRs = ["10.96.0.0/12", "fd00:96::/112"]'
+	for address in 10.96.0.53 fd00:96::53; do
+		run -0 ask a tcp $address 53
+		run -0 ask a udp $address 53
+	done
+	ns_exec n ip addr del 10.96.0.53/32 dev lo
+	ns_exec n ip addr del fd00:96::53/128 dev lo
 }
 
 @test "serviceCIDRs: a bad one is refused with its place and value, before anything is made" {
