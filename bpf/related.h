@@ -35,6 +35,7 @@ struct nb_outer {
 	struct nb_addr src;
 	struct nb_addr dst;
 	bool redirect;
+	bool cut; /* less than the 8 bytes of the quoted header that RFC 792 asks for: no valid error */
 };
 
 static __always_inline bool nb_icmp_is_error(const struct nb_pkt *pkt, __u8 type)
@@ -108,11 +109,12 @@ static __always_inline bool nb_quote_read(struct __sk_buff *skb, struct nb_pkt *
 	    !(pkt->is_v4 ? nb_quote_v4(skb, pkt, &key) : nb_quote_v6(skb, pkt, &key)) ||
 	    !nb_is_tracked_proto(key.proto))
 		return false;
-	ports = nb_bytes(skb, pkt->quote_l4, 8);
+	ports = nb_bytes(skb, pkt->quote_l4, 2 * sizeof(*ports));
 	if (!ports)
 		return false;
 	key.sport = ports[1];
 	key.dport = ports[0];
+	outer->cut = pkt->quote_l4 + 8 > pkt->end;
 	outer->src = pkt->tuple.src;
 	outer->dst = pkt->tuple.dst;
 	pkt->tuple = key;
@@ -246,8 +248,8 @@ __noinline int nb_related_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 	conn = nb_related_find(skb, pkt, &outer);
 	if (!conn)
 		return NB_PASS;
-	if (outer.redirect)
-		return nb_drop(NB_DROP_REDIRECT);
+	if (outer.redirect || outer.cut)
+		return nb_drop(outer.cut ? NB_DROP_INVALID : NB_DROP_REDIRECT);
 	out = nb_conn_receiver(conn, pkt->now);
 	if (!out)
 		return NB_PASS;
@@ -271,8 +273,8 @@ __noinline int nb_related_to_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 	conn = nb_related_find(skb, pkt, &outer);
 	if (!conn)
 		return NB_PASS;
-	if (outer.redirect)
-		return nb_drop(NB_DROP_REDIRECT);
+	if (outer.redirect || outer.cut)
+		return nb_drop(outer.cut ? NB_DROP_INVALID : NB_DROP_REDIRECT);
 	out = nb_conn_unfinished(conn) ? nb_conn_receiver(conn, pkt->now) : NULL;
 	return out && out->ifindex == pkt->ifindex ? nb_related_translate(skb, pkt, conn, &outer) : NB_PASS;
 }
