@@ -61,15 +61,16 @@ static __always_inline __u32 nb_redirect_quote(struct __sk_buff *skb, __u32 off)
 /* Finds the quoted packet. */
 static __always_inline bool nb_quote_find(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_outer *outer)
 {
-	__u8 *type = nb_bytes(skb, pkt->l4_off, NB_ICMP_QUOTE);
+	__u8 *at = nb_bytes(skb, pkt->l4_off, NB_ICMP_QUOTE), type;
 
-	if (!type)
+	if (!at)
 		return false;
+	type = *at; /* at is void once another header was looked at */
 	pkt->quote = pkt->l4_off + NB_ICMP_QUOTE;
-	outer->redirect = *type == (pkt->is_v4 ? NB_ICMP_REDIRECT : NB_ICMPV6_REDIRECT);
+	outer->redirect = type == (pkt->is_v4 ? NB_ICMP_REDIRECT : NB_ICMPV6_REDIRECT);
 	if (outer->redirect && !pkt->is_v4)
 		pkt->quote = nb_redirect_quote(skb, pkt->l4_off + NB_ND_OPTIONS);
-	return pkt->quote && (outer->redirect || nb_icmp_is_error(pkt, *type));
+	return pkt->quote && (outer->redirect || nb_icmp_is_error(pkt, type));
 }
 
 static __always_inline bool nb_quote_v4(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_tuple *key)
