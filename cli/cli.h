@@ -17,7 +17,7 @@ struct nb_cli {
 	const char *network; /* NULL: every network of the node */
 	const char *file;    /* -f */
 	bool keep;
-	const char *argument; /* the one behind the verb, NULL: none */
+	char *const *arguments; /* behind the verb, ended by NULL */
 	struct nb_out *out;
 };
 
@@ -25,6 +25,7 @@ struct nb_cli {
 enum nb_verb_options {
 	NB_OPTION_FILE = 1 << 0, /* -f, required */
 	NB_OPTION_KEEP = 1 << 1,
+	NB_ARGUMENTS = 1 << 2, /* not an option: takes any number of its argument */
 };
 
 struct nb_verb {

@@ -123,28 +123,47 @@ static int conntrack_flush(const struct nb_cli *cli, struct nb_error *err)
 	return nb_each_network(cli, NB_CHANGE, flush_network, NULL, NULL, err);
 }
 
-static void print_stats(const struct cJSON *row, FILE *to)
+static void print_numbers(const struct cJSON *object, const char *indent, FILE *to)
 {
 	const struct cJSON *value;
 
-	fprintf(to, "%s\n", row_text(row, "network"));
-	cJSON_ArrayForEach(value, row) {
+	cJSON_ArrayForEach(value, object) {
 		if (cJSON_IsNumber(value))
-			fprintf(to, "  %-20s %.0f\n", value->string, value->valuedouble);
+			fprintf(to, "%s%-20s %.0f\n", indent, value->string, value->valuedouble);
 	}
+}
+
+static void print_stats(const struct cJSON *row, FILE *to)
+{
+	fprintf(to, "%s\n", row_text(row, "network"));
+	print_numbers(row, "  ", to);
+	fprintf(to, "  settings\n");
+	print_numbers(cJSON_GetObjectItemCaseSensitive(row, "settings"), "    ", to);
+}
+
+static struct cJSON *settings_json(const struct nb_settings *settings)
+{
+	struct cJSON *object = cJSON_CreateObject();
+
+	cJSON_AddNumberToObject(object, nb_setting_name(NB_SETTING_MAX),
+				nb_setting_get(settings, NB_SETTING_MAX));
+	for (unsigned int i = NB_SETTING_FIRST; i < NB_SETTING_MAX; i++)
+		cJSON_AddNumberToObject(object, nb_setting_name(i), nb_setting_get(settings, i));
+	return object;
 }
 
 static int stats_network(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp,
 			 void *arg, struct nb_error *err)
 {
 	__u64 counters[NB_COUNTERS];
+	struct nb_settings settings;
 	struct cJSON *row;
 	__u32 entries;
 	int rc = nb_conntrack_counters(dp, counters, err);
 
 	(void)arg;
-	if (!rc)
-		rc = nb_map_count(dp, NB_MAP_CONNTRACK, &entries, err);
+	rc = rc ?: nb_settings_read(dp, &settings, err);
+	rc = rc ?: nb_map_count(dp, NB_MAP_CONNTRACK, &entries, err);
 	if (rc)
 		return rc;
 	row = cJSON_CreateObject();
@@ -152,12 +171,101 @@ static int stats_network(const struct nb_cli *cli, const char *network, const st
 	cJSON_AddNumberToObject(row, "entries", entries);
 	for (unsigned int i = NB_COUNT_NONE + 1; i < NB_COUNTERS; i++)
 		cJSON_AddNumberToObject(row, nb_counter_name(i), counters[i]);
+	cJSON_AddItemToObject(row, "settings", settings_json(&settings));
 	return nb_out_row(cli->out, row, print_stats, err);
 }
 
 static int conntrack_stats(const struct nb_cli *cli, struct nb_error *err)
 {
 	return nb_each_network(cli, NB_READ, stats_network, NULL, NULL, err);
+}
+
+/* The settings that the command line wants, by number; 0: left alone. */
+struct wanted {
+	unsigned int value[NB_SETTINGS];
+};
+
+static int parse_wanted(const struct nb_cli *cli, struct wanted *wanted, struct nb_error *err)
+{
+	for (char *const *argument = cli->arguments; *argument; argument++) {
+		unsigned int setting, value;
+		int rc = nb_setting_parse(*argument, &setting, &value, err);
+
+		if (rc)
+			return rc;
+		if (wanted->value[setting])
+			return nb_fail(err, NB_ERR_CONFIG, 0, "%s stands there twice",
+				       nb_setting_name(setting));
+		wanted->value[setting] = value;
+	}
+	return 0;
+}
+
+static int check_wanted(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp,
+			void *arg, struct nb_error *err)
+{
+	const struct wanted *wanted = arg;
+
+	(void)cli, (void)network;
+	return nb_settings_check_max(dp, wanted->value[NB_SETTING_MAX], err);
+}
+
+static void print_set(const struct cJSON *row, FILE *to)
+{
+	fprintf(to, "%s: %s %u -> %u\n", row_text(row, "network"), row_text(row, "setting"),
+		row_number(row, "old"), row_number(row, "new"));
+}
+
+static int report_set(const struct nb_cli *cli, const char *network, const struct nb_settings *old,
+		      const struct wanted *wanted, struct nb_error *err)
+{
+	for (unsigned int i = NB_SETTING_FIRST; i < NB_SETTINGS; i++) {
+		struct cJSON *row;
+		int rc;
+
+		if (!wanted->value[i])
+			continue;
+		row = cJSON_CreateObject();
+		cJSON_AddStringToObject(row, "network", network);
+		cJSON_AddStringToObject(row, "setting", nb_setting_name(i));
+		cJSON_AddNumberToObject(row, "old", nb_setting_get(old, i));
+		cJSON_AddNumberToObject(row, "new", wanted->value[i]);
+		rc = nb_out_row(cli->out, row, print_set, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int set_network(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp, void *arg,
+		       struct nb_error *err)
+{
+	const struct wanted *wanted = arg;
+	struct nb_settings old, new;
+	int rc = nb_settings_read(dp, &old, err);
+
+	if (rc)
+		return rc;
+	new = old;
+	for (unsigned int i = NB_SETTING_FIRST; i < NB_SETTINGS; i++)
+		if (wanted->value[i])
+			nb_setting_put(&new, i, wanted->value[i]);
+	rc = nb_settings_write(dp, &new, err);
+	return rc ?: report_set(cli, network, &old, wanted, err);
+}
+
+/* All of the networks can take all of it, or none is touched. */
+static int conntrack_set(const struct nb_cli *cli, struct nb_error *err)
+{
+	struct wanted wanted = { 0 };
+	unsigned int networks;
+	int rc = parse_wanted(cli, &wanted, err);
+
+	rc = rc ?: nb_each_network(cli, NB_READ, check_wanted, &wanted, NULL, err);
+	rc = rc ?: nb_each_network(cli, NB_CHANGE, set_network, &wanted, &networks, err);
+	if (!rc && !networks)
+		return nb_fail(err, NB_ERR_DATAPATH, 0, "no network has a datapath: nothing to set");
+	return rc;
 }
 
 static const struct nb_verb verbs[] = {
@@ -181,8 +289,30 @@ DESCRIPTION\n\
 DESCRIPTION\n\
   Entries in the table (two for each connection, expired ones included), and what was counted\n\
   since the datapath was loaded, summed over all CPUs. Names are those of conntrack -S where they\n\
-  mean the same; drop_... count dropped packets by reason.\n",
+  mean the same:\n\
+    insert         connections entered into the table\n\
+    insert_failed  connections that could not be entered\n\
+    found          new connections whose answers would have been taken for another one's\n\
+    clash_resolve  first packets that lost a race and went on with the winner's entry\n\
+    early_drop     unanswered or closing connections that gave way to new ones\n\
+    drop           packets dropped because the table was full of established connections\n\
+  drop_... count packets dropped for other reasons. Last come the settings.\n",
 	  conntrack_stats },
+	{ "set", "NAME=VALUE", NB_ARGUMENTS, "change settings of the running datapath", "\
+DESCRIPTION\n\
+  Names are those of nf_conntrack, as in serviceProxy.conntrack of the network config:\n\
+    max    connections that the table may hold: 1024 up to the size that it was made with, which is\n\
+           what the config said when the network got its first pod. Connections beyond a smaller\n\
+           one stay until they end.\n\
+    tcp_syn_sent, tcp_syn_recv, tcp_established, tcp_fin_wait, tcp_close_wait, tcp_last_ack,\n\
+    tcp_time_wait, tcp_close, tcp_max_retrans, tcp_unacknowledged, udp, udp_stream\n\
+           timeouts in seconds. A connection takes a new one over with its next packet.\n\
+    tcp_syn_sent2, icmp, generic\n\
+           are taken, but no packet uses them: ICMP is not tracked by itself.\n\
+  All or nothing: a value that one of the networks cannot take leaves all as they are. The next ADD\n\
+  puts back what the network config names, and leaves the rest as it is set here.\n\
+    natbridgectl conntrack set max=65536 tcp_established=86400 udp_stream=60\n",
+	  conntrack_set },
 	{ 0 },
 };
 

@@ -29,8 +29,8 @@ const struct nb_verb *nb_verb_find(const struct nb_noun *noun, const char *name)
 
 static void print_synopsis(const struct nb_noun *noun, const struct nb_verb *verb)
 {
-	printf("%s%s%s%s%s", noun->name, *verb->name ? " " : "", verb->name, verb->argument ? " " : "",
-	       verb->argument ? verb->argument : "");
+	printf("%s%s%s%s%s%s", noun->name, *verb->name ? " " : "", verb->name, verb->argument ? " " : "",
+	       verb->argument ? verb->argument : "", verb->options & NB_ARGUMENTS ? "..." : "");
 	if (verb->options & NB_OPTION_FILE)
 		printf(" -f FILE|-");
 	if (verb->options & NB_OPTION_KEEP)

@@ -13,7 +13,7 @@
 
 #include "cli.h"
 
-enum { EXIT_USAGE = 2, WORDS_MAX = 3, OPT_BPFFS = 256, OPT_NETWORK, OPT_KEEP };
+enum { EXIT_USAGE = 2, OPT_BPFFS = 256, OPT_NETWORK, OPT_KEEP };
 
 static const struct option long_options[] = {
 	{ "bpffs", required_argument, NULL, OPT_BPFFS }, { "network", required_argument, NULL, OPT_NETWORK },
@@ -24,7 +24,7 @@ static const struct option long_options[] = {
 
 /* The command line as given, before it is known what verb it is for. */
 struct words {
-	const char *word[WORDS_MAX];
+	char *const *word; /* ended by NULL */
 	int n;
 	bool json, help, version;
 };
@@ -106,11 +106,8 @@ static int read_command_line(int argc, char **argv, struct nb_cli *cli, struct w
 
 		rc = rc ? rc : failed;
 	}
-	for (; optind < argc && !rc; optind++) {
-		if (words->n == WORDS_MAX)
-			return usage(err, "\"%.200s\" is too much", argv[optind]);
-		words->word[words->n++] = argv[optind];
-	}
+	words->word = argv + optind; /* where getopt_long() has moved them */
+	words->n = argc - optind;
 	return rc;
 }
 
@@ -136,7 +133,7 @@ static int find_verb(const struct words *words, const struct nb_noun **noun, con
 static int check_verb(const struct nb_verb *verb, const struct words *words, int used, struct nb_cli *cli,
 		      struct nb_error *err)
 {
-	if (words->n > used + (verb->argument != NULL))
+	if (words->n > used + (verb->argument != NULL) && !(verb->options & NB_ARGUMENTS))
 		return usage(err, "\"%.200s\" is too much", words->word[words->n - 1]);
 	if (verb->argument && words->n == used)
 		return usage(err, "%s is missing", verb->argument);
@@ -146,19 +143,20 @@ static int check_verb(const struct nb_verb *verb, const struct words *words, int
 		return usage(err, "--keep belongs to service apply");
 	if (!cli->file && verb->options & NB_OPTION_FILE)
 		return usage(err, "-f FILE is missing (- is standard input)");
-	cli->argument = verb->argument ? words->word[used] : NULL;
+	cli->arguments = words->word + used;
 	return 0;
 }
 
 static int show_help(const struct words *words, struct nb_error *err)
 {
-	struct words rest = { .n = words->n - 1, .help = true };
+	struct words rest = { .word = words->word + 1, .n = words->n - 1, .help = true };
 	const struct nb_noun *noun = NULL;
 	const struct nb_verb *verb = NULL;
 	int used, rc;
 
-	memcpy(rest.word, words->word + 1, sizeof(rest.word) - sizeof(rest.word[0]));
 	rc = find_verb(&rest, &noun, &verb, &used, err);
+	if (!rc && verb && rest.n > used)
+		return usage(err, "\"%.200s\" is too much", rest.word[rest.n - 1]);
 	if (!rc)
 		nb_help(noun, verb);
 	return rc;

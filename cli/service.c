@@ -202,7 +202,7 @@ static int delete_from_network(const struct nb_cli *cli, const char *network, co
 	int rc;
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	rc = nb_service_delete(dp, cli->argument, &changes, &missing);
+	rc = nb_service_delete(dp, cli->arguments[0], &changes, &missing);
 	if (rc == -ENOENT)
 		return 0;
 	if (rc) {
@@ -219,7 +219,7 @@ static int service_delete(const struct nb_cli *cli, struct nb_error *err)
 	int rc = nb_each_network(cli, NB_CHANGE, delete_from_network, &deletion, NULL, err);
 
 	if (!rc && !deletion.found)
-		return nb_fail(err, NB_ERR_CONFIG, 0, "there is no Service \"%.200s\"", cli->argument);
+		return nb_fail(err, NB_ERR_CONFIG, 0, "there is no Service \"%.200s\"", cli->arguments[0]);
 	return rc;
 }
 

@@ -9,30 +9,6 @@
 #include <netinet/in.h>
 #include <string.h>
 
-static const struct {
-	const char *name;
-	unsigned int seconds;
-} timeouts[NB_TIMEOUTS] = {
-	/* Names and defaults of net.netfilter.nf_conntrack_<protocol>_timeout_<name>
-	   (nf_conntrack_proto_*.c). */
-	[NB_TCP_NONE] = { "tcp_none", 120 },
-	[NB_TCP_SYN_SENT] = { "tcp_syn_sent", 120 },
-	[NB_TCP_SYN_RECV] = { "tcp_syn_recv", 60 },
-	[NB_TCP_ESTABLISHED] = { "tcp_established", 432000 },
-	[NB_TCP_FIN_WAIT] = { "tcp_fin_wait", 120 },
-	[NB_TCP_CLOSE_WAIT] = { "tcp_close_wait", 60 },
-	[NB_TCP_LAST_ACK] = { "tcp_last_ack", 30 },
-	[NB_TCP_TIME_WAIT] = { "tcp_time_wait", 120 },
-	[NB_TCP_CLOSE] = { "tcp_close", 10 },
-	[NB_TCP_SYN_SENT2] = { "tcp_syn_sent2", 120 },
-	[NB_TIMEOUT_TCP_RETRANS] = { "tcp_max_retrans", 300 },
-	[NB_TIMEOUT_TCP_UNACKNOWLEDGED] = { "tcp_unacknowledged", 300 },
-	[NB_TIMEOUT_UDP] = { "udp", 30 },
-	[NB_TIMEOUT_UDP_STREAM] = { "udp_stream", 120 },
-	[NB_TIMEOUT_ICMP] = { "icmp", 30 },
-	[NB_TIMEOUT_GENERIC] = { "generic", 600 },
-};
-
 static const char *const tcp_state_names[NB_TCP_STATES] = {
 	"NONE",       "SYN_SENT", "SYN_RECV",  "ESTABLISHED", "FIN_WAIT",
 	"CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE",       "SYN_SENT2",
@@ -49,7 +25,7 @@ static const char *const counter_names[NB_COUNTERS] = {
 	[NB_COUNT_REPAIRED] = "repaired",
 	[NB_COUNT_FOUND] = "found",
 	[NB_COUNT_RELATED] = "related",
-	[NB_DROP_TABLE_FULL] = "drop_table_full",
+	[NB_DROP_TABLE_FULL] = "drop",
 	[NB_DROP_NO_BACKEND] = "drop_no_backend",
 	[NB_DROP_NO_SERVICE] = "drop_no_service",
 	[NB_DROP_NO_VIP] = "drop_no_vip",
@@ -66,24 +42,6 @@ static const char *const counter_names[NB_COUNTERS] = {
 	[NB_DROP_REDIRECT] = "drop_redirect",
 };
 
-const char *nb_timeout_name(unsigned int timeout)
-{
-	return timeout < NB_TIMEOUTS ? timeouts[timeout].name : "unknown";
-}
-
-unsigned int nb_timeout_default(unsigned int timeout)
-{
-	return timeout < NB_TIMEOUTS ? timeouts[timeout].seconds : 0;
-}
-
-int nb_timeout_find(const char *name)
-{
-	for (int i = NB_TCP_SYN_SENT; i < NB_TIMEOUTS; i++)
-		if (strcmp(timeouts[i].name, name) == 0)
-			return i;
-	return -1;
-}
-
 const char *nb_tcp_state_name(unsigned int state)
 {
 	return state < NB_TCP_STATES ? tcp_state_names[state] : "UNKNOWN";
@@ -92,35 +50,6 @@ const char *nb_tcp_state_name(unsigned int state)
 const char *nb_counter_name(enum nb_counter counter)
 {
 	return (unsigned int)counter < NB_COUNTERS ? counter_names[counter] : "unknown";
-}
-
-static int read_settings(const struct nb_datapath *dp, struct nb_settings *settings, struct nb_error *err)
-{
-	__u32 zero = 0;
-
-	if (bpf_map_lookup_elem(dp->map_fd[NB_MAP_SETTINGS], &zero, settings))
-		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot read the settings below \"%s\"", dp->dir);
-	return 0;
-}
-
-int nb_settings_read(const struct nb_datapath *dp, struct nb_settings *settings, struct nb_error *err)
-{
-	struct nb_settings found;
-	int rc = read_settings(dp, &found, err);
-
-	if (!rc)
-		*settings = found;
-	return rc;
-}
-
-int nb_settings_write(const struct nb_datapath *dp, const struct nb_settings *settings, struct nb_error *err)
-{
-	__u32 zero = 0;
-
-	if (bpf_map_update_elem(dp->map_fd[NB_MAP_SETTINGS], &zero, settings, BPF_ANY))
-		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot write the settings below \"%s\"",
-			       dp->dir);
-	return 0;
 }
 
 int nb_conntrack_counters(const struct nb_datapath *dp, __u64 counters[NB_COUNTERS], struct nb_error *err)
@@ -216,7 +145,7 @@ int nb_conntrack_each(const struct nb_datapath *dp, int (*fn)(const struct nb_co
 		      void *arg, struct nb_error *err)
 {
 	struct walk walk = { .dp = dp, .err = err, .fn = fn, .arg = arg };
-	int rc = read_settings(dp, &walk.settings, err);
+	int rc = nb_settings_read(dp, &walk.settings, err);
 
 	rc = rc ?: nb_tick_now(dp, &walk.now, err);
 	return rc ?: nb_map_walk(dp, NB_MAP_CONNTRACK, walk_conns, &walk, err);

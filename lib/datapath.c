@@ -20,8 +20,6 @@
 #include "natbridge.skel.h"
 
 enum {
-	CONNECTIONS_MIN = 1024,
-	CONNECTIONS_MAX = 1 << 23,
 	ENTRIES_MAX = 1 << 24,
 };
 
@@ -145,9 +143,9 @@ static __u32 limit_or(__u32 given, __u32 otherwise)
 static int check_limits(const struct nb_limits *limits, struct nb_error *err)
 {
 	if (limits->connections &&
-	    (limits->connections < CONNECTIONS_MIN || limits->connections > CONNECTIONS_MAX))
+	    (limits->connections < NB_CONNECTIONS_MIN || limits->connections > NB_CONNECTIONS_MAX))
 		return nb_fail(err, NB_ERR_CONFIG, 0, "conntrack.max %u is not in %u .. %u",
-			       limits->connections, CONNECTIONS_MIN, CONNECTIONS_MAX);
+			       limits->connections, NB_CONNECTIONS_MIN, NB_CONNECTIONS_MAX);
 	if (limits->frontends > ENTRIES_MAX || limits->backends > ENTRIES_MAX)
 		return nb_fail(err, NB_ERR_CONFIG, 0, "limits of %u frontends and %u backends are above %u",
 			       limits->frontends, limits->backends, ENTRIES_MAX);

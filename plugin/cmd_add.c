@@ -134,7 +134,8 @@ static void warn_of_limit(const struct nb_datapath *dp, enum nb_map map, __u32 w
 {
 	struct nb_map_sizes sizes;
 
-	if (!wanted || nb_map_sizes(dp, map, &sizes, NULL) || sizes.max == wanted)
+	if (!wanted || nb_map_sizes(dp, map, &sizes, NULL) || sizes.max == wanted ||
+	    (map == NB_MAP_RING && wanted < sizes.max)) /* then set_conntrack() lowers it */
 		return;
 	nb_log("%s %u is not in force: the datapath below \"%s\" was loaded with %u", key, wanted, dp->dir,
 	       sizes.max);
@@ -198,6 +199,18 @@ static void set_ranges(const struct nb_conf *conf, struct nb_settings *settings)
 				&conf->proxy.ranges[i]);
 }
 
+/* Only what the config names: the rest stays as natbridgectl may have set it. */
+static void set_conntrack(const struct add *add, struct nb_settings *settings)
+{
+	__u32 max = add->conf->proxy.limits.connections;
+
+	if (max && !nb_settings_check_max(&add->dp, max, NULL))
+		nb_setting_put(settings, NB_SETTING_MAX, max);
+	for (unsigned int i = 0; i < NB_TIMEOUTS; i++)
+		if (add->conf->proxy.timeouts[i])
+			nb_setting_put(settings, i, add->conf->proxy.timeouts[i]);
+}
+
 /* Settings and services belong to the network: what this ADD finds changed stays changed if it fails. */
 static int write_settings(struct add *add, struct nb_error *err)
 {
@@ -216,9 +229,7 @@ static int write_settings(struct add *add, struct nb_error *err)
 			  memcmp(old.bridge_mac, new.bridge_mac, sizeof(new.bridge_mac)) != 0;
 	new.fast_path = add->conf->proxy.fast_path;
 	set_ranges(add->conf, &new);
-	for (unsigned int i = 0; i < NB_TIMEOUTS; i++)
-		if (add->conf->proxy.timeouts[i])
-			new.timeouts[i] = nb_ticks_from_seconds(add->conf->proxy.timeouts[i]);
+	set_conntrack(add, &new);
 	return memcmp(&old, &new, sizeof(new)) ? nb_settings_write(&add->dp, &new, err) : 0;
 }
 

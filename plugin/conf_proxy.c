@@ -11,10 +11,8 @@
 
 enum {
 	BPFFS_MAX = 200, /* bytes of the bpffs path */
-	CONNECTIONS_MIN = 1024,
 	ENTRIES_MIN = 16,
 	ENTRIES_MAX = 1 << 23,
-	TIMEOUT_MAX = 365 * 86400, /* seconds */
 };
 
 static const char *const PROXY_KEYS[] = { "mode",  "services",  "serviceCIDRs", "fastPath",
@@ -64,12 +62,12 @@ static int parse_timeouts(const struct nb_json *conntrack, struct nb_proxy_conf 
 	if (ret)
 		return ret;
 	for (item = nb_json_first(&timeouts); item.node && !ret; item = nb_json_next(&item)) {
-		int which = nb_timeout_find(item.node->string);
+		int which = nb_setting_find(item.node->string);
 
-		if (which < 0)
+		if (which < 0 || which == NB_SETTING_MAX)
 			return nb_json_fail(&item, NB_ERR_CONFIG, err,
 					    "unknown timeout; the names are those of nf_conntrack");
-		ret = nb_json_uint(&item, 1, TIMEOUT_MAX, &conf->timeouts[which], err);
+		ret = nb_json_uint(&item, 1, NB_TIMEOUT_MAX, &conf->timeouts[which], err);
 	}
 	return ret;
 }
@@ -84,7 +82,8 @@ static int parse_conntrack(const struct nb_json *proxy, struct nb_proxy_conf *co
 	if (!ret)
 		ret = nb_json_check_known(&conntrack, KEYS, err);
 	if (!ret)
-		ret = nb_json_uint(&max, CONNECTIONS_MIN, ENTRIES_MAX, &conf->limits.connections, err);
+		ret = nb_json_uint(&max, NB_CONNECTIONS_MIN, NB_CONNECTIONS_MAX, &conf->limits.connections,
+				   err);
 	return ret ? ret : parse_timeouts(&conntrack, conf, err);
 }
 

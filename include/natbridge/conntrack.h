@@ -33,11 +33,37 @@ const char *nb_counter_name(enum nb_counter counter);
 /* Name of a TCP state as conntrack -L prints it ("SYN_SENT"). */
 const char *nb_tcp_state_name(unsigned int state);
 
-/* Name of a timeout as nf_conntrack has it ("tcp_established", "udp_stream"), and its default in seconds. */
-const char *nb_timeout_name(unsigned int timeout);
-unsigned int nb_timeout_default(unsigned int timeout);
-/* Index of a name, or -1. */
-int nb_timeout_find(const char *name);
+unsigned int nb_timeout_default(unsigned int timeout); /* seconds */
+
+/* What can be changed while the datapath runs: by number, the timeouts and then the number of connections. */
+enum {
+	NB_SETTING_FIRST = NB_TCP_SYN_SENT, /* nothing uses NB_TCP_NONE */
+	NB_SETTING_MAX = NB_TIMEOUTS,
+	NB_SETTINGS,
+};
+
+/* Ranges of the values. */
+enum {
+	NB_CONNECTIONS_MIN = 1024,
+	NB_CONNECTIONS_MAX = 1 << 23,
+	NB_TIMEOUT_MAX = 365 * 86400, /* seconds */
+};
+
+/* Its name as nf_conntrack has it ("max", "tcp_established", "udp_stream"), and back; -1: there is none. */
+const char *nb_setting_name(unsigned int setting);
+int nb_setting_find(const char *name);
+
+/* Its value: connections or seconds. nb_setting_put() takes what is in range. */
+unsigned int nb_setting_get(const struct nb_settings *settings, unsigned int setting);
+void nb_setting_put(struct nb_settings *settings, unsigned int setting, unsigned int value);
+unsigned int nb_setting_least(unsigned int setting);
+unsigned int nb_setting_most(unsigned int setting);
+
+/* Reads "NAME=VALUE", the value a decimal number in range. */
+int nb_setting_parse(const char *text, unsigned int *setting, unsigned int *value, struct nb_error *err);
+
+/* Fails if the table was made for fewer connections: its memory is taken when it is loaded. */
+int nb_settings_check_max(const struct nb_datapath *dp, unsigned int max, struct nb_error *err);
 
 int nb_settings_read(const struct nb_datapath *dp, struct nb_settings *settings, struct nb_error *err);
 int nb_settings_write(const struct nb_datapath *dp, const struct nb_settings *settings, struct nb_error *err);

@@ -236,12 +236,53 @@ static void test_storm(void **state)
 	assert_int_equal(env_counter(env, NB_DROP_TABLE_FULL), 0);
 }
 
+static void set_max(struct env *env, unsigned int max)
+{
+	struct nb_settings settings;
+
+	assert_int_equal(nb_settings_read(&env->dp, &settings, NULL), 0);
+	nb_setting_put(&settings, NB_SETTING_MAX, max);
+	assert_int_equal(nb_settings_write(&env->dp, &settings, NULL), 0);
+}
+
+static void flood(struct env *env, uint32_t from, uint32_t n)
+{
+	for (uint32_t i = from; i < from + n; i++) {
+		struct packet syn = client(i);
+
+		env_run(env, FROM_POD, POD_A, &syn, NULL, NULL);
+	}
+}
+
+/* A maximum that is lowered while the table is in use: no more new ones than that, and nothing is cut off. */
+static void test_max(void **state)
+{
+	struct env *env = *state;
+	unsigned int before;
+
+	serve(env);
+	for (uint32_t i = 0; i < TABLE / 2; i++)
+		establish(env, i);
+	set_max(env, TABLE / 4);
+	before = env_conn_count(env);
+	flood(env, 100000, 2 * TABLE);
+	assert_in_range(env_conn_count(env), before, before + TABLE / 2);
+	for (uint32_t i = 0; i < TABLE / 2; i++)
+		assert_true(is_established(env, i));
+	set_max(env, TABLE);
+	flood(env, 200000, 4 * TABLE);
+	assert_in_range(env_conn_count(env), 2 * TABLE - TABLE / 4, 2 * TABLE);
+	for (uint32_t i = 0; i < TABLE / 2; i++)
+		assert_true(is_established(env, i));
+}
+
 int suite_table(void)
 {
 	const struct CMUnitTest tests[] = {
 		ENV_TEST_SMALL(test_syn_flood),   ENV_TEST_SMALL(test_full),
 		ENV_TEST_SMALL(test_gone_client), ENV_TEST_SMALL(test_two_cpus),
 		ENV_TEST_SMALL(test_reclaim),     ENV_TEST_SMALL(test_storm),
+		ENV_TEST_SMALL(test_max),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -224,6 +224,51 @@ default/web fd00:96::10 80 UDP" ]
 	[ "$(ctl n -o json conntrack stats | jq '.[0].insert')" -gt "$inserted" ]
 }
 
+# Setting NAME of the network.
+setting() {
+	ctl n -o json conntrack stats | jq ".[0].settings.$1"
+}
+
+@test "conntrack set: settings of the running datapath, all or nothing" {
+	[ "$(setting max)" = 131072 ]
+	[ "$(setting tcp_established)" = 432000 ]
+	run -0 ctl n conntrack set max=4096 udp=7 tcp_established=3600
+	[ "$output" = $'net: tcp_established 432000 -> 3600\nnet: udp 30 -> 7\nnet: max 131072 -> 4096' ]
+	run -0 ctl n conntrack stats
+	[[ $output = *$'\n  settings\n    max                  4096\n'*$'\n    tcp_established      3600\n'* ]]
+	# What is there already counts as well, and a packet takes the new timeout over.
+	run -0 ask a tcp 10.96.0.10 80
+	ask a udp 10.96.0.10 80
+	run -0 ctl n -o json conntrack list
+	[ "$(jq '.[] | select(.protocol == "udp") | .timeout | . >= 5 and . <= 7' <<<"$output")" = true ]
+
+	local message words
+	while IFS='|' read -r message words; do
+		# shellcheck disable=SC2086
+		run -1 --separate-stderr ctl n conntrack set $words
+		[ -z "$output" ]
+		[[ $stderr = "natbridgectl: "*"$message"* ]] || fail "$words: $stderr"
+		[ "$(setting max) $(setting udp) $(setting tcp_established)" = "4096 7 3600" ]
+	done <<-END
+		"tcp_etablished" is not a setting|udp=9 tcp_etablished=1
+		"udp" is not NAME=VALUE|max=2048 udp
+		udp "0" is not a number of seconds from 1 to 31536000|udp=0
+		udp "9s" is not a number of seconds|udp=9s
+		udp "-9" is not a number of seconds|udp=-9
+		udp "" is not a number of seconds|udp=
+		udp "99999999999999999999" is not a number of seconds|udp=99999999999999999999
+		max "1023" is not a number of connections from 1024 to 8388608|max=1023
+		max 131073 is more than the 131072 connections that the table|udp=9 max=131073
+		udp stands there twice|udp=9 udp=9
+	END
+	run -2 --separate-stderr ctl n conntrack set
+	[ "$stderr" = "natbridgectl: NAME=VALUE is missing; see natbridgectl --help" ]
+	run -0 ctl n -o json conntrack set udp=30 max=131072 tcp_established=432000
+	[ "$(jq -c '.[1]' <<<"$output")" = '{"network":"net","setting":"udp","old":7,"new":30}' ]
+	run -1 --separate-stderr ctl empty conntrack set udp=9
+	[[ $stderr = *"nothing to set"* ]]
+}
+
 @test "endpoint list: address, port, MAC and whether the pod is served" {
 	run -0 ctl n -o json endpoint list
 	[ "$(jq length <<<"$output")" = 4 ]
@@ -319,6 +364,7 @@ default/web fd00:96::10 80 UDP" ]
 		conntrack list
 		conntrack flush
 		conntrack stats
+		conntrack set
 		endpoint list
 		status
 	END

@@ -169,11 +169,27 @@ dropped() {
 	[ "$(services | jq length)" = 2 ]
 }
 
-@test "a table size that differs from the one in force is named by ADD, and the pod works" {
+# Setting NAME of the network.
+setting() {
+	ctl n -o json conntrack stats | jq ".[0].settings.$1"
+}
+
+@test "conntrack of the config: ADD sets what it names and leaves the rest as it was set at run time" {
+	ctl n conntrack set udp=7 tcp_close=5 max=2048 >/dev/null
+	again a .
+	[ "$(setting udp) $(setting tcp_close) $(setting max)" = "7 5 2048" ]
+	again a '.serviceProxy.conntrack = {max: 5000, timeouts: {udp: 31}}'
+	[[ $stderr != *"not in force"* ]] || fail "$stderr"
+	[ "$(setting udp) $(setting tcp_close) $(setting max)" = "31 5 5000" ]
+	ctl n conntrack set udp=30 tcp_close=10 max=131072 >/dev/null
+}
+
+@test "a table size beyond the one in force is named by ADD, and the pod works" {
 	run -0 plugin_call n DEL a "$(plugin_config n net)"
-	run -0 --separate-stderr plugin_call n ADD a "$(plugin_config n net '.serviceProxy.conntrack = {max: 5000}')"
+	run -0 --separate-stderr plugin_call n ADD a "$(plugin_config n net '.serviceProxy.conntrack = {max: 200000}')"
 	# shellcheck disable=SC2154 # set by run
-	[[ $stderr == *"conntrack.max 5000 is not in force"*"loaded with 131072"* ]] || fail "$stderr"
+	[[ $stderr == *"conntrack.max 200000 is not in force"*"loaded with 131072"* ]] || fail "$stderr"
+	[ "$(setting max)" = 131072 ]
 	run -0 ask a tcp "$(pod_ip b 4)" 8080
 	again a '.serviceProxy.conntrack = {max: 131072}'
 	[[ $stderr != *"not in force"* ]] || fail "$stderr"
