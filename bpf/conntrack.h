@@ -106,7 +106,8 @@ __noinline int nb_conn_delete(const struct nb_tuple *tuple, const struct nb_conn
 /* The state of a TCP connection after this packet, changed in its record. NB_NEW: the connection begins anew.
  */
 static __always_inline int nb_tcp_step(const struct nb_pkt *pkt, const struct nb_conn *conn,
-				       const struct nb_conn *other, struct nb_conn *record, bool *refresh)
+				       const struct nb_conn *other, struct nb_conn *record, bool *refresh,
+				       bool *valid)
 {
 	bool reply = conn->flags & NB_CONN_REPLY;
 	enum nb_tcp_kind kind = nb_tcp_kind(pkt->tcp_flags);
@@ -117,6 +118,7 @@ static __always_inline int nb_tcp_step(const struct nb_pkt *pkt, const struct nb
 
 		if (next >= NB_TCP_STATES) {
 			*refresh = false;
+			*valid = next != NB_TCP_INVALID;
 			return NB_CONTINUE;
 		}
 		if (next == NB_TCP_SYN_SENT && old >= NB_TCP_TIME_WAIT)
@@ -160,7 +162,7 @@ enum { NB_CONN_SHARED = NB_CONN_SEEN_REPLY | NB_CONN_ASSURED | NB_CONN_STEADY };
 /* Brings both entries of a connection to the state after this packet. other is never NULL. */
 static __always_inline int nb_conn_step(const struct nb_pkt *pkt, struct nb_conn *conn, struct nb_conn *other)
 {
-	bool reply = conn->flags & NB_CONN_REPLY, refresh = true;
+	bool reply = conn->flags & NB_CONN_REPLY, refresh = true, valid = true;
 	struct nb_conn *record = reply ? other : conn;
 	struct nb_conn *copy = reply ? conn : other;
 	__u16 shared;
@@ -173,11 +175,12 @@ static __always_inline int nb_conn_step(const struct nb_pkt *pkt, struct nb_conn
 			record->expires = copy->expires = pkt->now;
 			return NB_CONTINUE;
 		}
-		rc = nb_tcp_step(pkt, conn, other, record, &refresh);
+		rc = nb_tcp_step(pkt, conn, other, record, &refresh, &valid);
 		if (rc != NB_CONTINUE)
 			return rc;
 	}
-	shared = nb_conn_next_flags(pkt, record, reply) & NB_CONN_SHARED;
+	/* What is no valid segment is no answer either. */
+	shared = nb_conn_next_flags(pkt, record, reply && valid) & NB_CONN_SHARED;
 	record->flags = (record->flags & ~NB_CONN_SHARED) | shared;
 	copy->flags = (copy->flags & ~NB_CONN_SHARED) | shared;
 	copy->state = record->state;

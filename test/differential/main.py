@@ -32,8 +32,13 @@ def scripts():
             unknown |= set(script.get("allow", ())) - SCRIPT_ALLOWS
             if unknown:
                 raise SystemExit(f"{path}: {script.get('name')}: unknown key {', '.join(unknown)}")
-            found += multiply(script)
+            found += multiply({**script, "steps": flat(script["steps"])})
     return found
+
+
+def flat(steps):
+    """Steps may stand in lists of their own, so that scripts can share them by YAML's anchors."""
+    return [one for step in steps for one in (flat(step) if isinstance(step, list) else [step])]
 
 
 def multiply(script):
