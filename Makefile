@@ -136,12 +136,14 @@ demo: deps all $(TOOL_BIN) ## install what is missing, build, and show the main 
 
 # libFuzzer comes with clang. Each test/fuzz/fuzz_X.c starts from the files in test/fuzz/X/.
 FUZZ_SECONDS ?= 60
+FUZZ_PACKETS ?= 5000000
 FUZZ_BIN := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/fuzz/fuzz_*.c))
 FUZZ_CODE := $(filter-out plugin/main.c,$(wildcard plugin/*.c)) $(wildcard lib/*.c)
 
-fuzz: $(FUZZ_BIN) ## feed the parsers with mutated input, FUZZ_SECONDS (60) each
+fuzz: $(FUZZ_BIN) $(BPF_TEST_BIN) ## mutated input for the parsers, FUZZ_SECONDS (60) each, and FUZZ_PACKETS (5000000) for the programs (root)
 	$(Q)for f in $(FUZZ_BIN); do mkdir -p $$f.corpus; $$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$$f. \
 		$$f.corpus test/fuzz/$${f##*/fuzz_} || exit 1; done
+	$(Q)NB_SEED=$${NB_SEED:-$$(date +%s)} NB_PACKETS=$(FUZZ_PACKETS) $(BPF_TEST_BIN) mutated
 
 $(FUZZ_BIN): $(B)/test/fuzz/%: test/fuzz/%.c $(FUZZ_CODE) $(B)/natbridge.skel.h
 	$(call say,FUZZ,$@)

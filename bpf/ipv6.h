@@ -73,7 +73,7 @@ __noinline int nb_walk_v6(struct __sk_buff *skb, struct nb_pkt *pkt)
 			break;
 		ok = walk.proto == IPPROTO_FRAGMENT ? nb_walk_fragment(skb, &walk, pkt)
 						    : nb_walk_over(skb, &walk);
-		if (!ok || walk.off > NB_OFF_MAX)
+		if (!ok || walk.off > NB_OFF_MAX || walk.off > pkt->end)
 			return NB_BAD;
 	}
 	pkt->l4_off = walk.off;

@@ -103,7 +103,7 @@ static __always_inline int nb_parse_l4(struct __sk_buff *skb, struct nb_pkt *pkt
 		struct udphdr *udp = nb_bytes(skb, pkt->l4_off, sizeof(*udp));
 		__u32 len;
 
-		if (!udp)
+		if (!udp || pkt->l4_off + sizeof(*udp) > pkt->end)
 			return NB_BAD;
 		len = bpf_ntohs(udp->len);
 		/* Of a fragmented datagram the length is that of the whole. */
@@ -121,6 +121,8 @@ static __always_inline int nb_parse_l4(struct __sk_buff *skb, struct nb_pkt *pkt
  */
 static __always_inline bool nb_set_end(struct __sk_buff *skb, struct nb_pkt *pkt, __u32 len)
 {
+	if (!len && !skb->gso_size)
+		return false;
 	pkt->end = len ? NB_L3_OFF + len : skb->len;
 	return pkt->end <= skb->len;
 }
@@ -131,12 +133,14 @@ static __always_inline int nb_parse_v4(struct __sk_buff *skb, struct nb_pkt *pkt
 
 	if (!ip || ip->version != 4 || ip->ihl < 5 || !nb_set_end(skb, pkt, bpf_ntohs(ip->tot_len)))
 		return NB_PASS;
+	pkt->l4_off = NB_L3_OFF + 4 * ip->ihl;
+	if (pkt->l4_off > pkt->end)
+		return NB_PASS;
 	pkt->is_v4 = true;
 	pkt->tuple.proto = ip->protocol;
 	pkt->tuple.src.w[2] = pkt->tuple.dst.w[2] = bpf_htonl(0xffff);
 	pkt->tuple.src.w[3] = ip->saddr;
 	pkt->tuple.dst.w[3] = ip->daddr;
-	pkt->l4_off = NB_L3_OFF + 4 * ip->ihl;
 	if (ip->frag_off & bpf_htons(NB_IP_MF | NB_IP_OFFSET)) {
 		pkt->fragment = true;
 		pkt->later = ip->frag_off & bpf_htons(NB_IP_OFFSET);

@@ -37,6 +37,10 @@ enum hook { FROM_POD, TO_POD };
 int env_run(struct env *env, enum hook hook, enum pod pod, const struct packet *in, uint8_t *out,
 	    size_t *out_len);
 
+/* The same with a frame of any content; out has room for FRAME_MAX + 256 bytes. */
+int env_run_frame(struct env *env, enum hook hook, enum pod pod, const uint8_t *frame, size_t len,
+		  uint8_t *out, size_t *out_len);
+
 /* env_run(), and the verdict and the whole frame must be these. */
 void env_expect(struct env *env, enum hook hook, enum pod pod, const struct packet *in, int verdict,
 		const struct packet *out);

@@ -2,11 +2,12 @@
 /* Packet tests: one packet in, verdict, whole packet and maps out, through the real programs in the real
  * kernel. */
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "suites.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
 	int failed = 0;
 
@@ -14,6 +15,8 @@ int main(void)
 		puts("1..0 # SKIP packet tests load eBPF programs and need root");
 		return 0;
 	}
+	if (argc == 2 && !strcmp(argv[1], "mutated"))
+		return suite_mutated() ? 1 : 0;
 	failed += suite_service();
 	failed += suite_reply();
 	failed += suite_clash();
@@ -27,5 +30,6 @@ int main(void)
 	failed += suite_reject();
 	failed += suite_removed();
 	failed += suite_late();
+	failed += suite_mutated();
 	return failed ? 1 : 0;
 }

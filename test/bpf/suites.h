@@ -16,6 +16,7 @@ int suite_fragment(void);
 int suite_reject(void);
 int suite_removed(void);
 int suite_late(void);
+int suite_mutated(void);
 
 /* A test with a datapath of its own. */
 #define ENV_TEST(fn)       cmocka_unit_test_setup_teardown(fn, env_setup, env_teardown)
