@@ -354,7 +354,9 @@ const char *judge(struct run *run, const struct rules *rules)
 	if (run->verdict == TC_ACT_REDIRECT && !view.later_fragment &&
 	    !memcmp(run->in.data + 12, out + 12, run->in.len - 12))
 		return "a packet past the bridge that was not translated";
+	/* An answer to a VIP is for a pod that has sent with a VIP as its source. */
 	if (run->from_pod && view.ip && (view.proto == IPPROTO_TCP || view.proto == IPPROTO_UDP) &&
+	    !memcmp(run->in.data + view.src, out + view.src, view.addr_len) &&
 	    has_addr(out + view.dst, &view, rules->vips))
 		return "a packet passed that still has a VIP as its destination";
 	return NULL;
