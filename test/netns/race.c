@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Two CPUs send the first two datagrams of one UDP connection at the same moment, as resolvers do that ask
- * for A and AAAA over one socket.
+ * Threads on all CPUs send the first datagrams of one UDP connection at the same moment, as resolvers do that
+ * ask for A and AAAA over one socket.
  *
- *   race ROUNDS ADDRESS PORT
+ *   race THREADS ROUNDS ADDRESS PORT
  *
- * Each round is a new connection to a server of tool.c. Prints "R rounds, L lost, S split": answers that did
- * not come within a second, and rounds whose two datagrams were answered by two servers.
+ * Each round is a new connection to servers of tool.c, one datagram a thread. Prints "R rounds, L lost, T
+ * twice, S split": answers that did not come within a second, those that came again, and rounds whose
+ * datagrams were answered by several servers.
  */
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -20,7 +21,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SENDERS = 2, ANSWER = 512 };
+enum { THREADS_MAX = 16, ANSWER = 512 };
+
+struct tally {
+	unsigned long lost, twice, split;
+};
 
 static int current_fd = -1;
 static atomic_uint round_number, ready;
@@ -35,17 +40,18 @@ static void fail(const char *what)
  * too long. */
 static void *sender(void *arg)
 {
-	unsigned long cpu = (unsigned long)arg;
+	unsigned long number = (unsigned long)arg;
+	char text = (char)('a' + number);
 	cpu_set_t cpus;
 
 	CPU_ZERO(&cpus);
-	CPU_SET(cpu, &cpus);
+	CPU_SET(number % (unsigned long)sysconf(_SC_NPROCESSORS_ONLN), &cpus);
 	if (pthread_setaffinity_np(pthread_self(), sizeof(cpus), &cpus))
 		fail("affinity");
 	for (unsigned int done = 0;; done++) {
 		while (atomic_load(&round_number) == done)
 			sched_yield();
-		if (send(current_fd, "hello", 5, 0) != 5)
+		if (send(current_fd, &text, 1, 0) != 1)
 			perror("send");
 		atomic_fetch_add(&ready, 1);
 	}
@@ -63,50 +69,66 @@ static int open_socket(const struct addrinfo *to)
 	return fd;
 }
 
-static bool receive(int fd, char answer[ANSWER])
+/* Takes one answer: the server's name is its first word, which thread asked is its last character. */
+static bool receive(int fd, int flags, char server[ANSWER], unsigned int *asked)
 {
-	ssize_t got = recv(fd, answer, ANSWER - 1, 0);
+	ssize_t got = recv(fd, server, ANSWER - 1, flags);
 
-	if (got < 0)
+	if (got < 2)
 		return false;
-	answer[got] = '\0';
-	answer[strcspn(answer, " ")] = '\0';
+	*asked = 1U << (server[got - 2] - 'a'); /* before the line's end */
+	server[got] = '\0';
+	server[strcspn(server, " ")] = '\0';
 	return true;
+}
+
+static void one_round(unsigned int threads, struct tally *tally)
+{
+	char first[ANSWER], server[ANSWER];
+	unsigned int seen = 0, asked;
+	bool split = false;
+
+	for (unsigned int got = 0; got < threads && receive(current_fd, 0, got ? server : first, &asked);
+	     got++) {
+		split |= got && strcmp(first, server) != 0;
+		tally->twice += seen & asked ? 1 : 0;
+		seen |= asked;
+	}
+	while (receive(current_fd, MSG_DONTWAIT, server, &asked))
+		tally->twice++;
+	tally->lost += threads - (unsigned int)__builtin_popcount(seen);
+	tally->split += split;
 }
 
 int main(int argc, char **argv)
 {
 	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_DGRAM };
-	unsigned long rounds, lost = 0, split = 0;
+	unsigned int threads = argc == 5 ? (unsigned int)strtoul(argv[1], NULL, 10) : 0;
+	struct tally tally = { 0 };
 	struct addrinfo *to;
+	unsigned long rounds;
 
-	if (argc != 4 || getaddrinfo(argv[2], argv[3], &hints, &to)) {
-		fputs("usage: race ROUNDS ADDRESS PORT\n", stderr);
+	if (!threads || threads > THREADS_MAX || getaddrinfo(argv[3], argv[4], &hints, &to)) {
+		fputs("usage: race THREADS ROUNDS ADDRESS PORT\n", stderr);
 		return 2;
 	}
-	rounds = strtoul(argv[1], NULL, 10);
-	for (unsigned long i = 0; i < SENDERS; i++) {
+	rounds = strtoul(argv[2], NULL, 10);
+	for (unsigned long i = 0; i < threads; i++) {
 		pthread_t thread;
 
 		if (pthread_create(&thread, NULL, sender, (void *)i))
 			fail("thread");
 	}
 	for (unsigned long r = 0; r < rounds; r++) {
-		char answers[SENDERS][ANSWER];
-		int got = 0;
-
 		current_fd = open_socket(to);
 		atomic_store(&ready, 0);
 		atomic_fetch_add(&round_number, 1);
-		while (atomic_load(&ready) < SENDERS)
+		while (atomic_load(&ready) < threads)
 			sched_yield();
-		while (got < SENDERS && receive(current_fd, answers[got]))
-			got++;
-		lost += (unsigned long)(SENDERS - got);
-		split += got == SENDERS && strcmp(answers[0], answers[1]) != 0;
+		one_round(threads, &tally);
 		close(current_fd);
 	}
 	freeaddrinfo(to);
-	printf("%lu rounds, %lu lost, %lu split\n", rounds, lost, split);
+	printf("%lu rounds, %lu lost, %lu twice, %lu split\n", rounds, tally.lost, tally.twice, tally.split);
 	return 0;
 }

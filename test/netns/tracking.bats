@@ -104,8 +104,8 @@ change_two() {
 @test "B4: two CPUs with the first two packets of one connection: one backend, nothing lost" {
 	local vip
 	for vip in $WEB4 $WEB6; do
-		run -0 ns_exec a "$NBT_BUILD/test/netns/race" 1000 "$vip" 53
-		[ "$output" = "1000 rounds, 0 lost, 0 split" ] || fail "$output"
+		run -0 ns_exec a "$NBT_BUILD/test/netns/race" 2 1000 "$vip" 53
+		[ "$output" = "1000 rounds, 0 lost, 0 twice, 0 split" ] || fail "$output"
 	done
 }
 
