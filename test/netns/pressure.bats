@@ -52,6 +52,8 @@ flood() {
 	[ $(($(counter insert) - inserted)) = $MILLION ]
 	[ $(($(counter early_drop) - early)) -ge $((MILLION - $(ctl n -o json conntrack stats | jq '.[0].settings.max'))) ]
 	[ "$(counter drop)" = 0 ]
+	# Not even one was lost and taken up again.
+	[ "$(ctl n conntrack list | grep -c 'ESTABLISHED src=.* \[ASSURED\]')" = 100 ]
 	echo >&$talk
 	wait_for 20 longer_than "$alive" 1
 	exec {talk}>&-
