@@ -220,11 +220,19 @@ static __always_inline int nb_insert(const struct nb_pkt *pkt, struct nb_scratch
 	return nb_drop(why);
 }
 
+/* To its own sender and port (a LAND attack): both directions would be one entry. */
+static __always_inline bool nb_to_itself(const struct nb_tuple *tuple)
+{
+	return tuple->sport == tuple->dport && nb_addr_same(&tuple->src, &tuple->dst);
+}
+
 /* Whether a packet may begin a connection, or take one up in its middle (the kernel's tcp_loose). */
 static __always_inline bool nb_may_begin(const struct nb_pkt *pkt)
 {
 	enum nb_tcp_kind kind = nb_tcp_kind(pkt->tcp_flags);
 
+	if (nb_to_itself(&pkt->tuple))
+		return false;
 	return pkt->tuple.proto != IPPROTO_TCP ||
 	       ((kind == NB_KIND_ACK || kind == NB_KIND_SYN) && nb_tcp_flags_valid(pkt->tcp_flags));
 }

@@ -45,6 +45,8 @@ static const struct {
 	{ "SCTP to the VIP", { .src = "10.1.0.2", .dst = VIP, .sport = 1, .dport = 80, .proto = 132 } },
 	{ "from the VIP",
 	  { .src = VIP, .dst = "10.1.0.2", .sport = 80, .dport = 40000, .tcp_flags = SYN | ACK } },
+	{ "to its own sender and port, a backend (LAND)",
+	  { .src = "10.1.0.3", .dst = "10.1.0.3", .sport = 8080, .dport = 8080, .tcp_flags = SYN } },
 	{ "a later fragment",
 	  { .src = "10.1.0.2", .dst = "10.1.0.3", .frag = 185, .proto = 17, .payload = "PPPPQQQQ" } },
 };
