@@ -56,7 +56,7 @@ BPF_TEST_BIN := $(if $(BPF_TEST),$(B)/test/bpf)
 TOOL_BIN   := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c))
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl
 
-.PHONY: all deps demo test test-unit test-bpf test-netns test-differential test-programs bench fuzz lint format compile_commands.json install uninstall \
+.PHONY: all deps demo test test-unit test-bpf test-netns test-differential test-programs test-kernels bench fuzz lint format compile_commands.json install uninstall \
 	clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge and build/natbridgectl (no root, no network)
@@ -131,6 +131,9 @@ test-netns: all $(TOOL_BIN) ## scenarios in network namespaces only (root); T="f
 test-differential: all ## packet scripts, replayed against br_netfilter and against natbridge (root)
 	@scripts/run-tests.sh differential
 
+test-kernels: deps test-programs ## load, packet tests and scenarios under other kernels, in qemu (root, an hour); KERNELS="6.1 6.12"
+	@scripts/deps.sh kernels && KERNELS="$(KERNELS)" test/kernels/run
+
 demo: deps all $(TOOL_BIN) ## install what is missing, build, and show the main job in network namespaces (root)
 	@examples/demo.sh
 
@@ -160,7 +163,7 @@ tools:
 		command -v $$t >/dev/null || { echo "make: $$t is missing; run: sudo make deps" >&2; exit 1; }; done
 	@for p in $(PACKAGES); do \
 		$(PKG_CONFIG) --exists $$p || { echo "make: the library $$p is missing; run: sudo make deps" >&2; exit 1; }; done
-ifneq ($(filter deps demo test bench,$(MAKECMDGOALS)),)
+ifneq ($(filter deps demo test test-kernels bench,$(MAKECMDGOALS)),)
 tools: deps
 endif
 
