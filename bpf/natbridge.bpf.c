@@ -13,6 +13,7 @@
 #include "parse.h"
 #include "reject.h"
 #include "related.h"
+#include "spoof.h"
 #include "track.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -80,8 +81,11 @@ SEC("tc")
 int nb_from_pod(struct __sk_buff *skb)
 {
 	struct nb_pkt pkt = {};
-	int verdict, rc = nb_parse(skb, &pkt, false);
+	int verdict, rc;
 
+	if (nb_settings.flags & NB_SETTINGS_SPOOFCHK && nb_is_forged(skb))
+		return nb_verdict(nb_drop(NB_DROP_SPOOFED));
+	rc = nb_parse(skb, &pkt, false);
 	if (rc == NB_CONTINUE && nb_is_tracked_proto(pkt.tuple.proto))
 		rc = nb_connection(skb, &pkt);
 	else if (rc == NB_CONTINUE)

@@ -40,6 +40,7 @@ static const char *const counter_names[NB_COUNTERS] = {
 	[NB_DROP_NO_GATEWAY] = "drop_no_gateway",
 	[NB_DROP_WRITE] = "drop_write",
 	[NB_DROP_REDIRECT] = "drop_redirect",
+	[NB_DROP_SPOOFED] = "drop_spoofed",
 };
 
 const char *nb_tcp_state_name(unsigned int state)

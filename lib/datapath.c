@@ -199,7 +199,7 @@ static void set_defaults(struct natbridge_bpf *skel, const char *network)
 	skel->rodata->nb_peer_sets_host = peer_sets_host();
 	for (unsigned int i = 0; i < NB_TIMEOUTS; i++)
 		settings->timeouts[i] = nb_ticks_from_seconds(nb_timeout_default(i));
-	settings->fast_path = 1;
+	settings->flags = NB_SETTINGS_FAST_PATH;
 	/* No VIP as yet: no packet has an unspecified destination. */
 	settings->vips[0] = settings->vips[1] = nb_prefix_none();
 }

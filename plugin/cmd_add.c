@@ -227,7 +227,11 @@ static int write_settings(struct add *add, struct nb_error *err)
 	memcpy(new.bridge_mac, add->bridge.mac, sizeof(new.bridge_mac));
 	add->new_bridge = old.bridge_ifindex != new.bridge_ifindex ||
 			  memcmp(old.bridge_mac, new.bridge_mac, sizeof(new.bridge_mac)) != 0;
-	new.fast_path = add->conf->proxy.fast_path;
+	new.flags &= ~NB_SETTINGS_FAST_PATH;
+	if (add->conf->proxy.fast_path)
+		new.flags |= NB_SETTINGS_FAST_PATH;
+	if (add->conf->ip_spoof_check) /* stays: an earlier pod may have it, if the config has not any more */
+		new.flags |= NB_SETTINGS_SPOOFCHK;
 	set_ranges(add->conf, &new);
 	set_conntrack(add, &new);
 	return memcmp(&old, &new, sizeof(new)) ? nb_settings_write(&add->dp, &new, err) : 0;

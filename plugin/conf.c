@@ -58,6 +58,7 @@ static const struct {
 	{ "forceAddress", offsetof(struct nb_conf, force_address) },
 	{ "ipMasq", offsetof(struct nb_conf, ip_masq) },
 	{ "hairpinMode", offsetof(struct nb_conf, hairpin_mode) },
+	{ "ipspoofchk", offsetof(struct nb_conf, ip_spoof_check) },
 	{ "promiscMode", offsetof(struct nb_conf, promisc_mode) },
 	{ "enabledad", offsetof(struct nb_conf, enable_dad) },
 	{ "portIsolation", offsetof(struct nb_conf, port_isolation) },
@@ -281,7 +282,7 @@ static int parse_attachments(const struct nb_json *root, struct nb_conf *conf, s
 /* Keys of the reference plugin that are not built: refused when they would change anything. */
 static int refuse_unsupported(const struct nb_json *root, const struct nb_conf *conf, struct nb_error *err)
 {
-	static const char *const FLAGS[] = { "macspoofchk", "ipspoofchk" };
+	static const char *const FLAGS[] = { "macspoofchk" };
 	const struct nb_json vlan = nb_json_get(root, "vlan"), trunk = nb_json_get(root, "vlanTrunk");
 	const struct nb_json preserve = nb_json_get(root, "preserveDefaultVlan");
 	const struct nb_json backend = nb_json_get(root, "ipMasqBackend");
@@ -323,6 +324,10 @@ static int check_combinations(const struct nb_conf *conf, struct nb_error *err)
 	if (conf->hairpin_mode && conf->promisc_mode)
 		return nb_fail(err, NB_ERR_CONFIG, 0,
 			       "\"hairpinMode\" and \"promiscMode\" cannot both be true");
+	if (conf->ip_spoof_check && !nb_conf_uses_datapath(conf))
+		return nb_fail(
+			err, NB_ERR_UNSUPPORTED, 0,
+			"\"ipspoofchk\" is true: it needs \"ipam\" and \"serviceProxy.mode\" \"ebpf\"");
 	if (!conf->ipam_type && nb_cni_version_rank(conf->cni_version) < nb_cni_version_rank("0.3.0"))
 		return nb_fail(err, NB_ERR_CONFIG, 0,
 			       "\"ipam\" is missing: a result of cniVersion \"%s\" must have an address",

@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 enum {
-	NB_ABI_VERSION = 2,
+	NB_ABI_VERSION = 3,
 	NB_MAX_PORTS = 1024, /* BR_MAX_PORTS of the kernel (net/bridge/br_private.h); slot 0 is the host */
 	NB_MAX_SERVICES = 131072, /* service ports (name and port of a Service) in one network */
 	NB_SLOT_HOST = 0,         /* slot of ports[] that means "the host's IP stack" */
@@ -204,6 +204,7 @@ enum nb_port_flags {
 	NB_PORT_NO_FAST_PATH =
 		1 << 0,            /* packets to and from it go through the host's stack (traffic shaping) */
 	NB_PORT_ISOLATED = 1 << 1, /* bridge port flag "isolated": no traffic to other isolated ports */
+	NB_PORT_SPOOFCHK = 1 << 2, /* only the pod's own addresses may be its packets' source */
 };
 
 /*
@@ -236,11 +237,16 @@ struct nb_prefix {
 	struct nb_addr mask;
 };
 
+enum nb_settings_flags {
+	NB_SETTINGS_FAST_PATH = 1 << 0, /* else everything goes through the host's stack */
+	NB_SETTINGS_SPOOFCHK = 1 << 1,  /* some ports may have NB_PORT_SPOOFCHK */
+};
+
 /* What programs and userspace change at run time without a reload (pinned as "settings"). */
 struct nb_settings {
 	__u32 timeouts[NB_TIMEOUTS]; /* ticks, by enum nb_tcp_state and enum nb_timeout */
 	__u8 bridge_mac[6];
-	__u16 fast_path; /* 0: everything goes through the host's stack */
+	__u16 flags; /* enum nb_settings_flags */
 	__u32 bridge_ifindex;
 	__u32 next_set;     /* userspace only, under the lock: number of the next backend set */
 	__u32 next_service; /* userspace only: where to look for the next free service index */
@@ -281,6 +287,7 @@ enum nb_counter {
 	NB_DROP_NO_GATEWAY, /* connection to itself, and no address of the bridge to show as its source */
 	NB_DROP_WRITE,      /* headers could not be made writable */
 	NB_DROP_REDIRECT,   /* ICMP redirect about a translated connection */
+	NB_DROP_SPOOFED,    /* ipspoofchk: the source is none of the pod's addresses */
 	NB_COUNTERS,
 };
 

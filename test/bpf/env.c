@@ -243,6 +243,18 @@ uint32_t env_now(struct env *env)
 	return now;
 }
 
+void env_port_flags(struct env *env, enum pod pod, __u16 flags)
+{
+	struct nb_error err = { 0 };
+	struct nb_port port;
+	__u32 slot;
+
+	assert_int_equal(nb_map_get(&env->dp, NB_MAP_LINKS, &env->ifindex[pod], &slot, &err), 1);
+	assert_int_equal(nb_map_get(&env->dp, NB_MAP_PORTS, &slot, &port, &err), 1);
+	port.flags = flags;
+	assert_int_equal(nb_map_write(&env->dp, NB_MAP_PORTS, &slot, &port, 1, NULL, &err), 0);
+}
+
 struct advance {
 	struct env *env;
 	__u32 ticks;

@@ -61,6 +61,9 @@ bool env_conn(struct env *env, const struct packet *packet, struct nb_conn *conn
 void env_conn_delete(struct env *env, const struct packet *packet);
 void env_conn_write(struct env *env, const struct packet *packet, const struct nb_conn *conn);
 
+/* Gives a pod's port these flags (enum nb_port_flags). */
+void env_port_flags(struct env *env, enum pod pod, __u16 flags);
+
 /* The clock of the programs. */
 uint32_t env_now(struct env *env);
 

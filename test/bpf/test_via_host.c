@@ -20,18 +20,6 @@
 #define VIP4 "10.96.0.10"
 #define VIP6 "fd00:96::10"
 
-static void set_flags(struct env *env, enum pod pod, __u16 flags)
-{
-	struct nb_error err = { 0 };
-	struct nb_port port;
-	__u32 slot;
-
-	assert_int_equal(nb_map_get(&env->dp, NB_MAP_LINKS, &env->ifindex[pod], &slot, &err), 1);
-	assert_int_equal(nb_map_get(&env->dp, NB_MAP_PORTS, &slot, &port, &err), 1);
-	port.flags = flags;
-	assert_int_equal(nb_map_write(&env->dp, NB_MAP_PORTS, &slot, &port, 1, NULL, &err), 0);
-}
-
 static void serve(struct env *env)
 {
 	env_service(env, "default/web4", VIP4 ":80", IPPROTO_TCP, (const char *[]){ "10.1.0.3:8080", NULL });
@@ -86,7 +74,7 @@ static void test_fast_path_off(void **state)
 	struct nb_error err = { 0 };
 
 	assert_int_equal(nb_settings_read(&env->dp, &settings, &err), 0);
-	settings.fast_path = 0;
+	settings.flags &= ~NB_SETTINGS_FAST_PATH;
 	assert_int_equal(nb_settings_write(&env->dp, &settings, &err), 0);
 	serve(env);
 	both_ways(env, VIP4, pod_addr4[POD_A], pod_addr4[POD_B]);
@@ -102,8 +90,8 @@ static void test_shaped_pod(void **state)
 	serve(env);
 	for (enum pod pod = POD_A; pod <= POD_B; pod++) {
 		assert_int_equal(nb_conntrack_flush(&env->dp, NULL, &err), 0);
-		set_flags(env, POD_A, pod == POD_A ? NB_PORT_NO_FAST_PATH : 0);
-		set_flags(env, POD_B, pod == POD_B ? NB_PORT_NO_FAST_PATH : 0);
+		env_port_flags(env, POD_A, pod == POD_A ? NB_PORT_NO_FAST_PATH : 0);
+		env_port_flags(env, POD_B, pod == POD_B ? NB_PORT_NO_FAST_PATH : 0);
 		both_ways(env, VIP4, pod_addr4[POD_A], pod_addr4[POD_B]);
 	}
 }
@@ -125,7 +113,7 @@ static void test_refused(void **state)
 	struct packet received = reset;
 
 	serve(env);
-	set_flags(env, POD_B, NB_PORT_NO_FAST_PATH);
+	env_port_flags(env, POD_B, NB_PORT_NO_FAST_PATH);
 	assert_int_equal(env_run(env, FROM_POD, POD_A, &syn, NULL, NULL), TC_ACT_UNSPEC);
 	assert_int_equal(env_run(env, FROM_POD, POD_B, &reset, NULL, NULL), TC_ACT_UNSPEC);
 	received.src = VIP4;
@@ -148,7 +136,7 @@ static void test_repair(void **state)
 	struct nb_conn before, after;
 
 	serve(env);
-	set_flags(env, POD_B, NB_PORT_NO_FAST_PATH);
+	env_port_flags(env, POD_B, NB_PORT_NO_FAST_PATH);
 	assert_int_equal(env_run(env, FROM_POD, POD_A, &request, NULL, NULL), TC_ACT_UNSPEC);
 	assert_true(env_conn(env, &request, &before));
 	env_conn_delete(env, &request);
@@ -178,10 +166,10 @@ static void test_isolated(void **state)
 	};
 
 	serve(env);
-	set_flags(env, POD_A, NB_PORT_ISOLATED);
+	env_port_flags(env, POD_A, NB_PORT_ISOLATED);
 	assert_int_equal(env_run(env, FROM_POD, POD_A, &syn, NULL, NULL), TC_ACT_REDIRECT);
 	syn.sport++;
-	set_flags(env, POD_B, NB_PORT_ISOLATED);
+	env_port_flags(env, POD_B, NB_PORT_ISOLATED);
 	assert_int_equal(env_run(env, FROM_POD, POD_A, &syn, NULL, NULL), TC_ACT_SHOT);
 	assert_int_equal(env_counter(env, NB_DROP_ISOLATED), 1);
 }

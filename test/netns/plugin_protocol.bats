@@ -111,7 +111,7 @@ refused() {
 
 @test "C1: a key that is not built is refused by name" {
 	local key
-	for key in '.vlan = 5' '.vlanTrunk = [{id: 5}]' '.macspoofchk = true' '.ipspoofchk = true' \
+	for key in '.vlan = 5' '.vlanTrunk = [{id: 5}]' '.macspoofchk = true' \
 		'.ipMasq = true | .ipMasqBackend = "iptables"' '.serviceProxy.mode = "assist"'; do
 		call ADD "$key"
 		key=${key% = *}

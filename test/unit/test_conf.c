@@ -190,7 +190,7 @@ static const struct {
 	{ "'vlanTrunk': [{'id': 5}]", 2, "\"vlanTrunk\"" },
 	{ "'vlanTrunk': []", 2, "\"vlanTrunk\"" },
 	{ "'macspoofchk': true", 2, "\"macspoofchk\"" },
-	{ "'ipspoofchk': true", 2, "\"ipspoofchk\"" },
+	{ "'ipspoofchk': true, 'serviceProxy': {'mode': 'off'}", 2, "\"ipspoofchk\" is true" },
 	{ "'ipMasq': true, 'ipMasqBackend': 'iptables'", 2, "\"ipMasqBackend\": \"iptables\"" },
 	{ "'ipMasq': true, 'ipMasqBackend': 'pf'", 7, "\"ipMasqBackend\": \"pf\"" },
 	{ "'hairpinMode': true, 'promiscMode': true", 7, "hairpinMode" },
