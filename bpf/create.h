@@ -132,7 +132,8 @@ static __always_inline int nb_route(const struct nb_pkt *pkt, struct nb_scratch 
 	}
 	if (client->flags & backend->flags & NB_PORT_ISOLATED)
 		return nb_drop(NB_DROP_ISOLATED);
-	if (!(nb_settings.flags & NB_SETTINGS_FAST_PATH) || (client->flags | backend->flags) & NB_PORT_NO_FAST_PATH) {
+	if (!(nb_settings.flags & NB_SETTINGS_FAST_PATH) ||
+	    (client->flags | backend->flags) & NB_PORT_NO_FAST_PATH) {
 		/* Both directions go by the host, which would take one alone for invalid. */
 		s->fwd.flags |= NB_CONN_VIA_HOST | NB_CONN_UP;
 		s->fwd.out_slot = NB_SLOT_HOST;

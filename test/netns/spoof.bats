@@ -36,13 +36,13 @@ spoofed() {
 		run -0 ask a tcp "$address" 8080
 	done
 	for address in $VIP4 $VIP6; do
-		run -0 ask a tcp $address 80
-		run -0 ask a udp $address 53
+		run -0 ask a tcp "$address" 80
+		run -0 ask a udp "$address" 53
 	done
 	for address in 10.96.0.30 fd00:96::30; do
-		run -0 ask a tcp $address 80
+		run -0 ask a tcp "$address" 80
 	done
-	run -0 ns_exec a ping -c 1 -W 2 $GATEWAY4
+	run -0 ns_exec a ping -c 1 -W 2 "$GATEWAY4"
 	run -0 ns_exec n ping -c 1 -W 2 "$(pod_ip a 6)"
 	[ "$(spoofed)" = 0 ]
 }
