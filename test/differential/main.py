@@ -33,7 +33,8 @@ def scripts():
             if unknown:
                 raise SystemExit(f"{path}: {script.get('name')}: unknown key {', '.join(unknown)}")
             found += multiply({**script, "steps": flat(script["steps"])})
-    return found
+    # Datagrams of different scripts must not be put together.
+    return [{**script, "ident": 4321 + number} for number, script in enumerate(found)]
 
 
 def flat(steps):
@@ -65,7 +66,7 @@ class Run:
         self.result, self.report = "same", []
 
     def speaker(self, arm, host):
-        return Speaker(arm, self.family, host, self.received[arm.name], self.all_services)
+        return Speaker(arm, self.family, host, self.received[arm.name], self.all_services, self.script["ident"])
 
     def receive(self):
         """The frames that came since, by arm and host; they also go to self.received."""

@@ -23,8 +23,8 @@ ERRORS = {
 
 
 class Speaker:
-    def __init__(self, arm, family, host, received, services):
-        self.arm, self.family, self.host, self.received = arm, family, host, received
+    def __init__(self, arm, family, host, received, services, ident):
+        self.arm, self.family, self.host, self.received, self.ident = arm, family, host, received, ident
         self.names = {s["name"]: vip(family, s["vip"]) for s in services}
         self.names.update(ADDRESS[family])
 
@@ -44,7 +44,7 @@ class Speaker:
     def ip(self, dst, src=None, **fields):
         header = IP if self.family == 4 else IPv6
         if self.family == 4:
-            fields.setdefault("id", 4321)
+            fields.setdefault("id", self.ident)
         elif "ttl" in fields:
             fields["hlim"] = fields.pop("ttl")
         if self.family == 6 and "tos" in fields:
@@ -132,7 +132,7 @@ class Speaker:
         proto = IPv6(bytes(packet)).nh if proto == 59 else proto
         return [
             IPv6(src=packet.src, dst=packet.dst, hlim=packet.hlim)
-            / IPv6ExtHdrFragment(nh=proto, offset=i * size // 8, m=i < len(parts) - 1, id=4321)
+            / IPv6ExtHdrFragment(nh=proto, offset=i * size // 8, m=i < len(parts) - 1, id=self.ident)
             / Raw(part)
             for i, part in enumerate(parts)
         ]
