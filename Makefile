@@ -82,7 +82,7 @@ $(B)/obj/%.o: %.c | tools
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# The eBPF programs: object -> linked without DWARF -> skeleton, which carries the object inside lib/datapath.o.
+# The eBPF programs: object -> linked without DWARF -> skeleton, which carries the object inside lib/datapath_load.o.
 $(B)/obj/bpf/%.bpf.o: bpf/%.bpf.c | tools
 	$(call say,BPF,$@)
 	@mkdir -p $(@D)
@@ -96,7 +96,9 @@ $(B)/%.skel.h: $(B)/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-$(B)/obj/lib/datapath.o $(BPF_TEST): $(B)/natbridge.skel.h
+SKELETONS := $(B)/natbridge.skel.h $(B)/assist.skel.h
+
+$(B)/obj/lib/datapath_load.o: $(SKELETONS)
 
 # Tests
 $(UNIT_BIN): $(B)/test/unit/%: $(B)/obj/test/unit/%.o $(UNIT_HELP) $(B)/test/libplugin.a $(B)/test/libcli.a $(B)/libnatbridge.a
@@ -148,7 +150,7 @@ fuzz: $(FUZZ_BIN) $(BPF_TEST_BIN) ## mutated input for the parsers, FUZZ_SECONDS
 		$$f.corpus test/fuzz/$${f##*/fuzz_} || exit 1; done
 	$(Q)NB_SEED=$${NB_SEED:-$$(date +%s)} NB_PACKETS=$(FUZZ_PACKETS) $(BPF_TEST_BIN) mutated
 
-$(FUZZ_BIN): $(B)/test/fuzz/%: test/fuzz/%.c $(FUZZ_CODE) $(B)/natbridge.skel.h
+$(FUZZ_BIN): $(B)/test/fuzz/%: test/fuzz/%.c $(FUZZ_CODE) $(SKELETONS)
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(CPPFLAGS) $(PKG_CFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
@@ -173,7 +175,7 @@ deps: ## install what building and testing need (Debian 12; root, if anything is
 # Checks
 C_FILES := $(wildcard lib/*.[ch] plugin/*.[ch] cli/*.[ch] bpf/*.[ch] include/natbridge/*.h test/*/*.[ch])
 
-lint: tools $(B)/natbridge.skel.h ## formatting, clang-tidy, shellcheck, headers alone, gcc and clang warnings, licence lines
+lint: tools $(SKELETONS) ## formatting, clang-tidy, shellcheck, headers alone, gcc and clang warnings, licence lines
 	@CC='$(CC)' CLANG='$(CLANG)' CPPFLAGS='$(CPPFLAGS) $(PKG_CFLAGS)' CFLAGS='$(CFLAGS)' BPF_CFLAGS='$(BPF_CFLAGS)' scripts/lint.sh
 
 format: ## clang-format all C files in place

@@ -35,7 +35,7 @@ __noinline int nb_affinity(const struct nb_pkt *pkt, const struct nb_frontend *f
 		return 0;
 	key.client = pkt->tuple.src;
 	key.service = frontend->service;
-	value.expires = pkt->now + frontend->affinity * nb_second;
+	value.expires = pkt->now + frontend->affinity * nb_constants.second;
 	value.addr = backend->addr;
 	value.port = backend->port;
 	if (!bpf_map_update_elem(&affinities, &key, &value, BPF_NOEXIST))

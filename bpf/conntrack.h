@@ -53,7 +53,7 @@ static __always_inline __u32 nb_conn_timeout(const struct nb_conn *conn, __u8 pr
  * second. */
 static __always_inline __u32 nb_conn_deadline(const struct nb_conn *conn, __u8 proto, __u32 now)
 {
-	return now + nb_conn_timeout(conn, proto) + nb_second;
+	return now + nb_conn_timeout(conn, proto) + nb_constants.second;
 }
 
 static __always_inline bool nb_conn_due(const struct nb_conn *conn, const struct nb_pkt *pkt)
@@ -61,7 +61,7 @@ static __always_inline bool nb_conn_due(const struct nb_conn *conn, const struct
 	__u32 deadline = nb_conn_deadline(conn, pkt->tuple.proto, pkt->now);
 
 	/* "Later" and not "other": a shorter timeout set at run time counts from the next packet on, too. */
-	return (__u32)(deadline - conn->expires) >= nb_second;
+	return (__u32)(deadline - conn->expires) >= nb_constants.second;
 }
 
 /*
@@ -78,8 +78,8 @@ static __always_inline bool nb_conn_stalled(const struct nb_conn *fwd, const str
 		limit = nb_settings.timeouts[NB_TIMEOUT_TCP_RETRANS];
 	else if ((__s32)(fwd->seq_end - rev->ack) > 0 || (__s32)(rev->seq_end - fwd->ack) > 0)
 		limit = nb_settings.timeouts[NB_TIMEOUT_TCP_UNACKNOWLEDGED];
-	idle = nb_settings.timeouts[NB_TCP_ESTABLISHED] + nb_second - (fwd->expires - now);
-	return limit && (__s32)(idle - limit) > (__s32)nb_second;
+	idle = nb_settings.timeouts[NB_TCP_ESTABLISHED] + nb_constants.second - (fwd->expires - now);
+	return limit && (__s32)(idle - limit) > (__s32)nb_constants.second;
 }
 
 /*
@@ -148,7 +148,7 @@ static __always_inline __u16 nb_conn_next_flags(const struct nb_pkt *pkt, const 
 		return flags;
 	if (pkt->tuple.proto == IPPROTO_UDP) {
 		/* A stream only if it is still used after two seconds (nf_conntrack_proto_udp.c). */
-		if (pkt->now - record->created > 2 * nb_second)
+		if (pkt->now - record->created > 2 * nb_constants.second)
 			flags |= NB_CONN_ASSURED;
 		return flags | NB_CONN_STEADY;
 	}

@@ -29,7 +29,7 @@ static __always_inline int nb_to_peer(struct __sk_buff *skb, __u32 ifindex)
 {
 	skb->mark = 0;
 	skb->priority = 0;
-	if (!nb_peer_sets_host)
+	if (!nb_constants.peer_sets_host)
 		bpf_skb_change_type(skb, 0 /* PACKET_HOST, linux/if_packet.h */);
 	return bpf_redirect_peer(ifindex, 0);
 }

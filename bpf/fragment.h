@@ -4,12 +4,10 @@
 
 /*
  * Fragments. The first one has the ports: they are noted under the datagram's id, so that the later ones take
- * the same way. A later fragment that comes before its first cannot be told from one of an untranslated
- * datagram: it is dropped where its sender or receiver has translated connections, since half a datagram is
- * of no use.
+ * the same way.
  */
 
-#include "service.h"
+#include "pkt.h"
 
 enum { NB_FRAGMENT_SECONDS = 30 }; /* as net.ipv4.ipfrag_time */
 
@@ -35,41 +33,25 @@ __noinline int nb_fragment_first(const struct nb_pkt *pkt)
 	value.sport = pkt->tuple.sport;
 	value.dport = pkt->tuple.dport;
 	value.proto = pkt->tuple.proto;
-	value.expires = pkt->now + NB_FRAGMENT_SECONDS * nb_second;
+	value.expires = pkt->now + NB_FRAGMENT_SECONDS * nb_constants.second;
 	bpf_map_update_elem(&fragments, &key, &value, BPF_ANY);
 	return 0;
 }
 
-static __always_inline bool nb_endpoint_has(const struct nb_addr *addr, __u32 flag)
-{
-	struct nb_addr key = *addr;
-	struct nb_endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &key);
-
-	return endpoint && endpoint->flags & flag;
-}
-
-/* Gives a later fragment the ports of the first. NB_CONTINUE: they are known. */
-__noinline int nb_fragment_later(struct nb_pkt *pkt, bool to_pod)
+/* Gives a later fragment the ports of the first. False: they are not known. */
+static __always_inline bool nb_fragment_find(struct nb_pkt *pkt)
 {
 	struct nb_fragment_key key;
 	struct nb_fragment *first;
 
-	if (!pkt || nb_is_icmp(pkt) || (pkt->is_v4 && !nb_is_tracked_proto(pkt->tuple.proto)))
-		return NB_PASS;
 	nb_fragment_key(pkt, &key);
 	first = bpf_map_lookup_elem(&fragments, &key);
-	if (first && (__s32)(first->expires - pkt->now) > 0) {
-		pkt->tuple.sport = first->sport;
-		pkt->tuple.dport = first->dport;
-		pkt->tuple.proto = first->proto;
-		return NB_CONTINUE;
-	}
-	if (to_pod)
-		return nb_endpoint_has(&pkt->tuple.dst, NB_ENDPOINT_VIA_HOST) ? nb_drop(NB_DROP_FRAGMENT)
-									      : NB_PASS;
-	if (nb_is_vip(&pkt->tuple.dst) || nb_endpoint_has(&pkt->tuple.src, NB_ENDPOINT_ANSWERS))
-		return nb_drop(NB_DROP_FRAGMENT);
-	return NB_PASS;
+	if (!first || (__s32)(first->expires - pkt->now) <= 0)
+		return false;
+	pkt->tuple.sport = first->sport;
+	pkt->tuple.dport = first->dport;
+	pkt->tuple.proto = first->proto;
+	return true;
 }
 
 #endif

@@ -2,66 +2,13 @@
 #ifndef NATBRIDGE_BPF_MAPS_H
 #define NATBRIDGE_BPF_MAPS_H
 
-/* Every map of a network, and the two kinds of global data. Sizes marked "set at load" come from struct
- * nb_limits. */
+/* The maps of a network that both datapaths have, ebpf and assist, and the two kinds of global data. Those of
+ * one alone stand in tables.h and flows.h. */
 
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
 #include <natbridge/abi.h>
-
-/*
- * Two entries a connection, see struct nb_conn. All memory is there from the start: taking it from the
- * kernel's allocator for each connection costs 5 % of the connect rate.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 2 * NB_DEFAULT_CONNECTIONS); /* set at load */
-	__type(key, struct nb_tuple);
-	__type(value, struct nb_conn);
-} conntrack SEC(".maps");
-
-/* One place a connection, filled round and round: finds connections to remove without a scan, see ring.h. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, NB_DEFAULT_CONNECTIONS); /* set at load */
-	__type(key, __u32);
-	__type(value, struct nb_tuple);
-} ring SEC(".maps");
-
-/* What a destination is known as: a frontend, a backend, or both. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, NB_DEFAULT_FRONTENDS); /* set at load */
-	__type(key, struct nb_frontend_key);
-	__type(value, struct nb_frontend);
-} frontends SEC(".maps");
-
-/* The members of all backend sets. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, NB_DEFAULT_BACKENDS); /* set at load */
-	__type(key, struct nb_backend_key);
-	__type(value, struct nb_backend);
-} backends SEC(".maps");
-
-/* Numbers of service ports that are taken, for userspace only. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, NB_MAX_SERVICES);
-	__type(key, __u32);
-	__type(value, __u32);
-} service_ids SEC(".maps");
-
-/* ClientIP affinity. What was not used for the longest time gives way when the map is full. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, NB_AFFINITIES);
-	__type(key, struct nb_affinity_key);
-	__type(value, struct nb_affinity);
-} affinities SEC(".maps");
 
 /* Fragmented datagrams under way. */
 struct {
@@ -70,15 +17,6 @@ struct {
 	__type(key, struct nb_fragment_key);
 	__type(value, struct nb_fragment);
 } fragments SEC(".maps");
-
-/* Names of the frontends, for userspace only. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, NB_DEFAULT_FRONTENDS); /* set at load */
-	__type(key, struct nb_service_key);
-	__type(value, struct nb_service_entry);
-} services SEC(".maps");
 
 /* Addresses of the pods of this bridge. */
 struct {
@@ -114,35 +52,11 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
-/* Where a connection is put together or taken apart: too large for the stack, which is 512 bytes for all
- * callers. */
-struct nb_scratch {
-	struct nb_tuple key; /* of fwd */
-	struct nb_conn fwd;
-	struct nb_conn rev;
-	struct nb_tuple rev_key;
-	struct nb_tuple victim;     /* of ring.h */
-	struct nb_tuple deleted[2]; /* of nb_conn_delete() */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct nb_scratch);
-} scratch SEC(".maps");
-
 /* Changed by userspace while the programs run. */
 volatile struct nb_settings nb_settings SEC(".data.settings");
 
-/* Changed by the programs. */
-struct nb_runtime nb_runtime SEC(".data.runtime");
-
 /* Fixed between open and load. */
-const volatile __u32 nb_tick_shift = 4; /* jiffies >> shift is a tick */
-const volatile __u32 nb_second = 16;    /* ticks in a second, rounded up */
-const volatile __u32 nb_hash_seed;      /* so that two networks choose differently */
-const volatile __u8 nb_peer_sets_host;  /* bpf_redirect_peer() sets PACKET_HOST (Linux 6.15, c4327229948) */
+const volatile struct nb_constants nb_constants SEC(".rodata.constants");
 
 static __always_inline struct nb_port *nb_port_of_slot(__u32 slot)
 {

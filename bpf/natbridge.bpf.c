@@ -10,11 +10,11 @@
  */
 #include "create.h"
 #include "host.h"
-#include "parse.h"
 #include "reject.h"
 #include "related.h"
 #include "spoof.h"
 #include "track.h"
+#include "tuple.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -142,5 +142,5 @@ int nb_to_pod(struct __sk_buff *skb)
 SEC("tc")
 int nb_clock(struct __sk_buff *skb __attribute__((unused)))
 {
-	return bpf_jiffies64() >> nb_tick_shift;
+	return bpf_jiffies64() >> nb_constants.tick_shift;
 }

@@ -9,6 +9,7 @@
  */
 
 #include "pkt.h"
+#include "tables.h"
 
 /* Kinds of a segment, in the order in which the kernel looks at its flags. */
 enum nb_tcp_kind {

@@ -62,15 +62,17 @@ typedef int (*nb_network_fn)(const struct nb_cli *cli, const char *network, cons
 
 enum nb_access {
 	NB_READ,
-	NB_CHANGE, /* with the lock */
-	NB_ENSURE, /* with the lock; a network that is named and has no datapath gets one */
+	NB_CHANGE,               /* with the lock */
+	NB_ENSURE,               /* with the lock; a network that is named and has no datapath gets one */
+	NB_TRANSLATING = 1 << 2, /* a flag: networks in mode assist are passed over, or refused if named */
 };
 
 /*
  * Calls fn for the network of the command line, or for each one of the node in the order of their names. Goes
- * on after errors; the first one is in *err, with the network's name. *n, if not NULL, is their number.
+ * on after errors; the first one is in *err, with the network's name. *n, if not NULL, is the number of those
+ * that were not passed over.
  */
-int nb_each_network(const struct nb_cli *cli, enum nb_access access, nb_network_fn fn, void *arg,
+int nb_each_network(const struct nb_cli *cli, unsigned int access, nb_network_fn fn, void *arg,
 		    unsigned int *n, struct nb_error *err);
 
 #endif

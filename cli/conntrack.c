@@ -94,7 +94,7 @@ static int list_network(const struct nb_cli *cli, const char *network, const str
 
 static int conntrack_list(const struct nb_cli *cli, struct nb_error *err)
 {
-	return nb_each_network(cli, NB_READ, list_network, NULL, NULL, err);
+	return nb_each_network(cli, NB_READ | NB_TRANSLATING, list_network, NULL, NULL, err);
 }
 
 static void print_flushed(const struct cJSON *row, FILE *to)
@@ -120,7 +120,7 @@ static int flush_network(const struct nb_cli *cli, const char *network, const st
 
 static int conntrack_flush(const struct nb_cli *cli, struct nb_error *err)
 {
-	return nb_each_network(cli, NB_CHANGE, flush_network, NULL, NULL, err);
+	return nb_each_network(cli, NB_CHANGE | NB_TRANSLATING, flush_network, NULL, NULL, err);
 }
 
 static void print_numbers(const struct cJSON *object, const char *indent, FILE *to)
@@ -163,7 +163,9 @@ static int stats_network(const struct nb_cli *cli, const char *network, const st
 
 	(void)arg;
 	rc = rc ?: nb_settings_read(dp, &settings, err);
-	rc = rc ?: nb_map_count(dp, NB_MAP_CONNTRACK, &entries, err);
+	rc = rc
+		     ?: nb_map_count(dp, nb_datapath_has(dp, NB_MODE_EBPF) ? NB_MAP_CONNTRACK : NB_MAP_FLOWS,
+				     &entries, err);
 	if (rc)
 		return rc;
 	row = cJSON_CreateObject();

@@ -2,7 +2,9 @@
 /* From the command line to the datapath of one network or of all. */
 #include <natbridge/bpffs.h>
 #include <natbridge/cleanup.h>
+#include <natbridge/conntrack.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,34 +43,61 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int open_network(const struct nb_cli *cli, const char *network, enum nb_access access,
+static int open_network(const struct nb_cli *cli, const char *network, unsigned int access,
 			struct nb_datapath *dp, struct nb_error *err)
 {
-	const struct nb_datapath_config config = { .bpffs = cli->bpffs, .network = network };
+	const struct nb_datapath_config config = {
+		.bpffs = cli->bpffs,
+		.network = network,
+		.mode = NB_MODE_EBPF,
+	};
+	int rc = nb_datapath_open(cli->bpffs, network, access != NB_READ, dp, err);
 
-	if (access == NB_ENSURE && cli->network)
-		return nb_datapath_ensure(&config, dp, err);
-	return nb_datapath_open(cli->bpffs, network, access != NB_READ, dp, err);
+	if (rc != -ENOENT || access != NB_ENSURE || !cli->network)
+		return rc;
+	return nb_datapath_ensure(&config, dp, err);
 }
 
-static int run_one(const struct nb_cli *cli, const char *network, enum nb_access access, nb_network_fn fn,
-		   void *arg, struct nb_error *err)
+/* Whether the network's Services and connections are the host's. */
+static int is_assisted(const struct nb_datapath *dp, bool *assisted, struct nb_error *err)
+{
+	enum nb_mode mode = NB_MODE_OFF;
+	int rc = nb_datapath_mode(dp, &mode, err);
+
+	*assisted = mode == NB_MODE_ASSIST;
+	return rc;
+}
+
+static int run_one(const struct nb_cli *cli, const char *network, unsigned int access, nb_network_fn fn,
+		   void *arg, unsigned int *n, struct nb_error *err)
 {
 	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
-	int rc = open_network(cli, network, access, &dp, err);
+	int rc = open_network(cli, network, access & ~NB_TRANSLATING, &dp, err);
+	bool assisted = false;
 
+	if (!rc && access & NB_TRANSLATING)
+		rc = is_assisted(&dp, &assisted, err);
 	if (rc)
 		return rc;
+	if (assisted && cli->network)
+		return nb_fail(
+			err, NB_ERR_CONFIG, 0,
+			"network \"%s\" is in mode assist: its Services and connections are the host's",
+			network);
+	if (assisted)
+		return 0;
+	++*n;
 	rc = fn(cli, network, &dp, arg, err);
 	if (rc)
 		nb_wrap(err, "network \"%s\"", network);
 	return rc;
 }
 
-int nb_each_network(const struct nb_cli *cli, enum nb_access access, nb_network_fn fn, void *arg,
+int nb_each_network(const struct nb_cli *cli, unsigned int access, nb_network_fn fn, void *arg,
 		    unsigned int *n, struct nb_error *err)
 {
 	struct names names nb_cleanup(names_free) = { 0 };
+	unsigned int ran = 0;
 	int rc = 0, first = 0;
 
 	/* A path that was typed wrong must not look like a node without networks. */
@@ -85,13 +114,13 @@ int nb_each_network(const struct nb_cli *cli, enum nb_access access, nb_network_
 		return rc;
 	if (names.n)
 		qsort(names.items, names.n, sizeof(*names.items), compare_names);
-	if (n)
-		*n = names.n;
 	for (size_t i = 0; i < names.n; i++) {
 		struct nb_error later = { 0 };
 
-		rc = run_one(cli, names.items[i], access, fn, arg, first ? &later : err);
+		rc = run_one(cli, names.items[i], access, fn, arg, &ran, first ? &later : err);
 		first = first ? first : rc;
 	}
+	if (n)
+		*n = ran;
 	return first;
 }

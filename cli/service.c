@@ -116,7 +116,7 @@ static int service_apply(const struct nb_cli *cli, struct nb_error *err)
 	if (rc)
 		return rc;
 	ours.items = services.items;
-	rc = nb_each_network(cli, NB_ENSURE, apply_to_network, &ours, &networks, err);
+	rc = nb_each_network(cli, NB_ENSURE | NB_TRANSLATING, apply_to_network, &ours, &networks, err);
 	return rc || networks ? rc : no_network(cli, err);
 }
 
@@ -184,7 +184,7 @@ static int service_list(const struct nb_cli *cli, struct nb_error *err)
 	};
 
 	nb_out_columns(cli->out, columns);
-	return nb_each_network(cli, NB_READ, list_network, NULL, NULL, err);
+	return nb_each_network(cli, NB_READ | NB_TRANSLATING, list_network, NULL, NULL, err);
 }
 
 /* Networks that do not have the Service are passed over if another one has it. */
@@ -216,7 +216,7 @@ static int delete_from_network(const struct nb_cli *cli, const char *network, co
 static int service_delete(const struct nb_cli *cli, struct nb_error *err)
 {
 	struct deletion deletion = { 0 };
-	int rc = nb_each_network(cli, NB_CHANGE, delete_from_network, &deletion, NULL, err);
+	int rc = nb_each_network(cli, NB_CHANGE | NB_TRANSLATING, delete_from_network, &deletion, NULL, err);
 
 	if (!rc && !deletion.found)
 		return nb_fail(err, NB_ERR_CONFIG, 0, "there is no Service \"%.200s\"", cli->arguments[0]);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl status: what is loaded, where it is attached, how full the maps are. */
+#include <natbridge/conntrack.h>
 #include <natbridge/map.h>
 
 #include <bpf/bpf.h>
@@ -44,8 +45,8 @@ static void print_maps(const struct cJSON *row, FILE *to)
 
 static void print_status(const struct cJSON *row, FILE *to)
 {
-	fprintf(to, "%s: map layout v%u, pinned in %s\n", row_text(row, "network"),
-		row_number(row, "abiVersion"), row_text(row, "directory"));
+	fprintf(to, "%s: mode %s, map layout v%u, pinned in %s\n", row_text(row, "network"),
+		row_text(row, "mode"), row_number(row, "abiVersion"), row_text(row, "directory"));
 	print_programs(row, to);
 	print_ports(row, to);
 	print_maps(row, to);
@@ -56,10 +57,12 @@ static int add_programs(struct cJSON *row, const struct nb_datapath *dp, struct 
 	struct cJSON *list = cJSON_AddArrayToObject(row, "programs");
 
 	for (int i = 0; i < NB_PROGS; i++) {
-		struct cJSON *item = cJSON_CreateObject();
+		struct cJSON *item = dp->prog_fd[i] < 0 ? NULL : cJSON_CreateObject();
 		struct bpf_prog_info info = { 0 };
 		__u32 len = sizeof(info);
 
+		if (!item) /* of a mode that the network never had */
+			continue;
 		cJSON_AddItemToArray(list, item);
 		if (bpf_obj_get_info_by_fd(dp->prog_fd[i], &info, &len))
 			return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot read program %s", nb_prog_name(i));
@@ -99,15 +102,19 @@ static int add_maps(struct cJSON *row, const struct nb_datapath *dp, struct nb_e
 {
 	/* The others are arrays, which are always as large as they can be. */
 	static const enum nb_map hashes[] = { NB_MAP_CONNTRACK, NB_MAP_FRONTENDS, NB_MAP_BACKENDS,
-					      NB_MAP_SERVICES,  NB_MAP_ENDPOINTS, NB_MAP_LINKS };
+					      NB_MAP_SERVICES,  NB_MAP_ENDPOINTS, NB_MAP_LINKS,
+					      NB_MAP_FLOWS };
 	struct cJSON *list = cJSON_AddArrayToObject(row, "maps");
 	int rc = 0;
 
 	for (size_t i = 0; i < sizeof(hashes) / sizeof(hashes[0]) && !rc; i++) {
 		struct nb_map_sizes sizes = { 0 };
-		struct cJSON *item = cJSON_CreateObject();
+		struct cJSON *item;
 		__u32 entries = 0;
 
+		if (dp->map_fd[hashes[i]] < 0)
+			continue;
+		item = cJSON_CreateObject();
 		rc = nb_map_sizes(dp, hashes[i], &sizes, err);
 		if (!rc)
 			rc = nb_map_count(dp, hashes[i], &entries, err);
@@ -124,13 +131,15 @@ static int status_network(const struct nb_cli *cli, const char *network, const s
 {
 	struct cJSON *row = cJSON_CreateObject();
 	struct port_walk walk = { .dp = dp };
-	int rc;
+	enum nb_mode mode = NB_MODE_OFF;
+	int rc = nb_datapath_mode(dp, &mode, err);
 
 	(void)arg;
 	cJSON_AddStringToObject(row, "network", network);
+	cJSON_AddStringToObject(row, "mode", nb_mode_name(mode));
 	cJSON_AddNumberToObject(row, "abiVersion", NB_ABI_VERSION);
 	cJSON_AddStringToObject(row, "directory", dp->dir);
-	rc = add_programs(row, dp, err);
+	rc = rc ?: add_programs(row, dp, err);
 	walk.list = cJSON_AddArrayToObject(row, "ports");
 	if (!rc)
 		rc = nb_map_walk(dp, NB_MAP_PORTS, add_ports, &walk, err);
@@ -151,8 +160,8 @@ static int status(const struct nb_cli *cli, struct nb_error *err)
 static const struct nb_verb verbs[] = {
 	{ "", NULL, 0, "show what is loaded, attached, and how full the maps are", "\
 DESCRIPTION\n\
-  For each network that has a datapath: the version of its map layout and where it is pinned, the\n\
-  ids of its two eBPF programs, the pods' ports with their state (see endpoint list), and for each\n\
+  For each network that has a datapath: its mode, the version of its map layout and where it is\n\
+  pinned, the ids of its eBPF programs, the pods' ports with their state (see endpoint list), and for each\n\
   hash map the entries that it holds and can hold. Expired connections count until they are taken\n\
   out; each connection has two entries. No network: no output.\n",
 	  status },

@@ -123,8 +123,8 @@ static int take_addr(const struct nlmsghdr *nlh, void *arg, struct nb_error *err
 	return append(list, &addr, err);
 }
 
-int nb_ifaddr_list(struct nb_netlink *nl, unsigned int index, int family, struct nb_ifaddr **addrs,
-		   unsigned int *n, struct nb_error *err)
+static int list_addrs(struct nb_netlink *nl, const unsigned int *nsid, unsigned int index, int family,
+		      struct nb_ifaddr **addrs, unsigned int *n, struct nb_error *err)
 {
 	struct addr_list list = { .index = index };
 	struct nb_request req;
@@ -136,6 +136,8 @@ int nb_ifaddr_list(struct nb_netlink *nl, unsigned int index, int family, struct
 
 	msg->ifa_family = (unsigned char)family;
 	msg->ifa_index = index;
+	if (nsid)
+		mnl_attr_put_u32(nlh, IFA_TARGET_NETNSID, *nsid);
 	ret = nb_netlink_dump(nl, nlh, take_addr, reset_list, &list, err);
 	if (ret) {
 		free(list.addrs);
@@ -145,4 +147,16 @@ int nb_ifaddr_list(struct nb_netlink *nl, unsigned int index, int family, struct
 	*addrs = list.addrs;
 	*n = list.n;
 	return 0;
+}
+
+int nb_ifaddr_list(struct nb_netlink *nl, unsigned int index, int family, struct nb_ifaddr **addrs,
+		   unsigned int *n, struct nb_error *err)
+{
+	return list_addrs(nl, NULL, index, family, addrs, n, err);
+}
+
+int nb_ifaddr_list_elsewhere(struct nb_netlink *nl, unsigned int nsid, unsigned int index,
+			     struct nb_ifaddr **addrs, unsigned int *n, struct nb_error *err)
+{
+	return list_addrs(nl, &nsid, index, AF_UNSPEC, addrs, n, err);
 }

@@ -20,14 +20,27 @@ enum {
 	TC_PRIORITY = 0x6e62, /* "nb" */
 };
 
+enum { HOOKS = 2 };
+
 static const struct hook {
-	enum nb_prog prog;
+	enum nb_prog prog[NB_MODES];
 	int tcx;
 	enum bpf_tc_attach_point tc;
-} hooks[] = {
-	{ NB_PROG_FROM_POD, TCX_INGRESS, BPF_TC_INGRESS },
-	{ NB_PROG_TO_POD, TCX_EGRESS, BPF_TC_EGRESS },
+} hooks[HOOKS] = {
+	{ { [NB_MODE_EBPF] = NB_PROG_FROM_POD, [NB_MODE_ASSIST] = NB_PROG_ASSIST_FROM },
+	  TCX_INGRESS,
+	  BPF_TC_INGRESS },
+	{ { [NB_MODE_EBPF] = NB_PROG_TO_POD, [NB_MODE_ASSIST] = NB_PROG_ASSIST_TO },
+	  TCX_EGRESS,
+	  BPF_TC_EGRESS },
 };
+
+/* Whether a program is one of those that we attach there, of any mode and version. */
+static bool is_ours(const struct hook *hook, const char *name)
+{
+	return !strcmp(name, nb_prog_name(hook->prog[NB_MODE_EBPF])) ||
+	       !strcmp(name, nb_prog_name(hook->prog[NB_MODE_ASSIST]));
+}
 
 static int prog_info(int fd, struct bpf_prog_info *info)
 {
@@ -38,7 +51,7 @@ static int prog_info(int fd, struct bpf_prog_info *info)
 }
 
 /*
- * Looks for our program at a tcx hook: *ours is its id, or that of an older one of the same name (then *fd
+ * Looks for our program at a tcx hook: *ours is the wanted one's id, or that of another one of ours (then *fd
  * holds it), or 0. -EINVAL: the kernel has no tcx.
  */
 static int tcx_find(unsigned int ifindex, const struct hook *hook, __u32 want, __u32 *ours, int *fd)
@@ -55,8 +68,7 @@ static int tcx_find(unsigned int ifindex, const struct hook *hook, __u32 want, _
 
 		if (ids[i] == want)
 			*ours = want;
-		if (other < 0 || prog_info(other, &info) || strcmp(info.name, nb_prog_name(hook->prog)) ||
-		    *ours)
+		if (other < 0 || prog_info(other, &info) || !is_ours(hook, info.name) || *ours)
 			continue;
 		*ours = ids[i];
 		nb_close_fd(fd);
@@ -65,7 +77,7 @@ static int tcx_find(unsigned int ifindex, const struct hook *hook, __u32 want, _
 	return 0;
 }
 
-static int tcx_attach(const struct nb_datapath *dp, unsigned int ifindex, const struct hook *hook, __u32 id)
+static int tcx_attach(int prog_fd, unsigned int ifindex, const struct hook *hook, __u32 id)
 {
 	LIBBPF_OPTS(bpf_prog_attach_opts, opts);
 	int older nb_autoclose = -1;
@@ -78,14 +90,14 @@ static int tcx_attach(const struct nb_datapath *dp, unsigned int ifindex, const 
 		opts.flags = BPF_F_REPLACE;
 		opts.replace_prog_fd = older;
 	}
-	return bpf_prog_attach_opts(dp->prog_fd[hook->prog], ifindex, hook->tcx, &opts) ? -errno : 0;
+	return bpf_prog_attach_opts(prog_fd, ifindex, hook->tcx, &opts) ? -errno : 0;
 }
 
-static int clsact_attach(const struct nb_datapath *dp, unsigned int ifindex, const struct hook *hook)
+static int clsact_attach(int prog_fd, unsigned int ifindex, const struct hook *hook)
 {
 	LIBBPF_OPTS(bpf_tc_hook, at, .ifindex = ifindex, .attach_point = hook->tc);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY,
-		    .flags = BPF_TC_F_REPLACE, .prog_fd = dp->prog_fd[hook->prog]);
+		    .flags = BPF_TC_F_REPLACE, .prog_fd = prog_fd);
 	int rc = bpf_tc_hook_create(&at);
 
 	if (rc && rc != -EEXIST)
@@ -115,65 +127,94 @@ static int prog_id(const struct nb_datapath *dp, enum nb_prog prog, __u32 *id, s
 	return 0;
 }
 
-int nb_datapath_attach(const struct nb_datapath *dp, unsigned int ifindex, struct nb_error *err)
+int nb_datapath_attach(const struct nb_datapath *dp, enum nb_mode mode, unsigned int ifindex,
+		       struct nb_error *err)
 {
-	for (size_t i = 0; i < sizeof(hooks) / sizeof(*hooks); i++) {
-		const struct hook *hook = &hooks[i];
+	for (const struct hook *hook = hooks; hook < hooks + HOOKS; hook++) {
+		enum nb_prog prog = hook->prog[mode];
 		__u32 id;
-		int rc = prog_id(dp, hook->prog, &id, err);
+		int rc = prog_id(dp, prog, &id, err);
 
 		if (rc)
 			return rc;
-		rc = tcx_attach(dp, ifindex, hook, id);
+		rc = tcx_attach(dp->prog_fd[prog], ifindex, hook, id);
 		if (rc == -EINVAL)
-			rc = clsact_attach(dp, ifindex, hook);
+			rc = clsact_attach(dp->prog_fd[prog], ifindex, hook);
 		if (rc)
 			return nb_fail(err, NB_ERR_DATAPATH, -rc, "cannot attach %s to link %u",
-				       nb_prog_name(hook->prog), ifindex);
+				       nb_prog_name(prog), ifindex);
 	}
 	return 0;
 }
 
-int nb_datapath_detach(const struct nb_datapath *dp, unsigned int ifindex, struct nb_error *err)
+static int clsact_detach(unsigned int ifindex, const struct hook *hook)
+{
+	LIBBPF_OPTS(bpf_tc_hook, at, .ifindex = ifindex, .attach_point = hook->tc);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY);
+
+	return bpf_tc_detach(&at, &opts);
+}
+
+int nb_datapath_detach(unsigned int ifindex, struct nb_error *err)
 {
 	int result = 0;
 
-	for (size_t i = 0; i < sizeof(hooks) / sizeof(*hooks); i++) {
-		const struct hook *hook = &hooks[i];
-		int rc = bpf_prog_detach2(dp->prog_fd[hook->prog], ifindex, hook->tcx) ? -errno : 0;
+	for (const struct hook *hook = hooks; hook < hooks + HOOKS; hook++) {
+		int ours nb_autoclose = -1;
+		__u32 found;
+		int rc = tcx_find(ifindex, hook, 0, &found, &ours);
 
-		if (rc == -EINVAL) {
-			LIBBPF_OPTS(bpf_tc_hook, at, .ifindex = ifindex, .attach_point = hook->tc);
-			LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY);
-
-			rc = bpf_tc_detach(&at, &opts);
-		}
-		if (rc && rc != -ENOENT && !result)
-			result = nb_fail(err, NB_ERR_DATAPATH, -rc, "cannot detach %s from link %u",
-					 nb_prog_name(hook->prog), ifindex);
+		if (rc == -EINVAL)
+			rc = clsact_detach(ifindex, hook);
+		else if (!rc && found)
+			rc = bpf_prog_detach2(ours, ifindex, hook->tcx) ? -errno : 0;
+		if (rc && rc != -ENOENT && rc != -ENODEV && !result)
+			result = nb_fail(err, NB_ERR_DATAPATH, -rc, "cannot detach the %s program of link %u",
+					 hook->tc == BPF_TC_INGRESS ? "ingress" : "egress", ifindex);
 	}
 	return result;
 }
 
-int nb_datapath_attached(const struct nb_datapath *dp, unsigned int ifindex, struct nb_error *err)
+int nb_datapath_attached(const struct nb_datapath *dp, enum nb_mode mode, unsigned int ifindex,
+			 struct nb_error *err)
 {
-	for (size_t i = 0; i < sizeof(hooks) / sizeof(*hooks); i++) {
-		const struct hook *hook = &hooks[i];
-		int older nb_autoclose = -1;
+	for (const struct hook *hook = hooks; hook < hooks + HOOKS; hook++) {
+		enum nb_prog prog = hook->prog[mode];
+		int other nb_autoclose = -1;
 		__u32 id, found = 0;
-		int rc = prog_id(dp, hook->prog, &id, err);
+		int rc = prog_id(dp, prog, &id, err);
 
 		if (rc)
 			return rc;
-		rc = tcx_find(ifindex, hook, id, &found, &older);
+		rc = tcx_find(ifindex, hook, id, &found, &other);
 		if (rc == -EINVAL)
 			rc = clsact_query(ifindex, hook, &found);
 		if (rc)
 			return nb_fail(err, NB_ERR_DATAPATH, -rc, "cannot read the programs of link %u",
 				       ifindex);
 		if (found != id)
-			return nb_fail(err, NB_ERR_CHECK, ENOENT, "%s is not attached to link %u",
-				       nb_prog_name(hook->prog), ifindex);
+			return nb_fail(err, NB_ERR_CHECK, ENOENT, "%s is not attached to link %u%s",
+				       nb_prog_name(prog), ifindex, found ? ", another one of ours is" : "");
+	}
+	return 0;
+}
+
+int nb_datapath_detached(unsigned int ifindex, struct nb_error *err)
+{
+	for (const struct hook *hook = hooks; hook < hooks + HOOKS; hook++) {
+		int ours nb_autoclose = -1;
+		__u32 found = 0;
+		int rc = tcx_find(ifindex, hook, 0, &found, &ours);
+
+		if (rc == -EINVAL)
+			rc = clsact_query(ifindex, hook, &found);
+		if (rc && rc != -ENOENT)
+			return nb_fail(err, NB_ERR_DATAPATH, -rc, "cannot read the programs of link %u",
+				       ifindex);
+		if (found)
+			return nb_fail(err, NB_ERR_CHECK, EEXIST,
+				       "link %u has a program of ours (id %u) though the mode is off",
+				       ifindex, found);
 	}
 	return 0;
 }

@@ -25,6 +25,7 @@ static const char *const counter_names[NB_COUNTERS] = {
 	[NB_COUNT_REPAIRED] = "repaired",
 	[NB_COUNT_FOUND] = "found",
 	[NB_COUNT_RELATED] = "related",
+	[NB_COUNT_ASSISTED] = "assisted",
 	[NB_DROP_TABLE_FULL] = "drop",
 	[NB_DROP_NO_BACKEND] = "drop_no_backend",
 	[NB_DROP_NO_SERVICE] = "drop_no_service",

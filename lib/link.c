@@ -82,7 +82,7 @@ static int parse_link(const struct nlmsghdr *nlh, struct nb_link *link, struct n
 	(void)nb_attr_u32(tb[IFLA_MASTER], &parsed.master);
 	(void)nb_attr_u32(tb[IFLA_LINK], &parsed.peer);
 	(void)nb_attr_u8(tb[IFLA_OPERSTATE], &parsed.operstate);
-	parsed.peer_elsewhere = tb[IFLA_LINK_NETNSID] != NULL;
+	parsed.peer_elsewhere = nb_attr_u32(tb[IFLA_LINK_NETNSID], &parsed.peer_nsid);
 	if (tb[IFLA_LINKINFO]) {
 		ret = parse_linkinfo(tb[IFLA_LINKINFO], &parsed, err);
 		if (ret)
@@ -134,7 +134,8 @@ int nb_link_get(struct nb_netlink *nl, const char *name, struct nb_link *link, s
 	return ret ? nb_wrap(err, "cannot look up link \"%s\"", name) : 0;
 }
 
-int nb_link_get_index(struct nb_netlink *nl, unsigned int index, struct nb_link *link, struct nb_error *err)
+static int get_index(struct nb_netlink *nl, const unsigned int *nsid, unsigned int index,
+		     struct nb_link *link, struct nb_error *err)
 {
 	struct nb_request req;
 	void *extra;
@@ -143,8 +144,21 @@ int nb_link_get_index(struct nb_netlink *nl, unsigned int index, struct nb_link 
 	int ret;
 
 	info->ifi_index = (int)index;
+	if (nsid)
+		mnl_attr_put_u32(nlh, IFLA_TARGET_NETNSID, *nsid);
 	ret = get(nl, nlh, link, err);
 	return ret ? nb_wrap(err, "cannot look up link %u", index) : 0;
+}
+
+int nb_link_get_index(struct nb_netlink *nl, unsigned int index, struct nb_link *link, struct nb_error *err)
+{
+	return get_index(nl, NULL, index, link, err);
+}
+
+int nb_link_get_elsewhere(struct nb_netlink *nl, unsigned int nsid, unsigned int index, struct nb_link *link,
+			  struct nb_error *err)
+{
+	return get_index(nl, &nsid, index, link, err);
 }
 
 struct link_list {

@@ -110,8 +110,12 @@ unsigned int nb_setting_most(unsigned int setting)
 int nb_settings_check_max(const struct nb_datapath *dp, unsigned int max, struct nb_error *err)
 {
 	struct nb_map_sizes sizes;
-	int rc = nb_map_sizes(dp, NB_MAP_RING, &sizes, err);
+	int rc;
 
+	if (!nb_datapath_has(dp, NB_MODE_EBPF))
+		return nb_fail(err, NB_ERR_CONFIG, 0, "max %u: mode assist has no connections of its own",
+			       max);
+	rc = nb_map_sizes(dp, NB_MAP_RING, &sizes, err);
 	if (rc || max <= sizes.max)
 		return rc;
 	return nb_fail(err, NB_ERR_CONFIG, 0,
@@ -137,5 +141,18 @@ int nb_settings_write(const struct nb_datapath *dp, const struct nb_settings *se
 	if (bpf_map_update_elem(dp->map_fd[NB_MAP_SETTINGS], &zero, settings, BPF_ANY))
 		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot write the settings below \"%s\"",
 			       dp->dir);
+	return 0;
+}
+
+int nb_datapath_mode(const struct nb_datapath *dp, enum nb_mode *mode, struct nb_error *err)
+{
+	struct nb_settings settings;
+	int rc = nb_settings_read(dp, &settings, err);
+
+	if (rc)
+		return rc;
+	*mode = nb_datapath_has(dp, NB_MODE_EBPF) ? NB_MODE_EBPF : NB_MODE_ASSIST;
+	if (settings.flags & NB_SETTINGS_IS_ASSIST)
+		*mode = NB_MODE_ASSIST;
 	return 0;
 }

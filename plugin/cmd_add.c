@@ -13,6 +13,7 @@
 #include "cmd.h"
 #include "ipam.h"
 #include "masq.h"
+#include "mode.h"
 #include "output.h"
 #include "wire.h"
 
@@ -149,11 +150,17 @@ static void log_local(const struct nb_service *service)
 	       nb_addr_format(&service->key.addr, addr));
 }
 
+/* Whether natbridge itself translates. */
+static bool translates(const struct nb_conf *conf)
+{
+	return nb_conf_uses_datapath(conf) && conf->proxy.mode == NB_MODE_EBPF;
+}
+
 static int choose_services(struct add *add, struct nb_error *err)
 {
 	const struct nb_services *all = &add->conf->proxy.services;
 
-	if (!nb_conf_uses_datapath(add->conf) || !all->n)
+	if (!translates(add->conf) || !all->n)
 		return 0;
 	add->services.items = calloc(all->n, sizeof(*all->items));
 	if (!add->services.items)
@@ -172,6 +179,7 @@ static int open_datapath(struct add *add, struct nb_error *err)
 	const struct nb_datapath_config config = {
 		.bpffs = add->conf->proxy.bpffs,
 		.network = add->conf->name,
+		.mode = add->conf->proxy.mode,
 		.limits = add->conf->proxy.limits,
 	};
 	int ret;
@@ -183,6 +191,10 @@ static int open_datapath(struct add *add, struct nb_error *err)
 		ret = nb_datapath_ensure(&config, &add->dp, err);
 	if (ret)
 		return ret;
+	if (!translates(add->conf)) {
+		warn_of_limit(&add->dp, NB_MAP_FLOWS, config.limits.connections, "conntrack.max");
+		return 0;
+	}
 	warn_of_limit(&add->dp, NB_MAP_RING, config.limits.connections, "conntrack.max");
 	warn_of_limit(&add->dp, NB_MAP_FRONTENDS, config.limits.frontends, "limits.frontends");
 	warn_of_limit(&add->dp, NB_MAP_BACKENDS, config.limits.backends, "limits.backends");
@@ -204,7 +216,7 @@ static void set_conntrack(const struct add *add, struct nb_settings *settings)
 {
 	__u32 max = add->conf->proxy.limits.connections;
 
-	if (max && !nb_settings_check_max(&add->dp, max, NULL))
+	if (max && translates(add->conf) && !nb_settings_check_max(&add->dp, max, NULL))
 		nb_setting_put(settings, NB_SETTING_MAX, max);
 	for (unsigned int i = 0; i < NB_TIMEOUTS; i++)
 		if (add->conf->proxy.timeouts[i])
@@ -241,7 +253,7 @@ static int apply_services(struct add *add, struct nb_error *err)
 {
 	struct nb_service_changes changes;
 
-	if (!nb_conf_uses_datapath(add->conf))
+	if (!translates(add->conf))
 		return 0;
 	return nb_service_apply(&add->dp, &add->services, NB_ORIGIN_CONFIG, &changes, err);
 }
@@ -274,11 +286,20 @@ static int attach(struct add *add, struct nb_error *err)
 	nb_close_fd(&add->dp.lock_fd);
 	add->dp.lock_fd = -1;
 	if (nb_conf_uses_datapath(add->conf))
-		ret = nb_datapath_attach(&add->dp, add->veth.host.index, err);
+		ret = nb_datapath_attach(&add->dp, add->conf->proxy.mode, add->veth.host.index, err);
 	if (!ret && add->new_bridge)
 		ret = nb_wire_fix_mac(&add->wire, &add->bridge, err); /* frames for the host are sent to it */
 	nb_datapath_close(&add->dp);
 	return ret;
+}
+
+/* A pod that cannot be brought to a changed mode is no reason to refuse this one: the next ADD tries again.
+ */
+static int change_mode(struct add *add, struct nb_error *err)
+{
+	(void)err;
+	nb_mode_follow(&add->wire, add->conf, &add->bridge);
+	return 0;
 }
 
 static int wait_port(struct add *add, struct nb_error *err)
@@ -352,6 +373,7 @@ static const struct {
 	{ apply_services, remove_endpoint }, /* the services belong to the network */
 	{ add_endpoint, NULL },
 	{ attach, NULL },
+	{ change_mode, NULL },
 	{ wait_port, NULL },
 	{ fill_result, NULL },
 	{ print_result, NULL },

@@ -48,10 +48,10 @@ static int check_datapath(const struct nb_args *args, const struct nb_conf *conf
 	int ret;
 
 	if (!nb_conf_uses_datapath(conf))
-		return 0;
+		return nb_datapath_detached(veth->host.index, err);
 	ret = nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, err);
 	if (!ret)
-		ret = nb_datapath_attached(&dp, veth->host.index, err);
+		ret = nb_datapath_attached(&dp, conf->proxy.mode, veth->host.index, err);
 	if (!ret)
 		ret = nb_cmd_endpoint(args, conf, prev, veth, &spec, err);
 	return ret ? ret : nb_endpoint_check(&dp, &spec, err);

@@ -12,7 +12,7 @@ int nb_cmd_status(const struct nb_args *args, const struct nb_conf *conf, struct
 	int ret = nb_privilege_check(err);
 
 	if (!ret && nb_conf_uses_datapath(conf))
-		ret = nb_datapath_probe(conf->proxy.bpffs, err);
+		ret = nb_datapath_probe(conf->proxy.bpffs, conf->proxy.mode, err);
 	if (!ret && conf->ip_masq && conf->ipam_type)
 		ret = nb_masq_probe(err);
 	if (!ret && conf->ipam_type)

@@ -92,7 +92,7 @@ int nb_cni_version_rank(const char *version)
 
 bool nb_conf_uses_datapath(const struct nb_conf *conf)
 {
-	return conf->proxy.mode == NB_MODE_EBPF && conf->ipam_type;
+	return conf->proxy.mode != NB_MODE_OFF && conf->ipam_type;
 }
 
 static int parse_version(const struct nb_json *root, enum nb_command command, struct nb_conf *conf,

@@ -8,6 +8,7 @@
  */
 
 #include <natbridge/abi.h>
+#include <natbridge/datapath.h>
 #include <natbridge/error.h>
 #include <natbridge/service.h>
 
@@ -20,11 +21,6 @@
 
 struct cJSON;
 struct nb_json;
-
-enum nb_mode {
-	NB_MODE_EBPF, /* natbridge translates; the default */
-	NB_MODE_OFF,  /* a plain bridge */
-};
 
 /* serviceProxy: what the reference plugin does not have. */
 struct nb_proxy_conf {
@@ -82,7 +78,7 @@ int nb_conf_parse(char *text, size_t len, const struct nb_args *args, struct nb_
 
 void nb_conf_free(struct nb_conf *conf); /* for nb_cleanup(); a zeroed one is fine */
 
-/* Whether the network's pods are served by the eBPF datapath: mode ebpf, and addresses to serve. */
+/* Whether the network's pods are served by an eBPF datapath: not mode off, and addresses to serve. */
 bool nb_conf_uses_datapath(const struct nb_conf *conf);
 
 /* Spec versions, oldest first, ended by NULL. */

@@ -27,12 +27,14 @@ static int parse_mode(const struct nb_json *proxy, bool full, struct nb_proxy_co
 
 	if (ret)
 		return ret;
-	conf->mode = strcmp(mode, "off") == 0 ? NB_MODE_OFF : NB_MODE_EBPF;
-	if (!full || conf->mode == NB_MODE_OFF || strcmp(mode, "ebpf") == 0)
+	conf->mode = NB_MODE_EBPF;
+	for (enum nb_mode i = 0; i < NB_MODES; i++)
+		if (strcmp(mode, nb_mode_name(i)) == 0)
+			conf->mode = i;
+	if (!full || strcmp(mode, nb_mode_name(conf->mode)) == 0)
 		return 0;
-	if (strcmp(mode, "assist") == 0)
-		return nb_json_fail(&at, NB_ERR_UNSUPPORTED, err, "\"assist\" is not supported");
-	return nb_json_fail(&at, NB_ERR_CONFIG, err, "\"%.50s\" is not one of \"ebpf\" and \"off\"", mode);
+	return nb_json_fail(&at, NB_ERR_CONFIG, err,
+			    "\"%.50s\" is not one of \"ebpf\", \"assist\" and \"off\"", mode);
 }
 
 static int parse_bpffs(const struct nb_json *proxy, struct nb_proxy_conf *conf, struct nb_error *err)

@@ -42,6 +42,34 @@ void nb_wire_alias(const struct nb_attachment *id, char alias[NB_LINK_ALIAS_MAX]
 		 id->ifname);
 }
 
+/* "natbridge:NETWORK:", with which all aliases of a network begin. Returns its length. */
+static size_t alias_prefix(const char *network, char prefix[NB_LINK_ALIAS_MAX])
+{
+	char part[PART_SIZE];
+
+	short_part(network, part);
+	return (size_t)snprintf(prefix, NB_LINK_ALIAS_MAX, ALIAS_PREFIX "%s:", part);
+}
+
+bool nb_wire_alias_parse(const char *alias, const char *network, char container_id[NB_LINK_ALIAS_MAX],
+			 char ifname[IFNAMSIZ])
+{
+	char prefix[NB_LINK_ALIAS_MAX];
+	size_t len = alias_prefix(network, prefix);
+	const char *colon;
+
+	if (strncmp(alias, prefix, len) != 0)
+		return false;
+	alias += len;
+	colon = strchr(alias, ':');
+	if (!colon || *alias == '#' || colon == alias || strlen(colon + 1) >= IFNAMSIZ)
+		return false;
+	memcpy(container_id, alias, (size_t)(colon - alias));
+	container_id[colon - alias] = '\0';
+	memcpy(ifname, colon + 1, strlen(colon + 1) + 1);
+	return true;
+}
+
 void nb_wire_host_name(const struct nb_attachment *id, unsigned int salt, char name[IFNAMSIZ])
 {
 	char alias[NB_LINK_ALIAS_MAX], text[HASHED_MAX];
@@ -100,12 +128,10 @@ bool nb_wire_is_host_of(const struct nb_link *link, const struct nb_attachment *
 
 bool nb_wire_is_of_network(const struct nb_link *link, const char *network)
 {
-	char part[PART_SIZE], prefix[NB_LINK_ALIAS_MAX];
-	int len;
+	char prefix[NB_LINK_ALIAS_MAX];
+	size_t len = alias_prefix(network, prefix);
 
 	if (strcmp(link->kind, "veth") != 0)
 		return false;
-	short_part(network, part);
-	len = snprintf(prefix, sizeof(prefix), ALIAS_PREFIX "%s:", part);
-	return !strncmp(link->alias, prefix, (size_t)len) || is_half_made(link, network);
+	return !strncmp(link->alias, prefix, len) || is_half_made(link, network);
 }

@@ -23,6 +23,13 @@ void nb_wire_host_name(const struct nb_attachment *id, unsigned int salt, char n
 void nb_wire_host_mac(const char *network, const char *name, unsigned char mac[NB_MAC_LEN]);
 void nb_wire_alias(const struct nb_attachment *id, char alias[NB_LINK_ALIAS_MAX]);
 
+/*
+ * Takes an alias of that network apart: container id and interface name. False: it is none, or the
+ * container's id is too long to stand in it.
+ */
+bool nb_wire_alias_parse(const char *alias, const char *network, char container_id[NB_LINK_ALIAS_MAX],
+			 char ifname[IFNAMSIZ]);
+
 /* Whether the link is the host end of this attachment; of some attachment of this network. */
 bool nb_wire_is_host_of(const struct nb_link *link, const struct nb_attachment *id);
 bool nb_wire_is_of_network(const struct nb_link *link, const char *network);

@@ -6,7 +6,7 @@
 # of each path's ratio to the plain bridge of the same round. Prints a table; everything goes to build/bench/result.json.
 #
 # ROUNDS (default 15), MILLISECONDS (of one measurement, default 250: many short rounds even out a noisy machine better than a
-# few long ones), FAMILIES ("4 6" by default).
+# few long ones), FAMILIES ("4 6" by default), PATHS (some of those below; "plain" among them).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,6 +22,8 @@ CPU=$(($(nproc) - 1))
 bats_require_minimum_version() { :; }
 # shellcheck source=test/netns/lib.bash
 . test/netns/lib.bash
+# shellcheck source=test/netns/kube.bash
+. test/netns/kube.bash
 
 [ "$(id -u)" = 0 ] || {
 	echo "bench: needs root; run: sudo make bench" >&2
@@ -42,6 +44,16 @@ tune() {
 
 declare -A ADDRESS
 
+# One Service of pod $2 by the rules of kube-proxy's iptables mode in node $1.
+kube_service() {
+	local family vip
+	for family in 4 6; do
+		vip=VIP$family
+		echo "bench tcp ${!vip} 80 $(pod_ip "$2" "$family"),8080"
+		echo "bench udp ${!vip} 80 $(pod_ip "$2" "$family"),8080"
+	done | kube_iptables "$1"
+}
+
 prepare() {
 	local name
 	mkdir -p "$NBT_DIR" "$OUT"
@@ -52,6 +64,15 @@ prepare() {
 	pods_up plain net pa pb
 	pods_up nat net na nb
 	services_apply nat "$(service default/bench $VIP4,$VIP6 TCP:80:8080,UDP:80:8080 "$(pod_ip nb 4),$(pod_ip nb 6)")"
+	node_create assist
+	network_write assist net '.plugins[0].serviceProxy.mode = "assist"'
+	pods_up assist net aa ab
+	kube_service assist ab
+	node_create brnf
+	network_write brnf net '.plugins[0].type = "bridge"'
+	pods_up brnf net ka kb
+	kube_service brnf kb
+	node_bridge_nf brnf 1
 	ns_create va
 	ns_create vb
 	ip link add eth0 netns "$NBT-va" type veth peer name eth0 netns "$NBT-vb"
@@ -60,7 +81,7 @@ prepare() {
 		ip -n "$NBT-${name%:*}" address add "fd00:245::${name#*:}/64" dev eth0 nodad
 		ip -n "$NBT-${name%:*}" link set eth0 up
 	done
-	for name in pa pb na nb va vb; do
+	for name in pa pb na nb aa ab ka kb va vb; do
 		tune "$name"
 		ADDRESS[$name-4]=$(pod_ip $name 4) ADDRESS[$name-6]=$(pod_ip $name 6)
 	done
@@ -73,11 +94,13 @@ rate() {
 	case $1 in
 	plain) from=pa to=pb ;;
 	veth) from=va to=vb ;;
+	assist*) from=aa to=ab ;;
+	brnf*) from=ka to=kb ;;
 	*) from=na to=nb ;;
 	esac
 	address=${ADDRESS[$to-$3]}
 	case $1 in
-	service) address=${!vip} port=80 ;;
+	service | assist_service | brnf_service) address=${!vip} port=80 ;;
 	# Port 8080 of that pod is a backend, to which direct connections are tracked; 8081 is unknown to any service.
 	direct) port=8081 ;;
 	esac
@@ -85,7 +108,7 @@ rate() {
 		"$address" "$port" $((port == 80 ? 8080 : port))
 }
 
-PATHS=(plain service direct backend veth)
+PATHS=(${PATHS:-plain service direct backend assist assist_service brnf brnf_service veth})
 
 run_rounds() {
 	local round family kind path value order=("${PATHS[@]}")
@@ -129,7 +152,9 @@ table() {
 	echo "CPU time of client and server, which leaves out what else the machine does."
 	jq -r --arg paths "${PATHS[*]}" '
 		{plain: "plain bridge, pod to pod", service: "natbridge, pod to Service", direct: "natbridge, pod to pod",
-			backend: "natbridge, pod to a backend", veth: "one veth pair, no bridge"} as $names
+			backend: "natbridge, pod to a backend", assist: "mode assist, pod to pod",
+			assist_service: "mode assist, pod to Service", brnf: "br_netfilter, pod to pod",
+			brnf_service: "br_netfilter, pod to Service", veth: "one veth pair, no bridge"} as $names
 		| ($paths | split(" ")) as $order
 		| .results | group_by([.family, .kind])[] | "", "\(.[0].family) \(.[0].kind)",
 			(sort_by(.path as $p | $order | index($p))[]

@@ -23,6 +23,7 @@ enum {
 	NB_DEFAULT_CONNECTIONS = 131072,
 	NB_DEFAULT_FRONTENDS = 262144,
 	NB_DEFAULT_BACKENDS = 262144,
+	NB_DEFAULT_FLOWS = 65536, /* direct connections between pods that mode assist remembers */
 	NB_FRAGMENTS = 4096,      /* fragmented datagrams under way */
 	NB_AFFINITIES = 32768,    /* clients times service ports with affinity */
 	NB_MAX_SERVICE_CIDRS = 8, /* ranges of one network */
@@ -183,6 +184,26 @@ struct nb_fragment {
 	__u8 pad[3];
 };
 
+enum nb_flow_kind {
+	NB_FLOW_DIRECT,   /* switched from pod to pod */
+	NB_FLOW_VIA_HOST, /* an echo request that came by the host: its reply goes there as well */
+	NB_FLOW_RENAMED,  /* came by the host like a direct one, and got another source port on its way */
+};
+
+/*
+ * Mode assist: what natbridge itself knows of a connection. Key: its tuple as on the wire between the pods,
+ * with the end first that nb_flow_key() puts first, so that both directions have one; of an echo, both ports
+ * are its id.
+ */
+struct nb_flow {
+	__u32 seen;     /* tick of its newest packet */
+	__be16 port[2]; /* of the key's src and dst, 0: none. DIRECT: the source port that a translated
+			   connection with this very tuple has instead. RENAMED: the port that was replaced */
+	__u8 kind;      /* enum nb_flow_kind */
+	__u8 closing;   /* TCP: FIN or RST was seen */
+	__u8 pad[2];
+};
+
 /* Userspace only: which frontends a Service owns. index counts from 0 without gaps. */
 struct nb_service_key {
 	char name[NB_NAME_MAX]; /* "namespace/name", NUL-padded */
@@ -240,6 +261,9 @@ struct nb_prefix {
 enum nb_settings_flags {
 	NB_SETTINGS_FAST_PATH = 1 << 0, /* else everything goes through the host's stack */
 	NB_SETTINGS_SPOOFCHK = 1 << 1,  /* some ports may have NB_PORT_SPOOFCHK */
+	/* Userspace only: the mode that all ports have been brought to; neither: none as yet. */
+	NB_SETTINGS_IS_EBPF = 1 << 2,
+	NB_SETTINGS_IS_ASSIST = 1 << 3,
 };
 
 /* What programs and userspace change at run time without a reload (pinned as "settings"). */
@@ -259,6 +283,15 @@ struct nb_settings {
 	struct nb_prefix service_cidrs[NB_MAX_SERVICE_CIDRS];
 };
 
+/* Written before the programs are loaded, and fixed then. */
+struct nb_constants {
+	__u32 tick_shift;    /* jiffies >> shift is a tick */
+	__u32 second;        /* ticks in a second, rounded up */
+	__u32 hash_seed;     /* so that two networks choose differently */
+	__u8 peer_sets_host; /* bpf_redirect_peer() sets PACKET_HOST (Linux 6.15, c4327229948) */
+	__u8 pad[3];
+};
+
 /* Why a packet was dropped, and what else is counted. Names: nb_counter_name() in lib. */
 enum nb_counter {
 	NB_COUNT_NONE,   /* never counted: "continue" */
@@ -271,6 +304,7 @@ enum nb_counter {
 	NB_COUNT_REPAIRED,      /* half of a pair was missing and made anew */
 	NB_COUNT_FOUND,         /* reply tuple of a new connection was that of another one */
 	NB_COUNT_RELATED,       /* ICMP error about a translated connection, translated */
+	NB_COUNT_ASSISTED,      /* mode assist: packet given to the host, whose conntrack translates it */
 	NB_DROP_FIRST,
 	NB_DROP_TABLE_FULL = NB_DROP_FIRST,
 	NB_DROP_NO_BACKEND,   /* rejected: Service without backend */
@@ -306,6 +340,7 @@ _Static_assert(sizeof(struct nb_backend) == 20, "nb_backend");
 _Static_assert(sizeof(struct nb_affinity_key) == 20, "nb_affinity_key");
 _Static_assert(sizeof(struct nb_affinity) == 24, "nb_affinity");
 _Static_assert(sizeof(struct nb_fragment_key) == 44, "nb_fragment_key");
+_Static_assert(sizeof(struct nb_flow) == 12, "nb_flow");
 _Static_assert(sizeof(struct nb_service_key) == 132, "nb_service_key");
 _Static_assert(sizeof(struct nb_service_entry) == 88, "nb_service_entry");
 _Static_assert(sizeof(struct nb_port) == 24, "nb_port");

@@ -27,4 +27,8 @@ int nb_ifaddr_delete(struct nb_netlink *nl, unsigned int index, const struct nb_
 int nb_ifaddr_list(struct nb_netlink *nl, unsigned int index, int family, struct nb_ifaddr **addrs,
 		   unsigned int *n, struct nb_error *err);
 
+/* Addresses of a link in the namespace that has that id in ours (IFA_TARGET_NETNSID, Linux 4.20). */
+int nb_ifaddr_list_elsewhere(struct nb_netlink *nl, unsigned int nsid, unsigned int index,
+			     struct nb_ifaddr **addrs, unsigned int *n, struct nb_error *err);
+
 #endif

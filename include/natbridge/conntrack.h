@@ -65,6 +65,9 @@ int nb_setting_parse(const char *text, unsigned int *setting, unsigned int *valu
 /* Fails if the table was made for fewer connections: its memory is taken when it is loaded. */
 int nb_settings_check_max(const struct nb_datapath *dp, unsigned int max, struct nb_error *err);
 
+/* The mode that the network's ports were brought to; before they were, the one that it has programs of. */
+int nb_datapath_mode(const struct nb_datapath *dp, enum nb_mode *mode, struct nb_error *err);
+
 int nb_settings_read(const struct nb_datapath *dp, struct nb_settings *settings, struct nb_error *err);
 int nb_settings_write(const struct nb_datapath *dp, const struct nb_settings *settings, struct nb_error *err);
 

@@ -3,15 +3,25 @@
 #define NATBRIDGE_DATAPATH_H
 
 /*
- * The datapath of one network: two eBPF programs and their maps, pinned in
+ * The datapath of one network: eBPF programs and their maps, pinned in
  * <bpffs>/natbridge/<network>/v<NB_ABI_VERSION>/. The first ADD loads and pins it, later callers open the
  * pins. It is opened by path alone: nothing here loads or verifies a program except nb_datapath_ensure().
+ *
+ * Each mode has two programs of its own on every port, and maps that only it needs. A network that has
+ * changed its mode has those of both.
  */
 
 #include <natbridge/abi.h>
 #include <natbridge/error.h>
 
 #include <stdbool.h>
+
+enum nb_mode {
+	NB_MODE_OFF,    /* a plain bridge: no datapath */
+	NB_MODE_EBPF,   /* natbridge translates */
+	NB_MODE_ASSIST, /* the host translates, natbridge sees to it that it gets the packets */
+	NB_MODES,
+};
 
 enum nb_map {
 	NB_MAP_CONNTRACK,   /* struct nb_tuple -> struct nb_conn */
@@ -28,6 +38,7 @@ enum nb_map {
 	NB_MAP_COUNTERS,    /* enum nb_counter -> __u64, per CPU */
 	NB_MAP_SETTINGS,    /* __u32 0 -> struct nb_settings */
 	NB_MAP_RUNTIME,     /* __u32 0 -> struct nb_runtime */
+	NB_MAP_FLOWS,       /* struct nb_tuple -> struct nb_flow */
 	NB_MAPS,
 };
 
@@ -35,19 +46,21 @@ enum nb_prog {
 	NB_PROG_FROM_POD,
 	NB_PROG_TO_POD,
 	NB_PROG_CLOCK, /* attached nowhere: see nb_tick_now() */
+	NB_PROG_ASSIST_FROM,
+	NB_PROG_ASSIST_TO,
 	NB_PROGS,
 };
 
 struct nb_datapath {
-	char dir[512]; /* of its pins */
-	int lock_fd;   /* flock on <bpffs>/natbridge; see nb_datapath_ensure() */
-	int map_fd[NB_MAPS];
-	int prog_fd[NB_PROGS];
+	char dir[512];         /* of its pins */
+	int lock_fd;           /* flock on <bpffs>/natbridge; see nb_datapath_ensure() */
+	int map_fd[NB_MAPS];   /* -1: of a mode that the network never had */
+	int prog_fd[NB_PROGS]; /* the same */
 };
 
 /* Sizes of the maps, fixed when a datapath is loaded. */
 struct nb_limits {
-	__u32 connections; /* 1024 .. 2^23 */
+	__u32 connections; /* 1024 .. 2^23; in mode assist the direct ones that are remembered */
 	__u32 frontends;   /* frontends and backends' own addresses together */
 	__u32 backends;
 };
@@ -55,13 +68,15 @@ struct nb_limits {
 struct nb_datapath_config {
 	const char *bpffs;       /* NULL: NATBRIDGE_BPFFS, or /sys/fs/bpf */
 	const char *network;     /* checked by the caller (CNI name pattern) */
+	enum nb_mode mode;       /* not NB_MODE_OFF */
 	struct nb_limits limits; /* 0: the default */
 };
 
 /*
- * Opens the datapath of config->network, loading and pinning it first if it is not there; bpffs is mounted at
- * its root if it is not. Takes the lock of the bpffs root and keeps it until nb_datapath_close(): whoever
- * holds it may change services, ports and endpoints. Settings of a new datapath are the defaults.
+ * Opens the datapath of config->network with what config->mode needs, loading and pinning first what is not
+ * there; bpffs is mounted at its root if it is not. Takes the lock of the bpffs root and keeps it until
+ * nb_datapath_close(): whoever holds it may change services, ports and endpoints. Settings of a new datapath
+ * are the defaults.
  */
 int nb_datapath_ensure(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err);
 
@@ -71,6 +86,9 @@ int nb_datapath_ensure(const struct nb_datapath_config *config, struct nb_datapa
  */
 int nb_datapath_open(const char *bpffs, const char *network, bool lock, struct nb_datapath *dp,
 		     struct nb_error *err);
+
+/* Whether an open datapath has the programs and maps of a mode. */
+bool nb_datapath_has(const struct nb_datapath *dp, enum nb_mode mode);
 
 /* Closes what is open; a zeroed or closed *dp is fine. For nb_cleanup(). */
 void nb_datapath_close(struct nb_datapath *dp);
@@ -90,21 +108,32 @@ int nb_datapath_each(const char *bpffs, int (*fn)(const char *network, void *arg
 /* Removes all pins of the network. Attached programs go on until their port is gone. No pins: 0. */
 int nb_datapath_unpin(const char *bpffs, const char *network, struct nb_error *err);
 
-/* Whether the kernel lets us load programs and the bpffs root is usable; loads nothing, writes nothing
- * (STATUS). */
-int nb_datapath_probe(const char *bpffs, struct nb_error *err);
+/* Whether the kernel lets us load programs, has what the mode needs, and the bpffs root is usable; loads
+ * nothing, writes nothing (STATUS). */
+int nb_datapath_probe(const char *bpffs, enum nb_mode mode, struct nb_error *err);
 
 /*
- * Attaches both programs to the host-side veth: tcx where the kernel has it, else clsact. Idempotent. The
- * attachment lives and dies with the link. ifindex in the caller's network namespace.
+ * Attaches both programs of a mode to the host-side veth: tcx where the kernel has it, else clsact.
+ * Idempotent; programs of ours that are there, of the other mode or an older version, are replaced in one
+ * step. The attachment lives and dies with the link. ifindex in the caller's network namespace.
  */
-int nb_datapath_attach(const struct nb_datapath *dp, unsigned int ifindex, struct nb_error *err);
+int nb_datapath_attach(const struct nb_datapath *dp, enum nb_mode mode, unsigned int ifindex,
+		       struct nb_error *err);
 
-/* Detaches our programs from the link; not attached: 0. Others' programs are left alone. */
-int nb_datapath_detach(const struct nb_datapath *dp, unsigned int ifindex, struct nb_error *err);
+/* Detaches our programs, whatever their mode, from the link; not attached: 0. Others' programs are left
+ * alone. */
+int nb_datapath_detach(unsigned int ifindex, struct nb_error *err);
 
-/* 0 if both programs of *dp are attached to the link; else -ENOENT and *err says which is not. */
-int nb_datapath_attached(const struct nb_datapath *dp, unsigned int ifindex, struct nb_error *err);
+/* 0 if both programs of that mode of *dp are attached to the link; else -ENOENT and *err says which is not.
+ */
+int nb_datapath_attached(const struct nb_datapath *dp, enum nb_mode mode, unsigned int ifindex,
+			 struct nb_error *err);
+
+/* 0 if none of our programs is attached to the link; else NB_ERR_CHECK. */
+int nb_datapath_detached(unsigned int ifindex, struct nb_error *err);
+
+/* Name of a mode as in the network config ("assist"). */
+const char *nb_mode_name(enum nb_mode mode);
 
 /* Name of a map's pin ("conntrack"), and of a program's ("nb_from_pod"). */
 const char *nb_map_name(enum nb_map map);

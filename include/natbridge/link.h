@@ -26,7 +26,8 @@ struct nb_link {
 	unsigned char operstate; /* IF_OPER_* of linux/if.h */
 	unsigned int master;     /* ifindex, 0: none */
 	unsigned int peer;       /* veth: ifindex of the other end in its namespace, 0: unknown */
-	bool peer_elsewhere;     /* the other end is in another namespace */
+	bool peer_elsewhere;     /* the other end is in another namespace, */
+	unsigned int peer_nsid;  /* which has this id here */
 	bool has_port;           /* attached to a bridge: the next two are known */
 	bool hairpin, isolated;  /* IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED */
 };
@@ -41,6 +42,10 @@ bool nb_ifname_valid(const char *name);
 /* -ENODEV if there is none. */
 int nb_link_get(struct nb_netlink *nl, const char *name, struct nb_link *link, struct nb_error *err);
 int nb_link_get_index(struct nb_netlink *nl, unsigned int index, struct nb_link *link, struct nb_error *err);
+
+/* The same in the namespace that has that id (nb_link.peer_nsid) in ours; IFLA_TARGET_NETNSID. */
+int nb_link_get_elsewhere(struct nb_netlink *nl, unsigned int nsid, unsigned int index, struct nb_link *link,
+			  struct nb_error *err);
 
 /* All links, or those of one kind (NULL: all), or of one master (0: all). The caller frees *links. */
 int nb_link_list(struct nb_netlink *nl, const char *kind, unsigned int master, struct nb_link **links,

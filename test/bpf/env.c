@@ -59,6 +59,7 @@ static int setup(void **state, __u32 connections)
 {
 	struct env *env = calloc(1, sizeof(*env));
 	struct nb_datapath_config config = { .network = "test.net",
+					     .mode = NB_MODE_EBPF,
 					     .limits = { .connections = connections } };
 	struct nb_settings settings;
 	struct nb_error err = { 0 };

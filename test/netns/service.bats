@@ -111,8 +111,8 @@ chosen_evenly() {
 @test "A2: no ICMP redirect reaches a pod" {
 	local dump=$NBT_DIR/redirects
 	[ "$(ns_exec n sysctl -n net.ipv4.conf.cni0.send_redirects)" = 1 ]
-	capture a eth0 "$dump-a" 'icmp[icmptype] == 5 or ip6[40] == 137'
-	capture b eth0 "$dump-b" 'icmp[icmptype] == 5 or ip6[40] == 137'
+	capture a eth0 "$dump-a" 'icmp[icmptype] == 5 or (icmp6 and ip6[40] == 137)'
+	capture b eth0 "$dump-b" 'icmp[icmptype] == 5 or (icmp6 and ip6[40] == 137)'
 	run -0 ask a -c 20 tcp $WEB4 80
 	run -0 ask a -c 20 tcp $WEB6 80
 	run -0 ask a -c 20 udp $FAR4 53

@@ -57,7 +57,7 @@ serves() {
 
 @test "A2: no ICMP redirect reaches a pod" {
 	local dump=$NBT_DIR/redirects
-	capture a eth0 "$dump" 'icmp[icmptype] == 5 or ip6[40] == 137'
+	capture a eth0 "$dump" 'icmp[icmptype] == 5 or (icmp6 and ip6[40] == 137)'
 	run -0 ask a -c 10 tcp $ONE4 80
 	run -0 ask a -c 10 tcp $ONE6 80
 	capture_end "$dump"

@@ -208,7 +208,7 @@ static const struct {
 	{ "'runtimeConfig': {'MAC': '02:00:00:00:00:01'}", 7, "\"runtimeConfig.MAC\"" },
 	{ "'prevResult': 'x'", 7, "\"prevResult\"" },
 	{ "'serviceProxy': []", 7, "\"serviceProxy\"" },
-	{ "'serviceProxy': {'mode': 'assist'}", 2, "\"serviceProxy.mode\": \"assist\"" },
+	{ "'serviceProxy': {'mode': 'nftables'}", 7, "\"assist\" and \"off\"" },
 	{ "'serviceProxy': {'mode': 'iptables'}", 7, "\"serviceProxy.mode\": \"iptables\"" },
 	{ "'serviceProxy': {'Mode': 'off'}", 7, "\"serviceProxy.Mode\"" },
 	{ "'serviceProxy': {'colour': 1}", 7, "\"serviceProxy.colour\": unknown key" },

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
+/*
+ * The datapath of a network in mode assist, where the host translates (kube-proxy, portmap, rules by hand):
+ *
+ *   parse -> fragment -> flow -> the kernel's conntrack -> switched, or up into the host's IP stack
+ *
+ * nb_assist_from sees what a pod sends, before the bridge does: what would be switched to another port,
+ * though the host translates its connection, goes up to the host instead. nb_assist_to sees what a pod is
+ * sent through the bridge: of that only what comes by the host's IP stack matters.
+ */
+#include "forward.h"
+#include "fragment.h"
+#include "parse.h"
+#include "rename.h"
+#include "spoof.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Whether a frame goes to the host anyway, or to many: the bridge's own or a group address. */
+static __always_inline bool nb_is_not_switched(struct __sk_buff *skb)
+{
+	struct ethhdr *eth = nb_bytes(skb, 0, sizeof(*eth));
+
+	if (!eth || eth->h_dest[0] & 1)
+		return true;
+	for (int i = 0; i < ETH_ALEN; i++)
+		if (eth->h_dest[i] != nb_settings.bridge_mac[i])
+			return false;
+	return true;
+}
+
+/* Up into the host's IP stack, and later fragments after their first. */
+static __always_inline int nb_give_to_host(struct __sk_buff *skb, const struct nb_pkt *pkt)
+{
+	if (pkt->fragment && !pkt->later && !pkt->quote)
+		nb_fragment_first(pkt);
+	nb_count(NB_COUNT_ASSISTED);
+	return nb_to_host(skb);
+}
+
+/* Either the packet's own connection is translated, or an answer to it would be taken for one that is: then
+ * the host has to see it, and to give it another source port. */
+static __always_inline bool nb_host_translates(struct __sk_buff *skb, const struct nb_pkt *pkt)
+{
+	struct nb_tuple answer;
+
+	if (nb_kernel_translates(skb, pkt->is_v4, &pkt->tuple))
+		return true;
+	nb_tuple_swap(&pkt->tuple.src, &pkt->tuple.dst, pkt->tuple.sport, pkt->tuple.dport, pkt->tuple.proto,
+		      &answer);
+	return nb_kernel_translates(skb, pkt->is_v4, &answer);
+}
+
+/* The flow is one of those that came by the host: this is its way back. */
+static __always_inline int nb_way_back(struct __sk_buff *skb, const struct nb_pkt *pkt,
+				       const struct nb_flow *flow, __u32 end)
+{
+	__be16 port = flow->port[!end];
+	int rc = NB_CONTINUE;
+
+	if (flow->kind == NB_FLOW_RENAMED) {
+		if (!port) /* a direct connection with a port that stands for another one */
+			return nb_drop(NB_DROP_NO_PORT);
+		rc = pkt->quote ? nb_quote_port_change(skb, pkt, false, port)
+				: nb_port_change(skb, pkt, false, port);
+	}
+	return rc == NB_CONTINUE ? nb_give_to_host(skb, pkt) : rc;
+}
+
+/* What a pod sends over TCP or UDP to another one, or an ICMP error about that. */
+static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *pkt)
+{
+	struct nb_tuple key;
+	__u32 end = nb_flow_key(&pkt->tuple, &key);
+	struct nb_flow *flow = nb_flow_find(&key, pkt->now);
+
+	if (flow) {
+		if (!pkt->quote)
+			nb_flow_seen(pkt, flow);
+		return flow->kind == NB_FLOW_DIRECT ? NB_PASS : nb_way_back(skb, pkt, flow, end);
+	}
+	if (nb_host_translates(skb, pkt))
+		return nb_give_to_host(skb, pkt);
+	if (!pkt->quote && !(pkt->tcp_flags & NB_RST))
+		nb_flow_begin(pkt, &key, NB_FLOW_DIRECT);
+	return NB_PASS;
+}
+
+/* An echo request or reply. Which flow a reply belongs to was seen when the request came. */
+static __always_inline int nb_echo(struct __sk_buff *skb, struct nb_pkt *pkt, bool request)
+{
+	struct nb_tuple key;
+	__u32 end = nb_flow_key(&pkt->tuple, &key);
+	struct nb_flow *flow = nb_flow_find(&key, pkt->now);
+
+	if (!flow && request)
+		nb_flow_begin(pkt, &key, NB_FLOW_DIRECT);
+	if (!flow)
+		return NB_PASS;
+	nb_flow_seen(pkt, flow);
+	if (flow->kind == NB_FLOW_DIRECT)
+		return NB_PASS;
+	return request ? nb_give_to_host(skb, pkt) : nb_way_back(skb, pkt, flow, end);
+}
+
+enum nb_icmp_kind {
+	NB_ICMP_OTHER,
+	NB_ICMP_ECHO_REQUEST,
+	NB_ICMP_ECHO_REPLY,
+	NB_ICMP_ERROR,
+	NB_ICMP_OTHER_WAY
+};
+
+static __always_inline enum nb_icmp_kind nb_icmp_kind(const struct nb_pkt *pkt, __u8 type)
+{
+	if (type == (pkt->is_v4 ? 8 : 128)) /* RFC 792, RFC 4443 */
+		return NB_ICMP_ECHO_REQUEST;
+	if (type == (pkt->is_v4 ? 0 : 129))
+		return NB_ICMP_ECHO_REPLY;
+	if (type == (pkt->is_v4 ? NB_ICMP_REDIRECT : NB_ICMPV6_REDIRECT))
+		return NB_ICMP_OTHER_WAY;
+	return nb_icmp_is_error(pkt, type) ? NB_ICMP_ERROR : NB_ICMP_OTHER;
+}
+
+/* Reads an ICMP message: an echo's id as both its ports, of an error the tuple that its sender answers with
+ * to what is quoted. */
+static __always_inline enum nb_icmp_kind nb_icmp_read(struct __sk_buff *skb, struct nb_pkt *pkt)
+{
+	__u8 *icmp = nb_bytes(skb, pkt->l4_off, NB_ICMP_QUOTE);
+	struct nb_outer outer = {};
+	enum nb_icmp_kind kind;
+
+	if (!icmp || pkt->l4_off + NB_ICMP_QUOTE > pkt->end)
+		return NB_ICMP_OTHER;
+	kind = nb_icmp_kind(pkt, icmp[0]);
+	if (kind == NB_ICMP_ECHO_REQUEST || kind == NB_ICMP_ECHO_REPLY)
+		pkt->tuple.sport = pkt->tuple.dport = *(__be16 *)(icmp + NB_ECHO_ID);
+	if (kind == NB_ICMP_ERROR && (pkt->fragment || !nb_quote_read(skb, pkt, &outer) || outer.cut ||
+				      !nb_addr_same(&outer.dst, &pkt->tuple.dst)))
+		return NB_ICMP_OTHER;
+	return kind;
+}
+
+__noinline int nb_icmp_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
+{
+	if (!pkt)
+		return NB_PASS;
+	switch (nb_icmp_read(skb, pkt)) {
+	case NB_ICMP_ECHO_REQUEST:
+		return nb_echo(skb, pkt, true);
+	case NB_ICMP_ECHO_REPLY:
+		return nb_echo(skb, pkt, false);
+	case NB_ICMP_ERROR:
+		return nb_connection(skb, pkt);
+	default:
+		return NB_PASS;
+	}
+}
+
+/* Fills *pkt, which is zeroed, as far as addresses and protocol. NB_PASS: nothing that is looked at here. */
+static __always_inline int nb_begin(struct __sk_buff *skb, struct nb_pkt *pkt)
+{
+	pkt->ifindex = skb->ifindex;
+	pkt->now = bpf_jiffies64() >> nb_constants.tick_shift;
+	return nb_parse_l3(skb, pkt) == NB_CONTINUE ? NB_CONTINUE : NB_PASS;
+}
+
+SEC("tc")
+int nb_assist_from(struct __sk_buff *skb)
+{
+	struct nb_pkt pkt = {};
+
+	if (nb_settings.flags & NB_SETTINGS_SPOOFCHK && nb_is_forged(skb))
+		return nb_verdict(nb_drop(NB_DROP_SPOOFED));
+	if (nb_is_not_switched(skb) || nb_begin(skb, &pkt) != NB_CONTINUE)
+		return NB_PASS;
+	if (pkt.later)
+		return nb_fragment_find(&pkt) ? nb_verdict(nb_give_to_host(skb, &pkt)) : NB_PASS;
+	if (nb_is_tracked_proto(pkt.tuple.proto))
+		return nb_parse_l4(skb, &pkt) == NB_CONTINUE ? nb_verdict(nb_connection(skb, &pkt)) : NB_PASS;
+	return nb_is_icmp(&pkt) ? nb_verdict(nb_icmp_from_pod(skb, &pkt)) : NB_PASS;
+}
+
+/* A packet that comes by the host, or an ICMP error from there: if its tuple is that of a direct connection,
+ * it has another source port. */
+__noinline int nb_rename(struct __sk_buff *skb, const struct nb_pkt *pkt)
+{
+	struct nb_tuple key;
+	struct nb_flow *flow;
+	__be16 port;
+	__u32 end;
+
+	if (!pkt)
+		return NB_PASS;
+	end = nb_flow_key(&pkt->tuple, &key);
+	flow = nb_flow_find(&key, pkt->now);
+	if (!flow || flow->kind != NB_FLOW_DIRECT || (pkt->quote && !flow->port[end]))
+		return NB_PASS;
+	flow->seen = pkt->now;
+	port = flow->port[end];
+	if (port)
+		nb_rename_enter(pkt, port);
+	else
+		port = nb_rename_find(skb, pkt);
+	if (!port)
+		return nb_drop(NB_DROP_NO_PORT);
+	flow->port[end] = port;
+	return pkt->quote ? nb_quote_port_change(skb, pkt, true, port) : nb_port_change(skb, pkt, true, port);
+}
+
+/* An echo request that comes by the host. */
+static __always_inline int nb_echo_by_host(struct __sk_buff *skb, const struct nb_pkt *pkt)
+{
+	struct nb_tuple key;
+	struct nb_flow *flow;
+
+	nb_flow_key(&pkt->tuple, &key);
+	flow = nb_flow_find(&key, pkt->now);
+	if (flow && flow->kind == NB_FLOW_DIRECT)
+		return nb_rename(skb, pkt);
+	if (flow)
+		flow->seen = pkt->now;
+	else
+		nb_flow_begin(pkt, &key, NB_FLOW_VIA_HOST);
+	return NB_PASS;
+}
+
+/* own: made by the host itself, which must not tell a pod of a shorter way: there it would find backends, and
+ * no VIP. */
+__noinline int nb_icmp_to_pod(struct __sk_buff *skb, struct nb_pkt *pkt, bool own)
+{
+	if (!pkt)
+		return NB_PASS;
+	switch (nb_icmp_read(skb, pkt)) {
+	case NB_ICMP_ECHO_REQUEST:
+		return own ? NB_PASS : nb_echo_by_host(skb, pkt);
+	case NB_ICMP_ERROR:
+		return nb_rename(skb, pkt);
+	case NB_ICMP_OTHER_WAY:
+		return own ? nb_drop(NB_DROP_REDIRECT) : NB_PASS;
+	default:
+		return NB_PASS;
+	}
+}
+
+SEC("tc")
+int nb_assist_to(struct __sk_buff *skb)
+{
+	__u32 from = skb->ingress_ifindex; /* 0: the host itself */
+	struct nb_pkt pkt = {};
+
+	if ((from && from != nb_settings.bridge_ifindex) || nb_begin(skb, &pkt) != NB_CONTINUE || pkt.later)
+		return NB_PASS;
+	if (nb_is_icmp(&pkt))
+		return nb_verdict(nb_icmp_to_pod(skb, &pkt, !from));
+	if (!from || !nb_is_tracked_proto(pkt.tuple.proto) || nb_parse_l4(skb, &pkt) != NB_CONTINUE)
+		return NB_PASS;
+	return nb_verdict(nb_rename(skb, &pkt));
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#ifndef NATBRIDGE_BPF_KERNEL_CT_H
+#define NATBRIDGE_BPF_KERNEL_CT_H
+
+/*
+ * The kernel's own conntrack, asked for TCP and UDP by functions that it has since Linux 5.18
+ * (net/netfilter/nf_conntrack_bpf.c). They are found by name in the kernel's BTF when the program is loaded.
+ */
+
+#include "pkt.h"
+
+enum { NB_IPS_NAT = 0x30 }; /* IPS_SRC_NAT | IPS_DST_NAT, linux/netfilter/nf_conntrack_common.h */
+
+struct nf_conn {
+	unsigned long status;
+} __attribute__((preserve_access_index));
+
+/* The first 12 bytes, which every version takes. */
+struct nb_ct_opts {
+	__s32 netns_id; /* -1: that of the packet's device */
+	__s32 error;
+	__u8 l4proto;
+	__u8 dir;
+	__u8 reserved[2];
+};
+
+extern struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *skb, struct bpf_sock_tuple *tuple,
+					 __u32 tuple_size, struct nb_ct_opts *opts, __u32 opts_size) __ksym;
+extern void bpf_ct_release(struct nf_conn *conn) __ksym;
+
+/* Whether the kernel has a connection that a packet with this tuple belongs to, in either direction, and
+ * translates it. */
+static __always_inline bool nb_kernel_translates(struct __sk_buff *skb, bool is_v4,
+						 const struct nb_tuple *tuple)
+{
+	struct nb_ct_opts opts = { .netns_id = -1, .l4proto = tuple->proto };
+	struct bpf_sock_tuple key = {};
+	struct nf_conn *conn;
+	bool nat;
+
+	if (is_v4) {
+		key.ipv4.saddr = tuple->src.w[3];
+		key.ipv4.daddr = tuple->dst.w[3];
+		key.ipv4.sport = tuple->sport;
+		key.ipv4.dport = tuple->dport;
+		conn = bpf_skb_ct_lookup(skb, &key, sizeof(key.ipv4), &opts, sizeof(opts));
+	} else {
+		__builtin_memcpy(key.ipv6.saddr, &tuple->src, sizeof(tuple->src));
+		__builtin_memcpy(key.ipv6.daddr, &tuple->dst, sizeof(tuple->dst));
+		key.ipv6.sport = tuple->sport;
+		key.ipv6.dport = tuple->dport;
+		conn = bpf_skb_ct_lookup(skb, &key, sizeof(key.ipv6), &opts, sizeof(opts));
+	}
+	if (!conn)
+		return false;
+	nat = conn->status & NB_IPS_NAT;
+	bpf_ct_release(conn);
+	return nat;
+}
+
+#endif

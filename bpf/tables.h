@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#ifndef NATBRIDGE_BPF_TABLES_H
+#define NATBRIDGE_BPF_TABLES_H
+
+/* The maps of the ebpf datapath: Services and connections. Sizes marked "set at load" come from struct
+ * nb_limits. */
+
+#include "maps.h"
+
+/*
+ * Two entries a connection, see struct nb_conn. All memory is there from the start: taking it from the
+ * kernel's allocator for each connection costs 5 % of the connect rate.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * NB_DEFAULT_CONNECTIONS); /* set at load */
+	__type(key, struct nb_tuple);
+	__type(value, struct nb_conn);
+} conntrack SEC(".maps");
+
+/* One place a connection, filled round and round: finds connections to remove without a scan, see ring.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NB_DEFAULT_CONNECTIONS); /* set at load */
+	__type(key, __u32);
+	__type(value, struct nb_tuple);
+} ring SEC(".maps");
+
+/* What a destination is known as: a frontend, a backend, or both. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, NB_DEFAULT_FRONTENDS); /* set at load */
+	__type(key, struct nb_frontend_key);
+	__type(value, struct nb_frontend);
+} frontends SEC(".maps");
+
+/* The members of all backend sets. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, NB_DEFAULT_BACKENDS); /* set at load */
+	__type(key, struct nb_backend_key);
+	__type(value, struct nb_backend);
+} backends SEC(".maps");
+
+/* Numbers of service ports that are taken, for userspace only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NB_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, __u32);
+} service_ids SEC(".maps");
+
+/* ClientIP affinity. What was not used for the longest time gives way when the map is full. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, NB_AFFINITIES);
+	__type(key, struct nb_affinity_key);
+	__type(value, struct nb_affinity);
+} affinities SEC(".maps");
+
+/* Names of the frontends, for userspace only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, NB_DEFAULT_FRONTENDS); /* set at load */
+	__type(key, struct nb_service_key);
+	__type(value, struct nb_service_entry);
+} services SEC(".maps");
+
+/* Where a connection is put together or taken apart: too large for the stack, which is 512 bytes for all
+ * callers. */
+struct nb_scratch {
+	struct nb_tuple key; /* of fwd */
+	struct nb_conn fwd;
+	struct nb_conn rev;
+	struct nb_tuple rev_key;
+	struct nb_tuple victim;     /* of ring.h */
+	struct nb_tuple deleted[2]; /* of nb_conn_delete() */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nb_scratch);
+} scratch SEC(".maps");
+
+/* Changed by the programs. */
+struct nb_runtime nb_runtime SEC(".data.runtime");
+
+#endif

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "mode.h"
+
+#include <natbridge/address.h>
+#include <natbridge/cleanup.h>
+#include <natbridge/conntrack.h>
+#include <natbridge/endpoint.h>
+#include <natbridge/map.h>
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "output.h"
+#include "wire_id.h"
+
+static __u16 flag_of(enum nb_mode mode)
+{
+	return mode == NB_MODE_ASSIST ? NB_SETTINGS_IS_ASSIST : NB_SETTINGS_IS_EBPF;
+}
+
+/* ---- pods that the maps do not know ---- */
+
+/* The bridge's address in the network of a pod's; all zero: it has none there. */
+static struct nb_addr gateway_of(const struct nb_ifaddr *pod, const struct nb_ifaddr *bridge, unsigned int n)
+{
+	struct nb_addr network = nb_addr_network(&pod->addr, pod->prefix_len);
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct nb_addr other = nb_addr_network(&bridge[i].addr, pod->prefix_len);
+
+		if (nb_addr_is_v4(&pod->addr) == nb_addr_is_v4(&bridge[i].addr) &&
+		    nb_addr_equal(&network, &other))
+			return bridge[i].addr;
+	}
+	return (struct nb_addr){ 0 };
+}
+
+static int read_pod(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge,
+		    const struct nb_link *host, struct nb_endpoint_spec *spec, struct nb_error *err)
+{
+	nb_autofree struct nb_ifaddr *addrs = NULL, *gateways = NULL;
+	unsigned int n = 0, n_gateways = 0;
+	struct nb_link pod;
+	int ret = nb_link_get_elsewhere(&wire->host, host->peer_nsid, host->peer, &pod, err);
+
+	if (!ret)
+		ret = nb_ifaddr_list_elsewhere(&wire->host, host->peer_nsid, host->peer, &addrs, &n, err);
+	if (!ret)
+		ret = nb_ifaddr_list(&wire->host, bridge->index, AF_UNSPEC, &gateways, &n_gateways, err);
+	if (ret)
+		return ret;
+	spec->ifindex = host->index;
+	memcpy(spec->mac, pod.mac, sizeof(spec->mac));
+	if (host->isolated)
+		spec->flags |= NB_PORT_ISOLATED;
+	if (conf->ip_spoof_check)
+		spec->flags |= NB_PORT_SPOOFCHK;
+	for (unsigned int i = 0; i < n && spec->n_addrs < NB_ENDPOINT_ADDRS; i++) {
+		if (addrs[i].scope != RT_SCOPE_UNIVERSE)
+			continue;
+		spec->addrs[spec->n_addrs].addr = addrs[i].addr;
+		spec->addrs[spec->n_addrs++].gateway = gateway_of(&addrs[i], gateways, n_gateways);
+	}
+	return 0;
+}
+
+/* Enters one pod. */
+static int adopt(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge,
+		 const struct nb_link *host, struct nb_error *err)
+{
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	char container_id[NB_LINK_ALIAS_MAX], ifname[IFNAMSIZ];
+	struct nb_endpoint_spec spec = { .container_id = container_id, .ifname = ifname };
+	__u32 slot;
+	int ret;
+
+	if (!nb_wire_alias_parse(host->alias, conf->name, container_id, ifname))
+		return nb_fail(err, NB_ERR_SYSTEM, 0, "\"%s\" does not name its container", host->alias);
+	ret = read_pod(wire, conf, bridge, host, &spec, err);
+	if (!ret)
+		ret = nb_datapath_open(conf->proxy.bpffs, conf->name, true, &dp, err);
+	if (!ret)
+		ret = nb_map_get(&dp, NB_MAP_LINKS, &host->index, &slot, err);
+	if (ret) /* an error, or another ADD was faster */
+		return ret < 0 ? ret : 0;
+	return nb_endpoint_add(&dp, &spec, err);
+}
+
+/* Whether a link is a port of the network, and the maps have no pod for it. */
+static bool is_unknown(const struct nb_datapath *dp, const struct nb_conf *conf, const struct nb_link *link)
+{
+	__u32 slot;
+
+	return link->alias[0] && link->peer_elsewhere && nb_wire_is_of_network(link, conf->name) &&
+	       nb_map_get(dp, NB_MAP_LINKS, &link->index, &slot, NULL) == 0;
+}
+
+static void adopt_all(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge,
+		      const struct nb_datapath *dp)
+{
+	nb_autofree struct nb_link *links = NULL;
+	struct nb_error err = { 0 };
+	unsigned int n = 0;
+
+	if (nb_link_list(&wire->host, "veth", bridge->index, &links, &n, &err))
+		nb_log("pods attached earlier: %s", err.msg);
+	for (unsigned int i = 0; i < n; i++)
+		if (is_unknown(dp, conf, &links[i]) && adopt(wire, conf, bridge, &links[i], &err))
+			nb_log("port %s, attached earlier, is not in the maps: %s", links[i].name, err.msg);
+}
+
+/* ---- programs ---- */
+
+struct port_list {
+	__u32 ifindex[NB_MAX_PORTS];
+	unsigned int n;
+};
+
+static int take_ports(const void *keys, const void *values, __u32 n, void *arg)
+{
+	const struct nb_port *port = values;
+	struct port_list *list = arg;
+
+	(void)keys;
+	for (__u32 i = 0; i < n; i++)
+		if (port[i].ifindex && list->n < NB_MAX_PORTS)
+			list->ifindex[list->n++] = port[i].ifindex;
+	return 0;
+}
+
+/* Attaches the programs of the mode to all ports, or detaches all in mode off. False: not from all. */
+static bool change_ports(const struct nb_datapath *dp, enum nb_mode mode)
+{
+	struct port_list list = { .n = 0 };
+	struct nb_error err = { 0 };
+	bool all = !nb_map_walk(dp, NB_MAP_PORTS, take_ports, &list, &err);
+
+	for (unsigned int i = 0; i < list.n; i++) {
+		int ret = mode == NB_MODE_OFF ? nb_datapath_detach(list.ifindex[i], &err)
+					      : nb_datapath_attach(dp, mode, list.ifindex[i], &err);
+
+		if (ret && ret != -ENODEV) /* a port may go meanwhile */
+			all = false;
+		else
+			err.msg[0] = '\0';
+	}
+	if (!all)
+		nb_log("ports do not all have mode \"%s\" yet: %s", nb_mode_name(mode), err.msg);
+	return all;
+}
+
+static void note_mode(const struct nb_conf *conf)
+{
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	struct nb_settings settings;
+	struct nb_error err = { 0 };
+	int ret = nb_datapath_open(conf->proxy.bpffs, conf->name, true, &dp, &err);
+
+	if (!ret)
+		ret = nb_settings_read(&dp, &settings, &err);
+	if (!ret) {
+		settings.flags &= ~(NB_SETTINGS_IS_EBPF | NB_SETTINGS_IS_ASSIST);
+		settings.flags |= flag_of(conf->proxy.mode);
+		ret = nb_settings_write(&dp, &settings, &err);
+	}
+	if (ret)
+		nb_log("mode \"%s\" is not noted: %s", nb_mode_name(conf->proxy.mode), err.msg);
+}
+
+static void leave(const struct nb_conf *conf)
+{
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	struct nb_error err = { 0 };
+	int ret = nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, &err);
+
+	if (!ret && change_ports(&dp, NB_MODE_OFF))
+		ret = nb_datapath_unpin(conf->proxy.bpffs, conf->name, &err);
+	if (ret && ret != -ENOENT)
+		nb_log("the datapath of network %s stays: %s", conf->name, err.msg);
+}
+
+void nb_mode_follow(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge)
+{
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	struct nb_settings settings;
+	struct nb_error err = { 0 };
+
+	if (!nb_conf_uses_datapath(conf)) {
+		leave(conf);
+		return;
+	}
+	if (nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, &err) ||
+	    nb_settings_read(&dp, &settings, &err)) {
+		nb_log("the mode of the ports is unknown: %s", err.msg);
+		return;
+	}
+	if (settings.flags & flag_of(conf->proxy.mode))
+		return;
+	adopt_all(wire, conf, bridge, &dp);
+	if (change_ports(&dp, conf->proxy.mode))
+		note_mode(conf);
+}

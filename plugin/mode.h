@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_PLUGIN_MODE_H
+#define NATBRIDGE_PLUGIN_MODE_H
+
+/*
+ * A network whose config has another serviceProxy.mode than its pods. In: the config of an ADD and the
+ * bridge. Out: every port of the network has the programs of that mode, and the maps know every pod.
+ */
+
+#include "conf.h"
+#include "wire.h"
+
+/*
+ * Brings the network's ports to the mode of the config, if they have not been yet. Pods that the maps do not
+ * know, since they were attached in mode off or the pins were lost, are entered with what their namespaces
+ * say of them. In mode off all programs and pins go. What cannot be done for a port is logged, and tried
+ * again by the next call.
+ */
+void nb_mode_follow(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge);
+
+#endif

@@ -1,0 +1,265 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Mode assist: the host translates, by rules as kube-proxy writes them in its iptables mode (node i) and in its nftables mode
+# (node n), and br_netfilter is off. Each node has pods a, b and c, named after it.
+
+load lib
+load kube
+
+VIP4=10.96.0.10 VIP6=fd00:96::10
+SELF4=10.96.0.30 SELF6=fd00:96::30
+ECHO4=10.96.0.40 ECHO6=fd00:96::40
+NODES="i n"
+
+setup_file() {
+	local node pod
+	suite_begin
+	for node in $NODES; do
+		node_create "$node"
+		network_write "$node" net '.plugins[0].serviceProxy.mode = "assist"'
+		pods_up "$node" net "${node}a" "${node}b" "${node}c"
+		for pod in a b c; do
+			serve "$node$pod" tcp 8080 $pod
+			serve "$node$pod" udp 5353 $pod
+		done
+	done
+	frontends i | kube_iptables i
+	frontends n | kube_nftables n
+	for node in $NODES; do
+		whole_host_rules "$node"
+	done
+}
+
+teardown_file() {
+	local node
+	for node in $NODES; do
+		pods_down "$node" net "${node}a" "${node}b" "${node}c"
+		ns_exec "$node" iptables -t nat -F
+		ns_exec "$node" nft flush ruleset
+	done
+	suite_end
+}
+
+frontends() {
+	local family vip self
+	for family in 4 6; do
+		vip=VIP$family self=SELF$family
+		cat <<-END
+			web tcp ${!vip} 80 $(pod_ip "$1b" $family),8080
+			web udp ${!vip} 53 $(pod_ip "$1b" $family),5353
+			self tcp ${!self} 80 $(pod_ip "$1a" $family),8080
+			self udp ${!self} 53 $(pod_ip "$1a" $family),5353
+		END
+	done
+}
+
+# An address as a whole is pod b's, as a rule by hand or docker's would have it.
+whole_host_rules() {
+	ns_exec "$1" iptables -t nat -A PREROUTING -d "$ECHO4" -j DNAT --to-destination "$(pod_ip "$1b" 4)"
+	ns_exec "$1" ip6tables -t nat -A PREROUTING -d "$ECHO6" -j DNAT --to-destination "$(pod_ip "$1b" 6)"
+}
+
+counter() {
+	ctl "$1" -o json conntrack stats | jq ".[0].$2"
+}
+
+# What the node's own conntrack knows of direct connections between pods.
+direct_in_kernel() {
+	{
+		ns_exec "$1" conntrack -L -d "$(pod_ip "$1b" 4)" 2>/dev/null
+		ns_exec "$1" conntrack -L -f ipv6 -d "$(pod_ip "$1b" 6)" 2>/dev/null
+	} | wc -l
+}
+
+@test "A1, A2: Services of the host's rules work on one bridge without br_netfilter" {
+	local node
+	for node in $NODES; do
+		[ "$(ns_exec "$node" sysctl -n net.bridge.bridge-nf-call-iptables)" = 0 ]
+		for vip in $VIP4 $VIP6; do
+			run -0 ask "${node}a" -n 3 tcp "$vip" 80
+			assert_answer b "$(pod_ip "${node}a" "$(family "$vip")")"
+			run -0 ask "${node}a" -n 3 udp "$vip" 53
+			assert_answer b "$(pod_ip "${node}a" "$(family "$vip")")"
+		done
+		[ "$(counter "$node" assisted)" -ge 12 ]
+	done
+}
+
+family() {
+	[[ $1 != *:* ]] && echo 4 || echo 6
+}
+
+@test "a direct connection is switched, and netfilter does not see it" {
+	local node family
+	for node in $NODES; do
+		for family in 4 6; do
+			run -0 ask "${node}a" -n 3 tcp "$(pod_ip "${node}b" "$family")" 8080
+			run -0 ask "${node}a" -n 3 udp "$(pod_ip "${node}b" "$family")" 5353
+			run -0 ns_exec "${node}a" ping -c 2 -W 2 "$(pod_ip "${node}b" "$family")"
+		done
+		[ "$(direct_in_kernel "$node")" = 0 ]
+	done
+}
+
+@test "A4: a pod reaches itself, with no bridge flag and no promiscuous mode" {
+	local node vip
+	for node in $NODES; do
+		[ "$(ip -n "$(ns "$node")" -j -d link show dev "$(pod_veth "$node" "${node}a")" | jq '.[0].linkinfo.info_slave_data.hairpin')" = false ]
+		[ "$(ip -n "$(ns "$node")" -j -d link show dev cni0 | jq '.[0].promiscuity')" = 0 ]
+		run -0 ask "${node}a" tcp "$SELF4" 80
+		assert_answer a "$GATEWAY4"
+		run -0 ask "${node}a" udp "$SELF4" 53
+		assert_answer a "$GATEWAY4"
+		run -0 ask "${node}a" tcp "$SELF6" 80
+		assert_answer a "$GATEWAY6"
+		run -0 ask "${node}a" udp "$SELF6" 53
+		assert_answer a "$GATEWAY6"
+	done
+}
+
+@test "A2: no ICMP redirect reaches a pod" {
+	local node dump=$NBT_DIR/redirects vip
+	for node in $NODES; do
+		[ "$(ns_exec "$node" sysctl -n net.ipv4.conf.cni0.send_redirects)" = 1 ]
+		capture "${node}a" eth0 "$dump" 'icmp[icmptype] == 5 or (icmp6 and ip6[40] == 137)'
+		for vip in $VIP4 $VIP6; do
+			run -0 ask "${node}a" -c 10 tcp "$vip" 80
+			run -0 ask "${node}a" -c 10 udp "$vip" 53
+		done
+		run -0 ask "${node}a" tcp "$SELF4" 80
+		capture_end "$dump"
+		assert_captured 0 "$dump"
+		[ "$(counter "$node" drop_redirect)" -gt 0 ]
+	done
+}
+
+# clash ORDER PROTOCOL: one client port to a Service and straight to its backend, both kept open.
+clash() {
+	local node family order=$1 proto=$2 port vip sport first second
+	port=80 sport=$((20000 + RANDOM % 9000))
+	[ "$proto" = tcp ] || port=53
+	for node in $NODES; do
+		for family in 4 6; do
+			vip=VIP$family sport=$((sport + 1))
+			first="$proto ${!vip} $port" second="$proto $(pod_ip "${node}b" $family) $([ "$proto" = tcp ] && echo 8080 || echo 5353)"
+			[ "$order" = service-first ] || { local other=$first; first=$second second=$other; }
+			# shellcheck disable=SC2086 # several words
+			talk_open one "${node}a" -p "$sport" $first
+			talk_say one first
+			[[ $output = "b "*" first" ]] || fail "$node $family $order $proto, first: $output"
+			# shellcheck disable=SC2086
+			talk_open two "${node}a" -p "$sport" $second
+			talk_say two second
+			[[ $output = "b "*" second" ]] || fail "$node $family $order $proto, second: $output"
+			for _ in 1 2 3; do
+				talk_say one again
+				[[ $output = "b "*" again" ]] || fail "$node $family $order $proto, first again: $output"
+				talk_say two again
+				[[ $output = "b "*" again" ]] || fail "$node $family $order $proto, second again: $output"
+			done
+			talk_close one
+			talk_close two
+		done
+	done
+}
+
+@test "B5: one client port to a Service and then straight to its backend" {
+	clash service-first tcp
+	clash service-first udp
+}
+
+@test "B5: one client port straight to a backend and then to its Service" {
+	clash direct-first tcp
+	clash direct-first udp
+}
+
+@test "echoes to an address that the host translates as a whole" {
+	local node
+	for node in $NODES; do
+		run -0 ns_exec "${node}a" ping -c 3 -i 0.1 -W 2 "$ECHO4"
+		run -0 ns_exec "${node}a" ping -c 3 -i 0.1 -W 2 "$ECHO6"
+	done
+}
+
+@test "B5: one echo id to a translated address and straight to the pod, either order" {
+	local node family other id=1000
+	for node in $NODES; do
+		for family in 4 6; do
+			other=ECHO$family id=$((id + 2))
+			both_ping "${node}a" "$id" "${!other}" "$(pod_ip "${node}b" "$family")"
+			both_ping "${node}a" $((id + 1)) "$(pod_ip "${node}b" "$family")" "${!other}"
+		done
+	done
+}
+
+# both_ping NS ID FIRST SECOND: two pings at once with one id, for which ping takes the answers of either: as many answers must
+# come from each address as requests went there.
+both_ping() {
+	local dump=$NBT_DIR/echoes to asked
+	capture "$1" eth0 "$dump" 'icmp[icmptype] == 0 or icmp[icmptype] == 8 or (icmp6 and (ip6[40] == 128 or ip6[40] == 129))'
+	ns_exec "$1" ping -c 16 -i 0.05 -W 2 -e "$2" "$3" >/dev/null 3>&- &
+	sleep 0.2
+	run ns_exec "$1" ping -c 8 -i 0.05 -W 2 -e "$2" "$4"
+	wait $! || true
+	sleep 0.1
+	capture_end "$dump"
+	for to in "$3" "$4"; do
+		asked=$(captured "$dump" dst "$to" | wc -l)
+		[ "$asked" -ge 4 ] || fail "$asked requests to $to" "$(captured "$dump")"
+		assert_captured "$asked" "$dump" src "$to"
+	done
+}
+
+@test "B15: an ICMP error about a translated datagram reaches the client" {
+	local node vip
+	for node in $NODES; do
+		# Nobody listens there.
+		run -0 ns_exec "$node" iptables -t nat -I PREROUTING -d "$VIP4" -p udp --dport 54 -j DNAT --to-destination "$(pod_ip "${node}b" 4):5454"
+		run -0 ns_exec "$node" ip6tables -t nat -I PREROUTING -d "$VIP6" -p udp --dport 54 -j DNAT --to-destination "[$(pod_ip "${node}b" 6)]:5454"
+		for vip in $VIP4 $VIP6; do
+			run -1 ask "${node}a" -t 2000 udp "$vip" 54
+			[[ $output = *"refused"* ]] || fail "$output"
+		done
+	done
+}
+
+@test "B16: fragments of a translated datagram and of its answer" {
+	local node vip long
+	long=$(printf 'x%.0s' {1..1900})
+	for node in $NODES; do
+		ip -n "$(ns "${node}a")" link set eth0 mtu 1280
+		ip -n "$(ns "${node}b")" link set eth0 mtu 1280
+		for vip in $VIP4 $VIP6; do
+			run -0 ask "${node}a" -n 3 -m "$long" udp "$vip" 53
+			[[ $output = *"$long"* ]]
+			run -0 ask "${node}a" -n 3 -m "$long" udp "$(pod_ip "${node}b" "$(family "$vip")")" 5353
+			[[ $output = *"$long"* ]]
+		done
+		ip -n "$(ns "${node}a")" link set eth0 mtu 1500
+		ip -n "$(ns "${node}b")" link set eth0 mtu 1500
+	done
+}
+
+@test "a thousand connections to Services and a thousand direct ones: none is INVALID, none is reset" {
+	local node family vip before
+	for node in $NODES; do
+		before=$(kube_invalid "$node")
+		for family in 4 6; do
+			vip=VIP$family
+			ask "${node}a" -c 500 tcp "${!vip}" 80 >"$NBT_DIR/mix-service" 2>&1 3>&- &
+			run -0 ask "${node}a" -c 500 tcp "$(pod_ip "${node}b" "$family")" 8080
+			[ "${#lines[@]}" = 500 ]
+			wait $! || fail "$(tail -n 3 "$NBT_DIR/mix-service")"
+			[ "$(wc -l <"$NBT_DIR/mix-service")" = 500 ]
+		done
+		[ "$(kube_invalid "$node")" = "$before" ]
+	done
+}
+
+@test "Services are the host's: natbridgectl says so" {
+	run -1 --separate-stderr ctl i --network net service list
+	[[ $stderr = *'network "net" is in mode assist'* ]]
+	run -0 ctl i service list
+	run -0 ctl i status
+	[[ $output = "net: mode assist,"* ]]
+}

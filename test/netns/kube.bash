@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# Rules as kube-proxy writes them, in the shape of its two modes: chains for Services and endpoints, marks for masquerading, a
+# pod that reaches itself masqueraded, and INVALID dropped on the way through the node.
+#
+# Input of both functions: a line for each frontend, NAME PROTOCOL VIP PORT BACKEND..., where BACKEND is ADDRESS,PORT.
+
+# kube_iptables NODE <LINES: iptables mode, both families.
+kube_iptables() {
+	local lines family restore
+	lines=$(cat)
+	for family in 4 6; do
+		restore=iptables-restore
+		[ $family = 4 ] || restore=ip6tables-restore
+		kube_of_family $family <<<"$lines" | kube_iptables_rules | ns_exec "$1" $restore
+	done
+}
+
+# kube_nftables NODE <LINES: nftables mode, both families.
+kube_nftables() {
+	local lines family
+	lines=$(cat)
+	for family in 4 6; do
+		kube_of_family $family <<<"$lines" | kube_nftables_rules $family | ns_exec "$1" nft -f -
+	done
+}
+
+# How many packets the rule against INVALID dropped.
+kube_invalid() {
+	{
+		ns_exec "$1" iptables -t filter -nvxL KUBE-FORWARD 2>/dev/null
+		ns_exec "$1" ip6tables -t filter -nvxL KUBE-FORWARD 2>/dev/null
+		ns_exec "$1" nft list ruleset | awk '/comment "invalid"/ { for (i = 1; i < NF; i++) if ($i == "packets") print $(i + 1), "INVALID" }'
+	} | awk '/INVALID/ { sum += $1 } END { print sum + 0 }'
+}
+
+kube_of_family() {
+	awk -v six="$([ "$1" = 4 ] || echo 1)" '(index($3, ":") > 0) == (six == 1)'
+}
+
+kube_iptables_rules() {
+	local name proto vip port backends backend chains="" rules="" i
+	while read -r name proto vip port backends; do
+		chains+=":KUBE-SVC-$name-$proto - [0:0]"$'\n'
+		rules+="-A KUBE-SERVICES -d $vip -p $proto -m $proto --dport $port -j KUBE-SVC-$name-$proto"$'\n'
+		i=$(wc -w <<<"$backends")
+		for backend in $backends; do
+			chains+=":KUBE-SEP-$name-$proto-$i - [0:0]"$'\n'
+			rules+="-A KUBE-SVC-$name-$proto -m statistic --mode random --probability $(awk "BEGIN { printf \"%.9f\", 1 / $i }")"
+			rules+=" -j KUBE-SEP-$name-$proto-$i"$'\n'
+			rules+="-A KUBE-SEP-$name-$proto-$i -s ${backend%,*} -j KUBE-MARK-MASQ"$'\n'
+			rules+="-A KUBE-SEP-$name-$proto-$i -p $proto -m $proto -j DNAT --to-destination $(kube_endpoint "$backend")"$'\n'
+			i=$((i - 1))
+		done
+	done
+	cat <<-END
+		*nat
+		:KUBE-SERVICES - [0:0]
+		:KUBE-POSTROUTING - [0:0]
+		:KUBE-MARK-MASQ - [0:0]
+		$chains-A PREROUTING -j KUBE-SERVICES
+		-A OUTPUT -j KUBE-SERVICES
+		-A POSTROUTING -j KUBE-POSTROUTING
+		-A KUBE-MARK-MASQ -j MARK --or-mark 0x4000
+		-A KUBE-POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN
+		-A KUBE-POSTROUTING -j MARK --xor-mark 0x4000
+		-A KUBE-POSTROUTING -j MASQUERADE --random-fully
+		${rules}COMMIT
+		*filter
+		:KUBE-FORWARD - [0:0]
+		-A FORWARD -j KUBE-FORWARD
+		-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP
+		-A KUBE-FORWARD -m mark --mark 0x4000/0x4000 -j ACCEPT
+		-A KUBE-FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+		COMMIT
+	END
+}
+
+# ADDRESS:PORT of ADDRESS,PORT.
+kube_endpoint() {
+	[[ $1 != *:* ]] && echo "${1/,/:}" || echo "[${1%,*}]:${1#*,}"
+}
+
+kube_nftables_rules() {
+	local ip=ip name proto vip port backends backend chains="" elements="" i choices
+	[ "$1" = 4 ] || ip=ip6
+	while read -r name proto vip port backends; do
+		i=0 choices=""
+		for backend in $backends; do
+			chains+="chain endpoint-$name-$proto-$i { $ip saddr ${backend%,*} jump mark-for-masquerade;"
+			chains+=" meta l4proto $proto dnat to $(kube_endpoint "$backend"); }"$'\n'
+			choices+="$i : goto endpoint-$name-$proto-$i, "
+			i=$((i + 1))
+		done
+		chains+="chain service-$name-$proto { numgen random mod $i vmap { $choices}; }"$'\n'
+		elements+="$vip . $proto . $port : goto service-$name-$proto, "
+	done
+	cat <<-END
+		table $ip kube-proxy {
+			chain mark-for-masquerade { meta mark set meta mark or 0x4000; }
+			$chains
+			map service-ips {
+				typeof $ip daddr . meta l4proto . th dport : verdict
+				elements = { $elements }
+			}
+			chain services { $ip daddr . meta l4proto . th dport vmap @service-ips; }
+			chain nat-prerouting { type nat hook prerouting priority dstnat; jump services; }
+			chain nat-output { type nat hook output priority -100; jump services; }
+			chain nat-postrouting { type nat hook postrouting priority srcnat;
+				meta mark & 0x4000 == 0 return
+				meta mark set meta mark ^ 0x4000
+				masquerade fully-random
+			}
+			chain filter-forward { type filter hook forward priority 0;
+				ct state invalid counter drop comment "invalid"
+			}
+		}
+	END
+}
