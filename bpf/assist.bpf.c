@@ -38,17 +38,26 @@ static __always_inline int nb_give_to_host(struct __sk_buff *skb, const struct n
 	return nb_to_host(skb);
 }
 
-/* Either the packet's own connection is translated, or an answer to it would be taken for one that is: then
- * the host has to see it, and to give it another source port. */
+static __always_inline bool nb_is_syn(const struct nb_pkt *pkt)
+{
+	return pkt->tuple.proto == IPPROTO_TCP && (pkt->tcp_flags & (NB_SYN | NB_ACK)) == NB_SYN;
+}
+
+/*
+ * Either the packet's own connection is translated, or an answer to it would be taken for one that is: then
+ * the host has to see it, and to give it another source port. One that is over is in nobody's way.
+ */
 static __always_inline bool nb_host_translates(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	struct nb_tuple answer;
+	enum nb_kernel_ct other;
 
-	if (nb_kernel_translates(skb, pkt->is_v4, &pkt->tuple))
+	if (nb_kernel_ct(skb, pkt->is_v4, &pkt->tuple))
 		return true;
 	nb_tuple_swap(&pkt->tuple.src, &pkt->tuple.dst, pkt->tuple.sport, pkt->tuple.dport, pkt->tuple.proto,
 		      &answer);
-	return nb_kernel_translates(skb, pkt->is_v4, &answer);
+	other = nb_kernel_ct(skb, pkt->is_v4, &answer);
+	return other == NB_KERNEL_NAT || (other == NB_KERNEL_NAT_CLOSED && !nb_is_syn(pkt));
 }
 
 /* The flow is one of those that came by the host: this is its way back. */
@@ -74,13 +83,18 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 	__u32 end = nb_flow_key(&pkt->tuple, &key);
 	struct nb_flow *flow = nb_flow_find(&key, pkt->now);
 
+	if (flow && flow->kind == NB_FLOW_VIA_HOST && (flow->seen != pkt->now || nb_is_syn(pkt)))
+		flow = NULL; /* that was true a moment ago */
 	if (flow) {
 		if (!pkt->quote)
 			nb_flow_seen(pkt, flow);
 		return flow->kind == NB_FLOW_DIRECT ? NB_PASS : nb_way_back(skb, pkt, flow, end);
 	}
-	if (nb_host_translates(skb, pkt))
+	if (nb_host_translates(skb, pkt)) {
+		if (!pkt->quote)
+			nb_flow_begin(pkt, &key, NB_FLOW_VIA_HOST);
 		return nb_give_to_host(skb, pkt);
+	}
 	if (!pkt->quote && !(pkt->tcp_flags & NB_RST))
 		nb_flow_begin(pkt, &key, NB_FLOW_DIRECT);
 	return NB_PASS;
@@ -253,7 +267,8 @@ int nb_assist_to(struct __sk_buff *skb)
 		return NB_PASS;
 	if (nb_is_icmp(&pkt))
 		return nb_verdict(nb_icmp_to_pod(skb, &pkt, !from));
-	if (!from || !nb_is_tracked_proto(pkt.tuple.proto) || nb_parse_l4(skb, &pkt) != NB_CONTINUE)
+	if (!from || !nb_is_tracked_proto(pkt.tuple.proto) || nb_parse_l4(skb, &pkt) != NB_CONTINUE ||
+	    (!nb_runtime.renamed && pkt.tuple.proto == IPPROTO_TCP && !nb_is_syn(&pkt)))
 		return NB_PASS;
 	return nb_verdict(nb_rename(skb, &pkt));
 }

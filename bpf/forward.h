@@ -13,12 +13,13 @@
  */
 static __always_inline int nb_to_host(struct __sk_buff *skb)
 {
-	struct ethhdr *eth = nb_bytes(skb, 0, sizeof(*eth));
+	__u8 mac[ETH_ALEN];
 
-	if (!eth)
-		return nb_drop(NB_DROP_WRITE);
-	__builtin_memcpy(eth->h_dest, (const void *)nb_settings.bridge_mac, ETH_ALEN);
-	return NB_PASS;
+	for (int i = 0; i < ETH_ALEN; i++)
+		mac[i] = nb_settings.bridge_mac[i];
+	return bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_dest), mac, sizeof(mac), 0)
+		       ? nb_drop(NB_DROP_WRITE)
+		       : NB_PASS;
 }
 
 /*

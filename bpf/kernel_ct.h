@@ -11,8 +11,17 @@
 
 enum { NB_IPS_NAT = 0x30 }; /* IPS_SRC_NAT | IPS_DST_NAT, linux/netfilter/nf_conntrack_common.h */
 
+struct ip_ct_tcp {
+	__u8 state;
+} __attribute__((preserve_access_index));
+
+union nf_conntrack_proto {
+	struct ip_ct_tcp tcp;
+} __attribute__((preserve_access_index));
+
 struct nf_conn {
 	unsigned long status;
+	union nf_conntrack_proto proto;
 } __attribute__((preserve_access_index));
 
 /* The first 12 bytes, which every version takes. */
@@ -28,15 +37,17 @@ extern struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *skb, struct bpf_sock_
 					 __u32 tuple_size, struct nb_ct_opts *opts, __u32 opts_size) __ksym;
 extern void bpf_ct_release(struct nf_conn *conn) __ksym;
 
+enum nb_kernel_ct { NB_KERNEL_NO, NB_KERNEL_NAT, NB_KERNEL_NAT_CLOSED };
+
 /* Whether the kernel has a connection that a packet with this tuple belongs to, in either direction, and
  * translates it. */
-static __always_inline bool nb_kernel_translates(struct __sk_buff *skb, bool is_v4,
-						 const struct nb_tuple *tuple)
+static __always_inline enum nb_kernel_ct nb_kernel_ct(struct __sk_buff *skb, bool is_v4,
+						      const struct nb_tuple *tuple)
 {
 	struct nb_ct_opts opts = { .netns_id = -1, .l4proto = tuple->proto };
 	struct bpf_sock_tuple key = {};
 	struct nf_conn *conn;
-	bool nat;
+	enum nb_kernel_ct found = NB_KERNEL_NO;
 
 	if (is_v4) {
 		key.ipv4.saddr = tuple->src.w[3];
@@ -52,10 +63,13 @@ static __always_inline bool nb_kernel_translates(struct __sk_buff *skb, bool is_
 		conn = bpf_skb_ct_lookup(skb, &key, sizeof(key.ipv6), &opts, sizeof(opts));
 	}
 	if (!conn)
-		return false;
-	nat = conn->status & NB_IPS_NAT;
+		return NB_KERNEL_NO;
+	if (conn->status & NB_IPS_NAT)
+		found = tuple->proto == IPPROTO_TCP && conn->proto.tcp.state >= NB_TCP_TIME_WAIT
+				? NB_KERNEL_NAT_CLOSED
+				: NB_KERNEL_NAT;
 	bpf_ct_release(conn);
-	return nat;
+	return found;
 }
 
 #endif

@@ -55,6 +55,9 @@ struct {
 /* Changed by userspace while the programs run. */
 volatile struct nb_settings nb_settings SEC(".data.settings");
 
+/* Changed by the programs. */
+struct nb_runtime nb_runtime SEC(".data.runtime");
+
 /* Fixed between open and load. */
 const volatile struct nb_constants nb_constants SEC(".rodata.constants");
 

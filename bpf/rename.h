@@ -27,15 +27,6 @@ static __always_inline __u32 nb_port_off(const struct nb_pkt *pkt, __u32 l4_off,
 	return l4_off + (of_sender ? 0 : sizeof(__be16));
 }
 
-static __always_inline bool nb_port_write(struct __sk_buff *skb, __u32 off, __be16 port)
-{
-	__be16 *at = nb_bytes(skb, off, sizeof(*at));
-
-	if (at)
-		*at = port;
-	return at;
-}
-
 /* Changes the source port of a packet to a pod (of_sender), or the destination port of one that it sends. */
 static __always_inline int nb_port_change(struct __sk_buff *skb, const struct nb_pkt *pkt, bool of_sender,
 					  __be16 port)
@@ -50,7 +41,7 @@ static __always_inline int nb_port_change(struct __sk_buff *skb, const struct nb
 		flags |= BPF_F_MARK_MANGLED_0;
 	}
 	if (bpf_l4_csum_replace(skb, check, of_sender ? pkt->tuple.sport : pkt->tuple.dport, port, flags) ||
-	    !nb_port_write(skb, nb_port_off(pkt, pkt->l4_off, of_sender), port))
+	    bpf_skb_store_bytes(skb, nb_port_off(pkt, pkt->l4_off, of_sender), &port, sizeof(port), 0))
 		return nb_drop(NB_DROP_WRITE);
 	return NB_CONTINUE;
 }
@@ -61,7 +52,7 @@ static __always_inline int nb_quote_port_change(struct __sk_buff *skb, const str
 {
 	if (bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CSUM,
 				of_sender ? pkt->tuple.sport : pkt->tuple.dport, port, sizeof(port)) ||
-	    !nb_port_write(skb, nb_port_off(pkt, pkt->quote_l4, !of_sender), port))
+	    bpf_skb_store_bytes(skb, nb_port_off(pkt, pkt->quote_l4, !of_sender), &port, sizeof(port), 0))
 		return nb_drop(NB_DROP_WRITE);
 	return NB_CONTINUE;
 }
@@ -110,8 +101,7 @@ static long nb_rename_try(__u64 i, struct nb_rename_search *search)
 	struct nb_tuple answer;
 
 	nb_rename_answer(search->pkt, port, &answer);
-	if ((nb_is_tracked_proto(answer.proto) &&
-	     nb_kernel_translates(search->skb, search->pkt->is_v4, &answer)) ||
+	if ((nb_is_tracked_proto(answer.proto) && nb_kernel_ct(search->skb, search->pkt->is_v4, &answer)) ||
 	    nb_flow_enter(search->pkt, &answer))
 		return 0;
 	search->port = port;
@@ -128,8 +118,10 @@ static __always_inline __be16 nb_rename_find(struct __sk_buff *skb, const struct
 	};
 
 	bpf_loop(NB_RENAME_TRIES, nb_rename_try, &search, 0);
-	if (search.port)
+	if (search.port) {
+		nb_runtime.renamed = 1;
 		nb_count(NB_COUNT_PORT_CHANGED);
+	}
 	return search.port;
 }
 

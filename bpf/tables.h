@@ -87,7 +87,4 @@ struct {
 	__type(value, struct nb_scratch);
 } scratch SEC(".maps");
 
-/* Changed by the programs. */
-struct nb_runtime nb_runtime SEC(".data.runtime");
-
 #endif

@@ -43,6 +43,7 @@ static const struct mode {
 				      [NB_MAP_LINKS] = true,
 				      [NB_MAP_COUNTERS] = true,
 				      [NB_MAP_SETTINGS] = true,
+				      [NB_MAP_RUNTIME] = true,
 				      [NB_MAP_FLOWS] = true },
 			     .prog = { [NB_PROG_ASSIST_FROM] = true, [NB_PROG_ASSIST_TO] = true } },
 };

@@ -186,7 +186,8 @@ struct nb_fragment {
 
 enum nb_flow_kind {
 	NB_FLOW_DIRECT,   /* switched from pod to pod */
-	NB_FLOW_VIA_HOST, /* an echo request that came by the host: its reply goes there as well */
+	NB_FLOW_VIA_HOST, /* an echo request that came by the host: its reply goes there as well. TCP and UDP:
+			     the kernel's conntrack translates it, or did so in the tick "seen" */
 	NB_FLOW_RENAMED,  /* came by the host like a direct one, and got another source port on its way */
 };
 
@@ -328,6 +329,7 @@ enum nb_counter {
 /* Global scratch of the programs (pinned as "runtime"). */
 struct nb_runtime {
 	__u64 ring_cursor; /* connections that ever asked for a place in ring[] */
+	__u64 renamed; /* mode assist: some connection was; until then only one that begins can have to be */
 };
 
 #ifndef __cplusplus
