@@ -108,7 +108,7 @@ rate() {
 		"$address" "$port" $((port == 80 ? 8080 : port))
 }
 
-PATHS=(${PATHS:-plain service direct backend assist assist_service brnf brnf_service veth})
+read -ra PATHS <<<"${PATHS:-plain service direct backend assist assist_service brnf brnf_service veth}"
 
 run_rounds() {
 	local round family kind path value order=("${PATHS[@]}")
