@@ -114,7 +114,7 @@ $(B)/test/bpf: $(BPF_TEST) $(B)/libnatbridge.a
 $(TOOL_BIN): $(B)/test/%: $(B)/obj/test/%.o
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lbpf
 
 test-programs: all $(UNIT_BIN) $(BPF_TEST_BIN) $(TOOL_BIN) ## build everything that the tests run, and run nothing
 

@@ -178,6 +178,10 @@ int nb_datapath_detach(unsigned int ifindex, struct nb_error *err)
 int nb_datapath_attached(const struct nb_datapath *dp, enum nb_mode mode, unsigned int ifindex,
 			 struct nb_error *err)
 {
+	if (!nb_datapath_has(dp, mode))
+		return nb_fail(err, NB_ERR_CHECK, ENOENT,
+			       "link %u is not in mode \"%s\", whose programs the next ADD loads", ifindex,
+			       nb_mode_name(mode));
 	for (const struct hook *hook = hooks; hook < hooks + HOOKS; hook++) {
 		enum nb_prog prog = hook->prog[mode];
 		int other nb_autoclose = -1;
@@ -194,7 +198,8 @@ int nb_datapath_attached(const struct nb_datapath *dp, enum nb_mode mode, unsign
 				       ifindex);
 		if (found != id)
 			return nb_fail(err, NB_ERR_CHECK, ENOENT, "%s is not attached to link %u%s",
-				       nb_prog_name(prog), ifindex, found ? ", another one of ours is" : "");
+				       nb_prog_name(prog), ifindex,
+				       found ? ", but one of another mode or version" : "");
 	}
 	return 0;
 }

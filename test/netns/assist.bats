@@ -256,6 +256,44 @@ both_ping() {
 	done
 }
 
+# host_ports BACKEND: a node whose network has portmap behind natbridge, and a pod that a port of the node leads to.
+host_ports() {
+	local address node=p$1
+	node_create "$node"
+	network_write "$node" net ".plugins[0].serviceProxy.mode = \"assist\"
+		| .plugins[0].ipMasq = true
+		| .plugins += [{type: \"portmap\", capabilities: {portMappings: true}, backend: \"$1\", snat: true}]"
+	pods_up "$node" net "${node}a"
+	pod_create "${node}b"
+	local ports='{"portMappings": [{"hostPort": 18080, "containerPort": 8080, "protocol": "tcp"},
+		{"hostPort": 18053, "containerPort": 5353, "protocol": "udp"}]}'
+	CAP_ARGS=$ports pod_add "$node" "${node}b" net
+	serve "${node}b" tcp 8080 b
+	serve "${node}b" udp 5353 b
+	for address in $GATEWAY4 $GATEWAY6; do
+		run -0 ask "${node}a" -n 3 tcp "$address" 18080
+		[[ $output = "b "* ]]
+		run -0 ask "${node}a" -n 3 udp "$address" 18053
+		[[ $output = "b "* ]]
+		# The pod itself, by the node's port.
+		run -0 ask "${node}b" -n 3 tcp "$address" 18080
+		[[ $output = "b "* ]]
+	done
+	CAP_ARGS=$ports pod_del "$node" "${node}b" net
+	pod_del "$node" "${node}a" net
+	ns_delete "${node}a"
+	ns_delete "${node}b"
+	ns_exec "$node" nft flush ruleset
+}
+
+@test "a port of the node leads to a pod on the same bridge: portmap with iptables" {
+	host_ports iptables
+}
+
+@test "a port of the node leads to a pod on the same bridge: portmap with nftables" {
+	host_ports nftables
+}
+
 @test "Services are the host's: natbridgectl says so" {
 	run -1 --separate-stderr ctl i --network net service list
 	[[ $stderr = *'network "net" is in mode assist'* ]]

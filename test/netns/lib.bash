@@ -417,7 +417,7 @@ node_state() {
 	echo "rules $(node_rules "$node")"
 	for dev in $(ip -n "$NBT-$node" -j link show | jq -r '.[].ifname'); do
 		echo "filters $dev $(tc -n "$NBT-$node" filter show dev "$dev" ingress 2>/dev/null | wc -l)"
-		echo "programs $dev $(ns_exec "$node" bpftool -j net show dev "$dev" | jq '[.[].tc[]?] | length')"
+		echo "programs $dev $(ns_exec "$node" "$NBT_BUILD/test/netns/attached" "$dev" 2>/dev/null | wc -l)"
 	done | awk '{ sum[$1] += $3 } END { print "filters", sum["filters"] + 0; print "programs", sum["programs"] + 0 }'
 	echo "addresses $(find "$dir/ipam" -type f ! -name lock ! -name 'last_reserved_ip.*' | wc -l)"
 	echo "cached $(find "$dir/cni" -type f | wc -l)"
