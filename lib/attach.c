@@ -77,7 +77,7 @@ static int tcx_find(unsigned int ifindex, const struct hook *hook, __u32 want, _
 	return 0;
 }
 
-static int tcx_attach(int prog_fd, unsigned int ifindex, const struct hook *hook, __u32 id)
+static int tcx_attach_once(int prog_fd, unsigned int ifindex, const struct hook *hook, __u32 id)
 {
 	LIBBPF_OPTS(bpf_prog_attach_opts, opts);
 	int older nb_autoclose = -1;
@@ -91,6 +91,16 @@ static int tcx_attach(int prog_fd, unsigned int ifindex, const struct hook *hook
 		opts.replace_prog_fd = older;
 	}
 	return bpf_prog_attach_opts(prog_fd, ifindex, hook->tcx, &opts) ? -errno : 0;
+}
+
+/* Another ADD, which brings all ports to a new mode, may attach or replace it at the same time. */
+static int tcx_attach(int prog_fd, unsigned int ifindex, const struct hook *hook, __u32 id)
+{
+	int rc = -EEXIST;
+
+	for (int tries = 0; tries < 3 && (rc == -EEXIST || rc == -ENOENT); tries++)
+		rc = tcx_attach_once(prog_fd, ifindex, hook, id);
+	return rc;
 }
 
 static int clsact_attach(int prog_fd, unsigned int ifindex, const struct hook *hook)

@@ -112,7 +112,7 @@ refused() {
 @test "C1: a key that is not built is refused by name" {
 	local key
 	for key in '.vlan = 5' '.vlanTrunk = [{id: 5}]' '.macspoofchk = true' \
-		'.ipMasq = true | .ipMasqBackend = "iptables"' '.serviceProxy.mode = "assist"'; do
+		'.ipMasq = true | .ipMasqBackend = "iptables"'; do
 		call ADD "$key"
 		key=${key% = *}
 		refused 2 "${key##*.}"
