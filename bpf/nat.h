@@ -9,12 +9,6 @@
 
 #include "conntrack.h"
 
-static __always_inline __u16 nb_csum_fold(__u32 sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (sum & 0xffff) + (sum >> 16);
-}
-
 /* Works out, for a new entry, what the rewrite does to a one's complement sum. */
 static __always_inline void nb_conn_set_csum(const struct nb_tuple *key, struct nb_conn *conn)
 {

@@ -171,6 +171,13 @@ static __always_inline void nb_tuple_swap(const struct nb_addr *src, const struc
 	out->proto = proto;
 }
 
+/* A one's complement sum, folded into 16 bits (RFC 1071). */
+static __always_inline __u16 nb_csum_fold(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
 static __always_inline bool nb_addr_same(const struct nb_addr *a, const struct nb_addr *b)
 {
 	return a->w[3] == b->w[3] && a->w[2] == b->w[2] && a->w[1] == b->w[1] && a->w[0] == b->w[0];

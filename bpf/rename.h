@@ -46,12 +46,35 @@ static __always_inline int nb_port_change(struct __sk_buff *skb, const struct nb
 	return NB_CONTINUE;
 }
 
-/* The same in what an ICMP error quotes, whose tuple, swapped, is pkt->tuple. A quoted checksum stays. */
+/* Brings the checksum of the quoted header, if it is quoted and not 0, in line with a changed port. False:
+ * there is none. */
+static __always_inline bool nb_quote_check(struct __sk_buff *skb, const struct nb_pkt *pkt, __be16 from,
+					   __be16 to)
+{
+	bool udp = pkt->tuple.proto == IPPROTO_UDP;
+	__u32 off = pkt->quote_l4 + (udp ? offsetof(struct udphdr, check) : offsetof(struct tcphdr, check));
+	__u16 *at, check;
+
+	if (off + sizeof(check) > pkt->end)
+		return false;
+	at = nb_bytes(skb, off, sizeof(check));
+	if (!at || (udp && !*at))
+		return false;
+	check = ~nb_csum_fold((__u16) ~*at + (__u16)~from + to);
+	if (udp && !check)
+		check = 0xffff;
+	return !bpf_skb_store_bytes(skb, off, &check, sizeof(check), 0);
+}
+
+/* The same in what an ICMP error quotes, whose tuple, swapped, is pkt->tuple. */
 static __always_inline int nb_quote_port_change(struct __sk_buff *skb, const struct nb_pkt *pkt,
 						bool of_sender, __be16 port)
 {
-	if (bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CSUM,
-				of_sender ? pkt->tuple.sport : pkt->tuple.dport, port, sizeof(port)) ||
+	__be16 old = of_sender ? pkt->tuple.sport : pkt->tuple.dport;
+
+	/* With its checksum, the sum of the quote stays what it is. */
+	if ((!nb_quote_check(skb, pkt, old, port) &&
+	     bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CSUM, old, port, sizeof(port))) ||
 	    bpf_skb_store_bytes(skb, nb_port_off(pkt, pkt->quote_l4, !of_sender), &port, sizeof(port), 0))
 		return nb_drop(NB_DROP_WRITE);
 	return NB_CONTINUE;

@@ -102,6 +102,7 @@ netns() {
 differential() {
 	[ -x test/differential/run ] || return 0
 	run differential test/differential/run --tap
+	run differential-assist test/differential/run --tap --assist
 }
 
 for suite in "$@"; do

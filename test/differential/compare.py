@@ -38,10 +38,13 @@ def only_dropped(kernel, natbridge):
 
 
 class Allowed:
-    """What one run may do differently. ports: those that the script names; all others may be chosen at random."""
+    """
+    What one run may do differently. ports: those that the script names; all others may be chosen at random. routed: one arm
+    routes what the other one switches, so that it comes from the gateway's MAC with a TTL that is one less.
+    """
 
-    def __init__(self, names, ports):
-        self.names, self.ports = set(names), ports
+    def __init__(self, names, ports, routed=False):
+        self.names, self.ports, self.routed = set(names), ports, routed
         self.order = {}  # by arm: pods b and c, the one first that got something first
         self.chosen = {}  # by arm: random ports in the order of their appearance, so that answers must fit
 
@@ -77,7 +80,16 @@ class Allowed:
             self.order.setdefault(arm.name, "bc" if result["b"] else "cb")
         return anonymous(result, self.order.get(arm.name, "bc"))
 
+    @staticmethod
+    def as_switched(fields):
+        if fields.get("from") == "gw" and fields.get("ttl", 64) < 64:
+            fields["ttl"] += 1
+        fields.pop("from", None)
+        fields.pop("quoted ttl", None)
+
     def mask(self, fields, arm, names):
+        if self.routed:
+            self.as_switched(fields)
         for address, port in (("src", "sport"), ("dst", "dport"), ("quoted src", "quoted sport"), ("quoted dst", "quoted dport")):
             if port not in fields:
                 continue

@@ -114,6 +114,10 @@ class Natbridge(Arm):
         return self.run(self.CTL, "conntrack", "list").splitlines()
 
 
+class Assist(Kernel):
+    """natbridge in mode assist: the same rules, and no br_netfilter."""
+
+
 def named(backends):
     """Names of backends, and whether they are terminating: "b?" is."""
     return [(backend.rstrip("?"), backend.endswith("?")) for backend in backends]

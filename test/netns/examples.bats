@@ -3,6 +3,7 @@
 # Each file of examples/ does what it is there for.
 
 load lib
+load kube
 
 EXAMPLES=$NBT_ROOT/examples
 VIP4=10.96.0.10 VIP6=fd00:96::10
@@ -54,6 +55,18 @@ down() {
 	assert_answer b "$(pod_ip a 6)"
 	run -0 ask a udp $VIP6 80
 	assert_answer b "$(pod_ip a 6)"
+	down
+}
+
+@test "assist.conflist: a Service of kube-proxy's rules is answered without br_netfilter" {
+	up assist.conflist
+	printf '%s\n' "web tcp $VIP4 80 10.244.0.3,8080" "web tcp $VIP6 80 fd00:10:244::3,8080" | kube_iptables n
+	run -0 ask a tcp $VIP4 80
+	assert_answer b "$(pod_ip a 4)"
+	run -0 ask a tcp $VIP6 80
+	assert_answer b "$(pod_ip a 6)"
+	ns_exec n iptables -t nat -F KUBE-SERVICES
+	ns_exec n ip6tables -t nat -F KUBE-SERVICES
 	down
 }
 
