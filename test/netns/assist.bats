@@ -34,8 +34,7 @@ teardown_file() {
 	local node
 	for node in $NODES; do
 		pods_down "$node" net "${node}a" "${node}b" "${node}c"
-		ns_exec "$node" iptables -t nat -F
-		ns_exec "$node" nft flush ruleset
+		kube_gone "$node"
 	done
 	suite_end
 }

@@ -65,8 +65,7 @@ down() {
 	assert_answer b "$(pod_ip a 4)"
 	run -0 ask a tcp $VIP6 80
 	assert_answer b "$(pod_ip a 6)"
-	ns_exec n iptables -t nat -F KUBE-SERVICES
-	ns_exec n ip6tables -t nat -F KUBE-SERVICES
+	kube_gone n
 	down
 }
 

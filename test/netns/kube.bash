@@ -4,7 +4,7 @@
 # Rules as kube-proxy writes them, in the shape of its two modes: chains for Services and endpoints, marks for masquerading, a
 # pod that reaches itself masqueraded, and INVALID dropped on the way through the node.
 #
-# Input of both functions: a line for each frontend, NAME PROTOCOL VIP PORT BACKEND..., where BACKEND is ADDRESS,PORT.
+# Input of kube_iptables and kube_nftables: a line for each frontend, NAME PROTOCOL VIP PORT BACKEND..., where BACKEND is ADDRESS,PORT.
 
 # kube_iptables NODE <LINES: iptables mode, both families.
 kube_iptables() {
@@ -23,6 +23,20 @@ kube_nftables() {
 	lines=$(cat)
 	for family in 4 6; do
 		kube_of_family $family <<<"$lines" | kube_nftables_rules $family | ns_exec "$1" nft -f -
+	done
+}
+
+# kube_gone NODE: takes all of it away again, and what tests added to the same tables; the tables of others stay.
+kube_gone() {
+	local command table
+	for command in iptables ip6tables; do
+		for table in nat filter; do
+			ns_exec "$1" "$command" -t $table -F
+			ns_exec "$1" "$command" -t $table -X
+		done
+	done
+	for table in ip ip6; do
+		ns_exec "$1" nft delete table $table kube-proxy 2>/dev/null || true
 	done
 }
 

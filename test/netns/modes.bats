@@ -34,8 +34,7 @@ finish() {
 	local node=$1
 	shift
 	pods_down "$node" net "${@/#/$node}"
-	ns_exec "$node" iptables -t nat -F
-	ns_exec "$node" nft flush ruleset
+	kube_gone "$node"
 }
 
 # change NODE MODE: the config, with the same Service for mode ebpf.
