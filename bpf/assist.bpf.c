@@ -149,8 +149,8 @@ static __always_inline enum nb_icmp_kind nb_icmp_read(struct __sk_buff *skb, str
 	kind = nb_icmp_kind(pkt, icmp[0]);
 	if (kind == NB_ICMP_ECHO_REQUEST || kind == NB_ICMP_ECHO_REPLY)
 		pkt->tuple.sport = pkt->tuple.dport = *(__be16 *)(icmp + NB_ECHO_ID);
-	if (kind == NB_ICMP_ERROR && (pkt->fragment || !nb_quote_read(skb, pkt, &outer) ||
-				      !nb_addr_same(&outer.dst, &pkt->tuple.dst)))
+	if (kind == NB_ICMP_ERROR &&
+	    (pkt->fragment || !nb_quote_read(skb, pkt, &outer) || !nb_addr_same(&outer.dst, &pkt->tuple.dst)))
 		return NB_ICMP_OTHER;
 	return kind;
 }
