@@ -4,38 +4,52 @@
  *
  *   parse -> fragment -> flow -> the kernel's conntrack -> switched, or up into the host's IP stack
  *
- * nb_assist_from sees what a pod sends, before the bridge does: what would be switched to another port,
- * though the host translates its connection, goes up to the host instead. nb_assist_to sees what a pod is
- * sent through the bridge: of that only what comes by the host's IP stack matters.
+ * nb_assist_from, at a pod's port, sees what the pod sends, before the bridge does: what would be switched to
+ * another port, though the host translates its connection, goes up to the host instead. nb_assist_host, at
+ * the bridge device, sees what the host sends to the pods.
  */
-#include "forward.h"
 #include "fragment.h"
 #include "parse.h"
 #include "rename.h"
+#include "shortcut.h"
 #include "spoof.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* Whether a frame goes to the host anyway, or to many: the bridge's own or a group address. */
-static __always_inline bool nb_is_not_switched(struct __sk_buff *skb)
-{
-	struct ethhdr *eth = nb_bytes(skb, 0, sizeof(*eth));
+/* Whom a frame is addressed to. */
+enum nb_receiver { NB_TO_MANY, NB_TO_BRIDGE, NB_TO_PORT };
 
-	if (!eth || eth->h_dest[0] & 1)
-		return true;
-	for (int i = 0; i < ETH_ALEN; i++)
-		if (eth->h_dest[i] != nb_settings.bridge_mac[i])
-			return false;
-	return true;
+static __always_inline enum nb_receiver nb_receiver(struct __sk_buff *skb)
+{
+	__be16 *dst = nb_bytes(skb, 0, ETH_HLEN);
+	volatile __be16 *bridge = (volatile __be16 *)nb_settings.bridge_mac;
+
+	if (!dst || *(__u8 *)dst & 1)
+		return NB_TO_MANY;
+	for (int i = 0; i < ETH_ALEN / 2; i++)
+		if (dst[i] != bridge[i])
+			return NB_TO_PORT;
+	return NB_TO_BRIDGE;
 }
 
 /* Up into the host's IP stack, and later fragments after their first. */
 static __always_inline int nb_give_to_host(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
+	int rc;
+
 	if (pkt->fragment && !pkt->later && !pkt->quote)
 		nb_fragment_first(pkt);
 	nb_count(NB_COUNT_ASSISTED);
-	return nb_to_host(skb);
+	rc = nb_to_host(skb);
+	return rc == NB_PASS ? nb_up(skb) : rc;
+}
+
+/* What goes to the host anyway. */
+static __always_inline int nb_for_bridge(struct __sk_buff *skb, struct nb_pkt *pkt)
+{
+	if (pkt->fragment || !nb_is_tracked_proto(pkt->tuple.proto) || nb_parse_l4(skb, pkt) != NB_CONTINUE)
+		return NB_PASS;
+	return nb_is_seen(&pkt->tuple) ? nb_up(skb) : NB_PASS;
 }
 
 static __always_inline bool nb_is_syn(const struct nb_pkt *pkt)
@@ -68,12 +82,31 @@ static __always_inline int nb_way_back(struct __sk_buff *skb, const struct nb_pk
 	int rc = NB_CONTINUE;
 
 	if (flow->kind == NB_FLOW_RENAMED) {
-		if (!port) /* a direct connection with a port that stands for another one */
-			return nb_drop(NB_DROP_NO_PORT);
+		if (!port)
+			return nb_drop(NB_DROP_NO_PORT); /* see nb_flow_usable() */
 		rc = pkt->quote ? nb_quote_port_change(skb, pkt, false, port)
 				: nb_port_change(skb, pkt, false, port);
 	}
 	return rc == NB_CONTINUE ? nb_give_to_host(skb, pkt) : rc;
+}
+
+/*
+ * Whether a flow still says where its packets go. What the kernel's conntrack translated is looked up anew
+ * after a moment. A port that stands for that of another connection is free again, for a direct one, as soon
+ * as the other one is over.
+ */
+static __always_inline bool nb_flow_usable(struct __sk_buff *skb, const struct nb_pkt *pkt,
+					   const struct nb_flow *flow, __u32 end)
+{
+	struct nb_tuple answer;
+
+	if (flow->kind == NB_FLOW_VIA_HOST)
+		return flow->seen == pkt->now && !nb_is_syn(pkt);
+	if (flow->kind != NB_FLOW_RENAMED || flow->port[!end] || !nb_is_syn(pkt))
+		return true;
+	nb_tuple_swap(&pkt->tuple.src, &pkt->tuple.dst, flow->port[end], pkt->tuple.dport, pkt->tuple.proto,
+		      &answer);
+	return nb_kernel_ct(skb, pkt->is_v4, &answer) == NB_KERNEL_NAT;
 }
 
 /* What a pod sends over TCP or UDP to another one, or an ICMP error about that. */
@@ -83,11 +116,13 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 	__u32 end = nb_flow_key(&pkt->tuple, &key);
 	struct nb_flow *flow = nb_flow_find(&key, pkt->now);
 
-	if (flow && flow->kind == NB_FLOW_VIA_HOST && (flow->seen != pkt->now || nb_is_syn(pkt)))
-		flow = NULL; /* that was true a moment ago */
+	if (flow && !nb_flow_usable(skb, pkt, flow, end))
+		flow = NULL;
 	if (flow) {
-		if (!pkt->quote)
-			nb_flow_seen(pkt, flow);
+		if (!pkt->quote && nb_flow_ends(pkt, flow))
+			bpf_map_delete_elem(&flows, &key);
+		else if (!pkt->quote)
+			nb_flow_seen(pkt, flow, end);
 		return flow->kind == NB_FLOW_DIRECT ? NB_PASS : nb_way_back(skb, pkt, flow, end);
 	}
 	if (nb_host_translates(skb, pkt)) {
@@ -111,7 +146,7 @@ static __always_inline int nb_echo(struct __sk_buff *skb, struct nb_pkt *pkt, bo
 		nb_flow_begin(pkt, &key, NB_FLOW_DIRECT);
 	if (!flow)
 		return NB_PASS;
-	nb_flow_seen(pkt, flow);
+	nb_flow_seen(pkt, flow, end);
 	if (flow->kind == NB_FLOW_DIRECT)
 		return NB_PASS;
 	return request ? nb_give_to_host(skb, pkt) : nb_way_back(skb, pkt, flow, end);
@@ -182,12 +217,15 @@ static __always_inline int nb_begin(struct __sk_buff *skb, struct nb_pkt *pkt)
 SEC("tc")
 int nb_assist_from(struct __sk_buff *skb)
 {
+	enum nb_receiver receiver = nb_receiver(skb);
 	struct nb_pkt pkt = {};
 
 	if (nb_settings.flags & NB_SETTINGS_SPOOFCHK && nb_is_forged(skb))
 		return nb_verdict(nb_drop(NB_DROP_SPOOFED));
-	if (nb_is_not_switched(skb) || nb_begin(skb, &pkt) != NB_CONTINUE)
+	if (receiver == NB_TO_MANY || nb_begin(skb, &pkt) != NB_CONTINUE)
 		return NB_PASS;
+	if (receiver == NB_TO_BRIDGE)
+		return nb_for_bridge(skb, &pkt);
 	if (pkt.later)
 		return nb_fragment_find(&pkt) ? nb_verdict(nb_give_to_host(skb, &pkt)) : NB_PASS;
 	if (nb_is_tracked_proto(pkt.tuple.proto))
@@ -210,6 +248,10 @@ __noinline int nb_rename(struct __sk_buff *skb, const struct nb_pkt *pkt)
 	flow = nb_flow_find(&key, pkt->now);
 	if (!flow || flow->kind != NB_FLOW_DIRECT || (pkt->quote && !flow->port[end]))
 		return NB_PASS;
+	if (flow->closing == NB_FLOW_CLOSED && !flow->port[0] && !flow->port[1] && nb_is_syn(pkt)) {
+		bpf_map_delete_elem(&flows, &key); /* its tuple is free for the one that begins */
+		return NB_PASS;
+	}
 	flow->seen = pkt->now;
 	port = flow->port[end];
 	if (port)
@@ -257,18 +299,28 @@ __noinline int nb_icmp_to_pod(struct __sk_buff *skb, struct nb_pkt *pkt, bool ow
 	}
 }
 
-SEC("tc")
-int nb_assist_to(struct __sk_buff *skb)
+/* A packet to a pod, of which the host has translated the connection or made it itself. */
+static __always_inline int nb_by_host(struct __sk_buff *skb, struct nb_pkt *pkt, bool own)
 {
-	__u32 from = skb->ingress_ifindex; /* 0: the host itself */
-	struct nb_pkt pkt = {};
+	if (pkt->later)
+		return NB_PASS;
+	if (nb_is_icmp(pkt))
+		return nb_icmp_to_pod(skb, pkt, own);
+	if (own || !nb_is_tracked_proto(pkt->tuple.proto) || nb_parse_l4(skb, pkt) != NB_CONTINUE ||
+	    (!nb_runtime.renamed && pkt->tuple.proto == IPPROTO_TCP && !nb_is_syn(pkt)))
+		return NB_PASS;
+	return nb_rename(skb, pkt);
+}
 
-	if ((from && from != nb_settings.bridge_ifindex) || nb_begin(skb, &pkt) != NB_CONTINUE || pkt.later)
+SEC("tc")
+int nb_assist_host(struct __sk_buff *skb)
+{
+	__u32 from = skb->ingress_ifindex; /* 0: the host itself; the bridge: one of its ports */
+	struct nb_pkt pkt = {};
+	int rc;
+
+	if ((from && from != nb_settings.bridge_ifindex) || nb_begin(skb, &pkt) != NB_CONTINUE)
 		return NB_PASS;
-	if (nb_is_icmp(&pkt))
-		return nb_verdict(nb_icmp_to_pod(skb, &pkt, !from));
-	if (!from || !nb_is_tracked_proto(pkt.tuple.proto) || nb_parse_l4(skb, &pkt) != NB_CONTINUE ||
-	    (!nb_runtime.renamed && pkt.tuple.proto == IPPROTO_TCP && !nb_is_syn(&pkt)))
-		return NB_PASS;
-	return nb_verdict(nb_rename(skb, &pkt));
+	rc = nb_by_host(skb, &pkt, !from);
+	return from && rc < NB_DROP_BASE ? nb_down(skb, &pkt.tuple.dst) : nb_verdict(rc);
 }

@@ -27,45 +27,70 @@ static __always_inline bool nb_flow_swapped(const struct nb_tuple *tuple)
 	return tuple->sport > tuple->dport;
 }
 
-/* The key that both directions of a connection share. Returns which end of it sends with this tuple: 0 its
- * src, 1 its dst. */
-static __always_inline __u32 nb_flow_key(const struct nb_tuple *tuple, struct nb_tuple *key)
+/* Turns a tuple into the key that both directions of its connection share. Returns which end of the key is
+ * the one that sends with this tuple: 0 its src, 1 its dst. */
+static __always_inline __u32 nb_flow_order(struct nb_tuple *tuple)
 {
-	if (!nb_flow_swapped(tuple)) {
-		*key = *tuple;
+	struct nb_addr addr = tuple->src;
+	__be16 port = tuple->sport;
+
+	if (!nb_flow_swapped(tuple))
 		return 0;
-	}
-	nb_tuple_swap(&tuple->src, &tuple->dst, tuple->sport, tuple->dport, tuple->proto, key);
+	tuple->src = tuple->dst;
+	tuple->dst = addr;
+	tuple->sport = tuple->dport;
+	tuple->dport = port;
 	return 1;
 }
 
-/* How long a connection without packets may still go on. */
+static __always_inline __u32 nb_flow_key(const struct nb_tuple *tuple, struct nb_tuple *key)
+{
+	*key = *tuple;
+	return nb_flow_order(key);
+}
+
+enum { NB_FLOW_CLOSED = 3 }; /* both ends have sent FIN */
+
+/* How long a connection without packets may still go on. A direct one that another depends on, which has its
+ * tuple and got another port, goes on with that one. */
 static __always_inline __u32 nb_flow_timeout(const struct nb_flow *flow, __u8 proto)
 {
+	bool needed = flow->kind == NB_FLOW_DIRECT && (flow->port[0] || flow->port[1]);
+
 	if (proto == IPPROTO_TCP)
-		return nb_settings.timeouts[flow->closing ? NB_TCP_TIME_WAIT : NB_TCP_ESTABLISHED];
+		return nb_settings.timeouts[flow->closing && !needed ? NB_TCP_TIME_WAIT : NB_TCP_ESTABLISHED];
 	return nb_settings.timeouts[proto == IPPROTO_UDP ? NB_TIMEOUT_UDP_STREAM : NB_TIMEOUT_ICMP];
 }
 
-/* The flow of a key, unless it is over. One that a renamed connection depends on goes on as long as the map
- * keeps it. */
+/* The flow of a key, unless it is over. */
 static __always_inline struct nb_flow *nb_flow_find(const struct nb_tuple *key, __u32 now)
 {
 	struct nb_flow *flow = bpf_map_lookup_elem(&flows, key);
 
-	if (!flow ||
-	    (!flow->port[0] && !flow->port[1] && now - flow->seen > nb_flow_timeout(flow, key->proto)))
-		return NULL;
-	return flow;
+	return flow && now - flow->seen <= nb_flow_timeout(flow, key->proto) ? flow : NULL;
 }
 
-/* Writes down that a packet of the flow was seen. */
-static __always_inline void nb_flow_seen(const struct nb_pkt *pkt, struct nb_flow *flow)
+/* Writes down that a packet of the flow was seen, which one end has sent. */
+static __always_inline void nb_flow_seen(const struct nb_pkt *pkt, struct nb_flow *flow, __u32 end)
 {
 	if (flow->seen != pkt->now)
 		flow->seen = pkt->now;
-	if (pkt->tuple.proto == IPPROTO_TCP && pkt->tcp_flags & (NB_SYN | NB_FIN | NB_RST))
-		flow->closing = !(pkt->tcp_flags & NB_SYN);
+	if (pkt->tuple.proto != IPPROTO_TCP)
+		return;
+	if (pkt->tcp_flags & NB_RST)
+		flow->closing = NB_FLOW_CLOSED;
+	else if (pkt->tcp_flags & NB_SYN)
+		flow->closing = 0;
+	else if (pkt->tcp_flags & NB_FIN)
+		flow->closing |= 1 << end;
+}
+
+/* Whether this packet is the last of a direct flow, and nothing else depends on it: its place is worth more
+ * to another, which has to push one out of a full map. */
+static __always_inline bool nb_flow_ends(const struct nb_pkt *pkt, const struct nb_flow *flow)
+{
+	return flow->kind == NB_FLOW_DIRECT && flow->closing == NB_FLOW_CLOSED &&
+	       !(pkt->tcp_flags & (NB_SYN | NB_FIN)) && !flow->port[0] && !flow->port[1];
 }
 
 static __always_inline void nb_flow_begin(const struct nb_pkt *pkt, const struct nb_tuple *key,

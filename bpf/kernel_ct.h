@@ -7,7 +7,7 @@
  * (net/netfilter/nf_conntrack_bpf.c). They are found by name in the kernel's BTF when the program is loaded.
  */
 
-#include "pkt.h"
+#include "seen.h"
 
 enum { NB_IPS_NAT = 0x30 }; /* IPS_SRC_NAT | IPS_DST_NAT, linux/netfilter/nf_conntrack_common.h */
 
@@ -19,8 +19,26 @@ union nf_conntrack_proto {
 	struct ip_ct_tcp tcp;
 } __attribute__((preserve_access_index));
 
+union nf_inet_addr {
+	__u32 all[4];
+} __attribute__((preserve_access_index));
+
+struct nf_conntrack_tuple {
+	struct {
+		union nf_inet_addr u3;
+		union {
+			__be16 all;
+		} u;
+	} dst;
+} __attribute__((preserve_access_index));
+
+struct nf_conntrack_tuple_hash {
+	struct nf_conntrack_tuple tuple;
+} __attribute__((preserve_access_index));
+
 struct nf_conn {
 	unsigned long status;
+	struct nf_conntrack_tuple_hash tuplehash[2]; /* as the client sends, as the other side answers */
 	union nf_conntrack_proto proto;
 } __attribute__((preserve_access_index));
 
@@ -38,6 +56,22 @@ extern struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *skb, struct bpf_sock_
 extern void bpf_ct_release(struct nf_conn *conn) __ksym;
 
 enum nb_kernel_ct { NB_KERNEL_NO, NB_KERNEL_NAT, NB_KERNEL_NAT_CLOSED };
+
+/* Notes where the client of a translated connection sends to. */
+static __always_inline void nb_see_frontend(const struct nf_conn *conn, bool is_v4, __u8 proto)
+{
+	struct nb_frontend_key key = { .port = conn->tuplehash[0].tuple.dst.u.all, .proto = proto };
+	const union nf_inet_addr *addr = &conn->tuplehash[0].tuple.dst.u3;
+
+	if (is_v4) {
+		key.addr.w[2] = bpf_htonl(0xffff);
+		key.addr.w[3] = addr->all[0];
+	} else {
+		for (int i = 0; i < 4; i++)
+			key.addr.w[i] = addr->all[i];
+	}
+	nb_see(&key);
+}
 
 /* Whether the kernel has a connection that a packet with this tuple belongs to, in either direction, and
  * translates it. */
@@ -64,10 +98,12 @@ static __always_inline enum nb_kernel_ct nb_kernel_ct(struct __sk_buff *skb, boo
 	}
 	if (!conn)
 		return NB_KERNEL_NO;
-	if (conn->status & NB_IPS_NAT)
+	if (conn->status & NB_IPS_NAT) {
+		nb_see_frontend(conn, is_v4, tuple->proto);
 		found = tuple->proto == IPPROTO_TCP && conn->proto.tcp.state >= NB_TCP_TIME_WAIT
 				? NB_KERNEL_NAT_CLOSED
 				: NB_KERNEL_NAT;
+	}
 	bpf_ct_release(conn);
 	return found;
 }

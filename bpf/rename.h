@@ -80,17 +80,17 @@ static __always_inline int nb_quote_port_change(struct __sk_buff *skb, const str
 	return NB_CONTINUE;
 }
 
-/* The flow that turns a new source port back into the old one, unless it is there. answer: what the receiver
- * of *pkt answers then. */
-static __always_inline long nb_flow_enter(const struct nb_pkt *pkt, const struct nb_tuple *answer)
+/* The flow that turns a new source port back into the old one, unless another is there. *answer: what the
+ * receiver of *pkt answers then; becomes the flow's key. */
+static __always_inline bool nb_flow_enter(const struct nb_pkt *pkt, struct nb_tuple *answer)
 {
 	struct nb_flow flow = { .seen = pkt->now, .kind = NB_FLOW_RENAMED };
-	struct nb_tuple key;
-	__u32 end = nb_flow_key(answer, &key);
+	__u32 end = nb_flow_order(answer);
+	bool over = !nb_flow_find(answer, pkt->now);
 
 	flow.port[0] = end ? pkt->tuple.sport : 0;
 	flow.port[1] = end ? 0 : pkt->tuple.sport;
-	return bpf_map_update_elem(&flows, &key, &flow, BPF_NOEXIST);
+	return !bpf_map_update_elem(&flows, answer, &flow, over ? BPF_ANY : BPF_NOEXIST);
 }
 
 static __always_inline void nb_rename_answer(const struct nb_pkt *pkt, __be16 port, struct nb_tuple *answer)
@@ -125,7 +125,7 @@ static long nb_rename_try(__u64 i, struct nb_rename_search *search)
 
 	nb_rename_answer(search->pkt, port, &answer);
 	if ((nb_is_tracked_proto(answer.proto) && nb_kernel_ct(search->skb, search->pkt->is_v4, &answer)) ||
-	    nb_flow_enter(search->pkt, &answer))
+	    !nb_flow_enter(search->pkt, &answer))
 		return 0;
 	search->port = port;
 	return 1;

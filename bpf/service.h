@@ -121,7 +121,7 @@ static __always_inline bool nb_backend_of(const struct nb_tuple *tuple, bool kno
 static __always_inline __u32 nb_tuple_hash(const struct nb_tuple *tuple)
 {
 	const __u32 *word = (const __u32 *)tuple;
-	__u32 hash = nb_constants.hash_seed;
+	__u32 hash = nb_constants.network;
 
 	for (int i = 0; i < (int)(sizeof(*tuple) / sizeof(*word)); i++)
 		hash = ((hash ^ word[i]) * 0x9e3779b1U) ^ (hash >> 15);

@@ -29,12 +29,15 @@ static const char *const map_names[NB_MAPS] = {
 	[NB_MAP_SETTINGS] = "settings",
 	[NB_MAP_RUNTIME] = "runtime",
 	[NB_MAP_FLOWS] = "flows",
+	[NB_MAP_FRONTENDS_SEEN] = "frontends_seen",
 };
 
 static const char *const prog_names[NB_PROGS] = {
-	[NB_PROG_FROM_POD] = "nb_from_pod",   [NB_PROG_TO_POD] = "nb_to_pod",
-	[NB_PROG_CLOCK] = "nb_clock",         [NB_PROG_ASSIST_FROM] = "nb_assist_from",
-	[NB_PROG_ASSIST_TO] = "nb_assist_to",
+	[NB_PROG_FROM_POD] = "nb_from_pod",
+	[NB_PROG_TO_POD] = "nb_to_pod",
+	[NB_PROG_CLOCK] = "nb_clock",
+	[NB_PROG_ASSIST_FROM] = "nb_assist_from",
+	[NB_PROG_ASSIST_HOST] = "nb_assist_host",
 };
 
 const char *nb_map_name(enum nb_map map)

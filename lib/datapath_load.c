@@ -44,8 +44,9 @@ static const struct mode {
 				      [NB_MAP_COUNTERS] = true,
 				      [NB_MAP_SETTINGS] = true,
 				      [NB_MAP_RUNTIME] = true,
-				      [NB_MAP_FLOWS] = true },
-			     .prog = { [NB_PROG_ASSIST_FROM] = true, [NB_PROG_ASSIST_TO] = true } },
+				      [NB_MAP_FLOWS] = true,
+				      [NB_MAP_FRONTENDS_SEEN] = true },
+			     .prog = { [NB_PROG_ASSIST_FROM] = true, [NB_PROG_ASSIST_HOST] = true } },
 };
 
 const char *nb_mode_name(enum nb_mode mode)
@@ -86,13 +87,13 @@ int nb_limits_check(const struct nb_limits *limits, struct nb_error *err)
 	return 0;
 }
 
-/* FNV-1a: the same for a network on every node and after every reload. */
-static __u32 name_hash(const char *name)
+/* FNV-1a */
+__u32 nb_network_hash(const char *network)
 {
 	__u32 hash = 0x811c9dc5U;
 
-	for (; *name; name++)
-		hash = (hash ^ (unsigned char)*name) * 0x01000193U;
+	for (; *network; network++)
+		hash = (hash ^ (unsigned char)*network) * 0x01000193U;
 	return hash;
 }
 
@@ -154,7 +155,7 @@ static int set_defaults(const struct nb_datapath *dp, struct bpf_object *obj, co
 	const struct nb_constants constants = {
 		.tick_shift = nb_tick_shift(),
 		.second = nb_ticks_from_seconds(1),
-		.hash_seed = name_hash(network),
+		.network = nb_network_hash(network),
 		.peer_sets_host = peer_sets_host(),
 	};
 	struct nb_settings settings = {

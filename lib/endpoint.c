@@ -192,6 +192,23 @@ int nb_endpoint_delete(const struct nb_datapath *dp, const char *container_id, c
 	return rc ?: free_owner(dp, table, nb_endpoint_owner(container_id, ifname), err);
 }
 
+int nb_endpoint_count(const struct nb_datapath *dp, unsigned int *n, struct nb_error *err)
+{
+	struct port_table *table nb_autofree = malloc(sizeof(*table));
+	unsigned int used = 0;
+	int rc;
+
+	if (!table)
+		return nb_fail_nomem(err);
+	rc = read_ports(dp, table, err);
+	if (rc)
+		return rc;
+	for (__u32 slot = 1; slot < NB_MAX_PORTS; slot++)
+		used += table->port[slot].ifindex != 0;
+	*n = used;
+	return 0;
+}
+
 int nb_endpoint_keep_only(const struct nb_datapath *dp, const __u64 *owners, unsigned int n,
 			  unsigned int *removed, struct nb_error *err)
 {

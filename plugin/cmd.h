@@ -35,7 +35,11 @@ struct nb_wire_veth;
 int nb_cmd_endpoint(const struct nb_args *args, const struct nb_conf *conf, const struct nb_result *result,
 		    const struct nb_wire_veth *veth, struct nb_endpoint_spec *spec, struct nb_error *err);
 
-/* Removes the pod from the maps of its network; no datapath there: 0. */
+/* The network's program at the bridge goes with its last pod. *dp is locked. */
+int nb_cmd_leave_bridge(const struct nb_datapath *dp, const struct nb_conf *conf, struct nb_error *err);
+
+/* Removes the pod from the maps of its network, and with the last one what is attached to the bridge; no
+ * datapath there: 0. */
 int nb_cmd_forget_endpoint(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
 
 /* Keeps the first of several errors: *first is set to *err if it has none yet, else *err is logged. */

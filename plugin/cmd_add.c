@@ -244,6 +244,8 @@ static int write_settings(struct add *add, struct nb_error *err)
 		new.flags |= NB_SETTINGS_FAST_PATH;
 	if (add->conf->ip_spoof_check) /* stays: an earlier pod may have it, if the config has not any more */
 		new.flags |= NB_SETTINGS_SPOOFCHK;
+	if (add->conf->shaped)
+		new.flags |= NB_SETTINGS_SHAPED;
 	set_ranges(add->conf, &new);
 	set_conntrack(add, &new);
 	return memcmp(&old, &new, sizeof(new)) ? nb_settings_write(&add->dp, &new, err) : 0;
@@ -286,6 +288,9 @@ static int attach(struct add *add, struct nb_error *err)
 	nb_close_fd(&add->dp.lock_fd);
 	add->dp.lock_fd = -1;
 	if (nb_conf_uses_datapath(add->conf))
+		ret = nb_datapath_attach_bridge(&add->dp, add->conf->proxy.mode, add->conf->name,
+						add->bridge.index, err);
+	if (!ret && nb_conf_uses_datapath(add->conf))
 		ret = nb_datapath_attach(&add->dp, add->conf->proxy.mode, add->veth.host.index, err);
 	if (!ret && add->new_bridge)
 		ret = nb_wire_fix_mac(&add->wire, &add->bridge, err); /* frames for the host are sent to it */

@@ -53,6 +53,8 @@ static int check_datapath(const struct nb_args *args, const struct nb_conf *conf
 	if (!ret)
 		ret = nb_datapath_attached(&dp, conf->proxy.mode, veth->host.index, err);
 	if (!ret)
+		ret = nb_datapath_attached_bridge(&dp, conf->proxy.mode, conf->name, veth->host.master, err);
+	if (!ret)
 		ret = nb_cmd_endpoint(args, conf, prev, veth, &spec, err);
 	return ret ? ret : nb_endpoint_check(&dp, &spec, err);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <natbridge/cleanup.h>
+#include <natbridge/conntrack.h>
 #include <natbridge/datapath.h>
 #include <natbridge/netns.h>
 
@@ -80,6 +81,20 @@ int nb_cmd_endpoint(const struct nb_args *args, const struct nb_conf *conf, cons
 	return 0;
 }
 
+int nb_cmd_leave_bridge(const struct nb_datapath *dp, const struct nb_conf *conf, struct nb_error *err)
+{
+	struct nb_settings settings;
+	unsigned int pods;
+	int ret = nb_endpoint_count(dp, &pods, err);
+
+	if (ret || pods)
+		return ret;
+	ret = nb_settings_read(dp, &settings, err);
+	if (ret || !settings.bridge_ifindex)
+		return ret;
+	return nb_datapath_detach_bridge(conf->name, settings.bridge_ifindex, err);
+}
+
 int nb_cmd_forget_endpoint(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
@@ -87,7 +102,9 @@ int nb_cmd_forget_endpoint(const struct nb_args *args, const struct nb_conf *con
 
 	if (ret == -ENOENT)
 		return 0;
-	return ret ? ret : nb_endpoint_delete(&dp, args->container_id, args->ifname, err);
+	if (!ret)
+		ret = nb_endpoint_delete(&dp, args->container_id, args->ifname, err);
+	return ret ? ret : nb_cmd_leave_bridge(&dp, conf, err);
 }
 
 void nb_cmd_keep_first(struct nb_error *first, const struct nb_error *err)

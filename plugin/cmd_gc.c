@@ -42,7 +42,7 @@ static int collect_endpoints(const struct nb_conf *conf, struct nb_error *err)
 	ret = nb_endpoint_keep_only(&dp, owners, (unsigned int)conf->n_attachments, &removed, err);
 	if (removed)
 		nb_log("GC of network %s: %u pods removed from the maps", conf->name, removed);
-	return ret;
+	return ret ? ret : nb_cmd_leave_bridge(&dp, conf, err);
 }
 
 static int collect_rules(const struct nb_conf *conf, struct nb_error *err)

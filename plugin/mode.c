@@ -169,12 +169,22 @@ static void note_mode(const struct nb_conf *conf)
 		nb_log("mode \"%s\" is not noted: %s", nb_mode_name(conf->proxy.mode), err.msg);
 }
 
-static void leave(const struct nb_conf *conf)
+/* The program at the bridge goes once no port is in mode assist. */
+static void leave_bridge(const struct nb_conf *conf, const struct nb_link *bridge)
+{
+	struct nb_error err = { 0 };
+
+	if (nb_datapath_detach_bridge(conf->name, bridge->index, &err))
+		nb_log("%s", err.msg);
+}
+
+static void leave(const struct nb_conf *conf, const struct nb_link *bridge)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
 	struct nb_error err = { 0 };
 	int ret = nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, &err);
 
+	leave_bridge(conf, bridge);
 	if (!ret && change_ports(&dp, NB_MODE_OFF))
 		ret = nb_datapath_unpin(conf->proxy.bpffs, conf->name, &err);
 	if (ret && ret != -ENOENT)
@@ -188,7 +198,7 @@ void nb_mode_follow(struct nb_wire *wire, const struct nb_conf *conf, const stru
 	struct nb_error err = { 0 };
 
 	if (!nb_conf_uses_datapath(conf)) {
-		leave(conf);
+		leave(conf, bridge);
 		return;
 	}
 	if (nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, &err) ||
@@ -199,6 +209,9 @@ void nb_mode_follow(struct nb_wire *wire, const struct nb_conf *conf, const stru
 	if (settings.flags & flag_of(conf->proxy.mode))
 		return;
 	adopt_all(wire, conf, bridge, &dp);
-	if (change_ports(&dp, conf->proxy.mode))
-		note_mode(conf);
+	if (!change_ports(&dp, conf->proxy.mode))
+		return;
+	if (conf->proxy.mode != NB_MODE_ASSIST)
+		leave_bridge(conf, bridge);
+	note_mode(conf);
 }

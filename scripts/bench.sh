@@ -119,7 +119,7 @@ run_rounds() {
 		for family in $FAMILIES; do
 			for kind in tcp-rr tcp-crr udp-rr; do
 				for path in "${order[@]}"; do
-					value=$(rate "$path" "$kind" "$family")
+					value=$(rate "$path" "$kind" "$family") || { echo "bench: $path, $kind, IPv$family: no figure" >&2; exit 1; }
 					echo "$round $family $kind $path $value"
 				done
 			done

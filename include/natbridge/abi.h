@@ -201,7 +201,7 @@ struct nb_flow {
 	__be16 port[2]; /* of the key's src and dst, 0: none. DIRECT: the source port that a translated
 			   connection with this very tuple has instead. RENAMED: the port that was replaced */
 	__u8 kind;      /* enum nb_flow_kind */
-	__u8 closing;   /* TCP: FIN or RST was seen */
+	__u8 closing;   /* TCP: which ends have sent FIN, 1 << end; RST counts as both */
 	__u8 pad[2];
 };
 
@@ -262,9 +262,10 @@ struct nb_prefix {
 enum nb_settings_flags {
 	NB_SETTINGS_FAST_PATH = 1 << 0, /* else everything goes through the host's stack */
 	NB_SETTINGS_SPOOFCHK = 1 << 1,  /* some ports may have NB_PORT_SPOOFCHK */
+	NB_SETTINGS_SHAPED = 1 << 2,    /* some ports may have NB_PORT_NO_FAST_PATH; mode assist asks */
 	/* Userspace only: the mode that all ports have been brought to; neither: none as yet. */
-	NB_SETTINGS_IS_EBPF = 1 << 2,
-	NB_SETTINGS_IS_ASSIST = 1 << 3,
+	NB_SETTINGS_IS_EBPF = 1 << 3,
+	NB_SETTINGS_IS_ASSIST = 1 << 4,
 };
 
 /* What programs and userspace change at run time without a reload (pinned as "settings"). */
@@ -288,7 +289,7 @@ struct nb_settings {
 struct nb_constants {
 	__u32 tick_shift;    /* jiffies >> shift is a tick */
 	__u32 second;        /* ticks in a second, rounded up */
-	__u32 hash_seed;     /* so that two networks choose differently */
+	__u32 network;       /* hash of its name, so that two networks choose differently */
 	__u8 peer_sets_host; /* bpf_redirect_peer() sets PACKET_HOST (Linux 6.15, c4327229948) */
 	__u8 pad[3];
 };

@@ -7,8 +7,8 @@
  * <bpffs>/natbridge/<network>/v<NB_ABI_VERSION>/. The first ADD loads and pins it, later callers open the
  * pins. It is opened by path alone: nothing here loads or verifies a program except nb_datapath_ensure().
  *
- * Each mode has two programs of its own on every port, and maps that only it needs. A network that has
- * changed its mode has those of both.
+ * Each mode has programs of its own: ebpf two on every port, assist one on every port and one on the bridge;
+ * and maps that only it needs. A network that has changed its mode has those of both.
  */
 
 #include <natbridge/abi.h>
@@ -24,21 +24,22 @@ enum nb_mode {
 };
 
 enum nb_map {
-	NB_MAP_CONNTRACK,   /* struct nb_tuple -> struct nb_conn */
-	NB_MAP_RING,        /* __u32 -> struct nb_tuple: the client's tuple of each connection */
-	NB_MAP_FRONTENDS,   /* struct nb_frontend_key -> struct nb_frontend */
-	NB_MAP_BACKENDS,    /* struct nb_backend_key -> struct nb_backend */
-	NB_MAP_SERVICE_IDS, /* __u32 service -> __u32, bit 0: taken; userspace only */
-	NB_MAP_AFFINITIES,  /* struct nb_affinity_key -> struct nb_affinity */
-	NB_MAP_FRAGMENTS,   /* struct nb_fragment_key -> struct nb_fragment */
-	NB_MAP_SERVICES,    /* struct nb_service_key -> struct nb_service_entry; userspace only */
-	NB_MAP_ENDPOINTS,   /* struct nb_addr -> struct nb_endpoint */
-	NB_MAP_PORTS,       /* __u32 slot -> struct nb_port */
-	NB_MAP_LINKS,       /* __u32 ifindex -> __u32 slot */
-	NB_MAP_COUNTERS,    /* enum nb_counter -> __u64, per CPU */
-	NB_MAP_SETTINGS,    /* __u32 0 -> struct nb_settings */
-	NB_MAP_RUNTIME,     /* __u32 0 -> struct nb_runtime */
-	NB_MAP_FLOWS,       /* struct nb_tuple -> struct nb_flow */
+	NB_MAP_CONNTRACK,      /* struct nb_tuple -> struct nb_conn */
+	NB_MAP_RING,           /* __u32 -> struct nb_tuple: the client's tuple of each connection */
+	NB_MAP_FRONTENDS,      /* struct nb_frontend_key -> struct nb_frontend */
+	NB_MAP_BACKENDS,       /* struct nb_backend_key -> struct nb_backend */
+	NB_MAP_SERVICE_IDS,    /* __u32 service -> __u32, bit 0: taken; userspace only */
+	NB_MAP_AFFINITIES,     /* struct nb_affinity_key -> struct nb_affinity */
+	NB_MAP_FRAGMENTS,      /* struct nb_fragment_key -> struct nb_fragment */
+	NB_MAP_SERVICES,       /* struct nb_service_key -> struct nb_service_entry; userspace only */
+	NB_MAP_ENDPOINTS,      /* struct nb_addr -> struct nb_endpoint */
+	NB_MAP_PORTS,          /* __u32 slot -> struct nb_port */
+	NB_MAP_LINKS,          /* __u32 ifindex -> __u32 slot */
+	NB_MAP_COUNTERS,       /* enum nb_counter -> __u64, per CPU */
+	NB_MAP_SETTINGS,       /* __u32 0 -> struct nb_settings */
+	NB_MAP_RUNTIME,        /* __u32 0 -> struct nb_runtime */
+	NB_MAP_FLOWS,          /* struct nb_tuple -> struct nb_flow */
+	NB_MAP_FRONTENDS_SEEN, /* __u32 -> struct nb_frontend_key: what the host has translated lately */
 	NB_MAPS,
 };
 
@@ -47,7 +48,7 @@ enum nb_prog {
 	NB_PROG_TO_POD,
 	NB_PROG_CLOCK, /* attached nowhere: see nb_tick_now() */
 	NB_PROG_ASSIST_FROM,
-	NB_PROG_ASSIST_TO,
+	NB_PROG_ASSIST_HOST,
 	NB_PROGS,
 };
 
@@ -113,9 +114,9 @@ int nb_datapath_unpin(const char *bpffs, const char *network, struct nb_error *e
 int nb_datapath_probe(const char *bpffs, enum nb_mode mode, struct nb_error *err);
 
 /*
- * Attaches both programs of a mode to the host-side veth: tcx where the kernel has it, else clsact.
- * Idempotent; programs of ours that are there, of the other mode or an older version, are replaced in one
- * step. The attachment lives and dies with the link. ifindex in the caller's network namespace.
+ * Brings the host-side veth of a pod to a mode: attaches its programs, by tcx where the kernel has it, else
+ * by clsact. Idempotent; programs of ours that are there, of the other mode or an older version, are replaced
+ * in one step or go. The attachment lives and dies with the link. ifindex in the caller's network namespace.
  */
 int nb_datapath_attach(const struct nb_datapath *dp, enum nb_mode mode, unsigned int ifindex,
 		       struct nb_error *err);
@@ -124,13 +125,23 @@ int nb_datapath_attach(const struct nb_datapath *dp, enum nb_mode mode, unsigned
  * alone. */
 int nb_datapath_detach(unsigned int ifindex, struct nb_error *err);
 
-/* 0 if both programs of that mode of *dp are attached to the link; else -ENOENT and *err says which is not.
- */
+/* 0 if the link has the programs of that mode of *dp, and no other of ours; else NB_ERR_CHECK and *err says
+ * which is missing. */
 int nb_datapath_attached(const struct nb_datapath *dp, enum nb_mode mode, unsigned int ifindex,
 			 struct nb_error *err);
 
 /* 0 if none of our programs is attached to the link; else NB_ERR_CHECK. */
 int nb_datapath_detached(unsigned int ifindex, struct nb_error *err);
+
+/*
+ * The same for the bridge, where a network in mode assist has a program, beside those of other networks. A
+ * mode without one: nothing to do. It stays until it is detached or the bridge goes.
+ */
+int nb_datapath_attach_bridge(const struct nb_datapath *dp, enum nb_mode mode, const char *network,
+			      unsigned int ifindex, struct nb_error *err);
+int nb_datapath_detach_bridge(const char *network, unsigned int ifindex, struct nb_error *err);
+int nb_datapath_attached_bridge(const struct nb_datapath *dp, enum nb_mode mode, const char *network,
+				unsigned int ifindex, struct nb_error *err);
 
 /* Name of a mode as in the network config ("assist"). */
 const char *nb_mode_name(enum nb_mode mode);

@@ -172,6 +172,111 @@ clash() {
 	clash direct-first udp
 }
 
+# source_ports DUMP: of the first packets of connections that came to the backends' ports, a line each.
+source_ports() {
+	captured "$1" 'tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn' | sed -E 's/^IP [0-9.]+\.([0-9]+) > .*/\1/'
+}
+
+@test "B5: a client port that was used straight to a backend, and is free again, stays as it is to the Service" {
+	local node dump=$NBT_DIR/reused sport=30001 changed
+	for node in $NODES; do
+		changed=$(counter "$node" port_changed)
+		capture "${node}b" eth0 "$dump" tcp port 8080
+		run -0 ask "${node}a" -p $sport tcp "$(pod_ip "${node}b" 4)" 8080
+		# Nothing reminds the client of the first connection, which it has closed.
+		ns_exec "${node}a" ss -K state time-wait sport = :$sport >/dev/null
+		run -0 ask "${node}a" -p $sport tcp "$VIP4" 80
+		capture_end "$dump"
+		[ "$(source_ports "$dump" | paste -sd' ')" = "$sport $sport" ] || fail "$(captured "$dump")"
+		[ "$(counter "$node" port_changed)" = "$changed" ]
+	done
+}
+
+@test "B5: a port that stood for another is free for a direct connection once that one is over" {
+	local node dump=$NBT_DIR/stand-in sport=30002 other
+	for node in $NODES; do
+		capture "${node}b" eth0 "$dump" tcp port 8080
+		talk_open direct "${node}a" -p $sport tcp "$(pod_ip "${node}b" 4)" 8080
+		talk_say direct one
+		talk_open service "${node}a" -p $sport tcp "$VIP4" 80
+		talk_say service two
+		[[ $output = "b "*" two" ]] || fail "$output"
+		capture_end "$dump"
+		other=$(source_ports "$dump" | tail -n 1)
+		[ "$other" != $sport ]
+		# As long as it is needed, nobody else gets it.
+		run ask "${node}a" -t 500 -p "$other" tcp "$(pod_ip "${node}b" 4)" 8080
+		[ "$status" != 0 ]
+		talk_say service three
+		[[ $output = "b "*" three" ]] || fail "$output"
+		talk_close service
+		talk_close direct
+		wait_for 20 over "$node" $sport
+		run -0 ask "${node}a" -p "$other" tcp "$(pod_ip "${node}b" 4)" 8080
+		assert_answer b "$(pod_ip "${node}a" 4)"
+	done
+}
+
+# over NODE PORT: the node's conntrack holds no connection from there that still goes on.
+over() {
+	! ns_exec "$1" conntrack -L -p tcp --sport "$2" 2>/dev/null | grep -qE 'ESTABLISHED|_WAIT|LAST_ACK' ||
+		ns_exec "$1" conntrack -L -p tcp --sport "$2" 2>/dev/null | grep -q TIME_WAIT
+}
+
+# Frames that the bridge device has received, as it counts them.
+received() {
+	ip -n "$(ns "$1")" -j -s link show dev cni0 | jq '.[0].stats64.rx.packets'
+}
+
+# past_bridge NODE CLIENT: how many frames the bridge device counts while a connection to the Service has 100 questions.
+past_bridge() {
+	local before
+	run -0 ask "$2" tcp "$VIP4" 80
+	before=$(received "$1")
+	run -0 ask "$2" -n 100 tcp "$VIP4" 80
+	echo $(($(received "$1") - before))
+}
+
+@test "what the host translates between pods goes past the bridge, but not for a pod whose traffic is shaped" {
+	[ "$(past_bridge i ia)" -lt 20 ]
+	network_write i net '.plugins[0].serviceProxy.mode = "assist" | .plugins[0].capabilities.bandwidth = true'
+	pod_create ishaped
+	CAP_ARGS='{"bandwidth": {"ingressRate": 100000000, "ingressBurst": 10000000, "egressRate": 100000000, "egressBurst": 10000000}}' \
+		pod_add i ishaped net >/dev/null
+	[ "$(past_bridge i ishaped)" -ge 100 ]
+	pod_del i ishaped net
+	ns_delete ishaped
+	[ "$(past_bridge i ia)" -lt 20 ]
+}
+
+@test "the program at the bridge: one of each network, CHECK misses it, the last pod takes it along" {
+	local pod
+	node_create q
+	network_write q net '.plugins[0].serviceProxy.mode = "assist"'
+	network_write q other '.plugins[0].serviceProxy.mode = "assist" 
+		| .plugins[0].ipam.ranges = [[{subnet: "10.245.0.0/24"}]] | .plugins[0] |= del(.isGateway, .isDefaultGateway)'
+	pods_up q net qa qb
+	pods_up q other qc
+	[ "$(ns_exec q "$NBT_BUILD/test/netns/attached" cni0 | grep -c 'egress nb_assist_host')" = 2 ]
+	run -0 pod_check q qa net
+	run -0 pod_check q qc other
+	run -0 ns_exec q "$NBT_BUILD/test/netns/attached" -d cni0
+	run pod_check q qa net
+	[[ $status != 0 && $output = *"nb_assist_host is not attached to link"* ]] || fail "$output"
+	# The next ADD of a network brings back its own.
+	pods_up q net qd
+	run -0 pod_check q qa net
+	run pod_check q qc other
+	[ "$status" != 0 ]
+	pods_up q other qe
+	run -0 pod_check q qc other
+	pods_down q other qc qe
+	[ "$(ns_exec q "$NBT_BUILD/test/netns/attached" cni0)" = "egress nb_assist_host" ]
+	run -0 pod_check q qa net
+	pods_down q net qa qb qd
+	[ -z "$(ns_exec q "$NBT_BUILD/test/netns/attached" cni0)" ]
+}
+
 @test "echoes to an address that the host translates as a whole" {
 	local node
 	for node in $NODES; do

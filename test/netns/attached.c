@@ -3,17 +3,19 @@
  * The eBPF programs at a link, which Debian 12's bpftool and tc do not show for tcx (Linux 6.6).
  *
  *   attached IFNAME      prints a line "ingress NAME" or "egress NAME" for each
+ *   attached -d IFNAME   the same, and detaches them
  */
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <net/if.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { PROGS = 64, TCX_INGRESS = 46, TCX_EGRESS = 47 /* enum bpf_attach_type of Linux 6.6 */ };
 
-static int print_hook(unsigned int ifindex, int hook, const char *name)
+static int print_hook(unsigned int ifindex, int hook, const char *name, bool detach)
 {
 	__u32 ids[PROGS];
 	LIBBPF_OPTS(bpf_prog_query_opts, opts, .prog_ids = ids, .prog_cnt = PROGS);
@@ -29,6 +31,8 @@ static int print_hook(unsigned int ifindex, int hook, const char *name)
 
 		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
 			printf("%s %s\n", name, info.name);
+		if (fd >= 0 && detach && bpf_prog_detach2(fd, (int)ifindex, hook))
+			perror("attached: detach");
 		if (fd >= 0)
 			close(fd);
 	}
@@ -37,11 +41,13 @@ static int print_hook(unsigned int ifindex, int hook, const char *name)
 
 int main(int argc, char **argv)
 {
-	unsigned int ifindex = argc == 2 ? if_nametoindex(argv[1]) : 0;
+	bool detach = argc == 3 && !strcmp(argv[1], "-d");
+	unsigned int ifindex = argc == 2 + detach ? if_nametoindex(argv[1 + detach]) : 0;
 
 	if (!ifindex) {
-		fprintf(stderr, "usage: attached IFNAME\n");
+		fprintf(stderr, "usage: attached [-d] IFNAME\n");
 		return 2;
 	}
-	return print_hook(ifindex, TCX_INGRESS, "ingress") | print_hook(ifindex, TCX_EGRESS, "egress");
+	return print_hook(ifindex, TCX_INGRESS, "ingress", detach) |
+	       print_hook(ifindex, TCX_EGRESS, "egress", detach);
 }

@@ -58,9 +58,12 @@ served() {
 	done
 }
 
-# The names of our programs at a port.
+# programs NODE POD: the names of our programs at its port, and behind a "/" those at the bridge.
 programs() {
-	ns_exec "$1" "$NBT_BUILD/test/netns/attached" "$(pod_veth "$1" "$2")" | awk '{ print $2 }' | paste -sd' '
+	local dev
+	for dev in "$(pod_veth "$1" "$2")" cni0; do
+		ns_exec "$1" "$NBT_BUILD/test/netns/attached" "$dev" | awk '{ print $2 }' | paste -sd' '
+	done | paste -sd/
 }
 
 # goes_on ID TEXT: that connection still is there.
@@ -77,7 +80,7 @@ goes_on() {
 	talk_open direct ma tcp "$(pod_ip mb 4)" 8080
 	goes_on service-off off
 	goes_on direct off
-	[ -z "$(programs m ma)" ]
+	[ "$(programs m ma)" = / ]
 	for mode in assist ebpf assist ebpf; do
 		change m $mode
 		run pod_check m ma net
@@ -87,8 +90,8 @@ goes_on() {
 		pods_up m net "mx$number"
 		node_bridge_nf m 0
 		case $mode in
-		assist) [ "$(programs m ma)" = "nb_assist_from nb_assist_to" ] || fail "$mode: $(programs m ma)" ;;
-		ebpf) [ "$(programs m ma)" = "nb_from_pod nb_to_pod" ] || fail "$mode: $(programs m ma)" ;;
+		assist) [ "$(programs m ma)" = "nb_assist_from/nb_assist_host" ] || fail "$mode: $(programs m ma)" ;;
+		ebpf) [ "$(programs m ma)" = "nb_from_pod nb_to_pod/" ] || fail "$mode: $(programs m ma)" ;;
 		esac
 		[ "$(programs m ma)" = "$(programs m "mx$number")" ]
 		for pod in ma mb "mx$number"; do
@@ -108,7 +111,7 @@ goes_on() {
 	run pod_check m ma net
 	[[ $status != 0 && $output = *"though the mode is off"* ]] || fail "$output"
 	pods_up m net mx5
-	[ -z "$(programs m ma)$(programs m mb)$(programs m mx5)" ]
+	[ "$(programs m ma)$(programs m mb)$(programs m mx5)" = /// ]
 	[ -z "$(ls "$NBT_DIR/node-m/bpf/natbridge")" ]
 	run -0 pod_check m ma net
 	goes_on direct off
