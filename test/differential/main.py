@@ -16,6 +16,7 @@ from wire import gather
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OPTIONS = set()
+TABLE = 131072  # connections, by default
 KEYS = {"name", "rows", "families", "allow", "known", "assist", "steps", "noise", "quiet", "each"}
 
 
@@ -62,7 +63,7 @@ class Run:
         self.services, self.all_services = [dict(s) for s in services], services
         ports = {int(n) for step in script["steps"] for n in re.findall(r"\b\d{2,5}\b", str(step))}
         self.allowed = Allowed(script.get("allow", ()), ports | {8080, 5353, 80, 53}, isinstance(arms[1], Assist))
-        self.undo = []
+        self.undo, self.limited = [], False
         self.received = {arm.name: {host: [] for host in HOSTS} for arm in arms}
         self.result, self.report = "same", []
 
@@ -129,6 +130,19 @@ class Run:
             arm.forward_rule("-I", self.family, match)
         self.undo.append(match)
 
+    def limit(self, connections):
+        """Room for so many connections in natbridge's table, until the end of the script."""
+        for arm in self.arms:
+            arm.limit(connections)
+        self.limited = True
+
+    def lose(self, step, sport, half):
+        try:
+            for arm in self.arms:
+                arm.lose(sport, half)
+        except LookupError as error:
+            self.differ(step, {"n": str(error)})
+
     def differ(self, step, what):
         self.result = "different"
         self.report.append((step, what))
@@ -161,6 +175,10 @@ class Run:
             self.compare_states(step, value)
         elif key == "forbid":
             self.forbid(value)
+        elif key == "limit":
+            self.limit(value)
+        elif key == "lose":
+            self.lose(step, *value)
         elif key == "nothing":
             self.expect_nothing(value)
         else:
@@ -184,6 +202,8 @@ class Run:
         for match in self.undo:
             for arm in self.arms:
                 arm.forward_rule("-D", self.family, match)
+        if self.limited:
+            self.limit(TABLE)
         return self.verdict()
 
     def verdict(self):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The two arms, and how each is given its services: rules as kube-proxy writes them, or natbridgectl."""
+import glob
 import json
 import os
 import subprocess
@@ -60,6 +61,12 @@ class Arm:
     def mac_of(self, device):
         return json.loads(self.run("ip", "-j", "link", "show", "dev", device))[0]["address"]
 
+    def limit(self, connections):
+        """Makes room for so many connections only; the kernel's limit is that of the whole machine."""
+
+    def lose(self, sport, half):
+        """Loses half of a connection; the kernel's have no halves."""
+
     def forward_rule(self, verb, family, match):
         self.run("iptables" if family == 4 else "ip6tables", "-w", verb, "FORWARD", *match.split(), "-j", "DROP")
 
@@ -112,6 +119,20 @@ class Natbridge(Arm):
 
     def connections(self):
         return self.run(self.CTL, "conntrack", "list").splitlines()
+
+    def limit(self, connections):
+        self.run(self.CTL, "conntrack", "set", f"max={connections}")
+
+    def lose(self, sport, half):
+        pin, = glob.glob(f"{self.environment['NATBRIDGE_BPFFS']}/natbridge/net/v*/conntrack")
+        # struct nb_tuple: two addresses, then the ports of sender and receiver.
+        at = 32 if half == "client" else 34
+        for element in json.loads(self.run("bpftool", "-j", "map", "dump", "pinned", pin)):
+            key = element["key"]
+            if int(key[at], 16) * 256 + int(key[at + 1], 16) == sport:
+                self.run("bpftool", "map", "delete", "pinned", pin, "key", *key)
+                return
+        raise LookupError(f"no entry of the {half} with port {sport}")
 
 
 class Assist(Kernel):
