@@ -17,9 +17,8 @@ static __always_inline int nb_to_host(struct __sk_buff *skb)
 
 	for (int i = 0; i < ETH_ALEN; i++)
 		mac[i] = nb_settings.bridge_mac[i];
-	return bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_dest), mac, sizeof(mac), 0)
-		       ? nb_drop(NB_DROP_WRITE)
-		       : NB_PASS;
+	return nb_store(skb, offsetof(struct ethhdr, h_dest), mac, sizeof(mac)) ? NB_PASS
+										: nb_drop(NB_DROP_WRITE);
 }
 
 /*
@@ -35,22 +34,17 @@ static __always_inline int nb_to_peer(struct __sk_buff *skb, __u32 ifindex)
 	return bpf_redirect_peer(ifindex, 0);
 }
 
-/* To the pod behind a port of this bridge. The sender's MAC stays, as on a switched frame, also if it is the
- * pod's own. */
-static __always_inline int nb_to_port(struct __sk_buff *skb, const struct nb_port *port)
-{
-	struct ethhdr *eth = nb_bytes(skb, 0, sizeof(*eth));
-
-	if (!eth)
-		return nb_drop(NB_DROP_WRITE);
-	__builtin_memcpy(eth->h_dest, port->mac, ETH_ALEN);
-	return nb_to_peer(skb, port->ifindex);
-}
-
 /* Whether packets of this entry are given to the host as they are: the client's port translates them. */
 static __always_inline bool nb_conn_unfinished(const struct nb_conn *conn)
 {
 	return (conn->flags & (NB_CONN_VIA_HOST | NB_CONN_REPLY)) == (NB_CONN_VIA_HOST | NB_CONN_REPLY);
+}
+
+/* The port whose pod's MAC address a translated packet gets: the sender's stays, as on a switched frame, also
+ * if it is the pod's own. NULL: it goes to the host. */
+static __always_inline struct nb_port *nb_deliver_to(const struct nb_conn *conn, struct nb_port *out)
+{
+	return conn->flags & NB_CONN_VIA_HOST ? NULL : out;
 }
 
 /* A translated packet goes where its entry says. */
@@ -58,7 +52,7 @@ static __always_inline int nb_deliver(struct __sk_buff *skb, const struct nb_con
 				      const struct nb_port *out)
 {
 	if (!(conn->flags & NB_CONN_VIA_HOST))
-		return nb_to_port(skb, out);
+		return nb_to_peer(skb, out->ifindex);
 	/* A direct connection to elsewhere goes where the pod itself sends it: only its source port is
 	 * another. */
 	return conn->flags & NB_CONN_UP ? nb_to_host(skb) : NB_PASS;

@@ -27,7 +27,7 @@ static __always_inline int nb_send(struct __sk_buff *skb, struct nb_pkt *pkt, st
 		return NB_PASS;
 	if (nb_conn_unfinished(conn))
 		return nb_to_host(skb);
-	rc = nb_translate(skb, pkt, conn);
+	rc = nb_translate(skb, pkt, conn, nb_deliver_to(conn, out));
 	return rc == NB_CONTINUE ? nb_deliver(skb, conn, out) : rc;
 }
 
@@ -87,7 +87,7 @@ int nb_from_pod(struct __sk_buff *skb)
 		return nb_verdict(nb_drop(NB_DROP_SPOOFED));
 	rc = nb_parse(skb, &pkt, false);
 	if (rc == NB_CONTINUE && nb_is_tracked_proto(pkt.tuple.proto))
-		rc = nb_connection(skb, &pkt);
+		rc = nb_is_unrelated(&pkt.tuple) ? NB_PASS : nb_connection(skb, &pkt);
 	else if (rc == NB_CONTINUE)
 		rc = nb_related_from_pod(skb, &pkt);
 	if (rc == nb_drop(NB_DROP_NO_VIP) && nb_stays_here(skb, &pkt))
@@ -99,9 +99,12 @@ int nb_from_pod(struct __sk_buff *skb)
 /* Whether a frame was switched here from a pod of this network: nb_from_pod has seen to it there. */
 static __always_inline bool nb_from_own_port(struct __sk_buff *skb)
 {
-	__u32 ifindex = skb->ingress_ifindex;
+	__u32 ifindex = skb->ingress_ifindex, place = ifindex % NB_OWN_PORTS, *own;
 
-	return ifindex && bpf_map_lookup_elem(&links, &ifindex);
+	if (!ifindex)
+		return false;
+	own = bpf_map_lookup_elem(&own_ports, &place);
+	return (own && *own == ifindex) || bpf_map_lookup_elem(&links, &ifindex);
 }
 
 /* A packet of TCP or UDP that comes by the host. An answer of a connection of this pod's is translated. */
@@ -119,7 +122,7 @@ static __always_inline int nb_answer(struct __sk_buff *skb, struct nb_pkt *pkt)
 	if (!client || client->gen != conn->out_gen || client->ifindex != pkt->ifindex)
 		return NB_PASS;
 	rc = conn->in_ifindex ? NB_CONTINUE : nb_track(pkt, conn);
-	return rc == NB_CONTINUE && conn->flags & NB_CONN_NAT ? nb_translate(skb, pkt, conn) : rc;
+	return rc == NB_CONTINUE && conn->flags & NB_CONN_NAT ? nb_translate(skb, pkt, conn, NULL) : rc;
 }
 
 SEC("tc")

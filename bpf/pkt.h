@@ -84,6 +84,12 @@ static __always_inline void *nb_bytes(struct __sk_buff *skb, __u32 off, __u32 le
 	return at + len <= (void *)(long)skb->data_end ? at : NULL;
 }
 
+/* Writes len bytes at off. Pointers into the packet are void afterwards. */
+static __always_inline bool nb_store(struct __sk_buff *skb, __u32 off, const void *from, __u32 len)
+{
+	return !bpf_skb_store_bytes(skb, off, from, len, 0);
+}
+
 /* Takes ports, and of TCP what the state machine needs, from the header at pkt->l4_off. NB_BAD: there is
  * none. */
 static __always_inline int nb_parse_l4(struct __sk_buff *skb, struct nb_pkt *pkt)

@@ -49,18 +49,18 @@ static __always_inline __u32 nb_pseudo_sum(const struct nb_addr *src, const stru
 static __always_inline bool nb_write_answer(struct __sk_buff *skb, const struct nb_pkt *pkt,
 					    const struct nb_addr *from, __u8 proto, __u32 len)
 {
-	struct ethhdr *eth = nb_bytes(skb, 0, sizeof(*eth));
-	__u8 mac[ETH_ALEN];
+	struct ethhdr *at = nb_bytes(skb, 0, sizeof(*at)), eth = {};
 
-	if (!eth)
+	if (!at)
 		return false;
-	__builtin_memcpy(mac, eth->h_source, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, (const void *)nb_settings.bridge_mac, ETH_ALEN);
-	__builtin_memcpy(eth->h_dest, mac, ETH_ALEN);
+	__builtin_memcpy(eth.h_dest, at->h_source, ETH_ALEN);
+	__builtin_memcpy(eth.h_source, (const void *)nb_settings.bridge_mac, ETH_ALEN);
+	eth.h_proto = pkt->is_v4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	if (!nb_store(skb, 0, &eth, sizeof(eth)))
+		return false;
 	if (pkt->is_v4) {
 		struct iphdr ip = { .version = 4, .ihl = 5, .ttl = NB_TTL, .protocol = proto };
 
-		eth->h_proto = bpf_htons(ETH_P_IP);
 		ip.tot_len = bpf_htons(sizeof(ip) + len);
 		if (proto == IPPROTO_ICMP)
 			ip.tos = NB_TOS_CONTROL;
@@ -69,15 +69,14 @@ static __always_inline bool nb_write_answer(struct __sk_buff *skb, const struct 
 		ip.saddr = from->w[3];
 		ip.daddr = pkt->tuple.src.w[3];
 		ip.check = ~nb_csum_fold(bpf_csum_diff(NULL, 0, (__be32 *)&ip, sizeof(ip), 0));
-		return !bpf_skb_store_bytes(skb, NB_L3_OFF, &ip, sizeof(ip), 0);
+		return nb_store(skb, NB_L3_OFF, &ip, sizeof(ip));
 	}
 	struct ipv6hdr ip = { .version = 6, .hop_limit = NB_TTL, .nexthdr = proto };
 
-	eth->h_proto = bpf_htons(ETH_P_IPV6);
 	ip.payload_len = bpf_htons(len);
 	__builtin_memcpy(&ip.saddr, from, sizeof(ip.saddr));
 	__builtin_memcpy(&ip.daddr, &pkt->tuple.src, sizeof(ip.daddr));
-	return !bpf_skb_store_bytes(skb, NB_L3_OFF, &ip, sizeof(ip), 0);
+	return nb_store(skb, NB_L3_OFF, &ip, sizeof(ip));
 }
 
 static __always_inline __u32 nb_answer_l4(const struct nb_pkt *pkt)
@@ -120,7 +119,7 @@ __noinline int nb_reset(struct __sk_buff *skb, const struct nb_pkt *pkt)
 	sum = nb_pseudo_sum(&pkt->tuple.dst, &pkt->tuple.src, sizeof(tcp), IPPROTO_TCP);
 	tcp.check = partial ? nb_csum_fold(sum)
 			    : ~nb_csum_fold(bpf_csum_diff(NULL, 0, (__be32 *)&tcp, sizeof(tcp), sum));
-	if (bpf_skb_store_bytes(skb, l4_off, &tcp, sizeof(tcp), 0))
+	if (!nb_store(skb, l4_off, &tcp, sizeof(tcp)))
 		return TC_ACT_SHOT;
 	return nb_to_peer(skb, skb->ifindex);
 }
@@ -201,7 +200,7 @@ __noinline int nb_unreachable(struct __sk_buff *skb, const struct nb_pkt *pkt)
 		sum += nb_csum_fold(
 			nb_pseudo_sum(&from, &pkt->tuple.src, sizeof(icmp) + len, IPPROTO_ICMPV6));
 	icmp.check = ~nb_csum_fold(sum);
-	if (bpf_skb_store_bytes(skb, l4_off, &icmp, sizeof(icmp), 0))
+	if (!nb_store(skb, l4_off, &icmp, sizeof(icmp)))
 		return TC_ACT_SHOT;
 	return nb_to_peer(skb, skb->ifindex);
 }

@@ -31,39 +31,36 @@ static __always_inline bool nb_quote_fix_l4(struct __sk_buff *skb, const struct 
 	check = nb_bytes(skb, off, sizeof(*check));
 	if (!check || (udp && !*check))
 		return false;
-	sum = ~nb_csum_fold((__u16) ~*check + nb_csum_fold(conn->csum_addr) + nb_csum_fold(conn->csum_port));
-	*check = udp && !sum ? 0xffff : sum;
-	return true;
+	sum = nb_new_check(*check, conn, NB_SUMMED_WHOLE);
+	if (udp && !sum)
+		sum = 0xffff;
+	return nb_store(skb, off, &sum, sizeof(sum));
 }
 
 /* Writes the quoted packet as the receiver of the error sent it: the entry's tuple, swapped. */
 static __always_inline bool nb_quote_write(struct __sk_buff *skb, const struct nb_pkt *pkt,
 					   const struct nb_conn *conn)
 {
-	__be16 *ports;
+	const __be16 ports[2] = { conn->dport, conn->sport };
 
 	if (pkt->is_v4) {
-		struct iphdr *ip = nb_bytes(skb, pkt->quote, sizeof(*ip));
+		struct iphdr *at = nb_bytes(skb, pkt->quote, sizeof(*at)), ip;
 
-		if (!ip)
+		if (!at)
 			return false;
-		ip->saddr = conn->dst.w[3];
-		ip->daddr = conn->src.w[3];
-		ip->check = ~nb_csum_fold((__u16)~ip->check + nb_csum_fold(conn->csum_addr));
-	} else {
-		struct ipv6hdr *ip = nb_bytes(skb, pkt->quote, sizeof(*ip));
-
-		if (!ip)
+		ip = *at;
+		ip.saddr = conn->dst.w[3];
+		ip.daddr = conn->src.w[3];
+		ip.check = ~nb_csum_fold((__u16)~ip.check + nb_csum_fold(conn->csum_addr));
+		if (!nb_store(skb, pkt->quote, &ip, sizeof(ip)))
 			return false;
-		__builtin_memcpy(&ip->saddr, &conn->dst, sizeof(conn->dst));
-		__builtin_memcpy(&ip->daddr, &conn->src, sizeof(conn->src));
-	}
-	ports = nb_bytes(skb, pkt->quote_l4, 2 * sizeof(*ports));
-	if (!ports)
+	} else if (!nb_store(skb, pkt->quote + offsetof(struct ipv6hdr, saddr), &conn->dst,
+			     sizeof(conn->dst)) ||
+		   !nb_store(skb, pkt->quote + offsetof(struct ipv6hdr, daddr), &conn->src,
+			     sizeof(conn->src))) {
 		return false;
-	ports[0] = conn->dport;
-	ports[1] = conn->sport;
-	return true;
+	}
+	return nb_store(skb, pkt->quote_l4, ports, sizeof(ports));
 }
 
 /* What the quote's new content adds to the sum of the ICMP message. */
@@ -83,23 +80,26 @@ static __always_inline __u32 nb_quote_diff(const struct nb_pkt *pkt, const struc
  * becomes the VIP even if a router on the way complains. The addresses also count in the checksum of ICMPv6.
  */
 static __always_inline bool nb_outer_write(struct __sk_buff *skb, const struct nb_pkt *pkt,
-					   const struct nb_conn *conn, const struct nb_outer *outer)
+					   const struct nb_conn *conn, const struct nb_outer *outer,
+					   const struct nb_port *port)
 {
 	struct nb_tuple from = {};
 	struct nb_conn to = {};
+	struct nb_headers headers;
 
 	from.src = outer->src;
 	from.dst = outer->dst;
 	to.src = nb_addr_same(&conn->src, &pkt->tuple.src) ? outer->src : conn->src;
 	to.dst = conn->dst;
 	nb_conn_set_csum(&from, &to);
-	return nb_write_addrs(skb, pkt, &to) &&
+	return nb_write_ip(skb, pkt->is_v4, &to, port, &headers) &&
 	       (pkt->is_v4 ||
 		!bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CSUM, 0, to.csum_addr, BPF_F_PSEUDO_HDR));
 }
 
 static __always_inline int nb_related_translate(struct __sk_buff *skb, const struct nb_pkt *pkt,
-						const struct nb_conn *conn, const struct nb_outer *outer)
+						const struct nb_conn *conn, const struct nb_outer *outer,
+						const struct nb_port *to)
 {
 	__u32 diff;
 
@@ -107,7 +107,7 @@ static __always_inline int nb_related_translate(struct __sk_buff *skb, const str
 		return nb_drop(NB_DROP_WRITE);
 	diff = nb_quote_diff(pkt, conn, nb_quote_fix_l4(skb, pkt, conn));
 	if ((diff && bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CSUM, 0, diff, 0)) ||
-	    !nb_outer_write(skb, pkt, conn, outer))
+	    !nb_outer_write(skb, pkt, conn, outer, to))
 		return nb_drop(NB_DROP_WRITE);
 	nb_count(NB_COUNT_RELATED);
 	return NB_CONTINUE;
@@ -150,7 +150,7 @@ __noinline int nb_related_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 		return nb_drop(NB_DROP_NOT_ITS_PORT);
 	if (nb_conn_unfinished(conn))
 		return nb_to_host(skb);
-	rc = nb_related_translate(skb, pkt, conn, &outer);
+	rc = nb_related_translate(skb, pkt, conn, &outer, nb_deliver_to(conn, out));
 	return rc == NB_CONTINUE ? nb_deliver(skb, conn, out) : rc;
 }
 
@@ -169,7 +169,9 @@ __noinline int nb_related_to_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 	if (outer.redirect || outer.cut)
 		return nb_drop(outer.cut ? NB_DROP_INVALID : NB_DROP_REDIRECT);
 	out = nb_conn_unfinished(conn) ? nb_conn_receiver(conn, pkt->now) : NULL;
-	return out && out->ifindex == pkt->ifindex ? nb_related_translate(skb, pkt, conn, &outer) : NB_PASS;
+	if (!out || out->ifindex != pkt->ifindex)
+		return NB_PASS;
+	return nb_related_translate(skb, pkt, conn, &outer, NULL);
 }
 
 #endif

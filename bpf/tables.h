@@ -26,6 +26,15 @@ struct {
 	__type(value, struct nb_tuple);
 } ring SEC(".maps");
 
+/* The ports' ifindexes once more, found faster: of two with one place only one is here, the other is in
+ * links. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NB_OWN_PORTS);
+	__type(key, __u32);
+	__type(value, __u32);
+} own_ports SEC(".maps");
+
 /* What a destination is known as: a frontend, a backend, or both. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

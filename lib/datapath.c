@@ -29,6 +29,7 @@ static const char *const map_names[NB_MAPS] = {
 	[NB_MAP_SETTINGS] = "settings",
 	[NB_MAP_RUNTIME] = "runtime",
 	[NB_MAP_FLOWS] = "flows",
+	[NB_MAP_OWN_PORTS] = "own_ports",
 	[NB_MAP_FRONTENDS_SEEN] = "frontends_seen",
 };
 

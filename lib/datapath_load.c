@@ -31,7 +31,7 @@ static const struct mode {
 	[NB_MODE_OFF] = { .name = "off" },
 	[NB_MODE_EBPF] = { .name = "ebpf",
 			   .elf = natbridge_bpf__elf_bytes,
-			   .map = { [0 ... NB_MAP_RUNTIME] = true },
+			   .map = { [0 ... NB_MAP_RUNTIME] = true, [NB_MAP_OWN_PORTS] = true },
 			   .prog = { [NB_PROG_FROM_POD] = true,
 				     [NB_PROG_TO_POD] = true,
 				     [NB_PROG_CLOCK] = true } },

@@ -79,6 +79,20 @@ static int remove_addrs(const void *keys, const void *values, __u32 n, void *arg
  * after a kill or an error the next DEL finds it; then the generation moves once more, for what may have been
  * entered meanwhile.
  */
+/* A link's place in own_ports, which only mode ebpf has; without it, the link is found in links. */
+static int note_own_port(const struct nb_datapath *dp, __u32 ifindex, bool own, struct nb_error *err)
+{
+	__u32 place = ifindex % NB_OWN_PORTS, found = 0, value = own ? ifindex : 0;
+	int rc;
+
+	if (dp->map_fd[NB_MAP_OWN_PORTS] < 0)
+		return 0;
+	rc = nb_map_get(dp, NB_MAP_OWN_PORTS, &place, &found, err);
+	if (rc < 0 || (!own && found != ifindex))
+		return rc < 0 ? rc : 0;
+	return nb_map_write(dp, NB_MAP_OWN_PORTS, &place, &value, 1, NULL, err);
+}
+
 static int free_slot(const struct nb_datapath *dp, struct port_table *table, __u32 slot, struct nb_error *err)
 {
 	struct slot_addrs of = { .dp = dp, .err = err, .slot = slot };
@@ -88,6 +102,8 @@ static int free_slot(const struct nb_datapath *dp, struct port_table *table, __u
 	going.gen++;
 	freed = (struct nb_port){ .gen = going.gen + 1 };
 	rc = nb_map_write(dp, NB_MAP_PORTS, &slot, &going, 1, NULL, err);
+	if (!rc)
+		rc = note_own_port(dp, going.ifindex, false, err);
 	if (!rc)
 		rc = nb_map_remove(dp, NB_MAP_LINKS, &going.ifindex, 1, NULL, err);
 	if (!rc)
@@ -170,6 +186,7 @@ int nb_endpoint_add(const struct nb_datapath *dp, const struct nb_endpoint_spec 
 	table->port[slot] = port;
 	rc = nb_map_write(dp, NB_MAP_PORTS, &slot, &port, 1, NULL, err);
 	rc = rc ?: nb_map_write(dp, NB_MAP_LINKS, &spec->ifindex, &slot, 1, NULL, err);
+	rc = rc ?: note_own_port(dp, spec->ifindex, true, err);
 	for (unsigned int i = 0; i < spec->n_addrs && !rc; i++) {
 		struct nb_endpoint endpoint = { .slot = slot, .gateway = spec->addrs[i].gateway };
 

@@ -393,6 +393,16 @@ static void plan_vips(struct nb_plan *plan)
 		memcpy(plan->vips, now->vips, sizeof(plan->vips));
 }
 
+/* They stay: connections may outlive the frontend. */
+static void plan_known_ports(struct nb_plan *plan)
+{
+	const struct nb_cells *cells = &plan->table->cells;
+
+	for (size_t i = 0; i < cells->all.n; i++)
+		if (cells->all.items[i].after.flags)
+			nb_settings_know_port(&plan->settings, cells->all.items[i].key.port);
+}
+
 int nb_plan_make(struct nb_plan *plan, struct nb_table *table, const struct nb_services *services,
 		 const struct nb_scope *scope, struct nb_error *err)
 {
@@ -418,6 +428,7 @@ int nb_plan_make(struct nb_plan *plan, struct nb_table *table, const struct nb_s
 		return rc;
 	complete_cells(&table->cells);
 	plan_vips(plan);
+	plan_known_ports(plan);
 	rc = nb_plan_owners(plan, err);
 	return rc ? rc : nb_plan_check_room(plan, err);
 }

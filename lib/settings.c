@@ -123,6 +123,11 @@ int nb_settings_check_max(const struct nb_datapath *dp, unsigned int max, struct
 		       sizes.max, dp->dir);
 }
 
+void nb_settings_know_port(struct nb_settings *settings, __be16 port)
+{
+	settings->known_ports[port / 32] |= 1U << port % 32;
+}
+
 int nb_settings_read(const struct nb_datapath *dp, struct nb_settings *settings, struct nb_error *err)
 {
 	struct nb_settings found;

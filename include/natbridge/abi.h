@@ -16,6 +16,7 @@
 enum {
 	NB_ABI_VERSION = 3,
 	NB_MAX_PORTS = 1024, /* BR_MAX_PORTS of the kernel (net/bridge/br_private.h); slot 0 is the host */
+	NB_OWN_PORTS = 1024, /* places by ifindex; a power of 2 */
 	NB_MAX_SERVICES = 131072, /* service ports (name and port of a Service) in one network */
 	NB_SLOT_HOST = 0,         /* slot of ports[] that means "the host's IP stack" */
 	NB_NAME_MAX = 128,        /* "namespace/name" with its NUL: two DNS labels of 63 */
@@ -283,6 +284,9 @@ struct nb_settings {
 	 * neither. */
 	struct nb_prefix vips[2];
 	struct nb_prefix service_cidrs[NB_MAX_SERVICE_CIDRS];
+	/* A bit for each port that a frontend or a backend has or ever had, by its number as on the wire: a
+	 * packet with none of them belongs to no connection of ours. */
+	__u32 known_ports[65536 / 32];
 };
 
 /* Written before the programs are loaded, and fixed then. */
