@@ -169,6 +169,14 @@ static int tcx_attach(int prog_fd, const struct place *at, __u32 id)
 	return rc;
 }
 
+/* What the kernel says to what is tried here is no warning for the operator. */
+static void restore_print(libbpf_print_fn_t *print)
+{
+	libbpf_set_print(*print);
+}
+
+#define QUIET libbpf_print_fn_t print nb_cleanup(restore_print) = libbpf_set_print(NULL)
+
 /* A filter of each network at a shared hook. */
 static __u32 clsact_handle(const struct place *at)
 {
@@ -177,6 +185,7 @@ static __u32 clsact_handle(const struct place *at)
 
 static int clsact_attach(int prog_fd, const struct place *at)
 {
+	QUIET;
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)at->ifindex, .attach_point = at->hook->tc);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = clsact_handle(at), .priority = TC_PRIORITY,
 		    .flags = BPF_TC_F_REPLACE, .prog_fd = prog_fd);
@@ -189,6 +198,7 @@ static int clsact_attach(int prog_fd, const struct place *at)
 
 static int clsact_query(const struct place *at, __u32 *id)
 {
+	QUIET;
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)at->ifindex, .attach_point = at->hook->tc);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = clsact_handle(at), .priority = TC_PRIORITY);
 	int rc = bpf_tc_query(&hook, &opts);
@@ -199,6 +209,7 @@ static int clsact_query(const struct place *at, __u32 *id)
 
 static int clsact_detach(const struct place *at)
 {
+	QUIET;
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)at->ifindex, .attach_point = at->hook->tc);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = clsact_handle(at), .priority = TC_PRIORITY);
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Installs what is missing of the tools that natbridge is built and tested with. Debian 12; root only if something is
-# missing. Usage: deps.sh [build | all | kernels]. "build" is what make needs, "all" also what the tests, the demo and the
-# bench need, "kernels" what other kernels are booted with.
+# missing. Usage: deps.sh [build | all | bench | kernels]. "build" is what make needs, "all" also what the tests and the demo
+# need, "bench" the clients and plots of the bench, "kernels" what other kernels are booted with.
 set -euo pipefail
 
 TEST_BIN_DIR=${TEST_BIN_DIR:-/opt/natbridge-test/bin}
@@ -18,6 +18,7 @@ BUILD_PACKAGES=(make gcc libc6-dev clang llvm bpftool libbpf-dev libelf-dev zlib
 	libnftables-dev libmd-dev libyaml-dev pkg-config)
 TEST_PACKAGES=(libcmocka-dev bats bats-assert bats-support clang-format clang-tidy libclang-rt-14-dev shellcheck iproute2 iptables nftables
 	tcpdump socat conntrack ethtool jq python3-scapy python3-yaml strace iputils-ping procps util-linux ca-certificates)
+BENCH_PACKAGES=(wrk nginx-light iperf3 sockperf python3-matplotlib)
 KERNEL_PACKAGES=(qemu-system-x86 busybox-static cpio kmod)
 TEST_PLUGINS=(main/bridge main/ptp ipam/host-local ipam/static meta/portmap meta/bandwidth meta/firewall meta/tuning main/loopback)
 
@@ -127,7 +128,10 @@ all)
 kernels)
 	ensure_packages "${KERNEL_PACKAGES[@]}"
 	;;
+bench)
+	ensure_packages "${BENCH_PACKAGES[@]}"
+	;;
 *)
-	die "unknown argument '$1'; it is build, all or kernels"
+	die "unknown argument '$1'; it is build, all, bench or kernels"
 	;;
 esac

@@ -3,13 +3,14 @@
  * Measures one path: a client in one network namespace, a server in another, both on one CPU, so that
  * wake-ups across CPUs do not drown the path.
  *
- *   rate [-c CPU] [-s MILLISECONDS] CLIENT-NETNS SERVER-NETNS tcp-rr|tcp-crr|udp-rr ADDRESS PORT LISTEN-PORT
+ *   rate [-c CPU] [-s MILLISECONDS] CLIENT-NETNS SERVER-NETNS tcp-rr|tcp-crr|tcp-stream|udp-rr ADDRESS PORT
+ * LISTEN-PORT
  *
  * The namespaces are paths. The server listens on LISTEN-PORT on every address; the client asks ADDRESS and
  * PORT, which may be a Service. rr: one byte there, one byte back, over one connection; crr: a new connection
- * for each byte, closed by the client. Prints how many of them were done in a second, and how
- * many in a second of CPU time of client and server together: both fill their CPU, so that the two are equal
- * on an idle machine, and the second leaves out what others do on it.
+ * for each byte, closed by the client; stream: megabytes one way over one connection. Prints how many of them
+ * were done in a second, and how many in a second of CPU time of client and server together: both fill their
+ * CPU, so that the two are equal on an idle machine, and the second leaves out what others do on it.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,12 +29,15 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { CHUNK = 1 << 16, MEGABYTE = 1 << 20 };
+
 struct plan {
 	const char *client_netns, *server_netns;
 	const char *address, *port;
 	unsigned int listen_port;
 	bool tcp;
 	bool reconnect;
+	bool stream;
 	unsigned long milliseconds;
 	unsigned long cpu;
 };
@@ -79,9 +83,21 @@ static int server_socket(const struct plan *plan)
 	return fd;
 }
 
-static void serve_tcp(int listener)
+/* Answers each byte with one, or takes all that comes. */
+static void serve_one(int fd, bool stream)
 {
-	char byte;
+	static char chunk[CHUNK];
+
+	if (stream)
+		while (read(fd, chunk, sizeof(chunk)) > 0)
+			;
+	else
+		while (read(fd, chunk, 1) == 1 && send(fd, chunk, 1, MSG_NOSIGNAL) == 1)
+			;
+}
+
+static void serve_tcp(int listener, bool stream)
+{
 	int on = 1;
 
 	for (;;) {
@@ -90,8 +106,7 @@ static void serve_tcp(int listener)
 		if (fd < 0)
 			die("accept");
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-		while (read(fd, &byte, 1) == 1 && send(fd, &byte, 1, MSG_NOSIGNAL) == 1)
-			;
+		serve_one(fd, stream);
 		close(fd);
 	}
 }
@@ -136,7 +151,7 @@ static pid_t start_server(const struct plan *plan)
 	if (write(ready[1], &byte, 1) != 1)
 		exit(1);
 	if (plan->tcp)
-		serve_tcp(fd);
+		serve_tcp(fd, plan->stream);
 	serve_udp(fd);
 	exit(0);
 }
@@ -164,6 +179,29 @@ static void ask(int fd)
 
 	if (send(fd, &byte, 1, MSG_NOSIGNAL) != 1 || recv(fd, &byte, 1, 0) != 1)
 		die("no answer");
+}
+
+/* A megabyte. */
+static void push(int fd)
+{
+	static const char chunk[CHUNK];
+
+	for (size_t sent = 0; sent < MEGABYTE; sent += sizeof(chunk))
+		if (send(fd, chunk, sizeof(chunk), MSG_NOSIGNAL) != (ssize_t)sizeof(chunk))
+			die("cannot send");
+}
+
+/* One thing that is counted, over a connection or with one of its own. */
+static void do_one(const struct plan *plan, const struct addrinfo *to, int fd)
+{
+	if (plan->reconnect)
+		fd = connect_to(plan, to);
+	if (plan->stream)
+		push(fd);
+	else
+		ask(fd);
+	if (plan->reconnect)
+		close(fd);
 }
 
 static double seconds(clockid_t clock)
@@ -207,13 +245,8 @@ static void measure(const struct plan *plan, pid_t server)
 	end = start + (double)plan->milliseconds / 1e3;
 	do {
 		/* The clock is read once in a few requests, so that it is no part of what is measured. */
-		for (int i = 0; i < 16; i++, done++) {
-			if (plan->reconnect)
-				fd = connect_to(plan, to);
-			ask(fd);
-			if (plan->reconnect)
-				close(fd);
-		}
+		for (int i = 0; i < 16; i++, done++)
+			do_one(plan, to, fd);
 		now = seconds(CLOCK_MONOTONIC);
 	} while (now < end);
 	printf("%.0f %.0f\n", (double)done / (now - start), (double)done / (cpu_seconds(server) - start_cpu));
@@ -231,10 +264,10 @@ static void read_arguments(struct plan *plan, int argc, char **argv)
 			plan->milliseconds = number(optarg, 600000);
 	}
 	argv += optind;
-	if (argc - optind != 6 ||
-	    (strcmp(argv[2], "tcp-rr") && strcmp(argv[2], "tcp-crr") && strcmp(argv[2], "udp-rr"))) {
+	if (argc - optind != 6 || (strcmp(argv[2], "tcp-rr") && strcmp(argv[2], "tcp-crr") &&
+				   strcmp(argv[2], "tcp-stream") && strcmp(argv[2], "udp-rr"))) {
 		fputs("usage: rate [-c CPU] [-s MILLISECONDS] CLIENT-NETNS SERVER-NETNS "
-		      "tcp-rr|tcp-crr|udp-rr "
+		      "tcp-rr|tcp-crr|tcp-stream|udp-rr "
 		      "ADDRESS PORT LISTEN-PORT\n",
 		      stderr);
 		exit(2);
@@ -243,6 +276,7 @@ static void read_arguments(struct plan *plan, int argc, char **argv)
 	plan->server_netns = argv[1];
 	plan->tcp = argv[2][0] == 't';
 	plan->reconnect = !strcmp(argv[2], "tcp-crr");
+	plan->stream = !strcmp(argv[2], "tcp-stream");
 	plan->address = argv[3];
 	plan->port = argv[4];
 	plan->listen_port = (unsigned int)number(argv[5], 65535);

@@ -249,6 +249,17 @@ past_bridge() {
 	[ "$(past_bridge i ia)" -lt 20 ]
 }
 
+# at_bridge NODE [-d]: how many programs of ours are at the bridge, by tcx or clsact; -d: all of them go.
+at_bridge() {
+	local node=$1 tc=(tc -n "$(ns "$1")" filter)
+	shift
+	{
+		ns_exec "$node" "$NBT_BUILD/test/netns/attached" "$@" cni0 2>/dev/null
+		"${tc[@]}" show dev cni0 egress 2>/dev/null
+		[ $# = 0 ] || "${tc[@]}" delete dev cni0 egress 2>/dev/null
+	} | grep -c nb_assist_host
+}
+
 @test "the program at the bridge: one of each network, CHECK misses it, the last pod takes it along" {
 	local pod
 	node_create q
@@ -257,10 +268,10 @@ past_bridge() {
 		| .plugins[0].ipam.ranges = [[{subnet: "10.245.0.0/24"}]] | .plugins[0] |= del(.isGateway, .isDefaultGateway)'
 	pods_up q net qa qb
 	pods_up q other qc
-	[ "$(ns_exec q "$NBT_BUILD/test/netns/attached" cni0 | grep -c 'egress nb_assist_host')" = 2 ]
+	[ "$(at_bridge q)" = 2 ]
 	run -0 pod_check q qa net
 	run -0 pod_check q qc other
-	run -0 ns_exec q "$NBT_BUILD/test/netns/attached" -d cni0
+	at_bridge q -d
 	run pod_check q qa net
 	[[ $status != 0 && $output = *"nb_assist_host is not attached to link"* ]] || fail "$output"
 	# The next ADD of a network brings back its own.
@@ -271,10 +282,10 @@ past_bridge() {
 	pods_up q other qe
 	run -0 pod_check q qc other
 	pods_down q other qc qe
-	[ "$(ns_exec q "$NBT_BUILD/test/netns/attached" cni0)" = "egress nb_assist_host" ]
+	[ "$(at_bridge q)" = 1 ]
 	run -0 pod_check q qa net
 	pods_down q net qa qb qd
-	[ -z "$(ns_exec q "$NBT_BUILD/test/netns/attached" cni0)" ]
+	[ "$(at_bridge q)" = 0 ]
 }
 
 @test "echoes to an address that the host translates as a whole" {

@@ -54,17 +54,21 @@ kube_of_family() {
 }
 
 kube_iptables_rules() {
-	local name proto vip port backends backend chains="" rules="" i
+	local name proto vip port backends backend endpoint chains="" rules="" i
 	while read -r name proto vip port backends; do
 		chains+=":KUBE-SVC-$name-$proto - [0:0]"$'\n'
 		rules+="-A KUBE-SERVICES -d $vip -p $proto -m $proto --dport $port -j KUBE-SVC-$name-$proto"$'\n'
-		i=$(wc -w <<<"$backends")
+		# shellcheck disable=SC2086 # several words
+		set -- $backends
+		i=$#
 		for backend in $backends; do
+			kube_endpoint "$backend"
 			chains+=":KUBE-SEP-$name-$proto-$i - [0:0]"$'\n'
-			rules+="-A KUBE-SVC-$name-$proto -m statistic --mode random --probability $(awk "BEGIN { printf \"%.9f\", 1 / $i }")"
+			rules+="-A KUBE-SVC-$name-$proto"
+			[ "$i" = 1 ] || rules+=" -m statistic --mode random --probability $(awk "BEGIN { printf \"%.9f\", 1 / $i }")"
 			rules+=" -j KUBE-SEP-$name-$proto-$i"$'\n'
 			rules+="-A KUBE-SEP-$name-$proto-$i -s ${backend%,*} -j KUBE-MARK-MASQ"$'\n'
-			rules+="-A KUBE-SEP-$name-$proto-$i -p $proto -m $proto -j DNAT --to-destination $(kube_endpoint "$backend")"$'\n'
+			rules+="-A KUBE-SEP-$name-$proto-$i -p $proto -m $proto -j DNAT --to-destination $endpoint"$'\n'
 			i=$((i - 1))
 		done
 	done
@@ -91,19 +95,21 @@ kube_iptables_rules() {
 	END
 }
 
-# ADDRESS:PORT of ADDRESS,PORT.
+# Sets endpoint to ADDRESS:PORT of ADDRESS,PORT. No process is made for it, since there may be ten thousand.
 kube_endpoint() {
-	[[ $1 != *:* ]] && echo "${1/,/:}" || echo "[${1%,*}]:${1#*,}"
+	endpoint=${1/,/:}
+	[[ $1 != *:* ]] || endpoint="[${1%,*}]:${1#*,}"
 }
 
 kube_nftables_rules() {
-	local ip=ip name proto vip port backends backend chains="" elements="" i choices
+	local ip=ip name proto vip port backends backend endpoint chains="" elements="" i choices
 	[ "$1" = 4 ] || ip=ip6
 	while read -r name proto vip port backends; do
 		i=0 choices=""
 		for backend in $backends; do
 			chains+="chain endpoint-$name-$proto-$i { $ip saddr ${backend%,*} jump mark-for-masquerade;"
-			chains+=" meta l4proto $proto dnat to $(kube_endpoint "$backend"); }"$'\n'
+			kube_endpoint "$backend"
+			chains+=" meta l4proto $proto dnat to $endpoint; }"$'\n'
 			choices+="$i : goto endpoint-$name-$proto-$i, "
 			i=$((i + 1))
 		done
