@@ -12,6 +12,8 @@ SOL_PACKET = 263
 PACKET_AUXDATA = 8
 PACKET_VNET_HDR = 15
 PACKET_IGNORE_OUTGOING = 23
+SO_RCVBUFFORCE = 33
+RECEIVE_BUFFER = 1 << 24  # a thousand frames that one step sends, before the first is read
 CLONE_NEWNET = 0x40000000
 # struct tpacket_auxdata (linux/if_packet.h)
 AUXDATA = struct.Struct("=IIIHHHH")
@@ -55,6 +57,7 @@ class Port:
             _libc.setns(home, CLONE_NEWNET)
             os.close(home)
         self.socket.bind((device, ETH_P_ALL))
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
         self.socket.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
         self.socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
@@ -75,7 +78,7 @@ class Port:
         return Frame(data[VNET.size:], partial, tag, (kind_of_gso, size) if kind_of_gso else None)
 
 
-def gather(ports, quiet=0.03, longest=1.0):
+def gather(ports, quiet=0.03, longest=5.0):
     """Frames of all ports, by port, until none has come for a while."""
     frames = {port: [] for port in ports}
     by_fd = {port.socket.fileno(): port for port in ports}
