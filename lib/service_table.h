@@ -79,6 +79,7 @@ struct nb_scope {
 struct nb_table {
 	const struct nb_datapath *dp;
 	bool whole;
+	bool fresh;         /* nothing was ever written: all maps are empty */
 	__u32 max_backends; /* elements that backends[] can hold */
 	struct nb_service_ledger ledger;
 	struct nb_cells cells;

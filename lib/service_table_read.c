@@ -19,6 +19,7 @@ int nb_table_begin(struct nb_table *table, struct nb_error *err)
 		return rc;
 	table->max_backends = sizes.max;
 	table->ledger = ledger;
+	table->fresh = !rc;
 	return 0;
 }
 
@@ -144,6 +145,8 @@ int nb_table_read_whole(struct nb_table *table, const struct nb_scope *scope, st
 	int rc;
 
 	table->whole = true;
+	if (table->fresh) /* the ledger is the first thing that is ever written */
+		return 0;
 	/* Names last: a frontend that came meanwhile (readers need no lock) then has its name as well. */
 	rc = nb_map_walk(table->dp, NB_MAP_FRONTENDS, add_cells, &walk, err);
 	if (!rc)

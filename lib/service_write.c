@@ -395,7 +395,7 @@ int nb_plan_write(struct nb_plan *plan, struct nb_error *err)
 		rc = write_new_marks(plan, err);
 	if (!rc)
 		rc = switch_frontends(plan, err);
-	if (!rc && !plan->table->ledger.finished)
+	if (!rc && !plan->table->ledger.finished && !plan->table->fresh)
 		rc = correct_all_ids(plan, err);
 	if (!rc)
 		rc = write_epoch(plan, err);

@@ -49,7 +49,6 @@ progress() {
 prepare() {
 	local path arm
 	local -A made=()
-	mkdir -p "$NBT_DIR" "$OUT"
 	for path in "${ALL[@]}"; do
 		arm=${path%-*}
 		[ -z "${made[$arm]:-}" ] || continue
@@ -96,13 +95,19 @@ run_rounds() {
 	progress
 }
 
-prepare
-# First, since a server that binds to a port as sockperf does will not have it as long as a closed connection waits there.
-[ "$WHAT" != all ] || bench_real >"$OUT/real.txt"
-run_rounds >"$OUT/rounds.txt"
+mkdir -p "$NBT_DIR" "$OUT"
 if [ "$WHAT" = all ]; then
-	bench_memory >"$OUT/memory.txt"
+	# On a machine that has nothing else to do as yet.
+	progress "runs of the programs"
 	bench_costs >"$OUT/costs.txt"
 fi
+prepare
+if [ "$WHAT" = all ]; then
+	# Before the rounds, since sockperf cannot bind to a port at which a closed connection waits.
+	progress "real clients"
+	bench_real >"$OUT/real.txt"
+	bench_memory >"$OUT/memory.txt"
+fi
+run_rounds >"$OUT/rounds.txt"
 suite_destroy
 /usr/bin/python3 -B test/bench/report.py "$WHAT" "$OUT" "$MILLISECONDS"

@@ -80,10 +80,22 @@ bench_costs() {
 	bench_services 1 10 | jq '.items[1].endpoints |= .[1:]' >"$NBT_DIR/one.json"
 	cost apply_10000 costebpf "$NBT_BUILD/natbridgectl" service apply -f "$NBT_DIR/services.json"
 	cost apply_same costebpf "$NBT_BUILD/natbridgectl" service apply -f "$NBT_DIR/services.json"
-	cost change_one costebpf "$NBT_BUILD/natbridgectl" service apply --keep -f "$NBT_DIR/one.json" 2>"$NBT_DIR/change"
-	sed 's/^/note change_one: /' "$NBT_DIR/change" >&2
+	cost change_one costebpf "$NBT_BUILD/natbridgectl" service apply --keep -f "$NBT_DIR/one.json"
 	bench_services 100000 1 >"$NBT_DIR/services.json"
 	cost apply_100000 costebpf "$NBT_BUILD/natbridgectl" service apply -f "$NBT_DIR/services.json"
+	cost_gone
+}
+
+# What the arms are to be measured without.
+cost_gone() {
+	local name
+	for name in $(namespaces | grep ^cost); do
+		ns_delete "$name"
+	done
+	for name in "$NBT_DIR"/node-cost*; do
+		umount "$name/bpf"
+		rm -rf "$name"
+	done
 }
 
 # Rows "map|prog NAME BYTES ENTRIES" of a datapath with both modes' objects, and "nf_conn conntrack BYTES 1".
