@@ -249,15 +249,8 @@ past_bridge() {
 	[ "$(past_bridge i ia)" -lt 20 ]
 }
 
-# at_bridge NODE [-d]: how many programs of ours are at the bridge, by tcx or clsact; -d: all of them go.
 at_bridge() {
-	local node=$1 tc=(tc -n "$(ns "$1")" filter)
-	shift
-	{
-		ns_exec "$node" "$NBT_BUILD/test/netns/attached" "$@" cni0 2>/dev/null
-		"${tc[@]}" show dev cni0 egress 2>/dev/null
-		[ $# = 0 ] || "${tc[@]}" delete dev cni0 egress 2>/dev/null
-	} | grep -c nb_assist_host
+	programs_at "$1" cni0 | grep -cx nb_assist_host
 }
 
 @test "the program at the bridge: one of each network, CHECK misses it, the last pod takes it along" {
@@ -271,7 +264,7 @@ at_bridge() {
 	[ "$(at_bridge q)" = 2 ]
 	run -0 pod_check q qa net
 	run -0 pod_check q qc other
-	at_bridge q -d
+	programs_detach q cni0
 	run pod_check q qa net
 	[[ $status != 0 && $output = *"nb_assist_host is not attached to link"* ]] || fail "$output"
 	# The next ADD of a network brings back its own.

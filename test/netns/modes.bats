@@ -62,7 +62,7 @@ served() {
 programs() {
 	local dev
 	for dev in "$(pod_veth "$1" "$2")" cni0; do
-		ns_exec "$1" "$NBT_BUILD/test/netns/attached" "$dev" | awk '{ print $2 }' | paste -sd' '
+		programs_at "$1" "$dev" | paste -sd' '
 	done | paste -sd/
 }
 
