@@ -33,7 +33,8 @@ static __always_inline enum nb_summed nb_summed(struct __sk_buff *skb)
 	if (!bpf_cast_to_kern_ctx)
 		return NB_SUMMED_UNKNOWN;
 	kernel = bpf_cast_to_kern_ctx(skb);
-	summed = BPF_CORE_READ_BITFIELD(kernel, ip_summed);
+	/* The field's size is a number that libbpf puts in; it is 1, 2, 4 or 8. */
+	summed = BPF_CORE_READ_BITFIELD(kernel, ip_summed); /* NOLINT(clang-analyzer-core.*) */
 	if (summed == CHECKSUM_COMPLETE)
 		return NB_SUMMED_UNKNOWN;
 	return summed == CHECKSUM_PARTIAL ? NB_SUMMED_PARTIAL : NB_SUMMED_WHOLE;

@@ -175,7 +175,8 @@ static void restore_print(libbpf_print_fn_t *print)
 	libbpf_set_print(*print);
 }
 
-#define QUIET libbpf_print_fn_t print nb_cleanup(restore_print) = libbpf_set_print(NULL)
+#define QUIET                                                                                                \
+	libbpf_print_fn_t print nb_cleanup(restore_print) __attribute__((unused)) = libbpf_set_print(NULL)
 
 /* A filter of each network at a shared hook. */
 static __u32 clsact_handle(const struct place *at)
