@@ -130,7 +130,7 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 			nb_flow_begin(pkt, &key, NB_FLOW_VIA_HOST);
 		return nb_give_to_host(skb, pkt);
 	}
-	if (!pkt->quote && !(pkt->tcp_flags & NB_RST))
+	if (!pkt->quote && !(pkt->tcp_flags & (NB_RST | NB_FIN))) /* nothing ends that is not known */
 		nb_flow_begin(pkt, &key, NB_FLOW_DIRECT);
 	return NB_PASS;
 }

@@ -184,9 +184,10 @@ static void leave(const struct nb_conf *conf, const struct nb_link *bridge)
 	struct nb_error err = { 0 };
 	int ret = nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, &err);
 
-	leave_bridge(conf, bridge);
-	if (!ret && change_ports(&dp, NB_MODE_OFF))
+	if (!ret && change_ports(&dp, NB_MODE_OFF)) {
+		leave_bridge(conf, bridge);
 		ret = nb_datapath_unpin(conf->proxy.bpffs, conf->name, &err);
+	}
 	if (ret && ret != -ENOENT)
 		nb_log("the datapath of network %s stays: %s", conf->name, err.msg);
 }
