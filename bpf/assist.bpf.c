@@ -102,7 +102,8 @@ static __always_inline bool nb_flow_usable(struct __sk_buff *skb, const struct n
 
 	if (flow->kind == NB_FLOW_VIA_HOST)
 		return flow->seen == pkt->now && !nb_is_syn(pkt);
-	if (flow->kind != NB_FLOW_RENAMED || flow->port[!end] || !nb_is_syn(pkt))
+	if (flow->kind != NB_FLOW_RENAMED || flow->port[!end] ||
+	    (pkt->tuple.proto == IPPROTO_TCP && !nb_is_syn(pkt)))
 		return true;
 	nb_tuple_swap(&pkt->tuple.src, &pkt->tuple.dst, flow->port[end], pkt->tuple.dport, pkt->tuple.proto,
 		      &answer);
@@ -119,9 +120,7 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 	if (flow && !nb_flow_usable(skb, pkt, flow, end))
 		flow = NULL;
 	if (flow) {
-		if (!pkt->quote && nb_flow_ends(pkt, flow))
-			bpf_map_delete_elem(&flows, &key);
-		else if (!pkt->quote)
+		if (!pkt->quote && (flow->kind != NB_FLOW_RENAMED || flow->port[!end]))
 			nb_flow_seen(pkt, flow, end);
 		return flow->kind == NB_FLOW_DIRECT ? NB_PASS : nb_way_back(skb, pkt, flow, end);
 	}
@@ -254,9 +253,7 @@ __noinline int nb_rename(struct __sk_buff *skb, const struct nb_pkt *pkt)
 	}
 	flow->seen = pkt->now;
 	port = flow->port[end];
-	if (port)
-		nb_rename_enter(pkt, port);
-	else
+	if (!port || !nb_rename_enter(pkt, port))
 		port = nb_rename_find(skb, pkt);
 	if (!port)
 		return nb_drop(NB_DROP_NO_PORT);
@@ -317,10 +314,14 @@ int nb_assist_host(struct __sk_buff *skb)
 {
 	__u32 from = skb->ingress_ifindex; /* 0: the host itself; the bridge: one of its ports */
 	struct nb_pkt pkt = {};
+	struct nb_port *port;
 	int rc;
 
 	if ((from && from != nb_settings.bridge_ifindex) || nb_begin(skb, &pkt) != NB_CONTINUE)
 		return NB_PASS;
+	port = nb_port_of_addr(&pkt.tuple.dst);
+	if (!port) /* another network's, or no pod's */
+		return NB_PASS;
 	rc = nb_by_host(skb, &pkt, !from);
-	return from && rc < NB_DROP_BASE ? nb_down(skb, &pkt.tuple.dst) : nb_verdict(rc);
+	return from && rc < NB_DROP_BASE ? nb_down(skb, port) : nb_verdict(rc);
 }

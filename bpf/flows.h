@@ -52,13 +52,13 @@ static __always_inline __u32 nb_flow_key(const struct nb_tuple *tuple, struct nb
 enum { NB_FLOW_CLOSED = 3 }; /* both ends have sent FIN */
 
 /* How long a connection without packets may still go on. A direct one that another depends on, which has its
- * tuple and got another port, goes on with that one. */
+ * tuple and got another port, goes on with that one, whose answers do not come by here. */
 static __always_inline __u32 nb_flow_timeout(const struct nb_flow *flow, __u8 proto)
 {
-	bool needed = flow->kind == NB_FLOW_DIRECT && (flow->port[0] || flow->port[1]);
-
+	if (flow->kind == NB_FLOW_DIRECT && (flow->port[0] || flow->port[1]))
+		return nb_settings.timeouts[NB_TCP_ESTABLISHED];
 	if (proto == IPPROTO_TCP)
-		return nb_settings.timeouts[flow->closing && !needed ? NB_TCP_TIME_WAIT : NB_TCP_ESTABLISHED];
+		return nb_settings.timeouts[flow->closing ? NB_TCP_TIME_WAIT : NB_TCP_ESTABLISHED];
 	return nb_settings.timeouts[proto == IPPROTO_UDP ? NB_TIMEOUT_UDP_STREAM : NB_TIMEOUT_ICMP];
 }
 
@@ -67,7 +67,8 @@ static __always_inline struct nb_flow *nb_flow_find(const struct nb_tuple *key, 
 {
 	struct nb_flow *flow = bpf_map_lookup_elem(&flows, key);
 
-	return flow && now - flow->seen <= nb_flow_timeout(flow, key->proto) ? flow : NULL;
+	/* Another CPU may have seen it in the next tick already. */
+	return flow && (__s32)(now - flow->seen) <= (__s32)nb_flow_timeout(flow, key->proto) ? flow : NULL;
 }
 
 /* Writes down that a packet of the flow was seen, which one end has sent. */
@@ -83,14 +84,6 @@ static __always_inline void nb_flow_seen(const struct nb_pkt *pkt, struct nb_flo
 		flow->closing = 0;
 	else if (pkt->tcp_flags & NB_FIN)
 		flow->closing |= 1 << end;
-}
-
-/* Whether this packet is the last of a direct flow, and nothing else depends on it: its place is worth more
- * to another, which has to push one out of a full map. */
-static __always_inline bool nb_flow_ends(const struct nb_pkt *pkt, const struct nb_flow *flow)
-{
-	return flow->kind == NB_FLOW_DIRECT && flow->closing == NB_FLOW_CLOSED &&
-	       !(pkt->tcp_flags & (NB_SYN | NB_FIN)) && !flow->port[0] && !flow->port[1];
 }
 
 static __always_inline void nb_flow_begin(const struct nb_pkt *pkt, const struct nb_tuple *key,

@@ -80,17 +80,22 @@ static __always_inline int nb_quote_port_change(struct __sk_buff *skb, const str
 	return NB_CONTINUE;
 }
 
-/* The flow that turns a new source port back into the old one, unless another is there. *answer: what the
- * receiver of *pkt answers then; becomes the flow's key. */
+/*
+ * The flow that turns a new source port back into the old one, unless the tuple is another's; it may be there
+ * already. *answer: what the receiver of *pkt answers then; becomes the flow's key.
+ */
 static __always_inline bool nb_flow_enter(const struct nb_pkt *pkt, struct nb_tuple *answer)
 {
-	struct nb_flow flow = { .seen = pkt->now, .kind = NB_FLOW_RENAMED };
+	struct nb_flow flow = { .seen = pkt->now, .kind = NB_FLOW_RENAMED }, *found;
 	__u32 end = nb_flow_order(answer);
-	bool over = !nb_flow_find(answer, pkt->now);
 
 	flow.port[0] = end ? pkt->tuple.sport : 0;
 	flow.port[1] = end ? 0 : pkt->tuple.sport;
-	return !bpf_map_update_elem(&flows, answer, &flow, over ? BPF_ANY : BPF_NOEXIST);
+	found = nb_flow_find(answer, pkt->now);
+	if (found)
+		return found->kind == NB_FLOW_RENAMED && found->port[0] == flow.port[0] &&
+		       found->port[1] == flow.port[1];
+	return !bpf_map_update_elem(&flows, answer, &flow, BPF_ANY);
 }
 
 static __always_inline void nb_rename_answer(const struct nb_pkt *pkt, __be16 port, struct nb_tuple *answer)
@@ -102,12 +107,12 @@ static __always_inline void nb_rename_answer(const struct nb_pkt *pkt, __be16 po
 }
 
 /* The map may have given it up meanwhile. */
-static __always_inline void nb_rename_enter(const struct nb_pkt *pkt, __be16 port)
+static __always_inline bool nb_rename_enter(const struct nb_pkt *pkt, __be16 port)
 {
 	struct nb_tuple answer;
 
 	nb_rename_answer(pkt, port, &answer);
-	nb_flow_enter(pkt, &answer);
+	return nb_flow_enter(pkt, &answer);
 }
 
 struct nb_rename_search {

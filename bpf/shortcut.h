@@ -32,23 +32,25 @@ static __always_inline int nb_up(struct __sk_buff *skb)
 	return nb_takes_long_way(skb) ? NB_PASS : bpf_redirect(nb_settings.bridge_ifindex, BPF_F_INGRESS);
 }
 
+/* The port of the pod that has an address; NULL: it is none of this network's. */
+static __always_inline struct nb_port *nb_port_of_addr(const struct nb_addr *addr)
+{
+	struct nb_addr key = *addr;
+	struct nb_endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &key);
+	struct nb_port *port = endpoint ? nb_port_of_slot(endpoint->slot) : NULL;
+
+	return port && port->ifindex ? port : NULL;
+}
+
 /*
  * What the host has routed from one pod to another leaves the bridge device as a frame for that pod: it goes
  * to the pod's port, where qdiscs see it as before.
  */
-static __always_inline int nb_down(struct __sk_buff *skb, const struct nb_addr *dst)
+static __always_inline int nb_down(struct __sk_buff *skb, const struct nb_port *port)
 {
-	struct nb_addr addr = *dst;
-	struct nb_endpoint *endpoint;
-	struct nb_port *port;
-	__be16 *eth;
+	__be16 *eth = nb_bytes(skb, 0, ETH_HLEN);
 
-	if (!(nb_settings.flags & NB_SETTINGS_FAST_PATH))
-		return NB_PASS;
-	endpoint = bpf_map_lookup_elem(&endpoints, &addr);
-	port = endpoint ? nb_port_of_slot(endpoint->slot) : NULL;
-	eth = nb_bytes(skb, 0, ETH_HLEN);
-	if (!port || !port->ifindex || !eth)
+	if (!eth || !(nb_settings.flags & NB_SETTINGS_FAST_PATH))
 		return NB_PASS;
 	for (int i = 0; i < ETH_ALEN / 2; i++)
 		if (eth[i] != ((__be16 *)port->mac)[i])

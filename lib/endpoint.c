@@ -73,12 +73,6 @@ static int remove_addrs(const void *keys, const void *values, __u32 n, void *arg
 	return rc;
 }
 
-/*
- * Frees a slot. The generation moves on first: from then on no packet takes an entry that leads there,
- * whatever of the rest can be removed. Owner and link stay in the slot until all the rest is gone, so that
- * after a kill or an error the next DEL finds it; then the generation moves once more, for what may have been
- * entered meanwhile.
- */
 /* A link's place in own_ports, which only mode ebpf has; without it, the link is found in links. */
 static int note_own_port(const struct nb_datapath *dp, __u32 ifindex, bool own, struct nb_error *err)
 {
@@ -93,6 +87,12 @@ static int note_own_port(const struct nb_datapath *dp, __u32 ifindex, bool own, 
 	return nb_map_write(dp, NB_MAP_OWN_PORTS, &place, &value, 1, NULL, err);
 }
 
+/*
+ * Frees a slot. The generation moves on first: from then on no packet takes an entry that leads there,
+ * whatever of the rest can be removed. Owner and link stay in the slot until all the rest is gone, so that
+ * after a kill or an error the next DEL finds it; then the generation moves once more, for what may have been
+ * entered meanwhile.
+ */
 static int free_slot(const struct nb_datapath *dp, struct port_table *table, __u32 slot, struct nb_error *err)
 {
 	struct slot_addrs of = { .dp = dp, .err = err, .slot = slot };

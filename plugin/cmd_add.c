@@ -29,6 +29,7 @@ struct add {
 	struct nb_datapath dp; /* open from open_datapath() to attach(), and locked until the latter begins */
 	struct nb_services services; /* of the config, without those on an address of the host; backends are
 					the config's */
+	unsigned int old_bridge;     /* ifindex of another one that the maps had; 0: none */
 	bool new_bridge;             /* the maps did not have this bridge, or another MAC of it */
 	struct nb_result result;
 };
@@ -239,6 +240,8 @@ static int write_settings(struct add *add, struct nb_error *err)
 	memcpy(new.bridge_mac, add->bridge.mac, sizeof(new.bridge_mac));
 	add->new_bridge = old.bridge_ifindex != new.bridge_ifindex ||
 			  memcmp(old.bridge_mac, new.bridge_mac, sizeof(new.bridge_mac)) != 0;
+	if (old.bridge_ifindex != new.bridge_ifindex)
+		add->old_bridge = old.bridge_ifindex;
 	new.flags &= ~NB_SETTINGS_FAST_PATH;
 	if (add->conf->proxy.fast_path)
 		new.flags |= NB_SETTINGS_FAST_PATH;
@@ -290,6 +293,8 @@ static int attach(struct add *add, struct nb_error *err)
 	if (nb_conf_uses_datapath(add->conf))
 		ret = nb_datapath_attach_bridge(&add->dp, add->conf->proxy.mode, add->conf->name,
 						add->bridge.index, err);
+	if (!ret && add->old_bridge)
+		ret = nb_datapath_detach_bridge(add->conf->name, add->old_bridge, err);
 	if (!ret && nb_conf_uses_datapath(add->conf))
 		ret = nb_datapath_attach(&add->dp, add->conf->proxy.mode, add->veth.host.index, err);
 	if (!ret && add->new_bridge)

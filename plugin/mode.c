@@ -184,6 +184,8 @@ static void leave(const struct nb_conf *conf, const struct nb_link *bridge)
 	struct nb_error err = { 0 };
 	int ret = nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, &err);
 
+	if (ret == -ENOENT) /* pins that were lost may have left it */
+		nb_datapath_detach_bridge(conf->name, bridge->index, NULL);
 	if (!ret && change_ports(&dp, NB_MODE_OFF)) {
 		leave_bridge(conf, bridge);
 		ret = nb_datapath_unpin(conf->proxy.bpffs, conf->name, &err);

@@ -281,6 +281,30 @@ at_bridge() {
 	[ "$(at_bridge q)" = 0 ]
 }
 
+@test "B5: straight to a pod of another network on the same bridge, and by its Service, from one port" {
+	local sport=30003
+	node_create w
+	network_write w net '.plugins[0].serviceProxy.mode = "assist" | .plugins[0].ipam.ranges = [[{subnet: "10.244.0.0/24", rangeEnd: "10.244.0.99"}]]'
+	network_write w other '.plugins[0].serviceProxy.mode = "assist" | .plugins[0] |= del(.isGateway, .isDefaultGateway)
+		| .plugins[0].ipam.ranges = [[{subnet: "10.244.0.0/24", rangeStart: "10.244.0.100"}]]'
+	pods_up w net wa
+	pods_up w other wb
+	serve wb tcp 8080 b
+	echo "web tcp $VIP4 80 $(pod_ip wb 4),8080" | kube_iptables w
+	talk_open direct wa -p $sport tcp "$(pod_ip wb 4)" 8080
+	talk_say direct one
+	talk_open service wa -p $sport tcp "$VIP4" 80
+	talk_say service two
+	[[ $output = "b "*" two" ]] || fail "$output"
+	talk_say direct three
+	[[ $output = "b "*" three" ]] || fail "$output"
+	talk_close service
+	talk_close direct
+	pods_down w net wa
+	pods_down w other wb
+	kube_gone w
+}
+
 @test "echoes to an address that the host translates as a whole" {
 	local node
 	for node in $NODES; do
