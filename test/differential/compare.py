@@ -7,7 +7,7 @@ from nodes import ADDRESS, FAMILIES, TARGETS, is_vip
 
 # Of a whole script, and of one step: a step that may lose or leak packets must say so itself.
 SCRIPT_ALLOWS = {"port", "masquerade", "id", "reject", "refrag", "backend", "echo"}
-STEP_ALLOWS = SCRIPT_ALLOWS | {"drop", "leak"}
+STEP_ALLOWS = SCRIPT_ALLOWS | {"drop", "leak", "stale"}
 GATEWAYS = tuple(ADDRESS[family]["gw"] for family in FAMILIES)
 ESSENCE = ("seq", "ack", "flags", "rest", "data")
 
@@ -37,6 +37,15 @@ def only_dropped(kernel, natbridge):
     return all(fragment_of(frame.data) for frames in natbridge.values() for frame in frames) and any(kernel.values())
 
 
+def only_stale(kernel, natbridge, replaced):
+    """The kernel brought a packet of an old connection to the next owner of an address; natbridge did not, but may have sent a reset."""
+    others = [fields for host in natbridge for fields in natbridge[host] if host not in replaced]
+    return (
+        any(kernel[host] for host in replaced) and not any(natbridge[host] for host in replaced)
+        and all("rejected" in mask_reject(fields) for fields in others)
+    )
+
+
 class Allowed:
     """
     What one run may do differently. ports: those that the script names; all others may be chosen at random. routed: one arm
@@ -45,6 +54,7 @@ class Allowed:
 
     def __init__(self, names, ports, routed=False):
         self.names, self.ports, self.routed = set(names), ports, routed
+        self.replaced = set()  # pods that have the address of an earlier one
         self.order = {}  # by arm: pods b and c, the one first that got something first
         self.chosen = {}  # by arm: random ports in the order of their appearance, so that answers must fit
 
@@ -55,6 +65,8 @@ class Allowed:
         if views[0] == views[1]:
             return True
         if "drop" in names and only_dropped(got["k"], {h: defragment(f) for h, f in got["n"].items()}):
+            return True
+        if "stale" in names and only_stale(*views, self.replaced):
             return True
         return "leak" in names and self.only_leaks(*views)
 

@@ -31,7 +31,7 @@ def describe(frame, arm):
     """A frame field by field, MAC addresses by their owners' names."""
     data = frame.data
     mac = lambda at: arm.macs.get(":".join(f"{b:02x}" for b in data[at: at + 6]), data[at: at + 6].hex())
-    fields = {"to": mac(0), "from": mac(6), "tag": frame.tag, "gso": frame.gso, "type": data[12:14].hex()}
+    fields = {"to": mac(0), "from": mac(6), "tag": frame.tag, "gso": frame.gso, "marks": frame.marks, "type": data[12:14].hex()}
     if fields["type"] == "0800" and len(data) >= 34:
         describe_ip4(data[14:], fields, frame.partial)
     elif fields["type"] == "86dd" and len(data) >= 54:
@@ -157,5 +157,5 @@ def defragment(frames):
         parts.setdefault(key, []).append((offset, more, frame.data, start, end, frame))
     for group in parts.values():
         data = whole_frame([part[:5] for part in group])
-        done += [Frame(data, False, group[0][5].tag)] if data else [part[5] for part in group]
+        done += [Frame(data, False, group[0][5].tag, None, group[0][5].marks)] if data else [part[5] for part in group]
     return done

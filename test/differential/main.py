@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import time
+from functools import partial
 
 import yaml
 
@@ -63,7 +64,7 @@ class Run:
         self.services, self.all_services = [dict(s) for s in services], services
         ports = {int(n) for step in script["steps"] for n in re.findall(r"\b\d{2,5}\b", str(step))}
         self.allowed = Allowed(script.get("allow", ()), ports | {8080, 5353, 80, 53}, isinstance(arms[1], Assist))
-        self.undo, self.limited = [], False
+        self.undo = []  # functions, each of an arm
         self.received = {arm.name: {host: [] for host in HOSTS} for arm in arms}
         self.result, self.report = "same", []
 
@@ -128,15 +129,30 @@ class Run:
         """A rule of the host that drops what it forwards, until the end of the script."""
         for arm in self.arms:
             arm.forward_rule("-I", self.family, match)
-        self.undo.append(match)
+            self.undo.append(partial(arm.forward_rule, "-D", self.family, match))
 
     def limit(self, connections):
         """Room for so many connections in natbridge's table, until the end of the script."""
         for arm in self.arms:
             arm.limit(connections)
-        self.limited = True
+            self.undo.append(partial(arm.limit, TABLE))
 
-    def lose(self, step, sport, half):
+    def mark(self, hosts):
+        """Another program at the ports of these pods marks what they send, until the end of the script."""
+        for arm in self.arms:
+            for host in hosts:
+                arm.mark(host, ["PORT", "0x77"])
+                self.undo.append(partial(arm.mark, host, ["-d", "PORT"]))
+
+    def replace(self, host):
+        """Another pod gets this one's name and address."""
+        for arm in self.arms:
+            arm.replace(host)
+            self.received[arm.name][host].clear()
+        self.allowed.replaced.add(host)
+
+    def lose(self, step, what):
+        sport, half = what
         try:
             for arm in self.arms:
                 arm.lose(sport, half)
@@ -164,23 +180,16 @@ class Run:
         (key, value), = ((k, v) for k, v in step.items() if k != "allow")
         if set(names) - STEP_ALLOWS:
             raise SystemExit(f"{self.script['name']}: unknown difference in {step}")
+        do = {
+            "serve": self.serve, "wait": time.sleep, "forbid": self.forbid, "limit": self.limit, "mark": self.mark,
+            "replace": self.replace, "nothing": self.expect_nothing, "state": partial(self.compare_states, step),
+            "lose": partial(self.lose, step),
+        }
         if key in HOSTS:
             self.send(key, value)
             self.judge(step, self.receive(), names)
-        elif key == "serve":
-            self.serve(value)
-        elif key == "wait":
-            time.sleep(value)
-        elif key == "state":
-            self.compare_states(step, value)
-        elif key == "forbid":
-            self.forbid(value)
-        elif key == "limit":
-            self.limit(value)
-        elif key == "lose":
-            self.lose(step, *value)
-        elif key == "nothing":
-            self.expect_nothing(value)
+        elif key in do:
+            do[key](value)
         else:
             raise SystemExit(f"{self.script['name']}: unknown step {key}")
 
@@ -199,11 +208,8 @@ class Run:
             self.step(step)
             if self.result == "different":
                 break
-        for match in self.undo:
-            for arm in self.arms:
-                arm.forward_rule("-D", self.family, match)
-        if self.limited:
-            self.limit(TABLE)
+        for undo in self.undo:
+            undo()
         return self.verdict()
 
     def verdict(self):
@@ -284,6 +290,9 @@ def warm_up(arms, services):
             script = {"name": "warm up", "steps": [], "quiet": 0.2}
             run = Run(script, family, arms, services)
             run.send("x", f"ip({host}) / udp(9, 9)")
+            run.receive()
+        for service in ("self", "web"):
+            run.send("d", f"ip({service}) / udp(9, 53)")
             run.receive()
 
 

@@ -7,7 +7,9 @@ import subprocess
 
 from wire import Port
 
-HOSTS = ("a", "b", "c", "x")
+HOSTS = ("a", "b", "c", "x", "d", "e")
+# Pods of one network are on one bridge; d and e have the addresses of a and b.
+NETWORKS = (("a", "b", "c"), ("d", "e"))
 FAMILIES = (4, 6)
 ADDRESS = {
     4: {"a": "10.244.0.2", "b": "10.244.0.3", "c": "10.244.0.4", "x": "192.0.2.2", "gw": "10.244.0.1", "up": "192.0.2.1",
@@ -22,6 +24,8 @@ ADDRESS = {
         "lost": "2001:db8:77::7",
     },
 }
+for addresses in ADDRESS.values():
+    addresses.update(d=addresses["a"], e=addresses["b"])
 
 
 # The backends' ports.
@@ -36,30 +40,64 @@ def vip(family, number):
     return f"10.96.0.{number}" if family == 4 else f"fd00:96::{number}"
 
 
+def inside(namespace, *command, text=None, check=True, environment=None):
+    """What a command prints in that namespace."""
+    done = subprocess.run(
+        ["ip", "netns", "exec", namespace, *command],
+        input=text, text=True, capture_output=True, env=environment, check=False,
+    )
+    if check and done.returncode:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr or done.stdout}")
+    return done.stdout
+
+
 class Arm:
-    """One node with its pods. name: k (kernel) or n (natbridge)."""
+    """One node with its pods on two networks. name: k (kernel) or n (natbridge)."""
+
+    SECOND = ("n", "cni1")  # the node of the second network, and its bridge
 
     def __init__(self, name, prefix, directory):
-        self.name = name
-        self.node = f"{prefix}-{name}"
+        self.name, self.prefix = name, prefix
+        self.node, self.second = f"{prefix}-{name}", f"{prefix}-{self.SECOND[0]}"
         self.environment = dict(os.environ, NATBRIDGE_BPFFS=f"{directory}/node-{name}/bpf")
         self.ports = {host: Port(f"{prefix}-{name}{host}") for host in HOSTS}
-        self.macs = {port.mac: host for host, port in self.ports.items()}
-        self.macs[self.mac_of("cni0")] = "gw"
-        self.macs[self.mac_of("up0")] = "up"
         self.services = None
+        self.learn()
 
-    def run(self, *command, text=None, check=True):
-        done = subprocess.run(
-            ["ip", "netns", "exec", self.node, *command],
-            input=text, text=True, capture_output=True, env=self.environment, check=False,
-        )
-        if check and done.returncode:
-            raise RuntimeError(f"{' '.join(command)}: {done.stderr or done.stdout}")
-        return done.stdout
+    def learn(self):
+        """Whose MAC address is whose."""
+        self.macs = {port.mac: host for host, port in self.ports.items()}
+        self.macs[self.mac_of(self.node, "cni0")] = "gw"
+        self.macs[self.mac_of(self.second, self.SECOND[1])] = "gw2"
+        self.macs[self.mac_of(self.node, "up0")] = "up"
 
-    def mac_of(self, device):
-        return json.loads(self.run("ip", "-j", "link", "show", "dev", device))[0]["address"]
+    def run(self, *command, **options):
+        """In the node."""
+        return inside(self.node, *command, **options, environment=self.environment)
+
+    def everywhere(self, *command, **options):
+        """In all nodes of this arm."""
+        return [inside(node, *command, **options) for node in {self.node: 1, self.second: 1}]
+
+    @staticmethod
+    def mac_of(namespace, device):
+        return json.loads(inside(namespace, "ip", "-j", "link", "show", "dev", device))[0]["address"]
+
+    def replace(self, host):
+        """The pod is deleted, and another one gets its name and address."""
+        done = subprocess.run(["test/differential/replace", self.name, self.name + host, ADDRESS[4][host], ADDRESS[6][host]],
+                              text=True, capture_output=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"replace {host}: {done.stderr or done.stdout}")
+        self.ports[host].socket.close()
+        self.ports[host].open()
+        self.learn()
+
+    def mark(self, host, arguments):
+        """Another program at the pod's port, in front of all others: arguments of test/netns/marker.c."""
+        index = json.loads(inside(self.ports[host].namespace, "ip", "-j", "link", "show", "dev", "eth0"))[0]["link_index"]
+        port = next(link["ifname"] for link in json.loads(self.run("ip", "-j", "link")) if link["ifindex"] == index)
+        self.run("build/test/netns/marker", *[port if word == "PORT" else word for word in arguments])
 
     def limit(self, connections):
         """Makes room for so many connections only; the kernel's limit is that of the whole machine."""
@@ -72,20 +110,25 @@ class Arm:
 
     def gateway_mac(self, host):
         """Where a host sends what is not on its link."""
-        wanted = "up" if host == "x" else "gw"
+        wanted = "up" if host == "x" else "gw2" if host in NETWORKS[1] else "gw"
         return next(mac for mac, name in self.macs.items() if name == wanted)
 
 
 class Kernel(Arm):
-    """The reference bridge plugin, br_netfilter and the rules of kube-proxy in its iptables mode."""
+    """
+    The reference bridge plugin, br_netfilter and the rules of kube-proxy in its iptables mode. netfilter has one conntrack for all
+    bridges of a node: the second network is on a node of its own, for which nothing else changes.
+    """
+
+    SECOND = ("k2", "cni0")
 
     def clear(self):
-        self.run("conntrack", "-F", check=False)
+        self.everywhere("conntrack", "-F", check=False)
 
     def serve(self, services):
         for family in FAMILIES:
             command = "iptables-restore" if family == 4 else "ip6tables-restore"
-            self.run(command, text=rules(family, services))
+            self.everywhere(command, text=rules(family, services))
         self.forget_stale(services)
         self.services = services
 
@@ -97,13 +140,14 @@ class Kernel(Arm):
                 if (service["vip"], backend) in now:
                     continue
                 for family in FAMILIES:
-                    self.run(
+                    self.everywhere(
                         "conntrack", "-D", "-f", f"ipv{family}", "-p", "udp",
                         "--orig-dst", vip(family, service["vip"]), "--reply-src", ADDRESS[family][backend], check=False,
                     )
 
     def connections(self):
-        return [line for f in FAMILIES for line in self.run("conntrack", "-L", "-f", f"ipv{f}", check=False).splitlines()]
+        lists = [self.everywhere("conntrack", "-L", "-f", f"ipv{f}", check=False) for f in FAMILIES]
+        return [line for one in lists for text in one for line in text.splitlines()]
 
 
 class Natbridge(Arm):
@@ -136,7 +180,9 @@ class Natbridge(Arm):
 
 
 class Assist(Kernel):
-    """natbridge in mode assist: the same rules, and no br_netfilter."""
+    """natbridge in mode assist: the same rules, no br_netfilter, and both networks on one node."""
+
+    SECOND = Arm.SECOND
 
 
 def named(backends):

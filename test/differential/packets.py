@@ -12,7 +12,7 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether  # noqa: E402
 from scapy.packet import Packet, Padding, Raw  # noqa: E402
 
 from frames import ones_sum  # noqa: E402
-from nodes import ADDRESS, vip  # noqa: E402
+from nodes import ADDRESS, NETWORKS, vip  # noqa: E402
 from wire import VNET, VNET_NEEDS_CSUM  # noqa: E402
 
 ERRORS = {
@@ -156,9 +156,10 @@ class Speaker:
     def next_hop(self, packet):
         header = IP if self.family == 4 else IPv6
         to = packet[header].dst if header in packet else None
-        for host in ("a", "b", "c"):
-            if to == ADDRESS[self.family][host] and self.host in ("a", "b", "c"):
-                return self.mac(host)
+        for network in NETWORKS:
+            for host in network if self.host in network else ():
+                if to == ADDRESS[self.family][host]:
+                    return self.mac(host)
         return self.arm.gateway_mac(self.host)
 
     def evaluate(self, expression):

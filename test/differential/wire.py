@@ -13,6 +13,10 @@ PACKET_AUXDATA = 8
 PACKET_VNET_HDR = 15
 PACKET_IGNORE_OUTGOING = 23
 SO_RCVBUFFORCE = 33
+SO_MARK = 36
+SO_RCVMARK = 75  # Linux 5.19
+SO_PRIORITY = 12
+SO_RCVPRIORITY = 82  # Linux 6.14
 RECEIVE_BUFFER = 1 << 24  # a thousand frames that one step sends, before the first is read
 CLONE_NEWNET = 0x40000000
 # struct tpacket_auxdata (linux/if_packet.h)
@@ -38,8 +42,9 @@ def enter(path):
 class Frame:
     """A frame as a pod received it."""
 
-    def __init__(self, data, partial, tag, gso=None):
+    def __init__(self, data, partial, tag, gso=None, marks=()):
         self.data = data
+        self.marks = marks  # of the socket buffer: mark and priority, those that are not 0
         self.partial = partial  # the checksum of TCP or UDP is still to be completed
         self.gso = gso  # of a packet of several segments: (virtio's type, size of a segment), else None
         self.tag = tag  # of an accelerated VLAN header, or None
@@ -49,6 +54,12 @@ class Port:
     """The end of a link in a namespace."""
 
     def __init__(self, namespace, device="eth0"):
+        self.namespace, self.device = namespace, device
+        self.open()
+
+    def open(self):
+        """To be called again when another namespace has got that name."""
+        namespace, device = self.namespace, self.device
         home = os.open("/proc/self/ns/net", os.O_RDONLY)
         enter(f"/run/netns/{namespace}")
         try:
@@ -61,6 +72,11 @@ class Port:
         self.socket.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
         self.socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+        for option in (SO_RCVMARK, SO_RCVPRIORITY):
+            try:
+                self.socket.setsockopt(socket.SOL_SOCKET, option, 1)
+            except OSError:  # an older kernel: the marks are not compared
+                pass
         self.mac = ":".join(f"{b:02x}" for b in self.socket.getsockname()[4])
 
     def send(self, data, offload=VNET.pack(0, 0, 0, 0, 0, 0)):
@@ -69,13 +85,15 @@ class Port:
     def receive(self):
         data, ancillary, _, _ = self.socket.recvmsg(70000, 256, socket.MSG_DONTWAIT)
         flags, kind_of_gso, _, size, _, _ = VNET.unpack(data[: VNET.size])
-        status, tag = 0, None
+        status, tag, marks = 0, None, []
         for level, kind, content in ancillary:
             if level == SOL_PACKET and kind == PACKET_AUXDATA:
                 status, _, _, _, _, tci, _ = AUXDATA.unpack(content[: AUXDATA.size])
                 tag = tci & 0xFFF if status & TP_STATUS_VLAN_VALID else None
+            elif level == socket.SOL_SOCKET and kind in (SO_MARK, SO_PRIORITY) and any(content):
+                marks.append(("mark" if kind == SO_MARK else "priority", struct.unpack("=I", content[:4])[0]))
         partial = bool(flags & VNET_NEEDS_CSUM or status & TP_STATUS_CSUMNOTREADY)
-        return Frame(data[VNET.size:], partial, tag, (kind_of_gso, size) if kind_of_gso else None)
+        return Frame(data[VNET.size:], partial, tag, (kind_of_gso, size) if kind_of_gso else None, marks)
 
 
 def gather(ports, quiet=0.03, longest=5.0):
