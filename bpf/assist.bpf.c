@@ -10,6 +10,7 @@
  */
 #include "fragment.h"
 #include "parse.h"
+#include "recent.h"
 #include "rename.h"
 #include "shortcut.h"
 #include "spoof.h"
@@ -96,12 +97,13 @@ static __always_inline int nb_way_back(struct __sk_buff *skb, const struct nb_pk
  * as the other one is over.
  */
 static __always_inline bool nb_flow_usable(struct __sk_buff *skb, const struct nb_pkt *pkt,
-					   const struct nb_flow *flow, __u32 end)
+					   const struct nb_flow_ref *ref, __u32 end)
 {
+	const struct nb_flow *flow = ref->flow;
 	struct nb_tuple answer;
 
 	if (flow->kind == NB_FLOW_VIA_HOST)
-		return flow->seen == pkt->now && !nb_is_syn(pkt);
+		return ref->head->seen == pkt->now && !nb_is_syn(pkt);
 	if (flow->kind != NB_FLOW_RENAMED || flow->port[!end] ||
 	    (pkt->tuple.proto == IPPROTO_TCP && !nb_is_syn(pkt)))
 		return true;
@@ -115,14 +117,17 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 {
 	struct nb_tuple key;
 	__u32 end = nb_flow_key(&pkt->tuple, &key);
-	struct nb_flow *flow = nb_flow_find(&key, pkt->now);
+	struct nb_flow_ref ref = nb_flow_find(&key, pkt->now);
+	struct nb_flow *flow = ref.flow;
 
-	if (flow && !nb_flow_usable(skb, pkt, flow, end))
-		flow = NULL;
-	if (flow) {
+	if (flow && nb_flow_usable(skb, pkt, &ref, end)) {
 		if (!pkt->quote && (flow->kind != NB_FLOW_RENAMED || flow->port[!end]))
-			nb_flow_seen(pkt, flow, end);
-		return flow->kind == NB_FLOW_DIRECT ? NB_PASS : nb_way_back(skb, pkt, flow, end);
+			nb_flow_seen(pkt, &ref, end);
+		if (flow->kind != NB_FLOW_DIRECT)
+			return nb_way_back(skb, pkt, flow, end);
+		if (!pkt->quote && !pkt->fragment)
+			nb_recent_note(pkt);
+		return NB_PASS;
 	}
 	if (nb_host_translates(skb, pkt)) {
 		if (!pkt->quote)
@@ -135,20 +140,24 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 }
 
 /* An echo request or reply. Which flow a reply belongs to was seen when the request came. */
-static __always_inline int nb_echo(struct __sk_buff *skb, struct nb_pkt *pkt, bool request)
+__noinline int nb_echo(struct __sk_buff *skb, struct nb_pkt *pkt, bool request)
 {
+	struct nb_flow_ref ref;
 	struct nb_tuple key;
-	__u32 end = nb_flow_key(&pkt->tuple, &key);
-	struct nb_flow *flow = nb_flow_find(&key, pkt->now);
+	__u32 end;
 
-	if (!flow && request)
+	if (!pkt)
+		return NB_PASS;
+	end = nb_flow_key(&pkt->tuple, &key);
+	ref = nb_flow_find(&key, pkt->now);
+	if (!ref.flow && request)
 		nb_flow_begin(pkt, &key, NB_FLOW_DIRECT);
-	if (!flow)
+	if (!ref.flow)
 		return NB_PASS;
-	nb_flow_seen(pkt, flow, end);
-	if (flow->kind == NB_FLOW_DIRECT)
+	nb_flow_seen(pkt, &ref, end);
+	if (ref.flow->kind == NB_FLOW_DIRECT)
 		return NB_PASS;
-	return request ? nb_give_to_host(skb, pkt) : nb_way_back(skb, pkt, flow, end);
+	return request ? nb_give_to_host(skb, pkt) : nb_way_back(skb, pkt, ref.flow, end);
 }
 
 enum nb_icmp_kind {
@@ -172,12 +181,15 @@ static __always_inline enum nb_icmp_kind nb_icmp_kind(const struct nb_pkt *pkt, 
 
 /* Reads an ICMP message: an echo's id as both its ports, of an error the tuple that its sender answers with
  * to what is quoted. */
-static __always_inline enum nb_icmp_kind nb_icmp_read(struct __sk_buff *skb, struct nb_pkt *pkt)
+__noinline enum nb_icmp_kind nb_icmp_read(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
-	__u8 *icmp = nb_bytes(skb, pkt->l4_off, NB_ICMP_QUOTE);
 	struct nb_outer outer = {};
 	enum nb_icmp_kind kind;
+	__u8 *icmp;
 
+	if (!pkt)
+		return NB_ICMP_OTHER;
+	icmp = nb_bytes(skb, pkt->l4_off, NB_ICMP_QUOTE);
 	if (!icmp || pkt->l4_off + NB_ICMP_QUOTE > pkt->end)
 		return NB_ICMP_OTHER;
 	kind = nb_icmp_kind(pkt, icmp[0]);
@@ -189,20 +201,19 @@ static __always_inline enum nb_icmp_kind nb_icmp_read(struct __sk_buff *skb, str
 	return kind;
 }
 
-__noinline int nb_icmp_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
+/* What a pod sends to another port. */
+static __always_inline int nb_to_port(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
-	if (!pkt)
-		return NB_PASS;
-	switch (nb_icmp_read(skb, pkt)) {
-	case NB_ICMP_ECHO_REQUEST:
-		return nb_echo(skb, pkt, true);
-	case NB_ICMP_ECHO_REPLY:
-		return nb_echo(skb, pkt, false);
-	case NB_ICMP_ERROR:
+	enum nb_icmp_kind kind = NB_ICMP_OTHER;
+
+	if (nb_is_icmp(pkt))
+		kind = nb_icmp_read(skb, pkt);
+	if (kind == NB_ICMP_ECHO_REQUEST || kind == NB_ICMP_ECHO_REPLY)
+		return nb_echo(skb, pkt, kind == NB_ICMP_ECHO_REQUEST);
+	if (kind == NB_ICMP_ERROR ||
+	    (nb_is_tracked_proto(pkt->tuple.proto) && nb_parse_l4(skb, pkt) == NB_CONTINUE))
 		return nb_connection(skb, pkt);
-	default:
-		return NB_PASS;
-	}
+	return NB_PASS;
 }
 
 /* Fills *pkt, which is zeroed, as far as addresses and protocol. NB_PASS: nothing that is looked at here. */
@@ -221,21 +232,22 @@ int nb_assist_from(struct __sk_buff *skb)
 
 	if (nb_settings.flags & NB_SETTINGS_SPOOFCHK && nb_is_forged(skb))
 		return nb_verdict(nb_drop(NB_DROP_SPOOFED));
+	if (receiver == NB_TO_PORT && nb_is_recent(skb))
+		return NB_PASS;
 	if (receiver == NB_TO_MANY || nb_begin(skb, &pkt) != NB_CONTINUE)
 		return NB_PASS;
 	if (receiver == NB_TO_BRIDGE)
 		return nb_for_bridge(skb, &pkt);
 	if (pkt.later)
 		return nb_fragment_find(&pkt) ? nb_verdict(nb_give_to_host(skb, &pkt)) : NB_PASS;
-	if (nb_is_tracked_proto(pkt.tuple.proto))
-		return nb_parse_l4(skb, &pkt) == NB_CONTINUE ? nb_verdict(nb_connection(skb, &pkt)) : NB_PASS;
-	return nb_is_icmp(&pkt) ? nb_verdict(nb_icmp_from_pod(skb, &pkt)) : NB_PASS;
+	return nb_verdict(nb_to_port(skb, &pkt));
 }
 
 /* A packet that comes by the host, or an ICMP error from there: if its tuple is that of a direct connection,
  * it has another source port. */
 __noinline int nb_rename(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
+	struct nb_flow_ref ref;
 	struct nb_tuple key;
 	struct nb_flow *flow;
 	__be16 port;
@@ -244,19 +256,24 @@ __noinline int nb_rename(struct __sk_buff *skb, const struct nb_pkt *pkt)
 	if (!pkt)
 		return NB_PASS;
 	end = nb_flow_key(&pkt->tuple, &key);
-	flow = nb_flow_find(&key, pkt->now);
+	ref = nb_flow_find(&key, pkt->now);
+	flow = ref.flow;
 	if (!flow || flow->kind != NB_FLOW_DIRECT || (pkt->quote && !flow->port[end]))
 		return NB_PASS;
-	if (flow->closing == NB_FLOW_CLOSED && !flow->port[0] && !flow->port[1] && nb_is_syn(pkt)) {
-		bpf_map_delete_elem(&flows, &key); /* its tuple is free for the one that begins */
+	if (flow->closing == NB_FLOW_CLOSED && ref.head->seen != pkt->now /* recent.h */ && !flow->port[0] &&
+	    !flow->port[1] && nb_is_syn(pkt)) {
+		nb_flow_end(&ref);
 		return NB_PASS;
 	}
-	flow->seen = pkt->now;
+	ref.head->seen = pkt->now;
 	port = flow->port[end];
-	if (!port || !nb_rename_enter(pkt, port))
+	nb_rename_answer(pkt, port, &key);
+	if (!port || !nb_rename_enter(pkt, &key, true)) { /* its set may have given it up */
 		port = nb_rename_find(skb, pkt);
-	if (!port)
-		return nb_drop(NB_DROP_NO_PORT);
+		nb_rename_answer(pkt, port, &key);
+		if (!port || !nb_rename_enter(pkt, &key, true))
+			return nb_drop(NB_DROP_NO_PORT);
+	}
 	flow->port[end] = port;
 	return pkt->quote ? nb_quote_port_change(skb, pkt, true, port) : nb_port_change(skb, pkt, true, port);
 }
@@ -264,15 +281,15 @@ __noinline int nb_rename(struct __sk_buff *skb, const struct nb_pkt *pkt)
 /* An echo request that comes by the host. */
 static __always_inline int nb_echo_by_host(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
+	struct nb_flow_ref ref;
 	struct nb_tuple key;
-	struct nb_flow *flow;
 
 	nb_flow_key(&pkt->tuple, &key);
-	flow = nb_flow_find(&key, pkt->now);
-	if (flow && flow->kind == NB_FLOW_DIRECT)
+	ref = nb_flow_find(&key, pkt->now);
+	if (ref.flow && ref.flow->kind == NB_FLOW_DIRECT)
 		return nb_rename(skb, pkt);
-	if (flow)
-		flow->seen = pkt->now;
+	if (ref.flow)
+		ref.head->seen = pkt->now;
 	else
 		nb_flow_begin(pkt, &key, NB_FLOW_VIA_HOST);
 	return NB_PASS;
@@ -280,10 +297,8 @@ static __always_inline int nb_echo_by_host(struct __sk_buff *skb, const struct n
 
 /* own: made by the host itself, which must not tell a pod of a shorter way: there it would find backends, and
  * no VIP. */
-__noinline int nb_icmp_to_pod(struct __sk_buff *skb, struct nb_pkt *pkt, bool own)
+static __always_inline int nb_icmp_to_pod(struct __sk_buff *skb, struct nb_pkt *pkt, bool own)
 {
-	if (!pkt)
-		return NB_PASS;
 	switch (nb_icmp_read(skb, pkt)) {
 	case NB_ICMP_ECHO_REQUEST:
 		return own ? NB_PASS : nb_echo_by_host(skb, pkt);

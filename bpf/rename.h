@@ -80,24 +80,7 @@ static __always_inline int nb_quote_port_change(struct __sk_buff *skb, const str
 	return NB_CONTINUE;
 }
 
-/*
- * The flow that turns a new source port back into the old one, unless the tuple is another's; it may be there
- * already. *answer: what the receiver of *pkt answers then; becomes the flow's key.
- */
-static __always_inline bool nb_flow_enter(const struct nb_pkt *pkt, struct nb_tuple *answer)
-{
-	struct nb_flow flow = { .seen = pkt->now, .kind = NB_FLOW_RENAMED }, *found;
-	__u32 end = nb_flow_order(answer);
-
-	flow.port[0] = end ? pkt->tuple.sport : 0;
-	flow.port[1] = end ? 0 : pkt->tuple.sport;
-	found = nb_flow_find(answer, pkt->now);
-	if (found)
-		return found->kind == NB_FLOW_RENAMED && found->port[0] == flow.port[0] &&
-		       found->port[1] == flow.port[1];
-	return !bpf_map_update_elem(&flows, answer, &flow, BPF_ANY);
-}
-
+/* What the receiver of *pkt answers if it sees that source port. */
 static __always_inline void nb_rename_answer(const struct nb_pkt *pkt, __be16 port, struct nb_tuple *answer)
 {
 	const struct nb_tuple *tuple = &pkt->tuple;
@@ -106,13 +89,20 @@ static __always_inline void nb_rename_answer(const struct nb_pkt *pkt, __be16 po
 	nb_tuple_swap(&tuple->src, &tuple->dst, port, dport, tuple->proto, answer);
 }
 
-/* The map may have given it up meanwhile. */
-static __always_inline bool nb_rename_enter(const struct nb_pkt *pkt, __be16 port)
+/*
+ * Enters the flow that turns a new source port back into the old one, unless the tuple is another's; it may
+ * be there already. *answer: what the receiver of *pkt answers then; becomes the flow's key. Not "enter":
+ * only says whether it could be.
+ */
+static __always_inline bool nb_rename_enter(const struct nb_pkt *pkt, struct nb_tuple *answer, bool enter)
 {
-	struct nb_tuple answer;
+	__u32 end = nb_flow_order(answer);
+	__be16 first = end ? pkt->tuple.sport : 0, second = end ? 0 : pkt->tuple.sport;
+	struct nb_flow *found = nb_flow_find(answer, pkt->now).flow;
 
-	nb_rename_answer(pkt, port, &answer);
-	return nb_flow_enter(pkt, &answer);
+	if (found)
+		return found->kind == NB_FLOW_RENAMED && found->port[0] == first && found->port[1] == second;
+	return !enter || nb_flow_put(answer, pkt->now, NB_FLOW_RENAMED, first, second);
 }
 
 struct nb_rename_search {
@@ -130,7 +120,7 @@ static long nb_rename_try(__u64 i, struct nb_rename_search *search)
 
 	nb_rename_answer(search->pkt, port, &answer);
 	if ((nb_is_tracked_proto(answer.proto) && nb_kernel_ct(search->skb, search->pkt->is_v4, &answer)) ||
-	    !nb_flow_enter(search->pkt, &answer))
+	    !nb_rename_enter(search->pkt, &answer, false))
 		return 0;
 	search->port = port;
 	return 1;

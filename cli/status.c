@@ -101,26 +101,25 @@ static int add_ports(const void *keys, const void *values, __u32 n, void *arg)
 static int add_maps(struct cJSON *row, const struct nb_datapath *dp, struct nb_error *err)
 {
 	/* The others are arrays, which are always as large as they can be. */
-	static const enum nb_map hashes[] = { NB_MAP_CONNTRACK, NB_MAP_FRONTENDS, NB_MAP_BACKENDS,
+	static const enum nb_map shown[] = { NB_MAP_CONNTRACK, NB_MAP_FRONTENDS, NB_MAP_BACKENDS,
 					      NB_MAP_SERVICES,  NB_MAP_ENDPOINTS, NB_MAP_LINKS,
 					      NB_MAP_FLOWS };
 	struct cJSON *list = cJSON_AddArrayToObject(row, "maps");
 	int rc = 0;
 
-	for (size_t i = 0; i < sizeof(hashes) / sizeof(hashes[0]) && !rc; i++) {
-		struct nb_map_sizes sizes = { 0 };
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]) && !rc; i++) {
 		struct cJSON *item;
-		__u32 entries = 0;
+		__u32 entries = 0, room = 0;
 
-		if (dp->map_fd[hashes[i]] < 0)
+		if (dp->map_fd[shown[i]] < 0)
 			continue;
 		item = cJSON_CreateObject();
-		rc = nb_map_sizes(dp, hashes[i], &sizes, err);
+		rc = nb_map_room(dp, shown[i], &room, err);
 		if (!rc)
-			rc = nb_map_count(dp, hashes[i], &entries, err);
-		cJSON_AddStringToObject(item, "name", nb_map_name(hashes[i]));
+			rc = nb_map_count(dp, shown[i], &entries, err);
+		cJSON_AddStringToObject(item, "name", nb_map_name(shown[i]));
 		cJSON_AddNumberToObject(item, "entries", entries);
-		cJSON_AddNumberToObject(item, "max", sizes.max);
+		cJSON_AddNumberToObject(item, "max", room);
 		cJSON_AddItemToArray(list, item);
 	}
 	return rc;

@@ -128,6 +128,11 @@ static int set_size(const struct nb_datapath *dp, struct bpf_object *obj, enum n
 	return found && dp->map_fd[map] < 0 ? bpf_map__set_max_entries(found, entries) : 0;
 }
 
+static __u32 flow_sets(__u32 flows)
+{
+	return flows / NB_FLOW_WAYS + !!(flows % NB_FLOW_WAYS);
+}
+
 static int set_sizes(const struct nb_datapath *dp, struct bpf_object *obj, const struct nb_limits *limits)
 {
 	__u32 connections = limit_or(limits->connections, NB_DEFAULT_CONNECTIONS);
@@ -139,7 +144,9 @@ static int set_sizes(const struct nb_datapath *dp, struct bpf_object *obj, const
 	rc = rc ?: set_size(dp, obj, NB_MAP_FRONTENDS, frontends);
 	rc = rc ?: set_size(dp, obj, NB_MAP_SERVICES, frontends);
 	rc = rc ?: set_size(dp, obj, NB_MAP_BACKENDS, limit_or(limits->backends, NB_DEFAULT_BACKENDS));
-	return rc ?: set_size(dp, obj, NB_MAP_FLOWS, limit_or(limits->connections, NB_DEFAULT_FLOWS));
+	return rc
+		       ?: set_size(dp, obj, NB_MAP_FLOWS,
+				   flow_sets(limit_or(limits->connections, NB_DEFAULT_FLOWS)));
 }
 
 static int set_initial(struct bpf_object *obj, const char *section, const void *value, size_t size)
@@ -152,10 +159,12 @@ static int set_initial(struct bpf_object *obj, const char *section, const void *
 static int set_defaults(const struct nb_datapath *dp, struct bpf_object *obj, const char *network,
 			const struct nb_limits *limits)
 {
+	const struct bpf_map *flows = bpf_object__find_map_by_name(obj, nb_map_name(NB_MAP_FLOWS));
 	const struct nb_constants constants = {
 		.tick_shift = nb_tick_shift(),
 		.second = nb_ticks_from_seconds(1),
 		.network = nb_network_hash(network),
+		.flow_sets = flows ? bpf_map__max_entries(flows) : 0,
 		.peer_sets_host = peer_sets_host(),
 	};
 	struct nb_settings settings = {
@@ -243,8 +252,8 @@ int nb_datapath_load(const struct nb_datapath_config *config, struct nb_datapath
 	if (!obj)
 		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot open the eBPF programs");
 	rc = set_sizes(dp, obj, &config->limits);
-	rc = rc ?: set_defaults(dp, obj, config->network, &config->limits);
 	rc = rc ?: share_maps(dp, obj);
+	rc = rc ?: set_defaults(dp, obj, config->network, &config->limits);
 	if (rc)
 		return nb_fail(err, NB_ERR_DATAPATH, -rc, "cannot prepare the eBPF maps");
 	rc = bpf_object__load(obj);

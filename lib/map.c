@@ -26,6 +26,16 @@ int nb_map_sizes(const struct nb_datapath *dp, enum nb_map map, struct nb_map_si
 	return 0;
 }
 
+int nb_map_room(const struct nb_datapath *dp, enum nb_map map, __u32 *room, struct nb_error *err)
+{
+	struct nb_map_sizes sizes = { 0 };
+	int rc = nb_map_sizes(dp, map, &sizes, err);
+
+	if (!rc)
+		*room = map == NB_MAP_FLOWS ? sizes.max * NB_FLOW_WAYS : sizes.max;
+	return rc;
+}
+
 struct chunk {
 	__u32 room;
 	void *keys, *values;
@@ -89,10 +99,20 @@ static int count_chunk(const void *keys, const void *values, __u32 n, void *arg)
 	return 0;
 }
 
+static int count_flows(const void *keys, const void *values, __u32 n, void *arg)
+{
+	const struct nb_flow_set *sets = values;
+
+	(void)keys;
+	for (__u32 i = 0; i < n * NB_FLOW_WAYS; i++)
+		*(__u32 *)arg += !!sets[i / NB_FLOW_WAYS].heads[i % NB_FLOW_WAYS].tag;
+	return 0;
+}
+
 int nb_map_count(const struct nb_datapath *dp, enum nb_map map, __u32 *count, struct nb_error *err)
 {
 	__u32 counted = 0;
-	int rc = nb_map_walk(dp, map, count_chunk, &counted, err);
+	int rc = nb_map_walk(dp, map, map == NB_MAP_FLOWS ? count_flows : count_chunk, &counted, err);
 
 	if (!rc)
 		*count = counted;

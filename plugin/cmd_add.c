@@ -134,13 +134,14 @@ static int stop_masquerading(struct add *add, struct nb_error *err)
  * count. */
 static void warn_of_limit(const struct nb_datapath *dp, enum nb_map map, __u32 wanted, const char *key)
 {
-	struct nb_map_sizes sizes;
+	const __u32 rounded = map == NB_MAP_FLOWS ? NB_FLOW_WAYS - 1 : 0;
+	__u32 room;
 
-	if (!wanted || nb_map_sizes(dp, map, &sizes, NULL) || sizes.max == wanted ||
-	    (map == NB_MAP_RING && wanted < sizes.max)) /* then set_conntrack() lowers it */
+	if (!wanted || nb_map_room(dp, map, &room, NULL) || room - wanted <= rounded ||
+	    (map == NB_MAP_RING && wanted < room)) /* then set_conntrack() lowers it */
 		return;
 	nb_log("%s %u is not in force: the datapath below \"%s\" was loaded with %u", key, wanted, dp->dir,
-	       sizes.max);
+	       room);
 }
 
 static void log_local(const struct nb_service *service)

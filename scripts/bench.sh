@@ -15,14 +15,14 @@ cd "$(dirname "$0")/.."
 WHAT=${1:-all}
 ROUNDS=${ROUNDS:-7}
 MILLISECONDS=${MILLISECONDS:-250}
-FAMILIES=${FAMILIES:-4 6}
 OUT=build/bench
 CPU=$(($(nproc) - 1))
 read -ra KINDS <<<"${KINDS:-tcp-rr tcp-crr udp-rr tcp-stream}"
 BASE="plain-pod nat-vip nat-pod nat-backend assist-pod assist-vip ipt1-pod ipt1-vip nft1-vip veth-pod"
 SCALE="ipt100-vip ipt1000-vip ipt10000-vip nft100-vip nft1000-vip nft10000-vip nat1000-vip nat10000-vip nat100000-vip
 	full100000-vip full1000000-vip"
-[ "$WHAT" = all ] || { BASE="plain-pod nat-vip nat-pod assist-pod assist-vip ipt1-vip veth-pod" SCALE="" FAMILIES=4; }
+[ "$WHAT" = all ] || BASE="plain-pod nat-vip nat-pod assist-pod assist-vip ipt1-vip veth-pod" SCALE="" FAMILIES=${FAMILIES:-4}
+FAMILIES=${FAMILIES:-4 6}
 read -rd '' -a ALL <<<"${PATHS:-$BASE $SCALE}" || true
 
 # lib.bash is made for bats, which has this function.

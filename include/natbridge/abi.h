@@ -14,7 +14,7 @@
 #include <linux/types.h>
 
 enum {
-	NB_ABI_VERSION = 3,
+	NB_ABI_VERSION = 4,
 	NB_MAX_PORTS = 1024, /* BR_MAX_PORTS of the kernel (net/bridge/br_private.h); slot 0 is the host */
 	NB_OWN_PORTS = 1024, /* places by ifindex; a power of 2 */
 	NB_MAX_SERVICES = 131072, /* service ports (name and port of a Service) in one network */
@@ -25,6 +25,7 @@ enum {
 	NB_DEFAULT_FRONTENDS = 262144,
 	NB_DEFAULT_BACKENDS = 262144,
 	NB_DEFAULT_FLOWS = 65536, /* direct connections between pods that mode assist remembers */
+	NB_FLOW_WAYS = 8,         /* places of a set of them; a power of 2 */
 	NB_FRAGMENTS = 4096,      /* fragmented datagrams under way */
 	NB_AFFINITIES = 32768,    /* clients times service ports with affinity */
 	NB_MAX_SERVICE_CIDRS = 8, /* ranges of one network */
@@ -193,17 +194,27 @@ enum nb_flow_kind {
 };
 
 /*
- * Mode assist: what natbridge itself knows of a connection. Key: its tuple as on the wire between the pods,
+ * Mode assist: what natbridge itself knows of a connection. key: its tuple as on the wire between the pods,
  * with the end first that nb_flow_key() puts first, so that both directions have one; of an echo, both ports
  * are its id.
  */
 struct nb_flow {
-	__u32 seen;     /* tick of its newest packet */
+	struct nb_tuple key;
 	__be16 port[2]; /* of the key's src and dst, 0: none. DIRECT: the source port that a translated
 			   connection with this very tuple has instead. RENAMED: the port that was replaced */
 	__u8 kind;      /* enum nb_flow_kind */
 	__u8 closing;   /* TCP: which ends have sent FIN, 1 << end; RST counts as both */
 	__u8 pad[2];
+};
+
+/* Flows whose keys have the same hash, as far as that chooses a set. What is looked for is found in the first
+ * cache line. */
+struct nb_flow_set {
+	struct nb_flow_head {
+		__u32 tag;  /* of the key's hash; 0: free, 1: being written */
+		__u32 seen; /* tick of the newest packet */
+	} heads[NB_FLOW_WAYS];
+	struct nb_flow flows[NB_FLOW_WAYS];
 };
 
 /* Userspace only: which frontends a Service owns. index counts from 0 without gaps. */
@@ -294,6 +305,7 @@ struct nb_constants {
 	__u32 tick_shift;    /* jiffies >> shift is a tick */
 	__u32 second;        /* ticks in a second, rounded up */
 	__u32 network;       /* hash of its name, so that two networks choose differently */
+	__u32 flow_sets;     /* size of the map of flows */
 	__u8 peer_sets_host; /* bpf_redirect_peer() sets PACKET_HOST (Linux 6.15, c4327229948) */
 	__u8 pad[3];
 };
@@ -347,7 +359,7 @@ _Static_assert(sizeof(struct nb_backend) == 20, "nb_backend");
 _Static_assert(sizeof(struct nb_affinity_key) == 20, "nb_affinity_key");
 _Static_assert(sizeof(struct nb_affinity) == 24, "nb_affinity");
 _Static_assert(sizeof(struct nb_fragment_key) == 44, "nb_fragment_key");
-_Static_assert(sizeof(struct nb_flow) == 12, "nb_flow");
+_Static_assert(sizeof(struct nb_flow_set) == 448, "nb_flow_set");
 _Static_assert(sizeof(struct nb_service_key) == 132, "nb_service_key");
 _Static_assert(sizeof(struct nb_service_entry) == 88, "nb_service_entry");
 _Static_assert(sizeof(struct nb_port) == 24, "nb_port");

@@ -38,7 +38,7 @@ enum nb_map {
 	NB_MAP_COUNTERS,       /* enum nb_counter -> __u64, per CPU */
 	NB_MAP_SETTINGS,       /* __u32 0 -> struct nb_settings */
 	NB_MAP_RUNTIME,        /* __u32 0 -> struct nb_runtime */
-	NB_MAP_FLOWS,          /* struct nb_tuple -> struct nb_flow */
+	NB_MAP_FLOWS,          /* __u32 hash -> struct nb_flow_set */
 	NB_MAP_OWN_PORTS,      /* __u32 ifindex % NB_OWN_PORTS -> __u32 ifindex of a port, 0: none */
 	NB_MAP_FRONTENDS_SEEN, /* __u32 -> struct nb_frontend_key: what the host has translated lately */
 	NB_MAPS,

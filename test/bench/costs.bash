@@ -155,6 +155,7 @@ bench_real() {
 		}
 		for ((round = 1; round <= REAL_ROUNDS; round++)); do
 			for path in $REAL_PATHS; do
+				[[ " ${ALL[*]} " = *" $path "* ]] || continue
 				bench_target "$path" 4
 				(real_server $tool "${path%-*}b") >/dev/null 2>&1 3>&- &
 				server=$!
