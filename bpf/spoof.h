@@ -6,7 +6,7 @@
  * ipspoofchk: what a pod sends bears an address of that pod as its source, also as the sender of ARP (RFC
  * 826) and as the target of a neighbour advertisement (RFC 4861, 4.4), whatever VLAN tags are before it. No
  * address at all is right (DHCP, duplicate address detection), and so is any link-local one of IPv6, which
- * nobody has assigned.
+ * nobody has assigned. macspoofchk: the frame bears the pod's MAC as its source.
  */
 
 #include "pkt.h"
@@ -81,14 +81,30 @@ static __always_inline __be16 nb_untagged(struct __sk_buff *skb, __u32 *off)
 	return type;
 }
 
-/* Whether a pod's packet claims to come from an address that is not its own; for ports with NB_PORT_SPOOFCHK.
- */
+static __always_inline bool nb_forged_mac(struct __sk_buff *skb, const struct nb_port *port)
+{
+	__be16 *at = nb_bytes(skb, ETH_ALEN, ETH_ALEN);
+
+	if (!at)
+		return true;
+	for (int i = 0; i < ETH_ALEN / 2; i++)
+		if (at[i] != ((__be16 *)port->mac)[i])
+			return true;
+	return false;
+}
+
+/* Whether a pod's packet claims to come from an address that is not its own; for ports with NB_PORT_SPOOFCHK
+ * or NB_PORT_MACSPOOFCHK. */
 __noinline int nb_is_forged(struct __sk_buff *skb)
 {
 	__u32 ifindex = skb->ifindex, off = NB_L3_OFF, *slot = bpf_map_lookup_elem(&links, &ifindex);
 	struct nb_port *port = slot ? nb_port_of_slot(*slot) : NULL;
 
-	if (!port || !(port->flags & NB_PORT_SPOOFCHK))
+	if (!port)
+		return false;
+	if (port->flags & NB_PORT_MACSPOOFCHK && nb_forged_mac(skb, port))
+		return true;
+	if (!(port->flags & NB_PORT_SPOOFCHK))
 		return false;
 	switch (nb_untagged(skb, &off)) {
 	case bpf_htons(ETH_P_IP):

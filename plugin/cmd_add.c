@@ -12,6 +12,7 @@
 
 #include "cmd.h"
 #include "ipam.h"
+#include "macspoof.h"
 #include "masq.h"
 #include "mode.h"
 #include "output.h"
@@ -116,6 +117,18 @@ static int ensure_gateway(struct add *add, struct nb_error *err)
 	if (!add->conf->is_gateway || !add->conf->ipam_type)
 		return 0;
 	return nb_wire_ensure_gateway(&add->wire, &add->bridge, &add->result, add->conf->force_address, err);
+}
+
+static int check_macs(struct add *add, struct nb_error *err)
+{
+	if (!add->conf->mac_spoof_check)
+		return 0;
+	return nb_macspoof_add(&add->id, add->veth.host.name, add->veth.pod.mac, err);
+}
+
+static int stop_checking_macs(struct add *add, struct nb_error *err)
+{
+	return add->conf->mac_spoof_check ? nb_macspoof_delete(&add->id, err) : 0;
 }
 
 static int masquerade(struct add *add, struct nb_error *err)
@@ -246,7 +259,9 @@ static int write_settings(struct add *add, struct nb_error *err)
 	new.flags &= ~NB_SETTINGS_FAST_PATH;
 	if (add->conf->proxy.fast_path)
 		new.flags |= NB_SETTINGS_FAST_PATH;
-	if (add->conf->ip_spoof_check) /* stays: an earlier pod may have it, if the config has not any more */
+	if (add->conf->ip_spoof_check ||
+	    add->conf
+		    ->mac_spoof_check) /* stays: an earlier pod may have it, if the config has not any more */
 		new.flags |= NB_SETTINGS_SPOOFCHK;
 	if (add->conf->shaped)
 		new.flags |= NB_SETTINGS_SHAPED;
@@ -362,17 +377,19 @@ static int print_result(struct add *add, struct nb_error *err)
 }
 
 /*
- * When a step fails, the undos of those before it run in reverse order. Those of masquerade() and
- * add_endpoint() stand one step earlier, so that they run as well when the step itself fails half-way; the
- * pair goes before its addresses are given back, and once more should there have been none to give back.
+ * When a step fails, the undos of those before it run in reverse order. Those of check_macs(), masquerade()
+ * and add_endpoint() stand a step or two earlier, so that they run as well when the step itself fails
+ * half-way; the pair goes before its addresses are given back, and once more should there have been none to
+ * give back.
  */
 static const struct {
 	int (*run)(struct add *add, struct nb_error *err);
 	int (*undo)(struct add *add, struct nb_error *err);
 } STEPS[] = {
 	{ open_netns, NULL },
-	{ ensure_bridge, NULL }, /* belongs to the network */
+	{ ensure_bridge, stop_checking_macs }, /* the bridge belongs to the network */
 	{ add_veth, remove_veth },
+	{ check_macs, NULL },
 	{ allocate, release },
 	{ plan_gateways, remove_veth },
 	{ configure_pod, NULL },

@@ -4,6 +4,7 @@
 
 #include "cmd.h"
 #include "ipam.h"
+#include "macspoof.h"
 #include "masq.h"
 #include "wire.h"
 
@@ -60,13 +61,16 @@ static int check_datapath(const struct nb_args *args, const struct nb_conf *conf
 }
 
 static int check_rules(const struct nb_args *args, const struct nb_conf *conf, const struct nb_result *prev,
-		       struct nb_error *err)
+		       const struct nb_wire_veth *veth, struct nb_error *err)
 {
 	const struct nb_attachment id = nb_cmd_attachment(args, conf);
+	int ret = 0;
 
-	if (!conf->ip_masq || !conf->ipam_type)
-		return 0;
-	return nb_masq_check(&id, prev->ips, prev->n_ips, err);
+	if (conf->mac_spoof_check)
+		ret = nb_macspoof_check(&id, veth->host.name, veth->pod.mac, err);
+	if (!ret && conf->ip_masq && conf->ipam_type)
+		ret = nb_masq_check(&id, prev->ips, prev->n_ips, err);
+	return ret;
 }
 
 int nb_cmd_check(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
@@ -81,5 +85,5 @@ int nb_cmd_check(const struct nb_args *args, const struct nb_conf *conf, struct 
 		ret = check_wire(args, conf, &prev, &veth, err);
 	if (!ret)
 		ret = check_datapath(args, conf, &prev, &veth, err);
-	return ret ? ret : check_rules(args, conf, &prev, err);
+	return ret ? ret : check_rules(args, conf, &prev, &veth, err);
 }

@@ -64,6 +64,8 @@ int nb_cmd_endpoint(const struct nb_args *args, const struct nb_conf *conf, cons
 		made.flags |= NB_PORT_ISOLATED;
 	if (conf->ip_spoof_check)
 		made.flags |= NB_PORT_SPOOFCHK;
+	if (conf->mac_spoof_check)
+		made.flags |= NB_PORT_MACSPOOFCHK;
 	for (size_t i = 0; i < result->n_ips; i++) {
 		const struct nb_result_ip *ip = &result->ips[i];
 

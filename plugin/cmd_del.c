@@ -7,6 +7,7 @@
 
 #include "cmd.h"
 #include "ipam.h"
+#include "macspoof.h"
 #include "masq.h"
 #include "output.h"
 #include "wire.h"
@@ -54,6 +55,13 @@ static int delete_rules(const struct nb_args *args, const struct nb_conf *conf, 
 	return conf->ip_masq && conf->ipam_type ? nb_masq_delete(&id, err) : 0;
 }
 
+static int delete_mac_rules(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
+{
+	const struct nb_attachment id = nb_cmd_attachment(args, conf);
+
+	return conf->mac_spoof_check ? nb_macspoof_delete(&id, err) : 0;
+}
+
 /* Each step runs whatever became of the others, with one exception; the first error is the answer. */
 int nb_cmd_del(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
@@ -70,6 +78,8 @@ int nb_cmd_del(const struct nb_args *args, const struct nb_conf *conf, struct nb
 	if (nb_cmd_forget_endpoint(args, conf, &step))
 		nb_cmd_keep_first(&first, &step);
 	if (delete_rules(args, conf, &step))
+		nb_cmd_keep_first(&first, &step);
+	if (delete_mac_rules(args, conf, &step))
 		nb_cmd_keep_first(&first, &step);
 	/* an address that is still in use must not be given to another pod; the runtime calls DEL again */
 	if (pair_gone && conf->ipam_type && nb_ipam_run(conf, args, NB_CMD_DEL, &step))

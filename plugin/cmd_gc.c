@@ -7,6 +7,7 @@
 
 #include "cmd.h"
 #include "ipam.h"
+#include "macspoof.h"
 #include "masq.h"
 #include "output.h"
 #include "wire.h"
@@ -57,6 +58,19 @@ static int collect_rules(const struct nb_conf *conf, struct nb_error *err)
 	return ret;
 }
 
+static int collect_mac_rules(const struct nb_conf *conf, struct nb_error *err)
+{
+	unsigned int removed = 0;
+	int ret = 0;
+
+	if (conf->mac_spoof_check)
+		ret = nb_macspoof_keep_only(conf->name, conf->attachments, conf->n_attachments, &removed,
+					    err);
+	if (removed)
+		nb_log("GC of network %s: macspoofchk rules of %u interfaces removed", conf->name, removed);
+	return ret;
+}
+
 /* Each step runs whatever became of the others; the first error is the answer. */
 int nb_cmd_gc(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
@@ -67,6 +81,8 @@ int nb_cmd_gc(const struct nb_args *args, const struct nb_conf *conf, struct nb_
 	if (collect_endpoints(conf, &step))
 		nb_cmd_keep_first(&first, &step);
 	if (collect_rules(conf, &step))
+		nb_cmd_keep_first(&first, &step);
+	if (collect_mac_rules(conf, &step))
 		nb_cmd_keep_first(&first, &step);
 	if (conf->ipam_type && nb_ipam_run(conf, args, NB_CMD_GC, &step))
 		nb_cmd_keep_first(&first, &step);

@@ -13,7 +13,7 @@ int nb_cmd_status(const struct nb_args *args, const struct nb_conf *conf, struct
 
 	if (!ret && nb_conf_uses_datapath(conf))
 		ret = nb_datapath_probe(conf->proxy.bpffs, conf->proxy.mode, err);
-	if (!ret && conf->ip_masq && conf->ipam_type)
+	if (!ret && (conf->mac_spoof_check || (conf->ip_masq && conf->ipam_type)))
 		ret = nb_masq_probe(err);
 	if (!ret && conf->ipam_type)
 		ret = nb_ipam_run(conf, args, NB_CMD_STATUS, err);

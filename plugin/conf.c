@@ -59,6 +59,7 @@ static const struct {
 	{ "ipMasq", offsetof(struct nb_conf, ip_masq) },
 	{ "hairpinMode", offsetof(struct nb_conf, hairpin_mode) },
 	{ "ipspoofchk", offsetof(struct nb_conf, ip_spoof_check) },
+	{ "macspoofchk", offsetof(struct nb_conf, mac_spoof_check) },
 	{ "promiscMode", offsetof(struct nb_conf, promisc_mode) },
 	{ "enabledad", offsetof(struct nb_conf, enable_dad) },
 	{ "portIsolation", offsetof(struct nb_conf, port_isolation) },
@@ -282,7 +283,6 @@ static int parse_attachments(const struct nb_json *root, struct nb_conf *conf, s
 /* Keys of the reference plugin that are not built: refused when they would change anything. */
 static int refuse_unsupported(const struct nb_json *root, const struct nb_conf *conf, struct nb_error *err)
 {
-	static const char *const FLAGS[] = { "macspoofchk" };
 	const struct nb_json vlan = nb_json_get(root, "vlan"), trunk = nb_json_get(root, "vlanTrunk");
 	const struct nb_json preserve = nb_json_get(root, "preserveDefaultVlan");
 	const struct nb_json backend = nb_json_get(root, "ipMasqBackend");
@@ -297,14 +297,6 @@ static int refuse_unsupported(const struct nb_json *root, const struct nb_conf *
 		ret = nb_json_fail(&trunk, NB_ERR_UNSUPPORTED, err, "VLANs are not supported");
 	if (!ret) /* says nothing without a VLAN */
 		ret = nb_json_bool(&preserve, &unused, err);
-	for (size_t i = 0; i < sizeof(FLAGS) / sizeof(*FLAGS) && !ret; i++) {
-		const struct nb_json at = nb_json_get(root, FLAGS[i]);
-		bool wanted = false;
-
-		ret = nb_json_bool(&at, &wanted, err);
-		if (!ret && wanted)
-			ret = nb_json_fail(&at, NB_ERR_UNSUPPORTED, err, "true is not supported");
-	}
 	if (!ret)
 		ret = nb_json_string(&backend, &name, err);
 	if (ret || !conf->ip_masq || strcmp(name, "nftables") == 0)

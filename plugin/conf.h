@@ -48,6 +48,7 @@ struct nb_conf {
 	bool is_gateway, is_default_gateway, force_address, ip_masq;
 	bool hairpin_mode, promisc_mode, enable_dad, port_isolation, disable_container_interface;
 	bool ip_spoof_check; /* only with nb_conf_uses_datapath() */
+	bool mac_spoof_check;
 	unsigned int mtu;    /* 0: the kernel's default */
 	bool has_mac;
 	unsigned char mac[6]; /* runtimeConfig.mac, else args.cni.mac, else MAC= of CNI_ARGS */

@@ -4,10 +4,10 @@
 #include <natbridge/addr.h>
 #include <natbridge/cleanup.h>
 #include <natbridge/nft.h>
+#include <natbridge/text.h>
 
 #include <cjson/cJSON.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "masq_rules.h"
@@ -17,48 +17,6 @@ enum {
 	COMMENT_SIZE = COMMENT_MAX + 1,
 	MAX_TRIES = 16, /* of a transaction whose rules others delete meanwhile */
 };
-
-/* ---- text of commands ---- */
-
-struct text {
-	char *buf;
-	size_t len, room;
-	bool failed; /* out of memory: noticed once, at the end */
-};
-
-static void text_free(struct text *text)
-{
-	free(text->buf);
-}
-
-static void append(struct text *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void append(struct text *text, const char *fmt, ...)
-{
-	char line[512];
-	va_list ap;
-	int len;
-
-	va_start(ap, fmt);
-	len = vsnprintf(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	if (len < 0 || (size_t)len >= sizeof(line) || text->failed) {
-		text->failed = true;
-		return;
-	}
-	if (text->len + (size_t)len >= text->room) {
-		size_t room = 2 * text->room + sizeof(line);
-		char *buf = realloc(text->buf, room);
-
-		if (!buf) {
-			text->failed = true;
-			return;
-		}
-		text->buf = buf;
-		text->room = room;
-	}
-	memcpy(text->buf + text->len, line, (size_t)len + 1);
-	text->len += (size_t)len;
-}
 
 /* ---- comments ---- */
 
@@ -100,7 +58,7 @@ struct removal {
 	const char *key;                   /* start of the comments of the rules in question */
 	const struct nb_attachment *valid; /* which of them to keep */
 	size_t n_valid;
-	struct text *commands;
+	struct nb_text *commands;
 	unsigned int count;
 };
 
@@ -122,46 +80,49 @@ static bool is_kept(const struct removal *removal, const char *comment)
 static bool append_removal(const cJSON *rule, void *arg)
 {
 	const cJSON *handle = cJSON_GetObjectItemCaseSensitive(rule, "handle");
-	const char *comment = nb_masq_string(rule, "comment");
+	const char *comment = nb_nft_string(rule, "comment");
 	struct removal *removal = arg;
 
 	if (!cJSON_IsNumber(handle) || handle->valuedouble < 1 ||
 	    !nb_masq_begins_with(comment, removal->key) || is_kept(removal, comment))
 		return true;
-	append(removal->commands, "delete rule " NB_MASQ_TABLE " " NB_MASQ_CHAIN " handle %llu\n",
-	       (unsigned long long)handle->valuedouble);
+	nb_text_append(removal->commands, "delete rule " NB_MASQ_TABLE " " NB_MASQ_CHAIN " handle %llu\n",
+		       (unsigned long long)handle->valuedouble);
 	removal->count++;
 	return true;
 }
 
-static void append_chains(struct text *commands)
+static void append_chains(struct nb_text *commands)
 {
-	append(commands, "add table %s { comment \"%s\" ; }\n", NB_MASQ_TABLE,
-	       "Masquerading for plugins from github.com/containernetworking/plugins");
-	append(commands, "add chain %s %s { comment \"%s\" ; }\n", NB_MASQ_TABLE, NB_MASQ_CHAIN,
-	       "Masquerade traffic from certain IPs to any (non-multicast) IP outside their subnet");
-	append(commands, "add chain %s %s { type nat hook postrouting priority 100 ; }\n", NB_MASQ_TABLE,
-	       NB_MASQ_HOOK);
-	append(commands, "flush chain %s %s\n", NB_MASQ_TABLE, NB_MASQ_HOOK);
-	append(commands, "add rule %s %s ip daddr == 224.0.0.0/4 return\n", NB_MASQ_TABLE, NB_MASQ_HOOK);
-	append(commands, "add rule %s %s ip6 daddr == ff00::/8 return\n", NB_MASQ_TABLE, NB_MASQ_HOOK);
-	append(commands, "add rule %s %s goto %s\n", NB_MASQ_TABLE, NB_MASQ_HOOK, NB_MASQ_CHAIN);
+	nb_text_append(commands, "add table %s { comment \"%s\" ; }\n", NB_MASQ_TABLE,
+		       "Masquerading for plugins from github.com/containernetworking/plugins");
+	nb_text_append(commands, "add chain %s %s { comment \"%s\" ; }\n", NB_MASQ_TABLE, NB_MASQ_CHAIN,
+		       "Masquerade traffic from certain IPs to any (non-multicast) IP outside their subnet");
+	nb_text_append(commands, "add chain %s %s { type nat hook postrouting priority 100 ; }\n",
+		       NB_MASQ_TABLE, NB_MASQ_HOOK);
+	nb_text_append(commands, "flush chain %s %s\n", NB_MASQ_TABLE, NB_MASQ_HOOK);
+	nb_text_append(commands, "add rule %s %s ip daddr == 224.0.0.0/4 return\n", NB_MASQ_TABLE,
+		       NB_MASQ_HOOK);
+	nb_text_append(commands, "add rule %s %s ip6 daddr == ff00::/8 return\n", NB_MASQ_TABLE,
+		       NB_MASQ_HOOK);
+	nb_text_append(commands, "add rule %s %s goto %s\n", NB_MASQ_TABLE, NB_MASQ_HOOK, NB_MASQ_CHAIN);
 }
 
-static void append_rule(struct text *commands, const struct nb_result_ip *ip, const char *comment)
+static void append_rule(struct nb_text *commands, const struct nb_result_ip *ip, const char *comment)
 {
 	char addr[NB_ADDR_STRLEN], net[NB_ADDR_STRLEN];
 	const char *family = nb_addr_is_v4(&ip->addr) ? "ip" : "ip6";
 	struct nb_addr network = nb_addr_network(&ip->addr, ip->prefix_len);
 
-	append(commands,
-	       "add rule " NB_MASQ_TABLE " " NB_MASQ_CHAIN " %s saddr == %s %s daddr != %s/%u masquerade",
-	       family, nb_addr_format(&ip->addr, addr), family, nb_addr_format(&network, net),
-	       ip->prefix_len);
-	append(commands, " comment \"%s\"\n", comment);
+	nb_text_append(commands,
+		       "add rule " NB_MASQ_TABLE " " NB_MASQ_CHAIN
+		       " %s saddr == %s %s daddr != %s/%u masquerade",
+		       family, nb_addr_format(&ip->addr, addr), family, nb_addr_format(&network, net),
+		       ip->prefix_len);
+	nb_text_append(commands, " comment \"%s\"\n", comment);
 }
 
-static int run(const struct text *commands, struct nb_error *err)
+static int run(const struct nb_text *commands, struct nb_error *err)
 {
 	if (commands->failed)
 		return nb_fail_nomem(err);
@@ -171,12 +132,12 @@ static int run(const struct text *commands, struct nb_error *err)
 static int add_once(const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
 		    struct nb_error *err)
 {
-	nb_cleanup(text_free) struct text commands = { 0 };
-	nb_cleanup(nb_masq_list_free) cJSON *table = NULL;
+	nb_cleanup(nb_text_free) struct nb_text commands = { 0 };
+	nb_cleanup(nb_nft_list_free) cJSON *table = NULL;
 	char key[NB_MASQ_KEY_SIZE], comment[COMMENT_SIZE];
 	struct removal stale = { .key = key, .commands = &commands };
 	size_t i;
-	int ret = nb_masq_list(&table, err);
+	int ret = nb_nft_list("table " NB_MASQ_TABLE, &table, err);
 
 	if (ret)
 		return ret;
@@ -186,7 +147,7 @@ static int add_once(const struct nb_attachment *id, const struct nb_result_ip *i
 	 * it. */
 	if (!nb_masq_hook_is_right(table))
 		append_chains(&commands);
-	nb_masq_each_rule(table, NB_MASQ_CHAIN, append_removal, &stale);
+	nb_nft_each_rule(table, NB_MASQ_CHAIN, append_removal, &stale);
 	for (i = 0; i < n; i++)
 		append_rule(&commands, &ips[i], comment);
 	return run(&commands, err);
@@ -194,15 +155,15 @@ static int add_once(const struct nb_attachment *id, const struct nb_result_ip *i
 
 static int remove_once(struct removal *removal, struct nb_error *err)
 {
-	nb_cleanup(text_free) struct text commands = { 0 };
-	nb_cleanup(nb_masq_list_free) cJSON *table = NULL;
-	int ret = nb_masq_list(&table, err);
+	nb_cleanup(nb_text_free) struct nb_text commands = { 0 };
+	nb_cleanup(nb_nft_list_free) cJSON *table = NULL;
+	int ret = nb_nft_list("table " NB_MASQ_TABLE, &table, err);
 
 	if (ret || !table)
 		return ret;
 	removal->commands = &commands;
 	removal->count = 0;
-	nb_masq_each_rule(table, NB_MASQ_CHAIN, append_removal, removal);
+	nb_nft_each_rule(table, NB_MASQ_CHAIN, append_removal, removal);
 	return removal->count ? run(&commands, err) : 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include <natbridge/addr.h>
 #include <natbridge/cleanup.h>
+#include <natbridge/nft.h>
 
 #include <cjson/cJSON.h>
 #include <string.h>
@@ -22,9 +23,9 @@ static bool is_saddr_match(const cJSON *expr, const struct search *search)
 	const cJSON *left = cJSON_GetObjectItemCaseSensitive(match, "left");
 	const cJSON *payload = cJSON_GetObjectItemCaseSensitive(left, "payload");
 
-	return !strcmp(nb_masq_string(payload, "protocol"), search->family) &&
-	       !strcmp(nb_masq_string(payload, "field"), "saddr") &&
-	       !strcmp(nb_masq_string(match, "right"), search->addr);
+	return !strcmp(nb_nft_string(payload, "protocol"), search->family) &&
+	       !strcmp(nb_nft_string(payload, "field"), "saddr") &&
+	       !strcmp(nb_nft_string(match, "right"), search->addr);
 }
 
 static bool look_for_address(const cJSON *rule, void *arg)
@@ -33,7 +34,7 @@ static bool look_for_address(const cJSON *rule, void *arg)
 	bool address = false, masquerade = false;
 	const cJSON *expr;
 
-	if (!nb_masq_begins_with(nb_masq_string(rule, "comment"), search->key))
+	if (!nb_masq_begins_with(nb_nft_string(rule, "comment"), search->key))
 		return true;
 	cJSON_ArrayForEach(expr, cJSON_GetObjectItemCaseSensitive(rule, "expr")) {
 		address = address || is_saddr_match(expr, search);
@@ -46,10 +47,10 @@ static bool look_for_address(const cJSON *rule, void *arg)
 int nb_masq_check(const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
 		  struct nb_error *err)
 {
-	nb_cleanup(nb_masq_list_free) cJSON *table = NULL;
+	nb_cleanup(nb_nft_list_free) cJSON *table = NULL;
 	char key[NB_MASQ_KEY_SIZE], addr[NB_ADDR_STRLEN];
 	size_t i;
-	int ret = nb_masq_list(&table, err);
+	int ret = nb_nft_list("table " NB_MASQ_TABLE, &table, err);
 
 	if (ret)
 		return ret;
@@ -63,7 +64,7 @@ int nb_masq_check(const struct nb_attachment *id, const struct nb_result_ip *ips
 					 .family = nb_addr_is_v4(&ips[i].addr) ? "ip" : "ip6",
 					 .addr = nb_addr_format(&ips[i].addr, addr) };
 
-		nb_masq_each_rule(table, NB_MASQ_CHAIN, look_for_address, &search);
+		nb_nft_each_rule(table, NB_MASQ_CHAIN, look_for_address, &search);
 		if (!search.found)
 			return nb_fail(err, NB_ERR_CHECK, 0, "the masquerade rule of %s is missing", addr);
 	}

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "masq_rules.h"
 
-#include <natbridge/cleanup.h>
 #include <natbridge/nft.h>
 #include <natbridge/sha512.h>
 
 #include <cjson/cJSON.h>
-#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Of an interface name, a colon and a container id, whose lengths nb_args_read() bounds. */
@@ -25,48 +24,6 @@ void nb_masq_rule_key(const struct nb_attachment *id, char key[NB_MASQ_KEY_SIZE]
 	key[NB_MASQ_HASH_DIGITS] = '-';
 	snprintf(text, sizeof(text), "%s:%s", id->ifname, id->container_id);
 	nb_sha512_hex(text, NB_MASQ_HASH_DIGITS, key + NB_MASQ_HASH_DIGITS + 1);
-}
-
-void nb_masq_list_free(cJSON **json)
-{
-	cJSON_Delete(*json);
-}
-
-int nb_masq_list(cJSON **table, struct nb_error *err)
-{
-	nb_autofree char *output = NULL;
-	int ret = nb_nft_run("list table " NB_MASQ_TABLE, &output, err);
-
-	if (ret == -ENOENT) {
-		*table = NULL;
-		return 0;
-	}
-	if (ret)
-		return ret;
-	*table = cJSON_Parse(output);
-	if (!*table)
-		return nb_fail(err, NB_ERR_SYSTEM, EBADMSG, "nftables: the list of rules is not JSON");
-	return 0;
-}
-
-const char *nb_masq_string(const cJSON *object, const char *key)
-{
-	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
-
-	return text ? text : "";
-}
-
-void nb_masq_each_rule(const cJSON *table, const char *chain, bool (*fn)(const cJSON *rule, void *arg),
-		       void *arg)
-{
-	const cJSON *entry;
-
-	cJSON_ArrayForEach(entry, cJSON_GetObjectItemCaseSensitive(table, "nftables")) {
-		const cJSON *rule = cJSON_GetObjectItemCaseSensitive(entry, "rule");
-
-		if (rule && !strcmp(nb_masq_string(rule, "chain"), chain) && !fn(rule, arg))
-			return;
-	}
 }
 
 bool nb_masq_begins_with(const char *text, const char *start)
@@ -98,7 +55,7 @@ static bool matches_network(const cJSON *expr, const char *network)
 	const cJSON *match = cJSON_GetObjectItemCaseSensitive(expr, "match");
 	const cJSON *right = cJSON_GetObjectItemCaseSensitive(match, "right");
 
-	return !strcmp(nb_masq_string(cJSON_GetObjectItemCaseSensitive(right, "prefix"), "addr"), network);
+	return !strcmp(nb_nft_string(cJSON_GetObjectItemCaseSensitive(right, "prefix"), "addr"), network);
 }
 
 static bool look_at_hook_rule(const cJSON *rule, void *arg)
@@ -123,6 +80,6 @@ bool nb_masq_hook_is_right(const struct cJSON *table)
 {
 	struct hook_state state = { .n = 0 };
 
-	nb_masq_each_rule(table, NB_MASQ_HOOK, look_at_hook_rule, &state);
+	nb_nft_each_rule(table, NB_MASQ_HOOK, look_at_hook_rule, &state);
 	return !state.wrong && state.n == HOOK_RULES;
 }

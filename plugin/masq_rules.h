@@ -29,20 +29,6 @@ void nb_masq_network_key(const char *network, char key[NB_MASQ_HASH_DIGITS + 1])
 /* The hashes with which the comments of the attachment's rules begin. */
 void nb_masq_rule_key(const struct nb_attachment *id, char key[NB_MASQ_KEY_SIZE]);
 
-/*
- * The table as nft's JSON (libnftables-json(5)); *table is NULL if there is no such table. The caller frees
- * it with cJSON_Delete().
- */
-int nb_masq_list(struct cJSON **table, struct nb_error *err);
-void nb_masq_list_free(struct cJSON **json); /* for nb_cleanup() */
-
-/* Calls fn for each rule of a chain until it returns false. */
-void nb_masq_each_rule(const struct cJSON *table, const char *chain,
-		       bool (*fn)(const struct cJSON *rule, void *arg), void *arg);
-
-/* A string member of a JSON object; "" if there is none. */
-const char *nb_masq_string(const struct cJSON *object, const char *key);
-
 /* Whether a text begins with a key. */
 bool nb_masq_begins_with(const char *text, const char *key);
 

@@ -57,6 +57,8 @@ static int read_pod(struct nb_wire *wire, const struct nb_conf *conf, const stru
 		spec->flags |= NB_PORT_ISOLATED;
 	if (conf->ip_spoof_check)
 		spec->flags |= NB_PORT_SPOOFCHK;
+	if (conf->mac_spoof_check)
+		spec->flags |= NB_PORT_MACSPOOFCHK;
 	for (unsigned int i = 0; i < n && spec->n_addrs < NB_ENDPOINT_ADDRS; i++) {
 		if (addrs[i].scope != RT_SCOPE_UNIVERSE)
 			continue;

@@ -239,6 +239,7 @@ enum nb_port_flags {
 		1 << 0,            /* packets to and from it go through the host's stack (traffic shaping) */
 	NB_PORT_ISOLATED = 1 << 1, /* bridge port flag "isolated": no traffic to other isolated ports */
 	NB_PORT_SPOOFCHK = 1 << 2, /* only the pod's own addresses may be its packets' source */
+	NB_PORT_MACSPOOFCHK = 1 << 3, /* the same of its MAC */
 };
 
 /*
@@ -273,7 +274,7 @@ struct nb_prefix {
 
 enum nb_settings_flags {
 	NB_SETTINGS_FAST_PATH = 1 << 0, /* else everything goes through the host's stack */
-	NB_SETTINGS_SPOOFCHK = 1 << 1,  /* some ports may have NB_PORT_SPOOFCHK */
+	NB_SETTINGS_SPOOFCHK = 1 << 1,  /* some ports may have NB_PORT_SPOOFCHK or NB_PORT_MACSPOOFCHK */
 	NB_SETTINGS_SHAPED = 1 << 2,    /* some ports may have NB_PORT_NO_FAST_PATH; mode assist asks */
 	/* Userspace only: the mode that all ports have been brought to; neither: none as yet. */
 	NB_SETTINGS_IS_EBPF = 1 << 3,
@@ -339,7 +340,7 @@ enum nb_counter {
 	NB_DROP_NO_GATEWAY, /* connection to itself, and no address of the bridge to show as its source */
 	NB_DROP_WRITE,      /* headers could not be made writable */
 	NB_DROP_REDIRECT,   /* ICMP redirect about a translated connection */
-	NB_DROP_SPOOFED,    /* ipspoofchk: the source is none of the pod's addresses */
+	NB_DROP_SPOOFED,    /* ipspoofchk, macspoofchk: the source is none of the pod's addresses */
 	NB_COUNTERS,
 };
 

@@ -11,6 +11,8 @@
 
 #include <natbridge/error.h>
 
+#include <stdbool.h>
+
 /*
  * Runs commands in nft's own syntax as one transaction, in the caller's network namespace. What the commands
  * print, as JSON, goes to *output if output is not NULL (the caller frees it). -ENOENT if something that they
@@ -18,5 +20,21 @@
  * no part of them comes from outside unchecked.
  */
 int nb_nft_run(const char *commands, char **output, struct nb_error *err);
+
+struct cJSON;
+
+/*
+ * Lists something ("table inet x", "chain ip y z") as nft's JSON (libnftables-json(5)); *json is NULL if it
+ * does not exist. The caller frees it with cJSON_Delete().
+ */
+int nb_nft_list(const char *what, struct cJSON **json, struct nb_error *err);
+void nb_nft_list_free(struct cJSON **json); /* for nb_cleanup() */
+
+/* Calls fn for each rule of a chain in such a list until it returns false. */
+void nb_nft_each_rule(const struct cJSON *list, const char *chain,
+		      bool (*fn)(const struct cJSON *rule, void *arg), void *arg);
+
+/* A string member of a JSON object; "" if there is none. */
+const char *nb_nft_string(const struct cJSON *object, const char *key);
 
 #endif
