@@ -12,21 +12,14 @@ void nb_text_free(struct nb_text *text)
 	*text = (struct nb_text){ 0 };
 }
 
-void nb_text_append(struct nb_text *text, const char *fmt, ...)
+void nb_text_put(struct nb_text *text, const char *piece)
 {
-	char piece[512];
-	va_list ap;
-	int len;
+	const size_t len = strlen(piece);
 
-	va_start(ap, fmt);
-	len = vsnprintf(piece, sizeof(piece), fmt, ap);
-	va_end(ap);
-	if (len < 0 || (size_t)len >= sizeof(piece) || text->failed) {
-		text->failed = true;
+	if (text->failed)
 		return;
-	}
-	if (text->len + (size_t)len >= text->room) {
-		size_t room = 2 * text->room + sizeof(piece);
+	if (text->len + len >= text->room) {
+		size_t room = 2 * text->room + len + 512;
 		char *buf = realloc(text->buf, room);
 
 		if (!buf) {
@@ -36,6 +29,21 @@ void nb_text_append(struct nb_text *text, const char *fmt, ...)
 		text->buf = buf;
 		text->room = room;
 	}
-	memcpy(text->buf + text->len, piece, (size_t)len + 1);
-	text->len += (size_t)len;
+	memcpy(text->buf + text->len, piece, len + 1);
+	text->len += len;
+}
+
+void nb_text_append(struct nb_text *text, const char *fmt, ...)
+{
+	char piece[512];
+	va_list ap;
+	int len;
+
+	va_start(ap, fmt);
+	len = vsnprintf(piece, sizeof(piece), fmt, ap);
+	va_end(ap);
+	if (len < 0 || (size_t)len >= sizeof(piece))
+		text->failed = true;
+	else
+		nb_text_put(text, piece);
 }

@@ -135,7 +135,7 @@ static int masquerade(struct add *add, struct nb_error *err)
 {
 	if (!add->conf->ip_masq || !add->conf->ipam_type)
 		return 0;
-	return nb_masq_add(&add->id, add->result.ips, add->result.n_ips, err);
+	return nb_masq_add(add->conf->masq_backend, &add->id, add->result.ips, add->result.n_ips, err);
 }
 
 static int stop_masquerading(struct add *add, struct nb_error *err)

@@ -69,7 +69,7 @@ static int check_rules(const struct nb_args *args, const struct nb_conf *conf, c
 	if (conf->mac_spoof_check)
 		ret = nb_macspoof_check(&id, veth->host.name, veth->pod.mac, err);
 	if (!ret && conf->ip_masq && conf->ipam_type)
-		ret = nb_masq_check(&id, prev->ips, prev->n_ips, err);
+		ret = nb_masq_check(conf->masq_backend, &id, prev->ips, prev->n_ips, err);
 	return ret;
 }
 

@@ -3,6 +3,7 @@
 
 #include "cmd.h"
 #include "ipam.h"
+#include "macspoof.h"
 #include "masq.h"
 #include "privilege.h"
 
@@ -13,8 +14,10 @@ int nb_cmd_status(const struct nb_args *args, const struct nb_conf *conf, struct
 
 	if (!ret && nb_conf_uses_datapath(conf))
 		ret = nb_datapath_probe(conf->proxy.bpffs, conf->proxy.mode, err);
-	if (!ret && (conf->mac_spoof_check || (conf->ip_masq && conf->ipam_type)))
-		ret = nb_masq_probe(err);
+	if (!ret && conf->mac_spoof_check)
+		ret = nb_macspoof_probe(err);
+	if (!ret && conf->ip_masq && conf->ipam_type)
+		ret = nb_masq_probe(conf->masq_backend, err);
 	if (!ret && conf->ipam_type)
 		ret = nb_ipam_run(conf, args, NB_CMD_STATUS, err);
 	if (ret && err->code != NB_ERR_LIMITED)

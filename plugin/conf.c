@@ -281,12 +281,10 @@ static int parse_attachments(const struct nb_json *root, struct nb_conf *conf, s
 }
 
 /* Keys of the reference plugin that are not built: refused when they would change anything. */
-static int refuse_unsupported(const struct nb_json *root, const struct nb_conf *conf, struct nb_error *err)
+static int refuse_unsupported(const struct nb_json *root, struct nb_error *err)
 {
 	const struct nb_json vlan = nb_json_get(root, "vlan"), trunk = nb_json_get(root, "vlanTrunk");
 	const struct nb_json preserve = nb_json_get(root, "preserveDefaultVlan");
-	const struct nb_json backend = nb_json_get(root, "ipMasqBackend");
-	const char *name = "nftables";
 	unsigned int vlan_id = 0;
 	bool unused = false;
 	int ret = nb_json_uint(&vlan, 0, VLAN_MAX, &vlan_id, err);
@@ -297,14 +295,22 @@ static int refuse_unsupported(const struct nb_json *root, const struct nb_conf *
 		ret = nb_json_fail(&trunk, NB_ERR_UNSUPPORTED, err, "VLANs are not supported");
 	if (!ret) /* says nothing without a VLAN */
 		ret = nb_json_bool(&preserve, &unused, err);
-	if (!ret)
-		ret = nb_json_string(&backend, &name, err);
-	if (ret || !conf->ip_masq || strcmp(name, "nftables") == 0)
+	return ret;
+}
+
+static int parse_masq_backend(const struct nb_json *root, struct nb_conf *conf, struct nb_error *err)
+{
+	const struct nb_json at = nb_json_get(root, "ipMasqBackend");
+	const char *name = NULL;
+	int ret = nb_json_string(&at, &name, err);
+
+	if (ret || !name || !conf->ip_masq)
 		return ret;
-	if (strcmp(name, "iptables") == 0)
-		return nb_json_fail(&backend, NB_ERR_UNSUPPORTED, err,
-				    "\"iptables\" is not supported, \"nftables\" is");
-	return nb_json_fail(&backend, NB_ERR_CONFIG, err, "\"%.50s\" is not a backend", name);
+	if (strcmp(name, "iptables") != 0 && strcmp(name, "nftables") != 0)
+		return nb_json_fail(&at, NB_ERR_CONFIG, err,
+				    "\"%.50s\" is not a backend; \"iptables\" and \"nftables\" are", name);
+	conf->masq_backend = *name == 'i' ? NB_MASQ_IPTABLES : NB_MASQ_NFTABLES;
+	return 0;
 }
 
 /* What the reference plugin refuses, and what no result could say. */
@@ -354,7 +360,9 @@ static int parse_members(const struct nb_json *root, const struct nb_args *args,
 	if (!ret)
 		ret = nb_dns_parse(&dns, &conf->dns, &conf->has_dns, err);
 	if (!ret)
-		ret = refuse_unsupported(root, conf, err);
+		ret = parse_masq_backend(root, conf, err);
+	if (!ret)
+		ret = refuse_unsupported(root, err);
 	if (!ret)
 		ret = check_combinations(conf, err);
 	parse_bandwidth(root, conf);

@@ -41,6 +41,9 @@ struct nb_dns {
 	size_t n_nameservers, n_search, n_options;
 };
 
+/* ipMasqBackend. ANY: iptables if it is installed, else nftables, as in the reference plugin. */
+enum nb_masq_backend { NB_MASQ_ANY, NB_MASQ_IPTABLES, NB_MASQ_NFTABLES };
+
 struct nb_conf {
 	char *cni_version; /* as given, "0.1.0" if absent */
 	char *name;
@@ -49,7 +52,8 @@ struct nb_conf {
 	bool hairpin_mode, promisc_mode, enable_dad, port_isolation, disable_container_interface;
 	bool ip_spoof_check; /* only with nb_conf_uses_datapath() */
 	bool mac_spoof_check;
-	unsigned int mtu;    /* 0: the kernel's default */
+	enum nb_masq_backend masq_backend;
+	unsigned int mtu; /* 0: the kernel's default */
 	bool has_mac;
 	unsigned char mac[6]; /* runtimeConfig.mac, else args.cni.mac, else MAC= of CNI_ARGS */
 	char *ipam_type;      /* NULL: layer 2 only */

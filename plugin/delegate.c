@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BUSY_TRIES = 10, BUSY_PAUSE_MS = 100 };
+enum { ARGS_MAX = 8, BUSY_TRIES = 10, BUSY_PAUSE_MS = 100 };
 
 int nb_delegate_find(const char *name, const char *cni_path, char **found, struct nb_error *err)
 {
@@ -71,7 +71,7 @@ static int input_file(const struct nb_delegate *delegate, int *fd, struct nb_err
 	return 0;
 }
 
-/* Our environment with another CNI_COMMAND. The strings belong to environ and to command_var. */
+/* Our environment with another CNI_COMMAND, or none. The strings belong to environ and to command_var. */
 static char **make_environment(char *command_var)
 {
 	size_t n = 0, used = 0;
@@ -91,21 +91,26 @@ static char **make_environment(char *command_var)
 
 static int spawn(const struct nb_delegate *delegate, int in, int out, pid_t *pid, struct nb_error *err)
 {
-	char command_var[64], *argv[] = { (char *)delegate->path, NULL };
+	char command_var[64] = "", *argv[ARGS_MAX + 2] = { (char *)delegate->path };
 	nb_autofree char **env = NULL;
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	sigset_t defaults;
 	int errnum;
 
-	snprintf(command_var, sizeof(command_var), "CNI_COMMAND=%s", delegate->command);
-	env = make_environment(command_var);
+	for (size_t i = 0; delegate->args && delegate->args[i] && i < ARGS_MAX; i++)
+		argv[i + 1] = (char *)delegate->args[i];
+	if (delegate->command)
+		snprintf(command_var, sizeof(command_var), "CNI_COMMAND=%s", delegate->command);
+	env = make_environment(delegate->command ? command_var : NULL);
 	if (!env)
 		return nb_fail_nomem(err);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawnattr_init(&attr);
 	posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+	if (delegate->take_errors)
+		posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
 	sigemptyset(&defaults);
 	sigaddset(&defaults, SIGPIPE); /* ignored by us */
 	posix_spawnattr_setsigdefault(&attr, &defaults);

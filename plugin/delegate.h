@@ -14,11 +14,13 @@ enum {
 };
 
 struct nb_delegate {
-	const char *path;    /* of the program */
-	const char *command; /* CNI_COMMAND; the rest of the environment is ours */
+	const char *path;        /* of the program */
+	const char *const *args; /* behind its name, ended by NULL; NULL: none */
+	const char *command;     /* CNI_COMMAND; the rest of the environment is ours. NULL: all of it */
 	const char *input;
 	size_t input_len;
 	unsigned int timeout_ms; /* then it is killed */
+	bool take_errors;        /* stderr is taken as well, else it is ours */
 };
 
 struct nb_delegate_output {

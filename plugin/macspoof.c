@@ -32,7 +32,8 @@ struct names {
 /* nft takes no other characters in the name of a chain, and no quotes around it. */
 static bool is_plain(const char *text)
 {
-	return text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")] == '\0';
+	return text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")] ==
+	       '\0';
 }
 
 static void names_of_ref(const char *ref, struct names *names)
@@ -142,6 +143,13 @@ static int delete_once(const struct names *names, struct nb_error *err)
 	nb_text_append(&commands, "delete chain " TABLE " %s\n", names->iface_chain);
 	nb_text_append(&commands, "delete chain " TABLE " %s\n", names->mac_chain);
 	return run(&commands, err);
+}
+
+int nb_macspoof_probe(struct nb_error *err)
+{
+	int ret = nb_nft_run("list tables bridge", NULL, err);
+
+	return ret ? nb_wrap(err, "macspoofchk") : 0;
 }
 
 int nb_macspoof_add(const struct nb_attachment *id, const char *host_ifname,

@@ -17,6 +17,9 @@
 
 #include "attachment.h"
 
+/* Whether rules can be made at all: libnftables is installed and the kernel has nf_tables. */
+int nb_macspoof_probe(struct nb_error *err);
+
 /* Makes the attachment's rules exactly those for that host end and MAC, in one transaction. */
 int nb_macspoof_add(const struct nb_attachment *id, const char *host_ifname,
 		    const unsigned char mac[NB_MAC_LEN], struct nb_error *err);

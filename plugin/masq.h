@@ -3,37 +3,41 @@
 #define NATBRIDGE_PLUGIN_MASQ_H
 
 /*
- * ipMasq: what a pod sends out of its own subnet, except to multicast, leaves with the host's address. One
- * nftables rule for each address of the pod, in the table, chain and comment format of the reference plugin's
- * nftables backend (pkg/ip/ipmasq_nftables_linux.go), so that either can remove what the other made. A rule
- * is found by its comment alone, which begins with hashes of network, interface name and container id.
+ * ipMasq: what a pod sends out of its own subnet, except to multicast, leaves with the host's address. Rules
+ * of nftables or iptables with the names, chains and comments of the reference plugin, so that either can
+ * remove what the other made. With nftables a rule is found by its comment, which begins with hashes of
+ * network, interface name and container id; with iptables by its chain, whose name is a hash of network and
+ * container id.
  *
- * libnftables is loaded when one of these functions is first called, not before.
+ * libnftables is loaded when a function first needs it, not before.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "attachment.h"
+#include "conf.h"
 #include "result.h"
 
-/* Whether rules can be made at all: libnftables is installed and the kernel has nf_tables. Changes nothing.
- */
-int nb_masq_probe(struct nb_error *err);
+/* Whether rules can be made at all. Changes nothing. */
+int nb_masq_probe(enum nb_masq_backend backend, struct nb_error *err);
 
-/* Makes the rules of the attachment exactly those for the n addresses, in one transaction. */
-int nb_masq_add(const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
-		struct nb_error *err);
+/* Makes the rules for the n addresses, in one transaction for each family, and stays silent about those that
+ * are there. */
+int nb_masq_add(enum nb_masq_backend backend, const struct nb_attachment *id, const struct nb_result_ip *ips,
+		size_t n, struct nb_error *err);
 
-/* Removes the attachment's rules; none there: 0. Needs no addresses. */
+/* Removes the attachment's rules from both backends, as the config may have changed; none there: 0. Needs no
+ * addresses. */
 int nb_masq_delete(const struct nb_attachment *id, struct nb_error *err);
 
-/* 0 if each of the n addresses has its rule; else NB_ERR_CHECK, and *err names the address. */
-int nb_masq_check(const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
-		  struct nb_error *err);
+/* 0 if each of the n addresses has its rules; else NB_ERR_CHECK, and *err names the address. */
+int nb_masq_check(enum nb_masq_backend backend, const struct nb_attachment *id,
+		  const struct nb_result_ip *ips, size_t n, struct nb_error *err);
 
 /*
  * Removes the rules of the network that belong to none of valid[n] (their network member is ignored: it is
- * *network). *removed may be NULL; else the number of rules removed.
+ * *network), from both backends. *removed: how many.
  */
 int nb_masq_keep_only(const char *network, const struct nb_attachment *valid, size_t n, unsigned int *removed,
 		      struct nb_error *err);

@@ -13,7 +13,10 @@ struct nb_text {
 	bool failed; /* out of memory, or a piece over 511 bytes: to be looked at once, at the end */
 };
 
-/* Appends one piece of up to 511 bytes. Nothing happens after a failure. */
+/* Appends a piece of any length. Nothing happens after a failure. */
+void nb_text_put(struct nb_text *text, const char *piece);
+
+/* The same with a format, up to 511 bytes. */
 void nb_text_append(struct nb_text *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 void nb_text_free(struct nb_text *text); /* for nb_cleanup() */

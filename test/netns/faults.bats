@@ -12,7 +12,7 @@ setup_file() {
 	command -v strace >/dev/null || skip "strace is not installed"
 	suite_begin
 	node_create n
-	network_write n net '.plugins[0].ipMasq = true'
+	network_write n net '.plugins[0].ipMasq = true | .plugins[0].ipMasqBackend = "nftables"'
 	pod_create p
 	CONFIG=$(plugin_config n net)
 	export CONFIG

@@ -20,6 +20,10 @@ export NBT=${NBT:-nbt-$$}
 export NBT_DIR=/run/$NBT
 export PATH=$PATH:/usr/sbin:/sbin
 
+# The directory of a network's pins is named after the layout of the maps.
+NBT_LAYOUT=v$(sed -n 's/.*NB_ABI_VERSION = \([0-9]*\).*/\1/p' "$NBT_ROOT/include/natbridge/abi.h")
+export NBT_LAYOUT
+
 # The addresses of network_write's networks.
 export POD_CIDR4=10.244.0.0/24 POD_CIDR6=fd00:10:244::/64 GATEWAY4=10.244.0.1 GATEWAY6=fd00:10:244::1
 

@@ -145,7 +145,7 @@ works_now() {
 @test "C3: masquerading rules that cannot be made" {
 	ns_exec n nft 'add table inet cni_plugins_masquerade; add chain inet cni_plugins_masquerade postrouting { type filter hook input priority 0; }'
 	node_state n >"$NBT_DIR/node-n/state"
-	fails 100 '' '.ipMasq = true'
+	fails 100 '' '.ipMasq = true | .ipMasqBackend = "nftables"'
 	ns_exec n nft delete table inet cni_plugins_masquerade
 	node_state n >"$NBT_DIR/node-n/state"
 	works_now
@@ -218,7 +218,7 @@ works_now() {
 		pod_create "p$i"
 	done
 	for i in $(seq 64); do
-		plugin_call n ADD "p$i" "$(plugin_config n net '.ipMasq = true')" >"$NBT_DIR/node-n/results/p$i" \
+		plugin_call n ADD "p$i" "$(plugin_config n net '.ipMasq = true | .ipMasqBackend = "nftables"')" >"$NBT_DIR/node-n/results/p$i" \
 			2>"$NBT_DIR/node-n/results/p$i.err" 3>&- &
 		pids+=($!)
 	done
@@ -234,7 +234,7 @@ works_now() {
 	[ "$(ns_exec n nft list chain inet cni_plugins_masquerade masq_checks | grep -c masquerade)" -ge 128 ]
 	pids=()
 	for i in $(seq 64); do
-		plugin_call n DEL "p$i" "$(plugin_config n net '.ipMasq = true')" 2>"$NBT_DIR/node-n/results/p$i.err" 3>&- &
+		plugin_call n DEL "p$i" "$(plugin_config n net '.ipMasq = true | .ipMasqBackend = "nftables"')" 2>"$NBT_DIR/node-n/results/p$i.err" 3>&- &
 		pids+=($!)
 	done
 	for pid in "${pids[@]}"; do

@@ -7,8 +7,8 @@ load lib
 setup_file() {
 	suite_begin
 	node_create n
-	network_write n net '.plugins[0].ipMasq = true'
-	network_write n side '.plugins[0] |= (.bridge = "cni1" | .ipMasq = true
+	network_write n net '.plugins[0].ipMasq = true | .plugins[0].ipMasqBackend = "nftables"'
+	network_write n side '.plugins[0] |= (.bridge = "cni1" | .ipMasq = true | .ipMasqBackend = "nftables"
 		| .ipam.ranges = [[{subnet: "10.245.0.0/24"}], [{subnet: "fd00:10:245::/64"}]])'
 }
 
@@ -90,7 +90,7 @@ misses() {
 	works ADD a
 	RESULT=$output
 
-	map=$NBT_DIR/node-n/bpf/natbridge/net/v3/endpoints
+	map=$NBT_DIR/node-n/bpf/natbridge/net/$NBT_LAYOUT/endpoints
 	bpftool -j map dump pinned "$map" | jq -r '.[0].key | join(" ")' | while read -r key; do
 		# shellcheck disable=SC2086 # one word for each byte
 		bpftool map delete pinned "$map" key $key

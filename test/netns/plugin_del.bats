@@ -51,10 +51,10 @@ clean() {
 @test "C4: twice" {
 	local network
 	for network in net plain; do
-		works ADD $network '.ipMasq = true'
-		works DEL $network '.ipMasq = true'
+		works ADD $network '.ipMasq = true | .ipMasqBackend = "nftables"'
+		works DEL $network '.ipMasq = true | .ipMasqBackend = "nftables"'
 		clean
-		works DEL $network '.ipMasq = true'
+		works DEL $network '.ipMasq = true | .ipMasqBackend = "nftables"'
 		clean
 	done
 }
@@ -62,8 +62,8 @@ clean() {
 @test "C4: without CNI_NETNS" {
 	local network
 	for network in net plain; do
-		works ADD $network '.ipMasq = true'
-		works DEL $network '.ipMasq = true' CNI_NETNS=
+		works ADD $network '.ipMasq = true | .ipMasqBackend = "nftables"'
+		works DEL $network '.ipMasq = true | .ipMasqBackend = "nftables"' CNI_NETNS=
 		clean
 	done
 }
@@ -71,9 +71,9 @@ clean() {
 @test "C4: the namespace is gone" {
 	local network
 	for network in net plain; do
-		works ADD $network '.ipMasq = true'
+		works ADD $network '.ipMasq = true | .ipMasqBackend = "nftables"'
 		ip netns del "$NBT-a"
-		works DEL $network '.ipMasq = true'
+		works DEL $network '.ipMasq = true | .ipMasqBackend = "nftables"'
 		clean
 		pod_create a
 	done
@@ -159,12 +159,12 @@ clean() {
 }
 
 @test "C4: IPAM fails: everything else goes, the error is told, and the next DEL ends it" {
-	works ADD net '.ipMasq = true'
-	call DEL net '.ipMasq = true' CNI_PATH=/nonexistent
+	works ADD net '.ipMasq = true | .ipMasqBackend = "nftables"'
+	call DEL net '.ipMasq = true | .ipMasqBackend = "nftables"' CNI_PATH=/nonexistent
 	[ "$status" -ne 0 ]
 	jq -e '.code == 104 and (.msg | contains("host-local"))' <<<"$output"
 	[ "$(node_state n | awk '$1 ~ /ports|fdb|endpoints|programs/ { n += $2 } END { print n }')" = 0 ]
-	works DEL net '.ipMasq = true'
+	works DEL net '.ipMasq = true | .ipMasqBackend = "nftables"'
 	clean
 }
 
@@ -239,11 +239,11 @@ foreign() {
 }
 
 @test "C16: rules of others in the masquerading table stay" {
-	works ADD net '.ipMasq = true'
+	works ADD net '.ipMasq = true | .ipMasqBackend = "nftables"'
 	ns_exec n nft add rule inet cni_plugins_masquerade masq_checks ip saddr 192.0.2.1 masquerade comment '"0123, net: other"'
-	works DEL net '.ipMasq = true'
+	works DEL net '.ipMasq = true | .ipMasqBackend = "nftables"'
 	ns_exec n nft list chain inet cni_plugins_masquerade masq_checks | grep -q 192.0.2.1
-	works GC net '.ipMasq = true'
+	works GC net '.ipMasq = true | .ipMasqBackend = "nftables"'
 	ns_exec n nft list chain inet cni_plugins_masquerade masq_checks | grep -q 192.0.2.1
 	ns_exec n nft delete table inet cni_plugins_masquerade
 }

@@ -111,8 +111,7 @@ refused() {
 
 @test "C1: a key that is not built is refused by name" {
 	local key
-	for key in '.vlan = 5' '.vlanTrunk = [{id: 5}]' '.macspoofchk = true' \
-		'.ipMasq = true | .ipMasqBackend = "iptables"'; do
+	for key in '.vlan = 5' '.vlanTrunk = [{id: 5}]'; do
 		call ADD "$key"
 		key=${key% = *}
 		refused 2 "${key##*.}"

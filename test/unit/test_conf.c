@@ -189,9 +189,7 @@ static const struct {
 	{ "'vlan': 4095", 7, "\"vlan\": 4095" },
 	{ "'vlanTrunk': [{'id': 5}]", 2, "\"vlanTrunk\"" },
 	{ "'vlanTrunk': []", 2, "\"vlanTrunk\"" },
-	{ "'macspoofchk': true", 2, "\"macspoofchk\"" },
 	{ "'ipspoofchk': true, 'serviceProxy': {'mode': 'off'}", 2, "\"ipspoofchk\" is true" },
-	{ "'ipMasq': true, 'ipMasqBackend': 'iptables'", 2, "\"ipMasqBackend\": \"iptables\"" },
 	{ "'ipMasq': true, 'ipMasqBackend': 'pf'", 7, "\"ipMasqBackend\": \"pf\"" },
 	{ "'hairpinMode': true, 'promiscMode': true", 7, "hairpinMode" },
 	{ "'disableContainerInterface': true, 'ipam': {'type': 'static'}", 7, "disableContainerInterface" },
@@ -316,7 +314,6 @@ static void test_lenient_delete(void **state)
 {
 	static const char *const rows[] = {
 		"'vlan': 5",
-		"'macspoofchk': true",
 		"'mtu': -1",
 		"'hairpinMode': true, 'promiscMode': true",
 		"'runtimeConfig': {'mac': 'x'}",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "masq.h"
+#include "masq_backend.h"
 
 #include <natbridge/addr.h>
 #include <natbridge/cleanup.h>
@@ -8,7 +8,7 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
-#include "masq_rules.h"
+#include "masq_nft_rules.h"
 
 struct search {
 	const char *key;
@@ -44,8 +44,8 @@ static bool look_for_address(const cJSON *rule, void *arg)
 	return !search->found;
 }
 
-int nb_masq_check(const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
-		  struct nb_error *err)
+int nb_masq_nft_check(const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
+		      struct nb_error *err)
 {
 	nb_cleanup(nb_nft_list_free) cJSON *table = NULL;
 	char key[NB_MASQ_KEY_SIZE], addr[NB_ADDR_STRLEN];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef NATBRIDGE_PLUGIN_MASQ_RULES_H
-#define NATBRIDGE_PLUGIN_MASQ_RULES_H
+#ifndef NATBRIDGE_PLUGIN_MASQ_NFT_RULES_H
+#define NATBRIDGE_PLUGIN_MASQ_NFT_RULES_H
 
-/* The masquerade rules that are there: names, comments, and reading them (masq.c changes, masq_check.c
- * compares). */
+/* The masquerade rules that are there: names, comments, and reading them (masq_nft.c changes,
+ * masq_nft_check.c compares). */
 
 #include <natbridge/error.h>
 

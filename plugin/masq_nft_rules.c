@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "masq_rules.h"
+#include "masq_nft_rules.h"
 
 #include <natbridge/nft.h>
 #include <natbridge/sha512.h>
