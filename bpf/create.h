@@ -130,7 +130,8 @@ static __always_inline int nb_route(const struct nb_pkt *pkt, struct nb_scratch 
 		s->fwd.src = endpoint->gateway;
 		return NB_CONTINUE;
 	}
-	if (client->flags & backend->flags & NB_PORT_ISOLATED)
+	if (client->flags & backend->flags & NB_PORT_ISOLATED ||
+	    (client->flags ^ backend->flags) >> NB_PORT_VLAN_SHIFT) /* the bridge would not let them either */
 		return nb_drop(NB_DROP_ISOLATED);
 	if (!(nb_settings.flags & NB_SETTINGS_FAST_PATH) ||
 	    (client->flags | backend->flags) & NB_PORT_NO_FAST_PATH) {

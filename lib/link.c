@@ -47,6 +47,17 @@ static int parse_port(const struct nlattr *nest, struct nb_link *link, struct nb
 	return 0;
 }
 
+/* IFLA_INFO_DATA of a bridge. */
+static int parse_bridge(const struct nlattr *nest, struct nb_link *link, struct nb_error *err)
+{
+	const struct nlattr *tb[IFLA_BR_VLAN_FILTERING + 1];
+	uint8_t filtering;
+	int ret = nb_netlink_parse_nested(nest, tb, IFLA_BR_VLAN_FILTERING, err);
+
+	link->vlan_filtering = !ret && nb_attr_u8(tb[IFLA_BR_VLAN_FILTERING], &filtering) && filtering;
+	return ret;
+}
+
 static int parse_linkinfo(const struct nlattr *nest, struct nb_link *link, struct nb_error *err)
 {
 	const struct nlattr *tb[IFLA_INFO_SLAVE_DATA + 1];
@@ -56,6 +67,10 @@ static int parse_linkinfo(const struct nlattr *nest, struct nb_link *link, struc
 	if (ret)
 		return ret;
 	(void)nb_attr_str(tb[IFLA_INFO_KIND], link->kind, sizeof(link->kind));
+	if (tb[IFLA_INFO_DATA] && strcmp(link->kind, "bridge") == 0)
+		ret = parse_bridge(tb[IFLA_INFO_DATA], link, err);
+	if (ret)
+		return ret;
 	if (!tb[IFLA_INFO_SLAVE_DATA] ||
 	    !nb_attr_str(tb[IFLA_INFO_SLAVE_KIND], slave_kind, sizeof(slave_kind)) ||
 	    strcmp(slave_kind, "bridge") != 0)
@@ -228,13 +243,13 @@ int nb_link_list(struct nb_netlink *nl, const char *kind, unsigned int master, s
 /* ---- writing ---- */
 
 int nb_link_create_bridge(struct nb_netlink *nl, const char *name, const unsigned char mac[NB_MAC_LEN],
-			  unsigned int mtu, struct nb_error *err)
+			  unsigned int mtu, bool vlan_filtering, struct nb_error *err)
 {
 	struct nb_request req;
 	void *info;
 	struct nlmsghdr *nlh = nb_request_start(&req, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info,
 						sizeof(struct ifinfomsg));
-	struct nlattr *nest;
+	struct nlattr *nest, *data;
 	int ret;
 
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
@@ -243,6 +258,11 @@ int nb_link_create_bridge(struct nb_netlink *nl, const char *name, const unsigne
 		mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
 	nest = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
 	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "bridge");
+	if (vlan_filtering) {
+		data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+		mnl_attr_put_u8(nlh, IFLA_BR_VLAN_FILTERING, 1);
+		mnl_attr_nest_end(nlh, data);
+	}
 	mnl_attr_nest_end(nlh, nest);
 	ret = nb_netlink_request(nl, nlh, NULL, NULL, err);
 	return ret ? nb_wrap(err, "cannot create bridge \"%s\"", name) : 0;

@@ -26,6 +26,8 @@ struct add {
 	int netns_fd;
 	struct nb_wire wire;
 	struct nb_link bridge;
+	struct nb_link host; /* where the host is reached: the bridge, or its gateway's interface in a VLAN */
+	bool in_vlan;        /* the latter */
 	struct nb_wire_veth veth;
 	struct nb_datapath dp; /* open from open_datapath() to attach(), and locked until the latter begins */
 	struct nb_services services; /* of the config, without those on an address of the host; backends are
@@ -57,22 +59,30 @@ static int ensure_bridge(struct add *add, struct nb_error *err)
 		.name = add->conf->bridge,
 		.mtu = add->conf->mtu,
 		.promisc = add->conf->promisc_mode,
+		.vlan_filtering = add->conf->vlan_filtering,
 	};
+	int ret = nb_wire_ensure_bridge(&add->wire, &spec, &add->bridge, err);
 
-	return nb_wire_ensure_bridge(&add->wire, &spec, &add->bridge, err);
+	add->host = add->bridge;
+	if (!ret && spec.vlan_filtering && !add->bridge.vlan_filtering)
+		nb_log("bridge \"%s\" does not filter VLANs: \"vlan\" and \"vlanTrunk\" have no effect",
+		       spec.name);
+	return ret;
 }
 
 static int add_veth(struct add *add, struct nb_error *err)
 {
-	const struct nb_wire_veth_spec spec = {
+	struct nb_wire_veth_spec spec = {
 		.id = &add->id,
 		.bridge = &add->bridge,
 		.mtu = add->conf->mtu,
 		.mac = add->conf->has_mac ? add->conf->mac : NULL,
 		.hairpin = add->conf->hairpin_mode,
 		.isolated = add->conf->port_isolation,
+		.preserve_default_vlan = add->conf->preserve_default_vlan,
 	};
 
+	nb_conf_port_vlans(add->conf, &spec.vlans);
 	return nb_wire_add_veth(&add->wire, &spec, &add->veth, err);
 }
 
@@ -114,9 +124,22 @@ static int configure_pod(struct add *add, struct nb_error *err)
 
 static int ensure_gateway(struct add *add, struct nb_error *err)
 {
+	const struct nb_wire_vlan_spec vlan = {
+		.bridge = &add->bridge,
+		.vlan = add->conf->vlan,
+		.preserve_default = add->conf->preserve_default_vlan,
+	};
+	int ret = 0;
+
 	if (!add->conf->is_gateway || !add->conf->ipam_type)
 		return 0;
-	return nb_wire_ensure_gateway(&add->wire, &add->bridge, &add->result, add->conf->force_address, err);
+	add->in_vlan = vlan.vlan != 0;
+	if (add->in_vlan)
+		ret = nb_wire_ensure_vlan_host(&add->wire, &vlan, &add->host, err);
+	if (!ret)
+		ret = nb_wire_ensure_gateway(&add->wire, &add->host, &add->result, add->conf->force_address,
+					     err);
+	return ret;
 }
 
 static int check_macs(struct add *add, struct nb_error *err)
@@ -201,7 +224,7 @@ static int open_datapath(struct add *add, struct nb_error *err)
 
 	if (!nb_conf_uses_datapath(add->conf))
 		return 0;
-	ret = nb_wire_refetch(&add->wire, &add->bridge, err); /* for its MAC */
+	ret = nb_wire_refetch(&add->wire, &add->host, err); /* for its MAC */
 	if (!ret)
 		ret = nb_datapath_ensure(&config, &add->dp, err);
 	if (ret)
@@ -250,8 +273,8 @@ static int write_settings(struct add *add, struct nb_error *err)
 	if (ret)
 		return ret;
 	new = old;
-	new.bridge_ifindex = add->bridge.index;
-	memcpy(new.bridge_mac, add->bridge.mac, sizeof(new.bridge_mac));
+	new.bridge_ifindex = add->host.index;
+	memcpy(new.bridge_mac, add->host.mac, sizeof(new.bridge_mac));
 	add->new_bridge = old.bridge_ifindex != new.bridge_ifindex ||
 			  memcmp(old.bridge_mac, new.bridge_mac, sizeof(new.bridge_mac)) != 0;
 	if (old.bridge_ifindex != new.bridge_ifindex)
@@ -308,13 +331,13 @@ static int attach(struct add *add, struct nb_error *err)
 	add->dp.lock_fd = -1;
 	if (nb_conf_uses_datapath(add->conf))
 		ret = nb_datapath_attach_bridge(&add->dp, add->conf->proxy.mode, add->conf->name,
-						add->bridge.index, err);
+						add->host.index, err);
 	if (!ret && add->old_bridge)
 		ret = nb_datapath_detach_bridge(add->conf->name, add->old_bridge, err);
 	if (!ret && nb_conf_uses_datapath(add->conf))
 		ret = nb_datapath_attach(&add->dp, add->conf->proxy.mode, add->veth.host.index, err);
 	if (!ret && add->new_bridge)
-		ret = nb_wire_fix_mac(&add->wire, &add->bridge, err); /* frames for the host are sent to it */
+		ret = nb_wire_fix_mac(&add->wire, &add->host, err); /* frames for the host are sent to it */
 	nb_datapath_close(&add->dp);
 	return ret;
 }
@@ -324,7 +347,7 @@ static int attach(struct add *add, struct nb_error *err)
 static int change_mode(struct add *add, struct nb_error *err)
 {
 	(void)err;
-	nb_mode_follow(&add->wire, add->conf, &add->bridge);
+	nb_mode_follow(&add->wire, add->conf, &add->bridge, &add->host);
 	return 0;
 }
 
@@ -344,16 +367,17 @@ static int set_interface(struct nb_result_if *iface, const struct nb_link *link,
 	return sandbox ? nb_conf_strdup(sandbox, &iface->sandbox, err) : 0;
 }
 
-/* Bridge, host end, pod's end, in this order: the reference plugin's, which others rely on. */
+/* Bridge, host end, pod's end, the gateway's interface in a VLAN, in this order: the reference plugin's,
+ * which others rely on. */
 static int fill_result(struct add *add, struct nb_error *err)
 {
 	struct nb_result *result = &add->result;
 	int ret;
 
-	result->interfaces = calloc(3, sizeof(*result->interfaces));
+	result->interfaces = calloc(4, sizeof(*result->interfaces));
 	if (!result->interfaces)
 		return nb_fail_nomem(err);
-	result->n_interfaces = 3;
+	result->n_interfaces = add->in_vlan ? 4 : 3;
 	ret = nb_wire_refetch(&add->wire, &add->bridge, err);
 	if (!ret)
 		ret = nb_wire_refetch(&add->wire, &add->veth.host, err);
@@ -363,6 +387,8 @@ static int fill_result(struct add *add, struct nb_error *err)
 		ret = set_interface(&result->interfaces[1], &add->veth.host, NULL, err);
 	if (!ret)
 		ret = set_interface(&result->interfaces[2], &add->veth.pod, add->args->netns, err);
+	if (!ret && add->in_vlan)
+		ret = set_interface(&result->interfaces[3], &add->host, NULL, err);
 	if (!ret && add->conf->has_dns)
 		ret = nb_dns_copy(&add->conf->dns, &result->dns, err);
 	return ret;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <natbridge/cleanup.h>
+#include <natbridge/conntrack.h>
 #include <natbridge/datapath.h>
 
 #include "cmd.h"
@@ -24,18 +25,21 @@ static int check_wire(const struct nb_args *args, const struct nb_conf *conf, co
 	nb_cleanup(nb_wire_close) struct nb_wire wire = NB_WIRE_INIT;
 	nb_autoclose int netns_fd = -1;
 	const struct nb_attachment id = nb_cmd_attachment(args, conf);
-	const struct nb_wire_check_spec spec = {
+	struct nb_wire_check_spec spec = {
 		.id = &id,
 		.bridge = conf->bridge,
 		.promisc = conf->promisc_mode,
 		.hairpin = conf->hairpin_mode,
 		.isolated = conf->port_isolation,
 		.is_gateway = conf->is_gateway && conf->ipam_type,
+		.gateway_vlan = conf->vlan,
+		.preserve_default_vlan = conf->preserve_default_vlan,
 		.container_interface = !conf->disable_container_interface,
 		.result = prev,
 	};
 	int ret = nb_cmd_open_netns(args, &netns_fd, err);
 
+	nb_conf_port_vlans(conf, &spec.vlans);
 	if (!ret)
 		ret = nb_wire_open(&wire, netns_fd, err);
 	return ret ? ret : nb_wire_check(&wire, &spec, veth, err);
@@ -45,7 +49,9 @@ static int check_datapath(const struct nb_args *args, const struct nb_conf *conf
 			  const struct nb_result *prev, const struct nb_wire_veth *veth, struct nb_error *err)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	struct nb_settings settings = { 0 };
 	struct nb_endpoint_spec spec;
+	unsigned int host = veth->host.master;
 	int ret;
 
 	if (!nb_conf_uses_datapath(conf))
@@ -53,8 +59,12 @@ static int check_datapath(const struct nb_args *args, const struct nb_conf *conf
 	ret = nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, err);
 	if (!ret)
 		ret = nb_datapath_attached(&dp, conf->proxy.mode, veth->host.index, err);
+	if (!ret && conf->vlan && conf->is_gateway) {
+		ret = nb_settings_read(&dp, &settings, err);
+		host = settings.bridge_ifindex;
+	}
 	if (!ret)
-		ret = nb_datapath_attached_bridge(&dp, conf->proxy.mode, conf->name, veth->host.master, err);
+		ret = nb_datapath_attached_bridge(&dp, conf->proxy.mode, conf->name, host, err);
 	if (!ret)
 		ret = nb_cmd_endpoint(args, conf, prev, veth, &spec, err);
 	return ret ? ret : nb_endpoint_check(&dp, &spec, err);

@@ -66,6 +66,7 @@ int nb_cmd_endpoint(const struct nb_args *args, const struct nb_conf *conf, cons
 		made.flags |= NB_PORT_SPOOFCHK;
 	if (conf->mac_spoof_check)
 		made.flags |= NB_PORT_MACSPOOFCHK;
+	made.flags |= (__u16)(conf->vlan << NB_PORT_VLAN_SHIFT);
 	for (size_t i = 0; i < result->n_ips; i++) {
 		const struct nb_result_ip *ip = &result->ips[i];
 

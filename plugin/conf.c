@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MTU_MIN = 68, MTU_MAX = 65535, VLAN_MAX = 4094 };
+enum { MTU_MIN = 68, MTU_MAX = 65535 };
 
 /* A configuration of 4 MB (see input.c) with this many values stays under 64 MB of memory. */
 static const struct nb_json_limits LIMITS = { .depth = 64, .values = 200000 };
@@ -62,6 +62,7 @@ static const struct {
 	{ "macspoofchk", offsetof(struct nb_conf, mac_spoof_check) },
 	{ "promiscMode", offsetof(struct nb_conf, promisc_mode) },
 	{ "enabledad", offsetof(struct nb_conf, enable_dad) },
+	{ "preserveDefaultVlan", offsetof(struct nb_conf, preserve_default_vlan) },
 	{ "portIsolation", offsetof(struct nb_conf, port_isolation) },
 	{ "disableContainerInterface", offsetof(struct nb_conf, disable_container_interface) },
 };
@@ -280,24 +281,6 @@ static int parse_attachments(const struct nb_json *root, struct nb_conf *conf, s
 	return ret;
 }
 
-/* Keys of the reference plugin that are not built: refused when they would change anything. */
-static int refuse_unsupported(const struct nb_json *root, struct nb_error *err)
-{
-	const struct nb_json vlan = nb_json_get(root, "vlan"), trunk = nb_json_get(root, "vlanTrunk");
-	const struct nb_json preserve = nb_json_get(root, "preserveDefaultVlan");
-	unsigned int vlan_id = 0;
-	bool unused = false;
-	int ret = nb_json_uint(&vlan, 0, VLAN_MAX, &vlan_id, err);
-
-	if (!ret && vlan_id)
-		ret = nb_json_fail(&vlan, NB_ERR_UNSUPPORTED, err, "%u: VLANs are not supported", vlan_id);
-	if (!ret && trunk.node)
-		ret = nb_json_fail(&trunk, NB_ERR_UNSUPPORTED, err, "VLANs are not supported");
-	if (!ret) /* says nothing without a VLAN */
-		ret = nb_json_bool(&preserve, &unused, err);
-	return ret;
-}
-
 static int parse_masq_backend(const struct nb_json *root, struct nb_conf *conf, struct nb_error *err)
 {
 	const struct nb_json at = nb_json_get(root, "ipMasqBackend");
@@ -362,7 +345,7 @@ static int parse_members(const struct nb_json *root, const struct nb_args *args,
 	if (!ret)
 		ret = parse_masq_backend(root, conf, err);
 	if (!ret)
-		ret = refuse_unsupported(root, err);
+		ret = nb_conf_parse_vlans(root, conf, err);
 	if (!ret)
 		ret = check_combinations(conf, err);
 	parse_bandwidth(root, conf);

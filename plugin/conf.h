@@ -11,6 +11,7 @@
 #include <natbridge/datapath.h>
 #include <natbridge/error.h>
 #include <natbridge/service.h>
+#include <natbridge/vlan.h>
 
 #include <net/if.h>
 #include <stdbool.h>
@@ -53,7 +54,11 @@ struct nb_conf {
 	bool ip_spoof_check; /* only with nb_conf_uses_datapath() */
 	bool mac_spoof_check;
 	enum nb_masq_backend masq_backend;
-	unsigned int mtu; /* 0: the kernel's default */
+	unsigned int mtu;  /* 0: the kernel's default */
+	unsigned int vlan; /* 0: none */
+	struct nb_vlans vlan_trunk;
+	bool vlan_filtering; /* vlan or vlanTrunk is given */
+	bool preserve_default_vlan;
 	bool has_mac;
 	unsigned char mac[6]; /* runtimeConfig.mac, else args.cni.mac, else MAC= of CNI_ARGS */
 	char *ipam_type;      /* NULL: layer 2 only */
@@ -101,6 +106,10 @@ void nb_conf_free_proxy(struct nb_proxy_conf *conf);
 
 /* "serviceProxy.services" (conf_services.c). */
 int nb_conf_parse_services(const struct nb_json *array, struct nb_services *services, struct nb_error *err);
+
+/* "vlan" and "vlanTrunk" (conf_vlan.c); what they mean for a pod's port. */
+int nb_conf_parse_vlans(const struct nb_json *root, struct nb_conf *conf, struct nb_error *err);
+void nb_conf_port_vlans(const struct nb_conf *conf, struct nb_port_vlans *vlans);
 
 /* "dns" of a configuration or a result (dns.c). *given: whether any of it is there. */
 int nb_dns_parse(const struct nb_json *object, struct nb_dns *dns, bool *given, struct nb_error *err);

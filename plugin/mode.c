@@ -37,7 +37,7 @@ static struct nb_addr gateway_of(const struct nb_ifaddr *pod, const struct nb_if
 	return (struct nb_addr){ 0 };
 }
 
-static int read_pod(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge,
+static int read_pod(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *gateway,
 		    const struct nb_link *host, struct nb_endpoint_spec *spec, struct nb_error *err)
 {
 	nb_autofree struct nb_ifaddr *addrs = NULL, *gateways = NULL;
@@ -48,7 +48,7 @@ static int read_pod(struct nb_wire *wire, const struct nb_conf *conf, const stru
 	if (!ret)
 		ret = nb_ifaddr_list_elsewhere(&wire->host, host->peer_nsid, host->peer, &addrs, &n, err);
 	if (!ret)
-		ret = nb_ifaddr_list(&wire->host, bridge->index, AF_UNSPEC, &gateways, &n_gateways, err);
+		ret = nb_ifaddr_list(&wire->host, gateway->index, AF_UNSPEC, &gateways, &n_gateways, err);
 	if (ret)
 		return ret;
 	spec->ifindex = host->index;
@@ -59,6 +59,7 @@ static int read_pod(struct nb_wire *wire, const struct nb_conf *conf, const stru
 		spec->flags |= NB_PORT_SPOOFCHK;
 	if (conf->mac_spoof_check)
 		spec->flags |= NB_PORT_MACSPOOFCHK;
+	spec->flags |= (__u16)(conf->vlan << NB_PORT_VLAN_SHIFT);
 	for (unsigned int i = 0; i < n && spec->n_addrs < NB_ENDPOINT_ADDRS; i++) {
 		if (addrs[i].scope != RT_SCOPE_UNIVERSE)
 			continue;
@@ -69,7 +70,7 @@ static int read_pod(struct nb_wire *wire, const struct nb_conf *conf, const stru
 }
 
 /* Enters one pod. */
-static int adopt(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge,
+static int adopt(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *gateway,
 		 const struct nb_link *host, struct nb_error *err)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
@@ -80,7 +81,7 @@ static int adopt(struct nb_wire *wire, const struct nb_conf *conf, const struct 
 
 	if (!nb_wire_alias_parse(host->alias, conf->name, container_id, ifname))
 		return nb_fail(err, NB_ERR_SYSTEM, 0, "\"%s\" does not name its container", host->alias);
-	ret = read_pod(wire, conf, bridge, host, &spec, err);
+	ret = read_pod(wire, conf, gateway, host, &spec, err);
 	if (!ret)
 		ret = nb_datapath_open(conf->proxy.bpffs, conf->name, true, &dp, err);
 	if (!ret)
@@ -100,7 +101,7 @@ static bool is_unknown(const struct nb_datapath *dp, const struct nb_conf *conf,
 }
 
 static void adopt_all(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge,
-		      const struct nb_datapath *dp)
+		      const struct nb_link *gateway, const struct nb_datapath *dp)
 {
 	nb_autofree struct nb_link *links = NULL;
 	struct nb_error err = { 0 };
@@ -109,7 +110,7 @@ static void adopt_all(struct nb_wire *wire, const struct nb_conf *conf, const st
 	if (nb_link_list(&wire->host, "veth", bridge->index, &links, &n, &err))
 		nb_log("pods attached earlier: %s", err.msg);
 	for (unsigned int i = 0; i < n; i++)
-		if (is_unknown(dp, conf, &links[i]) && adopt(wire, conf, bridge, &links[i], &err))
+		if (is_unknown(dp, conf, &links[i]) && adopt(wire, conf, gateway, &links[i], &err))
 			nb_log("port %s, attached earlier, is not in the maps: %s", links[i].name, err.msg);
 }
 
@@ -196,14 +197,15 @@ static void leave(const struct nb_conf *conf, const struct nb_link *bridge)
 		nb_log("the datapath of network %s stays: %s", conf->name, err.msg);
 }
 
-void nb_mode_follow(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge)
+void nb_mode_follow(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge,
+		    const struct nb_link *host)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
 	struct nb_settings settings;
 	struct nb_error err = { 0 };
 
 	if (!nb_conf_uses_datapath(conf)) {
-		leave(conf, bridge);
+		leave(conf, host);
 		return;
 	}
 	if (nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, &err) ||
@@ -213,10 +215,10 @@ void nb_mode_follow(struct nb_wire *wire, const struct nb_conf *conf, const stru
 	}
 	if (settings.flags & flag_of(conf->proxy.mode))
 		return;
-	adopt_all(wire, conf, bridge, &dp);
+	adopt_all(wire, conf, bridge, host, &dp);
 	if (!change_ports(&dp, conf->proxy.mode))
 		return;
 	if (conf->proxy.mode != NB_MODE_ASSIST)
-		leave_bridge(conf, bridge);
+		leave_bridge(conf, host);
 	note_mode(conf);
 }

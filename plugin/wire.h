@@ -19,6 +19,7 @@
  */
 
 #include <natbridge/link.h>
+#include <natbridge/vlan.h>
 
 #include <stddef.h>
 
@@ -47,6 +48,7 @@ struct nb_wire_bridge_spec {
 	const char *name;
 	unsigned int mtu; /* used at creation only; 0: the kernel's default */
 	bool promisc;
+	bool vlan_filtering; /* used at creation only */
 };
 
 /*
@@ -79,6 +81,35 @@ int nb_wire_fix_mac(struct nb_wire *wire, struct nb_link *bridge, struct nb_erro
 int nb_wire_ensure_gateway(struct nb_wire *wire, struct nb_link *bridge, const struct nb_result *result,
 			   bool force_address, struct nb_error *err);
 
+/* ---- VLANs (wire_vlan.c) ---- */
+
+struct nb_wire_vlan_spec {
+	const struct nb_link *bridge;
+	unsigned int vlan; /* 1 .. 4094 */
+	bool preserve_default;
+};
+
+/*
+ * Where the host is reached in a VLAN of the bridge, up: the link "BRIDGE.VLAN", whatever it is, or else a
+ * new veth pair of that name whose other end is a port in that VLAN. Belongs to the network, as the bridge
+ * does.
+ */
+int nb_wire_ensure_vlan_host(struct nb_wire *wire, const struct nb_wire_vlan_spec *spec, struct nb_link *host,
+			     struct nb_error *err);
+
+/* The same, if it is there: -ENODEV if not. */
+int nb_wire_find_vlan_host(struct nb_wire *wire, const char *bridge, unsigned int vlan, struct nb_link *host,
+			   struct nb_error *err);
+
+/* Gives a port its VLANs, and takes the bridge's default one from it unless that is to be preserved. No
+ * VLANs: it keeps what it has. */
+int nb_wire_set_vlans(struct nb_wire *wire, const struct nb_link *host, const struct nb_port_vlans *vlans,
+		      bool preserve_default, struct nb_error *err);
+
+/* NB_ERR_CHECK if the port has others, or not all. */
+int nb_wire_check_vlans(struct nb_wire *wire, const struct nb_link *host, const struct nb_port_vlans *want,
+			bool preserve_default, struct nb_error *err);
+
 /* ---- veth pair (wire_veth.c) ---- */
 
 struct nb_wire_veth_spec {
@@ -88,6 +119,8 @@ struct nb_wire_veth_spec {
 	const unsigned char *mac; /* of the pod's end; NULL: the kernel's choice */
 	bool hairpin;
 	bool isolated;
+	struct nb_port_vlans vlans;
+	bool preserve_default_vlan;
 };
 
 struct nb_wire_veth {
@@ -157,7 +190,10 @@ struct nb_wire_check_spec {
 	const struct nb_attachment *id;
 	const char *bridge;
 	bool promisc, hairpin, isolated;
+	struct nb_port_vlans vlans;
+	bool preserve_default_vlan;
 	bool is_gateway;
+	unsigned int gateway_vlan;      /* the host is reached in this one; 0: at the bridge itself */
 	bool container_interface;       /* false: disableContainerInterface */
 	const struct nb_result *result; /* prevResult */
 };

@@ -27,7 +27,13 @@ static int create_bridge(struct nb_wire *wire, const struct nb_wire_bridge_spec 
 	unsigned char mac[NB_MAC_LEN];
 	int ret = random_mac(mac, err);
 
-	return ret ? ret : nb_link_create_bridge(&wire->host, spec->name, mac, spec->mtu, err);
+	if (ret)
+		return ret;
+	ret = nb_link_create_bridge(&wire->host, spec->name, mac, spec->mtu, spec->vlan_filtering, err);
+	if (ret == -EOPNOTSUPP && spec->vlan_filtering)
+		return nb_fail(err, NB_ERR_SYSTEM, EOPNOTSUPP,
+			       "this kernel does not filter VLANs on bridges (CONFIG_BRIDGE_VLAN_FILTERING)");
+	return ret;
 }
 
 /* Of many ADDs at once one creates it; the others find it. */

@@ -134,6 +134,8 @@ static int check_host(struct nb_wire *wire, const struct nb_wire_check_spec *spe
 
 	if (!ret)
 		ret = check_port(spec, &veth->host, &veth->pod, bridge, err);
+	if (!ret)
+		ret = nb_wire_check_vlans(wire, &veth->host, &spec->vlans, spec->preserve_default_vlan, err);
 	if (ret || !ours)
 		return ret;
 	ret = nb_fdb_has(&wire->host, veth->host.index, veth->pod.mac, &entered, err);
@@ -194,19 +196,24 @@ static int check_gateways(struct nb_wire *wire, const struct nb_wire_check_spec 
 			  const struct nb_link *bridge, struct nb_error *err)
 {
 	nb_autofree struct nb_ifaddr *addrs = NULL;
+	struct nb_link host = *bridge;
 	unsigned int n = 0;
 	size_t i;
-	int ret;
+	int ret = 0;
 
 	if (!spec->is_gateway)
 		return 0;
-	ret = nb_ifaddr_list(&wire->host, bridge->index, AF_UNSPEC, &addrs, &n, err);
+	if (spec->gateway_vlan)
+		ret = nb_wire_find_vlan_host(wire, bridge->name, spec->gateway_vlan, &host, err);
+	if (ret)
+		return missing(ret, err, "the gateway's interface in a VLAN of", bridge->name);
+	ret = nb_ifaddr_list(&wire->host, host.index, AF_UNSPEC, &addrs, &n, err);
 	for (i = 0; !ret && i < spec->result->n_ips; i++) {
 		const struct nb_result_ip *ip = &spec->result->ips[i];
 		struct nb_ifaddr want = { .addr = ip->gateway, .prefix_len = ip->prefix_len };
 
 		if (ip->has_gateway && is_on_container(spec, ip))
-			ret = check_address(addrs, n, &want, bridge->name, err);
+			ret = check_address(addrs, n, &want, host.name, err);
 	}
 	return ret;
 }

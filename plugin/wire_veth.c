@@ -135,6 +135,9 @@ static int set_up_host_end(struct nb_wire *wire, const struct nb_wire_veth_spec 
 	nb_wire_alias(spec->id, alias);
 	/* As on the bridge: no routes but ours. The link may have no IPv6 at all. */
 	(void)nb_sysctl_link_write("ipv6", name, "accept_ra", "0", NULL);
+	ret = nb_wire_set_vlans(wire, host, &spec->vlans, spec->preserve_default_vlan, err);
+	if (ret)
+		return ret;
 	ret = nb_link_change(&wire->host, host->index, &change, err);
 	if (!ret)
 		ret = nb_link_get_index(&wire->host, host->index, host, err);

@@ -240,6 +240,7 @@ enum nb_port_flags {
 	NB_PORT_ISOLATED = 1 << 1, /* bridge port flag "isolated": no traffic to other isolated ports */
 	NB_PORT_SPOOFCHK = 1 << 2, /* only the pod's own addresses may be its packets' source */
 	NB_PORT_MACSPOOFCHK = 1 << 3, /* the same of its MAC */
+	NB_PORT_VLAN_SHIFT = 4,       /* the other 12 bits: VLAN of its untagged frames, 0: none is set */
 };
 
 /*

@@ -30,6 +30,7 @@ struct nb_link {
 	unsigned int peer_nsid;  /* which has this id here */
 	bool has_port;           /* attached to a bridge: the next two are known */
 	bool hairpin, isolated;  /* IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED */
+	bool vlan_filtering;     /* of a bridge */
 };
 
 /*
@@ -56,7 +57,7 @@ int nb_link_list(struct nb_netlink *nl, const char *kind, unsigned int master, s
  * 0: the kernel's default. -EEXIST if the name is taken.
  */
 int nb_link_create_bridge(struct nb_netlink *nl, const char *name, const unsigned char mac[NB_MAC_LEN],
-			  unsigned int mtu, struct nb_error *err);
+			  unsigned int mtu, bool vlan_filtering, struct nb_error *err);
 
 struct nb_veth_spec {
 	const char *name;         /* this end */

@@ -109,15 +109,6 @@ refused() {
 	refused 1 '"1.2.0"'
 }
 
-@test "C1: a key that is not built is refused by name" {
-	local key
-	for key in '.vlan = 5' '.vlanTrunk = [{id: 5}]'; do
-		call ADD "$key"
-		key=${key% = *}
-		refused 2 "${key##*.}"
-	done
-}
-
 @test "C1: CHECK without prevResult is refused" {
 	call CHECK .
 	refused 7 prevResult

@@ -185,10 +185,16 @@ static const struct {
 	{ "'mtu': 1e400", 7, "\"mtu\"" },
 	{ "'mtu': 1400.5", 7, "\"mtu\": 1400.5" },
 	{ "'mtu': '1400'", 7, "\"mtu\": \"1400\" is a string" },
-	{ "'vlan': 5", 2, "\"vlan\": 5" },
 	{ "'vlan': 4095", 7, "\"vlan\": 4095" },
-	{ "'vlanTrunk': [{'id': 5}]", 2, "\"vlanTrunk\"" },
-	{ "'vlanTrunk': []", 2, "\"vlanTrunk\"" },
+	{ "'vlan': -1", 7, "\"vlan\": -1" },
+	{ "'vlanTrunk': {}", 7, "\"vlanTrunk\"" },
+	{ "'vlanTrunk': [5]", 7, "\"vlanTrunk[0]\"" },
+	{ "'vlanTrunk': [{'id': 0}]", 7, "\"vlanTrunk[0].id\": 0" },
+	{ "'vlanTrunk': [{'id': 4095}]", 7, "\"vlanTrunk[0].id\": 4095" },
+	{ "'vlanTrunk': [{'minID': 5}]", 7, "\"maxID\" is missing" },
+	{ "'vlanTrunk': [{'id': 1}, {'maxID': 5}]", 7, "\"minID\" is missing" },
+	{ "'vlanTrunk': [{'minID': 6, 'maxID': 5}]", 7, "5 is less than \"minID\" 6" },
+	{ "'preserveDefaultVlan': 1", 7, "\"preserveDefaultVlan\"" },
 	{ "'ipspoofchk': true, 'serviceProxy': {'mode': 'off'}", 2, "\"ipspoofchk\" is true" },
 	{ "'ipMasq': true, 'ipMasqBackend': 'pf'", 7, "\"ipMasqBackend\": \"pf\"" },
 	{ "'hairpinMode': true, 'promiscMode': true", 7, "hairpinMode" },
@@ -313,7 +319,6 @@ static void test_versions(void **state)
 static void test_lenient_delete(void **state)
 {
 	static const char *const rows[] = {
-		"'vlan': 5",
 		"'mtu': -1",
 		"'hairpinMode': true, 'promiscMode': true",
 		"'runtimeConfig': {'mac': 'x'}",
