@@ -8,6 +8,7 @@
  */
 
 #include <natbridge/abi.h>
+#include <natbridge/attachment.h>
 #include <natbridge/datapath.h>
 #include <natbridge/error.h>
 #include <natbridge/service.h>
@@ -17,7 +18,6 @@
 #include <stddef.h>
 
 #include "args.h"
-#include "attachment.h"
 
 struct cJSON;
 struct nb_json;

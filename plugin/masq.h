@@ -11,9 +11,10 @@
  * libnftables is loaded when one of these functions is first called, not before.
  */
 
+#include <natbridge/attachment.h>
+
 #include <stddef.h>
 
-#include "attachment.h"
 #include "result.h"
 
 /* Whether rules can be made at all: libnftables is installed and the kernel has nf_tables. Changes nothing.

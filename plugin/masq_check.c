@@ -3,11 +3,10 @@
 
 #include <natbridge/addr.h>
 #include <natbridge/cleanup.h>
+#include <natbridge/masq_rules.h>
 
 #include <cjson/cJSON.h>
 #include <string.h>
-
-#include "masq_rules.h"
 
 struct search {
 	const char *key;

@@ -18,11 +18,11 @@
  * pod_up, ensure_gateway, wait_port, then nb_wire_refetch for the result. Undo: nb_wire_delete.
  */
 
+#include <natbridge/attachment.h>
 #include <natbridge/link.h>
 
 #include <stddef.h>
 
-#include "attachment.h"
 #include "result.h"
 
 /* The sockets of one invocation. Zero-initialise with NB_WIRE_INIT. */
