@@ -290,13 +290,13 @@ setting() {
 	run -0 ctl n -o json status
 	[ "$(jq -r '.[0].network' <<<"$output")" = net ]
 	[ "$(jq -r '.[0].programs[].name' <<<"$output" | paste -sd' ')" = "nb_from_pod nb_to_pod nb_clock" ]
-	[ "$(jq -r '.[0].programs[0].id' <<<"$output")" = "$(bpftool -j prog show pinned "$NBT_DIR/node-n/bpf/natbridge/net/v3/nb_from_pod" | jq .id)" ]
+	[ "$(jq -r '.[0].programs[0].id' <<<"$output")" = "$(bpftool -j prog show pinned "$NBT_DIR/node-n/bpf/natbridge/net/v4/nb_from_pod" | jq .id)" ]
 	[ "$(jq -r '.[0].ports | map(.name) | sort | join(" ")' <<<"$output")" = \
 		"$(printf '%s\n' "$(pod_veth n a)" "$(pod_veth n b)" | sort | paste -sd' ')" ]
 	[ "$(jq '.[0].maps[] | select(.name == "backends") | .entries' <<<"$output")" = 4 ]
 	[ "$(jq '.[0].maps[] | select(.name == "endpoints") | .entries' <<<"$output")" = 4 ]
 	run -0 ctl n status
-	[[ $output =~ ^net:\ mode\ ebpf,\ map\ layout\ v3,\ pinned\ in\ .*$'\n'\ +program\ +nb_from_pod\ +id\ [0-9]+$'\n' ]]
+	[[ $output =~ ^net:\ mode\ ebpf,\ map\ layout\ v4,\ pinned\ in\ .*$'\n'\ +program\ +nb_from_pod\ +id\ [0-9]+$'\n' ]]
 	[[ $output =~ $'\n'\ +map\ +backends\ +4\ of\ 262144\ \(0.0\ %\) ]]
 }
 
@@ -371,7 +371,7 @@ setting() {
 		uninstall
 	END
 	run -0 ctl n version
-	[[ $output =~ ^natbridgectl\ [0-9.]+\ \(map\ layout\ v3\)$ ]]
+	[[ $output =~ ^natbridgectl\ [0-9.]+\ \(map\ layout\ v4\)$ ]]
 	[ "$output" = "$(ctl n --version)" ]
 }
 

@@ -90,7 +90,7 @@ misses() {
 	works ADD a
 	RESULT=$output
 
-	map=$NBT_DIR/node-n/bpf/natbridge/net/v3/endpoints
+	map=$NBT_DIR/node-n/bpf/natbridge/net/v4/endpoints
 	bpftool -j map dump pinned "$map" | jq -r '.[0].key | join(" ")' | while read -r key; do
 		# shellcheck disable=SC2086 # one word for each byte
 		bpftool map delete pinned "$map" key $key

@@ -99,7 +99,7 @@ services() {
 }
 
 @test "fastPath and timeouts reach the maps" {
-	local map=$NBT_DIR/node-n/bpf/natbridge/net/v3/settings before after
+	local map=$NBT_DIR/node-n/bpf/natbridge/net/v4/settings before after
 	before=$(bpftool -j map dump pinned "$map" | jq -c '.[0].value')
 	again a '.serviceProxy = {fastPath: false, conntrack: {timeouts: {udp: 7, tcp_established: 86400}}}'
 	after=$(bpftool -j map dump pinned "$map" | jq -c '.[0].value')
