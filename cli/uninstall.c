@@ -17,8 +17,8 @@
 struct uninstall {
 	const struct nb_cli *cli;
 	struct nb_traces traces;
-	unsigned int n, failed; /* things dealt with, and those of them that stay */
-	int rc;                 /* the first error, which is in *err */
+	unsigned int n; /* things dealt with */
+	int rc;         /* the first error, which is in *err */
 	struct nb_error *err;
 };
 
@@ -53,7 +53,6 @@ static void keep_error(struct uninstall *un, const char *network, int rc, struct
 {
 	if (network)
 		nb_wrap(step, "network \"%s\"", network);
-	un->failed++;
 	if (un->rc) {
 		fflush(stdout);
 		fprintf(stderr, "natbridgectl: %s\n", step->msg);

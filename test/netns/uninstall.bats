@@ -119,7 +119,7 @@ pods_reach() {
 }
 
 @test "uninstall: two networks go whole, what is foreign and the pods stay, a second run finds nothing, DEL leaves nothing" {
-	local before foreign pods ids config
+	local before foreign pods ids
 	serve r2 tcp 8080
 	serve r2 udp 8080
 	serve b2 tcp 8080
