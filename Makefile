@@ -18,6 +18,8 @@ BPFTOOL ?= bpftool
 PKG_CONFIG ?= pkg-config
 PREFIX  ?= /usr/local
 CNI_BIN_DIR ?= /opt/cni/bin
+MAN_DIR ?= $(PREFIX)/share/man/man8
+DOC_DIR ?= $(PREFIX)/share/doc/natbridge
 # Where deps puts cnitool and the reference plugins, which only the demo, the tests and the bench use.
 TEST_BIN_DIR ?= /opt/natbridge-test/bin
 
@@ -37,11 +39,13 @@ CMOCKA_LIBS = $(eval CMOCKA_LIBS := $$(shell $(PKG_CONFIG) --libs cmocka))$(CMOC
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla
 HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection
+# The directory of the build does not show in what is built.
+NO_PATHS := -ffile-prefix-map=$(CURDIR)=.
 CPPFLAGS += -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -Iinclude -I$(B) -I.
 CFLAGS ?= -O2 -g
-override CFLAGS += -std=gnu11 $(WARNINGS) $(HARDENING)
+override CFLAGS += -std=gnu11 $(WARNINGS) $(HARDENING) $(NO_PATHS)
 LDFLAGS += -pie -Wl,-z,relro,-z,now -Wl,--as-needed
-BPF_CFLAGS := -O2 -g -std=gnu11 -target bpf -mcpu=v3 -Wall -Wextra -Werror -Iinclude -I/usr/include/$(shell uname -m)-linux-gnu
+BPF_CFLAGS := -O2 -g -std=gnu11 -target bpf -mcpu=v3 -Wall -Wextra -Werror $(NO_PATHS) -Iinclude -I/usr/include/$(shell uname -m)-linux-gnu
 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
 LIB_OBJ    := $(call objects,$(wildcard lib/*.c))
@@ -56,7 +60,7 @@ BPF_TEST_BIN := $(if $(BPF_TEST),$(B)/test/bpf)
 TOOL_BIN   := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c))
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl
 
-.PHONY: all deps demo test test-unit test-bpf test-netns test-differential test-programs test-kernels bench bench-check fuzz lint format compile_commands.json install uninstall \
+.PHONY: all deps demo test test-unit test-bpf test-netns test-differential test-programs test-kernels bench bench-check fuzz lint format compile_commands.json install uninstall deb \
 	clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge and build/natbridgectl (no root, no network)
@@ -192,18 +196,36 @@ compile_commands.json: ## for editors and clang-tidy
 	for f in $(wildcard bpf/*.bpf.c); do printf '%s\n{"directory":"%s","file":"%s","command":"%s"}' "$$sep" '$(CURDIR)' "$$f" \
 		"$(CLANG) $(BPF_CFLAGS) -c $$f"; sep=,; done; printf ']\n'; } > $@
 
-install: all ## install to $(DESTDIR)$(CNI_BIN_DIR) and $(DESTDIR)$(PREFIX)/bin
-	install -D -m 0755 $(B)/natbridge $(DESTDIR)$(CNI_BIN_DIR)/natbridge
+$(B)/natbridgectl.8: $(B)/natbridgectl scripts/man.sh
+	$(call say,MAN,$@)
+	$(Q)scripts/man.sh $< > $@
+
+# README.md leads to the others by these paths. The demo runs in the sources only.
+DOCS := README.md LICENSE $(wildcard doc/*.md) $(filter-out %.sh,$(wildcard examples/*))
+DOC_DIRS := doc examples
+INSTALLED = $(CNI_BIN_DIR)/natbridge $(PREFIX)/bin/natbridgectl $(MAN_DIR)/natbridgectl.8 $(addprefix $(DOC_DIR)/,$(DOCS))
+
+# The plugin is put in place whole: a runtime may be about to call it.
+install: all $(B)/natbridgectl.8 ## install programs, manual page, documents and examples below $(DESTDIR)
+	install -D -m 0755 $(B)/natbridge $(DESTDIR)$(CNI_BIN_DIR)/natbridge.new
+	mv $(DESTDIR)$(CNI_BIN_DIR)/natbridge.new $(DESTDIR)$(CNI_BIN_DIR)/natbridge
 	install -D -m 0755 $(B)/natbridgectl $(DESTDIR)$(PREFIX)/bin/natbridgectl
+	install -D -m 0644 $(B)/natbridgectl.8 $(DESTDIR)$(MAN_DIR)/natbridgectl.8
+	for f in $(DOCS); do install -D -m 0644 $$f $(DESTDIR)$(DOC_DIR)/$$f || exit 1; done
 
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(CNI_BIN_DIR)/natbridge $(DESTDIR)$(PREFIX)/bin/natbridgectl
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	for d in $(addprefix $(DESTDIR)$(DOC_DIR),$(addprefix /,$(DOC_DIRS)) /); do \
+		[ ! -d $$d ] || rmdir --ignore-fail-on-non-empty $$d; done
+
+deb: all $(B)/natbridgectl.8 ## make the Debian package build/natbridge_VERSION_ARCH.deb (no root)
+	@scripts/deb.sh
 
 clean: ## remove build/ and compile_commands.json
 	rm -rf $(B) compile_commands.json
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z][a-z_.-]*:.*## / { printf "  %-22s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf '\n  V=1 shows the commands; CC, CLANG, CFLAGS, PREFIX, DESTDIR and CNI_BIN_DIR can be set.\n'
+	@printf '\n  V=1 shows the commands; CC, CLANG, CFLAGS, PREFIX, DESTDIR, CNI_BIN_DIR, MAN_DIR and DOC_DIR can be set.\n'
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -17,6 +17,7 @@ struct nb_cli {
 	const char *network; /* NULL: every network of the node */
 	const char *file;    /* -f */
 	bool keep;
+	bool dry_run;
 	char *const *arguments; /* behind the verb, ended by NULL */
 	struct nb_out *out;
 };
@@ -25,7 +26,8 @@ struct nb_cli {
 enum nb_verb_options {
 	NB_OPTION_FILE = 1 << 0, /* -f, required */
 	NB_OPTION_KEEP = 1 << 1,
-	NB_ARGUMENTS = 1 << 2, /* not an option: takes any number of its argument */
+	NB_OPTION_DRY_RUN = 1 << 2,
+	NB_ARGUMENTS = 1 << 3, /* not an option: takes any number of its argument */
 };
 
 struct nb_verb {
@@ -45,7 +47,8 @@ struct nb_noun {
 		*verbs; /* ended by an empty one; a noun with one verb named "" is a command by itself */
 };
 
-extern const struct nb_noun nb_noun_service, nb_noun_conntrack, nb_noun_endpoint, nb_noun_status;
+extern const struct nb_noun nb_noun_service, nb_noun_conntrack, nb_noun_endpoint, nb_noun_status,
+	nb_noun_uninstall;
 
 /* All of them, ended by NULL. */
 extern const struct nb_noun *const nb_nouns[];

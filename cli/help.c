@@ -7,7 +7,7 @@
 #include "cli.h"
 
 const struct nb_noun *const nb_nouns[] = { &nb_noun_service, &nb_noun_conntrack, &nb_noun_endpoint,
-					   &nb_noun_status, NULL };
+					   &nb_noun_status,  &nb_noun_uninstall, NULL };
 
 const struct nb_noun *nb_noun_find(const char *name)
 {
@@ -35,6 +35,8 @@ static void print_synopsis(const struct nb_noun *noun, const struct nb_verb *ver
 		printf(" -f FILE|-");
 	if (verb->options & NB_OPTION_KEEP)
 		printf(" [--keep]");
+	if (verb->options & NB_OPTION_DRY_RUN)
+		printf(" [--dry-run]");
 }
 
 static void print_verbs(const struct nb_noun *noun)

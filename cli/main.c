@@ -13,13 +13,18 @@
 
 #include "cli.h"
 
-enum { EXIT_USAGE = 2, OPT_BPFFS = 256, OPT_NETWORK, OPT_KEEP };
+enum { EXIT_USAGE = 2, OPT_BPFFS = 256, OPT_NETWORK, OPT_KEEP, OPT_DRY_RUN };
 
 static const struct option long_options[] = {
-	{ "bpffs", required_argument, NULL, OPT_BPFFS }, { "network", required_argument, NULL, OPT_NETWORK },
-	{ "output", required_argument, NULL, 'o' },      { "file", required_argument, NULL, 'f' },
-	{ "keep", no_argument, NULL, OPT_KEEP },         { "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },           { 0 },
+	{ "bpffs", required_argument, NULL, OPT_BPFFS },
+	{ "network", required_argument, NULL, OPT_NETWORK },
+	{ "output", required_argument, NULL, 'o' },
+	{ "file", required_argument, NULL, 'f' },
+	{ "keep", no_argument, NULL, OPT_KEEP },
+	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ 0 },
 };
 
 /* The command line as given, before it is known what verb it is for. */
@@ -70,6 +75,9 @@ static int read_option(int option, struct nb_cli *cli, struct words *words, char
 		return 0;
 	case OPT_KEEP:
 		cli->keep = true;
+		return 0;
+	case OPT_DRY_RUN:
+		cli->dry_run = true;
 		return 0;
 	case 'o':
 		if (strcmp(optarg, "plain") && strcmp(optarg, "json"))
@@ -141,6 +149,8 @@ static int check_verb(const struct nb_verb *verb, const struct words *words, int
 		return usage(err, "-f belongs to service apply");
 	if (cli->keep && !(verb->options & NB_OPTION_KEEP))
 		return usage(err, "--keep belongs to service apply");
+	if (cli->dry_run && !(verb->options & NB_OPTION_DRY_RUN))
+		return usage(err, "--dry-run belongs to uninstall");
 	if (!cli->file && verb->options & NB_OPTION_FILE)
 		return usage(err, "-f FILE is missing (- is standard input)");
 	cli->arguments = words->word + used;

@@ -8,7 +8,7 @@
 enum { COLUMNS_MAX = 8 };
 
 struct nb_out {
-	bool json;
+	bool json, keep_rows;
 	FILE *to;   /* stdout, or memory for JSON */
 	char *text; /* of the memory */
 	size_t size;
@@ -50,6 +50,11 @@ void nb_out_free(struct nb_out **out)
 bool nb_out_is_json(const struct nb_out *out)
 {
 	return out->json;
+}
+
+void nb_out_keep_rows(struct nb_out *out)
+{
+	out->keep_rows = true;
 }
 
 void nb_out_columns(struct nb_out *out, const struct nb_column *columns)
@@ -174,9 +179,18 @@ int nb_out_end(struct nb_out *out, struct nb_error *err)
 	return 0;
 }
 
+/* The rows as they were held back; NULL: none are wanted, or there is no memory for them. */
+static struct cJSON *kept_rows(struct nb_out *out)
+{
+	if (!out->keep_rows)
+		return NULL;
+	fputs(out->rows ? "]" : "[]", out->to);
+	return fflush(out->to) ? NULL : cJSON_ParseWithLength(out->text, out->size);
+}
+
 void nb_out_error(struct nb_out *out, const char *text)
 {
-	struct cJSON *object;
+	struct cJSON *object, *rows;
 	char *json;
 
 	fflush(stdout);
@@ -185,6 +199,9 @@ void nb_out_error(struct nb_out *out, const char *text)
 		return;
 	object = cJSON_CreateObject();
 	cJSON_AddStringToObject(object, "error", text);
+	rows = kept_rows(out);
+	if (rows)
+		cJSON_AddItemToObject(object, "results", rows);
 	json = cJSON_PrintUnformatted(object);
 	if (json)
 		printf("%s\n", json);

@@ -36,10 +36,14 @@ void nb_out_columns(struct nb_out *out, const struct nb_column *columns);
 int nb_out_row(struct nb_out *out, struct cJSON *row, void (*print)(const struct cJSON *row, FILE *to),
 	       struct nb_error *err);
 
+/* What was done before an error is to be known: JSON output then holds the rows beside the error. */
+void nb_out_keep_rows(struct nb_out *out);
+
 /* Writes all of it; fails if standard output cannot take it. */
 int nb_out_end(struct nb_out *out, struct nb_error *err);
 
-/* The error: text on stderr, and {"error": text} on stdout if the output is JSON. */
+/* The error: text on stderr, and {"error": text} on stdout if the output is JSON, with "results" if rows are
+ * kept. */
 void nb_out_error(struct nb_out *out, const char *text);
 
 #endif

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "datapath_load.h"
+#include "attach.h"
 
+#include <natbridge/attached.h>
 #include <natbridge/cleanup.h>
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -16,16 +15,7 @@
  * Attaching with tcx (Linux 6.6), which dies with the link and leaves every qdisc alone, or with a filter of
  * our own in clsact, whose qdisc we never remove: others may use it.
  */
-enum {
-	TCX_INGRESS =
-		46, /* BPF_TCX_INGRESS, BPF_TCX_EGRESS of linux/bpf.h, which Debian 12's does not have yet */
-	TCX_EGRESS = 47,
-	TCX_PROGS_MAX = 64, /* BPF_MPROG_MAX */
-	TC_HANDLE = 1,
-	TC_HANDLE_MAX = INT_MAX,
-	TC_PRIORITY = 0x6e62, /* "nb" */
-	PROG_MAPS_MAX = 64,   /* MAX_USED_MAPS */
-};
+enum { PROG_MAPS_MAX = 64 /* MAX_USED_MAPS */ };
 
 enum { NONE = NB_PROGS };
 
@@ -87,8 +77,7 @@ static int prog_info(int fd, struct bpf_prog_info *info)
 	return bpf_obj_get_info_by_fd(fd, info, &len) ? -errno : 0;
 }
 
-/* The network that a program was loaded for, as its constants have it; 0: they cannot be read. */
-static __u32 network_of(int prog_fd)
+__u32 nb_prog_network(int prog_fd)
 {
 	__u32 ids[PROG_MAPS_MAX], zero = 0, len = sizeof(struct bpf_prog_info);
 	struct bpf_prog_info info = { .map_ids = (uintptr_t)ids, .nr_map_ids = PROG_MAPS_MAX };
@@ -114,7 +103,7 @@ static bool is_ours(const struct place *at, int prog_fd)
 	struct bpf_prog_info info;
 
 	return !prog_info(prog_fd, &info) && has_our_name(at->hook, info.name) &&
-	       (!at->shared || network_of(prog_fd) == at->network);
+	       (!at->shared || nb_prog_network(prog_fd) == at->network);
 }
 
 /*
@@ -169,24 +158,25 @@ static int tcx_attach(int prog_fd, const struct place *at, __u32 id)
 	return rc;
 }
 
-/* What the kernel says to what is tried here is no warning for the operator. */
-static void restore_print(libbpf_print_fn_t *print)
+void nb_restore_print(libbpf_print_fn_t *print)
 {
 	libbpf_set_print(*print);
 }
 
-#define QUIET                                                                                                \
-	libbpf_print_fn_t print nb_cleanup(restore_print) __attribute__((unused)) = libbpf_set_print(NULL)
+__u32 nb_shared_handle(__u32 network)
+{
+	return (network & TC_HANDLE_MAX) | 1;
+}
 
 /* A filter of each network at a shared hook. */
 static __u32 clsact_handle(const struct place *at)
 {
-	return at->shared ? (at->network & TC_HANDLE_MAX) | 1 : TC_HANDLE;
+	return at->shared ? nb_shared_handle(at->network) : TC_HANDLE;
 }
 
 static int clsact_attach(int prog_fd, const struct place *at)
 {
-	QUIET;
+	NB_QUIET;
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)at->ifindex, .attach_point = at->hook->tc);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = clsact_handle(at), .priority = TC_PRIORITY,
 		    .flags = BPF_TC_F_REPLACE, .prog_fd = prog_fd);
@@ -199,7 +189,7 @@ static int clsact_attach(int prog_fd, const struct place *at)
 
 static int clsact_query(const struct place *at, __u32 *id)
 {
-	QUIET;
+	NB_QUIET;
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)at->ifindex, .attach_point = at->hook->tc);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = clsact_handle(at), .priority = TC_PRIORITY);
 	int rc = bpf_tc_query(&hook, &opts);
@@ -210,7 +200,7 @@ static int clsact_query(const struct place *at, __u32 *id)
 
 static int clsact_detach(const struct place *at)
 {
-	QUIET;
+	NB_QUIET;
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)at->ifindex, .attach_point = at->hook->tc);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = clsact_handle(at), .priority = TC_PRIORITY);
 

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -266,6 +267,31 @@ int nb_datapath_each(const char *bpffs, int (*fn)(const char *network, void *arg
 	return rc;
 }
 
+/* Whatever version of a datapath, finished or not. Goes on after an error. */
+static int remove_network(const char *dir, struct nb_error *err)
+{
+	char path[sizeof(((struct nb_datapath *)0)->dir) + NAME_MAX + 2];
+	DIR *listing = opendir(dir);
+	struct dirent *entry;
+	int first = 0;
+
+	if (!listing)
+		return errno == ENOENT ? 0 : nb_fail(err, NB_ERR_SYSTEM, errno, "cannot read \"%s\"", dir);
+	while ((entry = readdir(listing))) {
+		int rc;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		rc = remove_pins(path, first ? NULL : err);
+		first = first ?: rc;
+	}
+	closedir(listing);
+	if (!first && rmdir(dir) && errno != ENOENT)
+		first = nb_fail(err, NB_ERR_SYSTEM, errno, "cannot remove \"%s\"", dir);
+	return first;
+}
+
 int nb_datapath_unpin(const char *bpffs, const char *network, struct nb_error *err)
 {
 	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
@@ -275,10 +301,20 @@ int nb_datapath_unpin(const char *bpffs, const char *network, struct nb_error *e
 	if (rc || access(dir, F_OK))
 		return rc;
 	rc = locate(bpffs, network, true, &dp, err);
-	rc = rc ?: remove_pins(dp.dir, err);
-	if (!rc && rmdir(dir) && errno != ENOENT)
-		rc = nb_fail(err, NB_ERR_SYSTEM, errno, "cannot remove \"%s\"", dir);
-	return rc;
+	return rc ?: remove_network(dir, err);
+}
+
+int nb_datapath_unpin_root(const char *bpffs, bool *removed, struct nb_error *err)
+{
+	char root[sizeof(((struct nb_datapath *)0)->dir)];
+	int rc = nb_pin_path(root, sizeof(root), bpffs, NULL, NULL, err);
+
+	if (rc)
+		return rc;
+	*removed = !rmdir(root);
+	if (*removed || errno == ENOENT || errno == ENOTEMPTY)
+		return 0;
+	return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot remove \"%s\"", root);
 }
 
 int nb_datapath_probe(const char *bpffs, enum nb_mode mode, struct nb_error *err)

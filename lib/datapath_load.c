@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "datapath_load.h"
 
+#include <natbridge/attached.h>
 #include <natbridge/cleanup.h>
 #include <natbridge/conntrack.h>
 #include <natbridge/prefix.h>

@@ -18,7 +18,4 @@ int nb_datapath_load(const struct nb_datapath_config *config, struct nb_datapath
 /* Whether the kernel has what the programs of a mode call. -EOPNOTSUPP and *err, which names alternatives. */
 int nb_mode_probe(enum nb_mode mode, struct nb_error *err);
 
-/* What a network's programs know it by; not 0 for any name that is not made to. */
-__u32 nb_network_hash(const char *network);
-
 #endif

@@ -5,11 +5,11 @@
 /* The commands of the specification, one file each (cmd_*.c), and what several of them share (cmd_common.c).
  */
 
+#include <natbridge/attachment.h>
 #include <natbridge/endpoint.h>
 #include <natbridge/error.h>
 
 #include "args.h"
-#include "attachment.h"
 #include "conf.h"
 #include "result.h"
 

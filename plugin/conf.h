@@ -8,6 +8,7 @@
  */
 
 #include <natbridge/abi.h>
+#include <natbridge/attachment.h>
 #include <natbridge/datapath.h>
 #include <natbridge/error.h>
 #include <natbridge/service.h>
@@ -18,7 +19,6 @@
 #include <stddef.h>
 
 #include "args.h"
-#include "attachment.h"
 
 struct cJSON;
 struct nb_json;

@@ -4,13 +4,12 @@
 #include <natbridge/cleanup.h>
 #include <natbridge/nft.h>
 #include <natbridge/text.h>
+#include <natbridge/wire_id.h>
 
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "wire_id.h"
 
 #define TABLE "bridge nat"
 #define HOOK  "PREROUTING"

@@ -11,11 +11,10 @@
  * program drops such frames as well, since its fast path does not come by these rules.
  */
 
+#include <natbridge/attachment.h>
 #include <natbridge/link.h>
 
 #include <stddef.h>
-
-#include "attachment.h"
 
 /* Whether rules can be made at all: libnftables is installed and the kernel has nf_tables. */
 int nb_macspoof_probe(struct nb_error *err);

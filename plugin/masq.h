@@ -12,10 +12,11 @@
  * libnftables is loaded when a function first needs it, not before.
  */
 
+#include <natbridge/attachment.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "attachment.h"
 #include "conf.h"
 #include "result.h"
 

@@ -3,20 +3,13 @@
 
 #include <natbridge/addr.h>
 #include <natbridge/cleanup.h>
+#include <natbridge/masq_remove.h>
 #include <natbridge/nft.h>
 #include <natbridge/text.h>
 
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <string.h>
-
-#include "masq_nft_rules.h"
-
-enum {
-	COMMENT_MAX = 128, /* NFTNL_UDATA_COMMENT_MAXLEN: longer ones are cut */
-	COMMENT_SIZE = COMMENT_MAX + 1,
-	MAX_TRIES = 16, /* of a transaction whose rules others delete meanwhile */
-};
 
 /* ---- comments ---- */
 
@@ -43,52 +36,36 @@ static int check_names(const struct nb_attachment *id, struct nb_error *err)
 	return 0;
 }
 
-static void comment_of(const struct nb_attachment *id, char comment[COMMENT_SIZE])
+static void comment_of(const struct nb_attachment *id, char comment[NB_MASQ_COMMENT_SIZE])
 {
 	char key[NB_MASQ_KEY_SIZE];
 
 	nb_masq_rule_key(id, key);
-	snprintf(comment, COMMENT_SIZE, "%s, net: %s, if: %s, id: %s", key, id->network, id->ifname,
+	snprintf(comment, NB_MASQ_COMMENT_SIZE, "%s, net: %s, if: %s, id: %s", key, id->network, id->ifname,
 		 id->container_id);
 }
 
 /* ---- changing ---- */
 
-struct removal {
-	const char *key;                   /* start of the comments of the rules in question */
-	const struct nb_attachment *valid; /* which of them to keep */
-	size_t n_valid;
-	struct nb_text *commands;
-	unsigned int count;
+struct kept {
+	const struct nb_attachment *valid;
+	size_t n;
 };
 
-static bool is_kept(const struct removal *removal, const char *comment)
+/* Whether a rule of the network belongs to none of those that stay. */
+static bool is_stale(const char *comment, void *arg)
 {
+	const struct kept *kept = arg;
 	size_t i;
 
-	for (i = 0; i < removal->n_valid; i++) {
+	for (i = 0; i < kept->n; i++) {
 		char key[NB_MASQ_KEY_SIZE];
 
-		nb_masq_rule_key(&removal->valid[i], key);
+		nb_masq_rule_key(&kept->valid[i], key);
 		/* The first hash is the network's, which all rules in question share. */
 		if (nb_masq_begins_with(comment + NB_MASQ_HASH_DIGITS, key + NB_MASQ_HASH_DIGITS))
-			return true;
+			return false;
 	}
-	return false;
-}
-
-static bool append_removal(const cJSON *rule, void *arg)
-{
-	const cJSON *handle = cJSON_GetObjectItemCaseSensitive(rule, "handle");
-	const char *comment = nb_nft_string(rule, "comment");
-	struct removal *removal = arg;
-
-	if (!cJSON_IsNumber(handle) || handle->valuedouble < 1 ||
-	    !nb_masq_begins_with(comment, removal->key) || is_kept(removal, comment))
-		return true;
-	nb_text_append(removal->commands, "delete rule " NB_MASQ_TABLE " " NB_MASQ_CHAIN " handle %llu\n",
-		       (unsigned long long)handle->valuedouble);
-	removal->count++;
 	return true;
 }
 
@@ -122,20 +99,13 @@ static void append_rule(struct nb_text *commands, const struct nb_result_ip *ip,
 	nb_text_append(commands, " comment \"%s\"\n", comment);
 }
 
-static int run(const struct nb_text *commands, struct nb_error *err)
-{
-	if (commands->failed)
-		return nb_fail_nomem(err);
-	return nb_nft_run(commands->buf, NULL, err);
-}
-
 static int add_once(const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
 		    struct nb_error *err)
 {
 	nb_cleanup(nb_text_free) struct nb_text commands = { 0 };
 	nb_cleanup(nb_nft_list_free) cJSON *table = NULL;
-	char key[NB_MASQ_KEY_SIZE], comment[COMMENT_SIZE];
-	struct removal stale = { .key = key, .commands = &commands };
+	char key[NB_MASQ_KEY_SIZE], comment[NB_MASQ_COMMENT_SIZE];
+	const struct nb_masq_choice stale = { .key = key };
 	size_t i;
 	int ret = nb_nft_list("table " NB_MASQ_TABLE, &table, err);
 
@@ -147,38 +117,10 @@ static int add_once(const struct nb_attachment *id, const struct nb_result_ip *i
 	 * it. */
 	if (!nb_masq_hook_is_right(table))
 		append_chains(&commands);
-	nb_nft_each_rule(table, NB_MASQ_CHAIN, append_removal, &stale);
+	nb_masq_append_removals(table, &stale, &commands);
 	for (i = 0; i < n; i++)
 		append_rule(&commands, &ips[i], comment);
-	return run(&commands, err);
-}
-
-static int remove_once(struct removal *removal, struct nb_error *err)
-{
-	nb_cleanup(nb_text_free) struct nb_text commands = { 0 };
-	nb_cleanup(nb_nft_list_free) cJSON *table = NULL;
-	int ret = nb_nft_list("table " NB_MASQ_TABLE, &table, err);
-
-	if (ret || !table)
-		return ret;
-	removal->commands = &commands;
-	removal->count = 0;
-	nb_nft_each_rule(table, NB_MASQ_CHAIN, append_removal, removal);
-	return removal->count ? run(&commands, err) : 0;
-}
-
-/* A rule that another process removed after we listed it fails the whole transaction: list again. */
-static int remove_rules(struct removal *removal, struct nb_error *err)
-{
-	unsigned int tries;
-	int ret = 0;
-
-	for (tries = 0; tries < MAX_TRIES; tries++) {
-		ret = remove_once(removal, err);
-		if (ret != -ENOENT)
-			break;
-	}
-	return ret ? nb_wrap(err, "cannot remove masquerade rules") : 0;
+	return nb_masq_run(&commands, err);
 }
 
 /* ---- interface ---- */
@@ -198,7 +140,7 @@ int nb_masq_nft_add(const struct nb_attachment *id, const struct nb_result_ip *i
 
 	if (ret)
 		return ret;
-	for (tries = 0; tries < MAX_TRIES; tries++) {
+	for (tries = 0; tries < NB_MASQ_TRIES; tries++) {
 		ret = add_once(id, ips, n, err);
 		if (ret != -ENOENT)
 			break;
@@ -209,22 +151,19 @@ int nb_masq_nft_add(const struct nb_attachment *id, const struct nb_result_ip *i
 int nb_masq_nft_delete(const struct nb_attachment *id, struct nb_error *err)
 {
 	char key[NB_MASQ_KEY_SIZE];
-	struct removal removal = { .key = key };
+	const struct nb_masq_choice choice = { .key = key };
 
 	nb_masq_rule_key(id, key);
-	return remove_rules(&removal, err);
+	return nb_masq_remove(&choice, NULL, err);
 }
 
 int nb_masq_nft_keep_only(const char *network, const struct nb_attachment *valid, size_t n,
 			  unsigned int *removed, struct nb_error *err)
 {
 	char key[NB_MASQ_HASH_DIGITS + 1];
-	struct removal removal = { .key = key, .valid = valid, .n_valid = n };
-	int ret;
+	struct kept kept = { .valid = valid, .n = n };
+	const struct nb_masq_choice choice = { .key = key, .takes = is_stale, .arg = &kept };
 
 	nb_masq_network_key(network, key);
-	ret = remove_rules(&removal, err);
-	if (!ret && removed)
-		*removed = removal.count;
-	return ret;
+	return nb_masq_remove(&choice, removed, err);
 }

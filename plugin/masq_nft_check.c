@@ -3,12 +3,11 @@
 
 #include <natbridge/addr.h>
 #include <natbridge/cleanup.h>
+#include <natbridge/masq_rules.h>
 #include <natbridge/nft.h>
 
 #include <cjson/cJSON.h>
 #include <string.h>
-
-#include "masq_nft_rules.h"
 
 struct search {
 	const char *key;

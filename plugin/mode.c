@@ -6,6 +6,7 @@
 #include <natbridge/conntrack.h>
 #include <natbridge/endpoint.h>
 #include <natbridge/map.h>
+#include <natbridge/wire_id.h>
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -13,7 +14,6 @@
 #include <string.h>
 
 #include "output.h"
-#include "wire_id.h"
 
 static __u16 flag_of(enum nb_mode mode)
 {

@@ -18,12 +18,12 @@
  * pod_up, ensure_gateway, wait_port, then nb_wire_refetch for the result. Undo: nb_wire_delete.
  */
 
+#include <natbridge/attachment.h>
 #include <natbridge/link.h>
 #include <natbridge/vlan.h>
 
 #include <stddef.h>
 
-#include "attachment.h"
 #include "result.h"
 
 /* The sockets of one invocation. Zero-initialise with NB_WIRE_INIT. */

@@ -5,8 +5,8 @@
 #include <natbridge/bridge.h>
 #include <natbridge/cleanup.h>
 #include <natbridge/route.h>
+#include <natbridge/wire_id.h>
 
-#include "wire_id.h"
 #include "wire_internal.h"
 
 #include <errno.h>

@@ -2,8 +2,8 @@
 #include "wire.h"
 
 #include <natbridge/cleanup.h>
+#include <natbridge/wire_id.h>
 
-#include "wire_id.h"
 #include "wire_internal.h"
 
 #include <errno.h>

@@ -3,8 +3,8 @@
 
 #include <natbridge/bridge.h>
 #include <natbridge/sysctl.h>
+#include <natbridge/wire_id.h>
 
-#include "wire_id.h"
 #include "wire_internal.h"
 
 #include <errno.h>

@@ -17,7 +17,8 @@ GO_VERSION=1.24.13
 BUILD_PACKAGES=(make gcc libc6-dev clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libcjson-dev
 	libnftables-dev libmd-dev libyaml-dev pkg-config)
 TEST_PACKAGES=(libcmocka-dev bats bats-assert bats-support clang-format clang-tidy libclang-rt-14-dev shellcheck iproute2 iptables nftables
-	tcpdump socat conntrack ethtool jq python3-scapy python3-yaml strace iputils-ping procps util-linux ca-certificates)
+	tcpdump socat conntrack ethtool jq python3-scapy python3-yaml strace iputils-ping procps util-linux ca-certificates
+	dpkg-dev lintian)
 BENCH_PACKAGES=(wrk nginx-light iperf3 sockperf python3-matplotlib)
 KERNEL_PACKAGES=(qemu-system-x86 busybox-static cpio kmod)
 TEST_PLUGINS=(main/bridge main/ptp ipam/host-local ipam/static meta/portmap meta/bandwidth meta/firewall meta/tuning main/loopback)

@@ -107,8 +107,14 @@ void nb_datapath_close(struct nb_datapath *dp);
 int nb_datapath_each(const char *bpffs, int (*fn)(const char *network, void *arg), void *arg,
 		     struct nb_error *err);
 
-/* Removes all pins of the network. Attached programs go on until their port is gone. No pins: 0. */
+/*
+ * Removes all pins of the network, of every version. Attached programs go on until their port is gone. No
+ * pins: 0.
+ */
 int nb_datapath_unpin(const char *bpffs, const char *network, struct nb_error *err);
+
+/* Removes <bpffs>/natbridge if it holds no network any more. *removed: it was there and empty. */
+int nb_datapath_unpin_root(const char *bpffs, bool *removed, struct nb_error *err);
 
 /* Whether the kernel lets us load programs, has what the mode needs, and the bpffs root is usable; loads
  * nothing, writes nothing (STATUS). */

@@ -335,6 +335,7 @@ setting() {
 		"x" is too much|status x
 		-f belongs to service apply|service list -f x
 		--keep belongs to service apply|status --keep
+		--dry-run belongs to uninstall|service list --dry-run
 		--frce is not an option|service list --frce
 		--network wants a value|service list --network
 		--network "../x" is not a network's name|--network ../x service list
@@ -348,7 +349,7 @@ setting() {
 @test "help for everything" {
 	local noun verb
 	run -0 ctl n --help
-	for noun in service conntrack endpoint status; do
+	for noun in service conntrack endpoint status uninstall; do
 		[[ $output = *"  $noun"* ]]
 	done
 	while read -r noun verb; do
@@ -367,6 +368,7 @@ setting() {
 		conntrack set
 		endpoint list
 		status
+		uninstall
 	END
 	run -0 ctl n version
 	[[ $output =~ ^natbridgectl\ [0-9.]+\ \(map\ layout\ $NBT_LAYOUT\)$ ]]

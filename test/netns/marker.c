@@ -2,8 +2,8 @@
 /*
  * Another program at a port, in front of natbridge's (needs tcx, Linux 6.6).
  *
- *   marker IFNAME MARK    gives every packet that comes in there that mark and priority
- *   marker -d IFNAME      takes it away
+ *   marker IFNAME MARK [NAME]   gives every packet that comes in there that mark and priority
+ *   marker -d IFNAME            takes it away, unless it was given a name
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -25,7 +25,7 @@ static int fail(const char *what)
 	return 1;
 }
 
-static int attach(unsigned int ifindex, __s32 mark)
+static int attach(unsigned int ifindex, __s32 mark, const char *name)
 {
 	const struct bpf_insn insns[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = mark },
@@ -41,7 +41,7 @@ static int attach(unsigned int ifindex, __s32 mark)
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
 	LIBBPF_OPTS(bpf_prog_attach_opts, opts, .flags = BEFORE);
-	int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, NAME, "GPL", insns, sizeof(insns) / sizeof(insns[0]),
+	int fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, name, "GPL", insns, sizeof(insns) / sizeof(insns[0]),
 			       NULL);
 
 	if (fd < 0)
@@ -74,8 +74,8 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && !strcmp(argv[1], "-d") && (ifindex = if_nametoindex(argv[2])))
 		return detach(ifindex);
-	if (argc == 3 && (ifindex = if_nametoindex(argv[1])))
-		return attach(ifindex, (__s32)strtoul(argv[2], NULL, 0));
-	fprintf(stderr, "usage: marker IFNAME MARK | marker -d IFNAME\n");
+	if ((argc == 3 || argc == 4) && (ifindex = if_nametoindex(argv[1])))
+		return attach(ifindex, (__s32)strtoul(argv[2], NULL, 0), argc == 4 ? argv[3] : NAME);
+	fprintf(stderr, "usage: marker IFNAME MARK [NAME] | marker -d IFNAME\n");
 	return 2;
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* How a port is known as an attachment's: names, MACs and aliases, and the hash that they come from. */
 #include <natbridge/sha512.h>
-
-#include "plugin/wire_id.h"
+#include <natbridge/wire_id.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -124,6 +123,29 @@ static void test_aliases(void **state)
 	}
 }
 
+static void test_network_of_alias(void **state)
+{
+	static const char *const others[] = { "",
+					      "mine",
+					      "natbridge:",
+					      "natbridge:net",
+					      "natbridge:net:c1",
+					      "natbridge::c1:eth0",
+					      "Natbridge:net:c1:eth0" };
+	const struct nb_attachment longest = { long_a, long_b, "eth0" };
+	char network[NB_LINK_ALIAS_MAX] = "as it was", alias[NB_LINK_ALIAS_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		assert_false(nb_wire_alias_network(others[i], network));
+	assert_string_equal(network, "as it was");
+	assert_true(nb_wire_alias_network("natbridge:net.1:c1:eth0", network));
+	assert_string_equal(network, "net.1");
+	nb_wire_alias(&longest, alias);
+	assert_true(nb_wire_alias_network(alias, network));
+	assert_int_equal(network[0], '#');
+}
+
 /* What only looks like a port of ours in one respect is foreign. */
 static void test_foreign(void **state)
 {
@@ -159,9 +181,8 @@ static void test_foreign(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sha512),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_aliases),
+		cmocka_unit_test(test_sha512),  cmocka_unit_test(test_names),
+		cmocka_unit_test(test_aliases), cmocka_unit_test(test_network_of_alias),
 		cmocka_unit_test(test_foreign),
 	};
 

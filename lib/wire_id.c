@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "wire_id.h"
+#include <natbridge/wire_id.h>
 
 #include <natbridge/sha512.h>
 
@@ -67,6 +67,21 @@ bool nb_wire_alias_parse(const char *alias, const char *network, char container_
 	memcpy(container_id, alias, (size_t)(colon - alias));
 	container_id[colon - alias] = '\0';
 	memcpy(ifname, colon + 1, strlen(colon + 1) + 1);
+	return true;
+}
+
+bool nb_wire_alias_network(const char *alias, char network[NB_LINK_ALIAS_MAX])
+{
+	const char *colon;
+
+	if (strncmp(alias, ALIAS_PREFIX, strlen(ALIAS_PREFIX)) != 0)
+		return false;
+	alias += strlen(ALIAS_PREFIX);
+	colon = strchr(alias, ':');
+	if (!colon || colon == alias || !strchr(colon + 1, ':'))
+		return false;
+	memcpy(network, alias, (size_t)(colon - alias));
+	network[colon - alias] = '\0';
 	return true;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef NATBRIDGE_PLUGIN_WIRE_ID_H
-#define NATBRIDGE_PLUGIN_WIRE_ID_H
+#ifndef NATBRIDGE_WIRE_ID_H
+#define NATBRIDGE_WIRE_ID_H
 
 /*
  * How the host end of a pod's veth pair is recognised as ours. Pure functions of the attachment:
@@ -13,9 +13,8 @@
  *        Neither '#' nor ':' may be in a valid name of the CNI, so no two attachments share an alias.
  */
 
+#include <natbridge/attachment.h>
 #include <natbridge/link.h>
-
-#include "attachment.h"
 
 enum { NB_WIRE_SALTS = 4 };
 
@@ -29,6 +28,12 @@ void nb_wire_alias(const struct nb_attachment *id, char alias[NB_LINK_ALIAS_MAX]
  */
 bool nb_wire_alias_parse(const char *alias, const char *network, char container_id[NB_LINK_ALIAS_MAX],
 			 char ifname[IFNAMSIZ]);
+
+/*
+ * The network of any alias of ours. False: it is none. A name too long to stand in an alias is written as its
+ * "#" and hash, which is no network's name.
+ */
+bool nb_wire_alias_network(const char *alias, char network[NB_LINK_ALIAS_MAX]);
 
 /* Whether the link is the host end of this attachment; of some attachment of this network. */
 bool nb_wire_is_host_of(const struct nb_link *link, const struct nb_attachment *id);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "masq_nft_rules.h"
+#include <natbridge/masq_rules.h>
 
 #include <natbridge/nft.h>
 #include <natbridge/sha512.h>
@@ -24,6 +24,31 @@ void nb_masq_rule_key(const struct nb_attachment *id, char key[NB_MASQ_KEY_SIZE]
 	key[NB_MASQ_HASH_DIGITS] = '-';
 	snprintf(text, sizeof(text), "%s:%s", id->ifname, id->container_id);
 	nb_sha512_hex(text, NB_MASQ_HASH_DIGITS, key + NB_MASQ_HASH_DIGITS + 1);
+}
+
+/* Copies what stands between start and end. */
+static bool take_between(const char *text, const char *start, const char *end,
+			 char part[NB_MASQ_COMMENT_SIZE])
+{
+	const char *from = strstr(text, start), *to;
+
+	if (!from)
+		return false;
+	from += strlen(start);
+	to = *end ? strstr(from, end) : from + strlen(from);
+	if (!to || to == from)
+		return false;
+	memcpy(part, from, (size_t)(to - from));
+	part[to - from] = '\0';
+	return true;
+}
+
+bool nb_masq_comment_parse(const char *comment, char container_id[NB_MASQ_COMMENT_SIZE],
+			   char ifname[NB_MASQ_COMMENT_SIZE])
+{
+	return strlen(comment) + 1 < NB_MASQ_COMMENT_SIZE &&
+	       take_between(comment, ", if: ", ", id: ", ifname) &&
+	       take_between(comment, ", id: ", "", container_id);
 }
 
 bool nb_masq_begins_with(const char *text, const char *start)

@@ -1,0 +1,182 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# make install and make deb: exactly the files that are meant, programs that work from there, and nothing left afterwards.
+
+load lib
+
+setup() {
+	suite_begin
+	ROOT=$NBT_DIR/root
+	umask 022
+}
+
+teardown() {
+	suite_destroy
+	assert_no_residue
+	rm -rf "$NBT_DIR"
+}
+
+# make without what an outer one has set.
+fresh_make() {
+	env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS make -s -C "$NBT_ROOT" "$@"
+}
+
+# files DIR: all in it, with their modes.
+files() {
+	(cd "$1" && find . -type f -printf '%m %P\n' | sort -k 2)
+}
+
+# documents DIR: what both have there.
+documents() {
+	local file
+	for file in README.md doc/DESIGN.md doc/PERFORMANCE.md \
+		examples/{assist,dual-stack,minimal,services-in-config}.conflist examples/web-list.json examples/web.yaml; do
+		echo "644 $1/$file"
+	done
+}
+
+version() {
+	sed -n 's/.*NB_VERSION "\(.*\)"/\1/p' "$NBT_ROOT/include/natbridge/version.h"
+}
+
+# installed_works PLUGIN-DIR: it answers VERSION and wires pods, which reach each other.
+installed_works() {
+	run -0 env -i CNI_COMMAND=VERSION "$1/natbridge" <<<'{"cniVersion": "1.1.0"}'
+	[ "$(jq -r '.supportedVersions | index("1.1.0") != null' <<<"$output")" = true ]
+	CNI_PATH=$1:$TEST_BIN_DIR pods_up n net a b
+	serve b tcp 8080
+	services_apply n "$(service default/web 10.96.0.10 TCP:80:8080 "$(pod_ip b 4)")"
+	run -0 ask a tcp 10.96.0.10 80
+	assert_answer b "$(pod_ip a 4)"
+}
+
+@test "make install: plugin, tool, manual page, documents; make uninstall: only those go" {
+	fresh_make install DESTDIR="$ROOT" >/dev/null
+	files "$ROOT" | diff - <({
+		echo "755 opt/cni/bin/natbridge"
+		echo "755 usr/local/bin/natbridgectl"
+		echo "644 usr/local/share/man/man8/natbridgectl.8"
+		echo "644 usr/local/share/doc/natbridge/LICENSE"
+		documents usr/local/share/doc/natbridge
+	} | sort -k 2)
+	node_create n
+	network_write n net
+	installed_works "$ROOT/opt/cni/bin"
+	CNI_PATH=$ROOT/opt/cni/bin:$TEST_BIN_DIR pods_down n net a b
+	node_assert_clean n
+	[ "$("$ROOT/usr/local/bin/natbridgectl" version)" = "$("$NBT_BUILD/natbridgectl" version)" ]
+
+	touch "$ROOT/opt/cni/bin/bridge" "$ROOT/usr/local/share/doc/natbridge/mine"
+	fresh_make uninstall DESTDIR="$ROOT" >/dev/null
+	[ "$(files "$ROOT")" = $'644 opt/cni/bin/bridge\n644 usr/local/share/doc/natbridge/mine' ]
+	[ ! -e "$ROOT/usr/local/share/doc/natbridge/examples" ]
+	rm "$ROOT/usr/local/share/doc/natbridge/mine"
+	fresh_make uninstall DESTDIR="$ROOT" >/dev/null
+	[ ! -e "$ROOT/usr/local/share/doc/natbridge" ]
+	fresh_make install DESTDIR="$ROOT" PREFIX=/p CNI_BIN_DIR=/cni DOC_DIR=/d MAN_DIR=/m >/dev/null
+	[ -x "$ROOT/cni/natbridge" ] && [ -x "$ROOT/p/bin/natbridgectl" ] && [ -e "$ROOT/d/README.md" ] && [ -e "$ROOT/m/natbridgectl.8" ]
+	fresh_make uninstall DESTDIR="$ROOT" PREFIX=/p CNI_BIN_DIR=/cni DOC_DIR=/d MAN_DIR=/m >/dev/null
+	[ "$(files "$ROOT")" = '644 opt/cni/bin/bridge' ]
+}
+
+@test "the manual page: every command and option of the help, without a warning" {
+	local page words missing
+	page=$("$NBT_ROOT/scripts/man.sh" "$NBT_BUILD/natbridgectl")
+	for words in "SERVICE APPLY" "CONNTRACK SET" STATUS UNINSTALL; do
+		grep -qx ".SH \"$words\"" <<<"$page"
+	done
+	command -v groff >/dev/null || skip "groff is not installed"
+	run -0 --separate-stderr groff -man -Tutf8 -ww <<<"$page"
+	[ -z "$stderr" ] || fail "$stderr"
+	# Each word of the help is a word of the page.
+	missing=$(comm -23 <(all_help | words) <(groff -man -Tascii -P-cbou -rHY=0 -rLL=200n <<<"$page" | words))
+	[ -z "$missing" ] || fail "$missing"
+}
+
+all_help() {
+	"$NBT_BUILD/natbridgectl" help
+	for noun in service conntrack endpoint; do
+		"$NBT_BUILD/natbridgectl" help $noun | sed -n '/^COMMANDS/,/^OPTIONS/s/^  \([a-z]* [a-z]*\).*/\1/p' | while read -r words; do
+			# shellcheck disable=SC2086 # two words
+			"$NBT_BUILD/natbridgectl" help $words
+		done
+	done
+	"$NBT_BUILD/natbridgectl" help status
+	"$NBT_BUILD/natbridgectl" help uninstall
+}
+
+words() {
+	tr -s ' \n' '\n' | grep '^[a-z-]*$' | sort -u
+}
+
+# deb: makes the package and prints its path.
+deb() {
+	fresh_make deb >"$NBT_DIR/make" 2>&1 || fail "$(<"$NBT_DIR/make")"
+	echo "$NBT_ROOT/$(tail -n 1 "$NBT_DIR/make")"
+}
+
+@test "make deb: the same bytes each time, the files that are meant, and nothing for lintian" {
+	local package
+	command -v dpkg-shlibdeps >/dev/null || skip "dpkg-dev is not installed"
+	package=$(deb)
+	[ "${package##*/}" = "natbridge_$(version)_$(dpkg --print-architecture).deb" ]
+	cp "$package" "$NBT_DIR/first.deb"
+	sleep 1
+	cmp "$NBT_DIR/first.deb" "$(deb)"
+	dpkg-deb -x "$package" "$ROOT"
+	files "$ROOT" | diff - <({
+		echo "755 opt/cni/bin/natbridge"
+		echo "755 usr/bin/natbridgectl"
+		echo "644 usr/share/man/man8/natbridgectl.8.gz"
+		echo "644 usr/share/lintian/overrides/natbridge"
+		echo "644 usr/share/doc/natbridge/copyright"
+		echo "644 usr/share/doc/natbridge/changelog.gz"
+		documents usr/share/doc/natbridge
+	} | sort -k 2)
+	[ "$(dpkg-deb -c "$package" | awk '{ print $2 }' | sort -u)" = root/root ]
+	# No script runs at install or removal.
+	[ "$(dpkg-deb --ctrl-tarfile "$package" | tar -t | sort | paste -sd' ')" = "./ ./control ./md5sums" ]
+	for library in libbpf1 libc6 libcjson1 libmnl0 libnftables1 libyaml-0-2; do
+		dpkg-deb -f "$package" Depends | grep -q "$library" || fail "$library: $(dpkg-deb -f "$package" Depends)"
+	done
+	command -v lintian >/dev/null || skip "lintian is not installed"
+	run lintian --allow-root --fail-on error,warning,info -I "$package"
+	[ "$status" = 0 ] || fail "$output"
+}
+
+# A root directory in which the package's dependencies count as installed.
+make_root() {
+	local db=$ROOT/var/lib/dpkg
+	mkdir -p "$db"/{info,updates,triggers}
+	# shellcheck disable=SC2046 # one word for each package
+	dpkg-query -s $(dpkg-deb -f "$1" Depends | tr , '\n' | awk '{ print $1 }') >"$db/status"
+}
+
+dpkg_in_root() {
+	dpkg --root="$ROOT" --log=/dev/null "$@" >"$NBT_DIR/dpkg" 2>&1 || fail "$(<"$NBT_DIR/dpkg")"
+}
+
+@test "the package: dpkg installs it, ADD and DEL work, its removal leaves nothing and its pods go on" {
+	local package
+	command -v dpkg-shlibdeps >/dev/null || skip "dpkg-dev is not installed"
+	package=$(deb)
+	make_root "$package"
+	dpkg_in_root -i "$package"
+	dpkg_in_root -V natbridge
+	[ "$(dpkg-query --admindir="$ROOT/var/lib/dpkg" -W -f '${db:Status-Abbrev}' natbridge)" = "ii " ]
+	node_create n
+	network_write n net
+	installed_works "$ROOT/opt/cni/bin"
+	CNI_PATH=$ROOT/opt/cni/bin:$TEST_BIN_DIR pods_up n net c
+	CNI_PATH=$ROOT/opt/cni/bin:$TEST_BIN_DIR pods_down n net c
+	NATBRIDGECTL=$ROOT/usr/bin/natbridgectl run -0 ctl n service list
+	[[ $output = *default/web* ]]
+
+	dpkg_in_root -P natbridge
+	[ "$(find "$ROOT" -path "$ROOT/var" -prune -o ! -type d -print)" = "" ]
+	[ ! -e "$ROOT/opt/cni" ] && [ ! -e "$ROOT/usr/share/doc/natbridge" ]
+	run -0 ask a tcp 10.96.0.10 80
+	assert_answer b "$(pod_ip a 4)"
+	pods_down n net a b
+	node_assert_clean n
+}
