@@ -60,8 +60,8 @@ BPF_TEST_BIN := $(if $(BPF_TEST),$(B)/test/bpf)
 TOOL_BIN   := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c))
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl
 
-.PHONY: all deps demo test test-unit test-bpf test-netns test-differential test-programs test-kernels bench bench-check fuzz lint format compile_commands.json install uninstall deb \
-	clean help tools
+.PHONY: all deps demo test test-unit test-bpf test-netns test-runtimes test-differential test-programs test-kernels bench bench-check \
+	fuzz lint format compile_commands.json install uninstall deb clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge and build/natbridgectl (no root, no network)
 
@@ -123,7 +123,7 @@ $(TOOL_BIN): $(B)/test/%: $(B)/obj/test/%.o
 test-programs: all $(UNIT_BIN) $(BPF_TEST_BIN) $(TOOL_BIN) ## build everything that the tests run, and run nothing
 
 test: deps test-programs ## install what is missing, build, and run every test that this machine can run (root)
-	@scripts/run-tests.sh unit bpf netns differential
+	@scripts/run-tests.sh unit bpf netns runtimes differential
 
 test-unit: $(UNIT_BIN) ## unit tests only (no root)
 	@scripts/run-tests.sh unit
@@ -133,6 +133,9 @@ test-bpf: $(BPF_TEST_BIN) ## packet tests of the eBPF programs only (root)
 
 test-netns: all $(TOOL_BIN) ## scenarios in network namespaces only (root); T="file.bats ..." picks some
 	@scripts/run-tests.sh netns
+
+test-runtimes: all $(TOOL_BIN) ## containers of containerd, CRI, podman and cnitool only (root); T="file.bats ..." picks some
+	@scripts/run-tests.sh runtimes
 
 test-differential: all ## packet scripts, replayed against br_netfilter and against natbridge (root)
 	@scripts/run-tests.sh differential

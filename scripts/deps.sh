@@ -7,18 +7,20 @@
 set -euo pipefail
 
 TEST_BIN_DIR=${TEST_BIN_DIR:-/opt/natbridge-test/bin}
-# The newest releases when this was written; cnitool 1.3.0 is the first that knows GC and STATUS.
-CNITOOL=github.com/containernetworking/cni/cnitool@v1.3.0
+# The newest releases when this was written, but of crictl one that the Go below builds; cnitool 1.3.0 is the first that
+# knows GC and STATUS.
+GO_TOOLS=(github.com/containernetworking/cni/cnitool@v1.3.0 sigs.k8s.io/cri-tools/cmd/crictl@v1.34.0)
 PLUGINS=github.com/containernetworking/plugins/plugins@v1.9.1
-# What go.mod of those plugins asks for, and the toolchain that is fetched where Debian's is older.
-GO_NEEDED=1.24
+# The newest that a go.mod of these asks for, and the toolchain that is fetched where Debian's is older.
+GO_NEEDED=1.24.1
 GO_VERSION=1.24.13
 
 BUILD_PACKAGES=(make gcc libc6-dev clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libcjson-dev
 	libnftables-dev libmd-dev libyaml-dev pkg-config)
 TEST_PACKAGES=(libcmocka-dev bats bats-assert bats-support clang-format clang-tidy libclang-rt-14-dev shellcheck iproute2 iptables nftables
-	tcpdump socat conntrack ethtool jq python3-scapy python3-yaml strace iputils-ping procps util-linux ca-certificates
-	dpkg-dev lintian)
+	tcpdump socat conntrack ethtool jq python3-scapy python3-yaml strace iputils-ping procps util-linux ca-certificates busybox-static dpkg-dev lintian)
+# Programs, since they may have come by another way; Docker's containerd.io and Debian's containerd exclude each other.
+RUNTIMES=(containerd runc podman conmon)
 BENCH_PACKAGES=(wrk nginx-light iperf3 sockperf python3-matplotlib)
 KERNEL_PACKAGES=(qemu-system-x86 busybox-static cpio kmod)
 TEST_PLUGINS=(main/bridge main/ptp ipam/host-local ipam/static meta/portmap meta/bandwidth meta/firewall meta/tuning main/loopback)
@@ -47,8 +49,23 @@ ensure_packages() {
 	need_root "${missing[*]}"
 	echo "deps: installing ${missing[*]}"
 	export DEBIAN_FRONTEND=noninteractive
+	forbid_services
 	apt-get -qq update || die "apt-get update failed"
 	apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null || die "apt-get install ${missing[*]} failed"
+}
+
+# Packages start no daemons while this runs: the tests run their own. /usr/share/doc/init-system-helpers/README.policy-rc.d.gz
+forbid_services() {
+	[ ! -e /usr/sbin/policy-rc.d ] || return 0
+	trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+	install -m 0755 /dev/stdin /usr/sbin/policy-rc.d <<<$'#!/bin/sh\nexit 101'
+}
+
+missing_runtimes() {
+	local program
+	for program in "${RUNTIMES[@]}"; do
+		command -v "$program" >/dev/null || echo "$program"
+	done
 }
 
 # Whether dotted version $1 is at least $2.
@@ -74,7 +91,7 @@ find_go() {
 		echo "$go"
 		return
 	fi
-	echo "deps: $go is Go ${found:-of unknown version}, older than the $GO_NEEDED that $PLUGINS needs; fetching Go $GO_VERSION" >&2
+	echo "deps: $go is Go ${found:-of unknown version}, older than the $GO_NEEDED that the tests' programs need; fetching Go $GO_VERSION" >&2
 	dir=$(fetch_go "$go") || die "Go $GO_VERSION cannot be fetched; install Go $GO_NEEDED or newer and put it in PATH"
 	echo "$dir/bin/go"
 }
@@ -89,26 +106,40 @@ fetch_go() {
 	echo "$dir"
 }
 
-missing_plugins() {
-	local plugin
-	for plugin in cnitool "${TEST_PLUGINS[@]}"; do
-		[ -x "$TEST_BIN_DIR/${plugin##*/}" ] || echo "$plugin"
+# The name of the program that go install makes of MODULE@VERSION.
+program_of() {
+	local path=${1%@*}
+	echo "${path##*/}"
+}
+
+# What is not in $TEST_BIN_DIR, as PACKAGE@VERSION.
+missing_programs() {
+	local plugin program
+	local wanted=("${GO_TOOLS[@]}")
+	for plugin in "${TEST_PLUGINS[@]}"; do
+		wanted+=("${PLUGINS%@*}/$plugin@${PLUGINS#*@}")
+	done
+	for program in "${wanted[@]}"; do
+		[ -x "$TEST_BIN_DIR/$(program_of "$program")" ] || echo "$program"
 	done
 }
 
-ensure_plugins() {
-	local missing go plugin modules=()
-	mapfile -t missing < <(missing_plugins)
+ensure_programs() {
+	local missing go program plugins=()
+	mapfile -t missing < <(missing_programs)
 	[ ${#missing[@]} -gt 0 ] || return 0
 	need_root "${missing[*]} in $TEST_BIN_DIR"
 	go=$(find_go)
-	echo "deps: building ${missing[*]} into $TEST_BIN_DIR"
 	mkdir -p "$TEST_BIN_DIR"
-	for plugin in "${missing[@]}"; do
-		[ "$plugin" = cnitool ] || modules+=("${PLUGINS%@*}/$plugin@${PLUGINS#*@}")
+	for program in "${missing[@]}"; do
+		echo "deps: building $(program_of "$program") into $TEST_BIN_DIR"
+		if [[ $program = "${PLUGINS%@*}/"* ]]; then
+			plugins+=("$program") # all by one command, as they are of one module
+		else
+			go_install "$go" "$program"
+		fi
 	done
-	[[ " ${missing[*]} " != *" cnitool "* ]] || go_install "$go" "$CNITOOL"
-	[ ${#modules[@]} -eq 0 ] || go_install "$go" "${modules[@]}"
+	[ ${#plugins[@]} -eq 0 ] || go_install "$go" "${plugins[@]}"
 }
 
 go_install() {
@@ -123,8 +154,9 @@ build)
 	ensure_packages "${BUILD_PACKAGES[@]}"
 	;;
 all)
-	ensure_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
-	ensure_plugins
+	mapfile -t runtimes < <(missing_runtimes)
+	ensure_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${runtimes[@]}"
+	ensure_programs
 	;;
 kernels)
 	ensure_packages "${KERNEL_PACKAGES[@]}"

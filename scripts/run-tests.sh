@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Runs test suites and counts over all of them. Usage: run-tests.sh SUITE... with the suites unit, bpf, netns and differential. T="a.bats b.bats"
-# picks files of netns. Quiet but for failures and skips; the last line is "N passed, N failed, N skipped". Fails if a test
-# failed, if one that was announced never ran, or if none ran.
+# Runs test suites and counts over all of them. Usage: run-tests.sh SUITE... with the suites unit, bpf, netns, runtimes and
+# differential. T="a.bats b.bats" picks files of netns or runtimes. Quiet but for failures and skips; the last line is
+# "N passed, N failed, N skipped". Fails if a test failed, if one that was announced never ran, or if none ran.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 
@@ -86,17 +86,26 @@ bpf() {
 	CMOCKA_MESSAGE_OUTPUT=TAP run bpf "$BUILD/test/bpf"
 }
 
-netns() {
-	local file files=(test/netns/*.bats)
+# scenarios DIR: its bats files, or those of $T.
+scenarios() {
+	local file files=("$1"/*.bats)
 	[ -z "${T:-}" ] || read -ra files <<<"$T"
 	for file in "${files[@]}"; do
-		file=test/netns/${file#test/netns/}
+		file=$1/${file#"$1"/}
 		[ -e "$file" ] || {
 			echo "run-tests: there is no $file" >&2
 			exit 2
 		}
 		run "${file#test/}" bats --formatter tap "$file"
 	done
+}
+
+netns() {
+	scenarios test/netns
+}
+
+runtimes() {
+	scenarios test/runtimes
 }
 
 differential() {
@@ -108,7 +117,7 @@ differential() {
 for suite in "$@"; do
 	case $suite in
 	unit) unit ;;
-	bpf | netns | differential)
+	bpf | netns | runtimes | differential)
 		if [ "$(id -u)" = 0 ]; then
 			"$suite"
 		else
@@ -116,7 +125,7 @@ for suite in "$@"; do
 		fi
 		;;
 	*)
-		echo "run-tests: there is no suite '$suite'; they are unit, bpf, netns and differential" >&2
+		echo "run-tests: there is no suite '$suite'; they are unit, bpf, netns, runtimes and differential" >&2
 		exit 2
 		;;
 	esac
