@@ -132,7 +132,7 @@ int nb_wire_find(struct nb_wire *wire, const struct nb_attachment *id, struct nb
 
 struct nb_wire_delete_spec {
 	const struct nb_attachment *id;
-	const char *bridge;      /* name in the config */
+	const char *bridge;      /* name in the config, "": none */
 	const char *prev_ifname; /* host end according to prevResult, NULL: unknown */
 };
 
