@@ -73,8 +73,8 @@ int nb_wire_fix_mac(struct nb_wire *wire, struct nb_link *bridge, struct nb_erro
 /*
  * Gives the bridge the gateway address of each of result->ips (with the pod's prefix length) and switches on
  * forwarding for each family in use. Another IPv4 address, or an IPv6 one whose subnet overlaps, is an error,
- * or with force_address is removed. The MAC of the bridge is then fixed, should it not be. On success bridge
- * is fetched anew.
+ * or with force_address is removed. Where an address came, the MAC is fixed at that of *bridge, which must be
+ * from before the pod's port joined, and *bridge is fetched anew.
  */
 int nb_wire_ensure_gateway(struct nb_wire *wire, struct nb_link *bridge, const struct nb_result *result,
 			   bool force_address, struct nb_error *err);

@@ -207,6 +207,15 @@ int nb_wire_fix_mac(struct nb_wire *wire, struct nb_link *bridge, struct nb_erro
 	return ret;
 }
 
+/* The MAC that the bridge had before the pod's port joined becomes the administrator's choice. */
+static int keep_mac(struct nb_wire *wire, struct nb_link *bridge, struct nb_error *err)
+{
+	struct nb_link_change change = { .mac = bridge->mac };
+	int ret = nb_link_change(&wire->host, bridge->index, &change, err);
+
+	return ret ? ret : nb_wire_refetch(wire, bridge, err);
+}
+
 static int ensure_address(struct nb_wire *wire, struct nb_link *bridge, const struct nb_result_ip *ip,
 			  bool force, struct nb_error *err)
 {
@@ -221,9 +230,9 @@ static int ensure_address(struct nb_wire *wire, struct nb_link *bridge, const st
 	if (ret || present)
 		return ret;
 	ret = nb_ifaddr_add(&wire->host, bridge->index, &want, err);
-	if (ret && ret != -EEXIST)
-		return nb_wrap(err, "bridge \"%s\"", bridge->name);
-	return nb_wire_fix_mac(wire, bridge, err);
+	if (ret == -EEXIST) /* another ADD was faster, and keeps the MAC */
+		return 0;
+	return ret ? nb_wrap(err, "bridge \"%s\"", bridge->name) : keep_mac(wire, bridge, err);
 }
 
 static int enable_forwarding(int family, struct nb_error *err)
