@@ -30,6 +30,7 @@ static int check_wire(const struct nb_args *args, const struct nb_conf *conf, co
 		.hairpin = conf->hairpin_mode,
 		.isolated = conf->port_isolation,
 		.is_gateway = conf->is_gateway && conf->ipam_type,
+		.force_address = conf->force_address,
 		.container_interface = !conf->disable_container_interface,
 		.result = prev,
 	};

@@ -157,7 +157,7 @@ struct nb_wire_check_spec {
 	const struct nb_attachment *id;
 	const char *bridge;
 	bool promisc, hairpin, isolated;
-	bool is_gateway;
+	bool is_gateway, force_address;
 	bool container_interface;       /* false: disableContainerInterface */
 	const struct nb_result *result; /* prevResult */
 };

@@ -152,8 +152,7 @@ static bool in_subnet(const struct nb_addr *addr, const struct nb_addr *net, uns
 	return nb_addr_equal(&a, &b);
 }
 
-/* A bridge has one IPv4 address, and IPv6 addresses of subnets that do not overlap (as in the reference). */
-static bool conflicts(const struct nb_ifaddr *have, const struct nb_ifaddr *want)
+bool nb_wire_conflicts(const struct nb_ifaddr *have, const struct nb_ifaddr *want)
 {
 	return nb_addr_is_v4(&want->addr) || in_subnet(&want->addr, &have->addr, have->prefix_len) ||
 	       in_subnet(&have->addr, &want->addr, want->prefix_len);
@@ -178,7 +177,7 @@ static int clear_conflicts(struct nb_wire *wire, const struct nb_link *bridge, c
 			*present = true;
 			return 0;
 		}
-		if (!conflicts(&have[i], want))
+		if (!nb_wire_conflicts(&have[i], want))
 			continue;
 		if (!force)
 			return nb_fail(err, NB_ERR_SYSTEM, 0,
