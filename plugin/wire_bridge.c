@@ -245,19 +245,16 @@ int nb_wire_ensure_gateway(struct nb_wire *wire, struct nb_link *bridge, const s
 {
 	struct nb_link link = *bridge;
 	size_t i;
+	int ret = 0;
 
-	for (i = 0; i < result->n_ips; i++) {
-		const struct nb_result_ip *ip = &result->ips[i];
-		int ret;
-
-		if (!ip->has_gateway)
-			continue;
-		ret = ensure_address(wire, &link, ip, force_address, err);
-		if (!ret)
-			ret = enable_forwarding(nb_addr_family(&ip->addr), err);
-		if (ret)
-			return ret;
-	}
-	*bridge = link;
-	return 0;
+	for (i = 0; i < result->n_ips && !ret; i++)
+		if (result->ips[i].has_gateway)
+			ret = ensure_address(wire, &link, &result->ips[i], force_address, err);
+	/* Last: it is not undone if an ADD fails, since others may want it as well. */
+	for (i = 0; i < result->n_ips && !ret; i++)
+		if (result->ips[i].has_gateway)
+			ret = enable_forwarding(nb_addr_family(&result->ips[i].addr), err);
+	if (!ret)
+		*bridge = link;
+	return ret;
 }
