@@ -34,6 +34,7 @@ static int check_wire(const struct nb_args *args, const struct nb_conf *conf, co
 		.is_gateway = conf->is_gateway && conf->ipam_type,
 		.gateway_vlan = conf->vlan,
 		.preserve_default_vlan = conf->preserve_default_vlan,
+		.force_address = conf->force_address,
 		.container_interface = !conf->disable_container_interface,
 		.result = prev,
 	};

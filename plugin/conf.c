@@ -135,7 +135,8 @@ static int parse_name(const struct nb_json *root, struct nb_conf *conf, struct n
 	return nb_conf_strdup(name, &conf->name, err);
 }
 
-static int parse_bridge(const struct nb_json *root, struct nb_conf *conf, struct nb_error *err)
+/* DEL and GC of a name that cannot be have no bridge to look at: conf->bridge stays empty. */
+static int parse_bridge(const struct nb_json *root, bool full, struct nb_conf *conf, struct nb_error *err)
 {
 	const struct nb_json at = nb_json_get(root, "bridge");
 	const char *name = "cni0", *problem;
@@ -145,7 +146,7 @@ static int parse_bridge(const struct nb_json *root, struct nb_conf *conf, struct
 		return ret;
 	problem = nb_ifname_problem(name);
 	if (problem)
-		return nb_json_fail(&at, NB_ERR_CONFIG, err, "\"%.50s\" %s", name, problem);
+		return full ? nb_json_fail(&at, NB_ERR_CONFIG, err, "\"%.50s\" %s", name, problem) : 0;
 	memcpy(conf->bridge, name, strlen(name) + 1);
 	return 0;
 }
@@ -322,7 +323,7 @@ static int parse_members(const struct nb_json *root, const struct nb_args *args,
 	const bool full = args->command != NB_CMD_DEL && args->command != NB_CMD_GC;
 	const struct nb_json proxy = nb_json_get(root, "serviceProxy"), dns = nb_json_get(root, "dns");
 	const struct nb_json prev = nb_json_get(root, "prevResult");
-	int ret = parse_bridge(root, conf, err);
+	int ret = parse_bridge(root, full, conf, err);
 
 	if (!ret)
 		ret = parse_ipam(root, conf, err);

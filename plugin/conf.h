@@ -48,7 +48,7 @@ enum nb_masq_backend { NB_MASQ_ANY, NB_MASQ_IPTABLES, NB_MASQ_NFTABLES };
 struct nb_conf {
 	char *cni_version; /* as given, "0.1.0" if absent */
 	char *name;
-	char bridge[IFNAMSIZ]; /* default "cni0" */
+	char bridge[IFNAMSIZ]; /* default "cni0"; DEL and GC: empty if no link can have the name */
 	bool is_gateway, is_default_gateway, force_address, ip_masq;
 	bool hairpin_mode, promisc_mode, enable_dad, port_isolation, disable_container_interface;
 	bool ip_spoof_check; /* only with nb_conf_uses_datapath() */

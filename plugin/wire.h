@@ -75,8 +75,8 @@ int nb_wire_fix_mac(struct nb_wire *wire, struct nb_link *bridge, struct nb_erro
 /*
  * Gives the bridge the gateway address of each of result->ips (with the pod's prefix length) and switches on
  * forwarding for each family in use. Another IPv4 address, or an IPv6 one whose subnet overlaps, is an error,
- * or with force_address is removed. The MAC of the bridge is then fixed, should it not be. On success bridge
- * is fetched anew.
+ * or with force_address is removed. Where an address came, the MAC is fixed at that of *bridge, which must be
+ * from before the pod's port joined, and *bridge is fetched anew.
  */
 int nb_wire_ensure_gateway(struct nb_wire *wire, struct nb_link *bridge, const struct nb_result *result,
 			   bool force_address, struct nb_error *err);
@@ -165,7 +165,7 @@ int nb_wire_find(struct nb_wire *wire, const struct nb_attachment *id, struct nb
 
 struct nb_wire_delete_spec {
 	const struct nb_attachment *id;
-	const char *bridge;      /* name in the config */
+	const char *bridge;      /* name in the config, "": none */
 	const char *prev_ifname; /* host end according to prevResult, NULL: unknown */
 };
 
@@ -192,7 +192,7 @@ struct nb_wire_check_spec {
 	bool promisc, hairpin, isolated;
 	struct nb_port_vlans vlans;
 	bool preserve_default_vlan;
-	bool is_gateway;
+	bool is_gateway, force_address;
 	unsigned int gateway_vlan;      /* the host is reached in this one; 0: at the bridge itself */
 	bool container_interface;       /* false: disableContainerInterface */
 	const struct nb_result *result; /* prevResult */

@@ -158,8 +158,7 @@ static bool in_subnet(const struct nb_addr *addr, const struct nb_addr *net, uns
 	return nb_addr_equal(&a, &b);
 }
 
-/* A bridge has one IPv4 address, and IPv6 addresses of subnets that do not overlap (as in the reference). */
-static bool conflicts(const struct nb_ifaddr *have, const struct nb_ifaddr *want)
+bool nb_wire_conflicts(const struct nb_ifaddr *have, const struct nb_ifaddr *want)
 {
 	return nb_addr_is_v4(&want->addr) || in_subnet(&want->addr, &have->addr, have->prefix_len) ||
 	       in_subnet(&have->addr, &want->addr, want->prefix_len);
@@ -184,7 +183,7 @@ static int clear_conflicts(struct nb_wire *wire, const struct nb_link *bridge, c
 			*present = true;
 			return 0;
 		}
-		if (!conflicts(&have[i], want))
+		if (!nb_wire_conflicts(&have[i], want))
 			continue;
 		if (!force)
 			return nb_fail(err, NB_ERR_SYSTEM, 0,
@@ -213,6 +212,15 @@ int nb_wire_fix_mac(struct nb_wire *wire, struct nb_link *bridge, struct nb_erro
 	return ret;
 }
 
+/* The MAC that the bridge had before the pod's port joined becomes the administrator's choice. */
+static int keep_mac(struct nb_wire *wire, struct nb_link *bridge, struct nb_error *err)
+{
+	struct nb_link_change change = { .mac = bridge->mac };
+	int ret = nb_link_change(&wire->host, bridge->index, &change, err);
+
+	return ret ? ret : nb_wire_refetch(wire, bridge, err);
+}
+
 static int ensure_address(struct nb_wire *wire, struct nb_link *bridge, const struct nb_result_ip *ip,
 			  bool force, struct nb_error *err)
 {
@@ -227,9 +235,9 @@ static int ensure_address(struct nb_wire *wire, struct nb_link *bridge, const st
 	if (ret || present)
 		return ret;
 	ret = nb_ifaddr_add(&wire->host, bridge->index, &want, err);
-	if (ret && ret != -EEXIST)
-		return nb_wrap(err, "bridge \"%s\"", bridge->name);
-	return nb_wire_fix_mac(wire, bridge, err);
+	if (ret == -EEXIST) /* another ADD was faster, and keeps the MAC */
+		return 0;
+	return ret ? nb_wrap(err, "bridge \"%s\"", bridge->name) : keep_mac(wire, bridge, err);
 }
 
 static int enable_forwarding(int family, struct nb_error *err)
@@ -243,19 +251,16 @@ int nb_wire_ensure_gateway(struct nb_wire *wire, struct nb_link *bridge, const s
 {
 	struct nb_link link = *bridge;
 	size_t i;
+	int ret = 0;
 
-	for (i = 0; i < result->n_ips; i++) {
-		const struct nb_result_ip *ip = &result->ips[i];
-		int ret;
-
-		if (!ip->has_gateway)
-			continue;
-		ret = ensure_address(wire, &link, ip, force_address, err);
-		if (!ret)
-			ret = enable_forwarding(nb_addr_family(&ip->addr), err);
-		if (ret)
-			return ret;
-	}
-	*bridge = link;
-	return 0;
+	for (i = 0; i < result->n_ips && !ret; i++)
+		if (result->ips[i].has_gateway)
+			ret = ensure_address(wire, &link, &result->ips[i], force_address, err);
+	/* Last: it is not undone if an ADD fails, since others may want it as well. */
+	for (i = 0; i < result->n_ips && !ret; i++)
+		if (result->ips[i].has_gateway)
+			ret = enable_forwarding(nb_addr_family(&result->ips[i].addr), err);
+	if (!ret)
+		*bridge = link;
+	return ret;
 }

@@ -192,6 +192,23 @@ static int check_addresses(struct nb_wire *wire, const struct nb_wire_check_spec
 	return ret;
 }
 
+/* Whether the gateway of a later IP has taken the place of this one on the bridge, by forceAddress. */
+static bool is_replaced(const struct nb_wire_check_spec *spec, const struct nb_ifaddr *gateway, size_t later)
+{
+	const struct nb_result *result = spec->result;
+
+	for (; spec->force_address && later < result->n_ips; later++) {
+		const struct nb_result_ip *ip = &result->ips[later];
+		struct nb_ifaddr other = { .addr = ip->gateway, .prefix_len = ip->prefix_len };
+
+		if (ip->has_gateway && is_on_container(spec, ip) &&
+		    nb_addr_family(&other.addr) == nb_addr_family(&gateway->addr) &&
+		    nb_wire_conflicts(gateway, &other))
+			return true;
+	}
+	return false;
+}
+
 static int check_gateways(struct nb_wire *wire, const struct nb_wire_check_spec *spec,
 			  const struct nb_link *bridge, struct nb_error *err)
 {
@@ -212,7 +229,7 @@ static int check_gateways(struct nb_wire *wire, const struct nb_wire_check_spec 
 		const struct nb_result_ip *ip = &spec->result->ips[i];
 		struct nb_ifaddr want = { .addr = ip->gateway, .prefix_len = ip->prefix_len };
 
-		if (ip->has_gateway && is_on_container(spec, ip))
+		if (ip->has_gateway && is_on_container(spec, ip) && !is_replaced(spec, &want, i + 1))
 			ret = check_address(addrs, n, &want, host.name, err);
 	}
 	return ret;

@@ -57,7 +57,7 @@ static int delete_reference_pair(struct nb_wire *wire, const struct nb_wire_dele
 	struct nb_link pod, host, bridge;
 	int ret;
 
-	if (wire->netns_fd < 0 || !spec->prev_ifname)
+	if (wire->netns_fd < 0 || !spec->prev_ifname || !*spec->bridge)
 		return 0;
 	ret = nb_wire_open_pod(wire, err);
 	if (!ret)

@@ -4,12 +4,22 @@
 
 /* What the wire_*.c files share and nobody else needs. */
 
+#include <natbridge/address.h>
+
+#include <stdbool.h>
+
 #include "wire.h"
 
 enum { NB_RESULT_CONTAINER = 2 }; /* place of the container's interface in a result that we make */
 
 /* Opens wire->pod if it is not open. */
 int nb_wire_open_pod(struct nb_wire *wire, struct nb_error *err);
+
+/*
+ * Whether the bridge cannot have both: one IPv4 address, and IPv6 addresses of subnets that do not overlap (as
+ * in the reference). Both are of one family.
+ */
+bool nb_wire_conflicts(const struct nb_ifaddr *have, const struct nb_ifaddr *want);
 
 /* Sleeps for so many microseconds (up to a second). */
 void nb_wire_sleep(unsigned int microseconds);

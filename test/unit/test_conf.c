@@ -324,6 +324,8 @@ static void test_lenient_delete(void **state)
 		"'runtimeConfig': {'mac': 'x'}",
 		"'serviceProxy': {'mode': 'assist', 'colour': 1}",
 		"'serviceProxy': {'services': [{}]}",
+		"'bridge': ''",
+		"'bridge': 'longer-than-15-bytes'",
 	};
 
 	(void)state;
