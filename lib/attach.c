@@ -169,15 +169,6 @@ static int tcx_attach(int prog_fd, const struct place *at, __u32 id)
 	return rc;
 }
 
-/* What the kernel says to what is tried here is no warning for the operator. */
-static void restore_print(libbpf_print_fn_t *print)
-{
-	libbpf_set_print(*print);
-}
-
-#define QUIET                                                                                                \
-	libbpf_print_fn_t print nb_cleanup(restore_print) __attribute__((unused)) = libbpf_set_print(NULL)
-
 /* A filter of each network at a shared hook. */
 static __u32 clsact_handle(const struct place *at)
 {
@@ -186,7 +177,7 @@ static __u32 clsact_handle(const struct place *at)
 
 static int clsact_attach(int prog_fd, const struct place *at)
 {
-	QUIET;
+	NB_LIBBPF_QUIET;
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)at->ifindex, .attach_point = at->hook->tc);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = clsact_handle(at), .priority = TC_PRIORITY,
 		    .flags = BPF_TC_F_REPLACE, .prog_fd = prog_fd);
@@ -199,7 +190,7 @@ static int clsact_attach(int prog_fd, const struct place *at)
 
 static int clsact_query(const struct place *at, __u32 *id)
 {
-	QUIET;
+	NB_LIBBPF_QUIET;
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)at->ifindex, .attach_point = at->hook->tc);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = clsact_handle(at), .priority = TC_PRIORITY);
 	int rc = bpf_tc_query(&hook, &opts);
@@ -210,7 +201,7 @@ static int clsact_query(const struct place *at, __u32 *id)
 
 static int clsact_detach(const struct place *at)
 {
-	QUIET;
+	NB_LIBBPF_QUIET;
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)at->ifindex, .attach_point = at->hook->tc);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = clsact_handle(at), .priority = TC_PRIORITY);
 

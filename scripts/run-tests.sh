@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Runs test suites and counts over all of them. Usage: run-tests.sh SUITE... with the suites unit, bpf, netns and differential. T="a.bats b.bats"
-# picks files of netns. Quiet but for failures and skips; the last line is "N passed, N failed, N skipped". Fails if a test
+# picks files of netns, or by test/kernels/... others. Quiet but for failures and skips; the last line is "N passed, N failed, N skipped". Fails if a test
 # failed, if one that was announced never ran, or if none ran.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -90,7 +90,7 @@ netns() {
 	local file files=(test/netns/*.bats)
 	[ -z "${T:-}" ] || read -ra files <<<"$T"
 	for file in "${files[@]}"; do
-		file=test/netns/${file#test/netns/}
+		[[ $file = test/* ]] || file=test/netns/$file
 		[ -e "$file" ] || {
 			echo "run-tests: there is no $file" >&2
 			exit 2
