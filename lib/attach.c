@@ -158,11 +158,6 @@ static int tcx_attach(int prog_fd, const struct place *at, __u32 id)
 	return rc;
 }
 
-void nb_restore_print(libbpf_print_fn_t *print)
-{
-	libbpf_set_print(*print);
-}
-
 __u32 nb_shared_handle(__u32 network)
 {
 	return (network & TC_HANDLE_MAX) | 1;
@@ -176,7 +171,7 @@ static __u32 clsact_handle(const struct place *at)
 
 static int clsact_attach(int prog_fd, const struct place *at)
 {
-	NB_QUIET;
+	NB_LIBBPF_QUIET;
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)at->ifindex, .attach_point = at->hook->tc);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = clsact_handle(at), .priority = TC_PRIORITY,
 		    .flags = BPF_TC_F_REPLACE, .prog_fd = prog_fd);
@@ -189,7 +184,7 @@ static int clsact_attach(int prog_fd, const struct place *at)
 
 static int clsact_query(const struct place *at, __u32 *id)
 {
-	NB_QUIET;
+	NB_LIBBPF_QUIET;
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)at->ifindex, .attach_point = at->hook->tc);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = clsact_handle(at), .priority = TC_PRIORITY);
 	int rc = bpf_tc_query(&hook, &opts);
@@ -200,7 +195,7 @@ static int clsact_query(const struct place *at, __u32 *id)
 
 static int clsact_detach(const struct place *at)
 {
-	NB_QUIET;
+	NB_LIBBPF_QUIET;
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)at->ifindex, .attach_point = at->hook->tc);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = clsact_handle(at), .priority = TC_PRIORITY);
 

@@ -9,6 +9,8 @@
 #include <bpf/libbpf.h>
 #include <limits.h>
 
+#include "datapath_load.h"
+
 enum {
 	TCX_INGRESS =
 		46, /* BPF_TCX_INGRESS, BPF_TCX_EGRESS of linux/bpf.h, which Debian 12's does not have yet */
@@ -24,11 +26,5 @@ __u32 nb_prog_network(int prog_fd);
 
 /* The handle in clsact of a network's program at a hook that networks share, such as a bridge's. */
 __u32 nb_shared_handle(__u32 network);
-
-/* What the kernel says to what is tried is no warning for the operator. For nb_cleanup(). */
-void nb_restore_print(libbpf_print_fn_t *print);
-
-#define NB_QUIET                                                                                             \
-	libbpf_print_fn_t print nb_cleanup(nb_restore_print) __attribute__((unused)) = libbpf_set_print(NULL)
 
 #endif

@@ -84,7 +84,7 @@ static int search_tcx(struct search *search, bool ingress, struct nb_error *err)
 
 static int clsact_query(unsigned int ifindex, bool ingress, __u32 handle, __u32 *id)
 {
-	NB_QUIET;
+	NB_LIBBPF_QUIET;
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 		    .attach_point = ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = handle, .priority = TC_PRIORITY);
@@ -140,7 +140,7 @@ static int detach_tcx(const struct nb_attached *at)
 
 static int detach_clsact(const struct nb_attached *at)
 {
-	NB_QUIET;
+	NB_LIBBPF_QUIET;
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)at->ifindex,
 		    .attach_point = at->ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = at->handle, .priority = TC_PRIORITY);

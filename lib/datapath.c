@@ -244,6 +244,21 @@ int nb_datapath_ensure(const struct nb_datapath_config *config, struct nb_datapa
 	return 0;
 }
 
+int nb_datapath_possible(const char *bpffs, const char *network, enum nb_mode mode, struct nb_error *err)
+{
+	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
+	int rc = locate(bpffs, network, false, &dp, err);
+
+	for (int i = 0; i < NB_PROGS && !rc; i++) {
+		char path[sizeof(dp.dir) + 32];
+
+		snprintf(path, sizeof(path), "%s/%s", dp.dir, prog_names[i]);
+		if (nb_mode_has_prog(mode, i) && access(path, F_OK))
+			return nb_mode_probe(mode, err);
+	}
+	return rc;
+}
+
 int nb_datapath_each(const char *bpffs, int (*fn)(const char *network, void *arg), void *arg,
 		     struct nb_error *err)
 {

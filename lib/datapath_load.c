@@ -7,7 +7,6 @@
 #include <natbridge/prefix.h>
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +19,6 @@
 #include "natbridge.skel.h"
 
 enum { ENTRIES_MAX = 1 << 24 };
-
-#define LOOKUP_FUNCTION "bpf_skb_ct_lookup"
 
 /* What each mode consists of. */
 static const struct mode {
@@ -53,6 +50,11 @@ static const struct mode {
 const char *nb_mode_name(enum nb_mode mode)
 {
 	return modes[mode].name;
+}
+
+bool nb_mode_has_prog(enum nb_mode mode, enum nb_prog prog)
+{
+	return modes[mode].prog[prog];
 }
 
 bool nb_datapath_has(const struct nb_datapath *dp, enum nb_mode mode)
@@ -236,7 +238,9 @@ static int refused(const struct nb_datapath_config *config, int rc, struct nb_er
 			*err = why;
 		return -EOPNOTSUPP;
 	}
-	return nb_fail(err, NB_ERR_DATAPATH, -rc, "the kernel refused the eBPF programs");
+	return nb_fail(err, NB_ERR_DATAPATH, -rc,
+		       "the kernel refused the eBPF programs of mode \"%s\", without which mode \"off\" does",
+		       nb_mode_name(config->mode));
 }
 
 int nb_datapath_load(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err)
@@ -259,31 +263,4 @@ int nb_datapath_load(const struct nb_datapath_config *config, struct nb_datapath
 		return nb_fail(err, NB_ERR_DATAPATH, -rc, "cannot prepare the eBPF maps");
 	rc = bpf_object__load(obj);
 	return rc ? refused(config, rc, err) : keep_fds(obj, mode, dp, err);
-}
-
-static void free_btf(struct btf **btf)
-{
-	btf__free(*btf);
-}
-
-static bool has_function(const struct btf *btf, const char *name)
-{
-	return btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
-}
-
-int nb_mode_probe(enum nb_mode mode, struct nb_error *err)
-{
-	struct btf *kernel nb_cleanup(free_btf) = NULL, *module nb_cleanup(free_btf) = NULL;
-
-	if (mode != NB_MODE_ASSIST)
-		return 0;
-	kernel = btf__load_vmlinux_btf();
-	module = kernel ? btf__load_module_btf("nf_conntrack", kernel) : NULL;
-	if (has_function(kernel, LOOKUP_FUNCTION) || has_function(module, LOOKUP_FUNCTION))
-		return 0;
-	return nb_fail(
-		err, NB_ERR_NOT_AVAILABLE, 0,
-		"mode \"assist\" needs " LOOKUP_FUNCTION
-		"() of the kernel (Linux 5.18, nf_conntrack loaded), "
-		"which this one has not: use mode \"ebpf\", or mode \"off\" and bridge-nf-call-iptables=1");
 }

@@ -4,7 +4,20 @@
 
 /* From the eBPF objects inside this library to loaded programs and maps; lib/datapath.c pins them. */
 
+#include <natbridge/cleanup.h>
 #include <natbridge/datapath.h>
+
+#include <bpf/libbpf.h>
+
+/* What the kernel says to what is tried in this block is no warning for the operator. */
+#define NB_LIBBPF_QUIET                                                                                      \
+	libbpf_print_fn_t quiet nb_cleanup(nb_libbpf_restore_print) __attribute__((unused)) =                \
+		libbpf_set_print(NULL)
+
+static inline void nb_libbpf_restore_print(libbpf_print_fn_t *print)
+{
+	libbpf_set_print(*print);
+}
 
 /* Whether sizes are in range. */
 int nb_limits_check(const struct nb_limits *limits, struct nb_error *err);
@@ -17,5 +30,8 @@ int nb_datapath_load(const struct nb_datapath_config *config, struct nb_datapath
 
 /* Whether the kernel has what the programs of a mode call. -EOPNOTSUPP and *err, which names alternatives. */
 int nb_mode_probe(enum nb_mode mode, struct nb_error *err);
+
+/* Whether a program is one of a mode's. */
+bool nb_mode_has_prog(enum nb_mode mode, enum nb_prog prog);
 
 #endif

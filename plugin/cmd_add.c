@@ -53,6 +53,16 @@ static int open_netns(struct add *add, struct nb_error *err)
 	return ret ? ret : nb_wire_open(&add->wire, add->netns_fd, err);
 }
 
+/* Before there is anything to undo, and before the network gets a bridge that would not go again. */
+static int ask_kernel(struct add *add, struct nb_error *err)
+{
+	const struct nb_conf *conf = add->conf;
+
+	if (!nb_conf_uses_datapath(conf))
+		return 0;
+	return nb_datapath_possible(conf->proxy.bpffs, conf->name, conf->proxy.mode, err);
+}
+
 static int ensure_bridge(struct add *add, struct nb_error *err)
 {
 	const struct nb_wire_bridge_spec spec = {
@@ -413,6 +423,7 @@ static const struct {
 	int (*undo)(struct add *add, struct nb_error *err);
 } STEPS[] = {
 	{ open_netns, NULL },
+	{ ask_kernel, NULL },
 	{ ensure_bridge, stop_checking_macs }, /* the bridge belongs to the network */
 	{ add_veth, remove_veth },
 	{ check_macs, NULL },

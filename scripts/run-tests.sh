@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Runs test suites and counts over all of them. Usage: run-tests.sh SUITE... with the suites unit, bpf, netns, runtimes and
-# differential. T="a.bats b.bats" picks files of netns or runtimes. Quiet but for failures and skips; the last line is
+# differential. T="a.bats b.bats" picks files of netns or runtimes, and by test/DIRECTORY/... others. Quiet but for failures and skips; the last line is
 # "N passed, N failed, N skipped". Fails if a test failed, if one that was announced never ran, or if none ran.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -91,7 +91,7 @@ scenarios() {
 	local file files=("$1"/*.bats)
 	[ -z "${T:-}" ] || read -ra files <<<"$T"
 	for file in "${files[@]}"; do
-		file=$1/${file#"$1"/}
+		[[ $file = test/* ]] || file=$1/$file
 		[ -e "$file" ] || {
 			echo "run-tests: there is no $file" >&2
 			exit 2

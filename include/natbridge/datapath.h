@@ -83,6 +83,12 @@ struct nb_datapath_config {
 int nb_datapath_ensure(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err);
 
 /*
+ * Whether nb_datapath_ensure() may go about it: 0 if the network has the programs of the mode or the kernel
+ * has what they need; else NB_ERR_NOT_AVAILABLE, and *err says what it lacks and what to do. Writes nothing.
+ */
+int nb_datapath_possible(const char *bpffs, const char *network, enum nb_mode mode, struct nb_error *err);
+
+/*
  * Opens an existing datapath. -ENOENT (and *err) if nothing is pinned. With lock the lock is taken as above;
  * else reading only: lock_fd stays -1.
  */
@@ -116,8 +122,8 @@ int nb_datapath_unpin(const char *bpffs, const char *network, struct nb_error *e
 /* Removes <bpffs>/natbridge if it holds no network any more. *removed: it was there and empty. */
 int nb_datapath_unpin_root(const char *bpffs, bool *removed, struct nb_error *err);
 
-/* Whether the kernel lets us load programs, has what the mode needs, and the bpffs root is usable; loads
- * nothing, writes nothing (STATUS). */
+/* Whether the kernel lets us load programs, has what the mode needs, and the bpffs root is usable; writes
+ * nothing (STATUS). */
 int nb_datapath_probe(const char *bpffs, enum nb_mode mode, struct nb_error *err);
 
 /*
