@@ -323,7 +323,8 @@ DESCRIPTION\n\
 OUTPUT\n\
   One line for each thing removed, or that there is nothing. After an error it goes on with the rest;\n\
   each error is one line on stderr, and what is left is found again by the next run. With -o json\n\
-  one object for each thing, which after errors are the \"results\" beside the first \"error\".\n",
+  one object for each thing, \"removed\" or not; after errors they are the \"results\" beside the\n\
+  first \"error\".\n",
 	  uninstall },
 	{ 0 },
 };
