@@ -16,8 +16,8 @@ enum { NB_RESULT_CONTAINER = 2 }; /* place of the container's interface in a res
 int nb_wire_open_pod(struct nb_wire *wire, struct nb_error *err);
 
 /*
- * Whether the bridge cannot have both: one IPv4 address, and IPv6 addresses of subnets that do not overlap (as
- * in the reference). Both are of one family.
+ * Whether the bridge cannot have both: one IPv4 address, and IPv6 addresses of subnets that do not overlap
+ * (as in the reference). Both are of one family.
  */
 bool nb_wire_conflicts(const struct nb_ifaddr *have, const struct nb_ifaddr *want);
 
