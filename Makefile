@@ -60,7 +60,7 @@ BPF_TEST_BIN := $(if $(BPF_TEST),$(B)/test/bpf)
 TOOL_BIN   := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c))
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl
 
-.PHONY: all deps demo test test-unit test-bpf test-netns test-runtimes test-differential test-programs test-kernels bench bench-check \
+.PHONY: all deps demo test test-unit test-bpf test-netns test-runtimes test-differential test-parity test-programs test-kernels bench bench-check \
 	fuzz lint format compile_commands.json install uninstall deb clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge and build/natbridgectl (no root, no network)
@@ -123,7 +123,7 @@ $(TOOL_BIN): $(B)/test/%: $(B)/obj/test/%.o
 test-programs: all $(UNIT_BIN) $(BPF_TEST_BIN) $(TOOL_BIN) ## build everything that the tests run, and run nothing
 
 test: deps test-programs ## install what is missing, build, and run every test that this machine can run (root)
-	@scripts/run-tests.sh unit bpf netns runtimes differential
+	@scripts/run-tests.sh unit bpf netns runtimes differential parity
 
 test-unit: $(UNIT_BIN) ## unit tests only (no root)
 	@scripts/run-tests.sh unit
@@ -139,6 +139,9 @@ test-runtimes: all $(TOOL_BIN) ## containers of containerd, CRI, podman and cnit
 
 test-differential: all ## packet scripts, replayed against br_netfilter and against natbridge (root)
 	@scripts/run-tests.sh differential
+
+test-parity: all $(TOOL_BIN) ## network configs, given to the reference bridge plugin and to natbridge (root)
+	@scripts/run-tests.sh parity
 
 test-kernels: deps test-programs ## load, packet tests and scenarios under other kernels, in qemu (root, an hour); KERNELS="6.1 6.12"
 	@scripts/deps.sh kernels && KERNELS="$(KERNELS)" test/kernels/run

@@ -13,7 +13,7 @@ c_sources=({lib,plugin,cli}/*.c test/*/*.c)
 bpf_sources=(bpf/*.bpf.c)
 headers=(include/natbridge/*.h {lib,plugin,cli}/*.h test/*/*.h)
 bpf_headers=(bpf/*.h include/natbridge/abi.h)
-shells=(scripts/*.sh examples/*.sh .ci/run test/*/*.bash test/differential/run test/kernels/{run,init,guest,storm})
+shells=(scripts/*.sh examples/*.sh .ci/run test/*/*.bash {test/differential,test/parity}/run test/kernels/{run,init,guest,storm})
 suites=(test/*/*.bats)
 read -ra cc_flags <<<"$CPPFLAGS $CFLAGS"
 read -ra bpf_flags <<<"$BPF_CFLAGS"

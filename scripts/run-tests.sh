@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Runs test suites and counts over all of them. Usage: run-tests.sh SUITE... with the suites unit, bpf, netns, runtimes and
-# differential. T="a.bats b.bats" picks files of netns or runtimes, and by test/DIRECTORY/... others. Quiet but for failures and skips; the last line is
+# Runs test suites and counts over all of them. Usage: run-tests.sh SUITE... with the suites unit, bpf, netns, runtimes,
+# differential and parity. T="a.bats b.bats" picks files of netns or runtimes, and by test/DIRECTORY/... others. Quiet but for failures and skips; the last line is
 # "N passed, N failed, N skipped". Fails if a test failed, if one that was announced never ran, or if none ran.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
@@ -114,10 +114,15 @@ differential() {
 	run differential-assist test/differential/run --tap --assist
 }
 
+parity() {
+	[ -x test/parity/run ] || return 0
+	run parity test/parity/run --tap
+}
+
 for suite in "$@"; do
 	case $suite in
 	unit) unit ;;
-	bpf | netns | runtimes | differential)
+	bpf | netns | runtimes | differential | parity)
 		if [ "$(id -u)" = 0 ]; then
 			"$suite"
 		else
@@ -125,7 +130,7 @@ for suite in "$@"; do
 		fi
 		;;
 	*)
-		echo "run-tests: there is no suite '$suite'; they are unit, bpf, netns, runtimes and differential" >&2
+		echo "run-tests: there is no suite '$suite'; they are unit, bpf, netns, runtimes, differential and parity" >&2
 		exit 2
 		;;
 	esac

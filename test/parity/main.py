@@ -13,13 +13,14 @@ import yaml
 
 from compare import Differences, compare
 from nodes import Arm
-from state import Snapshot, flat
+from state import Snapshot, flat, mask
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OPTIONS = set()
-KEYS = {"name", "rows", "config", "stdin", "env", "node", "pod", "steps", "says", "allow", "known"}
+KEYS = {"name", "config", "stdin", "env", "node", "pod", "steps", "says", "allow", "known"}
 VERBS = {"ADD", "CHECK", "DEL", "GC", "STATUS", "VERSION"}
 BASE = {"cniVersion": "1.1.0", "bridge": "cni0", "serviceProxy": {"mode": "off"}}
+SHOWN = 40  # lines of a config that differs
 WORKERS = 4  # configs at a time: much of one is waiting for the kernel
 # Carrier and link-local addresses come late: seconds that both arms have to look the same in such lines.
 SETTLE = 3.0
@@ -35,7 +36,7 @@ def configs():
     found = []
     for path in sorted(glob.glob(f"{HERE}/configs/*.yaml")):
         for config in load(path):
-            if "name" not in config: # shared parts
+            if "name" not in config:  # shared parts
                 continue
             if set(config) - KEYS:
                 raise SystemExit(f"{path}: {config['name']}: unknown key {', '.join(sorted(set(config) - KEYS))}")
@@ -98,31 +99,34 @@ class Run:
             if all(not SETTLING.search(line) for line in left) or time.monotonic() > until:
                 break
             time.sleep(0.1)
+        self.check_says(answers[1][1])
         self.report += left
         self.met |= met
 
     def look(self, arm, answer):
-        snapshot = Snapshot(arm, str(self.config))
-        lines = collections.Counter({f"{self.label}: {line}": count for line, count in snapshot.lines.items()})
+        """What one arm has answered and what it looks like now, as a multiset of lines."""
+        lines = Snapshot(arm, str(self.config)).lines
         code, printed = answer
         said = [f"exit = {code}", *(flat(printed, "error" if code else "result") if printed is not None else ["prints nothing"])]
-        lines.update(f"{self.label}: {snapshot.mask(line)}" for line in self.expected(arm, said))
-        return lines
+        said = [mask(arm, line) for line in said]
+        if self.says():
+            said = [line for line in said if not line.startswith(("error.code ", "error.msg "))]
+        lines.update(said)
+        return collections.Counter({f"{self.label}: {line}": count for line, count in lines.items()})
 
-    def expected(self, arm, said):
-        """With "says", natbridge's error is compared with that instead of the reference's."""
+    def says(self):
+        """The error, code and text, that natbridge must give where it is not the reference's; a text may end in "..."."""
         says = self.config.get("says", {})
-        if isinstance(says, dict):
-            says = says.get(self.label, says.get(self.label.split()[0]))
-        if not says:
-            return said
-        code, message = says
-        wanted = [f"error.code = {code}", f"error.msg = {message}"]
-        if arm.name == "reference":
-            return [line for line in said if not line.startswith(("error.code ", "error.msg "))] + wanted
-        if message.endswith("..."):
-            said = [wanted[1] if line.startswith(wanted[1][:-3]) else line for line in said]
-        return said
+        return says.get(self.label, says.get(self.label.split()[0])) if isinstance(says, dict) else says
+
+    def check_says(self, printed):
+        if not self.says():
+            return
+        code, text = self.says()
+        printed = printed if isinstance(printed, dict) else {}
+        said = mask(self.arms[1], str(printed.get("msg")))
+        if printed.get("code") != code or not (said.startswith(text[:-3]) if text.endswith("...") else said == text):
+            self.report.append(f"! {self.label}: natbridge says [{printed.get('code')}, {said}], not what stands under \"says\"")
 
     def verdict(self):
         """same, allowed, known or different."""
@@ -166,6 +170,8 @@ def main(arguments):
         return 0
     *wanted, prefix, directory = words
     differences = Differences(load(f"{HERE}/differences.yaml"))
+    for config in everything:
+        differences.of(config.get("allow", ()))
     chosen = [c for c in everything if not wanted or any(word in f"{c['file']}: {c['name']}" for word in wanted)]
     counts = {"same": 0, "allowed": 0, "known": 0, "different": 0}
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
@@ -173,14 +179,23 @@ def main(arguments):
         for config, (result, report, met) in zip(chosen, runs):
             counts[result] += 1
             say(config, result, sum(counts.values()))
-            if result == "different" or "-v" in OPTIONS:
-                print("".join(f"      {line}\n" for line in report), end="")
-            if "-v" in OPTIONS:
-                print(f"      differences met: {', '.join(sorted(met)) or 'none'}")
+            show(result, report, met)
             for name in met:
                 differences.all[name].seen = True
             sys.stdout.flush()
     return summary(counts, differences.unseen() if not wanted else [])
+
+
+def show(result, report, met):
+    """What differs; all of it with -v."""
+    verbose = "-v" in OPTIONS
+    if result == "different" or verbose:
+        shown = report if verbose else report[:SHOWN]
+        print("".join(f"      {line}\n" for line in shown), end="")
+        if len(shown) < len(report):
+            print(f"      and {len(report) - len(shown)} more lines; -v shows them")
+    if verbose:
+        print(f"      differences met: {', '.join(sorted(met)) or 'none'}")
 
 
 def summary(counts, unseen):

@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 
+from nodes import TEST_BIN_DIR
+
 MAC = re.compile(r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b")
 HOST_END = re.compile(r"\bveth[0-9a-f]{8,}")
 LINK_LOCAL = re.compile(r"\bfe80::[0-9a-f]{1,4}(?::[0-9a-f]{0,4}){1,3}")
@@ -59,7 +61,7 @@ class Snapshot:
             with getattr(arm, where).entered():
                 self.look(where)
         self.add("ipam", self.ipam_files())
-        self.lines = collections.Counter(self.mask("\n".join(self.raw)).split("\n"))
+        self.lines = collections.Counter(mask(arm, "\n".join(self.raw)).split("\n"))
 
     def add(self, prefix, lines):
         self.raw += [f"{prefix}: {line}" for line in lines]
@@ -71,7 +73,7 @@ class Snapshot:
         for link in links:
             self.add_link(where, link)
         for neighbour in neighbours:
-            if "PERMANENT" not in neighbour.get("state", ()): # what the kernel learns comes and goes
+            if "PERMANENT" not in neighbour.get("state", ()):  # what the kernel learns comes and goes
                 continue
             self.add(f"{where} neighbour", [f"{neighbour['dst']} {neighbour.get('dev')} {neighbour.get('lladdr', '-')}"])
         for route in routes + routes6:
@@ -128,8 +130,8 @@ class Snapshot:
                 number += 1
             if words[-1:] == ["{"]:
                 self.add("node nft", [chain])
-        if text or os.path.getsize("/proc/thread-self/net/ip_tables_names" if os.path.exists("/proc/thread-self/net/ip_tables_names")
-                                   else "/dev/null"):
+        # iptables-save would make tables where there are none.
+        if text or any(read(f"/proc/thread-self/net/{name}") for name in ("ip_tables_names", "ip6_tables_names")):
             for program in ("iptables-save", "ip6tables-save"):
                 lines = run([program]).splitlines()
                 self.add(f"node {program}", [f"{i} {line}" for i, line in enumerate(x for x in lines if x[:1] in "*-:")])
@@ -157,15 +159,17 @@ class Snapshot:
             if not path.endswith("lock"):
                 yield f"{os.path.basename(path)} = {read(path)!r}"
 
-    def mask(self, text):
-        """Of a line, or of many at once."""
-        text = MAC.sub(lambda mac: self.arm.macs.get(mac[0], mac[0]), text)
-        for namespace in self.arm.namespaces:
-            where = namespace.name.rsplit("-", 1)[-1]
-            text = text.replace(namespace.path, where).replace(namespace.name, where)
-        text = LINK_LOCAL.sub("fe80::*", text).replace(self.arm.bpffs, "BPFFS").replace(self.arm.ipam_directory, "DIR")
-        # Lower layer down: no carrier, and by chance the two ends do not have the same number.
-        return HOST_END.sub("HOST", text.replace("LOWERLAYERDOWN", "DOWN"))
+
+def mask(arm, text):
+    """Of a line, or of many at once; the MAC addresses are those that snapshots have found."""
+    text = MAC.sub(lambda mac: arm.macs.get(mac[0], mac[0]), text)
+    for namespace in arm.namespaces:
+        where = namespace.name.rsplit("-", 1)[-1]
+        text = text.replace(namespace.path, where).replace(namespace.name, where)
+    for path, name in ((arm.bpffs, "BPFFS"), (arm.ipam_directory, "DIR"), (TEST_BIN_DIR, "BIN")):
+        text = text.replace(path, name)
+    # Lower layer down: no carrier, and by chance the two ends do not have the same number.
+    return HOST_END.sub("HOST", LINK_LOCAL.sub("fe80::*", text).replace("LOWERLAYERDOWN", "DOWN"))
 
 
 def prune(value):
