@@ -34,7 +34,7 @@ teardown_file() {
 
 # The table and its base chain stay, as the reference plugin leaves them, and go with this.
 no_rules() {
-	[ -z "$(ns_exec "$1" nft list table bridge nat | grep -E 'veth|cni-br-iface')" ] || return
+	! ns_exec "$1" nft list table bridge nat | grep -E 'veth|cni-br-iface' || return
 	ns_exec "$1" nft delete table bridge nat
 }
 

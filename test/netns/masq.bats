@@ -120,7 +120,7 @@ masked() {
 @test "without iptables in PATH nftables is used, and what it made is removed once iptables is there again" {
 	pod_create na
 	run -0 plugin_call n ADD na "$(plugin_config n net)" PATH=/nonexistent
-	[ -z "$(ns_exec n iptables -t nat -S | grep CNI-)" ]
+	run ! grep CNI- <(ns_exec n iptables -t nat -S)
 	[ "$(ns_exec n nft list ruleset | grep -c 'masquerade comment')" = 2 ]
 	run -0 plugin_call n DEL na "$(plugin_config n net)"
 	run ! plugin_call n ADD na "$(plugin_config n net '.ipMasqBackend = "iptables"')" PATH=/nonexistent
