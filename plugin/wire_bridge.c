@@ -212,12 +212,17 @@ int nb_wire_fix_mac(struct nb_wire *wire, struct nb_link *bridge, struct nb_erro
 	return ret;
 }
 
-/* The MAC that the bridge had before the pod's port joined becomes the administrator's choice. */
+/* The MAC that the bridge had before the pod's port joined becomes the administrator's choice. One whose last
+ * port has gone has none (net/bridge/br_stp_if.c): then it is the port's. */
 static int keep_mac(struct nb_wire *wire, struct nb_link *bridge, struct nb_error *err)
 {
+	static const unsigned char none[NB_MAC_LEN];
 	struct nb_link_change change = { .mac = bridge->mac };
-	int ret = nb_link_change(&wire->host, bridge->index, &change, err);
+	int ret;
 
+	if (!memcmp(bridge->mac, none, NB_MAC_LEN))
+		return nb_wire_fix_mac(wire, bridge, err);
+	ret = nb_link_change(&wire->host, bridge->index, &change, err);
 	return ret ? ret : nb_wire_refetch(wire, bridge, err);
 }
 
