@@ -298,7 +298,7 @@ neighbour_is() {
 }
 
 @test "ipMasq: what leaves the subnet bears the node's address, IPv4 and IPv6; the rest keeps the pod's" {
-	network '.ipMasq = true'
+	network '.ipMasq = true | .ipMasqBackend = "nftables"'
 	remote_create n out 1
 	serve out tcp 7000
 	serve out udp 7000
@@ -319,7 +319,7 @@ neighbour_is() {
 }
 
 @test "ipMasq: rules go with their pod alone, also without its namespace, and CHECK misses them" {
-	network '.ipMasq = true'
+	network '.ipMasq = true | .ipMasqBackend = "nftables"'
 	pods_up n "$NET" p q
 	[ "$(masq_rules n | wc -l)" = 4 ]
 	[ "$(masq_rules n | grep -c "id: $(container_id p)")" = 2 ]
@@ -344,7 +344,7 @@ neighbour_is() {
 
 @test "ipMasq: the rules are those of the reference plugin, and each removes the other's" {
 	local strip='s/comment "[0-9a-f]*-[0-9a-f]*, \(.*\), id: .*/\1/'
-	network '.ipMasq = true'
+	network '.ipMasq = true | .ipMasqBackend = "nftables"'
 	reference_network '.ipMasq = true | .ipMasqBackend = "nftables"'
 	pods_up n "$NET" p
 	pods_up ref "$NET" r
@@ -359,7 +359,7 @@ neighbour_is() {
 	# a pod of the reference plugin is checked and deleted by natbridge
 	reference_network '.ipMasq = true | .ipMasqBackend = "nftables"' n
 	pods_up n "$NET" p
-	network '.ipMasq = true'
+	network '.ipMasq = true | .ipMasqBackend = "nftables"'
 	pod_check n p "$NET"
 	pod_del n p "$NET"
 	[ "$(ports) $(leases) $(masq_rules n | wc -l)" = "0 0 0" ]
@@ -374,7 +374,7 @@ neighbour_is() {
 
 @test "C7: with ipMasq and without libnftables STATUS says 50" {
 	local library
-	network '.ipMasq = true'
+	network '.ipMasq = true | .ipMasqBackend = "nftables"'
 	library=$(ldconfig -p | awk '$1 == "libnftables.so.1" { print $NF; exit }')
 	plugin_call n STATUS n "$(plugin_config n "$NET")"
 	run ! node_exec n env CNI_COMMAND=STATUS unshare -m sh -c "mount --bind /dev/null '$library' && exec '$NBT_BUILD/natbridge'" \
