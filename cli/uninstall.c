@@ -304,11 +304,12 @@ static const struct nb_verb verbs[] = {
 DESCRIPTION\n\
   Takes away what natbridge has put on this node, of all networks or of the one named by --network:\n\
   its eBPF programs at ports and bridges, the pods' static entries in the bridges' tables, their\n\
-  masquerade rules, and all that is pinned, Services and connections included. With --dry-run\n\
-  it says what it would take away and changes nothing.\n\
+  masquerade rules of nftables, and all that is pinned, Services and connections included. With\n\
+  --dry-run it says what it would take away and changes nothing. Masquerade rules of iptables, and\n\
+  those of macspoofchk, stay until the DEL of their pods.\n\
 \n\
   The pods stay as they are, with their links and addresses, and go on as pods of a plain bridge:\n\
-  no Services by natbridge, no ipspoofchk, and no masquerading until they are made anew. Their DEL\n\
+  no Services by natbridge, no ipspoofchk, and no masquerading by nftables until they are made anew. Their DEL\n\
   works all the same, by natbridge or by the reference plugin bridge.\n\
 \n\
   What belongs to others stays: their programs, filters, entries and rules, also those that the\n\

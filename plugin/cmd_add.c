@@ -292,9 +292,8 @@ static int write_settings(struct add *add, struct nb_error *err)
 	new.flags &= ~NB_SETTINGS_FAST_PATH;
 	if (add->conf->proxy.fast_path)
 		new.flags |= NB_SETTINGS_FAST_PATH;
-	if (add->conf->ip_spoof_check ||
-	    add->conf
-		    ->mac_spoof_check) /* stays: an earlier pod may have it, if the config has not any more */
+	/* Stays: an earlier pod may have it, if the config has not any more. */
+	if (add->conf->ip_spoof_check || add->conf->mac_spoof_check)
 		new.flags |= NB_SETTINGS_SPOOFCHK;
 	if (add->conf->shaped)
 		new.flags |= NB_SETTINGS_SHAPED;

@@ -207,6 +207,22 @@ static bool has_any(const struct family *family, const struct nb_result_ip *ips,
 	return false;
 }
 
+/* Calls fn for each family that one of the addresses is of. */
+static int each_family(int (*fn)(const struct family *family, const struct names *names,
+				 const struct nb_result_ip *ips, size_t n, struct nb_error *err),
+		       const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
+		       struct nb_error *err)
+{
+	struct names names;
+	int ret = 0;
+
+	names_of(id->network, id->container_id, &names);
+	for (int i = 0; i < FAMILIES && !ret; i++)
+		if (has_any(&families[i], ips, n))
+			ret = fn(&families[i], &names, ips, n, err);
+	return ret;
+}
+
 static int add_family(const struct family *family, const struct names *names, const struct nb_result_ip *ips,
 		      size_t n, struct nb_error *err)
 {
@@ -240,13 +256,8 @@ static int add_family(const struct family *family, const struct names *names, co
 int nb_masq_iptables_add(const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
 			 struct nb_error *err)
 {
-	struct names names;
-	int ret = 0;
+	int ret = each_family(add_family, id, ips, n, err);
 
-	names_of(id->network, id->container_id, &names);
-	for (int i = 0; i < FAMILIES && !ret; i++)
-		if (has_any(&families[i], ips, n))
-			ret = add_family(&families[i], &names, ips, n, err);
 	return ret ? nb_wrap(err, "cannot add masquerade rules") : 0;
 }
 
@@ -277,14 +288,7 @@ static int check_family(const struct family *family, const struct names *names,
 int nb_masq_iptables_check(const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
 			   struct nb_error *err)
 {
-	struct names names;
-	int ret = 0;
-
-	names_of(id->network, id->container_id, &names);
-	for (int i = 0; i < FAMILIES && !ret; i++)
-		if (has_any(&families[i], ips, n))
-			ret = check_family(&families[i], &names, ips, n, err);
-	return ret;
+	return each_family(check_family, id, ips, n, err);
 }
 
 bool nb_masq_iptables_there(void)
