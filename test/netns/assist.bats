@@ -193,6 +193,23 @@ source_ports() {
 	done
 }
 
+@test "B5: a client port that was used straight to a backend in this very moment works to the Service" {
+	local node sport dump=$NBT_DIR/moment tool="$NBT_BUILD/test/netns/tool ask"
+	for node in $NODES; do
+		# The client resets what comes to it with the backend's address.
+		capture "${node}a" eth0 "$dump" 'tcp[tcpflags] & tcp-rst != 0'
+		for sport in {30021..30040}; do
+			# Both within a tick, if the machine is not too busy.
+			run -0 ns_exec "${node}a" sh -c "$tool -p $sport tcp $(pod_ip "${node}b" 4) 8080 && ss -K state time-wait sport = :$sport &&
+				$tool -n 3 -p $sport tcp $VIP4 80"
+			output=${lines[-1]}
+			assert_answer b "$(pod_ip "${node}a" 4)"
+		done
+		capture_end "$dump"
+		assert_captured 0 "$dump"
+	done
+}
+
 @test "B5: a port that stood for another is free for a direct connection once that one is over" {
 	local node dump=$NBT_DIR/stand-in sport=30002 other
 	for node in $NODES; do
