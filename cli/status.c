@@ -102,8 +102,8 @@ static int add_maps(struct cJSON *row, const struct nb_datapath *dp, struct nb_e
 {
 	/* The others are arrays, which are always as large as they can be. */
 	static const enum nb_map shown[] = { NB_MAP_CONNTRACK, NB_MAP_FRONTENDS, NB_MAP_BACKENDS,
-					      NB_MAP_SERVICES,  NB_MAP_ENDPOINTS, NB_MAP_LINKS,
-					      NB_MAP_FLOWS };
+					     NB_MAP_SERVICES,  NB_MAP_ENDPOINTS, NB_MAP_LINKS,
+					     NB_MAP_FLOWS };
 	struct cJSON *list = cJSON_AddArrayToObject(row, "maps");
 	int rc = 0;
 
