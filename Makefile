@@ -133,7 +133,7 @@ test-netns: all $(TOOL_BIN) ## scenarios in network namespaces only (root); T="f
 test-differential: all ## packet scripts, replayed against br_netfilter and against natbridge (root)
 	@scripts/run-tests.sh differential
 
-test-kernels: deps test-programs ## load, packet tests and scenarios under other kernels, in qemu (root, 20 min); KERNELS="5.10 6.1 6.12"
+test-kernels: deps test-programs ## load, packet tests and scenarios under other kernels, in qemu (root, 12 min); KERNELS="5.10 6.1 6.12"
 	@scripts/deps.sh kernels && KERNELS="$(KERNELS)" test/kernels/run
 
 demo: deps all $(TOOL_BIN) ## install what is missing, build, and show the main job in network namespaces (root)
