@@ -45,8 +45,10 @@ static void print_maps(const struct cJSON *row, FILE *to)
 
 static void print_status(const struct cJSON *row, FILE *to)
 {
-	fprintf(to, "%s: mode %s, map layout v%u, pinned in %s\n", row_text(row, "network"),
-		row_text(row, "mode"), row_number(row, "abiVersion"), row_text(row, "directory"));
+	fprintf(to, "%s: mode %s, fast path %s, map layout v%u, pinned in %s\n", row_text(row, "network"),
+		row_text(row, "mode"),
+		cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "fastPath")) ? "on" : "off",
+		row_number(row, "abiVersion"), row_text(row, "directory"));
 	print_programs(row, to);
 	print_ports(row, to);
 	print_maps(row, to);
@@ -130,12 +132,15 @@ static int status_network(const struct nb_cli *cli, const char *network, const s
 {
 	struct cJSON *row = cJSON_CreateObject();
 	struct port_walk walk = { .dp = dp };
+	struct nb_settings settings = { 0 };
 	enum nb_mode mode = NB_MODE_OFF;
 	int rc = nb_datapath_mode(dp, &mode, err);
 
 	(void)arg;
+	rc = rc ?: nb_settings_read(dp, &settings, err);
 	cJSON_AddStringToObject(row, "network", network);
 	cJSON_AddStringToObject(row, "mode", nb_mode_name(mode));
+	cJSON_AddBoolToObject(row, "fastPath", settings.flags & NB_SETTINGS_FAST_PATH);
 	cJSON_AddNumberToObject(row, "abiVersion", NB_ABI_VERSION);
 	cJSON_AddStringToObject(row, "directory", dp->dir);
 	rc = rc ?: add_programs(row, dp, err);
@@ -159,8 +164,8 @@ static int status(const struct nb_cli *cli, struct nb_error *err)
 static const struct nb_verb verbs[] = {
 	{ "", NULL, 0, "show what is loaded, attached, and how full the maps are", "\
 DESCRIPTION\n\
-  For each network that has a datapath: its mode, the version of its map layout and where it is\n\
-  pinned, the ids of its eBPF programs, the pods' ports with their state (see endpoint list), and for each\n\
+  For each network that has a datapath: its mode, whether translated packets pass the host's stack by\n\
+  (fast path), the version of its map layout and where it is pinned, the ids of its eBPF programs, the pods' ports with their state (see endpoint list), and for each\n\
   hash map the entries that it holds and can hold. Expired connections count until they are taken\n\
   out; each connection has two entries. No network: no output.\n",
 	  status },

@@ -35,6 +35,14 @@ struct nb_wire_veth;
 int nb_cmd_endpoint(const struct nb_args *args, const struct nb_conf *conf, const struct nb_result *result,
 		    const struct nb_wire_veth *veth, struct nb_endpoint_spec *spec, struct nb_error *err);
 
+/*
+ * Whether translated packets may go past the bridge. Not where it filters by VLAN and the network names none:
+ * then somebody else gives its ports their VLANs, which the datapath does not know; unless "fastPath": true
+ * vouches for them.
+ */
+struct nb_link;
+bool nb_cmd_fast_path(const struct nb_conf *conf, const struct nb_link *bridge);
+
 /* The network's program at the bridge goes with its last pod. *dp is locked. */
 int nb_cmd_leave_bridge(const struct nb_datapath *dp, const struct nb_conf *conf, struct nb_error *err);
 

@@ -271,6 +271,19 @@ static void set_conntrack(const struct add *add, struct nb_settings *settings)
 			nb_setting_put(settings, i, add->conf->proxy.timeouts[i]);
 }
 
+static void set_fast_path(const struct add *add, struct nb_settings *settings)
+{
+	const bool before = settings->flags & NB_SETTINGS_FAST_PATH;
+	const bool fast = nb_cmd_fast_path(add->conf, &add->bridge);
+
+	settings->flags &= ~NB_SETTINGS_FAST_PATH;
+	if (fast)
+		settings->flags |= NB_SETTINGS_FAST_PATH;
+	if (before && !fast && add->conf->proxy.fast_path)
+		nb_log("bridge \"%s\" filters by VLAN and network %s has no \"vlan\": what its pods send to "
+		       "Services goes by the host's stack", add->bridge.name, add->conf->name);
+}
+
 /* Settings and services belong to the network: what this ADD finds changed stays changed if it fails. */
 static int write_settings(struct add *add, struct nb_error *err)
 {
@@ -289,9 +302,7 @@ static int write_settings(struct add *add, struct nb_error *err)
 			  memcmp(old.bridge_mac, new.bridge_mac, sizeof(new.bridge_mac)) != 0;
 	if (old.bridge_ifindex != new.bridge_ifindex)
 		add->old_bridge = old.bridge_ifindex;
-	new.flags &= ~NB_SETTINGS_FAST_PATH;
-	if (add->conf->proxy.fast_path)
-		new.flags |= NB_SETTINGS_FAST_PATH;
+	set_fast_path(add, &new);
 	/* Stays: an earlier pod may have it, if the config has not any more. */
 	if (add->conf->ip_spoof_check || add->conf->mac_spoof_check)
 		new.flags |= NB_SETTINGS_SPOOFCHK;

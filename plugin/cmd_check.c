@@ -20,7 +20,7 @@ static int read_prev_result(const struct nb_conf *conf, struct nb_result *prev, 
 }
 
 static int check_wire(const struct nb_args *args, const struct nb_conf *conf, const struct nb_result *prev,
-		      struct nb_wire_veth *veth, struct nb_error *err)
+		      struct nb_link *bridge, struct nb_wire_veth *veth, struct nb_error *err)
 {
 	nb_cleanup(nb_wire_close) struct nb_wire wire = NB_WIRE_INIT;
 	nb_autoclose int netns_fd = -1;
@@ -43,11 +43,24 @@ static int check_wire(const struct nb_args *args, const struct nb_conf *conf, co
 	nb_conf_port_vlans(conf, &spec.vlans);
 	if (!ret)
 		ret = nb_wire_open(&wire, netns_fd, err);
-	return ret ? ret : nb_wire_check(&wire, &spec, veth, err);
+	return ret ? ret : nb_wire_check(&wire, &spec, bridge, veth, err);
+}
+
+/* That the bridge has not begun to filter by VLAN since, which the fast path passes by. */
+static int check_fast_path(const struct nb_conf *conf, const struct nb_settings *settings,
+			   const struct nb_link *bridge, struct nb_error *err)
+{
+	if (!conf->proxy.fast_path || nb_cmd_fast_path(conf, bridge) ||
+	    !(settings->flags & NB_SETTINGS_FAST_PATH))
+		return 0;
+	return nb_fail(err, NB_ERR_CHECK, 0,
+		       "bridge \"%s\" filters by VLAN now, which packets to Services pass by until the next ADD",
+		       bridge->name);
 }
 
 static int check_datapath(const struct nb_args *args, const struct nb_conf *conf,
-			  const struct nb_result *prev, const struct nb_wire_veth *veth, struct nb_error *err)
+			  const struct nb_result *prev, const struct nb_link *bridge,
+			  const struct nb_wire_veth *veth, struct nb_error *err)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
 	struct nb_settings settings = { 0 };
@@ -60,10 +73,12 @@ static int check_datapath(const struct nb_args *args, const struct nb_conf *conf
 	ret = nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, err);
 	if (!ret)
 		ret = nb_datapath_attached(&dp, conf->proxy.mode, veth->host.index, err);
-	if (!ret && conf->vlan && conf->is_gateway) {
+	if (!ret)
 		ret = nb_settings_read(&dp, &settings, err);
+	if (!ret)
+		ret = check_fast_path(conf, &settings, bridge, err);
+	if (conf->vlan && conf->is_gateway)
 		host = settings.bridge_ifindex;
-	}
 	if (!ret)
 		ret = nb_datapath_attached_bridge(&dp, conf->proxy.mode, conf->name, host, err);
 	if (!ret)
@@ -88,13 +103,14 @@ int nb_cmd_check(const struct nb_args *args, const struct nb_conf *conf, struct 
 {
 	nb_cleanup(nb_result_free) struct nb_result prev = { 0 };
 	struct nb_wire_veth veth = { 0 };
+	struct nb_link bridge;
 	int ret = read_prev_result(conf, &prev, err);
 
 	if (!ret && conf->ipam_type)
 		ret = nb_ipam_run(conf, args, NB_CMD_CHECK, err);
 	if (!ret)
-		ret = check_wire(args, conf, &prev, &veth, err);
+		ret = check_wire(args, conf, &prev, &bridge, &veth, err);
 	if (!ret)
-		ret = check_datapath(args, conf, &prev, &veth, err);
+		ret = check_datapath(args, conf, &prev, &bridge, &veth, err);
 	return ret ? ret : check_rules(args, conf, &prev, &veth, err);
 }

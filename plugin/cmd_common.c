@@ -84,6 +84,12 @@ int nb_cmd_endpoint(const struct nb_args *args, const struct nb_conf *conf, cons
 	return 0;
 }
 
+bool nb_cmd_fast_path(const struct nb_conf *conf, const struct nb_link *bridge)
+{
+	return conf->proxy.fast_path &&
+	       (conf->proxy.fast_path_given || conf->vlan || !bridge->vlan_filtering);
+}
+
 int nb_cmd_leave_bridge(const struct nb_datapath *dp, const struct nb_conf *conf, struct nb_error *err)
 {
 	struct nb_settings settings;

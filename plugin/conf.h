@@ -26,7 +26,7 @@ struct nb_json;
 /* serviceProxy: what the reference plugin does not have. */
 struct nb_proxy_conf {
 	enum nb_mode mode;
-	bool fast_path;
+	bool fast_path, fast_path_given;
 	char *bpffs; /* NULL: not given */
 	struct nb_limits limits;
 	__u32 timeouts[NB_TIMEOUTS];                   /* seconds; 0: not given */

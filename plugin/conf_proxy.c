@@ -146,6 +146,7 @@ int nb_conf_parse_proxy(const struct nb_json *proxy, bool full, struct nb_proxy_
 	int ret = nb_json_is_object(proxy, err);
 
 	conf->fast_path = true;
+	conf->fast_path_given = fast_path.node != NULL;
 	if (!ret)
 		ret = parse_mode(proxy, full, conf, err);
 	if (!ret)

@@ -202,9 +202,9 @@ struct nb_wire_check_spec {
  * 0 if everything stands as spec->result says; else NB_ERR_CHECK and *err names what is missing or different:
  * bridge, pod's interface, host end, port and its flags, addresses, routes, gateway addresses, FDB entry. A
  * pair that the reference plugin made is accepted (it has no FDB entry, alias or derived name). On success
- * *veth (may be NULL) is what is there.
+ * *bridge and *veth are what is there.
  */
-int nb_wire_check(struct nb_wire *wire, const struct nb_wire_check_spec *spec, struct nb_wire_veth *veth,
-		  struct nb_error *err);
+int nb_wire_check(struct nb_wire *wire, const struct nb_wire_check_spec *spec, struct nb_link *bridge,
+		  struct nb_wire_veth *veth, struct nb_error *err);
 
 #endif

@@ -278,24 +278,20 @@ static int check_routes(struct nb_wire *wire, const struct nb_result *result, st
 	return ret ? ret : check_routes_of(wire, result, AF_INET6, err);
 }
 
-int nb_wire_check(struct nb_wire *wire, const struct nb_wire_check_spec *spec, struct nb_wire_veth *veth,
-		  struct nb_error *err)
+int nb_wire_check(struct nb_wire *wire, const struct nb_wire_check_spec *spec, struct nb_link *bridge,
+		  struct nb_wire_veth *veth, struct nb_error *err)
 {
-	struct nb_wire_veth found = { 0 };
-	struct nb_link bridge;
-	int ret = check_bridge(wire, spec, &bridge, err);
+	int ret = check_bridge(wire, spec, bridge, err);
 
 	if (!ret)
-		ret = check_pod(wire, spec, &found.pod, err);
+		ret = check_pod(wire, spec, &veth->pod, err);
 	if (!ret)
-		ret = check_host(wire, spec, &bridge, &found, err);
+		ret = check_host(wire, spec, bridge, veth, err);
 	if (!ret)
-		ret = check_addresses(wire, spec, &found.pod, err);
+		ret = check_addresses(wire, spec, &veth->pod, err);
 	if (!ret)
 		ret = check_routes(wire, spec->result, err);
 	if (!ret)
-		ret = check_gateways(wire, spec, &bridge, err);
-	if (!ret && veth)
-		*veth = found;
+		ret = check_gateways(wire, spec, bridge, err);
 	return ret;
 }

@@ -36,7 +36,7 @@ setup_file() {
 teardown_file() {
 	local node
 	for node in $NODES; do
-		pods_down "$node" net "${node}a" "${node}b" "${node}c"
+		pods_down "$node" net "${node}a" "${node}b" "${node}c" "${node}d"
 		kube_gone "$node"
 	done
 	suite_end
@@ -171,6 +171,24 @@ into_vlan() {
 	all_work
 }
 
+@test "CHECK tells that the bridge filters by now, until the next ADD has taken the fast path from the network" {
+	local node
+	for node in $NODES; do
+		run ! pod_check "$node" "${node}a"
+		[[ $output = *'bridge "cni0" filters by VLAN now'* ]] || fail "$output"
+		pod_create "${node}d"
+		run -0 pod_add "$node" "${node}d"
+		[[ $output = *'network net has no "vlan"'* ]] || fail "$output"
+		pod_check "$node" "${node}a"
+		[ "$(fast_path "$node")" = false ]
+	done
+	all_work
+}
+
+fast_path() {
+	ctl "$1" -o json status | jq '.[0].fastPath'
+}
+
 @test "a bridge that filters, pods and host in another VLAN" {
 	local node
 	for node in $NODES; do
@@ -184,17 +202,36 @@ into_vlan() {
 	done
 }
 
-# That its frames do not come back; what a Service sends there passes the bridge by (see "What differs" in doc/DESIGN.md).
-@test "a pod in another VLAN does not answer, directly or through a Service" {
-	local node proto
+@test "a pod in another VLAN is not reached, directly or through a Service" {
+	local node proto dump
 	for node in $NODES; do
+		dump=$NBT_DIR/apart-$node
 		move_to 200 "$node" "${node}c"
+		capture "${node}c" eth0 "$dump" 'port 8080'
 		for proto in tcp udp; do
 			run ! ask "${node}a" -t 2000 $proto "$(pod_ip "${node}c" 4)" 8080
 			run ! ask "${node}a" -t 2000 $proto $APART4 80
 			run ! ask "${node}a" -t 2000 $proto $APART6 80
 		done
+		capture_end "$dump"
+		assert_captured 0 "$dump"
 	done
+}
+
+@test "fastPath: true, given, vouches for the VLANs" {
+	network_write e net '.plugins[0].serviceProxy.fastPath = true'
+	pod_again
+	[ "$(fast_path e)" = true ]
+	pod_check e ea
+	run -0 ask ea tcp $WEB4 80
+	network_write e net
+	pod_again
+	[ "$(fast_path e)" = false ]
+}
+
+pod_again() {
+	pods_down e net ed
+	pods_up e net ed
 }
 
 @test "a pod at a trunk port reaches those in its VLANs" {

@@ -296,7 +296,7 @@ setting() {
 	[ "$(jq '.[0].maps[] | select(.name == "backends") | .entries' <<<"$output")" = 4 ]
 	[ "$(jq '.[0].maps[] | select(.name == "endpoints") | .entries' <<<"$output")" = 4 ]
 	run -0 ctl n status
-	[[ $output =~ ^net:\ mode\ ebpf,\ map\ layout\ $NBT_LAYOUT,\ pinned\ in\ .*$'\n'\ +program\ +nb_from_pod\ +id\ [0-9]+$'\n' ]]
+	[[ $output =~ ^net:\ mode\ ebpf,\ fast\ path\ on,\ map\ layout\ $NBT_LAYOUT,\ pinned\ in\ .*$'\n'\ +program\ +nb_from_pod\ +id\ [0-9]+$'\n' ]]
 	[[ $output =~ $'\n'\ +map\ +backends\ +4\ of\ 262144\ \(0.0\ %\) ]]
 }
 
