@@ -29,6 +29,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 export TEST_BIN_DIR
 
 Q := $(if $(filter 1,$(V)),,@)
+upper = $(shell echo $(1) | tr a-z A-Z)
 say = $(if $(Q),@printf '  %-8s %s\n' $(1) $(patsubst $(B)/%,%,$(2)))
 
 PACKAGES := libbpf libmnl libcjson libnftables libmd yaml-0.1
@@ -86,7 +87,8 @@ $(B)/obj/%.o: %.c | tools
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# The eBPF programs: object -> linked without DWARF -> skeleton, which carries the object inside lib/datapath_load.o.
+# The eBPF programs: object -> linked without DWARF -> skeleton, which carries the object inside lib/datapath_load.o,
+# and the hash that tells one build of it from another.
 $(B)/obj/bpf/%.bpf.o: bpf/%.bpf.c | tools
 	$(call say,BPF,$@)
 	@mkdir -p $(@D)
@@ -99,6 +101,7 @@ $(B)/%.bpf.o: $(B)/obj/bpf/%.bpf.o
 $(B)/%.skel.h: $(B)/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+	$(Q)sha256sum $< | awk '{ print "#define $(call upper,$*)_BPF_BUILD \"" substr($$1, 1, 16) "\"" }' >> $@
 
 SKELETONS := $(B)/natbridge.skel.h $(B)/assist.skel.h
 
@@ -120,7 +123,13 @@ $(TOOL_BIN): $(B)/test/%: $(B)/obj/test/%.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lbpf
 
-test-programs: all $(UNIT_BIN) $(BPF_TEST_BIN) $(TOOL_BIN) ## build everything that the tests run, and run nothing
+# Other versions of natbridge, which the scenarios of an upgrade install: test/upgrade/build says how they differ.
+OTHERS := $(B)/other/next/natbridge $(B)/other/layout/natbridge
+$(OTHERS): $(B)/other/%/natbridge: test/upgrade/build $(PROGRAMS)
+	$(call say,OTHER,$@)
+	+$(Q)test/upgrade/build $* $(B) $(@D) $(MAKE)
+
+test-programs: all $(UNIT_BIN) $(BPF_TEST_BIN) $(TOOL_BIN) $(OTHERS) ## build everything that the tests run, and run nothing
 
 test: deps test-programs ## install what is missing, build, and run every test that this machine can run (root)
 	@scripts/run-tests.sh unit bpf netns runtimes differential parity
@@ -131,7 +140,7 @@ test-unit: $(UNIT_BIN) ## unit tests only (no root)
 test-bpf: $(BPF_TEST_BIN) ## packet tests of the eBPF programs only (root)
 	@scripts/run-tests.sh bpf
 
-test-netns: all $(TOOL_BIN) ## scenarios in network namespaces only (root); T="file.bats ..." picks some
+test-netns: all $(TOOL_BIN) $(OTHERS) ## scenarios in network namespaces only (root); T="file.bats ..." picks some
 	@scripts/run-tests.sh netns
 
 test-runtimes: all $(TOOL_BIN) ## containers of containerd, CRI, podman and cnitool only (root); T="file.bats ..." picks some

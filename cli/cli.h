@@ -48,7 +48,7 @@ struct nb_noun {
 };
 
 extern const struct nb_noun nb_noun_service, nb_noun_conntrack, nb_noun_endpoint, nb_noun_status,
-	nb_noun_uninstall;
+	nb_noun_upgrade, nb_noun_uninstall;
 
 /* All of them, ended by NULL. */
 extern const struct nb_noun *const nb_nouns[];

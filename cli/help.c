@@ -6,8 +6,13 @@
 
 #include "cli.h"
 
-const struct nb_noun *const nb_nouns[] = { &nb_noun_service, &nb_noun_conntrack, &nb_noun_endpoint,
-					   &nb_noun_status,  &nb_noun_uninstall, NULL };
+const struct nb_noun *const nb_nouns[] = { &nb_noun_service,
+					   &nb_noun_conntrack,
+					   &nb_noun_endpoint,
+					   &nb_noun_status,
+					   &nb_noun_upgrade,
+					   &nb_noun_uninstall,
+					   NULL };
 
 const struct nb_noun *nb_noun_find(const char *name)
 {

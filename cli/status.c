@@ -2,6 +2,7 @@
 /* natbridgectl status: what is loaded, where it is attached, how full the maps are. */
 #include <natbridge/conntrack.h>
 #include <natbridge/map.h>
+#include <natbridge/upgrade.h>
 
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -49,6 +50,8 @@ static void print_status(const struct cJSON *row, FILE *to)
 		row_text(row, "mode"),
 		cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "fastPath")) ? "on" : "off",
 		row_number(row, "abiVersion"), row_text(row, "directory"));
+	if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, "behind")))
+		fprintf(to, "  programs are of another natbridge: see natbridgectl upgrade\n");
 	print_programs(row, to);
 	print_ports(row, to);
 	print_maps(row, to);
@@ -141,6 +144,7 @@ static int status_network(const struct nb_cli *cli, const char *network, const s
 	cJSON_AddStringToObject(row, "network", network);
 	cJSON_AddStringToObject(row, "mode", nb_mode_name(mode));
 	cJSON_AddBoolToObject(row, "fastPath", settings.flags & NB_SETTINGS_FAST_PATH);
+	cJSON_AddBoolToObject(row, "behind", nb_upgrade_possible(dp) || settings.flags & NB_SETTINGS_BEHIND);
 	cJSON_AddNumberToObject(row, "abiVersion", NB_ABI_VERSION);
 	cJSON_AddStringToObject(row, "directory", dp->dir);
 	rc = rc ?: add_programs(row, dp, err);

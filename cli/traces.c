@@ -154,7 +154,7 @@ int nb_pods_find(struct nb_pods *pods, const struct nb_traces *traces, const str
 		return rc;
 	rc = nb_datapath_open(cli->bpffs, network, false, &dp, err);
 	if (rc) /* none, or one of another version: the links have to do */
-		return rc == -ENOENT ? 0 : rc;
+		return rc == -ENOENT || rc == -ESTALE ? 0 : rc;
 	return nb_map_walk(&dp, NB_MAP_PORTS, take_ports, &walk, err);
 }
 

@@ -6,6 +6,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -15,7 +16,11 @@
  * Attaching with tcx (Linux 6.6), which dies with the link and leaves every qdisc alone, or with a filter of
  * our own in clsact, whose qdisc we never remove: others may use it.
  */
-enum { PROG_MAPS_MAX = 64 /* MAX_USED_MAPS */ };
+enum {
+	PROG_MAPS_MAX = 64, /* MAX_USED_MAPS */
+	CONSTANTS_MAX = 4096,
+	NETWORK_END = offsetof(struct nb_constants, network) + sizeof(__u32),
+};
 
 enum { NONE = NB_PROGS };
 
@@ -87,13 +92,17 @@ __u32 nb_prog_network(int prog_fd)
 	for (__u32 i = 0; i < info.nr_map_ids && i < PROG_MAPS_MAX; i++) {
 		int map nb_autoclose = bpf_map_get_fd_by_id(ids[i]);
 		struct bpf_map_info map_info = { 0 };
-		struct nb_constants constants;
+		union {
+			struct nb_constants ours;
+			char of_another_layout[CONSTANTS_MAX];
+		} constants;
 
 		len = sizeof(map_info);
 		if (map >= 0 && !bpf_obj_get_info_by_fd(map, &map_info, &len) &&
 		    !strncmp(map_info.name, CONSTANTS, strlen(map_info.name)) &&
-		    map_info.value_size == sizeof(constants) && !bpf_map_lookup_elem(map, &zero, &constants))
-			return constants.network;
+		    map_info.value_size >= NETWORK_END && map_info.value_size <= sizeof(constants) &&
+		    !bpf_map_lookup_elem(map, &zero, &constants))
+			return constants.ours.network;
 	}
 	return 0;
 }

@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 
 #include "datapath_load.h"
+#include "pins.h"
+#include "upgrade.h"
 
 static const char *const map_names[NB_MAPS] = {
 	[NB_MAP_CONNTRACK] = "conntrack",
@@ -62,28 +64,6 @@ void nb_datapath_close(struct nb_datapath *dp)
 	*dp = (struct nb_datapath)NB_DATAPATH_INIT;
 }
 
-static int open_pin(const char *dir, const char *name, int *fd, struct nb_error *err)
-{
-	char path[sizeof(((struct nb_datapath *)0)->dir) + 32];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	*fd = bpf_obj_get(path);
-	if (*fd < 0 && errno != ENOENT) /* one of another mode */
-		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot open \"%s\"", path);
-	return 0;
-}
-
-static int open_pins(struct nb_datapath *dp, struct nb_error *err)
-{
-	int rc = 0;
-
-	for (int i = 0; i < NB_MAPS && !rc; i++)
-		rc = open_pin(dp->dir, map_names[i], &dp->map_fd[i], err);
-	for (int i = 0; i < NB_PROGS && !rc; i++)
-		rc = open_pin(dp->dir, prog_names[i], &dp->prog_fd[i], err);
-	return rc;
-}
-
 /* Sets dp->dir, and takes the lock of the root if asked to. */
 static int locate(const char *bpffs, const char *network, bool lock, struct nb_datapath *dp,
 		  struct nb_error *err)
@@ -98,6 +78,26 @@ static int locate(const char *bpffs, const char *network, bool lock, struct nb_d
 	if (!rc && lock)
 		rc = nb_lock_dir(root, &dp->lock_fd, err);
 	return rc;
+}
+
+static int not_there(const char *bpffs, const char *network, const struct nb_datapath *dp,
+		     struct nb_error *err)
+{
+	char other[sizeof(dp->dir)];
+	unsigned int layout;
+	int rc = nb_pins_other_layout(bpffs, network, &layout, other, sizeof(other), err);
+
+	if (rc)
+		return rc;
+	if (layout) {
+		nb_fail(err, NB_ERR_DATAPATH, 0,
+			"network \"%s\" has map layout %u, not %d: the next ADD of this natbridge, or "
+			"\"natbridgectl upgrade\", carries it over",
+			network, layout, NB_ABI_VERSION);
+		return -ESTALE;
+	}
+	return nb_fail(err, NB_ERR_DATAPATH, ENOENT, "network \"%s\" has no datapath: \"%s\"", network,
+		       dp->dir);
 }
 
 int nb_datapath_open(const char *bpffs, const char *network, bool lock, struct nb_datapath *dp,
@@ -116,9 +116,8 @@ int nb_datapath_open(const char *bpffs, const char *network, bool lock, struct n
 	if (rc)
 		return rc;
 	if (access(found.dir, F_OK))
-		return nb_fail(err, NB_ERR_DATAPATH, errno, "network \"%s\" has no datapath: \"%s\"", network,
-			       found.dir);
-	rc = open_pins(&found, err);
+		return not_there(bpffs, network, &found, err);
+	rc = nb_pins_open(&found, err);
 	if (rc)
 		return rc;
 	if (!nb_datapath_has(&found, NB_MODE_EBPF) && !nb_datapath_has(&found, NB_MODE_ASSIST))
@@ -126,81 +125,6 @@ int nb_datapath_open(const char *bpffs, const char *network, bool lock, struct n
 	*dp = found;
 	found = (struct nb_datapath)NB_DATAPATH_INIT;
 	return 0;
-}
-
-static int pin_one(int fd, const char *dir, const char *name, struct nb_error *err)
-{
-	char path[sizeof(((struct nb_datapath *)0)->dir) + 32];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	if (bpf_obj_pin(fd, path))
-		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot pin \"%s\"", path);
-	return 0;
-}
-
-/* Pins what the older one of two states of a datapath does not hold. */
-static int pin_new(const struct nb_datapath *old, const struct nb_datapath *new, const char *dir,
-		   struct nb_error *err)
-{
-	int rc = 0;
-
-	for (int i = 0; i < NB_MAPS && !rc; i++)
-		if (old->map_fd[i] < 0 && new->map_fd[i] >= 0)
-			rc = pin_one(new->map_fd[i], dir, map_names[i], err);
-	for (int i = 0; i < NB_PROGS && !rc; i++)
-		if (old->prog_fd[i] < 0 && new->prog_fd[i] >= 0)
-			rc = pin_one(new->prog_fd[i], dir, prog_names[i], err);
-	return rc;
-}
-
-/* Removes a directory of pins; it holds no directories. */
-static int remove_pins(const char *dir, struct nb_error *err)
-{
-	DIR *listing = opendir(dir);
-	struct dirent *entry;
-
-	if (!listing)
-		return errno == ENOENT ? 0 : nb_fail(err, NB_ERR_SYSTEM, errno, "cannot read \"%s\"", dir);
-	while ((entry = readdir(listing)))
-		if (entry->d_name[0] != '.')
-			unlinkat(dirfd(listing), entry->d_name, 0);
-	closedir(listing);
-	if (rmdir(dir))
-		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot remove \"%s\"", dir);
-	return 0;
-}
-
-/*
- * Pins go to a directory of their own first and get their name all at once: whoever is killed on the way
- * leaves nothing that looks like a datapath, and the next one clears it away.
- */
-static int pin_all(const struct nb_datapath *dp, const struct nb_datapath_config *config,
-		   struct nb_error *err)
-{
-	const struct nb_datapath none = NB_DATAPATH_INIT;
-	char network[sizeof(dp->dir)], unfinished[sizeof(network)];
-	int rc = nb_pin_path(network, sizeof(network), config->bpffs, config->network, NULL, err);
-
-	rc = rc
-		     ?: nb_pin_path(unfinished, sizeof(unfinished), config->bpffs, config->network,
-				    "unfinished", err);
-	if (rc)
-		return rc;
-	if (mkdir(network, 0700) && errno != EEXIST)
-		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot make \"%s\"", network);
-	rc = remove_pins(unfinished, err);
-	if (rc)
-		return rc;
-	if (mkdir(unfinished, 0700))
-		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot make \"%s\"", unfinished);
-	rc = pin_new(&none, dp, unfinished, err);
-	if (!rc && rename(unfinished, dp->dir))
-		rc = nb_fail(err, NB_ERR_DATAPATH, errno, "cannot rename \"%s\"", unfinished);
-	if (rc) {
-		remove_pins(unfinished, NULL);
-		rmdir(network);
-	}
-	return rc;
 }
 
 /*
@@ -211,11 +135,21 @@ static int complete(const struct nb_datapath_config *config, bool exists, struct
 		    struct nb_error *err)
 {
 	const struct nb_datapath old = *dp;
-	int rc = nb_datapath_load(config, dp, err);
+	char other[sizeof(dp->dir)];
+	unsigned int layout = 0;
+	int rc = 0;
 
+	if (!exists)
+		rc = nb_pins_other_layout(config->bpffs, config->network, &layout, other, sizeof(other), err);
 	if (rc)
 		return rc;
-	return exists ? pin_new(&old, dp, dp->dir, err) : pin_all(dp, config, err);
+	rc = layout ? nb_upgrade_carry(config, layout, other, dp, err) : nb_datapath_load(config, dp, err);
+	if (rc)
+		return rc;
+	if (!exists)
+		return nb_pins_create(dp, config, err);
+	rc = nb_pins_add(&old, dp, err);
+	return rc ?: nb_pins_note_build(dp, config->mode, err);
 }
 
 int nb_datapath_ensure(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err)
@@ -234,7 +168,9 @@ int nb_datapath_ensure(const struct nb_datapath_config *config, struct nb_datapa
 	rc = locate(config->bpffs, config->network, true, &made, err);
 	exists = !access(made.dir, F_OK);
 	if (!rc && exists)
-		rc = open_pins(&made, err);
+		rc = nb_pins_open(&made, err);
+	if (!rc && exists)
+		rc = nb_upgrade_renew(config, &made, err);
 	if (!rc && !nb_datapath_has(&made, config->mode))
 		rc = complete(config, exists, &made, err);
 	if (rc)
@@ -298,7 +234,7 @@ static int remove_network(const char *dir, struct nb_error *err)
 		if (entry->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
-		rc = remove_pins(path, first ? NULL : err);
+		rc = nb_pins_remove(path, first ? NULL : err);
 		first = first ?: rc;
 	}
 	closedir(listing);

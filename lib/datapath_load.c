@@ -24,17 +24,20 @@ enum { ENTRIES_MAX = 1 << 24 };
 static const struct mode {
 	const char *name;
 	const void *(*elf)(size_t *size);
+	const char *build; /* hash of that object */
 	bool map[NB_MAPS], prog[NB_PROGS];
 } modes[NB_MODES] = {
 	[NB_MODE_OFF] = { .name = "off" },
 	[NB_MODE_EBPF] = { .name = "ebpf",
 			   .elf = natbridge_bpf__elf_bytes,
+			   .build = NATBRIDGE_BPF_BUILD,
 			   .map = { [0 ... NB_MAP_RUNTIME] = true, [NB_MAP_OWN_PORTS] = true },
 			   .prog = { [NB_PROG_FROM_POD] = true,
 				     [NB_PROG_TO_POD] = true,
 				     [NB_PROG_CLOCK] = true } },
 	[NB_MODE_ASSIST] = { .name = "assist",
 			     .elf = assist_bpf__elf_bytes,
+			     .build = ASSIST_BPF_BUILD,
 			     .map = { [NB_MAP_FRAGMENTS] = true,
 				      [NB_MAP_ENDPOINTS] = true,
 				      [NB_MAP_PORTS] = true,
@@ -50,6 +53,11 @@ static const struct mode {
 const char *nb_mode_name(enum nb_mode mode)
 {
 	return modes[mode].name;
+}
+
+void nb_datapath_build(enum nb_mode mode, char build[NB_BUILD_LEN])
+{
+	snprintf(build, NB_BUILD_LEN, "%s", modes[mode].build);
 }
 
 bool nb_mode_has_prog(enum nb_mode mode, enum nb_prog prog)

@@ -19,6 +19,11 @@ static inline void nb_libbpf_restore_print(libbpf_print_fn_t *print)
 	libbpf_set_print(*print);
 }
 
+enum { NB_BUILD_LEN = 17 }; /* 16 digits of a hash, and the end */
+
+/* What build of its object a mode's programs are, as this natbridge has them. */
+void nb_datapath_build(enum nb_mode mode, char build[NB_BUILD_LEN]);
+
 /* Whether sizes are in range. */
 int nb_limits_check(const struct nb_limits *limits, struct nb_error *err);
 

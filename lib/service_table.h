@@ -90,6 +90,9 @@ struct nb_table {
 /* Reads the ledger and sizes; a table that never was written has an unfinished ledger. */
 int nb_table_begin(struct nb_table *table, struct nb_error *err);
 
+/* Makes the next change read everything and derive the ledger from it. No Services yet: nothing to do. */
+int nb_table_distrust(const struct nb_datapath *dp, struct nb_error *err);
+
 /* Reads everything, or what the scope's names own. With all_names the scope may get more names. */
 int nb_table_read_whole(struct nb_table *table, const struct nb_scope *scope, struct nb_error *err);
 int nb_table_read_named(struct nb_table *table, struct nb_scope *scope, struct nb_error *err);

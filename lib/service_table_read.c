@@ -23,6 +23,16 @@ int nb_table_begin(struct nb_table *table, struct nb_error *err)
 	return 0;
 }
 
+int nb_table_distrust(const struct nb_datapath *dp, struct nb_error *err)
+{
+	static const struct nb_service_key ledger_key;
+	const struct nb_service_ledger unfinished = { 0 };
+	struct nb_service_ledger ledger;
+	int rc = nb_map_get(dp, NB_MAP_SERVICES, &ledger_key, &ledger, err);
+
+	return rc <= 0 ? rc : nb_map_write(dp, NB_MAP_SERVICES, &ledger_key, &unfinished, 1, NULL, err);
+}
+
 static int compare_names(const void *a, const void *b)
 {
 	return strcmp(*(const char *const *)a, *(const char *const *)b);

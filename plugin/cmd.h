@@ -46,6 +46,12 @@ bool nb_cmd_fast_path(const struct nb_conf *conf, const struct nb_link *bridge);
 /* The network's program at the bridge goes with its last pod. *dp is locked. */
 int nb_cmd_leave_bridge(const struct nb_datapath *dp, const struct nb_conf *conf, struct nb_error *err);
 
+/*
+ * Opens the datapath of the network to change it, after bringing it to this map layout if it has another one.
+ * -ENOENT: there is none, or it cannot be brought here (and that is logged).
+ */
+int nb_cmd_open_datapath(const struct nb_conf *conf, struct nb_datapath *dp, struct nb_error *err);
+
 /* Removes the pod from the maps of its network, and with the last one what is attached to the bridge; no
  * datapath there: 0. */
 int nb_cmd_forget_endpoint(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);

@@ -281,7 +281,8 @@ static void set_fast_path(const struct add *add, struct nb_settings *settings)
 		settings->flags |= NB_SETTINGS_FAST_PATH;
 	if (before && !fast && add->conf->proxy.fast_path)
 		nb_log("bridge \"%s\" filters by VLAN and network %s has no \"vlan\": what its pods send to "
-		       "Services goes by the host's stack", add->bridge.name, add->conf->name);
+		       "Services goes by the host's stack",
+		       add->bridge.name, add->conf->name);
 }
 
 /* Settings and services belong to the network: what this ADD finds changed stays changed if it fails. */

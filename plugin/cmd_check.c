@@ -53,9 +53,10 @@ static int check_fast_path(const struct nb_conf *conf, const struct nb_settings 
 	if (!conf->proxy.fast_path || nb_cmd_fast_path(conf, bridge) ||
 	    !(settings->flags & NB_SETTINGS_FAST_PATH))
 		return 0;
-	return nb_fail(err, NB_ERR_CHECK, 0,
-		       "bridge \"%s\" filters by VLAN now, which packets to Services pass by until the next ADD",
-		       bridge->name);
+	return nb_fail(
+		err, NB_ERR_CHECK, 0,
+		"bridge \"%s\" filters by VLAN now, which packets to Services pass by until the next ADD",
+		bridge->name);
 }
 
 static int check_datapath(const struct nb_args *args, const struct nb_conf *conf,

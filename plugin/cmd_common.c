@@ -3,6 +3,7 @@
 #include <natbridge/conntrack.h>
 #include <natbridge/datapath.h>
 #include <natbridge/netns.h>
+#include <natbridge/upgrade.h>
 
 #include <errno.h>
 #include <string.h>
@@ -104,10 +105,24 @@ int nb_cmd_leave_bridge(const struct nb_datapath *dp, const struct nb_conf *conf
 	return nb_datapath_detach_bridge(conf->name, settings.bridge_ifindex, err);
 }
 
+int nb_cmd_open_datapath(const struct nb_conf *conf, struct nb_datapath *dp, struct nb_error *err)
+{
+	struct nb_upgraded done;
+	int ret = nb_datapath_open(conf->proxy.bpffs, conf->name, true, dp, err);
+
+	if (ret != -ESTALE)
+		return ret;
+	ret = nb_upgrade(conf->proxy.bpffs, conf->name, &done, err);
+	if (!ret)
+		return nb_datapath_open(conf->proxy.bpffs, conf->name, true, dp, err);
+	nb_log("%s", err->msg);
+	return -ENOENT;
+}
+
 int nb_cmd_forget_endpoint(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
-	int ret = nb_datapath_open(conf->proxy.bpffs, conf->name, true, &dp, err);
+	int ret = nb_cmd_open_datapath(conf, &dp, err);
 
 	if (ret == -ENOENT)
 		return 0;

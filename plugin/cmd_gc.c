@@ -37,7 +37,7 @@ static int collect_endpoints(const struct nb_conf *conf, struct nb_error *err)
 		return nb_fail_nomem(err);
 	for (size_t i = 0; i < conf->n_attachments; i++)
 		owners[i] = nb_endpoint_owner(conf->attachments[i].container_id, conf->attachments[i].ifname);
-	ret = nb_datapath_open(conf->proxy.bpffs, conf->name, true, &dp, err);
+	ret = nb_cmd_open_datapath(conf, &dp, err);
 	if (ret)
 		return ret == -ENOENT ? 0 : ret;
 	ret = nb_endpoint_keep_only(&dp, owners, (unsigned int)conf->n_attachments, &removed, err);

@@ -6,6 +6,7 @@
 #include <natbridge/conntrack.h>
 #include <natbridge/endpoint.h>
 #include <natbridge/map.h>
+#include <natbridge/upgrade.h>
 #include <natbridge/wire_id.h>
 
 #include <errno.h>
@@ -116,60 +117,16 @@ static void adopt_all(struct nb_wire *wire, const struct nb_conf *conf, const st
 
 /* ---- programs ---- */
 
-struct port_list {
-	__u32 ifindex[NB_MAX_PORTS];
-	unsigned int n;
-};
-
-static int take_ports(const void *keys, const void *values, __u32 n, void *arg)
-{
-	const struct nb_port *port = values;
-	struct port_list *list = arg;
-
-	(void)keys;
-	for (__u32 i = 0; i < n; i++)
-		if (port[i].ifindex && list->n < NB_MAX_PORTS)
-			list->ifindex[list->n++] = port[i].ifindex;
-	return 0;
-}
-
 /* Attaches the programs of the mode to all ports, or detaches all in mode off. False: not from all. */
 static bool change_ports(const struct nb_datapath *dp, enum nb_mode mode)
 {
-	struct port_list list = { .n = 0 };
 	struct nb_error err = { 0 };
-	bool all = !nb_map_walk(dp, NB_MAP_PORTS, take_ports, &list, &err);
+	struct nb_ports ports;
+	int ret = nb_ports_attach(dp, mode, &ports, &err);
 
-	for (unsigned int i = 0; i < list.n; i++) {
-		int ret = mode == NB_MODE_OFF ? nb_datapath_detach(list.ifindex[i], &err)
-					      : nb_datapath_attach(dp, mode, list.ifindex[i], &err);
-
-		if (ret && ret != -ENODEV) /* a port may go meanwhile */
-			all = false;
-		else
-			err.msg[0] = '\0';
-	}
-	if (!all)
-		nb_log("ports do not all have mode \"%s\" yet: %s", nb_mode_name(mode), err.msg);
-	return all;
-}
-
-static void note_mode(const struct nb_conf *conf)
-{
-	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
-	struct nb_settings settings;
-	struct nb_error err = { 0 };
-	int ret = nb_datapath_open(conf->proxy.bpffs, conf->name, true, &dp, &err);
-
-	if (!ret)
-		ret = nb_settings_read(&dp, &settings, &err);
-	if (!ret) {
-		settings.flags &= ~(NB_SETTINGS_IS_EBPF | NB_SETTINGS_IS_ASSIST);
-		settings.flags |= flag_of(conf->proxy.mode);
-		ret = nb_settings_write(&dp, &settings, &err);
-	}
 	if (ret)
-		nb_log("mode \"%s\" is not noted: %s", nb_mode_name(conf->proxy.mode), err.msg);
+		nb_log("ports do not all have mode \"%s\" yet: %s", nb_mode_name(mode), err.msg);
+	return !ret;
 }
 
 /* The program at the bridge goes once no port is in mode assist. */
@@ -181,19 +138,41 @@ static void leave_bridge(const struct nb_conf *conf, const struct nb_link *bridg
 		nb_log("%s", err.msg);
 }
 
-static void leave(const struct nb_conf *conf, const struct nb_link *bridge)
+/* The programs of another map layout, whose ports are known by their links. */
+static bool leave_links(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge)
+{
+	nb_autofree struct nb_link *links = NULL;
+	struct nb_error err = { 0 };
+	unsigned int n = 0;
+	int first = nb_link_list(&wire->host, "veth", bridge->index, &links, &n, &err);
+
+	for (unsigned int i = 0; i < n; i++)
+		if (links[i].alias[0] && nb_wire_is_of_network(&links[i], conf->name) &&
+		    nb_datapath_detach(links[i].index, first ? NULL : &err))
+			first = -1;
+	if (first)
+		nb_log("ports do not all have mode \"off\" yet: %s", err.msg);
+	return !first;
+}
+
+static void leave(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge,
+		  const struct nb_link *host)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
 	struct nb_error err = { 0 };
 	int ret = nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, &err);
+	bool left;
 
-	if (ret == -ENOENT) /* pins that were lost may have left it */
-		nb_datapath_detach_bridge(conf->name, bridge->index, NULL);
-	if (!ret && change_ports(&dp, NB_MODE_OFF)) {
-		leave_bridge(conf, bridge);
+	if (ret == -ENOENT) { /* pins that were lost may have left it */
+		nb_datapath_detach_bridge(conf->name, host->index, NULL);
+		return;
+	}
+	left = ret == -ESTALE ? leave_links(wire, conf, bridge) : !ret && change_ports(&dp, NB_MODE_OFF);
+	if (left) {
+		leave_bridge(conf, host);
 		ret = nb_datapath_unpin(conf->proxy.bpffs, conf->name, &err);
 	}
-	if (ret && ret != -ENOENT)
+	if (ret)
 		nb_log("the datapath of network %s stays: %s", conf->name, err.msg);
 }
 
@@ -205,7 +184,7 @@ void nb_mode_follow(struct nb_wire *wire, const struct nb_conf *conf, const stru
 	struct nb_error err = { 0 };
 
 	if (!nb_conf_uses_datapath(conf)) {
-		leave(conf, host);
+		leave(wire, conf, bridge, host);
 		return;
 	}
 	if (nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, &err) ||
@@ -213,12 +192,13 @@ void nb_mode_follow(struct nb_wire *wire, const struct nb_conf *conf, const stru
 		nb_log("the mode of the ports is unknown: %s", err.msg);
 		return;
 	}
-	if (settings.flags & flag_of(conf->proxy.mode))
+	if ((settings.flags & (flag_of(conf->proxy.mode) | NB_SETTINGS_BEHIND)) == flag_of(conf->proxy.mode))
 		return;
 	adopt_all(wire, conf, bridge, host, &dp);
 	if (!change_ports(&dp, conf->proxy.mode))
 		return;
 	if (conf->proxy.mode != NB_MODE_ASSIST)
 		leave_bridge(conf, host);
-	note_mode(conf);
+	if (nb_ports_followed(conf->proxy.bpffs, conf->name, conf->proxy.mode, &err))
+		nb_log("mode \"%s\" is not noted: %s", nb_mode_name(conf->proxy.mode), err.msg);
 }

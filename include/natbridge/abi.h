@@ -5,7 +5,10 @@
 /*
  * What the eBPF programs and the programs of userspace share: the keys and values of the pinned maps, limits,
  * flags and counters. It is an on-disk format: a change of a layout needs a new NB_ABI_VERSION, which is part
- * of the pin path (<bpffs>/natbridge/<network>/v<NB_ABI_VERSION>/<map or program>).
+ * of the pin path (<bpffs>/natbridge/<network>/v<NB_ABI_VERSION>/<map or program>). Another layout is carried
+ * over to this one by the names of maps and fields (lib/carry.h): what keeps its meaning keeps its name, no
+ * name gets a new meaning, enumerators keep their numbers. The name of the constants' section stays, and what
+ * nb_prog_network() reads there.
  *
  * All addresses and ports are in network byte order (__be16, __be32), all other numbers in host byte order.
  * Padding is explicit and zero, since map keys are compared byte by byte.
@@ -280,6 +283,7 @@ enum nb_settings_flags {
 	/* Userspace only: the mode that all ports have been brought to; neither: none as yet. */
 	NB_SETTINGS_IS_EBPF = 1 << 3,
 	NB_SETTINGS_IS_ASSIST = 1 << 4,
+	NB_SETTINGS_BEHIND = 1 << 5, /* userspace only: some ports may have programs of another natbridge */
 };
 
 /* What programs and userspace change at run time without a reload (pinned as "settings"). */
@@ -304,10 +308,10 @@ struct nb_settings {
 
 /* Written before the programs are loaded, and fixed then. */
 struct nb_constants {
-	__u32 tick_shift;    /* jiffies >> shift is a tick */
-	__u32 second;        /* ticks in a second, rounded up */
-	__u32 network;       /* hash of its name, so that two networks choose differently */
-	__u32 flow_sets;     /* size of the map of flows */
+	__u32 tick_shift; /* jiffies >> shift is a tick */
+	__u32 second;     /* ticks in a second, rounded up */
+	__u32 network;    /* hash of its name, so that two networks choose differently; stays at this place */
+	__u32 flow_sets;  /* size of the map of flows */
 	__u8 peer_sets_host; /* bpf_redirect_peer() sets PACKET_HOST (Linux 6.15, c4327229948) */
 	__u8 pad[3];
 };

@@ -89,8 +89,8 @@ int nb_datapath_ensure(const struct nb_datapath_config *config, struct nb_datapa
 int nb_datapath_possible(const char *bpffs, const char *network, enum nb_mode mode, struct nb_error *err);
 
 /*
- * Opens an existing datapath. -ENOENT (and *err) if nothing is pinned. With lock the lock is taken as above;
- * else reading only: lock_fd stays -1.
+ * Opens an existing datapath. -ENOENT (and *err) if nothing is pinned, -ESTALE if only another map layout is.
+ * With lock the lock is taken as above; else reading only: lock_fd stays -1.
  */
 int nb_datapath_open(const char *bpffs, const char *network, bool lock, struct nb_datapath *dp,
 		     struct nb_error *err);

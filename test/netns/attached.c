@@ -2,7 +2,7 @@
 /*
  * The eBPF programs at a link, which Debian 12's bpftool and tc do not show for tcx (Linux 6.6).
  *
- *   attached IFNAME      prints a line "ingress NAME" or "egress NAME" for each
+ *   attached IFNAME      prints a line "ingress NAME ID" or "egress NAME ID" for each
  *   attached -d IFNAME   the same, and detaches them
  */
 #include <bpf/bpf.h>
@@ -30,7 +30,7 @@ static int print_hook(unsigned int ifindex, int hook, const char *name, bool det
 		int fd = bpf_prog_get_fd_by_id(ids[i]);
 
 		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
-			printf("%s %s\n", name, info.name);
+			printf("%s %s %u\n", name, info.name, info.id);
 		if (fd >= 0 && detach && bpf_prog_detach2(fd, (int)ifindex, hook))
 			perror("attached: detach");
 		if (fd >= 0)

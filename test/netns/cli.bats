@@ -349,7 +349,7 @@ setting() {
 @test "help for everything" {
 	local noun verb
 	run -0 ctl n --help
-	for noun in service conntrack endpoint status uninstall; do
+	for noun in service conntrack endpoint status upgrade uninstall; do
 		[[ $output = *"  $noun"* ]]
 	done
 	while read -r noun verb; do
@@ -368,6 +368,7 @@ setting() {
 		conntrack set
 		endpoint list
 		status
+		upgrade
 		uninstall
 	END
 	run -0 ctl n version

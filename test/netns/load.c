@@ -11,6 +11,9 @@
  *   load storm ADDRESS PORT SECONDS THREADS
  *       short TCP connections, one after the other in each thread: one line, one answer, the server closes;
  *       prints "N connections, F failed" and on stderr why the first one did
+ *   load streams ADDRESS PORT COUNT SECONDS
+ *       COUNT TCP connections to a server of tool.c, on each of which one line follows the other's answer;
+ *       prints "open" once they are, and at the end "N streams, A answers, F failed, longest wait M ms"
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -22,6 +25,7 @@
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -276,6 +280,95 @@ static int storm(char **args)
 	return 0;
 }
 
+/* ---- streams ---- */
+
+struct streams {
+	struct pollfd fds[HOLD_MAX]; /* fd -1: failed */
+	long asked[HOLD_MAX];        /* ms, when its last line was sent */
+	unsigned int count;
+	unsigned long answers, failed;
+	long longest;
+};
+
+static long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void wait_was(struct streams *all, unsigned int i, long now)
+{
+	if (now - all->asked[i] > all->longest)
+		all->longest = now - all->asked[i];
+}
+
+static void give_up(struct streams *all, unsigned int i, const char *why)
+{
+	fprintf(stderr, "stream %u: %s: %s\n", i, why, strerror(errno));
+	close(all->fds[i].fd);
+	all->fds[i].fd = -1;
+	all->failed++;
+}
+
+static void ask(struct streams *all, unsigned int i)
+{
+	static const char line[] = "and on\n";
+
+	all->asked[i] = now_ms();
+	if (send(all->fds[i].fd, line, sizeof(line) - 1, MSG_NOSIGNAL) != (ssize_t)sizeof(line) - 1)
+		give_up(all, i, "send");
+}
+
+/* What has come of an answer, which ends with its line. */
+static void take(struct streams *all, unsigned int i)
+{
+	char part[512];
+	ssize_t len = recv(all->fds[i].fd, part, sizeof(part), MSG_DONTWAIT);
+
+	if (len <= 0) {
+		give_up(all, i, len ? "answer" : "closed");
+	} else if (part[len - 1] == '\n') {
+		wait_was(all, i, now_ms());
+		all->answers++;
+		ask(all, i);
+	}
+}
+
+static int streams(char **args)
+{
+	static struct streams all;
+	const struct addrinfo *to = server_of(args);
+	long end;
+
+	all.count = (unsigned int)strtoul(args[2], NULL, 10);
+	if (all.count > HOLD_MAX)
+		fail("too many");
+	for (unsigned int i = 0; i < all.count; i++) {
+		all.fds[i] = (struct pollfd){ .fd = open_connection(to), .events = POLLIN };
+		if (all.fds[i].fd < 0)
+			fail("connect");
+	}
+	puts("open");
+	fflush(stdout);
+	end = now_ms() + strtol(args[3], NULL, 10) * 1000;
+	for (unsigned int i = 0; i < all.count; i++)
+		ask(&all, i);
+	while (now_ms() < end) {
+		poll(all.fds, all.count, 100);
+		for (unsigned int i = 0; i < all.count; i++)
+			if (all.fds[i].fd >= 0 && all.fds[i].revents)
+				take(&all, i);
+	}
+	for (unsigned int i = 0; i < all.count; i++)
+		if (all.fds[i].fd >= 0)
+			wait_was(&all, i, now_ms());
+	printf("%u streams, %lu answers, %lu failed, longest wait %ld ms\n", all.count, all.answers,
+	       all.failed, all.longest);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 9 && !strcmp(argv[1], "flood"))
@@ -284,6 +377,8 @@ int main(int argc, char **argv)
 		return hold(argv + 2);
 	if (argc == 6 && !strcmp(argv[1], "storm"))
 		return storm(argv + 2);
-	fputs("usage: load flood|hold|storm ...; see load.c\n", stderr);
+	if (argc == 6 && !strcmp(argv[1], "streams"))
+		return streams(argv + 2);
+	fputs("usage: load flood|hold|storm|streams ...; see load.c\n", stderr);
 	return 2;
 }
