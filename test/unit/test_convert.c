@@ -104,8 +104,8 @@ static void test_fields_move_by_name(void **state)
 }
 
 /* One field of each side, by its types. */
-static const char *convert_one(int (*type)(struct layout *in), int (*to_type)(struct layout *in), const void *in,
-			       void *out)
+static const char *convert_one(int (*type)(struct layout *in), int (*to_type)(struct layout *in),
+			       const void *in, void *out)
 {
 	struct layout from = layout_new(), to = layout_new();
 	int inner = type(&from), old = struct_new(&from, 64), new;
@@ -243,7 +243,8 @@ static void test_kinds_that_are_refused(void **state)
 	(void)state;
 	assert_null(convert_one(type_union_4, type_union_4, in, out));
 	assert_int_equal(out[0], 7);
-	assert_string_equal(convert_one(type_union_4, type_union_8, in, out), "it: is a union of another size");
+	assert_string_equal(convert_one(type_union_4, type_union_8, in, out),
+			    "it: is a union of another size");
 	assert_string_equal(convert_one(type_u32, type_array_2, in, out), "it: is something else");
 	assert_string_equal(convert_one(type_pointer, type_pointer, in, out),
 			    "it: is of a kind that is not carried");
