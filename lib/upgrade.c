@@ -8,6 +8,7 @@
 #include <natbridge/upgrade.h>
 
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -186,6 +187,51 @@ int nb_ports_attach(const struct nb_datapath *dp, enum nb_mode mode, struct nb_p
 	return first;
 }
 
+struct link_search {
+	const struct nb_datapath *dp;
+	bool unknown; /* one that *dp does not know */
+	struct nb_error *err;
+};
+
+static int look_for_unknown(const void *keys, const void *values, __u32 n, void *arg)
+{
+	const __u32 *ifindex = keys;
+	struct link_search *search = arg;
+	char name[IF_NAMESIZE];
+	__u32 slot;
+
+	(void)values;
+	for (__u32 i = 0; i < n && !search->unknown; i++) {
+		int found = nb_map_get(search->dp, NB_MAP_LINKS, &ifindex[i], &slot, search->err);
+
+		if (found < 0)
+			return found;
+		search->unknown = !found && if_indextoname(ifindex[i], name); /* else deleted meanwhile */
+	}
+	return 0;
+}
+
+/* The pins of another layout go, unless its natbridge has added a pod there since it was carried over. */
+static int remove_layout(const struct nb_datapath *dp, const char *dir, unsigned int layout,
+			 struct nb_error *err)
+{
+	struct nb_datapath old nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
+	struct link_search search = { .dp = dp, .err = err };
+	struct nb_map_sizes sizes = { 0 };
+	int rc;
+
+	snprintf(old.dir, sizeof(old.dir), "%s", dir);
+	rc = nb_pins_open(&old, err);
+	if (!rc && old.map_fd[NB_MAP_LINKS] >= 0)
+		rc = nb_map_sizes(&old, NB_MAP_LINKS, &sizes, err);
+	if (!rc && sizes.key == sizeof(__u32))
+		rc = nb_map_walk(&old, NB_MAP_LINKS, look_for_unknown, &search, err);
+	if (!rc && search.unknown)
+		return nb_fail(err, NB_ERR_DATAPATH, EAGAIN,
+			       "a pod was added by map layout %u meanwhile; the next ADD goes on", layout);
+	return rc ?: nb_pins_remove(dir, err);
+}
+
 int nb_ports_followed(const char *bpffs, const char *network, enum nb_mode mode, struct nb_error *err)
 {
 	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
@@ -197,7 +243,7 @@ int nb_ports_followed(const char *bpffs, const char *network, enum nb_mode mode,
 	while (!rc && layout) {
 		rc = nb_pins_other_layout(bpffs, network, &layout, other, sizeof(other), err);
 		if (!rc && layout)
-			rc = nb_pins_remove(other, err);
+			rc = remove_layout(&dp, other, layout, err);
 	}
 	rc = rc ?: nb_settings_read(&dp, &settings, err);
 	if (rc)

@@ -27,7 +27,10 @@ struct nb_ports {
 int nb_ports_attach(const struct nb_datapath *dp, enum nb_mode mode, struct nb_ports *ports,
 		    struct nb_error *err);
 
-/* Notes that they all have, and removes the pins of other layouts. Takes the lock. */
+/*
+ * Notes that they all have, and removes the pins of other layouts. -EAGAIN: another natbridge has added a pod
+ * by such a layout meanwhile. Takes the lock.
+ */
 int nb_ports_followed(const char *bpffs, const char *network, enum nb_mode mode, struct nb_error *err);
 
 struct nb_upgraded {
