@@ -15,6 +15,7 @@
 #include "macspoof.h"
 #include "masq.h"
 #include "mode.h"
+#include "moved.h"
 #include "output.h"
 #include "wire.h"
 
@@ -347,6 +348,8 @@ static int attach(struct add *add, struct nb_error *err)
 		ret = nb_datapath_attach(&add->dp, add->conf->proxy.mode, add->veth.host.index, err);
 	if (!ret && add->new_bridge)
 		ret = nb_wire_fix_mac(&add->wire, &add->host, err); /* frames for the host are sent to it */
+	if (!ret && nb_conf_uses_datapath(add->conf))
+		nb_moved_follow(&add->wire, &add->dp);
 	nb_datapath_close(&add->dp);
 	return ret;
 }

@@ -250,7 +250,7 @@ enum nb_port_flags {
 struct nb_port {
 	__u32 ifindex; /* of the host-side veth */
 	__u32 gen;
-	__u8 mac[6]; /* of the pod's end */
+	__u8 mac[6]; /* of the pod's end; the programs write a new one */
 	__u16 flags; /* enum nb_port_flags */
 	__u64 owner; /* userspace only: hash of container id and interface name */
 };
@@ -348,7 +348,9 @@ enum nb_counter {
 /* Global scratch of the programs (pinned as "runtime"). */
 struct nb_runtime {
 	__u64 ring_cursor; /* connections that ever asked for a place in ring[] */
-	__u64 renamed; /* mode assist: some connection was; until then only one that begins can have to be */
+	__u8 renamed; /* mode assist: some connection was; until then only one that begins can have to be */
+	__u8 moved;   /* a pod has another MAC than at its ADD, or had one: learn.h */
+	__u8 pad[6];
 };
 
 #ifndef __cplusplus
