@@ -100,7 +100,7 @@ $(B)/%.skel.h: $(B)/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-SKELETONS := $(B)/natbridge.skel.h $(B)/assist.skel.h
+SKELETONS := $(B)/natbridge.skel.h $(B)/assist.skel.h $(B)/qdisc.skel.h
 
 $(B)/obj/lib/datapath_load.o: $(SKELETONS)
 

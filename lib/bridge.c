@@ -81,8 +81,8 @@ static int take_entry(const struct nlmsghdr *nlh, void *arg, struct nb_error *er
 	return 0;
 }
 
-int nb_fdb_has(struct nb_netlink *nl, unsigned int port_index, const unsigned char *mac,
-	       bool *found, struct nb_error *err)
+int nb_fdb_has(struct nb_netlink *nl, unsigned int port_index, const unsigned char *mac, bool *found,
+	       struct nb_error *err)
 {
 	struct fdb_search search = { .port_index = port_index, .mac = mac };
 	struct nb_request req;

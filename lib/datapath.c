@@ -42,6 +42,8 @@ static const char *const prog_names[NB_PROGS] = {
 	[NB_PROG_ASSIST_HOST] = "nb_assist_host",
 };
 
+#define WATCH_NAME "nb_qdisc_made"
+
 const char *nb_map_name(enum nb_map map)
 {
 	return map_names[map];
@@ -58,6 +60,7 @@ void nb_datapath_close(struct nb_datapath *dp)
 		nb_close_fd(&dp->map_fd[i]);
 	for (int i = 0; i < NB_PROGS; i++)
 		nb_close_fd(&dp->prog_fd[i]);
+	nb_close_fd(&dp->watch_fd);
 	nb_close_fd(&dp->lock_fd);
 	*dp = (struct nb_datapath)NB_DATAPATH_INIT;
 }
@@ -81,7 +84,7 @@ static int open_pins(struct nb_datapath *dp, struct nb_error *err)
 		rc = open_pin(dp->dir, map_names[i], &dp->map_fd[i], err);
 	for (int i = 0; i < NB_PROGS && !rc; i++)
 		rc = open_pin(dp->dir, prog_names[i], &dp->prog_fd[i], err);
-	return rc;
+	return rc ?: open_pin(dp->dir, WATCH_NAME, &dp->watch_fd, err);
 }
 
 /* Sets dp->dir, and takes the lock of the root if asked to. */
@@ -218,6 +221,14 @@ static int complete(const struct nb_datapath_config *config, bool exists, struct
 	return exists ? pin_new(&old, dp, dp->dir, err) : pin_all(dp, config, err);
 }
 
+/* Without it all else works: watch_fd says so. */
+static void watch(struct nb_datapath *dp)
+{
+	dp->watch_fd = nb_datapath_watch(dp);
+	if (dp->watch_fd >= 0 && pin_one(dp->watch_fd, dp->dir, WATCH_NAME, NULL))
+		nb_close_fd(&dp->watch_fd);
+}
+
 int nb_datapath_ensure(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err)
 {
 	struct nb_datapath made nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
@@ -239,6 +250,8 @@ int nb_datapath_ensure(const struct nb_datapath_config *config, struct nb_datapa
 		rc = complete(config, exists, &made, err);
 	if (rc)
 		return rc;
+	if (made.watch_fd < 0)
+		watch(&made);
 	*dp = made;
 	made = (struct nb_datapath)NB_DATAPATH_INIT;
 	return 0;

@@ -28,6 +28,12 @@ int nb_limits_check(const struct nb_limits *limits, struct nb_error *err);
  */
 int nb_datapath_load(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err);
 
+/*
+ * Attaches the program that notices qdiscs of the ports in dp, in the caller's network namespace, and returns
+ * the link, which lives as long as its descriptor and its pin; -1 if the kernel does not take it.
+ */
+int nb_datapath_watch(const struct nb_datapath *dp);
+
 /* Whether the kernel has what the programs of a mode call. -EOPNOTSUPP and *err, which names alternatives. */
 int nb_mode_probe(enum nb_mode mode, struct nb_error *err);
 

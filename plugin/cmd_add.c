@@ -240,6 +240,10 @@ static int open_datapath(struct add *add, struct nb_error *err)
 		ret = nb_datapath_ensure(&config, &add->dp, err);
 	if (ret)
 		return ret;
+	if (add->dp.watch_fd < 0)
+		nb_log("the kernel does not tell of qdiscs: limits that the bandwidth plugin sets hold for a "
+		       "pod "
+		       "only if natbridge has the capability \"bandwidth\" as well");
 	if (!translates(add->conf)) {
 		warn_of_limit(&add->dp, NB_MAP_FLOWS, config.limits.connections, "conntrack.max");
 		return 0;

@@ -4,6 +4,7 @@
 #include <natbridge/address.h>
 #include <natbridge/bridge.h>
 #include <natbridge/cleanup.h>
+#include <natbridge/qdisc.h>
 #include <natbridge/route.h>
 #include <natbridge/wire_id.h>
 
@@ -125,7 +126,8 @@ static int check_port(const struct nb_wire_check_spec *spec, const struct nb_lin
 	return ret ? ret : check_mac(host, find_interface(spec->result, host->name, false), err);
 }
 
-/* That of the MAC which the pod had at ADD: it may have got another one since, by a plugin behind this one. */
+/* That of the MAC which the pod had at ADD: it may have got another one since, by a plugin behind this one.
+ */
 static int check_fdb(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err)
 {
 	char mac[NB_MAC_STRLEN];
@@ -143,6 +145,7 @@ static int check_fdb(struct nb_wire *wire, const struct nb_wire_veth *veth, stru
 static int check_host(struct nb_wire *wire, const struct nb_wire_check_spec *spec,
 		      const struct nb_link *bridge, struct nb_wire_veth *veth, struct nb_error *err)
 {
+	char qdisc[NB_QDISC_KIND_MAX] = "";
 	bool ours = false;
 	int ret = find_host(wire, spec, &veth->pod, &veth->host, &ours, err);
 
@@ -150,6 +153,9 @@ static int check_host(struct nb_wire *wire, const struct nb_wire_check_spec *spe
 		ret = check_port(spec, &veth->host, &veth->pod, bridge, err);
 	if (!ret)
 		ret = nb_wire_check_vlans(wire, &veth->host, &spec->vlans, spec->preserve_default_vlan, err);
+	if (!ret)
+		ret = nb_qdisc_find(&wire->host, veth->host.index, qdisc, err);
+	veth->shaped = qdisc[0];
 	return ret || !ours ? ret : check_fdb(wire, veth, err);
 }
 

@@ -350,7 +350,8 @@ struct nb_runtime {
 	__u64 ring_cursor; /* connections that ever asked for a place in ring[] */
 	__u8 renamed; /* mode assist: some connection was; until then only one that begins can have to be */
 	__u8 moved;   /* a pod has another MAC than at its ADD, or had one: learn.h */
-	__u8 pad[6];
+	__u8 shaped;  /* a port got NB_PORT_NO_FAST_PATH from qdisc.bpf.c */
+	__u8 pad[5];
 };
 
 #ifndef __cplusplus

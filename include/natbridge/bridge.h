@@ -18,7 +18,7 @@ int nb_fdb_delete(struct nb_netlink *nl, unsigned int port_index, const unsigned
 		  struct nb_error *err);
 
 /* *found: whether the port has a static entry for mac; NULL: for any. */
-int nb_fdb_has(struct nb_netlink *nl, unsigned int port_index, const unsigned char *mac,
-	       bool *found, struct nb_error *err);
+int nb_fdb_has(struct nb_netlink *nl, unsigned int port_index, const unsigned char *mac, bool *found,
+	       struct nb_error *err);
 
 #endif

@@ -34,8 +34,8 @@ static void expect_mac(struct env *env, enum pod pod, const char *mac)
 /* ARP of POD_A's port from NEW whose sender has this address. */
 static void run_arp(struct env *env, uint8_t last_of_mac, const uint8_t sender[4])
 {
-	uint8_t frame[ARP_LEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0,	   0, 0, 0x77, 2,
-				   0x08, 0x06, 0,    1,	   0x08, 0,    6,    4,	   0, 1 },
+	uint8_t frame[ARP_LEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0, 0, 0, 0x77,
+				   2,    0x08, 0x06, 0,    1,    0x08, 0,    6, 4, 0, 1 },
 		out[FRAME_MAX + 256];
 	size_t len;
 
@@ -93,9 +93,24 @@ static void test_discovery(void **state)
 static void test_nothing_else(void **state)
 {
 	const struct packet others[] = {
-		{ .smac = NEW, .src = "10.1.0.2", .dst = "10.1.0.3", .sport = 1, .dport = 2, .proto = IPPROTO_UDP },
-		{ .smac = NEW, .src = "10.1.0.2", .dst = "10.1.0.3", .sport = 1, .dport = 2, .tcp_flags = SYN },
-		{ .smac = NEW, .src = "fd00:1::2", .dst = "fd00:1::3", .sport = 1, .dport = 2, .tcp_flags = SYN },
+		{ .smac = NEW,
+		  .src = "10.1.0.2",
+		  .dst = "10.1.0.3",
+		  .sport = 1,
+		  .dport = 2,
+		  .proto = IPPROTO_UDP },
+		{ .smac = NEW,
+		  .src = "10.1.0.2",
+		  .dst = "10.1.0.3",
+		  .sport = 1,
+		  .dport = 2,
+		  .tcp_flags = SYN },
+		{ .smac = NEW,
+		  .src = "fd00:1::2",
+		  .dst = "fd00:1::3",
+		  .sport = 1,
+		  .dport = 2,
+		  .tcp_flags = SYN },
 		{ .smac = NEW, .src = "10.1.0.2", .dst = "10.1.0.3", .proto = IPPROTO_ICMP, .icmp_type = 8 },
 		{ .smac = NEW, .src = "10.1.0.2", .dst = "10.1.0.3", .proto = 47 },
 	};
@@ -113,7 +128,9 @@ static void test_nothing_else(void **state)
 /* What is translated comes with the address that was learned. */
 static void test_delivery(void **state)
 {
-	const struct packet in = { .src = "10.1.0.3", .dst = VIP, .sport = 40000, .dport = 80, .tcp_flags = SYN };
+	const struct packet in = {
+		.src = "10.1.0.3", .dst = VIP, .sport = 40000, .dport = 80, .tcp_flags = SYN
+	};
 	struct packet out = in;
 	struct env *env = *state;
 
