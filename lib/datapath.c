@@ -225,8 +225,10 @@ static int complete(const struct nb_datapath_config *config, bool exists, struct
 static void watch(struct nb_datapath *dp)
 {
 	dp->watch_fd = nb_datapath_watch(dp);
-	if (dp->watch_fd >= 0 && pin_one(dp->watch_fd, dp->dir, WATCH_NAME, NULL))
-		nb_close_fd(&dp->watch_fd);
+	if (dp->watch_fd < 0 || !pin_one(dp->watch_fd, dp->dir, WATCH_NAME, NULL))
+		return;
+	nb_close_fd(&dp->watch_fd);
+	dp->watch_fd = -1;
 }
 
 int nb_datapath_ensure(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err)

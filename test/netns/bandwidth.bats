@@ -189,6 +189,31 @@ gone() {
 	done
 }
 
+# traced_add POD STRACE-OPTION...: ADD without cnitool; its calls of bpf() are in $NBT_DIR/trace.
+traced_add() {
+	local pod=$1
+	shift
+	node_exec ebpf env CNI_COMMAND=ADD CNI_CONTAINERID="$(container_id "$pod")" CNI_NETNS="$(ns_path "$pod")" CNI_IFNAME=eth0 \
+		strace -qq -e trace=bpf -o "$NBT_DIR/trace" "$@" "$NBT_BUILD/natbridge" <<<"$(plugin_config ebpf net)"
+}
+
+@test "a kernel that does not tell of qdiscs: ADD says so, and does without" {
+	local call
+	node_create ebpf
+	network_write ebpf net
+	pods_up ebpf net ebpfa
+	pod_create ebpfb
+	pod_create ebpfs
+	unwatched ebpf
+	run -0 --separate-stderr traced_add ebpfb
+	[ -z "$stderr" ]
+	unwatched ebpf
+	call=$(grep -nE 'BPF_LINK_CREATE.*BPF_TRACE_RAW_TP|BPF_RAW_TRACEPOINT_OPEN' "$NBT_DIR/trace" | head -n 1)
+	run -0 --separate-stderr traced_add ebpfs -e inject=bpf:error=EPERM:when="${call%%:*}"
+	[[ $stderr = *"the kernel does not tell of qdiscs"* ]] || fail "$stderr" "$call" "$(grep -n INJECTED "$NBT_DIR/trace")"
+	[ ! -e "$NBT_DIR/node-ebpf/bpf/natbridge/net/$NBT_LAYOUT/nb_qdisc_made" ]
+}
+
 @test "a qdisc that is put on a pod's port by hand sees its packets from then on, and other kinds of qdisc do as well" {
 	local mode veth
 	for mode in $MODES; do

@@ -38,12 +38,12 @@ teardown() {
 	done
 }
 
-# chain NODE MODE PLUGINS: a node whose network has these plugins behind natbridge, with pods NODEa and NODEb, the latter with the
-# capabilities of $CAPS, and a machine NODEr beyond it. The pods serve TCP 8080 and UDP 5353.
+# chain NODE MODE PLUGINS [FILTER]: a node whose network has these plugins behind natbridge and is changed by the filter, with pods
+# NODEa and NODEb, the latter with the capabilities of $CAPS, and a machine NODEr beyond it. The pods serve TCP 8080 and UDP 5353.
 chain() {
 	local node=$1 pod
 	node_create "$node"
-	network_write "$node" net ".plugins[0].serviceProxy.mode = \"$2\" | .plugins += $3"
+	network_write "$node" net ".plugins[0].serviceProxy.mode = \"$2\" | .plugins += $3 | ${4:-.}"
 	pods_up "$node" net "${node}a"
 	pod_create "${node}b"
 	CAP_ARGS=${CAPS:-} pod_add "$node" "${node}b" net >/dev/null
@@ -192,6 +192,31 @@ firewall_rules() {
 			run -0 ask "${mode}x" tcp "${!vip}" 80
 		done
 		pods_down "$mode" side "${mode}x"
+	done
+}
+
+@test "firewall with ingressPolicy isolated cannot hold on one bridge by itself, but with portIsolation" {
+	local mode filter
+	for mode in $MODES; do
+		for filter in . '.plugins[0].portIsolation = true'; do
+			chain "$mode" "$mode" '[{type: "firewall", backend: "iptables", ingressPolicy: "isolated"}]' "$filter"
+			service_of_b "$mode"
+			if [ "$filter" = . ]; then
+				run -0 ask "${mode}a" tcp "$(pod_ip "${mode}b" 4)" 8080
+				run -0 ask "${mode}a" tcp "$(pod_ip "${mode}b" 6)" 8080
+			else
+				refused "${mode}a" "$(pod_ip "${mode}b" 4)" 8080
+				refused "${mode}a" "$(pod_ip "${mode}b" 6)" 8080
+			fi
+			# What the host translates in mode assist comes by the policy's rules, what natbridge translates does not.
+			if [ "$mode $filter" = "ebpf ." ]; then
+				answered "${mode}a" b 80 53 $VIP4 $VIP6
+			else
+				refused "${mode}a" $VIP4 80
+				refused "${mode}a" $VIP6 80
+			fi
+			teardown
+		done
 	done
 }
 
