@@ -9,11 +9,11 @@
  * the bridge device, sees what the host sends to the pods.
  */
 #include "fragment.h"
+#include "learn.h"
 #include "parse.h"
 #include "recent.h"
 #include "rename.h"
 #include "shortcut.h"
-#include "spoof.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -234,6 +234,8 @@ int nb_assist_from(struct __sk_buff *skb)
 		return nb_verdict(nb_drop(NB_DROP_SPOOFED));
 	if (receiver == NB_TO_PORT && nb_is_recent(skb))
 		return NB_PASS;
+	if (receiver == NB_TO_MANY)
+		nb_mac_learn(skb);
 	if (receiver == NB_TO_MANY || nb_begin(skb, &pkt) != NB_CONTINUE)
 		return NB_PASS;
 	if (receiver == NB_TO_BRIDGE)

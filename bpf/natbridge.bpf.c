@@ -10,9 +10,9 @@
  */
 #include "create.h"
 #include "host.h"
+#include "learn.h"
 #include "reject.h"
 #include "related.h"
-#include "spoof.h"
 #include "track.h"
 #include "tuple.h"
 
@@ -77,6 +77,13 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 	return nb_drop(NB_COUNT_INSERT_FAILED);
 }
 
+/* What is neither TCP nor UDP, or cannot be read (then rc says so). */
+static __always_inline int nb_beside(struct __sk_buff *skb, struct nb_pkt *pkt, int rc)
+{
+	nb_mac_learn(skb);
+	return rc == NB_CONTINUE ? nb_related_from_pod(skb, pkt) : rc;
+}
+
 SEC("tc")
 int nb_from_pod(struct __sk_buff *skb)
 {
@@ -88,8 +95,8 @@ int nb_from_pod(struct __sk_buff *skb)
 	rc = nb_parse(skb, &pkt, false);
 	if (rc == NB_CONTINUE && nb_is_tracked_proto(pkt.tuple.proto))
 		rc = nb_is_unrelated(&pkt.tuple) ? NB_PASS : nb_connection(skb, &pkt);
-	else if (rc == NB_CONTINUE)
-		rc = nb_related_from_pod(skb, &pkt);
+	else
+		rc = nb_beside(skb, &pkt, rc);
 	if (rc == nb_drop(NB_DROP_NO_VIP) && nb_stays_here(skb, &pkt))
 		rc = NB_PASS;
 	verdict = nb_verdict(rc);

@@ -19,7 +19,7 @@ static __always_inline bool nb_takes_long_way(struct __sk_buff *skb)
 
 	if (!(nb_settings.flags & NB_SETTINGS_FAST_PATH))
 		return true;
-	if (!(nb_settings.flags & NB_SETTINGS_SHAPED))
+	if (!(nb_settings.flags & NB_SETTINGS_SHAPED) && !nb_runtime.shaped)
 		return false;
 	slot = bpf_map_lookup_elem(&links, &ifindex);
 	port = slot ? nb_port_of_slot(*slot) : NULL;

@@ -49,7 +49,7 @@ int nb_fdb_delete(struct nb_netlink *nl, unsigned int port_index, const unsigned
 
 struct fdb_search {
 	unsigned int port_index;
-	const unsigned char *mac;
+	const unsigned char *mac; /* NULL: any */
 	bool found;
 };
 
@@ -76,13 +76,13 @@ static int take_entry(const struct nlmsghdr *nlh, void *arg, struct nb_error *er
 	/* Entries of the port itself ("self") have no master: those are not the bridge's. */
 	if ((unsigned int)msg->ndm_ifindex == search->port_index && (msg->ndm_state & NUD_NOARP) &&
 	    tb[NDA_MASTER] && nb_attr_bytes(tb[NDA_LLADDR], mac, sizeof(mac)) &&
-	    !memcmp(mac, search->mac, sizeof(mac)))
+	    (!search->mac || !memcmp(mac, search->mac, sizeof(mac))))
 		search->found = true;
 	return 0;
 }
 
-int nb_fdb_has(struct nb_netlink *nl, unsigned int port_index, const unsigned char mac[NB_MAC_LEN],
-	       bool *found, struct nb_error *err)
+int nb_fdb_has(struct nb_netlink *nl, unsigned int port_index, const unsigned char *mac, bool *found,
+	       struct nb_error *err)
 {
 	struct fdb_search search = { .port_index = port_index, .mac = mac };
 	struct nb_request req;

@@ -60,6 +60,7 @@ void nb_datapath_close(struct nb_datapath *dp)
 		nb_close_fd(&dp->map_fd[i]);
 	for (int i = 0; i < NB_PROGS; i++)
 		nb_close_fd(&dp->prog_fd[i]);
+	nb_close_fd(&dp->watch_fd);
 	nb_close_fd(&dp->lock_fd);
 	*dp = (struct nb_datapath)NB_DATAPATH_INIT;
 }
@@ -152,6 +153,16 @@ static int complete(const struct nb_datapath_config *config, bool exists, struct
 	return rc ?: nb_pins_note_build(dp, config->mode, err);
 }
 
+/* Without it all else works: watch_fd says so. */
+static void watch(struct nb_datapath *dp)
+{
+	dp->watch_fd = nb_datapath_watch(dp);
+	if (dp->watch_fd < 0 || !nb_pins_watch(dp, NULL))
+		return;
+	nb_close_fd(&dp->watch_fd);
+	dp->watch_fd = -1;
+}
+
 int nb_datapath_ensure(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err)
 {
 	struct nb_datapath made nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
@@ -175,6 +186,8 @@ int nb_datapath_ensure(const struct nb_datapath_config *config, struct nb_datapa
 		rc = complete(config, exists, &made, err);
 	if (rc)
 		return rc;
+	if (made.watch_fd < 0)
+		watch(&made);
 	*dp = made;
 	made = (struct nb_datapath)NB_DATAPATH_INIT;
 	return 0;

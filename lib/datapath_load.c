@@ -13,10 +13,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 
 #include "assist.skel.h"
 #include "natbridge.skel.h"
+#include "qdisc.skel.h"
 
 enum { ENTRIES_MAX = 1 << 24 };
 
@@ -55,9 +57,10 @@ const char *nb_mode_name(enum nb_mode mode)
 	return modes[mode].name;
 }
 
-void nb_datapath_build(enum nb_mode mode, char build[NB_BUILD_LEN])
+void nb_object_build(unsigned int object, char build[NB_BUILD_LEN])
 {
-	snprintf(build, NB_BUILD_LEN, "%s", modes[mode].build);
+	snprintf(build, NB_BUILD_LEN, "%s",
+		 object == NB_OBJECT_WATCH ? QDISC_BPF_BUILD : modes[object].build);
 }
 
 bool nb_mode_has_prog(enum nb_mode mode, enum nb_prog prog)
@@ -271,4 +274,41 @@ int nb_datapath_load(const struct nb_datapath_config *config, struct nb_datapath
 		return nb_fail(err, NB_ERR_DATAPATH, -rc, "cannot prepare the eBPF maps");
 	rc = bpf_object__load(obj);
 	return rc ? refused(config, rc, err) : keep_fds(obj, mode, dp, err);
+}
+
+static void destroy_link(struct bpf_link **link)
+{
+	if (*link)
+		bpf_link__destroy(*link);
+}
+
+static struct bpf_object *open_watch(const struct nb_datapath *dp)
+{
+	struct bpf_object *obj nb_cleanup(close_object) = NULL;
+	struct bpf_object *ready;
+	struct stat netns;
+	__u32 inode;
+	size_t size;
+	const void *elf = qdisc_bpf__elf_bytes(&size);
+
+	if (stat("/proc/thread-self/ns/net", &netns))
+		return NULL;
+	inode = (__u32)netns.st_ino;
+	obj = bpf_object__open_mem(elf, size, NULL);
+	if (!obj || share_maps(dp, obj) || set_initial(obj, ".rodata.netns", &inode, sizeof(inode)) ||
+	    bpf_object__load(obj))
+		return NULL;
+	ready = obj;
+	obj = NULL;
+	return ready;
+}
+
+int nb_datapath_watch(const struct nb_datapath *dp)
+{
+	NB_LIBBPF_QUIET;
+	struct bpf_object *obj nb_cleanup(close_object) = open_watch(dp);
+	struct bpf_program *prog = obj ? bpf_object__find_program_by_name(obj, "nb_qdisc_made") : NULL;
+	struct bpf_link *link nb_cleanup(destroy_link) = prog ? bpf_program__attach(prog) : NULL;
+
+	return link ? fcntl(bpf_link__fd(link), F_DUPFD_CLOEXEC, 0) : -1;
 }

@@ -21,8 +21,11 @@ static inline void nb_libbpf_restore_print(libbpf_print_fn_t *print)
 
 enum { NB_BUILD_LEN = 17 }; /* 16 digits of a hash, and the end */
 
-/* What build of its object a mode's programs are, as this natbridge has them. */
-void nb_datapath_build(enum nb_mode mode, char build[NB_BUILD_LEN]);
+/* The objects are numbered as the modes whose programs they hold, and then comes that of the watch. */
+enum { NB_OBJECT_WATCH = NB_MODES };
+
+/* By what build this natbridge has an object. */
+void nb_object_build(unsigned int object, char build[NB_BUILD_LEN]);
 
 /* Whether sizes are in range. */
 int nb_limits_check(const struct nb_limits *limits, struct nb_error *err);
@@ -32,6 +35,12 @@ int nb_limits_check(const struct nb_limits *limits, struct nb_error *err);
  * holds all of the mode; on failure it may hold a part.
  */
 int nb_datapath_load(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err);
+
+/*
+ * Attaches the program that notices qdiscs of the ports in dp, in the caller's network namespace, and returns
+ * the link, which lives as long as its descriptor and its pin; -1 if the kernel does not take it.
+ */
+int nb_datapath_watch(const struct nb_datapath *dp);
 
 /* Whether the kernel has what the programs of a mode call. -EOPNOTSUPP and *err, which names alternatives. */
 int nb_mode_probe(enum nb_mode mode, struct nb_error *err);

@@ -275,7 +275,7 @@ static int check_addr(const struct nb_datapath *dp, const struct nb_endpoint_spe
 
 int nb_endpoint_check(const struct nb_datapath *dp, const struct nb_endpoint_spec *spec, struct nb_error *err)
 {
-	__u32 slot = 0;
+	__u32 slot = 0, flags;
 	struct nb_port port;
 	int found = nb_map_get(dp, NB_MAP_LINKS, &spec->ifindex, &slot, err);
 
@@ -288,10 +288,15 @@ int nb_endpoint_check(const struct nb_datapath *dp, const struct nb_endpoint_spe
 		return nb_fail(err, NB_ERR_CHECK, ENOENT,
 			       "the port map does not hold link %u of container \"%s\"", spec->ifindex,
 			       spec->container_id);
-	if (port.flags != spec->flags)
+	if (spec->flags & ~port.flags & NB_PORT_NO_FAST_PATH)
+		return nb_fail(err, NB_ERR_CHECK, ENOENT,
+			       "the traffic of link %u is shaped, and takes the fast path past that",
+			       spec->ifindex);
+	flags = spec->flags | (port.flags & NB_PORT_NO_FAST_PATH); /* qdisc.bpf.c sets it */
+	if (port.flags != flags)
 		return nb_fail(err, NB_ERR_CHECK, ENOENT,
 			       "link %u has flags 0x%x in the port map instead of 0x%x", spec->ifindex,
-			       port.flags, spec->flags);
+			       port.flags, flags);
 	for (unsigned int i = 0; i < spec->n_addrs; i++) {
 		int rc = check_addr(dp, spec, i, slot, err);
 

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define WATCH_NAME "nb_qdisc_made"
+
 enum { PIN_PATH_MAX = sizeof(((struct nb_datapath *)0)->dir) + 32 };
 
 static void close_listing(DIR **listing)
@@ -46,7 +48,7 @@ int nb_pins_open(struct nb_datapath *dp, struct nb_error *err)
 		rc = open_pin(dp->dir, nb_map_name(i), &dp->map_fd[i], err);
 	for (int i = 0; i < NB_PROGS && !rc; i++)
 		rc = open_pin(dp->dir, nb_prog_name(i), &dp->prog_fd[i], err);
-	return rc;
+	return rc ?: open_pin(dp->dir, WATCH_NAME, &dp->watch_fd, err);
 }
 
 static int pin(int fd, const char *path, struct nb_error *err)
@@ -106,27 +108,30 @@ int nb_pins_replace(const struct nb_datapath *dp, enum nb_prog prog, struct nb_e
 	return rc ?: rename_pin(new, path, err);
 }
 
-static void build_path(char path[PIN_PATH_MAX], const char *dir, enum nb_mode mode)
+static void build_path(char path[PIN_PATH_MAX], const char *dir, unsigned int object)
 {
-	snprintf(path, PIN_PATH_MAX, "%s/%s_build", dir, nb_mode_name(mode));
+	snprintf(path, PIN_PATH_MAX, "%s/%s_build", dir,
+		 object == NB_OBJECT_WATCH ? "watch" : nb_mode_name((enum nb_mode)object));
 }
 
-void nb_pins_build(const struct nb_datapath *dp, enum nb_mode mode, char build[NB_BUILD_LEN])
+bool nb_pins_are_ours(const struct nb_datapath *dp, unsigned int object)
 {
-	char path[PIN_PATH_MAX];
+	char path[PIN_PATH_MAX], pinned[NB_BUILD_LEN], ours[NB_BUILD_LEN];
 	ssize_t len;
 
-	build_path(path, dp->dir, mode);
-	len = readlink(path, build, NB_BUILD_LEN - 1);
-	build[len < 0 ? 0 : len] = '\0';
+	nb_object_build(object, ours);
+	build_path(path, dp->dir, object);
+	len = readlink(path, pinned, sizeof(pinned) - 1);
+	pinned[len < 0 ? 0 : len] = '\0';
+	return !strcmp(pinned, ours);
 }
 
-static int note_build(const char *dir, enum nb_mode mode, struct nb_error *err)
+static int note_build(const char *dir, unsigned int object, struct nb_error *err)
 {
 	char path[PIN_PATH_MAX], new[PIN_PATH_MAX], build[NB_BUILD_LEN];
 
-	nb_datapath_build(mode, build);
-	build_path(path, dir, mode);
+	nb_object_build(object, build);
+	build_path(path, dir, object);
 	path_of(new, dir, "new");
 	unlink(new);
 	if (symlink(build, new))
@@ -134,9 +139,20 @@ static int note_build(const char *dir, enum nb_mode mode, struct nb_error *err)
 	return rename_pin(new, path, err);
 }
 
-int nb_pins_note_build(const struct nb_datapath *dp, enum nb_mode mode, struct nb_error *err)
+int nb_pins_note_build(const struct nb_datapath *dp, unsigned int object, struct nb_error *err)
 {
-	return note_build(dp->dir, mode, err);
+	return note_build(dp->dir, object, err);
+}
+
+int nb_pins_watch(const struct nb_datapath *dp, struct nb_error *err)
+{
+	char path[PIN_PATH_MAX];
+	int rc;
+
+	path_of(path, dp->dir, WATCH_NAME);
+	unlink(path); /* of another natbridge */
+	rc = pin(dp->watch_fd, path, err);
+	return rc ?: note_build(dp->dir, NB_OBJECT_WATCH, err);
 }
 
 static int note_builds(const struct nb_datapath *dp, const char *dir, struct nb_error *err)

@@ -23,9 +23,12 @@ int nb_pins_add(const struct nb_datapath *old, const struct nb_datapath *dp, str
 /* A program of *dp takes the place of the one that is pinned. */
 int nb_pins_replace(const struct nb_datapath *dp, enum nb_prog prog, struct nb_error *err);
 
-/* By what build the programs of a mode came; "": not noted, as by natbridge up to map layout 4. */
-void nb_pins_build(const struct nb_datapath *dp, enum nb_mode mode, char build[NB_BUILD_LEN]);
-int nb_pins_note_build(const struct nb_datapath *dp, enum nb_mode mode, struct nb_error *err);
+/* dp->watch_fd takes the place of the link that is pinned, if one is. */
+int nb_pins_watch(const struct nb_datapath *dp, struct nb_error *err);
+
+/* Whether the programs of an object that are pinned came by this natbridge's build of it. */
+bool nb_pins_are_ours(const struct nb_datapath *dp, unsigned int object);
+int nb_pins_note_build(const struct nb_datapath *dp, unsigned int object, struct nb_error *err);
 
 /* Removes a directory of pins; none: 0. */
 int nb_pins_remove(const char *dir, struct nb_error *err);

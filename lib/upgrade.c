@@ -31,24 +31,15 @@ static int note_behind(const struct nb_datapath *dp, struct nb_error *err)
 
 /* ---- the same layout ---- */
 
-static bool is_of_another_build(const struct nb_datapath *dp, enum nb_mode mode)
-{
-	char pinned[NB_BUILD_LEN], ours[NB_BUILD_LEN];
-
-	nb_pins_build(dp, mode, pinned);
-	nb_datapath_build(mode, ours);
-	return strcmp(pinned, ours) != 0;
-}
-
 bool nb_upgrade_possible(const struct nb_datapath *dp)
 {
 	for (int mode = NB_MODE_OFF + 1; mode < NB_MODES; mode++)
-		if (nb_datapath_has(dp, mode) && is_of_another_build(dp, mode))
+		if (nb_datapath_has(dp, mode) && !nb_pins_are_ours(dp, mode))
 			return true;
 	return false;
 }
 
-static void close_prog(int *fd)
+static void close_fd(int *fd)
 {
 	nb_close_fd(fd);
 	*fd = -1;
@@ -66,7 +57,7 @@ static int renew_mode(const struct nb_datapath_config *config, enum nb_mode mode
 	of_mode.mode = mode;
 	for (int i = 0; i < NB_PROGS; i++)
 		if (nb_mode_has_prog(mode, i))
-			close_prog(&dp->prog_fd[i]);
+			close_fd(&dp->prog_fd[i]);
 	rc = nb_datapath_load(&of_mode, dp, err);
 	rc = rc ?: nb_pins_add(&old, dp, err);
 	for (int i = 0; i < NB_PROGS && !rc; i++)
@@ -80,8 +71,10 @@ int nb_upgrade_renew(const struct nb_datapath_config *config, struct nb_datapath
 	int rc = 0;
 
 	for (int mode = NB_MODE_OFF + 1; mode < NB_MODES && !rc; mode++)
-		if (nb_datapath_has(dp, mode) && is_of_another_build(dp, mode))
+		if (nb_datapath_has(dp, mode) && !nb_pins_are_ours(dp, mode))
 			rc = renew_mode(config, mode, dp, err);
+	if (dp->watch_fd >= 0 && !nb_pins_are_ours(dp, NB_OBJECT_WATCH)) /* the caller makes it anew */
+		close_fd(&dp->watch_fd);
 	return rc ? nb_wrap(err, "the eBPF programs of network \"%s\" stay those of another natbridge",
 			    config->network)
 		  : 0;

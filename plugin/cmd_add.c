@@ -15,6 +15,7 @@
 #include "macspoof.h"
 #include "masq.h"
 #include "mode.h"
+#include "moved.h"
 #include "output.h"
 #include "wire.h"
 
@@ -239,6 +240,10 @@ static int open_datapath(struct add *add, struct nb_error *err)
 		ret = nb_datapath_ensure(&config, &add->dp, err);
 	if (ret)
 		return ret;
+	if (add->dp.watch_fd < 0)
+		nb_log("the kernel does not tell of qdiscs: limits that the bandwidth plugin sets hold for a "
+		       "pod "
+		       "only if natbridge has the capability \"bandwidth\" as well");
 	if (!translates(add->conf)) {
 		warn_of_limit(&add->dp, NB_MAP_FLOWS, config.limits.connections, "conntrack.max");
 		return 0;
@@ -359,6 +364,8 @@ static int attach(struct add *add, struct nb_error *err)
 		ret = nb_datapath_attach(&add->dp, add->conf->proxy.mode, add->veth.host.index, err);
 	if (!ret && add->new_bridge)
 		ret = nb_wire_fix_mac(&add->wire, &add->host, err); /* frames for the host are sent to it */
+	if (!ret && nb_conf_uses_datapath(add->conf))
+		nb_moved_follow(&add->wire, &add->dp);
 	nb_datapath_close(&add->dp);
 	return ret;
 }

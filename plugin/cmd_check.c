@@ -84,6 +84,8 @@ static int check_datapath(const struct nb_args *args, const struct nb_conf *conf
 		ret = nb_datapath_attached_bridge(&dp, conf->proxy.mode, conf->name, host, err);
 	if (!ret)
 		ret = nb_cmd_endpoint(args, conf, prev, veth, &spec, err);
+	if (!ret && veth->shaped && conf->proxy.fast_path)
+		spec.flags |= NB_PORT_NO_FAST_PATH;
 	return ret ? ret : nb_endpoint_check(&dp, &spec, err);
 }
 

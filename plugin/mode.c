@@ -6,6 +6,7 @@
 #include <natbridge/conntrack.h>
 #include <natbridge/endpoint.h>
 #include <natbridge/map.h>
+#include <natbridge/qdisc.h>
 #include <natbridge/upgrade.h>
 #include <natbridge/wire_id.h>
 
@@ -43,6 +44,7 @@ static int read_pod(struct nb_wire *wire, const struct nb_conf *conf, const stru
 {
 	nb_autofree struct nb_ifaddr *addrs = NULL, *gateways = NULL;
 	unsigned int n = 0, n_gateways = 0;
+	char qdisc[NB_QDISC_KIND_MAX];
 	struct nb_link pod;
 	int ret = nb_link_get_elsewhere(&wire->host, host->peer_nsid, host->peer, &pod, err);
 
@@ -50,10 +52,14 @@ static int read_pod(struct nb_wire *wire, const struct nb_conf *conf, const stru
 		ret = nb_ifaddr_list_elsewhere(&wire->host, host->peer_nsid, host->peer, &addrs, &n, err);
 	if (!ret)
 		ret = nb_ifaddr_list(&wire->host, gateway->index, AF_UNSPEC, &gateways, &n_gateways, err);
+	if (!ret)
+		ret = nb_qdisc_find(&wire->host, host->index, qdisc, err);
 	if (ret)
 		return ret;
 	spec->ifindex = host->index;
 	memcpy(spec->mac, pod.mac, sizeof(spec->mac));
+	if (qdisc[0])
+		spec->flags |= NB_PORT_NO_FAST_PATH;
 	if (host->isolated)
 		spec->flags |= NB_PORT_ISOLATED;
 	if (conf->ip_spoof_check)
@@ -68,6 +74,20 @@ static int read_pod(struct nb_wire *wire, const struct nb_conf *conf, const stru
 		spec->addrs[spec->n_addrs++].gateway = gateway_of(&addrs[i], gateways, n_gateways);
 	}
 	return 0;
+}
+
+/* A pod whose traffic others shape: mode assist asks for the port's flag only where there is one. */
+static int note_shaped(const struct nb_datapath *dp, const struct nb_endpoint_spec *spec,
+		       struct nb_error *err)
+{
+	struct nb_settings settings;
+	int ret;
+
+	if (!(spec->flags & NB_PORT_NO_FAST_PATH))
+		return 0;
+	ret = nb_settings_read(dp, &settings, err);
+	settings.flags |= NB_SETTINGS_SHAPED;
+	return ret ? ret : nb_settings_write(dp, &settings, err);
 }
 
 /* Enters one pod. */
@@ -89,7 +109,8 @@ static int adopt(struct nb_wire *wire, const struct nb_conf *conf, const struct 
 		ret = nb_map_get(&dp, NB_MAP_LINKS, &host->index, &slot, err);
 	if (ret) /* an error, or another ADD was faster */
 		return ret < 0 ? ret : 0;
-	return nb_endpoint_add(&dp, &spec, err);
+	ret = note_shaped(&dp, &spec, err);
+	return ret ? ret : nb_endpoint_add(&dp, &spec, err);
 }
 
 /* Whether a link is a port of the network, and the maps have no pod for it. */

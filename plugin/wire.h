@@ -126,6 +126,7 @@ struct nb_wire_veth_spec {
 struct nb_wire_veth {
 	struct nb_link host; /* up, attached to the bridge, port flags set */
 	struct nb_link pod;  /* in the pod's namespace, still down; its MAC has a static FDB entry at host */
+	bool shaped;         /* in CHECK: somebody has put a qdisc on host */
 };
 
 /*

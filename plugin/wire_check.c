@@ -4,6 +4,7 @@
 #include <natbridge/address.h>
 #include <natbridge/bridge.h>
 #include <natbridge/cleanup.h>
+#include <natbridge/qdisc.h>
 #include <natbridge/route.h>
 #include <natbridge/wire_id.h>
 
@@ -125,24 +126,37 @@ static int check_port(const struct nb_wire_check_spec *spec, const struct nb_lin
 	return ret ? ret : check_mac(host, find_interface(spec->result, host->name, false), err);
 }
 
+/* That of the MAC which the pod had at ADD: it may have got another one since, by a plugin behind this one.
+ */
+static int check_fdb(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err)
+{
+	char mac[NB_MAC_STRLEN];
+	bool entered = false;
+	int ret = nb_fdb_has(&wire->host, veth->host.index, veth->pod.mac, &entered, err);
+
+	if (!ret && !entered)
+		ret = nb_fdb_has(&wire->host, veth->host.index, NULL, &entered, err);
+	if (ret || entered)
+		return ret;
+	return nb_fail(err, NB_ERR_CHECK, 0, "the static FDB entry of %s at \"%s\" is missing",
+		       nb_mac_format(veth->pod.mac, mac), veth->host.name);
+}
+
 static int check_host(struct nb_wire *wire, const struct nb_wire_check_spec *spec,
 		      const struct nb_link *bridge, struct nb_wire_veth *veth, struct nb_error *err)
 {
-	char mac[NB_MAC_STRLEN];
-	bool ours = false, entered = false;
+	char qdisc[NB_QDISC_KIND_MAX] = "";
+	bool ours = false;
 	int ret = find_host(wire, spec, &veth->pod, &veth->host, &ours, err);
 
 	if (!ret)
 		ret = check_port(spec, &veth->host, &veth->pod, bridge, err);
 	if (!ret)
 		ret = nb_wire_check_vlans(wire, &veth->host, &spec->vlans, spec->preserve_default_vlan, err);
-	if (ret || !ours)
-		return ret;
-	ret = nb_fdb_has(&wire->host, veth->host.index, veth->pod.mac, &entered, err);
-	if (ret || entered)
-		return ret;
-	return nb_fail(err, NB_ERR_CHECK, 0, "the static FDB entry of %s at \"%s\" is missing",
-		       nb_mac_format(veth->pod.mac, mac), veth->host.name);
+	if (!ret)
+		ret = nb_qdisc_find(&wire->host, veth->host.index, qdisc, err);
+	veth->shaped = qdisc[0];
+	return ret || !ours ? ret : check_fdb(wire, veth, err);
 }
 
 /* One address of a link; flags that say "not usable" count as missing. */

@@ -17,7 +17,7 @@
 #include <linux/types.h>
 
 enum {
-	NB_ABI_VERSION = 4,
+	NB_ABI_VERSION = 5,
 	NB_MAX_PORTS = 1024, /* BR_MAX_PORTS of the kernel (net/bridge/br_private.h); slot 0 is the host */
 	NB_OWN_PORTS = 1024, /* places by ifindex; a power of 2 */
 	NB_MAX_SERVICES = 131072, /* service ports (name and port of a Service) in one network */
@@ -253,7 +253,7 @@ enum nb_port_flags {
 struct nb_port {
 	__u32 ifindex; /* of the host-side veth */
 	__u32 gen;
-	__u8 mac[6]; /* of the pod's end */
+	__u8 mac[6]; /* of the pod's end; the programs write a new one */
 	__u16 flags; /* enum nb_port_flags */
 	__u64 owner; /* userspace only: hash of container id and interface name */
 };
@@ -352,7 +352,10 @@ enum nb_counter {
 /* Global scratch of the programs (pinned as "runtime"). */
 struct nb_runtime {
 	__u64 ring_cursor; /* connections that ever asked for a place in ring[] */
-	__u64 renamed; /* mode assist: some connection was; until then only one that begins can have to be */
+	__u8 renamed; /* mode assist: some connection was; until then only one that begins can have to be */
+	__u8 moved;   /* a pod has another MAC than at its ADD, or had one: learn.h */
+	__u8 shaped;  /* a port got NB_PORT_NO_FAST_PATH from qdisc.bpf.c */
+	__u8 pad[5];
 };
 
 #ifndef __cplusplus

@@ -17,8 +17,8 @@ int nb_fdb_add(struct nb_netlink *nl, unsigned int port_index, const unsigned ch
 int nb_fdb_delete(struct nb_netlink *nl, unsigned int port_index, const unsigned char mac[NB_MAC_LEN],
 		  struct nb_error *err);
 
-/* *found: whether the port has a static entry for mac. */
-int nb_fdb_has(struct nb_netlink *nl, unsigned int port_index, const unsigned char mac[NB_MAC_LEN],
-	       bool *found, struct nb_error *err);
+/* *found: whether the port has a static entry for mac; NULL: for any. */
+int nb_fdb_has(struct nb_netlink *nl, unsigned int port_index, const unsigned char *mac, bool *found,
+	       struct nb_error *err);
 
 #endif

@@ -58,6 +58,8 @@ struct nb_datapath {
 	int lock_fd;           /* flock on <bpffs>/natbridge; see nb_datapath_ensure() */
 	int map_fd[NB_MAPS];   /* -1: of a mode that the network never had */
 	int prog_fd[NB_PROGS]; /* the same */
+	int watch_fd;          /* link that notices qdiscs of ports (bpf/qdisc.bpf.c); -1: the kernel does not
+				  take it */
 };
 
 /* Sizes of the maps, fixed when a datapath is loaded. */
@@ -104,9 +106,8 @@ void nb_datapath_close(struct nb_datapath *dp);
 /* What a struct nb_datapath must hold before it is opened. */
 #define NB_DATAPATH_INIT                                                                                     \
 	{                                                                                                    \
-		.lock_fd = -1, .map_fd = { [0 ... NB_MAPS - 1] = -1 }, .prog_fd = {                          \
-			[0 ... NB_PROGS - 1] = -1                                                            \
-		}                                                                                            \
+		.lock_fd = -1, .map_fd = { [0 ... NB_MAPS - 1] = -1 },                                       \
+		.prog_fd = { [0 ... NB_PROGS - 1] = -1 }, .watch_fd = -1                                     \
 	}
 
 /* Calls fn for each network that has pins below bpffs, in no order, until fn returns not 0; returns that. */

@@ -244,16 +244,47 @@ uint32_t env_now(struct env *env)
 	return now;
 }
 
-void env_port_flags(struct env *env, enum pod pod, __u16 flags)
+static __u32 read_port(struct env *env, enum pod pod, struct nb_port *port)
 {
 	struct nb_error err = { 0 };
-	struct nb_port port;
 	__u32 slot;
 
 	assert_int_equal(nb_map_get(&env->dp, NB_MAP_LINKS, &env->ifindex[pod], &slot, &err), 1);
-	assert_int_equal(nb_map_get(&env->dp, NB_MAP_PORTS, &slot, &port, &err), 1);
+	assert_int_equal(nb_map_get(&env->dp, NB_MAP_PORTS, &slot, port, &err), 1);
+	return slot;
+}
+
+static void write_port(struct env *env, __u32 slot, const struct nb_port *port)
+{
+	struct nb_error err = { 0 };
+
+	assert_int_equal(nb_map_write(&env->dp, NB_MAP_PORTS, &slot, port, 1, NULL, &err), 0);
+}
+
+void env_port_flags(struct env *env, enum pod pod, __u16 flags)
+{
+	struct nb_port port;
+	__u32 slot = read_port(env, pod, &port);
+
 	port.flags = flags;
-	assert_int_equal(nb_map_write(&env->dp, NB_MAP_PORTS, &slot, &port, 1, NULL, &err), 0);
+	write_port(env, slot, &port);
+}
+
+void env_port_mac(struct env *env, enum pod pod, unsigned char mac[6])
+{
+	struct nb_port port;
+
+	read_port(env, pod, &port);
+	memcpy(mac, port.mac, sizeof(port.mac));
+}
+
+void env_port_set_mac(struct env *env, enum pod pod, const unsigned char mac[6])
+{
+	struct nb_port port;
+	__u32 slot = read_port(env, pod, &port);
+
+	memcpy(port.mac, mac, sizeof(port.mac));
+	write_port(env, slot, &port);
 }
 
 struct advance {

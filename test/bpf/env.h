@@ -64,6 +64,10 @@ void env_conn_write(struct env *env, const struct packet *packet, const struct n
 /* Gives a pod's port these flags (enum nb_port_flags). */
 void env_port_flags(struct env *env, enum pod pod, __u16 flags);
 
+/* The MAC address that a pod's port has noted. */
+void env_port_mac(struct env *env, enum pod pod, unsigned char mac[6]);
+void env_port_set_mac(struct env *env, enum pod pod, const unsigned char mac[6]);
+
 /* The clock of the programs. */
 uint32_t env_now(struct env *env);
 

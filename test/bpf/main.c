@@ -31,6 +31,7 @@ int main(int argc, char **argv)
 	failed += suite_removed();
 	failed += suite_late();
 	failed += suite_spoof();
+	failed += suite_learn();
 	failed += suite_mutated();
 	return failed ? 1 : 0;
 }

@@ -18,6 +18,7 @@ int suite_removed(void);
 int suite_late(void);
 int suite_mutated(void);
 int suite_spoof(void);
+int suite_learn(void);
 
 /* A test with a datapath of its own. */
 #define ENV_TEST(fn)       cmocka_unit_test_setup_teardown(fn, env_setup, env_teardown)

@@ -312,6 +312,26 @@ static size_t mutate(struct fuzz *fuzz, const struct sample *sample, uint8_t *fr
 
 /* ---- the run ---- */
 
+/* A pod's MAC address is learned from ARP and neighbour discovery alone, and from what the pod itself sends.
+ * It is put back, for the judge. */
+static void check_mac(struct fuzz *fuzz, enum hook hook, enum pod pod, const uint8_t *in)
+{
+	static const uint8_t arp[] = { 0x08, 0x06 }, v6[] = { 0x86, 0xdd };
+	unsigned char mac[6], old[6];
+
+	assert_true(nb_mac_parse(pod_mac[pod], old));
+	env_port_mac(fuzz->env, pod, mac);
+	if (!memcmp(mac, old, sizeof(mac)))
+		return;
+	assert_int_equal(hook, FROM_POD);
+	assert_memory_equal(mac, in + 6, sizeof(mac));
+	if (memcmp(in + 12, arp, sizeof(arp)) != 0) {
+		assert_memory_equal(in + 12, v6, sizeof(v6));
+		assert_int_equal(in[20], IPPROTO_ICMPV6);
+	}
+	env_port_set_mac(fuzz->env, pod, old);
+}
+
 static void one_packet(struct fuzz *fuzz, unsigned long i)
 {
 	const struct sample *sample = &fuzz->samples[chance(fuzz, fuzz->n_samples)];
@@ -323,6 +343,7 @@ static void one_packet(struct fuzz *fuzz, unsigned long i)
 	run.out.data = out;
 	run.verdict = env_run_frame(fuzz->env, sample->hook, pod, in, run.in.len, out, &run.out.len);
 	wrong = judge(&run, &rules);
+	check_mac(fuzz, sample->hook, pod, in);
 	fuzz->dropped += run.verdict == TC_ACT_SHOT;
 	fuzz->rejected += run.rejected;
 	if (!wrong)

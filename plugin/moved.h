@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_PLUGIN_MOVED_H
+#define NATBRIDGE_PLUGIN_MOVED_H
+
+/*
+ * Pods that have another MAC address than at their ADD. In: the addresses that the programs have learned
+ * (bpf/learn.h). Out: static FDB entries of these, as ADD makes one of the first.
+ */
+
+#include <natbridge/datapath.h>
+
+#include "wire.h"
+
+/* Does nothing in a network of which no pod ever changed its MAC. What fails is logged. */
+void nb_moved_follow(struct nb_wire *wire, const struct nb_datapath *dp);
+
+#endif
