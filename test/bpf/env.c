@@ -119,6 +119,7 @@ int env_run_frame(struct env *env, enum hook hook, enum pod pod, const uint8_t *
 		packet_dump("the kernel does not run a program on this", frame, len);
 		fail_msg("BPF_PROG_TEST_RUN: %s", strerror(-rc));
 	}
+	env->duration = opts.duration;
 	*out_len = opts.data_size_out;
 	return (int)opts.retval;
 }

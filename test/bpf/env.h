@@ -22,6 +22,7 @@ struct env {
 	struct nb_datapath dp;
 	unsigned int ifindex[PODS];
 	char bpffs[64];
+	uint32_t duration; /* ns that the last run took */
 };
 
 extern const char *const pod_addr4[PODS], *const pod_addr6[PODS], *const pod_mac[PODS];

@@ -15,6 +15,8 @@ int main(int argc, char **argv)
 		puts("1..0 # SKIP packet tests load eBPF programs and need root");
 		return 0;
 	}
+	if (argc == 2 && !strcmp(argv[1], "counts"))
+		return counts();
 	if (argc == 2 && !strcmp(argv[1], "mutated"))
 		return suite_mutated() ? 1 : 0;
 	failed += suite_service();

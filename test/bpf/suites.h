@@ -20,6 +20,9 @@ int suite_mutated(void);
 int suite_spoof(void);
 int suite_learn(void);
 
+/* No test: see counts.c. */
+int counts(void);
+
 /* A test with a datapath of its own. */
 #define ENV_TEST(fn)       cmocka_unit_test_setup_teardown(fn, env_setup, env_teardown)
 #define ENV_TEST_SMALL(fn) cmocka_unit_test_setup_teardown(fn, env_setup_small, env_teardown)

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What one packet costs each program: "build/test/bpf counts" prints a line "NAME N" for each kind of packet. N is
+ * the time that BPF_PROG_TEST_RUN tells, less that of a program which does nothing, in ns. In a guest whose clock
+ * counts instructions (INSTRUCTIONS=1 test/kernels/run) that is the number of instructions, of the kernel's
+ * helpers as well. The least of many runs counts: others are interrupted.
+ */
+#include "env.h"
+
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "suites.h"
+
+#define VIP4 "10.96.0.10"
+#define VIP6 "fd00:96::10"
+
+enum { RUNS = 200 };
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* A program that does nothing, and the same packet. */
+static uint32_t nothing(void)
+{
+	const struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	uint8_t frame[FRAME_MAX], out[FRAME_MAX];
+	const struct packet packet = { .src = pod_addr4[POD_A], .dst = VIP4 };
+	struct __sk_buff ctx = { 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = packet_build(&packet, frame),
+		    .data_out = out, .data_size_out = sizeof(out), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
+		    .repeat = 1);
+	int prog = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "nothing", "GPL", insns, 2, NULL);
+	uint32_t cost = UINT32_MAX;
+
+	assert_in_range(prog, 0, INT32_MAX);
+	for (int i = 0; i < RUNS; i++) {
+		assert_int_equal(bpf_prog_test_run_opts(prog, &opts), 0);
+		opts.data_size_out = sizeof(out);
+		cost = least(cost, opts.duration);
+	}
+	return cost;
+}
+
+static struct packet answer_to(const struct packet *request, const char *backend, uint16_t port)
+{
+	struct packet answer = *request;
+
+	answer.src = backend;
+	answer.dst = request->src;
+	answer.sport = port;
+	answer.dport = request->sport;
+	answer.smac = pod_mac[POD_B];
+	answer.dmac = pod_mac[POD_A];
+	return answer;
+}
+
+static void say(const char *family, const char *what, uint32_t cost, uint32_t base)
+{
+	printf("count %s-%s %d\n", family, what, (int)(cost - base));
+}
+
+static uint32_t repeated(struct env *env, enum hook hook, enum pod pod, const struct packet *packet)
+{
+	uint32_t cost = UINT32_MAX;
+
+	for (int i = 0; i < RUNS; i++) {
+		env_run(env, hook, pod, packet, NULL, NULL);
+		cost = least(cost, env->duration);
+	}
+	return cost;
+}
+
+/* Connections that begin: each has a port of its own. */
+static uint32_t begun(struct env *env, struct packet packet)
+{
+	uint32_t cost = UINT32_MAX;
+
+	for (int i = 0; i < RUNS; i++) {
+		packet.sport++;
+		env_run(env, FROM_POD, POD_A, &packet, NULL, NULL);
+		cost = least(cost, env->duration);
+	}
+	return cost;
+}
+
+static void count_proto(struct env *env, const char *family, const char *const *pods, const char *vip,
+			uint8_t proto, uint32_t base)
+{
+	const bool tcp = proto == IPPROTO_TCP;
+	struct packet packet = { .src = pods[POD_A],
+				 .dst = vip,
+				 .sport = 40000,
+				 .dport = 80,
+				 .proto = proto,
+				 .smac = pod_mac[POD_A],
+				 .dmac = BRIDGE_MAC,
+				 .tcp_flags = tcp ? SYN : 0,
+				 .payload = tcp ? NULL : "x" };
+	struct packet answer = answer_to(&packet, pods[POD_B], 8080);
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s-first", tcp ? "tcp" : "udp");
+	say(family, name, begun(env, packet), base);
+	env_run(env, FROM_POD, POD_A, &packet, NULL, NULL);
+	answer.tcp_flags = tcp ? SYN | ACK : 0;
+	answer.ack = packet.seq + 1;
+	env_run(env, FROM_POD, POD_B, &answer, NULL, NULL);
+	packet.tcp_flags = answer.tcp_flags = tcp ? ACK : 0;
+	packet.seq = 1;
+	packet.ack = answer.seq = 1;
+	answer.ack = 1;
+	snprintf(name, sizeof(name), "%s-request", tcp ? "tcp" : "udp");
+	say(family, name, repeated(env, FROM_POD, POD_A, &packet), base);
+	snprintf(name, sizeof(name), "%s-answer", tcp ? "tcp" : "udp");
+	say(family, name, repeated(env, FROM_POD, POD_B, &answer), base);
+}
+
+/* Between pods, without a Service, through both hooks. */
+static void count_plain(struct env *env, const char *family, const char *const *pods, uint32_t base)
+{
+	const struct packet packet = { .src = pods[POD_A],
+				       .dst = pods[POD_C],
+				       .sport = 41000,
+				       .dport = 41001,
+				       .smac = pod_mac[POD_A],
+				       .dmac = pod_mac[POD_C],
+				       .tcp_flags = ACK };
+
+	say(family, "plain-from-pod", repeated(env, FROM_POD, POD_A, &packet), base);
+	say(family, "plain-to-pod", repeated(env, TO_POD, POD_C, &packet), base);
+}
+
+static void count_all(void **state)
+{
+	const char *const v4[] = { "10.1.0.3:8080", NULL }, *const v6[] = { "[fd00:1::3]:8080", NULL };
+	struct env *env = *state;
+	uint32_t base = nothing();
+
+	env_service(env, "default/four", VIP4 ":80", IPPROTO_TCP, v4);
+	env_service(env, "default/four-udp", VIP4 ":80", IPPROTO_UDP, v4);
+	env_service(env, "default/six", "[" VIP6 "]:80", IPPROTO_TCP, v6);
+	env_service(env, "default/six-udp", "[" VIP6 "]:80", IPPROTO_UDP, v6);
+	printf("count nothing %u\n", base);
+	count_proto(env, "ipv4", pod_addr4, VIP4, IPPROTO_TCP, base);
+	count_proto(env, "ipv4", pod_addr4, VIP4, IPPROTO_UDP, base);
+	count_plain(env, "ipv4", pod_addr4, base);
+	count_proto(env, "ipv6", pod_addr6, VIP6, IPPROTO_TCP, base);
+	count_proto(env, "ipv6", pod_addr6, VIP6, IPPROTO_UDP, base);
+	count_plain(env, "ipv6", pod_addr6, base);
+}
+
+int counts(void)
+{
+	const struct CMUnitTest tests[] = { ENV_TEST(count_all) };
+
+	return cmocka_run_group_tests_name("counts", tests, NULL, NULL);
+}
