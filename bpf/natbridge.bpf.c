@@ -15,6 +15,7 @@
 #include "related.h"
 #include "track.h"
 #include "tuple.h"
+#include "unrelated.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -92,9 +93,11 @@ int nb_from_pod(struct __sk_buff *skb)
 
 	if (nb_settings.flags & NB_SETTINGS_SPOOFCHK && nb_is_forged(skb))
 		return nb_verdict(nb_drop(NB_DROP_SPOOFED));
+	if (nb_is_unrelated_frame(skb))
+		return NB_PASS;
 	rc = nb_parse(skb, &pkt, false);
 	if (rc == NB_CONTINUE && nb_is_tracked_proto(pkt.tuple.proto))
-		rc = nb_is_unrelated(&pkt.tuple) ? NB_PASS : nb_connection(skb, &pkt);
+		rc = nb_connection(skb, &pkt);
 	else
 		rc = nb_beside(skb, &pkt, rc);
 	if (rc == nb_drop(NB_DROP_NO_VIP) && nb_stays_here(skb, &pkt))

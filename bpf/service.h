@@ -39,17 +39,6 @@ static __always_inline bool nb_is_known_port(__be16 port)
 	return nb_settings.known_ports[port / 32] >> port % 32 & 1;
 }
 
-/*
- * Whether a packet that a pod sends cannot be one of a connection of ours, nor begin one: it goes neither to
- * a VIP nor to or from a port that any frontend or backend has. Most packets of no Service are told apart
- * here, without a lookup.
- */
-static __always_inline bool nb_is_unrelated(const struct nb_tuple *tuple)
-{
-	return !nb_is_known_port(tuple->sport) && !nb_is_known_port(tuple->dport) &&
-	       !nb_may_be_vip(&tuple->dst);
-}
-
 /* Whether some frontend has this address. */
 static __always_inline bool nb_is_vip(const struct nb_addr *addr)
 {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What one packet costs each program: "build/test/bpf counts" prints a line "NAME N" for each kind of packet. N is
- * the time that BPF_PROG_TEST_RUN tells, less that of a program which does nothing, in ns. In a guest whose clock
- * counts instructions (INSTRUCTIONS=1 test/kernels/run) that is the number of instructions, of the kernel's
- * helpers as well. The least of many runs counts: others are interrupted.
+ * What one packet costs each program: "build/test/bpf counts" prints a line "NAME N" for each kind of packet.
+ * N is the time that BPF_PROG_TEST_RUN tells, less that of a program which does nothing, in ns. In a guest
+ * whose clock counts instructions (INSTRUCTIONS=1 test/kernels/run) that is the number of instructions, of
+ * the kernel's helpers as well. The least of many runs counts: others are interrupted.
  */
 #include "env.h"
 
@@ -140,7 +140,10 @@ static void count_plain(struct env *env, const char *family, const char *const *
 				       .tcp_flags = ACK };
 
 	say(family, "plain-from-pod", repeated(env, FROM_POD, POD_A, &packet), base);
+	say(family, "plain-from-host", repeated(env, TO_POD, POD_C, &packet), base);
+	env->from = env->ifindex[POD_A];
 	say(family, "plain-to-pod", repeated(env, TO_POD, POD_C, &packet), base);
+	env->from = 0;
 }
 
 static void count_all(void **state)

@@ -22,6 +22,7 @@ struct env {
 	struct nb_datapath dp;
 	unsigned int ifindex[PODS];
 	char bpffs[64];
+	unsigned int from; /* ifindex of the port that frames to a pod come from; 0: the host */
 	uint32_t duration; /* ns that the last run took */
 };
 
