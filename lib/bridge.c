@@ -6,6 +6,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct nlmsghdr *start(struct nb_request *req, uint16_t type, uint16_t flags, unsigned int port_index,
@@ -31,7 +32,7 @@ int nb_fdb_add(struct nb_netlink *nl, unsigned int port_index, const unsigned ch
 	struct ndmsg *msg = mnl_nlmsg_get_payload(nlh);
 	int ret;
 
-	msg->ndm_state = NUD_NOARP; /* static: neither ages nor moves (net/bridge/br_fdb.c) */
+	msg->ndm_state = NUD_NOARP; /* static: does not age (net/bridge/br_fdb.c) */
 	ret = nb_netlink_request(nl, nlh, NULL, NULL, err);
 	return ret ? nb_wrap(err, "cannot add the FDB entry of %s", nb_mac_format(mac, text)) : 0;
 }
@@ -97,5 +98,68 @@ int nb_fdb_has(struct nb_netlink *nl, unsigned int port_index, const unsigned ch
 	if (ret)
 		return nb_wrap(err, "cannot list the FDB entries of link %u", port_index);
 	*found = search.found;
+	return 0;
+}
+
+struct fdb_list {
+	unsigned int bridge_index;
+	struct nb_fdb_entry *entries;
+	unsigned int n, room;
+};
+
+static void reset_list(void *arg)
+{
+	struct fdb_list *list = arg;
+
+	list->n = 0;
+}
+
+static int list_entry(const struct nlmsghdr *nlh, void *arg, struct nb_error *err)
+{
+	const struct ndmsg *msg = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[NDA_MASTER + 1];
+	struct nb_fdb_entry entry = { .port_index = (unsigned int)msg->ndm_ifindex,
+				      .is_static = msg->ndm_state & NUD_NOARP };
+	struct fdb_list *list = arg;
+	uint32_t master;
+	int ret;
+
+	if (nlh->nlmsg_type != RTM_NEWNEIGH)
+		return 0;
+	ret = nb_netlink_parse(nlh, sizeof(*msg), tb, NDA_MASTER, err);
+	if (ret || !nb_attr_u32(tb[NDA_MASTER], &master) || master != list->bridge_index ||
+	    !nb_attr_bytes(tb[NDA_LLADDR], entry.mac, sizeof(entry.mac)))
+		return ret;
+	if (list->n == list->room) {
+		unsigned int room = list->room ? 2 * list->room : 64;
+		struct nb_fdb_entry *entries = reallocarray(list->entries, room, sizeof(*entries));
+
+		if (!entries)
+			return nb_fail_nomem(err);
+		list->entries = entries;
+		list->room = room;
+	}
+	list->entries[list->n++] = entry;
+	return 0;
+}
+
+int nb_fdb_list(struct nb_netlink *nl, unsigned int bridge_index, struct nb_fdb_entry **entries,
+		unsigned int *n, struct nb_error *err)
+{
+	struct fdb_list list = { .bridge_index = bridge_index };
+	struct nb_request req;
+	void *extra;
+	struct nlmsghdr *nlh = nb_request_start(&req, RTM_GETNEIGH, NLM_F_DUMP, &extra, sizeof(struct ndmsg));
+	struct ndmsg *msg = extra;
+	int ret;
+
+	msg->ndm_family = PF_BRIDGE;
+	ret = nb_netlink_dump(nl, nlh, list_entry, reset_list, &list, err);
+	if (ret) {
+		free(list.entries);
+		return nb_wrap(err, "cannot list the FDB entries of link %u", bridge_index);
+	}
+	*entries = list.entries;
+	*n = list.n;
 	return 0;
 }

@@ -365,7 +365,7 @@ static int attach(struct add *add, struct nb_error *err)
 	if (!ret && add->new_bridge)
 		ret = nb_wire_fix_mac(&add->wire, &add->host, err); /* frames for the host are sent to it */
 	if (!ret && nb_conf_uses_datapath(add->conf))
-		nb_moved_follow(&add->wire, &add->dp);
+		nb_moved_follow(&add->wire, &add->bridge, &add->dp);
 	nb_datapath_close(&add->dp);
 	return ret;
 }

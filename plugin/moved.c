@@ -28,24 +28,44 @@ static int take_ports(const void *keys, const void *values, __u32 n, void *arg)
 	return 0;
 }
 
-/* An entry that is there already is replaced by the same one. */
-static int enter_all(struct nb_wire *wire, const struct port_list *list, struct nb_error *err)
+struct fdb {
+	struct nb_fdb_entry *entries;
+	unsigned int n;
+};
+
+static void fdb_free(struct fdb *fdb)
 {
-	int result = 0;
+	free(fdb->entries);
+}
 
-	for (unsigned int i = 0; i < list->n; i++) {
-		struct nb_error one = { 0 };
-		int ret = nb_fdb_add(&wire->host, list->port[i].ifindex, list->port[i].mac, &one);
+/* Whether a pod's MAC lacks an entry that would be its own. */
+static bool is_missing(const struct fdb *fdb, const struct nb_port *port)
+{
+	for (unsigned int i = 0; i < fdb->n; i++)
+		if (!memcmp(fdb->entries[i].mac, port->mac, NB_MAC_LEN) &&
+		    (fdb->entries[i].port_index != port->ifindex || fdb->entries[i].is_static))
+			return false;
+	return true;
+}
 
-		if (ret && ret != -ENODEV && !result) { /* a port may go meanwhile */
-			result = ret;
-			*err = one;
-		}
+static int enter_all(struct nb_wire *wire, const struct nb_link *bridge, const struct port_list *list,
+		     struct nb_error *err)
+{
+	nb_cleanup(fdb_free) struct fdb fdb = { .n = 0 };
+	int result = nb_fdb_list(&wire->host, bridge->index, &fdb.entries, &fdb.n, err);
+
+	for (unsigned int i = 0; i < list->n && !result; i++) {
+		const struct nb_port *port = &list->port[i];
+
+		if (is_missing(&fdb, port))
+			result = nb_fdb_add(&wire->host, port->ifindex, port->mac, err);
+		if (result == -ENODEV) /* a port may go meanwhile */
+			result = 0;
 	}
 	return result;
 }
 
-void nb_moved_follow(struct nb_wire *wire, const struct nb_datapath *dp)
+void nb_moved_follow(struct nb_wire *wire, const struct nb_link *bridge, const struct nb_datapath *dp)
 {
 	nb_autofree struct port_list *list = NULL;
 	struct nb_runtime runtime = { 0 };
@@ -61,7 +81,7 @@ void nb_moved_follow(struct nb_wire *wire, const struct nb_datapath *dp)
 	if (ret >= 0)
 		ret = nb_map_walk(dp, NB_MAP_PORTS, take_ports, list, &err);
 	if (ret >= 0)
-		ret = enter_all(wire, list, &err);
+		ret = enter_all(wire, bridge, list, &err);
 	if (ret < 0)
 		nb_log("the bridge does not know all pods' MAC addresses: %s", err.msg);
 }

@@ -7,8 +7,8 @@
 #include <natbridge/link.h>
 
 /*
- * Enters mac as reached through the port: a static entry, which neither ages nor moves by learning. An entry
- * of that MAC that is there already is replaced. It goes with the port.
+ * Enters mac as reached through the port: a static entry, which does not age. An entry of that MAC that is
+ * there already is replaced. It goes with the port; a frame from that MAC at another port moves it there.
  */
 int nb_fdb_add(struct nb_netlink *nl, unsigned int port_index, const unsigned char mac[NB_MAC_LEN],
 	       struct nb_error *err);
@@ -16,6 +16,17 @@ int nb_fdb_add(struct nb_netlink *nl, unsigned int port_index, const unsigned ch
 /* Not there: -ENOENT. */
 int nb_fdb_delete(struct nb_netlink *nl, unsigned int port_index, const unsigned char mac[NB_MAC_LEN],
 		  struct nb_error *err);
+
+/* An entry of a bridge; one of each VLAN, where it filters. */
+struct nb_fdb_entry {
+	unsigned int port_index; /* the bridge itself: of its own addresses */
+	unsigned char mac[NB_MAC_LEN];
+	bool is_static;
+};
+
+/* All entries of a bridge; the caller frees *entries. */
+int nb_fdb_list(struct nb_netlink *nl, unsigned int bridge_index, struct nb_fdb_entry **entries,
+		unsigned int *n, struct nb_error *err);
 
 /* *found: whether the port has a static entry for mac; NULL: for any. */
 int nb_fdb_has(struct nb_netlink *nl, unsigned int port_index, const unsigned char *mac, bool *found,

@@ -48,6 +48,7 @@ bpf_ids() {
 			echo "map $id"
 		else
 			bpftool -j prog show pinned "$pin" 2>/dev/null | jq -r '"prog \(.id // empty)", "map \(.map_ids[]?)"'
+			bpftool -j link show pinned "$pin" 2>/dev/null | jq -r '"prog \(.prog_id // empty)"'
 		fi
 	done | sort -u
 }

@@ -132,7 +132,7 @@ frames() {
 			works "$mode"
 			# Whatever was under way has arrived: from here on, all is sent to the new address.
 			capture "$mode$pod" eth0 "$dump" ip or ip6
-			capture "${mode}c" eth0 "$dump-c" "dst host $(pod_ip "$mode$pod" 4) or dst host $(pod_ip "$mode$pod" 6)"
+			capture "${mode}c" eth0 "$dump-c" "(dst host $(pod_ip "$mode$pod" 4) or dst host $(pod_ip "$mode$pod" 6)) and not ether src $(pod_mac "${mode}c")"
 			for family in 4 6; do
 				vip=VIP$family
 				run -0 ask "${mode}a" -n 50 tcp "${!vip}" 80
@@ -172,6 +172,31 @@ static_at() {
 		run -0 static_at "$mode" b $TUNED
 		run -0 static_at "$mode" a "$(pod_mac "${mode}a")"
 		pods_down "$mode" net "${mode}d"
+	done
+}
+
+@test "what a pod says of its MAC takes none from the bridge or from another pod" {
+	local mode pod victim frames=$NBT_ROOT/test/netns/frames.py
+	for mode in $MODES; do
+		chain "$mode" '[]'
+		for victim in "$(ip -n "$(ns "$mode")" -j link show dev cni0 | jq -r '.[0].address')" "$(pod_mac "${mode}b")"; do
+			"$frames" make "Ether(src='$victim', dst='ff:ff:ff:ff:ff:ff')/ARP(op=1, hwsrc='$victim', psrc='$(pod_ip "${mode}c" 4)', pdst='$(pod_ip "${mode}a" 4)')" |
+				ns_exec "${mode}c" "$frames" send eth0
+			run -0 ask "${mode}b" tcp "$(pod_ip "${mode}a" 4)" 8080
+			[ "$(ctl "$mode" -o json endpoint list | jq -r --arg ip "$(pod_ip "${mode}c" 4)" '.[] | select(.address == $ip) | .mac')" = "$victim" ]
+			pods_up "$mode" net "${mode}d"
+			run ! static_at "$mode" c "$victim"
+			pods_down "$mode" net "${mode}d"
+		done
+		run -0 static_at "$mode" b "$(pod_mac "${mode}b")"
+		run -0 ns_exec "${mode}a" ping -c 1 -W 2 "$GATEWAY4"
+		# Its next ARP tells the truth again.
+		for pod in a b c; do
+			ip -n "$(ns "$mode$pod")" neigh flush dev eth0
+		done
+		run -0 ask "${mode}c" tcp "$(pod_ip "${mode}a" 4)" 8080
+		works "$mode"
+		[ "$(ctl "$mode" -o json endpoint list | jq -r --arg ip "$(pod_ip "${mode}c" 4)" '.[] | select(.address == $ip) | .mac')" = "$(pod_mac "${mode}c")" ]
 	done
 }
 
