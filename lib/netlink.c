@@ -305,8 +305,9 @@ static int transact(struct nb_netlink *nl, struct nlmsghdr *nlh, struct answer *
 	nlh->nlmsg_seq = ++nl->seq;
 	nlh->nlmsg_pid = nl->portid;
 	answer->request = nlh;
-	if (mnl_socket_sendto(nl->sock, nlh, nlh->nlmsg_len) < 0)
-		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot send a netlink request");
+	while (mnl_socket_sendto(nl->sock, nlh, nlh->nlmsg_len) < 0)
+		if (errno != EINTR)
+			return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot send a netlink request");
 	return read_answer(nl, answer, err);
 }
 
