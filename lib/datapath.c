@@ -14,6 +14,8 @@
 
 #include "datapath_load.h"
 
+#define UNFINISHED "unfinished" /* the directory of pins that do not make a datapath yet */
+
 static const char *const map_names[NB_MAPS] = {
 	[NB_MAP_CONNTRACK] = "conntrack",
 	[NB_MAP_RING] = "ring",
@@ -183,7 +185,7 @@ static int pin_all(const struct nb_datapath *dp, const struct nb_datapath_config
 
 	rc = rc
 		     ?: nb_pin_path(unfinished, sizeof(unfinished), config->bpffs, config->network,
-				    "unfinished", err);
+				    UNFINISHED, err);
 	if (rc)
 		return rc;
 	if (mkdir(network, 0700) && errno != EEXIST)
@@ -317,6 +319,22 @@ int nb_datapath_unpin(const char *bpffs, const char *network, struct nb_error *e
 		return rc;
 	rc = locate(bpffs, network, true, &dp, err);
 	return rc ?: remove_network(dir, err);
+}
+
+int nb_datapath_clear(const char *bpffs, const char *network, struct nb_error *err)
+{
+	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
+	char unfinished[sizeof(dp.dir)], dir[sizeof(dp.dir)];
+	int rc = nb_pin_path(unfinished, sizeof(unfinished), bpffs, network, UNFINISHED, err);
+
+	rc = rc ?: nb_pin_path(dir, sizeof(dir), bpffs, network, NULL, err);
+	if (rc || access(unfinished, F_OK))
+		return rc;
+	rc = locate(bpffs, network, true, &dp, err); /* for the lock: an ADD may be at it */
+	rc = rc ?: remove_pins(unfinished, err);
+	if (!rc)
+		rmdir(dir); /* unless there is more in it */
+	return rc;
 }
 
 int nb_datapath_unpin_root(const char *bpffs, bool *removed, struct nb_error *err)

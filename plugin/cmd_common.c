@@ -104,7 +104,7 @@ int nb_cmd_forget_endpoint(const struct nb_args *args, const struct nb_conf *con
 	int ret = nb_datapath_open(conf->proxy.bpffs, conf->name, true, &dp, err);
 
 	if (ret == -ENOENT)
-		return 0;
+		return nb_datapath_clear(conf->proxy.bpffs, conf->name, err);
 	if (!ret)
 		ret = nb_endpoint_delete(&dp, args->container_id, args->ifname, err);
 	return ret ? ret : nb_cmd_leave_bridge(&dp, conf, err);

@@ -39,7 +39,7 @@ static int collect_endpoints(const struct nb_conf *conf, struct nb_error *err)
 		owners[i] = nb_endpoint_owner(conf->attachments[i].container_id, conf->attachments[i].ifname);
 	ret = nb_datapath_open(conf->proxy.bpffs, conf->name, true, &dp, err);
 	if (ret)
-		return ret == -ENOENT ? 0 : ret;
+		return ret == -ENOENT ? nb_datapath_clear(conf->proxy.bpffs, conf->name, err) : ret;
 	ret = nb_endpoint_keep_only(&dp, owners, (unsigned int)conf->n_attachments, &removed, err);
 	if (removed)
 		nb_log("GC of network %s: %u pods removed from the maps", conf->name, removed);

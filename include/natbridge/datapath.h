@@ -113,6 +113,9 @@ void nb_datapath_close(struct nb_datapath *dp);
 int nb_datapath_each(const char *bpffs, int (*fn)(const char *network, void *arg), void *arg,
 		     struct nb_error *err);
 
+/* Removes the pins that a killed nb_datapath_ensure() left without making a datapath of them. None there: 0. */
+int nb_datapath_clear(const char *bpffs, const char *network, struct nb_error *err);
+
 /*
  * Removes all pins of the network, of every version. Attached programs go on until their port is gone. No
  * pins: 0.
