@@ -189,16 +189,16 @@ static int collect(const struct nb_delegate *delegate, int pidfd, int fd, struct
 	}
 }
 
-/* The child is reaped in any case; with kill it is killed first. */
-static int reap(pid_t pid, bool kill_it)
+/* How the child has ended. */
+static int reap(pid_t pid, int *status, struct nb_error *err)
 {
-	int status = 0;
+	int ended;
 
-	if (kill_it)
-		kill(pid, SIGKILL);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	while (waitpid(pid, &ended, 0) < 0)
+		if (errno != EINTR)
+			return nb_fail(err, NB_ERR_SYSTEM, errno, "waiting for its end");
+	*status = WIFSIGNALED(ended) ? 128 + WTERMSIG(ended) : WEXITSTATUS(ended);
+	return 0;
 }
 
 int nb_delegate_run(const struct nb_delegate *delegate, struct nb_delegate_output *out, struct nb_error *err)
@@ -223,7 +223,12 @@ int nb_delegate_run(const struct nb_delegate *delegate, struct nb_delegate_outpu
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	ret = pidfd < 0 ? nb_fail(err, NB_ERR_SYSTEM, errno, "pidfd_open")
 			: collect(delegate, pidfd, from, &read_out, err);
-	read_out.status = reap(pid, ret != 0);
+	if (ret) {
+		kill(pid, SIGKILL);
+		reap(pid, &read_out.status, NULL);
+	} else {
+		ret = reap(pid, &read_out.status, err);
+	}
 	if (ret)
 		return nb_wrap(err, "%s", delegate->path);
 	*out = read_out;
