@@ -321,6 +321,14 @@ int nb_datapath_unpin(const char *bpffs, const char *network, struct nb_error *e
 	return rc ?: remove_network(dir, err);
 }
 
+int nb_datapath_lock(const char *bpffs, int *lock_fd, struct nb_error *err)
+{
+	char root[sizeof(((struct nb_datapath *)0)->dir)];
+	int rc = nb_pin_path(root, sizeof(root), bpffs, NULL, NULL, err);
+
+	return rc || access(root, F_OK) ? rc : nb_lock_dir(root, lock_fd, err);
+}
+
 int nb_datapath_clear(const char *bpffs, const char *network, struct nb_error *err)
 {
 	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;

@@ -38,6 +38,9 @@ int nb_cmd_endpoint(const struct nb_args *args, const struct nb_conf *conf, cons
 /* The network's program at the bridge goes with its last pod. *dp is locked. */
 int nb_cmd_leave_bridge(const struct nb_datapath *dp, const struct nb_conf *conf, struct nb_error *err);
 
+/* The same for a network whose pins are gone, or were never all made: what there is of them goes as well. */
+int nb_cmd_forget_datapath(const struct nb_conf *conf, struct nb_error *err);
+
 /* Removes the pod from the maps of its network, and with the last one what is attached to the bridge; no
  * datapath there: 0. */
 int nb_cmd_forget_endpoint(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);

@@ -184,6 +184,9 @@ int nb_wire_delete(struct nb_wire *wire, const struct nb_wire_delete_spec *spec,
 int nb_wire_keep_only(struct nb_wire *wire, const char *network, const struct nb_attachment *valid, size_t n,
 		      unsigned int *removed, struct nb_error *err);
 
+/* Whether the network has a host end, of whatever pod. */
+int nb_wire_has_pods(struct nb_wire *wire, const char *network, bool *has, struct nb_error *err);
+
 /* ---- CHECK (wire_check.c) ---- */
 
 struct nb_wire_check_spec {
