@@ -358,14 +358,17 @@ int nb_datapath_unpin_root(const char *bpffs, bool *removed, struct nb_error *er
 	return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot remove \"%s\"", root);
 }
 
-int nb_datapath_probe(const char *bpffs, enum nb_mode mode, struct nb_error *err)
+int nb_datapath_probe(const char *bpffs, const char *network, enum nb_mode mode, struct nb_error *err)
 {
-	const char *root = nb_bpffs_root(bpffs);
+	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
 	__u32 id;
+	int rc;
 
 	if (bpf_prog_get_next_id(0, &id) && errno != ENOENT)
 		return nb_fail(err, NB_ERR_SYSTEM, errno, "the kernel does not let us use eBPF");
-	if (access(root, W_OK))
-		return nb_fail(err, NB_ERR_SYSTEM, errno, "the bpffs root \"%s\" cannot be written", root);
-	return nb_mode_probe(mode, err);
+	rc = nb_bpffs_probe(nb_bpffs_root(bpffs), err);
+	if (rc)
+		return rc;
+	rc = nb_datapath_open(bpffs, network, false, &dp, err);
+	return rc && rc != -ENOENT ? rc : nb_datapath_possible(bpffs, network, mode, err);
 }

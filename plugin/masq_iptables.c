@@ -309,8 +309,10 @@ bool nb_masq_iptables_there(void)
 int nb_masq_iptables_probe(struct nb_error *err)
 {
 	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output hook = { 0 };
+	nb_autofree char *restore = NULL;
+	int ret = list_hook(&families[0], &hook, err);
 
-	return list_hook(&families[0], &hook, err);
+	return ret ? ret : find(families[0].restore, &restore, err);
 }
 
 /* ---- DEL and GC ---- */

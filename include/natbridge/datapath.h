@@ -129,9 +129,9 @@ int nb_datapath_unpin(const char *bpffs, const char *network, struct nb_error *e
 /* Removes <bpffs>/natbridge if it holds no network any more. *removed: it was there and empty. */
 int nb_datapath_unpin_root(const char *bpffs, bool *removed, struct nb_error *err);
 
-/* Whether the kernel lets us load programs, has what the mode needs, and the bpffs root is usable; writes
- * nothing (STATUS). */
-int nb_datapath_probe(const char *bpffs, enum nb_mode mode, struct nb_error *err);
+/* Whether nb_datapath_ensure() can work: the kernel lets us load programs and has what the mode needs, the bpffs
+ * root is usable, and so are the pins that the network has. Writes nothing (STATUS). */
+int nb_datapath_probe(const char *bpffs, const char *network, enum nb_mode mode, struct nb_error *err);
 
 /*
  * Brings the host-side veth of a pod to a mode: attaches its programs, by tcx where the kernel has it, else

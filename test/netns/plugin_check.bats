@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# CHECK names what is missing, GC removes what has no owner, STATUS says whether an ADD would work.
+# CHECK names what is missing, GC removes what has no owner.
 
 load lib
 
@@ -192,26 +192,4 @@ attachments() {
 	run -0 node_exec n "$TEST_BIN_DIR/cnitool" gc net "$(ns_path a)"
 	[ "$(ip -n "$NBT-n" -j link show master cni0 | jq length)" = 0 ]
 	pods_down n net a b
-}
-
-# ---- C7 --------------------------------------------------------------------------------------------------------------------
-
-@test "C7: STATUS says whether an ADD would work, in no time, and writes nothing" {
-	local bpf=$NBT_DIR/node-n/bpf start
-	find "$NBT_DIR/node-n" | sort >"$NBT_DIR/before"
-	start=${EPOCHREALTIME/./}
-	works STATUS n
-	[ $((${EPOCHREALTIME/./} - start)) -lt 500000 ]
-	[ -z "$output" ]
-	find "$NBT_DIR/node-n" | sort | diff "$NBT_DIR/before" -
-	call STATUS n net '.ipam.type = "nowhere"'
-	refused 50 '"nowhere"'
-	call STATUS n net '.serviceProxy.bpffs = "/proc/nowhere"'
-	refused 50 /proc/nowhere
-	mount -o remount,ro "$bpf"
-	call STATUS n
-	mount -o remount,rw "$bpf"
-	refused 50 "$bpf"
-	works STATUS n net '.serviceProxy = {mode: "off", bpffs: "/proc/nowhere"}'
-	run -0 node_exec n "$TEST_BIN_DIR/cnitool" status net "$(ns_path n)"
 }

@@ -192,6 +192,8 @@ gone() {
 	[ ! -e "$NBT_DIR/filtering" ] || skip "this one does"
 	pod_create pa
 	in_vlan probe net 5 ebpf
+	run ! plugin_call probe STATUS pa "$(plugin_config probe net)"
+	[[ $output = *CONFIG_BRIDGE_VLAN_FILTERING* ]] || fail "$output"
 	run ! plugin_call probe ADD pa "$(plugin_config probe net)"
 	[[ $output = *CONFIG_BRIDGE_VLAN_FILTERING* ]] || fail "$output"
 	run -0 plugin_call probe DEL pa "$(plugin_config probe net)"
