@@ -193,3 +193,94 @@ attachments() {
 	[ "$(ip -n "$NBT-n" -j link show master cni0 | jq length)" = 0 ]
 	pods_down n net a b
 }
+
+# pod_rules POD: those for its address or its chains, of nftables and iptables.
+pod_rules() {
+	local id
+	id=$(container_id "$1")
+	ns_exec n nft list ruleset | grep -cE "id: .*$id|jump .*$id|comment.*macspoofchk-$id" || true
+}
+
+# Two networks on one bridge; the second one must not have a gateway's address there.
+@test "C6: links, entries, programs and rules go in any mode, with either backend, switched off since or not; a network on the same bridge keeps its own" {
+	local mode backend with now shared='.bridge = "cni0" | .isGateway = false | .isDefaultGateway = false'
+	for mode in ebpf assist off; do
+		for backend in nftables iptables; do
+			with=".serviceProxy.mode = \"$mode\" | .macspoofchk = true | .ipMasq = true | .ipMasqBackend = \"$backend\""
+			for now in "$with" ".serviceProxy.mode = \"$mode\" | .ipMasq = false"; do
+				pod_create a && pod_create b && pod_create x
+				works ADD a net "$with"
+				RESULT=$output
+				works ADD b net "$with"
+				works ADD x side "$with | $shared"
+				echo "$output" >"$NBT_DIR/x"
+				[ "$(pod_rules b)" -gt 3 ] || fail "$mode, $backend: rules $(pod_rules b)"
+				works GC a net "$now | .\"cni.dev/valid-attachments\" = $(attachments a)"
+				[ "$(pod_rules b)" = 0 ] || fail "$mode, $backend: rules are left" "$(ns_exec n nft list ruleset)"
+				[ "$(ip -n "$NBT-n" -j link show master cni0 | jq length)" = 2 ]
+				[ "$mode" = off ] || [ "$(node_endpoints n)" = 4 ]
+				works CHECK a net "$with | .prevResult = $RESULT"
+				works CHECK x side "$with | $shared | .prevResult = $(jq . "$NBT_DIR/x")"
+				works GC a net "$now | .\"cni.dev/valid-attachments\" = []"
+				[ "$(pod_rules a)" = 0 ]
+				[ "$mode" != assist ] || [ "$(programs_at n cni0 | wc -l)" = 1 ]
+				works DEL a net "$with" && works DEL b net "$with"
+				works DEL x side "$with | $shared"
+				ns_delete a && ns_delete b && ns_delete x
+			done
+		done
+	done
+	ns_exec n nft flush ruleset
+}
+
+@test "C6: the pins of the network are gone, or nothing of it ever was" {
+	local assist='.serviceProxy.mode = "assist"'
+	works GC a net '.name = "never" | ."cni.dev/valid-attachments" = []'
+	pod_create a && pod_create b
+	works ADD a net "$assist" && works ADD b net "$assist"
+	rm -r "$NBT_DIR/node-n/bpf/natbridge"
+	works GC a net "$assist | .\"cni.dev/valid-attachments\" = $(attachments a)"
+	[ "$(ip -n "$NBT-n" -j link show master cni0 | jq length)" = 1 ]
+	[ "$(programs_at n cni0)" = nb_assist_host ]
+	works GC a net "$assist | .\"cni.dev/valid-attachments\" = []"
+	[ -z "$(programs_at n cni0)" ]
+	works DEL a && works DEL b
+	ns_delete a && ns_delete b
+}
+
+# The reference's host-local has no GC: leases go by the DEL that libcni calls for what its cache has and the list has not.
+@test "C6: IPAM gets the list in its own GC" {
+	mkdir -p "$NBT_DIR/plugins"
+	cat >"$NBT_DIR/plugins/leases" <<-'END'
+		#!/bin/sh
+		echo "$CNI_COMMAND" >"${0%/*}/command"
+		cat >"${0%/*}/input"
+	END
+	chmod 755 "$NBT_DIR/plugins/leases"
+	works GC a net ".ipam.type = \"leases\" | .\"cni.dev/valid-attachments\" = $(attachments a)" CNI_PATH="$NBT_DIR/plugins"
+	[ "$(<"$NBT_DIR/plugins/command")" = GC ]
+	[ "$(jq -c '."cni.dev/valid-attachments"' "$NBT_DIR/plugins/input")" = "$(attachments a)" ]
+	[ "$(jq -c .ipam.ranges "$NBT_DIR/plugins/input")" = "$(plugin_config n net .ipam.ranges | jq -c .)" ]
+}
+
+# Each step fails for a reason of its own, all at once: the others still do their work, and the next GC what is left.
+@test "C6: steps that fail do not keep the others from their work, and the next GC ends it" {
+	local bpf=$NBT_DIR/node-n/bpf with='.ipMasq = true | .ipMasqBackend = "nftables" | .macspoofchk = true'
+	pod_create a
+	works ADD a net "$with"
+	mv "$bpf/natbridge/net/$NBT_LAYOUT/nb_clock" "$bpf/natbridge/kept"
+	mkdir "$bpf/natbridge/net/$NBT_LAYOUT/nb_clock"
+	call GC a net "$with | .ipam.type = \"nowhere\" | .\"cni.dev/valid-attachments\" = []"
+	refused 102 nb_clock
+	[[ $stderr = *'"nowhere"'* ]] || fail "the second error is not told: $stderr"
+	[ "$(pod_rules a)" = 0 ]
+	[ "$(ip -n "$NBT-n" -j link show master cni0 | jq length)" = 0 ]
+	rmdir "$bpf/natbridge/net/$NBT_LAYOUT/nb_clock"
+	mv "$bpf/natbridge/kept" "$bpf/natbridge/net/$NBT_LAYOUT/nb_clock"
+	[ "$(node_endpoints n)" = 2 ]
+	works GC a net "$with | .\"cni.dev/valid-attachments\" = []"
+	[ "$(node_endpoints n)" = 0 ]
+	works DEL a
+	ns_delete a
+	ns_exec n nft flush ruleset
+}
