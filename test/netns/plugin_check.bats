@@ -46,7 +46,7 @@ misses() {
 }
 
 @test "C5: CHECK names what is missing" {
-	local veth map
+	local veth
 	FILTER=
 	pod_create a
 	works ADD a
@@ -90,17 +90,6 @@ misses() {
 	works ADD a
 	RESULT=$output
 
-	map=$NBT_DIR/node-n/bpf/natbridge/net/$NBT_LAYOUT/endpoints
-	bpftool -j map dump pinned "$map" | jq -r '.[0].key | join(" ")' | while read -r key; do
-		# shellcheck disable=SC2086 # one word for each byte
-		bpftool map delete pinned "$map" key $key
-	done
-	call CHECK a net ".prevResult = $RESULT"
-	[ "$status" -ne 0 ]
-	works DEL a
-	works ADD a
-	RESULT=$output
-
 	ip -n "$NBT-a" link set eth0 down
 	misses eth0
 	ip -n "$NBT-a" link set eth0 up
@@ -113,18 +102,72 @@ misses() {
 	ns_delete a
 }
 
-@test "C5: CHECK sees a program that is gone, and a datapath that is gone" {
+# map_empty MAP [WORD]: deletes its entries, or those whose dump has that word.
+map_empty() {
+	local map=$NBT_DIR/node-n/bpf/natbridge/net/$NBT_LAYOUT/$1 key
+	bpftool -j map dump pinned "$map" | jq -r --arg word "${2:-}" '.[] | select(tostring | contains($word)) | .key | join(" ")' |
+		while read -r key; do
+			# shellcheck disable=SC2086 # one word for each byte
+			bpftool map delete pinned "$map" key $key
+		done
+}
+
+# new_version PROGRAM: as if a newer natbridge had pinned its own.
+new_version() {
+	rm "$NBT_DIR/node-n/bpf/natbridge/net/$NBT_LAYOUT/$1"
+	pod_create b
+	plugin_call n ADD b "$(plugin_config n net "$2")" >/dev/null
+	plugin_call n DEL b "$(plugin_config n net "$2")"
+	ns_delete b
+}
+
+# other_mac PORT: the pod has got another MAC, of which links, bridge and result know.
+other_mac() {
+	ip -n "$(ns a)" link set eth0 address 02:00:00:00:00:01
+	bridge -n "$(ns n)" fdb replace 02:00:00:00:00:01 dev "$1" master static
+	RESULT=$(jq 'del(.interfaces[2].mac)' <<<"$RESULT")
+}
+
+# now JQ-FILTER: the config has changed.
+now() {
+	FILTER+=" | $1"
+}
+
+# What is broken, by a line of shell that finds the pod's port in $veth, and what CHECK says of it.
+@test "C5: CHECK names what is wrong with links, maps and programs" {
+	local mode breaking text veth
 	pod_create a
-	works ADD a net '.serviceProxy.mode = "off"'
-	RESULT=$output
-	call CHECK a net ".prevResult = $RESULT"
-	[ "$status" -ne 0 ]
-	works DEL a
-	works ADD a
-	RESULT=$output
-	call CHECK a net ".name = \"unknown\" | .prevResult = $RESULT"
-	[ "$status" -ne 0 ]
-	works DEL a
+	while IFS='|' read -r mode breaking text <&4; do
+		breaking=${breaking#"${breaking%%[! ]*}"}
+		mode=".serviceProxy.mode = \"${mode// /}\"" text=${text# }
+		works ADD a net "$mode"
+		RESULT=$output
+		veth=$(jq -r '.interfaces[1].name' <<<"$RESULT")
+		works CHECK a net "$mode | .prevResult = $RESULT"
+		FILTER=" | $mode"
+		eval "$breaking"
+		misses "$text"
+		works DEL a net "$mode"
+		ip -n "$(ns n)" link set cni0 up
+	done 4<<-'END'
+		off    | ip -n "$(ns n)" link set "$veth" down | interface "veth
+		off    | ip -n "$(ns n)" link set cni0 down | interface "cni0" is down
+		off    | ip -n "$(ns a)" link set eth0 address 02:00:00:00:00:01 | interface "eth0" has MAC 02:00:00:00:00:01
+		off    | ip -n "$(ns n)" link set "$veth" address 02:00:00:00:00:01 | has MAC 02:00:00:00:00:01
+		off    | ip -n "$(ns n)" link set "$veth" type bridge_slave isolated on | has the flag isolated on
+		off    | ip -n "$(ns n)" link set "$veth" type bridge_slave hairpin on | has the flag hairpin on
+		ebpf   | programs_detach n "$veth" | nb_from_pod is not attached to link
+		assist | programs_detach n "$veth" | nb_assist_from is not attached to link
+		assist | programs_detach n cni0 | nb_assist_host is not attached to link
+		ebpf   | now '.serviceProxy.mode = "off"' | has a program of ours
+		ebpf   | now '.serviceProxy.mode = "assist"' | nb_assist_from
+		ebpf   | new_version nb_from_pod "$mode" | but one of another mode or version
+		ebpf   | map_empty endpoints | the endpoint map does not hold the address 10.244.0.
+		ebpf   | map_empty links | the port map does not hold link
+		ebpf   | other_mac "$veth" | another MAC in the port map than its pod
+		ebpf   | now '.ipspoofchk = true' | in the port map instead of
+		ebpf   | rm -r "$NBT_DIR/node-n/bpf/natbridge/net" | network "net" has no datapath
+	END
 	ns_delete a
 }
 
