@@ -70,8 +70,8 @@ static bool can_make(const char *path)
 	const char *parent = copy ? dirname(copy) : ".";
 	struct statfs fs;
 
-	return !access(parent, W_OK) && !statfs(parent, &fs) && (unsigned long)fs.f_type != PROC_SUPER_MAGIC &&
-	       (unsigned long)fs.f_type != SYSFS_MAGIC;
+	return !access(parent, W_OK) && !statfs(parent, &fs) &&
+	       (unsigned long)fs.f_type != PROC_SUPER_MAGIC && (unsigned long)fs.f_type != SYSFS_MAGIC;
 }
 
 int nb_bpffs_probe(const char *root, struct nb_error *err)

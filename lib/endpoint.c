@@ -293,8 +293,8 @@ int nb_endpoint_check(const struct nb_datapath *dp, const struct nb_endpoint_spe
 			       "link %u has flags 0x%x in the port map instead of 0x%x", spec->ifindex,
 			       port.flags, spec->flags);
 	if (memcmp(port.mac, spec->mac, sizeof(port.mac)) != 0)
-		return nb_fail(err, NB_ERR_CHECK, ENOENT, "link %u has another MAC in the port map than its pod",
-			       spec->ifindex);
+		return nb_fail(err, NB_ERR_CHECK, ENOENT,
+			       "link %u has another MAC in the port map than its pod", spec->ifindex);
 	for (unsigned int i = 0; i < spec->n_addrs; i++) {
 		int rc = check_addr(dp, spec, i, slot, err);
 

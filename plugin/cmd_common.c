@@ -98,8 +98,8 @@ int nb_cmd_leave_bridge(const struct nb_datapath *dp, const struct nb_conf *conf
 	return nb_datapath_detach_bridge(conf->name, settings.bridge_ifindex, err);
 }
 
-/* With the pins went the network's maps, so its host ends tell of its pods. An ADD has one before it waits for
- * the lock, and its programs come after that. */
+/* With the pins went the network's maps, so its host ends tell of its pods. An ADD has one before it waits
+ * for the lock, and its programs come after that. */
 static int leave_bridge_by_name(const struct nb_conf *conf, struct nb_error *err)
 {
 	nb_cleanup(nb_wire_close) struct nb_wire wire = NB_WIRE_INIT;

@@ -113,11 +113,13 @@ void nb_datapath_close(struct nb_datapath *dp);
 int nb_datapath_each(const char *bpffs, int (*fn)(const char *network, void *arg), void *arg,
 		     struct nb_error *err);
 
-/* Takes the lock that nb_datapath_open() takes, for where there may be no datapath. No directory: *lock_fd stays.
+/* Takes the lock that nb_datapath_open() takes, for where there may be no datapath. No directory: *lock_fd
+ * stays.
  */
 int nb_datapath_lock(const char *bpffs, int *lock_fd, struct nb_error *err);
 
-/* Removes the pins that a killed nb_datapath_ensure() left without making a datapath of them. None there: 0. */
+/* Removes the pins that a killed nb_datapath_ensure() left without making a datapath of them. None there: 0.
+ */
 int nb_datapath_clear(const char *bpffs, const char *network, struct nb_error *err);
 
 /*
@@ -129,8 +131,8 @@ int nb_datapath_unpin(const char *bpffs, const char *network, struct nb_error *e
 /* Removes <bpffs>/natbridge if it holds no network any more. *removed: it was there and empty. */
 int nb_datapath_unpin_root(const char *bpffs, bool *removed, struct nb_error *err);
 
-/* Whether nb_datapath_ensure() can work: the kernel lets us load programs and has what the mode needs, the bpffs
- * root is usable, and so are the pins that the network has. Writes nothing (STATUS). */
+/* Whether nb_datapath_ensure() can work: the kernel lets us load programs and has what the mode needs, the
+ * bpffs root is usable, and so are the pins that the network has. Writes nothing (STATUS). */
 int nb_datapath_probe(const char *bpffs, const char *network, enum nb_mode mode, struct nb_error *err);
 
 /*

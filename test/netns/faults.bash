@@ -12,9 +12,12 @@
 BORING='brk|clock_gettime|close|dup|exit_group|fcntl|futex|getrandom|madvise|mmap|mprotect|mremap|munmap|newfstatat|prlimit64'
 BORING="$BORING|rt_sigaction|rt_sigprocmask|sched_yield|uname"
 
-# plugin VERB CONFIG: natbridge on pod p.
+# plugin VERB CONFIG [COMMAND...]: natbridge on pod p, run by that command.
 plugin() {
-	plugin_call n "$1" p "$2"
+	local verb=$1 config=$2
+	shift 2
+	NATBRIDGE_BPFFS=$NBT_DIR/node-n/bpf CNI_PATH=$TEST_BIN_DIR CNI_COMMAND=$verb CNI_IFNAME=eth0 \
+		CNI_CONTAINERID=faults CNI_NETNS=/run/netns/$NBT-p ip netns exec "$NBT-n" "$@" "$NBT_BUILD/natbridge" <<<"$config"
 }
 
 # traced VERB CONFIG STRACE-OPTION...: the same under strace; what it prints is in $NBT_DIR/out and stderr, the trace in trace.
@@ -22,9 +25,7 @@ traced() {
 	local verb=$1 config=$2
 	shift 2
 	(
-		timeout 30 env NATBRIDGE_BPFFS="$NBT_DIR/node-n/bpf" CNI_PATH="$TEST_BIN_DIR" CNI_COMMAND="$verb" CNI_IFNAME=eth0 \
-			CNI_CONTAINERID="$(container_id p)" CNI_NETNS="$(ns_path p)" ip netns exec "$(ns n)" \
-			strace -o "$NBT_DIR/trace" "$@" "$NBT_BUILD/natbridge" <<<"$config"
+		plugin "$verb" "$config" timeout 30 strace -o "$NBT_DIR/trace" "$@"
 		exit # not in its place: else bats hears of the kill
 	) >"$NBT_DIR/out" 2>"$NBT_DIR/stderr"
 }
@@ -57,8 +58,7 @@ points() {
 #   changing  those that change something; of a run of one kind the first two and the last
 #   each      these, and in every stretch between two of them the first point of each kind
 #   some      of each kind the first and the last
-#   all       all of them
-# With FAULTS=all in the environment "each" is all, and "changing" leaves out none.
+# With FAULTS=all in the environment the last two are all, and the first leaves out none.
 chosen() {
 	awk -v how="$1" -v full="${FAULTS:-}" '
 		{ line[NR] = $0; kind[NR] = $3; last[$3] = NR; if (!($3 in first)) first[$3] = NR }
@@ -71,8 +71,8 @@ chosen() {
 					stretch = i
 				fresh = !((kind[i], stretch) in seen)
 				seen[kind[i], stretch] = 1
-				if (how == "all" || how == "some" && (i == first[kind[i]] || i == last[kind[i]]) ||
-				    how != "some" && changing && edge || how == "each" && (full == "all" || !changing && fresh))
+				if (how != "changing" && full == "all" || how == "some" && (i == first[kind[i]] || i == last[kind[i]]) ||
+				    how != "some" && changing && edge || how == "each" && !changing && fresh)
 					print line[i]
 			}
 		}'
@@ -82,25 +82,29 @@ chosen() {
 
 # All that a node and its pod hold, a line each, without numbers that differ from one ADD to the next.
 everything() {
-	local dir=$NBT_DIR/node-n map
+	local dir=$NBT_DIR/node-n datapath
 	# shellcheck disable=SC2016 # for the node's own shell
 	ip netns exec "$NBT-n" sh -c '
 		for link in /sys/class/net/*; do
-			link=${link##*/}
-			echo "link $link"
-			[ "$link" = lo ] || "$0" "$link" 2>/dev/null | sed "s/^/program $link /"
+			echo "link ${link##*/}"
+			[ "${link##*/}" = lo ] || "$0" "${link##*/}" 2>/dev/null
 		done
-		ip -o address show | awk "\$2 != \"lo\" && \$4 !~ /^fe80/ { print \"address\", \$2, \$4 }"
-		bridge fdb show | grep " static" | sed "s/^/fdb /"
-		nft list ruleset | sed -E "s/counter packets [0-9]+ bytes [0-9]+/counter/; s/^/nft /"' "$NBT_BUILD/test/netns/attached" || true
+		ip -o address show
+		bridge fdb show
+		nft list ruleset' "$NBT_BUILD/test/netns/attached" | awk '
+			$1 == "link" { link = $2; print }
+			/^(in|e)gress / { print "program", link, $0 }
+			/^[0-9]+: / && $2 != "lo" && $4 !~ /^fe80/ { print "address", $2, $4 }
+			/ static$/ { print "fdb", $0 }
+			/^table / { rules = 1 }
+			rules { sub(/counter packets [0-9]+ bytes [0-9]+/, "counter"); print "nft", $0 }'
 	ip -n "$NBT-p" -o link show | awk '{ print "pod", $2 }'
-	find "$dir/bpf" -mindepth 1 -printf 'pin %P\n'
-	for map in "$dir"/bpf/natbridge/*/v*; do
-		[ ! -e "$map/links" ] || echo "entries $(bpftool map dump pinned "$map/links" | grep -c '"value"')" \
-			"$(bpftool map dump pinned "$map/endpoints" | grep -c '"value"')" \
-			"$(bpftool map dump pinned "$map/ports" | grep -c '"ifindex": [1-9]')"
+	find "$dir/bpf" "$dir/ipam" -mindepth 1 \( -path "$dir/bpf/*" -o -type f \) ! -name lock ! -name 'last_reserved_ip.*' -printf 'file %p\n'
+	for datapath in "$dir"/bpf/natbridge/*/v*; do
+		[ ! -e "$datapath/links" ] || for map in links endpoints ports; do
+			echo "entries of $map $(bpftool map dump pinned "$datapath/$map" | grep -c '"value": [^{]\|"slot": \|"ifindex": [1-9]')"
+		done
 	done
-	find "$dir/ipam" -type f ! -name lock ! -name 'last_reserved_ip.*' -printf 'lease %P\n'
 }
 
 # The node as it was before its first pod: what belongs to networks goes, their pins and bridges.
@@ -210,7 +214,7 @@ walk_gc() {
 		traced GC "$config" -e "inject=$name:error=EIO:when=$number" || status=$?
 		answered_well "$at" "$status"
 		plugin GC "$config" || fail "GC after $at"
-		nothing_left "by the second GC, $at" '^(lease|pod) ' # host-local frees by DEL only
+		nothing_left "by the second GC, $at" '^(file .*/ipam/|pod )' # host-local frees by DEL only
 		count=$((count + 1))
 	done <"$NBT_DIR/walk"
 	plugin DEL "$config"

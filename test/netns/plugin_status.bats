@@ -120,6 +120,7 @@ both_work() {
 
 # read_only COMMAND JQ-FILTER: where /proc/sys cannot be written.
 read_only() {
+	# shellcheck disable=SC2016 # for the inner shell
 	run --separate-stderr node_exec n env CNI_COMMAND="$1" CNI_CONTAINERID=c CNI_NETNS="$(ns_path a)" CNI_IFNAME=eth0 unshare -m \
 		sh -c 'mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec "$0"' "$NBT_BUILD/natbridge" \
 		<<<"$(plugin_config n net "$2")"
@@ -166,6 +167,7 @@ read_only() {
 without_nft() {
 	local library
 	library=$(ldconfig -p | awk '/libnftables.so.1 / { print $NF; exit }')
+	# shellcheck disable=SC2016 # for the inner shell
 	run --separate-stderr node_exec n env CNI_COMMAND="$1" CNI_CONTAINERID=c CNI_NETNS="$(ns_path a)" CNI_IFNAME=eth0 unshare -m \
 		sh -c 'mount --bind /dev/null "$1" && exec "$0"' "$NBT_BUILD/natbridge" "$library" <<<"$(plugin_config n net "$2")"
 }
