@@ -58,6 +58,7 @@ walks() {
 	walks "$IPTABLES" <<-'END'
 		ADD later kill changing clone|poll|wait4|bpf:PROG_ATTACH
 		ADD later EIO some clone|pipe2|memfd_create|pidfd_open|poll|read|wait4|bpf:PROG
+		ADD later EAGAIN some clone|pipe2|memfd_create
 		DEL later kill some clone|poll|wait4|bpf:PROG_DETACH
 		DEL later EIO some clone|pipe2|memfd_create|pidfd_open|poll|read|wait4|bpf:PROG
 		ADD first kill some bpf:PROG_ATTACH|rename

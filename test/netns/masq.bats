@@ -117,6 +117,31 @@ masked() {
 	ns_delete na
 }
 
+@test "a program of iptables that fails or is killed is named, and nothing is left" {
+	local bin=$NBT_DIR/bin program end
+	pod_create na
+	mkdir "$bin"
+	for program in iptables iptables-restore ip6tables ip6tables-restore; do
+		for end in 'exit 4' 'kill -KILL $$'; do
+			printf '#!/bin/sh\n%s\n' "$end" >"$bin/$program"
+			chmod 755 "$bin/$program"
+			run ! plugin_call n ADD na "$(plugin_config n net)" PATH="$bin:$PATH"
+			[[ $output = *"masquerade rules: $program failed with status "* ]] || fail "$program, $end: $output"
+			[ -z "$(cni_rules n)" ] || fail "$program, $end:" "$(cni_rules n)"
+			rm "$bin/$program"
+			run -0 plugin_call n ADD na "$(plugin_config n net)"
+			printf '#!/bin/sh\n%s\n' "$end" >"$bin/$program"
+			chmod 755 "$bin/$program"
+			run ! plugin_call n DEL na "$(plugin_config n net)" PATH="$bin:$PATH"
+			[[ $output = *"masquerade rules: $program failed with status "* ]] || fail "$program, $end: $output"
+			rm "$bin/$program"
+			run -0 plugin_call n DEL na "$(plugin_config n net)"
+			[ -z "$(cni_rules n)" ] || fail "$program, $end:" "$(cni_rules n)"
+		done
+	done
+	ns_delete na
+}
+
 @test "without iptables in PATH nftables is used, and what it made is removed once iptables is there again" {
 	pod_create na
 	run -0 plugin_call n ADD na "$(plugin_config n net)" PATH=/nonexistent
