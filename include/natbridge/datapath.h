@@ -113,13 +113,10 @@ void nb_datapath_close(struct nb_datapath *dp);
 int nb_datapath_each(const char *bpffs, int (*fn)(const char *network, void *arg), void *arg,
 		     struct nb_error *err);
 
-/* Takes the lock that nb_datapath_open() takes, for where there may be no datapath. No directory: *lock_fd
- * stays.
- */
+/* Takes the lock that nb_datapath_open() takes, without a datapath. No directory for it: *lock_fd stays. */
 int nb_datapath_lock(const char *bpffs, int *lock_fd, struct nb_error *err);
 
-/* Removes the pins that a killed nb_datapath_ensure() left without making a datapath of them. None there: 0.
- */
+/* Removes the pins that a killed nb_datapath_ensure() left unfinished. None there: 0. */
 int nb_datapath_clear(const char *bpffs, const char *network, struct nb_error *err);
 
 /*

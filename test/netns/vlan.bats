@@ -52,7 +52,9 @@ gone() {
 		node_create r
 		network_write n net ".plugins[0] |= ($filter | .serviceProxy.mode = \"off\")"
 		network_write r net ".plugins[0] |= ($filter | .type = \"bridge\")"
+		run -0 plugin_call n STATUS na "$(plugin_config n net)" # no bridge yet
 		pods_up n net na
+		run -0 plugin_call n STATUS na "$(plugin_config n net)"
 		pods_up r net ra
 		[ "$(vlans n na)" = "$(vlans r ra)" ] || fail "$filter" "$(vlans n na)" "$(vlans r ra)"
 		mine=$(jq -c '[.interfaces[].name | sub("veth.*"; "veth")]' "$NBT_DIR/node-n/results/na.json")
