@@ -127,7 +127,7 @@ note_usual() {
 nothing_left() {
 	everything | sort | grep -vE "${2:-^$}" >"$NBT_DIR/now" || true
 	comm -13 "$NBT_DIR/usual" "$NBT_DIR/now" >"$NBT_DIR/more"
-	[ ! -s "$NBT_DIR/more" ] || fail "left $1:" "$(<"$NBT_DIR/more")" "$(tail -n 5 "$NBT_DIR/trace")"
+	[ ! -s "$NBT_DIR/more" ] || fail "left $1:" "$(<"$NBT_DIR/more")" "$(tail -n 5 "$NBT_DIR/trace" 2>/dev/null)"
 }
 
 # answered_well WHEN STATUS: success, or one JSON object that is an error.

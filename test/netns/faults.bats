@@ -89,6 +89,26 @@ walks() {
 	END
 }
 
+@test "C9: killed while IPAM is at work, which then gives no address after the DEL" {
+	local config
+	mkdir "$NBT_DIR/plugins"
+	cat >"$NBT_DIR/plugins/slow" <<-END
+		#!/bin/sh
+		[ \$CNI_COMMAND != ADD ] || { touch $NBT_DIR/asked; sleep 0.5; }
+		exec $TEST_BIN_DIR/host-local
+	END
+	chmod 755 "$NBT_DIR/plugins/slow"
+	config=$(jq '.ipam.type = "slow"' <<<"$NFTABLES")
+	note_usual "$NFTABLES"
+	# shellcheck disable=SC2016 # for the shell that natbridge takes the place of
+	TEST_BIN_DIR=$NBT_DIR/plugins plugin ADD "$config" sh -c 'echo $$ >"$0" && exec "$@"' "$NBT_DIR/pid" >/dev/null 2>&1 3>&- &
+	wait_for 10 test -e "$NBT_DIR/asked"
+	kill -KILL "$(<"$NBT_DIR/pid")"
+	TEST_BIN_DIR=$NBT_DIR/plugins plugin DEL "$config"
+	sleep 1
+	nothing_left "after DEL"
+}
+
 @test "a runtime that ignores SIGCHLD, which its children inherit" {
 	note_usual "$NFTABLES"
 	run -0 node_exec n env --ignore-signal=CHLD CNI_COMMAND=ADD CNI_CONTAINERID=c CNI_NETNS="$(ns_path p)" CNI_IFNAME=eth0 \
