@@ -89,6 +89,32 @@ walks() {
 	END
 }
 
+# A kind of call that always fails takes some steps with it; what those left is the one pattern, what the others did not the rest.
+@test "C6: GC goes on after each step that fails" {
+	local config name error left gone pattern
+	config=$(jq '."cni.dev/valid-attachments" = []' <<<"$NFTABLES")
+	note_usual "$NFTABLES"
+	while read -r name error left gone <&4; do
+		begin GC later "$config"
+		status=0
+		traced GC "$config" -e "inject=$name:error=$error" || status=$?
+		[ "$status" -ne 0 ]
+		answered_well "$name" "$status"
+		everything >"$NBT_DIR/now"
+		grep -q "$left" "$NBT_DIR/now" || fail "$name: no $left" "$(<"$NBT_DIR/now")"
+		for pattern in $gone; do
+			! grep "$pattern" "$NBT_DIR/now" || fail "$name: $pattern is left"
+		done
+		plugin GC "$config"
+		plugin DEL "$config"
+		nothing_left "by the second GC"
+	done 4<<-'END'
+		sendto EIO    link.veth       entries.of.links.1 entries.of.ports.1
+		bpf    EIO    entries.of.links.1 link.veth masquerade.comment.*id:
+		clone  EAGAIN masquerade.comment.*id: link.veth entries.of.links.1
+	END
+}
+
 @test "C9: killed while IPAM is at work, which then gives no address after the DEL" {
 	local config
 	mkdir "$NBT_DIR/plugins"
