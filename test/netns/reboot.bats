@@ -104,6 +104,27 @@ forget() {
 	pods_down n net a b
 }
 
+@test "a config that has another mode and backend after the reboot" {
+	local mode pod
+	for mode in assist off; do
+		network_write n net "$WITH | .plugins[0].serviceProxy = {mode: \"$mode\"} | .plugins[0].ipMasqBackend = \"iptables\""
+		reboot
+		pods_up n net c d
+		serve d tcp 8080
+		run -0 ask c tcp "$(pod_ip d 4)" 8080
+		for pod in c d; do
+			run -0 pod_check n $pod
+		done
+		forget a ""
+		forget b "$(ns_path b)"
+		[ "$(leases | wc -l)" = 4 ]
+		pods_down n net c d
+		[ "$(leases)" = "" ]
+		pods_up n net a b
+	done
+	pods_down n net a b
+}
+
 # torn FILE HOW: as a file may be that was not written back to the disk.
 torn() {
 	case $2 in
