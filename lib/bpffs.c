@@ -4,6 +4,7 @@
 #include <natbridge/lock.h>
 
 #include <errno.h>
+#include <libgen.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,50 @@ int nb_bpffs_ensure(const char *root, struct nb_error *err)
 		return nb_fail(err, NB_ERR_SYSTEM, errno,
 			       "\"%s\" is not a bpffs, and none can be mounted there", root);
 	return 0;
+}
+
+/* In the list of file systems of proc(5): a line "nodev<TAB>bpf". */
+static bool kernel_has_bpffs(void)
+{
+	FILE *list = fopen("/proc/filesystems", "re");
+	char line[64];
+	bool found = false;
+
+	while (list && !found && fgets(line, sizeof(line), list))
+		found = !strcmp(line, "nodev\tbpf\n");
+	if (list)
+		fclose(list);
+	return found;
+}
+
+/* Whether a directory can be made there: the file systems of the kernel take none, whatever they say. */
+static bool can_make(const char *path)
+{
+	nb_autofree char *copy = strdup(path);
+	const char *parent = copy ? dirname(copy) : ".";
+	struct statfs fs;
+
+	return !access(parent, W_OK) && !statfs(parent, &fs) &&
+	       (unsigned long)fs.f_type != PROC_SUPER_MAGIC && (unsigned long)fs.f_type != SYSFS_MAGIC;
+}
+
+int nb_bpffs_probe(const char *root, struct nb_error *err)
+{
+	struct stat st;
+
+	if (nb_is_bpffs(root))
+		return access(root, W_OK) ? nb_fail(err, NB_ERR_SYSTEM, errno,
+						    "the bpffs root \"%s\" cannot be written", root)
+					  : 0;
+	if (!kernel_has_bpffs())
+		return nb_fail(err, NB_ERR_SYSTEM, ENODEV,
+			       "\"%s\" is not a bpffs, and none can be mounted there", root);
+	if (stat(root, &st))
+		return errno == ENOENT && can_make(root)
+			       ? 0
+			       : nb_fail(err, NB_ERR_SYSTEM, errno,
+					 "cannot make the directory \"%s\" for bpffs", root);
+	return S_ISDIR(st.st_mode) ? 0 : nb_fail(err, NB_ERR_SYSTEM, ENOTDIR, "cannot open \"%s\"", root);
 }
 
 int nb_pin_path(char *buf, size_t size, const char *bpffs, const char *network, const char *last,

@@ -268,6 +268,30 @@ int nb_datapath_unpin(const char *bpffs, const char *network, struct nb_error *e
 	return rc ?: remove_network(dir, err);
 }
 
+int nb_datapath_lock(const char *bpffs, int *lock_fd, struct nb_error *err)
+{
+	char root[sizeof(((struct nb_datapath *)0)->dir)];
+	int rc = nb_pin_path(root, sizeof(root), bpffs, NULL, NULL, err);
+
+	return rc || access(root, F_OK) ? rc : nb_lock_dir(root, lock_fd, err);
+}
+
+int nb_datapath_clear(const char *bpffs, const char *network, struct nb_error *err)
+{
+	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
+	char unfinished[sizeof(dp.dir)], dir[sizeof(dp.dir)];
+	int rc = nb_pin_path(unfinished, sizeof(unfinished), bpffs, network, NB_PINS_UNFINISHED, err);
+
+	rc = rc ?: nb_pin_path(dir, sizeof(dir), bpffs, network, NULL, err);
+	if (rc || access(unfinished, F_OK))
+		return rc;
+	rc = locate(bpffs, network, true, &dp, err); /* for the lock: an ADD may be at it */
+	rc = rc ?: nb_pins_remove(unfinished, err);
+	if (!rc)
+		rmdir(dir); /* unless there is more in it */
+	return rc;
+}
+
 int nb_datapath_unpin_root(const char *bpffs, bool *removed, struct nb_error *err)
 {
 	char root[sizeof(((struct nb_datapath *)0)->dir)];
@@ -281,14 +305,17 @@ int nb_datapath_unpin_root(const char *bpffs, bool *removed, struct nb_error *er
 	return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot remove \"%s\"", root);
 }
 
-int nb_datapath_probe(const char *bpffs, enum nb_mode mode, struct nb_error *err)
+int nb_datapath_probe(const char *bpffs, const char *network, enum nb_mode mode, struct nb_error *err)
 {
-	const char *root = nb_bpffs_root(bpffs);
+	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
 	__u32 id;
+	int rc;
 
 	if (bpf_prog_get_next_id(0, &id) && errno != ENOENT)
 		return nb_fail(err, NB_ERR_SYSTEM, errno, "the kernel does not let us use eBPF");
-	if (access(root, W_OK))
-		return nb_fail(err, NB_ERR_SYSTEM, errno, "the bpffs root \"%s\" cannot be written", root);
-	return nb_mode_probe(mode, err);
+	rc = nb_bpffs_probe(nb_bpffs_root(bpffs), err);
+	if (rc)
+		return rc;
+	rc = nb_datapath_open(bpffs, network, false, &dp, err);
+	return rc && rc != -ENOENT && rc != -ESTALE ? rc : nb_datapath_possible(bpffs, network, mode, err);
 }

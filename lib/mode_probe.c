@@ -7,8 +7,10 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #define LOOKUP_FUNCTION "bpf_skb_ct_lookup"
+#define KERNEL_BTF      "/sys/kernel/btf/vmlinux"
 #define WAY_OUT         "mode \"off\" and bridge-nf-call-iptables=1"
 
 /* The oldest kernel whose eBPF has all that the programs of a mode call. */
@@ -44,11 +46,13 @@ int nb_mode_probe(enum nb_mode mode, struct nb_error *err)
 			"mode \"%s\" needs Linux %s or newer, and this one (%s) has no bpf_loop(): use "
 			"a newer kernel, or " WAY_OUT,
 			nb_mode_name(mode), oldest[mode], this_kernel(&name));
+	if (mode != NB_MODE_ASSIST && !access(KERNEL_BTF, R_OK)) /* to read it takes 15 ms */
+		return 0;
 	kernel = btf__load_vmlinux_btf();
 	if (!kernel)
 		return nb_fail(err, NB_ERR_NOT_AVAILABLE, 0,
-			       "mode \"%s\" needs the kernel's BTF (CONFIG_DEBUG_INFO_BTF, "
-			       "/sys/kernel/btf/vmlinux), and this one (%s) does not show it: use one that "
+			       "mode \"%s\" needs the kernel's BTF (CONFIG_DEBUG_INFO_BTF, " KERNEL_BTF
+			       "), and this one (%s) does not show it: use one that "
 			       "does, or " WAY_OUT,
 			       nb_mode_name(mode), this_kernel(&name));
 	if (mode != NB_MODE_ASSIST)

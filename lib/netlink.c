@@ -37,10 +37,10 @@ static void set_option(const struct mnl_socket *sock, int option)
 	(void)mnl_socket_setsockopt(sock, option, &one, sizeof(one));
 }
 
-int nb_netlink_open(struct nb_netlink *nl, struct nb_error *err)
+static int open_bus(int bus, struct nb_netlink *nl, struct nb_error *err)
 {
 	struct timeval timeout = { .tv_sec = TIMEOUT_S };
-	struct mnl_socket *sock = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	struct mnl_socket *sock = mnl_socket_open2(bus, SOCK_CLOEXEC);
 
 	if (!sock)
 		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot open a netlink socket");
@@ -56,6 +56,16 @@ int nb_netlink_open(struct nb_netlink *nl, struct nb_error *err)
 	set_option(sock, NETLINK_GET_STRICT_CHK);
 	*nl = (struct nb_netlink){ .sock = sock, .portid = mnl_socket_get_portid(sock) };
 	return 0;
+}
+
+int nb_netlink_open(struct nb_netlink *nl, struct nb_error *err)
+{
+	return open_bus(NETLINK_ROUTE, nl, err);
+}
+
+int nb_netlink_open_netfilter(struct nb_netlink *nl, struct nb_error *err)
+{
+	return open_bus(NETLINK_NETFILTER, nl, err);
 }
 
 static int open_here(void *arg, struct nb_error *err)
@@ -305,8 +315,9 @@ static int transact(struct nb_netlink *nl, struct nlmsghdr *nlh, struct answer *
 	nlh->nlmsg_seq = ++nl->seq;
 	nlh->nlmsg_pid = nl->portid;
 	answer->request = nlh;
-	if (mnl_socket_sendto(nl->sock, nlh, nlh->nlmsg_len) < 0)
-		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot send a netlink request");
+	while (mnl_socket_sendto(nl->sock, nlh, nlh->nlmsg_len) < 0)
+		if (errno != EINTR)
+			return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot send a netlink request");
 	return read_answer(nl, answer, err);
 }
 

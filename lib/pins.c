@@ -64,17 +64,6 @@ static int pin_one(int fd, const char *dir, const char *name, struct nb_error *e
 	return pin(fd, path, err);
 }
 
-static int rename_pin(const char *from, const char *to, struct nb_error *err)
-{
-	int rc = 0;
-
-	if (rename(from, to)) {
-		rc = nb_fail(err, NB_ERR_DATAPATH, errno, "cannot rename \"%s\"", from);
-		unlink(from);
-	}
-	return rc;
-}
-
 static int pin_new(const struct nb_datapath *old, const struct nb_datapath *new, const char *dir,
 		   struct nb_error *err)
 {
@@ -105,7 +94,11 @@ int nb_pins_replace(const struct nb_datapath *dp, enum nb_prog prog, struct nb_e
 	path_of(new, dp->dir, "new");
 	unlink(new); /* of one who was killed */
 	rc = pin(dp->prog_fd[prog], new, err);
-	return rc ?: rename_pin(new, path, err);
+	if (rc || !rename(new, path))
+		return rc;
+	rc = nb_fail(err, NB_ERR_DATAPATH, errno, "cannot rename \"%s\"", new);
+	unlink(new);
+	return rc;
 }
 
 static void build_path(char path[PIN_PATH_MAX], const char *dir, unsigned int object)
@@ -126,17 +119,17 @@ bool nb_pins_are_ours(const struct nb_datapath *dp, unsigned int object)
 	return !strcmp(pinned, ours);
 }
 
+/* Without a note, as after a kill between the two, programs count as another build's. */
 static int note_build(const char *dir, unsigned int object, struct nb_error *err)
 {
-	char path[PIN_PATH_MAX], new[PIN_PATH_MAX], build[NB_BUILD_LEN];
+	char path[PIN_PATH_MAX], build[NB_BUILD_LEN];
 
 	nb_object_build(object, build);
 	build_path(path, dir, object);
-	path_of(new, dir, "new");
-	unlink(new);
-	if (symlink(build, new))
-		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot make \"%s\"", new);
-	return rename_pin(new, path, err);
+	unlink(path);
+	if (symlink(build, path))
+		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot make \"%s\"", path);
+	return 0;
 }
 
 int nb_pins_note_build(const struct nb_datapath *dp, unsigned int object, struct nb_error *err)
@@ -195,7 +188,7 @@ int nb_pins_create(const struct nb_datapath *dp, const struct nb_datapath_config
 
 	rc = rc
 		     ?: nb_pin_path(unfinished, sizeof(unfinished), config->bpffs, config->network,
-				    "unfinished", err);
+				    NB_PINS_UNFINISHED, err);
 	if (rc)
 		return rc;
 	if (mkdir(network, 0700) && errno != EEXIST)

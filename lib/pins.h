@@ -10,6 +10,8 @@
 
 #include "datapath_load.h"
 
+#define NB_PINS_UNFINISHED "unfinished" /* the directory of pins that do not make a datapath yet */
+
 /* Opens all that is pinned in dp->dir; what is not there stays -1. */
 int nb_pins_open(struct nb_datapath *dp, struct nb_error *err);
 

@@ -42,19 +42,33 @@ int nb_sysctl_read(const char *name, char *buf, size_t size, struct nb_error *er
 	return 0;
 }
 
-int nb_sysctl_write(const char *name, const char *value, struct nb_error *err)
+/* *fd stays where it is if there is nothing to write. */
+static int open_for(const char *name, const char *value, int *fd, struct nb_error *err)
 {
 	char now[VALUE_SIZE];
-	nb_autoclose int fd = -1;
-	ssize_t written;
 	int ret = nb_sysctl_read(name, now, sizeof(now), err);
 
 	if (ret == -ENOENT)
 		return ret;
 	if (!ret && !strcmp(now, value))
 		return 0;
-	ret = open_file(name, O_WRONLY, &fd, err);
-	if (ret)
+	return open_file(name, O_WRONLY, fd, err);
+}
+
+int nb_sysctl_probe(const char *name, const char *value, struct nb_error *err)
+{
+	nb_autoclose int fd = -1;
+
+	return open_for(name, value, &fd, err);
+}
+
+int nb_sysctl_write(const char *name, const char *value, struct nb_error *err)
+{
+	nb_autoclose int fd = -1;
+	ssize_t written;
+	int ret = open_for(name, value, &fd, err);
+
+	if (ret || fd < 0)
 		return ret;
 	written = write(fd, value, strlen(value));
 	if (written < 0 || (size_t)written != strlen(value))

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <natbridge/vlan.h>
 
+#include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_bridge.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
+#include <unistd.h>
 
 void nb_vlans_put(struct nb_vlans *vlans, unsigned int id)
 {
@@ -21,6 +23,29 @@ bool nb_vlans_empty(const struct nb_vlans *vlans)
 	static const struct nb_vlans none;
 
 	return !memcmp(vlans, &none, sizeof(none));
+}
+
+/* ---- the kernel ---- */
+
+/*
+ * The request to list VLANs (Linux 5.6) comes with the option (net/bridge/br_vlan.c), and with the module, so
+ * that a refusal tells nothing before that is loaded.
+ */
+int nb_vlans_supported(struct nb_netlink *nl, bool *supported, struct nb_error *err)
+{
+	struct nb_request req;
+	void *extra;
+	struct nlmsghdr *nlh =
+		nb_request_start(&req, RTM_GETVLAN, NLM_F_DUMP, &extra, sizeof(struct br_vlan_msg));
+	struct br_vlan_msg *msg = extra;
+	int ret;
+
+	msg->family = PF_BRIDGE;
+	ret = nb_netlink_request(nl, nlh, NULL, NULL, err);
+	if (ret && ret != -EOPNOTSUPP)
+		return ret;
+	*supported = !ret || access("/sys/module/bridge", F_OK);
+	return 0;
 }
 
 /* ---- writing ---- */

@@ -46,6 +46,9 @@ bool nb_cmd_fast_path(const struct nb_conf *conf, const struct nb_link *bridge);
 /* The network's program at the bridge goes with its last pod. *dp is locked. */
 int nb_cmd_leave_bridge(const struct nb_datapath *dp, const struct nb_conf *conf, struct nb_error *err);
 
+/* The same for a network whose pins are gone, or were never all made: what there is of them goes as well. */
+int nb_cmd_forget_datapath(const struct nb_conf *conf, struct nb_error *err);
+
 /*
  * Opens the datapath of the network to change it, after bringing it to this map layout if it has another one.
  * -ENOENT: there is none, or it cannot be brought here (and that is logged).

@@ -3,6 +3,8 @@
 #include <natbridge/conntrack.h>
 #include <natbridge/datapath.h>
 
+#include <errno.h>
+
 #include "cmd.h"
 #include "ipam.h"
 #include "macspoof.h"
@@ -72,6 +74,8 @@ static int check_datapath(const struct nb_args *args, const struct nb_conf *conf
 	if (!nb_conf_uses_datapath(conf))
 		return nb_datapath_detached(veth->host.index, err);
 	ret = nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, err);
+	if (ret == -ENOENT)
+		err->code = NB_ERR_CHECK;
 	if (!ret)
 		ret = nb_datapath_attached(&dp, conf->proxy.mode, veth->host.index, err);
 	if (!ret)

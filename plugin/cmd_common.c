@@ -105,6 +105,37 @@ int nb_cmd_leave_bridge(const struct nb_datapath *dp, const struct nb_conf *conf
 	return nb_datapath_detach_bridge(conf->name, settings.bridge_ifindex, err);
 }
 
+/* With the pins went the network's maps, so its host ends tell of its pods. An ADD has one before it waits
+ * for the lock, and its programs come after that. */
+static int leave_bridge_by_name(const struct nb_conf *conf, struct nb_error *err)
+{
+	nb_cleanup(nb_wire_close) struct nb_wire wire = NB_WIRE_INIT;
+	nb_autoclose int lock = -1;
+	struct nb_link host;
+	bool has_pods = false;
+	int ret = nb_datapath_lock(conf->proxy.bpffs, &lock, err);
+
+	if (!ret)
+		ret = nb_wire_open(&wire, -1, err);
+	if (!ret)
+		ret = nb_wire_has_pods(&wire, conf->name, &has_pods, err);
+	if (ret || has_pods)
+		return ret;
+	ret = conf->vlan && conf->is_gateway
+		      ? nb_wire_find_vlan_host(&wire, conf->bridge, conf->vlan, &host, err)
+		      : nb_link_get(&wire.host, conf->bridge, &host, err);
+	if (ret)
+		return ret == -ENODEV ? 0 : ret;
+	return nb_datapath_detach_bridge(conf->name, host.index, err);
+}
+
+int nb_cmd_forget_datapath(const struct nb_conf *conf, struct nb_error *err)
+{
+	int ret = nb_datapath_clear(conf->proxy.bpffs, conf->name, err);
+
+	return ret || !nb_conf_uses_datapath(conf) ? ret : leave_bridge_by_name(conf, err);
+}
+
 int nb_cmd_open_datapath(const struct nb_conf *conf, struct nb_datapath *dp, struct nb_error *err)
 {
 	struct nb_upgraded done;
@@ -125,7 +156,7 @@ int nb_cmd_forget_endpoint(const struct nb_args *args, const struct nb_conf *con
 	int ret = nb_cmd_open_datapath(conf, &dp, err);
 
 	if (ret == -ENOENT)
-		return 0;
+		return nb_cmd_forget_datapath(conf, err);
 	if (!ret)
 		ret = nb_endpoint_delete(&dp, args->container_id, args->ifname, err);
 	return ret ? ret : nb_cmd_leave_bridge(&dp, conf, err);

@@ -48,23 +48,10 @@ static int delete_veth(const struct nb_args *args, const struct nb_conf *conf, i
 	return ret ? ret : nb_wire_delete(&wire, &spec, err);
 }
 
-static int delete_rules(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
-{
-	const struct nb_attachment id = nb_cmd_attachment(args, conf);
-
-	return conf->ip_masq && conf->ipam_type ? nb_masq_delete(&id, err) : 0;
-}
-
-static int delete_mac_rules(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
-{
-	const struct nb_attachment id = nb_cmd_attachment(args, conf);
-
-	return conf->mac_spoof_check ? nb_macspoof_delete(&id, err) : 0;
-}
-
 /* Each step runs whatever became of the others, with one exception; the first error is the answer. */
 int nb_cmd_del(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
+	const struct nb_attachment id = nb_cmd_attachment(args, conf);
 	nb_autoclose int netns_fd = -1;
 	struct nb_error first = { 0 }, step = { 0 };
 	bool pair_gone = true;
@@ -77,9 +64,10 @@ int nb_cmd_del(const struct nb_args *args, const struct nb_conf *conf, struct nb
 	}
 	if (nb_cmd_forget_endpoint(args, conf, &step))
 		nb_cmd_keep_first(&first, &step);
-	if (delete_rules(args, conf, &step))
+	/* the config may have changed since ADD made them */
+	if (nb_masq_delete(&id, &step))
 		nb_cmd_keep_first(&first, &step);
-	if (delete_mac_rules(args, conf, &step))
+	if (nb_macspoof_delete(&id, &step))
 		nb_cmd_keep_first(&first, &step);
 	/* an address that is still in use must not be given to another pod; the runtime calls DEL again */
 	if (pair_gone && conf->ipam_type && nb_ipam_run(conf, args, NB_CMD_DEL, &step))

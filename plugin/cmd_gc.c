@@ -39,20 +39,19 @@ static int collect_endpoints(const struct nb_conf *conf, struct nb_error *err)
 		owners[i] = nb_endpoint_owner(conf->attachments[i].container_id, conf->attachments[i].ifname);
 	ret = nb_cmd_open_datapath(conf, &dp, err);
 	if (ret)
-		return ret == -ENOENT ? 0 : ret;
+		return ret == -ENOENT ? nb_cmd_forget_datapath(conf, err) : ret;
 	ret = nb_endpoint_keep_only(&dp, owners, (unsigned int)conf->n_attachments, &removed, err);
 	if (removed)
 		nb_log("GC of network %s: %u pods removed from the maps", conf->name, removed);
 	return ret ? ret : nb_cmd_leave_bridge(&dp, conf, err);
 }
 
+/* Rules are looked for whatever the config says: it may have changed since they were made. */
 static int collect_rules(const struct nb_conf *conf, struct nb_error *err)
 {
 	unsigned int removed = 0;
-	int ret = 0;
+	int ret = nb_masq_keep_only(conf->name, conf->attachments, conf->n_attachments, &removed, err);
 
-	if (conf->ip_masq && conf->ipam_type)
-		ret = nb_masq_keep_only(conf->name, conf->attachments, conf->n_attachments, &removed, err);
 	if (removed)
 		nb_log("GC of network %s: %u masquerading rules removed", conf->name, removed);
 	return ret;
@@ -61,11 +60,8 @@ static int collect_rules(const struct nb_conf *conf, struct nb_error *err)
 static int collect_mac_rules(const struct nb_conf *conf, struct nb_error *err)
 {
 	unsigned int removed = 0;
-	int ret = 0;
+	int ret = nb_macspoof_keep_only(conf->name, conf->attachments, conf->n_attachments, &removed, err);
 
-	if (conf->mac_spoof_check)
-		ret = nb_macspoof_keep_only(conf->name, conf->attachments, conf->n_attachments, &removed,
-					    err);
 	if (removed)
 		nb_log("GC of network %s: macspoofchk rules of %u interfaces removed", conf->name, removed);
 	return ret;

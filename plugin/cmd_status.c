@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <natbridge/cleanup.h>
 #include <natbridge/datapath.h>
 
 #include "cmd.h"
@@ -6,14 +7,35 @@
 #include "macspoof.h"
 #include "masq.h"
 #include "privilege.h"
+#include "wire.h"
 
-/* Whether an ADD would work now; changes nothing. Pods that are attached go on in any case: code 50. */
+static int probe_wire(const struct nb_conf *conf, struct nb_error *err)
+{
+	nb_cleanup(nb_wire_close) struct nb_wire wire = NB_WIRE_INIT;
+	const struct nb_wire_probe_spec spec = {
+		.network = conf->name,
+		.bridge = conf->bridge,
+		.vlan_filtering = conf->vlan_filtering,
+		.is_gateway = conf->is_gateway && conf->ipam_type,
+		.gateway_vlan = conf->vlan,
+	};
+	int ret = nb_wire_open(&wire, -1, err);
+
+	return ret ? ret : nb_wire_probe(&wire, &spec, err);
+}
+
+/*
+ * Whether an ADD would work now, step by step; changes nothing. Code 51 where pods that are attached suffer
+ * as well (SPEC.md, "STATUS"), else 50.
+ */
 int nb_cmd_status(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
 	int ret = nb_privilege_check(err);
 
 	if (!ret && nb_conf_uses_datapath(conf))
-		ret = nb_datapath_probe(conf->proxy.bpffs, conf->proxy.mode, err);
+		ret = nb_datapath_probe(conf->proxy.bpffs, conf->name, conf->proxy.mode, err);
+	if (!ret)
+		ret = probe_wire(conf, err);
 	if (!ret && conf->mac_spoof_check)
 		ret = nb_macspoof_probe(err);
 	if (!ret && conf->ip_masq && conf->ipam_type)

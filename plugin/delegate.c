@@ -7,10 +7,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -18,6 +18,13 @@
 #include <unistd.h>
 
 enum { ARGS_MAX = 8, BUSY_TRIES = 10, BUSY_PAUSE_MS = 100 };
+
+/* What is run, ready for execve(). */
+struct program {
+	char **argv, **env;
+	int in, out;
+	bool take_errors;
+};
 
 int nb_delegate_find(const char *name, const char *cni_path, char **found, struct nb_error *err)
 {
@@ -89,13 +96,59 @@ static char **make_environment(char *command_var)
 	return env;
 }
 
+/* What a child becomes. An IPAM plugin that outlives us could give an address after the DEL that follows our
+ * end, so it ends with us. */
+static _Noreturn void become(const struct program *program, int told)
+{
+	int errnum;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGPIPE, SIG_DFL); /* ignored by us */
+	if (dup2(program->in, STDIN_FILENO) >= 0 && dup2(program->out, STDOUT_FILENO) >= 0 &&
+	    (!program->take_errors || dup2(program->out, STDERR_FILENO) >= 0))
+		execve(program->argv[0], program->argv, program->env);
+	errnum = errno;
+	_exit(write(told, &errnum, sizeof(errnum)) < 0);
+}
+
+/* Starts it and waits until it runs: its errno comes by a pipe that is closed by then if it does. */
+static int start(const struct program *program, pid_t *pid)
+{
+	int fds[2], errnum = 0;
+	ssize_t n = -1;
+	pid_t child;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return errno;
+	child = fork();
+	if (child == 0)
+		become(program, fds[1]);
+	if (child < 0)
+		errnum = errno;
+	close(fds[1]);
+	while (child > 0 && (n = read(fds[0], &errnum, sizeof(errnum))) < 0 && errno == EINTR)
+		;
+	if (child > 0 && n < 0)
+		errnum = errno;
+	close(fds[0]);
+	if (child > 0 && errnum) {
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+	}
+	*pid = child;
+	return errnum;
+}
+
 static int spawn(const struct nb_delegate *delegate, int in, int out, pid_t *pid, struct nb_error *err)
 {
 	char command_var[64] = "", *argv[ARGS_MAX + 2] = { (char *)delegate->path };
 	nb_autofree char **env = NULL;
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
-	sigset_t defaults;
+	struct program program = {
+		.argv = argv,
+		.in = in,
+		.out = out,
+		.take_errors = delegate->take_errors,
+	};
 	int errnum;
 
 	for (size_t i = 0; delegate->args && delegate->args[i] && i < ARGS_MAX; i++)
@@ -105,24 +158,13 @@ static int spawn(const struct nb_delegate *delegate, int in, int out, pid_t *pid
 	env = make_environment(delegate->command ? command_var : NULL);
 	if (!env)
 		return nb_fail_nomem(err);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawnattr_init(&attr);
-	posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-	if (delegate->take_errors)
-		posix_spawn_file_actions_adddup2(&actions, out, STDERR_FILENO);
-	sigemptyset(&defaults);
-	sigaddset(&defaults, SIGPIPE); /* ignored by us */
-	posix_spawnattr_setsigdefault(&attr, &defaults);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGDEF);
+	program.env = env;
 	for (int i = 0; i < BUSY_TRIES; i++) {
-		errnum = posix_spawn(pid, delegate->path, &actions, &attr, argv, env);
+		errnum = start(&program, pid);
 		if (errnum != ETXTBSY) /* is being written: an update of the plugins */
 			break;
 		poll(NULL, 0, BUSY_PAUSE_MS);
 	}
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attr);
 	return errnum ? nb_fail(err, NB_ERR_IPAM, errnum, "running %s", delegate->path) : 0;
 }
 
@@ -189,16 +231,16 @@ static int collect(const struct nb_delegate *delegate, int pidfd, int fd, struct
 	}
 }
 
-/* The child is reaped in any case; with kill it is killed first. */
-static int reap(pid_t pid, bool kill_it)
+/* How the child has ended. */
+static int reap(pid_t pid, int *status, struct nb_error *err)
 {
-	int status = 0;
+	int ended;
 
-	if (kill_it)
-		kill(pid, SIGKILL);
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	while (waitpid(pid, &ended, 0) < 0)
+		if (errno != EINTR)
+			return nb_fail(err, NB_ERR_SYSTEM, errno, "waiting for its end");
+	*status = WIFSIGNALED(ended) ? 128 + WTERMSIG(ended) : WEXITSTATUS(ended);
+	return 0;
 }
 
 int nb_delegate_run(const struct nb_delegate *delegate, struct nb_delegate_output *out, struct nb_error *err)
@@ -206,7 +248,7 @@ int nb_delegate_run(const struct nb_delegate *delegate, struct nb_delegate_outpu
 	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output read_out = { 0 };
 	nb_autoclose int in = -1, from = -1, to = -1, pidfd = -1;
 	int pipe_fds[2], ret;
-	pid_t pid;
+	pid_t pid = -1;
 
 	ret = input_file(delegate, &in, err);
 	if (ret)
@@ -223,7 +265,12 @@ int nb_delegate_run(const struct nb_delegate *delegate, struct nb_delegate_outpu
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	ret = pidfd < 0 ? nb_fail(err, NB_ERR_SYSTEM, errno, "pidfd_open")
 			: collect(delegate, pidfd, from, &read_out, err);
-	read_out.status = reap(pid, ret != 0);
+	if (ret) {
+		kill(pid, SIGKILL);
+		reap(pid, &read_out.status, NULL);
+	} else {
+		ret = reap(pid, &read_out.status, err);
+	}
 	if (ret)
 		return nb_wrap(err, "%s", delegate->path);
 	*out = read_out;

@@ -183,9 +183,14 @@ static int delete_rules(const struct names *names, struct nb_error *err)
 int nb_macspoof_delete(const struct nb_attachment *id, struct nb_error *err)
 {
 	struct names names;
+	bool there = false;
+	int ret;
 
-	/* Rules with such a name cannot have been made. */
-	return names_of(id, &names, NULL) ? 0 : delete_rules(&names, err);
+	if (names_of(id, &names, NULL)) /* rules with such a name cannot have been made */
+		return 0;
+	/* No chain, no rule that leads there: DEL comes by here whether the config has macspoofchk or not. */
+	ret = nb_nft_has_chain(TABLE, names.iface_chain, &there, err);
+	return ret || !there ? ret : delete_rules(&names, err);
 }
 
 /* ---- GC ---- */
@@ -254,7 +259,12 @@ static bool look_for_garbage(const cJSON *rule, void *arg)
 int nb_macspoof_keep_only(const char *network, const struct nb_attachment *valid, size_t n,
 			  unsigned int *removed, struct nb_error *err)
 {
+	bool there = false;
+	int asked = nb_nft_has_chain(TABLE, HOOK, &there, err);
+
 	*removed = 0;
+	if (asked || !there)
+		return asked;
 	for (;;) {
 		nb_cleanup(nb_nft_list_free) cJSON *hook = NULL;
 		struct search search = { .network = network, .valid = valid, .n_valid = n };

@@ -28,8 +28,8 @@ int nb_masq_probe(enum nb_masq_backend backend, struct nb_error *err);
 int nb_masq_add(enum nb_masq_backend backend, const struct nb_attachment *id, const struct nb_result_ip *ips,
 		size_t n, struct nb_error *err);
 
-/* Removes the attachment's rules from both backends, as the config may have changed; none there: 0. Needs no
- * addresses. */
+/* Removes the attachment's rules from both backends, as the config may have changed; none there: 0, and no
+ * process is started. Needs no addresses. */
 int nb_masq_delete(const struct nb_attachment *id, struct nb_error *err);
 
 /* 0 if each of the n addresses has its rules; else NB_ERR_CHECK, and *err names the address. */

@@ -3,6 +3,7 @@
 
 #include <natbridge/addr.h>
 #include <natbridge/cleanup.h>
+#include <natbridge/nft.h>
 #include <natbridge/sha512.h>
 #include <natbridge/text.h>
 
@@ -13,7 +14,8 @@
 #include "delegate.h"
 
 #define DEFAULT_PATH "/usr/sbin:/usr/bin:/sbin:/bin"
-#define HOOK_RULES   "-A POSTROUTING "
+#define HOOK         "POSTROUTING"
+#define HOOK_RULES   "-A " HOOK " "
 
 enum {
 	CHAIN_SIZE = 28 + 1, /* XT_EXTENSION_MAXNAMELEN of the kernel, less one, and the NUL */
@@ -31,11 +33,13 @@ struct names {
 
 static const struct family {
 	const char *command, *restore;
+	const char *table;  /* where iptables-nft has its rules */
+	const char *legacy; /* what the kernel has of the older iptables: names of tables, a line each */
 	const char *multicast;
 	bool v4;
 } families[] = {
-	{ "iptables", "iptables-restore", "224.0.0.0/4", true },
-	{ "ip6tables", "ip6tables-restore", "ff00::/8", false },
+	{ "iptables", "iptables-restore", "ip nat", "/proc/self/net/ip_tables_names", "224.0.0.0/4", true },
+	{ "ip6tables", "ip6tables-restore", "ip6 nat", "/proc/self/net/ip6_tables_names", "ff00::/8", false },
 };
 
 enum { FAMILIES = sizeof(families) / sizeof(*families) };
@@ -105,7 +109,7 @@ static int list(const struct family *family, const char *chain, struct nb_delega
 static int list_hook(const struct family *family, struct nb_delegate_output *out, struct nb_error *err)
 {
 	bool there = false;
-	int ret = list(family, "POSTROUTING", out, &there, err);
+	int ret = list(family, HOOK, out, &there, err);
 
 	if (!ret && !there)
 		ret = failed(family->command, out, err);
@@ -305,8 +309,10 @@ bool nb_masq_iptables_there(void)
 int nb_masq_iptables_probe(struct nb_error *err)
 {
 	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output hook = { 0 };
+	nb_autofree char *restore = NULL;
+	int ret = list_hook(&families[0], &hook, err);
 
-	return list_hook(&families[0], &hook, err);
+	return ret ? ret : find(families[0].restore, &restore, err);
 }
 
 /* ---- DEL and GC ---- */
@@ -356,16 +362,41 @@ static void append_removal(const char *rule, size_t len, const char *chain, void
 	removal->count++;
 }
 
+/* Whether the kernel has a table "nat" of the older iptables, whose chains it does not tell. */
+static bool has_legacy_table(const struct family *family)
+{
+	FILE *names = fopen(family->legacy, "re");
+	char name[64];
+	bool found = false;
+
+	while (names && !found && fgets(name, sizeof(name), names))
+		found = !strcmp(name, "nat\n");
+	if (names)
+		fclose(names);
+	return found;
+}
+
+/* Asked before any program is started: DEL and GC come by here whether the config has ipMasq or not. */
+static int may_have(const struct family *family, const char *chain, bool *may, struct nb_error *err)
+{
+	int ret = nb_nft_has_chain(family->table, chain, may, err);
+
+	*may = *may || has_legacy_table(family);
+	return ret;
+}
+
 /* Rules go before the chains that they lead to; naming a chain empties it, or makes it should it be missing.
  */
 static int remove_family(const struct family *family, struct removal *removal, struct nb_error *err)
 {
 	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output hook = { 0 }, chain = { 0 };
 	nb_cleanup(nb_text_free) struct nb_text commands = { 0 };
-	bool there = false;
-	int ret = list_hook(family, &hook, err);
+	bool there = false, may = false;
+	int ret = may_have(family, removal->network ? HOOK : removal->chain, &may, err);
 
-	if (ret)
+	if (!ret && may)
+		ret = list_hook(family, &hook, err);
+	if (ret || !may)
 		return ret;
 	nb_text_free(&removal->rules);
 	nb_text_free(&removal->chains);

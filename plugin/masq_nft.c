@@ -148,13 +148,22 @@ int nb_masq_nft_add(const struct nb_attachment *id, const struct nb_result_ip *i
 	return ret ? nb_wrap(err, "cannot add masquerade rules") : 0;
 }
 
+/* Where there is no chain, the library is not needed. */
+static int remove_rules(const struct nb_masq_choice *choice, unsigned int *removed, struct nb_error *err)
+{
+	bool there = false;
+	int ret = nb_nft_has_chain(NB_MASQ_TABLE, NB_MASQ_CHAIN, &there, err);
+
+	return ret || !there ? ret : nb_masq_remove(choice, removed, err);
+}
+
 int nb_masq_nft_delete(const struct nb_attachment *id, struct nb_error *err)
 {
 	char key[NB_MASQ_KEY_SIZE];
 	const struct nb_masq_choice choice = { .key = key };
 
 	nb_masq_rule_key(id, key);
-	return nb_masq_remove(&choice, NULL, err);
+	return remove_rules(&choice, NULL, err);
 }
 
 int nb_masq_nft_keep_only(const char *network, const struct nb_attachment *valid, size_t n,
@@ -165,5 +174,5 @@ int nb_masq_nft_keep_only(const char *network, const struct nb_attachment *valid
 	const struct nb_masq_choice choice = { .key = key, .takes = is_stale, .arg = &kept };
 
 	nb_masq_network_key(network, key);
-	return nb_masq_remove(&choice, removed, err);
+	return remove_rules(&choice, removed, err);
 }

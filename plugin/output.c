@@ -52,6 +52,7 @@ int nb_output_prepare(struct nb_error *err)
 	int ret = 0;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL); /* whoever ignores it hands that down, and then no child's status is told */
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0)
 			continue;
@@ -77,13 +78,18 @@ static int flush_stdout(void)
 static int write_json(const struct cJSON *json, struct nb_error *err)
 {
 	nb_autofree char *text = cJSON_Print(json);
-	int errnum;
+	nb_autofree char *line = NULL;
+	int errnum, len;
 
 	if (!text)
 		return nb_fail_nomem(err);
-	errnum = write_all(STDOUT_FILENO, text, strlen(text));
-	if (!errnum)
-		errnum = write_all(STDOUT_FILENO, "\n", 1);
+	/* In one piece: an error after the result would be a second object on stdout. */
+	len = asprintf(&line, "%s\n", text);
+	if (len < 0) {
+		line = NULL;
+		return nb_fail_nomem(err);
+	}
+	errnum = write_all(STDOUT_FILENO, line, (size_t)len);
 	if (!errnum)
 		errnum = flush_stdout();
 	return errnum ? nb_fail(err, NB_ERR_IO, errnum, "writing to stdout") : 0;

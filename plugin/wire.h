@@ -185,6 +185,23 @@ int nb_wire_delete(struct nb_wire *wire, const struct nb_wire_delete_spec *spec,
 int nb_wire_keep_only(struct nb_wire *wire, const char *network, const struct nb_attachment *valid, size_t n,
 		      unsigned int *removed, struct nb_error *err);
 
+/* Whether the network has a host end, of whatever pod. */
+int nb_wire_has_pods(struct nb_wire *wire, const char *network, bool *has, struct nb_error *err);
+
+/* ---- STATUS (wire_probe.c) ---- */
+
+struct nb_wire_probe_spec {
+	const char *network, *bridge;
+	bool vlan_filtering, is_gateway;
+	unsigned int gateway_vlan; /* 0: none */
+};
+
+/*
+ * Whether the steps above can work, as far as is known before there is a pod. Changes nothing. NB_ERR_LIMITED
+ * if what is wrong is felt by pods that the network has.
+ */
+int nb_wire_probe(struct nb_wire *wire, const struct nb_wire_probe_spec *spec, struct nb_error *err);
+
 /* ---- CHECK (wire_check.c) ---- */
 
 struct nb_wire_check_spec {

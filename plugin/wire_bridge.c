@@ -22,6 +22,17 @@ static int random_mac(unsigned char mac[NB_MAC_LEN], struct nb_error *err)
 	return 0;
 }
 
+int nb_wire_no_bridge(const char *name, struct nb_error *err)
+{
+	return nb_fail(err, NB_ERR_SYSTEM, 0, "\"%s\" already exists but is not a bridge", name);
+}
+
+int nb_wire_no_vlans(struct nb_error *err)
+{
+	return nb_fail(err, NB_ERR_SYSTEM, EOPNOTSUPP,
+		       "this kernel does not filter VLANs on bridges (CONFIG_BRIDGE_VLAN_FILTERING)");
+}
+
 static int create_bridge(struct nb_wire *wire, const struct nb_wire_bridge_spec *spec, struct nb_error *err)
 {
 	unsigned char mac[NB_MAC_LEN];
@@ -31,8 +42,7 @@ static int create_bridge(struct nb_wire *wire, const struct nb_wire_bridge_spec 
 		return ret;
 	ret = nb_link_create_bridge(&wire->host, spec->name, mac, spec->mtu, spec->vlan_filtering, err);
 	if (ret == -EOPNOTSUPP && spec->vlan_filtering)
-		return nb_fail(err, NB_ERR_SYSTEM, EOPNOTSUPP,
-			       "this kernel does not filter VLANs on bridges (CONFIG_BRIDGE_VLAN_FILTERING)");
+		return nb_wire_no_vlans(err);
 	return ret;
 }
 
@@ -64,8 +74,7 @@ int nb_wire_ensure_bridge(struct nb_wire *wire, const struct nb_wire_bridge_spec
 	if (ret)
 		return ret;
 	if (strcmp(link.kind, "bridge") != 0)
-		return nb_fail(err, NB_ERR_SYSTEM, 0, "\"%s\" already exists but is not a bridge",
-			       spec->name);
+		return nb_wire_no_bridge(spec->name, err);
 	/* Its routes are ours to make. Without IPv6 in the kernel there is nothing to switch off. */
 	(void)nb_sysctl_link_write("ipv6", link.name, "accept_ra", "0", NULL);
 	change.set_promisc = change.promisc = spec->promisc && !(link.flags & IFF_PROMISC);
@@ -247,8 +256,7 @@ static int ensure_address(struct nb_wire *wire, struct nb_link *bridge, const st
 
 static int enable_forwarding(int family, struct nb_error *err)
 {
-	return nb_sysctl_write(family == AF_INET ? "net/ipv4/ip_forward" : "net/ipv6/conf/all/forwarding",
-			       "1", err);
+	return nb_sysctl_write(family == AF_INET ? NB_SYSCTL_FORWARD4 : NB_SYSCTL_FORWARD6, "1", err);
 }
 
 int nb_wire_ensure_gateway(struct nb_wire *wire, struct nb_link *bridge, const struct nb_result *result,

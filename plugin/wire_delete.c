@@ -121,3 +121,16 @@ int nb_wire_keep_only(struct nb_wire *wire, const char *network, const struct nb
 		*removed = count;
 	return first;
 }
+
+int nb_wire_has_pods(struct nb_wire *wire, const char *network, bool *has, struct nb_error *err)
+{
+	nb_autofree struct nb_link *links = NULL;
+	unsigned int n = 0, found = 0;
+	int ret = nb_link_list(&wire->host, "veth", 0, &links, &n, err);
+
+	for (unsigned int i = 0; i < n; i++)
+		found += nb_wire_is_of_network(&links[i], network);
+	if (!ret)
+		*has = found > 0;
+	return ret;
+}

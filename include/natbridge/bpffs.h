@@ -18,6 +18,9 @@ bool nb_is_bpffs(const char *path);
 /* Mounts a bpffs at root if there is none; makes the last directory of root if it is missing. */
 int nb_bpffs_ensure(const char *root, struct nb_error *err);
 
+/* Whether that can work, and pins be made there. Changes nothing. */
+int nb_bpffs_probe(const char *root, struct nb_error *err);
+
 /*
  * Writes <root>/natbridge[/<network>[/<last>]] to buf; network and last may be NULL. A dot of the network's
  * name is written as "%2e", which is no character of a network name.

@@ -114,6 +114,12 @@ void nb_datapath_close(struct nb_datapath *dp);
 int nb_datapath_each(const char *bpffs, int (*fn)(const char *network, void *arg), void *arg,
 		     struct nb_error *err);
 
+/* Takes the lock that nb_datapath_open() takes, without a datapath. No directory for it: *lock_fd stays. */
+int nb_datapath_lock(const char *bpffs, int *lock_fd, struct nb_error *err);
+
+/* Removes the pins that a killed nb_datapath_ensure() left unfinished. None there: 0. */
+int nb_datapath_clear(const char *bpffs, const char *network, struct nb_error *err);
+
 /*
  * Removes all pins of the network, of every version. Attached programs go on until their port is gone. No
  * pins: 0.
@@ -123,9 +129,9 @@ int nb_datapath_unpin(const char *bpffs, const char *network, struct nb_error *e
 /* Removes <bpffs>/natbridge if it holds no network any more. *removed: it was there and empty. */
 int nb_datapath_unpin_root(const char *bpffs, bool *removed, struct nb_error *err);
 
-/* Whether the kernel lets us load programs, has what the mode needs, and the bpffs root is usable; writes
- * nothing (STATUS). */
-int nb_datapath_probe(const char *bpffs, enum nb_mode mode, struct nb_error *err);
+/* Whether nb_datapath_ensure() can work: the kernel lets us load programs and has what the mode needs, the
+ * bpffs root is usable, and so are the pins that the network has. Writes nothing (STATUS). */
+int nb_datapath_probe(const char *bpffs, const char *network, enum nb_mode mode, struct nb_error *err);
 
 /*
  * Brings the host-side veth of a pod to a mode: attaches its programs, by tcx where the kernel has it, else

@@ -32,7 +32,10 @@ struct nb_request {
 /* Opens a socket in the caller's network namespace. *nl must be zero-initialised or closed. */
 int nb_netlink_open(struct nb_netlink *nl, struct nb_error *err);
 
-/* The same in the network namespace of netns_fd. The caller's own namespace is never left (netns.h). */
+/* The same for requests to netfilter. */
+int nb_netlink_open_netfilter(struct nb_netlink *nl, struct nb_error *err);
+
+/* nb_netlink_open() in the network namespace of netns_fd. The caller's own is never left (netns.h). */
 int nb_netlink_open_in(struct nb_netlink *nl, int netns_fd, struct nb_error *err);
 
 /* Closes what is open; a zeroed or closed *nl is fine. For nb_cleanup(). */

@@ -17,6 +17,9 @@ int nb_sysctl_read(const char *name, char *buf, size_t size, struct nb_error *er
 /* Sets name to value. Nothing is written if it has that value already (/proc/sys may be read-only then). */
 int nb_sysctl_write(const char *name, const char *value, struct nb_error *err);
 
+/* Whether nb_sysctl_write() can work. Writes nothing. */
+int nb_sysctl_probe(const char *name, const char *value, struct nb_error *err);
+
 /*
  * Per-link values: net/<family>/conf/<ifname>/<key>, family "ipv4" or "ipv6". ifname must be valid
  * (nb_ifname_valid()).

@@ -23,6 +23,9 @@ struct nb_port_vlans {
 	unsigned int native;    /* frames without a tag belong to it, and leave without one; 0: none */
 };
 
+/* Whether bridges of this kernel can filter VLANs. True as well where it cannot be told. */
+int nb_vlans_supported(struct nb_netlink *nl, bool *supported, struct nb_error *err);
+
 /* Adds VLANs to a port. -EOPNOTSUPP: the kernel has no VLAN filtering. */
 int nb_port_vlans_add(struct nb_netlink *nl, unsigned int port_index, const struct nb_port_vlans *vlans,
 		      struct nb_error *err);

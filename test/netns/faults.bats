@@ -1,91 +1,148 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# An ADD that is killed, or whose system calls fail, one at a time: nothing may be left.
+# Plugin calls that are killed, or whose system calls fail, one at a time: nothing may be left. FAULTS=all in the environment
+# walks every call; by default those are left out that find the node as one before them of the same kind did (see chosen() in
+# faults.bash).
 
 load lib
-
-# Calls that start and end any process and ask for memory tell nothing about natbridge.
-BORING='access|arch_prctl|brk|execve|exit|exit_group|futex|getrandom|mmap|mprotect|munmap|newfstatat|pread64|prlimit64|rseq'
-BORING="$BORING|close|fcntl|rt_sigaction|rt_sigprocmask|set_robust_list|set_tid_address"
+load faults
 
 setup_file() {
 	command -v strace >/dev/null || skip "strace is not installed"
 	suite_begin
 	node_create n
-	network_write n net '.plugins[0].ipMasq = true | .plugins[0].ipMasqBackend = "nftables"'
+	network_write n net
 	pod_create p
-	CONFIG=$(plugin_config n net)
-	export CONFIG
-	# network, bridge and table are made once, and stay
-	plugin_call n ADD p "$CONFIG" >/dev/null
-	plugin_call n DEL p "$CONFIG"
-	system_calls >"$NBT_DIR/calls"
-	plugin_call n DEL p "$CONFIG"
-	residue >"$NBT_DIR/clean"
 }
 
 teardown_file() {
 	[ -d "$NBT_DIR" ] || return 0
 	ns_delete p
-	ns_exec n nft delete table inet cni_plugins_masquerade
+	node_forget
 	suite_end
 }
 
-# traced_add STRACE-OPTION...: ADD of pod p under strace, which says what it did in $NBT_DIR/trace.
-traced_add() {
-	timeout 30 env NATBRIDGE_BPFFS="$NBT_DIR/node-n/bpf" CNI_PATH="$TEST_BIN_DIR" CNI_COMMAND=ADD CNI_IFNAME=eth0 \
-		CNI_CONTAINERID="$(container_id p)" CNI_NETNS="$(ns_path p)" \
-		ip netns exec "$(ns n)" strace -o "$NBT_DIR/trace" "$@" "$NBT_BUILD/natbridge" <<<"$CONFIG" 2>"$NBT_DIR/stderr"
+setup() {
+	NFTABLES=$(plugin_config n net '.ipMasq = true | .ipMasqBackend = "nftables"')
+	IPTABLES=$(plugin_config n net '.ipMasq = true | .ipMasqBackend = "iptables" | .macspoofchk = true | .serviceProxy.mode = "assist"')
 }
 
-# The system calls of an ADD, each with a count: "sendto 3" is the third of its kind.
-system_calls() {
-	traced_add >/dev/null
-	sed -nE 's/^([a-z0-9_]+)\(.*/\1/p' "$NBT_DIR/trace" | awk '{ print $1, ++count[$1] }' | grep -vE "^($BORING) "
+# walks CONFIG < TABLE: a row is VERB first|later FAULT HOW [KINDS], as walk() has them.
+walks() {
+	local verb state fault how kinds
+	note_usual "$1"
+	while read -r verb state fault how kinds <&4; do
+		walk "$verb" "$state" "$1" "$fault" "$how" "${kinds:-.}"
+	done 4<&0
 }
 
-residue() {
-	echo "ports $(ip -n "$NBT-n" -j link show master cni0 | jq '[.[] | select(.ifname)] | length')"
-	echo "fdb $(bridge -n "$NBT-n" fdb show br cni0 | grep -c ' static')"
-	echo "leases $(find "$NBT_DIR/node-n/ipam" -type f ! -name lock ! -name 'last_reserved_ip.*' | wc -l)"
-	echo "rules $(ns_exec n nft list ruleset | grep -c 'id: ')"
-	echo "pod $(ip -n "$NBT-p" -br link | grep -c eth0)"
-	echo "endpoints $(node_endpoints n)"
-} || true
-
-assert_clean() {
-	residue | diff "$NBT_DIR/clean" - >"$NBT_DIR/diff" || fail "$*" "$(<"$NBT_DIR/diff")" "$(tail -n 5 "$NBT_DIR/trace")"
+@test "C9, C10: ebpf, nftables" {
+	walks "$NFTABLES" <<-'END'
+		ADD later kill changing
+		ADD later EIO each
+		DEL later kill changing
+		DEL later EIO some
+	END
 }
 
-@test "C9: killed at any system call of ADD, DEL leaves nothing" {
-	local call count
-	# between two calls that change something nothing does
-	grep -E '^(bpf|clone3?|flock|mkdir|openat|poll|sendto|wait4|write) ' "$NBT_DIR/calls" >"$NBT_DIR/changing"
-	[ "$(wc -l <"$NBT_DIR/changing")" -gt 50 ]
-	while read -r call count; do
-		traced_add -e "inject=$call:signal=KILL:when=$count" >/dev/null || true
-		plugin_call n DEL p "$CONFIG" || fail "DEL after a kill at $call $count"
-		assert_clean "after a kill at $call $count"
-	done <"$NBT_DIR/changing"
-	pod_add n p
-	pod_del n p
+@test "C9, C10: the first ADD of a node: what only this one does" {
+	walks "$NFTABLES" <<-'END'
+		ADD first kill changing mkdir|rename|bpf:OBJ_PIN|sendto:RTM_NEWLINK
+		ADD first EIO some mkdir|rename|openat|statfs|flock|sendto:RTM_NEWLINK|bpf:(.*_LOAD|.*MAP|OBJ_PIN|MAP_.*)
+		ADD first ENOSPC some mkdir|openat.!|bpf:OBJ_PIN
+		ADD first ENOMEM some bpf:(.*_LOAD|MAP_CREATE|OBJ_PIN)
+	END
 }
 
-@test "C10: any system call of ADD fails: a result or one error, and a failed ADD has undone all it did" {
-	local call count failed=0
-	while read -r call count; do
-		if traced_add -e "inject=$call:error=EIO:when=$count" >"$NBT_DIR/out"; then
-			jq -e .interfaces "$NBT_DIR/out" >/dev/null || fail "no result: $call $count"
-		else
-			failed=$((failed + 1))
-			jq -e '.code > 0 and .msg != ""' "$NBT_DIR/out" >/dev/null ||
-				fail "no error object: $call $count" "$(cat "$NBT_DIR/out" "$NBT_DIR/stderr")"
-			assert_clean "undone after $call $count failed: $(jq -r .msg "$NBT_DIR/out")"
-		fi
-		plugin_call n DEL p "$CONFIG" || fail "DEL after $call $count failed"
-		assert_clean "after DEL, $call $count failed"
-	done <"$NBT_DIR/calls"
-	[ "$failed" -gt 30 ]
-	pod_add n p
-	pod_del n p
+@test "C9, C10: assist, iptables, macspoofchk: programs at the bridge, children" {
+	walks "$IPTABLES" <<-'END'
+		ADD later kill changing clone|poll|wait4|bpf:PROG_ATTACH
+		ADD later EIO some clone|pipe2|memfd_create|pidfd_open|poll|read|wait4|bpf:PROG
+		ADD later EAGAIN some clone|pipe2|memfd_create
+		DEL later kill some clone|poll|wait4|bpf:PROG_DETACH
+		DEL later EIO some clone|pipe2|memfd_create|pidfd_open|poll|read|wait4|bpf:PROG
+		ADD first kill some bpf:PROG_ATTACH|rename
+	END
+}
+
+@test "C10: other errors" {
+	walks "$NFTABLES" <<-'END'
+		ADD later ENOSPC some write|bpf:MAP_UPDATE
+		ADD later ENOMEM some bpf|sendto|clone|memfd_create|pipe2
+		ADD later EINTR some poll|wait4|read|write|recvmsg|sendto|flock
+		DEL later EINTR some poll|wait4|read|write|recvmsg|sendto|flock
+	END
+}
+
+@test "C10: CHECK, STATUS and GC: success or one error; the first two change nothing, the next GC does what was left" {
+	local config kinds
+	while read -r config kinds <&4; do
+		note_usual "${!config}"
+		plugin ADD "${!config}" >"$NBT_DIR/result"
+		walk_asking CHECK "$(jq --slurpfile prev "$NBT_DIR/result" '.prevResult = $prev[0]' <<<"${!config}")"
+		walk_asking STATUS "${!config}"
+		plugin DEL "${!config}"
+		walk_gc "$(jq '."cni.dev/valid-attachments" = []' <<<"${!config}")" "$kinds"
+	done 4<<-END
+		NFTABLES .
+		IPTABLES clone|pipe2|wait4|bpf:PROG_DETACH|sendto
+	END
+}
+
+# A kind of call that always fails takes some steps with it; what those left is the one pattern, what the others did not the rest.
+@test "C6: GC goes on after each step that fails" {
+	local config name error left gone pattern
+	config=$(jq '."cni.dev/valid-attachments" = []' <<<"$NFTABLES")
+	note_usual "$NFTABLES"
+	while read -r name error left gone <&4; do
+		begin GC later "$config"
+		status=0
+		traced GC "$config" -e "inject=$name:error=$error" || status=$?
+		[ "$status" -ne 0 ]
+		answered_well "$name" "$status"
+		everything >"$NBT_DIR/now"
+		grep -q "$left" "$NBT_DIR/now" || fail "$name: no $left" "$(<"$NBT_DIR/now")"
+		for pattern in $gone; do
+			! grep "$pattern" "$NBT_DIR/now" || fail "$name: $pattern is left"
+		done
+		plugin GC "$config"
+		plugin DEL "$config"
+		nothing_left "by the second GC"
+	done 4<<-'END'
+		sendto EIO    link.veth       entries.of.links.1 entries.of.ports.1
+		bpf    EIO    entries.of.links.1 link.veth masquerade.comment.*id:
+		clone  EAGAIN masquerade.comment.*id: link.veth entries.of.links.1
+	END
+}
+
+@test "C9: killed while IPAM is at work, which then gives no address after the DEL" {
+	local config
+	mkdir "$NBT_DIR/plugins"
+	cat >"$NBT_DIR/plugins/slow" <<-END
+		#!/bin/sh
+		[ \$CNI_COMMAND != ADD ] || { touch $NBT_DIR/asked; sleep 0.5; }
+		exec $TEST_BIN_DIR/host-local
+	END
+	chmod 755 "$NBT_DIR/plugins/slow"
+	config=$(jq '.ipam.type = "slow"' <<<"$NFTABLES")
+	note_usual "$NFTABLES"
+	# shellcheck disable=SC2016 # for the shell that natbridge takes the place of
+	TEST_BIN_DIR=$NBT_DIR/plugins plugin ADD "$config" sh -c 'echo $$ >"$0" && exec "$@"' "$NBT_DIR/pid" >/dev/null 2>&1 3>&- &
+	wait_for 10 test -e "$NBT_DIR/asked"
+	kill -KILL "$(<"$NBT_DIR/pid")"
+	TEST_BIN_DIR=$NBT_DIR/plugins plugin DEL "$config"
+	sleep 1
+	nothing_left "after DEL"
+}
+
+@test "a runtime that ignores SIGCHLD, which its children inherit" {
+	note_usual "$NFTABLES"
+	run -0 node_exec n env --ignore-signal=CHLD CNI_COMMAND=ADD CNI_CONTAINERID=c CNI_NETNS="$(ns_path p)" CNI_IFNAME=eth0 \
+		"$NBT_BUILD/natbridge" <<<"$NFTABLES"
+	run ! node_exec n env --ignore-signal=CHLD CNI_COMMAND=ADD CNI_CONTAINERID=d CNI_NETNS="$(ns_path p)" CNI_IFNAME=eth1 \
+		"$NBT_BUILD/natbridge" <<<"$(jq '.ipam.ranges = [[{subnet: "10.0.0.0/33"}]]' <<<"$NFTABLES")"
+	[[ $output = *"IPAM plugin \"host-local\": ADD: "* ]] || fail "$output"
+	run -0 node_exec n env --ignore-signal=CHLD CNI_COMMAND=DEL CNI_CONTAINERID=c CNI_NETNS="$(ns_path p)" CNI_IFNAME=eth0 \
+		"$NBT_BUILD/natbridge" <<<"$NFTABLES"
+	everything | sort | diff "$NBT_DIR/usual" -
 }

@@ -117,6 +117,61 @@ masked() {
 	ns_delete na
 }
 
+@test "a program of iptables that fails or is killed is named, and nothing is left" {
+	local bin=$NBT_DIR/bin program end
+	pod_create na
+	mkdir "$bin"
+	for program in iptables iptables-restore ip6tables ip6tables-restore; do
+		for end in 'exit 4' 'kill -KILL $$'; do
+			printf '#!/bin/sh\n%s\n' "$end" >"$bin/$program"
+			chmod 755 "$bin/$program"
+			run ! plugin_call n ADD na "$(plugin_config n net)" PATH="$bin:$PATH"
+			[[ $output = *"masquerade rules: $program failed with status "* ]] || fail "$program, $end: $output"
+			[ -z "$(cni_rules n)" ] || fail "$program, $end:" "$(cni_rules n)"
+			rm "$bin/$program"
+			run -0 plugin_call n ADD na "$(plugin_config n net)"
+			printf '#!/bin/sh\n%s\n' "$end" >"$bin/$program"
+			chmod 755 "$bin/$program"
+			run ! plugin_call n DEL na "$(plugin_config n net)" PATH="$bin:$PATH"
+			[[ $output = *"masquerade rules: $program failed with status "* ]] || fail "$program, $end: $output"
+			rm "$bin/$program"
+			run -0 plugin_call n DEL na "$(plugin_config n net)"
+			[ -z "$(cni_rules n)" ] || fail "$program, $end:" "$(cni_rules n)"
+		done
+	done
+	ns_delete na
+}
+
+@test "the older iptables: GC and DEL find its rules, when ipMasq was switched off since as well" {
+	local bin=$NBT_DIR/legacy off program pod
+	command -v iptables-legacy || skip "iptables-legacy is not installed"
+	off=$(plugin_config n net '.ipMasq = false')
+	mkdir "$bin"
+	for program in iptables iptables-restore ip6tables ip6tables-restore; do
+		ln -s "$(command -v "${program/tables/tables-legacy}")" "$bin/$program"
+	done
+	for pod in na nb; do
+		pod_create $pod
+		run -0 plugin_call n ADD $pod "$(plugin_config n net)" PATH="$bin:$PATH"
+	done
+	[ "$(legacy_rules | grep -c POSTROUTING)" = 4 ] || skip "this kernel has no tables of it"
+	run -0 plugin_call n GC na "$(jq ".\"cni.dev/valid-attachments\" = [{containerID: \"$(container_id na)\", ifname: \"eth0\"}]" <<<"$off")" \
+		PATH="$bin:$PATH"
+	[ "$(legacy_rules | grep -c POSTROUTING)" = 2 ] || fail "$(legacy_rules)"
+	run -0 plugin_call n DEL na "$off" PATH="$bin:$PATH"
+	[ -z "$(legacy_rules)" ] || fail "$(legacy_rules)"
+	run -0 plugin_call n DEL nb "$off" PATH="$bin:$PATH"
+	ns_delete na
+	ns_delete nb
+}
+
+legacy_rules() {
+	{
+		ns_exec n iptables-legacy -t nat -S
+		ns_exec n ip6tables-legacy -t nat -S
+	} | grep CNI-
+}
+
 @test "without iptables in PATH nftables is used, and what it made is removed once iptables is there again" {
 	pod_create na
 	run -0 plugin_call n ADD na "$(plugin_config n net)" PATH=/nonexistent

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# CHECK names what is missing, GC removes what has no owner, STATUS says whether an ADD would work.
+# CHECK names what is missing, GC removes what has no owner.
 
 load lib
 
@@ -46,7 +46,7 @@ misses() {
 }
 
 @test "C5: CHECK names what is missing" {
-	local veth map
+	local veth
 	FILTER=
 	pod_create a
 	works ADD a
@@ -90,17 +90,6 @@ misses() {
 	works ADD a
 	RESULT=$output
 
-	map=$NBT_DIR/node-n/bpf/natbridge/net/$NBT_LAYOUT/endpoints
-	bpftool -j map dump pinned "$map" | jq -r '.[0].key | join(" ")' | while read -r key; do
-		# shellcheck disable=SC2086 # one word for each byte
-		bpftool map delete pinned "$map" key $key
-	done
-	call CHECK a net ".prevResult = $RESULT"
-	[ "$status" -ne 0 ]
-	works DEL a
-	works ADD a
-	RESULT=$output
-
 	ip -n "$NBT-a" link set eth0 down
 	misses eth0
 	ip -n "$NBT-a" link set eth0 up
@@ -113,18 +102,64 @@ misses() {
 	ns_delete a
 }
 
-@test "C5: CHECK sees a program that is gone, and a datapath that is gone" {
+# map_empty MAP [WORD]: deletes its entries, or those whose dump has that word.
+map_empty() {
+	local map=$NBT_DIR/node-n/bpf/natbridge/net/$NBT_LAYOUT/$1 key
+	bpftool -j map dump pinned "$map" | jq -r --arg word "${2:-}" '.[] | select(tostring | contains($word)) | .key | join(" ")' |
+		while read -r key; do
+			# shellcheck disable=SC2086 # one word for each byte
+			bpftool map delete pinned "$map" key $key
+		done
+}
+
+# new_version PROGRAM: as if a newer natbridge had pinned its own.
+new_version() {
+	rm "$NBT_DIR/node-n/bpf/natbridge/net/$NBT_LAYOUT/$1"
+	pod_create b
+	plugin_call n ADD b "$(plugin_config n net "$2")" >/dev/null
+	plugin_call n DEL b "$(plugin_config n net "$2")"
+	ns_delete b
+}
+
+# now JQ-FILTER: the config has changed.
+now() {
+	FILTER+=" | $1"
+}
+
+# What is broken, by a line of shell that finds the pod's port in $veth, and what CHECK says of it.
+@test "C5: CHECK names what is wrong with links, maps and programs" {
+	local mode breaking text veth
 	pod_create a
-	works ADD a net '.serviceProxy.mode = "off"'
-	RESULT=$output
-	call CHECK a net ".prevResult = $RESULT"
-	[ "$status" -ne 0 ]
-	works DEL a
-	works ADD a
-	RESULT=$output
-	call CHECK a net ".name = \"unknown\" | .prevResult = $RESULT"
-	[ "$status" -ne 0 ]
-	works DEL a
+	while IFS='|' read -r mode breaking text <&4; do
+		breaking=${breaking#"${breaking%%[! ]*}"}
+		mode=".serviceProxy.mode = \"${mode// /}\"" text=${text# }
+		works ADD a net "$mode"
+		RESULT=$output
+		veth=$(jq -r '.interfaces[1].name' <<<"$RESULT")
+		works CHECK a net "$mode | .prevResult = $RESULT"
+		FILTER=" | $mode"
+		eval "$breaking"
+		misses "$text"
+		works DEL a net "$mode"
+		ip -n "$(ns n)" link set cni0 up
+	done 4<<-'END'
+		off    | ip -n "$(ns n)" link set "$veth" down | interface "veth
+		off    | ip -n "$(ns n)" link set cni0 down | interface "cni0" is down
+		off    | ip -n "$(ns a)" link set eth0 address 02:00:00:00:00:01 | interface "eth0" has MAC 02:00:00:00:00:01
+		off    | ip -n "$(ns n)" link set "$veth" address 02:00:00:00:00:01 | has MAC 02:00:00:00:00:01
+		off    | ip -n "$(ns n)" link set "$veth" type bridge_slave isolated on | has the flag isolated on
+		off    | ip -n "$(ns n)" link set "$veth" type bridge_slave hairpin on | has the flag hairpin on
+		ebpf   | programs_detach n "$veth" | nb_from_pod is not attached to link
+		assist | programs_detach n "$veth" | nb_assist_from is not attached to link
+		assist | programs_detach n cni0 | nb_assist_host is not attached to link
+		ebpf   | now '.serviceProxy.mode = "off"' | has a program of ours
+		ebpf   | now '.serviceProxy.mode = "assist"' | nb_assist_from
+		ebpf   | new_version nb_from_pod "$mode" | but one of another mode or version
+		ebpf   | map_empty endpoints | the endpoint map does not hold the address 10.244.0.
+		ebpf   | map_empty links | the port map does not hold link
+		ebpf   | now '.ipspoofchk = true' | in the port map instead of
+		ebpf   | rm -r "$NBT_DIR/node-n/bpf/natbridge/net" | network "net" has no datapath
+	END
 	ns_delete a
 }
 
@@ -194,24 +229,93 @@ attachments() {
 	pods_down n net a b
 }
 
-# ---- C7 --------------------------------------------------------------------------------------------------------------------
+# pod_rules POD: those for its address or its chains, of nftables and iptables.
+pod_rules() {
+	local id
+	id=$(container_id "$1")
+	ns_exec n nft list ruleset | grep -cE "id: .*$id|jump .*$id|comment.*macspoofchk-$id" || true
+}
 
-@test "C7: STATUS says whether an ADD would work, in no time, and writes nothing" {
-	local bpf=$NBT_DIR/node-n/bpf start
-	find "$NBT_DIR/node-n" | sort >"$NBT_DIR/before"
-	start=${EPOCHREALTIME/./}
-	works STATUS n
-	[ $((${EPOCHREALTIME/./} - start)) -lt 500000 ]
-	[ -z "$output" ]
-	find "$NBT_DIR/node-n" | sort | diff "$NBT_DIR/before" -
-	call STATUS n net '.ipam.type = "nowhere"'
-	refused 50 '"nowhere"'
-	call STATUS n net '.serviceProxy.bpffs = "/proc/nowhere"'
-	refused 50 /proc/nowhere
-	mount -o remount,ro "$bpf"
-	call STATUS n
-	mount -o remount,rw "$bpf"
-	refused 50 "$bpf"
-	works STATUS n net '.serviceProxy = {mode: "off", bpffs: "/proc/nowhere"}'
-	run -0 node_exec n "$TEST_BIN_DIR/cnitool" status net "$(ns_path n)"
+# Two networks on one bridge; the second one must not have a gateway's address there.
+@test "C6: links, entries, programs and rules go in any mode, with either backend, switched off since or not; a network on the same bridge keeps its own" {
+	local mode backend with now shared='.bridge = "cni0" | .isGateway = false | .isDefaultGateway = false'
+	for mode in ebpf assist off; do
+		for backend in nftables iptables; do
+			with=".serviceProxy.mode = \"$mode\" | .macspoofchk = true | .ipMasq = true | .ipMasqBackend = \"$backend\""
+			for now in "$with" ".serviceProxy.mode = \"$mode\" | .ipMasq = false"; do
+				pod_create a && pod_create b && pod_create x
+				works ADD a net "$with"
+				RESULT=$output
+				works ADD b net "$with"
+				works ADD x side "$with | $shared"
+				echo "$output" >"$NBT_DIR/x"
+				[ "$(pod_rules b)" -gt 3 ] || fail "$mode, $backend: rules $(pod_rules b)"
+				works GC a net "$now | .\"cni.dev/valid-attachments\" = $(attachments a)"
+				[ "$(pod_rules b)" = 0 ] || fail "$mode, $backend: rules are left" "$(ns_exec n nft list ruleset)"
+				[ "$(ip -n "$NBT-n" -j link show master cni0 | jq length)" = 2 ]
+				[ "$mode" = off ] || [ "$(node_endpoints n)" = 4 ]
+				works CHECK a net "$with | .prevResult = $RESULT"
+				works CHECK x side "$with | $shared | .prevResult = $(jq . "$NBT_DIR/x")"
+				works GC a net "$now | .\"cni.dev/valid-attachments\" = []"
+				[ "$(pod_rules a)" = 0 ]
+				[ "$mode" != assist ] || [ "$(programs_at n cni0 | wc -l)" = 1 ]
+				works DEL a net "$with" && works DEL b net "$with"
+				works DEL x side "$with | $shared"
+				ns_delete a && ns_delete b && ns_delete x
+			done
+		done
+	done
+	ns_exec n nft flush ruleset
+}
+
+@test "C6: the pins of the network are gone, or nothing of it ever was" {
+	local assist='.serviceProxy.mode = "assist"'
+	works GC a net '.name = "never" | ."cni.dev/valid-attachments" = []'
+	pod_create a && pod_create b
+	works ADD a net "$assist" && works ADD b net "$assist"
+	rm -r "$NBT_DIR/node-n/bpf/natbridge"
+	works GC a net "$assist | .\"cni.dev/valid-attachments\" = $(attachments a)"
+	[ "$(ip -n "$NBT-n" -j link show master cni0 | jq length)" = 1 ]
+	[ "$(programs_at n cni0)" = nb_assist_host ]
+	works GC a net "$assist | .\"cni.dev/valid-attachments\" = []"
+	[ -z "$(programs_at n cni0)" ]
+	works DEL a && works DEL b
+	ns_delete a && ns_delete b
+}
+
+# The reference's host-local has no GC: leases go by the DEL that libcni calls for what its cache has and the list has not.
+@test "C6: IPAM gets the list in its own GC" {
+	mkdir -p "$NBT_DIR/plugins"
+	cat >"$NBT_DIR/plugins/leases" <<-'END'
+		#!/bin/sh
+		echo "$CNI_COMMAND" >"${0%/*}/command"
+		cat >"${0%/*}/input"
+	END
+	chmod 755 "$NBT_DIR/plugins/leases"
+	works GC a net ".ipam.type = \"leases\" | .\"cni.dev/valid-attachments\" = $(attachments a)" CNI_PATH="$NBT_DIR/plugins"
+	[ "$(<"$NBT_DIR/plugins/command")" = GC ]
+	[ "$(jq -c '."cni.dev/valid-attachments"' "$NBT_DIR/plugins/input")" = "$(attachments a)" ]
+	[ "$(jq -c .ipam.ranges "$NBT_DIR/plugins/input")" = "$(plugin_config n net .ipam.ranges | jq -c .)" ]
+}
+
+# Each step fails for a reason of its own, all at once: the others still do their work, and the next GC what is left.
+@test "C6: steps that fail do not keep the others from their work, and the next GC ends it" {
+	local bpf=$NBT_DIR/node-n/bpf with='.ipMasq = true | .ipMasqBackend = "nftables" | .macspoofchk = true'
+	pod_create a
+	works ADD a net "$with"
+	mv "$bpf/natbridge/net/$NBT_LAYOUT/nb_clock" "$bpf/natbridge/kept"
+	mkdir "$bpf/natbridge/net/$NBT_LAYOUT/nb_clock"
+	call GC a net "$with | .ipam.type = \"nowhere\" | .\"cni.dev/valid-attachments\" = []"
+	refused 102 nb_clock
+	[[ $stderr = *'"nowhere"'* ]] || fail "the second error is not told: $stderr"
+	[ "$(pod_rules a)" = 0 ]
+	[ "$(ip -n "$NBT-n" -j link show master cni0 | jq length)" = 0 ]
+	rmdir "$bpf/natbridge/net/$NBT_LAYOUT/nb_clock"
+	mv "$bpf/natbridge/kept" "$bpf/natbridge/net/$NBT_LAYOUT/nb_clock"
+	[ "$(node_endpoints n)" = 2 ]
+	works GC a net "$with | .\"cni.dev/valid-attachments\" = []"
+	[ "$(node_endpoints n)" = 0 ]
+	works DEL a
+	ns_delete a
+	ns_exec n nft flush ruleset
 }

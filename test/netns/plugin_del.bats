@@ -37,11 +37,16 @@ works() {
 	[ "$status" -eq 0 ] || fail "$1: $output"
 }
 
+# The number of rules for pods, of iptables too.
+pod_rules() {
+	ns_exec n nft list ruleset | grep -ciE 'masquerade( comment.*)?$|jump cni-|macspoofchk-' || true
+}
+
 # Everything of the pods is gone, with masquerading rules and all.
 clean() {
 	local rules
-	rules=$(ns_exec n nft list ruleset | grep -c 'masquerade$\|masquerade comment' || true)
-	[ "$rules" = 0 ] || fail "$rules masquerading rules are left"
+	rules=$(pod_rules)
+	[ "$rules" = 0 ] || fail "$rules rules are left"
 	node_state n | grep -v ^rules >"$NBT_DIR/now"
 	grep -v ^rules "$NBT_DIR/node-n/state" | diff - "$NBT_DIR/now" || fail "something is left"
 }
@@ -156,6 +161,44 @@ clean() {
 	works ADD net '.serviceProxy.mode = "off"'
 	works DEL net .
 	clean
+}
+
+@test "C4: ipMasq and macspoofchk were switched off while the pod ran" {
+	local network feature netns
+	for network in net plain; do
+		for feature in '.ipMasq = true | .ipMasqBackend = "nftables"' '.ipMasq = true | .ipMasqBackend = "iptables"' '.macspoofchk = true'; do
+			for netns in "$(ns_path a)" ""; do
+				works ADD $network "$feature"
+				[ "$(pod_rules)" -gt 0 ] || fail "$feature: no rules"
+				works DEL $network . CNI_NETNS="$netns"
+				clean
+				ns_exec n nft flush ruleset
+			done
+		done
+	done
+}
+
+@test "C4: no rules were made: DEL starts no program and makes no table" {
+	works ADD
+	works DEL net . PATH=/nonexistent
+	[ -z "$(ns_exec n nft list ruleset)" ]
+	run -0 node_exec n env CNI_COMMAND=DEL CNI_CONTAINERID=c CNI_NETNS= CNI_IFNAME=eth0 \
+		strace -f -qq -e trace=execve,openat -e signal=none "$NBT_BUILD/natbridge" <<<"$(plugin_config n net)"
+	[ "$(grep -c execve <<<"$output")" = 2 ] || fail "$output" # natbridge and host-local
+	[[ $output != *libnftables* ]]
+}
+
+@test "C4: the pins are gone: the last pod takes the program at the bridge along, no other does" {
+	local assist='.serviceProxy.mode = "assist"'
+	pod_create b
+	works ADD net "$assist"
+	run -0 plugin_call n ADD b "$(plugin_config n net "$assist")"
+	rm -r "$NBT_DIR/node-n/bpf/natbridge"
+	works DEL net "$assist"
+	[ "$(programs_at n cni0)" = nb_assist_host ]
+	run -0 plugin_call n DEL b "$(plugin_config n net "$assist")"
+	clean
+	ns_delete b
 }
 
 @test "C4: IPAM fails: everything else goes, the error is told, and the next DEL ends it" {

@@ -52,7 +52,9 @@ gone() {
 		node_create r
 		network_write n net ".plugins[0] |= ($filter | .serviceProxy.mode = \"off\")"
 		network_write r net ".plugins[0] |= ($filter | .type = \"bridge\")"
+		run -0 plugin_call n STATUS na "$(plugin_config n net)" # no bridge yet
 		pods_up n net na
+		run -0 plugin_call n STATUS na "$(plugin_config n net)"
 		pods_up r net ra
 		[ "$(vlans n na)" = "$(vlans r ra)" ] || fail "$filter" "$(vlans n na)" "$(vlans r ra)"
 		mine=$(jq -c '[.interfaces[].name | sub("veth.*"; "veth")]' "$NBT_DIR/node-n/results/na.json")
@@ -192,6 +194,8 @@ gone() {
 	[ ! -e "$NBT_DIR/filtering" ] || skip "this one does"
 	pod_create pa
 	in_vlan probe net 5 ebpf
+	run ! plugin_call probe STATUS pa "$(plugin_config probe net)"
+	[[ $output = *CONFIG_BRIDGE_VLAN_FILTERING* ]] || fail "$output"
 	run ! plugin_call probe ADD pa "$(plugin_config probe net)"
 	[[ $output = *CONFIG_BRIDGE_VLAN_FILTERING* ]] || fail "$output"
 	run -0 plugin_call probe DEL pa "$(plugin_config probe net)"
