@@ -4,8 +4,11 @@
 #include <natbridge/bpffs.h>
 #include <natbridge/bridge.h>
 #include <natbridge/cleanup.h>
+#include <natbridge/macspoof.h>
+#include <natbridge/masq_iptables.h>
 #include <natbridge/masq_remove.h>
 #include <natbridge/nft.h>
+#include <natbridge/wire_id.h>
 
 #include <errno.h>
 #include <string.h>
@@ -204,6 +207,38 @@ static void remove_rules(struct uninstall *un, const char *network, const struct
 		nb_nft_each_rule(table, NB_MASQ_CHAIN, report_rule, &rules);
 }
 
+/* Rules in chains that are named after a pod. */
+static const struct chains {
+	const char *kind;
+	int (*has)(const struct nb_attachment *id, bool *has, struct nb_error *err);
+	int (*remove)(const struct nb_attachment *id, struct nb_error *err);
+} chains[] = {
+	{ "iptables rules of", nb_masq_iptables_has, nb_masq_iptables_delete },
+	{ "macspoofchk rules of", nb_macspoof_has, nb_macspoof_delete },
+};
+
+static void remove_chains(struct uninstall *un, const char *network, const struct nb_link *link)
+{
+	char container_id[NB_LINK_ALIAS_MAX], ifname[IFNAMSIZ];
+	const struct nb_attachment id = { network, container_id, ifname };
+
+	if (!nb_wire_alias_parse(link->alias, network, container_id, ifname))
+		return;
+	for (size_t i = 0; i < sizeof(chains) / sizeof(*chains); i++) {
+		const struct thing thing = {
+			.network = network, .kind = chains[i].kind, .object = container_id, .link = link->name
+		};
+		struct nb_error step = { 0 };
+		bool has = false;
+		int rc = chains[i].has(&id, &has, &step);
+
+		if (!rc && has && !un->cli->dry_run)
+			rc = chains[i].remove(&id, &step);
+		if (rc || has)
+			report(un, &thing, rc, &step);
+	}
+}
+
 /* ---- pins ---- */
 
 static void remove_pins(struct uninstall *un, const char *network)
@@ -268,6 +303,8 @@ static void uninstall_network(struct uninstall *un, const char *network)
 	for (size_t i = 0; i < pods.links.n; i++)
 		remove_entry(un, network, &pods, pods.links.items[i]);
 	remove_rules(un, network, &pods);
+	for (size_t i = 0; i < pods.links.n; i++)
+		remove_chains(un, network, pods.links.items[i]);
 	remove_pins(un, network);
 }
 
@@ -304,17 +341,16 @@ static const struct nb_verb verbs[] = {
 DESCRIPTION\n\
   Takes away what natbridge has put on this node, of all networks or of the one named by --network:\n\
   its eBPF programs at ports and bridges, the pods' static entries in the bridges' tables, their\n\
-  masquerade rules of nftables, and all that is pinned, Services and connections included. With\n\
-  --dry-run it says what it would take away and changes nothing. Masquerade rules of iptables, and\n\
-  those of macspoofchk, stay until the DEL of their pods.\n\
+  masquerade and macspoofchk rules, and all that is pinned, Services and connections included. With\n\
+  --dry-run it says what it would take away and changes nothing.\n\
 \n\
   The pods stay as they are, with their links and addresses, and go on as pods of a plain bridge:\n\
-  no Services by natbridge, no ipspoofchk, and no masquerading by nftables until they are made anew. Their DEL\n\
+  no Services by natbridge, no ipspoofchk or macspoofchk, and no masquerading until they are made anew. Their DEL\n\
   works all the same, by natbridge or by the reference plugin bridge.\n\
 \n\
   What belongs to others stays: their programs, filters, entries and rules, also those that the\n\
   reference plugin made for the same network. So do the bridges and their addresses, the table\n\
-  cni_plugins_masquerade and clsact qdiscs, which others may use, a bpffs that was mounted, and\n\
+  cni_plugins_masquerade, \"bridge nat\" and clsact qdiscs, which others may use, a bpffs that was mounted, and\n\
   ip_forward and IPv6 forwarding, of which it is not known whether they were on before.\n\
 \n\
   First take natbridge out of /etc/cni/net.d: the next ADD takes up again the pods of its network.\n\

@@ -3,6 +3,7 @@
 #include <natbridge/conntrack.h>
 #include <natbridge/datapath.h>
 #include <natbridge/json.h>
+#include <natbridge/macspoof.h>
 #include <natbridge/map.h>
 #include <natbridge/prefix.h>
 #include <natbridge/service.h>
@@ -12,7 +13,6 @@
 
 #include "cmd.h"
 #include "ipam.h"
-#include "macspoof.h"
 #include "masq.h"
 #include "mode.h"
 #include "moved.h"

@@ -2,12 +2,12 @@
 #include <natbridge/cleanup.h>
 #include <natbridge/conntrack.h>
 #include <natbridge/datapath.h>
+#include <natbridge/macspoof.h>
 
 #include <errno.h>
 
 #include "cmd.h"
 #include "ipam.h"
-#include "macspoof.h"
 #include "masq.h"
 #include "wire.h"
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <natbridge/cleanup.h>
 #include <natbridge/json.h>
+#include <natbridge/macspoof.h>
 
 #include <errno.h>
 #include <string.h>
 
 #include "cmd.h"
 #include "ipam.h"
-#include "macspoof.h"
 #include "masq.h"
 #include "output.h"
 #include "wire.h"

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <natbridge/cleanup.h>
 #include <natbridge/datapath.h>
+#include <natbridge/macspoof.h>
 
 #include "cmd.h"
 #include "ipam.h"
-#include "macspoof.h"
 #include "masq.h"
 #include "privilege.h"
 #include "wire.h"

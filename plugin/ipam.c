@@ -2,13 +2,13 @@
 #include "ipam.h"
 
 #include <natbridge/cleanup.h>
+#include <natbridge/delegate.h>
 #include <natbridge/json.h>
 
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
 
-#include "delegate.h"
 #include "output.h"
 
 enum { TIMEOUT_MS = 60000 };

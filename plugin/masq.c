@@ -1,13 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "masq.h"
 
+#include <natbridge/cleanup.h>
+#include <natbridge/masq_iptables.h>
+
 #include <errno.h>
+#include <stdlib.h>
 
 #include "masq_backend.h"
 
 static bool uses_iptables(enum nb_masq_backend backend)
 {
 	return backend == NB_MASQ_IPTABLES || (backend == NB_MASQ_ANY && nb_masq_iptables_there());
+}
+
+/* Calls fn, one of natbridge/masq_iptables.h, with the addresses as it takes them. */
+static int with_addrs(int (*fn)(const struct nb_attachment *id, const struct nb_ifaddr *addrs, size_t n,
+				struct nb_error *err),
+		      const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
+		      struct nb_error *err)
+{
+	nb_autofree struct nb_ifaddr *addrs = calloc(n + 1, sizeof(*addrs));
+
+	if (!addrs)
+		return nb_fail_nomem(err);
+	for (size_t i = 0; i < n; i++)
+		addrs[i] = (struct nb_ifaddr){ .addr = ips[i].addr, .prefix_len = ips[i].prefix_len };
+	return fn(id, addrs, n, err);
 }
 
 int nb_masq_probe(enum nb_masq_backend backend, struct nb_error *err)
@@ -20,7 +39,7 @@ int nb_masq_probe(enum nb_masq_backend backend, struct nb_error *err)
 int nb_masq_add(enum nb_masq_backend backend, const struct nb_attachment *id, const struct nb_result_ip *ips,
 		size_t n, struct nb_error *err)
 {
-	return uses_iptables(backend) ? nb_masq_iptables_add(id, ips, n, err)
+	return uses_iptables(backend) ? with_addrs(nb_masq_iptables_add, id, ips, n, err)
 				      : nb_masq_nft_add(id, ips, n, err);
 }
 
@@ -41,7 +60,7 @@ int nb_masq_check(enum nb_masq_backend backend, const struct nb_attachment *id,
 
 	if (backend == NB_MASQ_ANY && uses_iptables(backend) && !nb_masq_nft_check(id, ips, n, NULL))
 		return 0;
-	ret = uses_iptables(backend) ? nb_masq_iptables_check(id, ips, n, err)
+	ret = uses_iptables(backend) ? with_addrs(nb_masq_iptables_check, id, ips, n, err)
 				     : nb_masq_nft_check(id, ips, n, err);
 	return ret;
 }

@@ -238,3 +238,36 @@ pods_reach() {
 	[ "$(wc -l <<<"$stderr")" = 1 ]
 	[[ $stderr = "natbridgectl: "*"ermi"* ]]
 }
+
+@test "rules of iptables and of macspoofchk go as well, but not those that the reference plugin made" {
+	local filter='.plugins[0] += {bridge: "green0", ipMasq: true, ipMasqBackend: "iptables", macspoofchk: true}' before theirs
+	before=$(chains | sort)
+	network_write n green "$filter | .plugins[0].ipam.ranges = [[{subnet: \"10.246.0.0/24\"}], [{subnet: \"fd00:10:246::/64\"}]]"
+	pods_up n green g1
+	pod_create g2
+	theirs ADD g2 "$(plugin_config n green '.type = "bridge"')" >/dev/null
+	theirs=$(chains | grep -v "$(container_id g1)\|^-N" | sort)
+	run -0 --separate-stderr ctl n --network green uninstall --dry-run
+	[ "$(grep -c "^green: would remove iptables rules of $(container_id g1) at veth" <<<"$output")" = 1 ] || fail "$output"
+	[ "$(grep -c "^green: would remove macspoofchk rules of $(container_id g1) at veth" <<<"$output")" = 1 ] || fail "$output"
+	[[ $output != *"$(container_id g2)"* ]]
+	[ "$(chains | grep -c "$(container_id g1)")" -gt 5 ]
+	run -0 --separate-stderr ctl n --network green uninstall
+	[ "$(chains | grep -c "$(container_id g1)")" = 0 ] || fail "$(chains)"
+	[ "$(chains | grep -v ^-N | sort)" = "$theirs" ] || fail "$(chains)"
+	[ "$(chains | grep -c ^-N)" = 2 ] # of g2, both families
+	run -0 --separate-stderr ctl n --network green uninstall
+	[ "$output" = 'nothing of network "green" is left to remove' ] || fail "$output"
+	theirs DEL g2 "$(plugin_config n green '.type = "bridge"')"
+	pod_del n g1 green
+	[ "$(chains | sort)" = "$before" ] || fail "$(chains)"
+	ns_delete g1
+	ns_delete g2
+}
+
+# Rules of iptables and nftables that bear a container's id, and chains of iptables, whose names do not.
+chains() {
+	ns_exec n iptables -t nat -S
+	ns_exec n ip6tables -t nat -S
+	ns_exec n nft list ruleset | grep -E 'cni-br-iface|macspoofchk' || true
+} 2>/dev/null

@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
-#include "plugin/delegate.h"
 #include "plugin/ipam.h"
+#include <natbridge/delegate.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

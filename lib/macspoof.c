@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "macspoof.h"
 
 #include <natbridge/cleanup.h>
+#include <natbridge/macspoof.h>
 #include <natbridge/nft.h>
 #include <natbridge/text.h>
 #include <natbridge/wire_id.h>
@@ -180,17 +180,27 @@ static int delete_rules(const struct names *names, struct nb_error *err)
 	return ret ? nb_wrap(err, "macspoofchk: cannot remove rules") : 0;
 }
 
+int nb_macspoof_has(const struct nb_attachment *id, bool *has, struct nb_error *err)
+{
+	struct names names;
+
+	*has = false;
+	if (names_of(id, &names, NULL)) /* rules with such a name cannot have been made */
+		return 0;
+	return nb_nft_has_chain(TABLE, names.iface_chain, has, err);
+}
+
 int nb_macspoof_delete(const struct nb_attachment *id, struct nb_error *err)
 {
 	struct names names;
-	bool there = false;
-	int ret;
-
-	if (names_of(id, &names, NULL)) /* rules with such a name cannot have been made */
-		return 0;
+	bool there;
 	/* No chain, no rule that leads there: DEL comes by here whether the config has macspoofchk or not. */
-	ret = nb_nft_has_chain(TABLE, names.iface_chain, &there, err);
-	return ret || !there ? ret : delete_rules(&names, err);
+	int ret = nb_macspoof_has(id, &there, err);
+
+	if (ret || !there)
+		return ret;
+	ret = names_of(id, &names, err);
+	return ret ? ret : delete_rules(&names, err);
 }
 
 /* ---- GC ---- */

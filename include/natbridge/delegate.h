@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef NATBRIDGE_PLUGIN_DELEGATE_H
-#define NATBRIDGE_PLUGIN_DELEGATE_H
+#ifndef NATBRIDGE_DELEGATE_H
+#define NATBRIDGE_DELEGATE_H
 
 /* Running another program with a text on stdin, to its end, within bounds of time and size. No JSON here. */
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "masq_backend.h"
-
 #include <natbridge/addr.h>
 #include <natbridge/cleanup.h>
+#include <natbridge/delegate.h>
+#include <natbridge/masq_iptables.h>
 #include <natbridge/nft.h>
 #include <natbridge/sha512.h>
 #include <natbridge/text.h>
@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "delegate.h"
 
 #define DEFAULT_PATH "/usr/sbin:/usr/bin:/sbin:/bin"
 #define HOOK         "POSTROUTING"
@@ -143,7 +141,7 @@ struct rules {
 	char local[LINE_SIZE], masquerade[LINE_SIZE], hook[LINE_SIZE];
 };
 
-static void rules_of(const struct family *family, const struct names *names, const struct nb_result_ip *ip,
+static void rules_of(const struct family *family, const struct names *names, const struct nb_ifaddr *ip,
 		     struct rules *rules)
 {
 	const struct nb_addr network = nb_addr_network(&ip->addr, ip->prefix_len);
@@ -198,12 +196,12 @@ static void append_line(struct nb_text *commands, const char *line)
 
 /* ---- ADD and CHECK ---- */
 
-static bool is_of(const struct family *family, const struct nb_result_ip *ip)
+static bool is_of(const struct family *family, const struct nb_ifaddr *ip)
 {
 	return nb_addr_is_v4(&ip->addr) == family->v4;
 }
 
-static bool has_any(const struct family *family, const struct nb_result_ip *ips, size_t n)
+static bool has_any(const struct family *family, const struct nb_ifaddr *ips, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (is_of(family, &ips[i]))
@@ -213,8 +211,8 @@ static bool has_any(const struct family *family, const struct nb_result_ip *ips,
 
 /* Calls fn for each family that one of the addresses is of. */
 static int each_family(int (*fn)(const struct family *family, const struct names *names,
-				 const struct nb_result_ip *ips, size_t n, struct nb_error *err),
-		       const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
+				 const struct nb_ifaddr *ips, size_t n, struct nb_error *err),
+		       const struct nb_attachment *id, const struct nb_ifaddr *ips, size_t n,
 		       struct nb_error *err)
 {
 	struct names names;
@@ -227,7 +225,7 @@ static int each_family(int (*fn)(const struct family *family, const struct names
 	return ret;
 }
 
-static int add_family(const struct family *family, const struct names *names, const struct nb_result_ip *ips,
+static int add_family(const struct family *family, const struct names *names, const struct nb_ifaddr *ips,
 		      size_t n, struct nb_error *err)
 {
 	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output hook = { 0 }, chain = { 0 };
@@ -257,7 +255,7 @@ static int add_family(const struct family *family, const struct names *names, co
 	return apply(family, &commands, err);
 }
 
-int nb_masq_iptables_add(const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
+int nb_masq_iptables_add(const struct nb_attachment *id, const struct nb_ifaddr *ips, size_t n,
 			 struct nb_error *err)
 {
 	int ret = each_family(add_family, id, ips, n, err);
@@ -265,8 +263,8 @@ int nb_masq_iptables_add(const struct nb_attachment *id, const struct nb_result_
 	return ret ? nb_wrap(err, "cannot add masquerade rules") : 0;
 }
 
-static int check_family(const struct family *family, const struct names *names,
-			const struct nb_result_ip *ips, size_t n, struct nb_error *err)
+static int check_family(const struct family *family, const struct names *names, const struct nb_ifaddr *ips,
+			size_t n, struct nb_error *err)
 {
 	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output hook = { 0 }, chain = { 0 };
 	char addr[NB_ADDR_STRLEN];
@@ -289,7 +287,7 @@ static int check_family(const struct family *family, const struct names *names,
 	return ret;
 }
 
-int nb_masq_iptables_check(const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
+int nb_masq_iptables_check(const struct nb_attachment *id, const struct nb_ifaddr *ips, size_t n,
 			   struct nb_error *err)
 {
 	return each_family(check_family, id, ips, n, err);
@@ -412,6 +410,26 @@ static int remove_family(const struct family *family, struct removal *removal, s
 	if (removal->chains.len)
 		nb_text_put(&commands, removal->chains.buf);
 	return ret ? ret : apply(family, &commands, err);
+}
+
+int nb_masq_iptables_has(const struct nb_attachment *id, bool *has, struct nb_error *err)
+{
+	struct names names;
+	int ret = 0;
+
+	*has = false;
+	if (!nb_masq_iptables_there()) /* who could have made them? */
+		return 0;
+	names_of(id->network, id->container_id, &names);
+	for (int i = 0; i < FAMILIES && !ret && !*has; i++) {
+		nb_cleanup(nb_delegate_output_free) struct nb_delegate_output chain = { 0 };
+		bool may = false;
+
+		ret = may_have(&families[i], names.chain, &may, err);
+		if (!ret && may)
+			ret = list(&families[i], names.chain, &chain, has, err);
+	}
+	return ret;
 }
 
 static int remove_rules(struct removal *removal, struct nb_error *err)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef NATBRIDGE_PLUGIN_MACSPOOF_H
-#define NATBRIDGE_PLUGIN_MACSPOOF_H
+#ifndef NATBRIDGE_MACSPOOF_H
+#define NATBRIDGE_MACSPOOF_H
 
 /*
  * macspoofchk: frames that come from a pod with another source MAC than the pod's are dropped before the
@@ -14,6 +14,7 @@
 #include <natbridge/attachment.h>
 #include <natbridge/link.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Whether rules can be made at all: libnftables is installed and the kernel has nf_tables. */
@@ -22,6 +23,9 @@ int nb_macspoof_probe(struct nb_error *err);
 /* Makes the attachment's rules exactly those for that host end and MAC, in one transaction. */
 int nb_macspoof_add(const struct nb_attachment *id, const char *host_ifname,
 		    const unsigned char mac[NB_MAC_LEN], struct nb_error *err);
+
+/* Whether there are some, for whatever host end. */
+int nb_macspoof_has(const struct nb_attachment *id, bool *has, struct nb_error *err);
 
 /* Removes them, whatever they are for; none there: 0. The table and PREROUTING stay. */
 int nb_macspoof_delete(const struct nb_attachment *id, struct nb_error *err);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "delegate.h"
 
 #include <natbridge/cleanup.h>
+#include <natbridge/delegate.h>
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_MASQ_IPTABLES_H
+#define NATBRIDGE_MASQ_IPTABLES_H
+
+/*
+ * Masquerading by iptables, with the names and comments of the reference plugin
+ * (pkg/ip/ipmasq_iptables_linux.go): in table nat a rule of POSTROUTING for each address of a pod leads to a
+ * chain CNI-..., named after network and container. All interfaces of a container in one network share the
+ * chain. Changing is done by the programs of iptables, whichever of them PATH has.
+ */
+
+#include <natbridge/address.h>
+#include <natbridge/attachment.h>
+#include <natbridge/error.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Whether the programs are installed. */
+bool nb_masq_iptables_there(void);
+
+/* Whether they work: 0, or *err says what does not. Changes nothing. */
+int nb_masq_iptables_probe(struct nb_error *err);
+
+/* Makes the rules for n addresses of the attachment that are not there yet. */
+int nb_masq_iptables_add(const struct nb_attachment *id, const struct nb_ifaddr *addrs, size_t n,
+			 struct nb_error *err);
+
+/* 0 if each of the addresses has its rules; else NB_ERR_CHECK, and *err names the address. */
+int nb_masq_iptables_check(const struct nb_attachment *id, const struct nb_ifaddr *addrs, size_t n,
+			   struct nb_error *err);
+
+/* Whether the attachment has a chain. */
+int nb_masq_iptables_has(const struct nb_attachment *id, bool *has, struct nb_error *err);
+
+/* Removes the attachment's rules and chain; none there: 0, and no program is started. */
+int nb_masq_iptables_delete(const struct nb_attachment *id, struct nb_error *err);
+
+/*
+ * Removes the rules of the network that belong to none of valid[n] (their network member is ignored: it is
+ * *network). *removed: the number of rules that led to their chains.
+ */
+int nb_masq_iptables_keep_only(const char *network, const struct nb_attachment *valid, size_t n,
+			       unsigned int *removed, struct nb_error *err);
+
+#endif
