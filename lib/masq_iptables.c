@@ -201,18 +201,18 @@ static bool is_of(const struct family *family, const struct nb_ifaddr *ip)
 	return nb_addr_is_v4(&ip->addr) == family->v4;
 }
 
-static bool has_any(const struct family *family, const struct nb_ifaddr *ips, size_t n)
+static bool has_any(const struct family *family, const struct nb_ifaddr *addrs, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (is_of(family, &ips[i]))
+		if (is_of(family, &addrs[i]))
 			return true;
 	return false;
 }
 
 /* Calls fn for each family that one of the addresses is of. */
 static int each_family(int (*fn)(const struct family *family, const struct names *names,
-				 const struct nb_ifaddr *ips, size_t n, struct nb_error *err),
-		       const struct nb_attachment *id, const struct nb_ifaddr *ips, size_t n,
+				 const struct nb_ifaddr *addrs, size_t n, struct nb_error *err),
+		       const struct nb_attachment *id, const struct nb_ifaddr *addrs, size_t n,
 		       struct nb_error *err)
 {
 	struct names names;
@@ -220,12 +220,12 @@ static int each_family(int (*fn)(const struct family *family, const struct names
 
 	names_of(id->network, id->container_id, &names);
 	for (int i = 0; i < FAMILIES && !ret; i++)
-		if (has_any(&families[i], ips, n))
-			ret = fn(&families[i], &names, ips, n, err);
+		if (has_any(&families[i], addrs, n))
+			ret = fn(&families[i], &names, addrs, n, err);
 	return ret;
 }
 
-static int add_family(const struct family *family, const struct names *names, const struct nb_ifaddr *ips,
+static int add_family(const struct family *family, const struct names *names, const struct nb_ifaddr *addrs,
 		      size_t n, struct nb_error *err)
 {
 	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output hook = { 0 }, chain = { 0 };
@@ -242,9 +242,9 @@ static int add_family(const struct family *family, const struct names *names, co
 	for (size_t i = 0; i < n; i++) {
 		struct rules rules;
 
-		if (!is_of(family, &ips[i]))
+		if (!is_of(family, &addrs[i]))
 			continue;
-		rules_of(family, names, &ips[i], &rules);
+		rules_of(family, names, &addrs[i], &rules);
 		if (!there || !has_line(chain.text, rules.local))
 			append_line(&commands, rules.local);
 		if (!there || !has_line(chain.text, rules.masquerade))
@@ -255,15 +255,15 @@ static int add_family(const struct family *family, const struct names *names, co
 	return apply(family, &commands, err);
 }
 
-int nb_masq_iptables_add(const struct nb_attachment *id, const struct nb_ifaddr *ips, size_t n,
+int nb_masq_iptables_add(const struct nb_attachment *id, const struct nb_ifaddr *addrs, size_t n,
 			 struct nb_error *err)
 {
-	int ret = each_family(add_family, id, ips, n, err);
+	int ret = each_family(add_family, id, addrs, n, err);
 
 	return ret ? nb_wrap(err, "cannot add masquerade rules") : 0;
 }
 
-static int check_family(const struct family *family, const struct names *names, const struct nb_ifaddr *ips,
+static int check_family(const struct family *family, const struct names *names, const struct nb_ifaddr *addrs,
 			size_t n, struct nb_error *err)
 {
 	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output hook = { 0 }, chain = { 0 };
@@ -276,21 +276,21 @@ static int check_family(const struct family *family, const struct names *names, 
 	for (size_t i = 0; i < n && !ret; i++) {
 		struct rules rules;
 
-		if (!is_of(family, &ips[i]))
+		if (!is_of(family, &addrs[i]))
 			continue;
-		rules_of(family, names, &ips[i], &rules);
+		rules_of(family, names, &addrs[i], &rules);
 		if (!there || !has_line(chain.text, rules.local) || !has_line(chain.text, rules.masquerade) ||
 		    !has_line(hook.text, rules.hook))
 			ret = nb_fail(err, NB_ERR_CHECK, 0, "the masquerade rule of %s is missing",
-				      nb_addr_format(&ips[i].addr, addr));
+				      nb_addr_format(&addrs[i].addr, addr));
 	}
 	return ret;
 }
 
-int nb_masq_iptables_check(const struct nb_attachment *id, const struct nb_ifaddr *ips, size_t n,
+int nb_masq_iptables_check(const struct nb_attachment *id, const struct nb_ifaddr *addrs, size_t n,
 			   struct nb_error *err)
 {
-	return each_family(check_family, id, ips, n, err);
+	return each_family(check_family, id, addrs, n, err);
 }
 
 bool nb_masq_iptables_there(void)
