@@ -116,32 +116,13 @@ bool nb_traces_is_of(const struct nb_traces *traces, const struct nb_attached *a
 void nb_pods_free(struct nb_pods *pods)
 {
 	nb_vec_free(&pods->links);
-	nb_vec_free(&pods->ports);
-}
-
-struct port_walk {
-	struct nb_pods *pods;
-	struct nb_error *err;
-};
-
-static int take_ports(const void *keys, const void *values, __u32 n, void *arg)
-{
-	const struct nb_port *port = values;
-	struct port_walk *walk = arg;
-	int rc = 0;
-
-	(void)keys;
-	for (__u32 i = 0; i < n && !rc; i++)
-		if (port[i].ifindex)
-			rc = nb_vec_push(&walk->pods->ports, port[i], walk->err);
-	return rc;
+	free(pods->ports);
 }
 
 int nb_pods_find(struct nb_pods *pods, const struct nb_traces *traces, const struct nb_cli *cli,
 		 const char *network, struct nb_error *err)
 {
 	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
-	struct port_walk walk = { .pods = pods, .err = err };
 	int rc = 0;
 
 	for (unsigned int i = 0; i < traces->n_links && !rc; i++) {
@@ -155,7 +136,7 @@ int nb_pods_find(struct nb_pods *pods, const struct nb_traces *traces, const str
 	rc = nb_datapath_open(cli->bpffs, network, false, &dp, err);
 	if (rc) /* none, or one of another version: the links have to do */
 		return rc == -ENOENT || rc == -ESTALE ? 0 : rc;
-	return nb_map_walk(&dp, NB_MAP_PORTS, take_ports, &walk, err);
+	return nb_endpoint_ports(&dp, &pods->ports, &pods->n_ports, err);
 }
 
 int nb_pods_mac(const struct nb_pods *pods, struct nb_traces *traces, const struct nb_link *link,
@@ -163,9 +144,9 @@ int nb_pods_mac(const struct nb_pods *pods, struct nb_traces *traces, const stru
 {
 	struct nb_link pod;
 
-	for (size_t i = 0; i < pods->ports.n; i++) {
-		if (pods->ports.items[i].ifindex == link->index) {
-			memcpy(mac, pods->ports.items[i].mac, NB_MAC_LEN);
+	for (size_t i = 0; i < pods->n_ports; i++) {
+		if (pods->ports[i].ifindex == link->index) {
+			memcpy(mac, pods->ports[i].mac, NB_MAC_LEN);
 			return 0;
 		}
 	}
@@ -178,8 +159,8 @@ int nb_pods_mac(const struct nb_pods *pods, struct nb_traces *traces, const stru
 
 static bool has_owner(const struct nb_pods *pods, __u64 owner)
 {
-	for (size_t i = 0; i < pods->ports.n; i++)
-		if (pods->ports.items[i].owner == owner)
+	for (size_t i = 0; i < pods->n_ports; i++)
+		if (pods->ports[i].owner == owner)
 			return true;
 	return false;
 }

@@ -40,7 +40,8 @@ bool nb_traces_is_of(const struct nb_traces *traces, const struct nb_attached *a
 /* Ports and pods of a network: links of it, and what its maps, if there are any, hold. */
 struct nb_pods {
 	NB_VEC(const struct nb_link *) links; /* of struct nb_traces */
-	NB_VEC(struct nb_port) ports;
+	struct nb_port *ports;
+	unsigned int n_ports;
 };
 
 int nb_pods_find(struct nb_pods *pods, const struct nb_traces *traces, const struct nb_cli *cli,

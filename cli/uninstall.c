@@ -192,7 +192,7 @@ static void remove_rules(struct uninstall *un, const char *network, const struct
 	struct nb_error step = { 0 };
 	int rc;
 
-	if (!pods->links.n && !pods->ports.n)
+	if (!pods->links.n && !pods->n_ports)
 		return;
 	nb_masq_network_key(network, key);
 	rules.choice = &choice;

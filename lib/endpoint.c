@@ -209,7 +209,8 @@ int nb_endpoint_delete(const struct nb_datapath *dp, const char *container_id, c
 	return rc ?: free_owner(dp, table, nb_endpoint_owner(container_id, ifname), err);
 }
 
-int nb_endpoint_count(const struct nb_datapath *dp, unsigned int *n, struct nb_error *err)
+int nb_endpoint_ports(const struct nb_datapath *dp, struct nb_port **ports, unsigned int *n,
+		      struct nb_error *err)
 {
 	struct port_table *table nb_autofree = malloc(sizeof(*table));
 	unsigned int used = 0;
@@ -221,9 +222,18 @@ int nb_endpoint_count(const struct nb_datapath *dp, unsigned int *n, struct nb_e
 	if (rc)
 		return rc;
 	for (__u32 slot = 1; slot < NB_MAX_PORTS; slot++)
-		used += table->port[slot].ifindex != 0;
+		if (table->port[slot].ifindex)
+			table->port[used++] = table->port[slot];
 	*n = used;
+	*ports = NB_TAKE_PTR(table)->port;
 	return 0;
+}
+
+int nb_endpoint_count(const struct nb_datapath *dp, unsigned int *n, struct nb_error *err)
+{
+	struct nb_port *ports nb_autofree = NULL;
+
+	return nb_endpoint_ports(dp, &ports, n, err);
 }
 
 int nb_endpoint_keep_only(const struct nb_datapath *dp, const __u64 *owners, unsigned int n,

@@ -3,6 +3,7 @@
 
 #include <natbridge/cleanup.h>
 #include <natbridge/conntrack.h>
+#include <natbridge/endpoint.h>
 #include <natbridge/lock.h>
 #include <natbridge/map.h>
 #include <natbridge/upgrade.h>
@@ -140,34 +141,18 @@ int nb_upgrade_carry(const struct nb_datapath_config *config, unsigned int layou
 
 /* ---- the ports ---- */
 
-struct port_list {
-	__u32 ifindex[NB_MAX_PORTS];
-	unsigned int n;
-};
-
-static int take_ports(const void *keys, const void *values, __u32 n, void *arg)
-{
-	const struct nb_port *port = values;
-	struct port_list *list = arg;
-
-	(void)keys;
-	for (__u32 i = 0; i < n; i++)
-		if (port[i].ifindex && list->n < NB_MAX_PORTS)
-			list->ifindex[list->n++] = port[i].ifindex;
-	return 0;
-}
-
 int nb_ports_attach(const struct nb_datapath *dp, enum nb_mode mode, struct nb_ports *ports,
 		    struct nb_error *err)
 {
-	struct port_list list = { .n = 0 };
-	int first = nb_map_walk(dp, NB_MAP_PORTS, take_ports, &list, err);
+	struct nb_port *list nb_autofree = NULL;
+	unsigned int n = 0;
+	int first = nb_endpoint_ports(dp, &list, &n, err);
 
 	*ports = (struct nb_ports){ 0 };
-	for (unsigned int i = 0; i < list.n; i++) {
+	for (unsigned int i = 0; i < n; i++) {
 		struct nb_error why = { 0 };
-		int rc = mode == NB_MODE_OFF ? nb_datapath_detach(list.ifindex[i], &why)
-					     : nb_datapath_attach(dp, mode, list.ifindex[i], &why);
+		int rc = mode == NB_MODE_OFF ? nb_datapath_detach(list[i].ifindex, &why)
+					     : nb_datapath_attach(dp, mode, list[i].ifindex, &why);
 
 		ports->attached += !rc;
 		ports->gone += rc == -ENODEV;

@@ -3,6 +3,7 @@
 
 #include <natbridge/bridge.h>
 #include <natbridge/cleanup.h>
+#include <natbridge/endpoint.h>
 #include <natbridge/map.h>
 
 #include <errno.h>
@@ -10,23 +11,6 @@
 #include <string.h>
 
 #include "output.h"
-
-struct port_list {
-	struct nb_port port[NB_MAX_PORTS];
-	unsigned int n;
-};
-
-static int take_ports(const void *keys, const void *values, __u32 n, void *arg)
-{
-	const struct nb_port *port = values;
-	struct port_list *list = arg;
-
-	(void)keys;
-	for (__u32 i = 0; i < n; i++)
-		if (port[i].ifindex && list->n < NB_MAX_PORTS)
-			list->port[list->n++] = port[i];
-	return 0;
-}
 
 struct fdb {
 	struct nb_fdb_entry *entries;
@@ -48,14 +32,14 @@ static bool is_missing(const struct fdb *fdb, const struct nb_port *port)
 	return true;
 }
 
-static int enter_all(struct nb_wire *wire, const struct nb_link *bridge, const struct port_list *list,
-		     struct nb_error *err)
+static int enter_all(struct nb_wire *wire, const struct nb_link *bridge, const struct nb_port *ports,
+		     unsigned int n, struct nb_error *err)
 {
 	nb_cleanup(fdb_free) struct fdb fdb = { .n = 0 };
 	int result = nb_fdb_list(&wire->host, bridge->index, &fdb.entries, &fdb.n, err);
 
-	for (unsigned int i = 0; i < list->n && !result; i++) {
-		const struct nb_port *port = &list->port[i];
+	for (unsigned int i = 0; i < n && !result; i++) {
+		const struct nb_port *port = &ports[i];
 
 		if (is_missing(&fdb, port))
 			result = nb_fdb_add(&wire->host, port->ifindex, port->mac, err);
@@ -67,21 +51,19 @@ static int enter_all(struct nb_wire *wire, const struct nb_link *bridge, const s
 
 void nb_moved_follow(struct nb_wire *wire, const struct nb_link *bridge, const struct nb_datapath *dp)
 {
-	nb_autofree struct port_list *list = NULL;
+	nb_autofree struct nb_port *ports = NULL;
 	struct nb_runtime runtime = { 0 };
 	struct nb_error err = { 0 };
+	unsigned int n = 0;
 	__u32 zero = 0;
 	int ret = nb_map_get(dp, NB_MAP_RUNTIME, &zero, &runtime, &err);
 
 	if (ret >= 0 && !runtime.moved)
 		return;
-	list = calloc(1, sizeof(*list));
-	if (!list)
-		return;
 	if (ret >= 0)
-		ret = nb_map_walk(dp, NB_MAP_PORTS, take_ports, list, &err);
+		ret = nb_endpoint_ports(dp, &ports, &n, &err);
 	if (ret >= 0)
-		ret = enter_all(wire, bridge, list, &err);
+		ret = enter_all(wire, bridge, ports, n, &err);
 	if (ret < 0)
 		nb_log("the bridge does not know all pods' MAC addresses: %s", err.msg);
 }

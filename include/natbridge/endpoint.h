@@ -39,6 +39,10 @@ int nb_endpoint_delete(const struct nb_datapath *dp, const char *container_id, c
 int nb_endpoint_check(const struct nb_datapath *dp, const struct nb_endpoint_spec *spec,
 		      struct nb_error *err);
 
+/* The ports in use, in an array that the caller frees. */
+int nb_endpoint_ports(const struct nb_datapath *dp, struct nb_port **ports, unsigned int *n,
+		      struct nb_error *err);
+
 /* How many pods' interfaces the network has, in its maps. */
 int nb_endpoint_count(const struct nb_datapath *dp, unsigned int *n, struct nb_error *err);
 

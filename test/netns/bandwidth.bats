@@ -32,11 +32,7 @@ teardown() {
 	for node in $(nodes); do
 		pods_down "$node" net "${node}a" "${node}b" "${node}s" "${node}t" >/dev/null 2>&1 || true
 		kube_gone "$node"
-		node_assert_clean "$node"
-		bpf_ids "$node" >>"$NBT_DIR/bpf_ids"
-		ns_delete "$node"
-		umount "$NBT_DIR/node-$node/bpf"
-		rm -rf "$NBT_DIR/node-$node"
+		node_delete "$node"
 	done
 }
 

@@ -29,12 +29,8 @@ teardown() {
 		network=$(jq -rs '.[0].name' "$NBT_DIR/node-$node"/net.d/*)
 		pods_down "$node" "$network" "${node}a" "${node}b" >/dev/null 2>&1 || true
 		ns_exec "$node" nft flush ruleset
-		node_assert_clean "$node"
-		bpf_ids "$node" >>"$NBT_DIR/bpf_ids"
 		ns_delete "${node}r"
-		ns_delete "$node"
-		umount "$NBT_DIR/node-$node/bpf"
-		rm -rf "$NBT_DIR/node-$node"
+		node_delete "$node"
 	done
 }
 

@@ -132,6 +132,15 @@ node_create() {
 	node_state "$node" >"$dir/state"
 }
 
+# node_delete NODE: asserts that it is as it was at node_create, and removes it. bpf_ids_gone says whether the kernel let go.
+node_delete() {
+	node_assert_clean "$1" || return
+	bpf_ids "$1" >>"$NBT_DIR/bpf_ids"
+	ns_delete "$1"
+	umount "$NBT_DIR/node-$1/bpf"
+	rm -rf "$NBT_DIR/node-$1"
+}
+
 # node_bridge_nf NODE 0|1: whether br_netfilter shows bridged frames to iptables.
 node_bridge_nf() {
 	local key
@@ -211,6 +220,14 @@ pod_del() {
 
 pod_check() {
 	pod_cni "$1" check "$2" "${3:-net}"
+}
+
+# attachments POD...: the JSON of a GC's cni.dev/valid-attachments with these.
+attachments() {
+	local pod
+	for pod in "$@"; do
+		jq -nc --arg id "$(container_id "$pod")" '{containerID: $id, ifname: "eth0"}'
+	done | jq -sc .
 }
 
 # pods_up NODE NETWORK POD...: creates and adds them all.

@@ -165,13 +165,6 @@ now() {
 
 # ---- C6 --------------------------------------------------------------------------------------------------------------------
 
-attachments() {
-	local pod
-	for pod in "$@"; do
-		jq -nc --arg id "$(container_id "$pod")" '{containerID: $id, ifname: "eth0"}'
-	done | jq -sc .
-}
-
 @test "C6: GC keeps what is valid and the other networks" {
 	local pod
 	for pod in a b c; do

@@ -24,11 +24,7 @@ teardown() {
 		pods_down "$node" net "${node}a" "${node}b" "${node}c" >/dev/null 2>&1 || true
 		kube_gone "$node"
 		ns_exec "$node" nft flush ruleset
-		node_assert_clean "$node"
-		bpf_ids "$node" >>"$NBT_DIR/bpf_ids"
-		ns_delete "$node"
-		umount "$NBT_DIR/node-$node/bpf"
-		rm -rf "$NBT_DIR/node-$node"
+		node_delete "$node"
 	done
 }
 

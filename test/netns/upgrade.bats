@@ -244,13 +244,6 @@ all_work() {
 	all_work
 }
 
-attachments() {
-	local pod
-	for pod in "$@"; do
-		jq -n --arg id "$(container_id "$pod")" '{containerID: $id, ifname: "eth0"}'
-	done | jq -sc .
-}
-
 # An upgrade is cut short at each call that changes something, of both kinds; the next one ends it.
 @test "C13: killed at any point: nothing stops, and the next upgrade ends it" {
 	local to call count calls
