@@ -2,7 +2,8 @@
 /*
  * The eBPF programs at a link, which Debian 12's bpftool and tc do not show for tcx (Linux 6.6).
  *
- *   attached IFNAME      prints a line "ingress NAME ID" or "egress NAME ID" for each
+ *   attached IFNAME      prints a line "ingress NAME" or "egress NAME" for each
+ *   attached -i IFNAME   "ingress NAME ID" or "egress NAME ID"
  *   attached -d IFNAME   the same, and detaches them
  */
 #include <bpf/bpf.h>
@@ -15,7 +16,7 @@
 
 enum { PROGS = 64, TCX_INGRESS = 46, TCX_EGRESS = 47 /* enum bpf_attach_type of Linux 6.6 */ };
 
-static int print_hook(unsigned int ifindex, int hook, const char *name, bool detach)
+static int print_hook(unsigned int ifindex, int hook, const char *name, bool ids_too, bool detach)
 {
 	__u32 ids[PROGS];
 	LIBBPF_OPTS(bpf_prog_query_opts, opts, .prog_ids = ids, .prog_cnt = PROGS);
@@ -29,8 +30,12 @@ static int print_hook(unsigned int ifindex, int hook, const char *name, bool det
 		__u32 len = sizeof(info);
 		int fd = bpf_prog_get_fd_by_id(ids[i]);
 
-		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
-			printf("%s %s %u\n", name, info.name, info.id);
+		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len)) {
+			printf("%s %s", name, info.name);
+			if (ids_too)
+				printf(" %u", info.id);
+			putchar('\n');
+		}
 		if (fd >= 0 && detach && bpf_prog_detach2(fd, (int)ifindex, hook))
 			perror("attached: detach");
 		if (fd >= 0)
@@ -41,13 +46,13 @@ static int print_hook(unsigned int ifindex, int hook, const char *name, bool det
 
 int main(int argc, char **argv)
 {
-	bool detach = argc == 3 && !strcmp(argv[1], "-d");
-	unsigned int ifindex = argc == 2 + detach ? if_nametoindex(argv[1 + detach]) : 0;
+	bool detach = argc == 3 && !strcmp(argv[1], "-d"), ids_too = argc == 3 && !strcmp(argv[1], "-i");
+	unsigned int ifindex = argc == 2 + (detach || ids_too) ? if_nametoindex(argv[argc - 1]) : 0;
 
 	if (!ifindex) {
-		fprintf(stderr, "usage: attached [-d] IFNAME\n");
+		fprintf(stderr, "usage: attached [-d|-i] IFNAME\n");
 		return 2;
 	}
-	return print_hook(ifindex, TCX_INGRESS, "ingress", detach) |
-	       print_hook(ifindex, TCX_EGRESS, "egress", detach);
+	return print_hook(ifindex, TCX_INGRESS, "ingress", ids_too, detach) |
+	       print_hook(ifindex, TCX_EGRESS, "egress", ids_too, detach);
 }

@@ -71,7 +71,7 @@ pinned_ids() {
 # By tcx, or by filters of clsact.
 attached_ids() {
 	{
-		ns_exec n "$NBT_BUILD/test/netns/attached" "$1" 2>/dev/null | awk '{ print $3 }'
+		ns_exec n "$NBT_BUILD/test/netns/attached" -i "$1" 2>/dev/null | awk '{ print $3 }'
 		tc -n "$NBT-n" filter show dev "$1" ingress
 		tc -n "$NBT-n" filter show dev "$1" egress
 	} | sed -nE 's/^([0-9]+)$/\1/p; s/.* id ([0-9]+) .*/\1/p' | xargs
@@ -390,7 +390,7 @@ assert_modes() {
 		[ "$(programs_at m cni0)" = nb_assist_host ]
 		[ "$(programs_at m "$(pod_veth m ma)")" = nb_assist_from ]
 		bridge=$(bpftool -j prog show pinned "$NBT_DIR/node-m/bpf/natbridge/net/$(layout)/nb_assist_host" | jq .id)
-		ns_exec m "$NBT_BUILD/test/netns/attached" cni0 2>/dev/null | grep -q " $bridge$" || tc -n "$NBT-m" filter show dev cni0 egress | grep -q "id $bridge "
+		ns_exec m "$NBT_BUILD/test/netns/attached" -i cni0 2>/dev/null | grep -q " $bridge$" || tc -n "$NBT-m" filter show dev cni0 egress | grep -q "id $bridge "
 		streams_end m4
 		streams_end m6
 		pod_check m ma
