@@ -152,7 +152,7 @@ test-differential: all ## packet scripts, replayed against br_netfilter and agai
 test-parity: all $(TOOL_BIN) ## network configs, given to the reference bridge plugin and to natbridge (root)
 	@scripts/run-tests.sh parity
 
-test-kernels: deps test-programs ## load, packet tests and scenarios under other kernels, in qemu (root, 12 min); KERNELS="5.10 6.1 6.12"
+test-kernels: deps test-programs ## load, packet tests and scenarios under other kernels, in qemu (root, half an hour); KERNELS="5.10 6.1 6.12"
 	@scripts/deps.sh kernels && KERNELS="$(KERNELS)" test/kernels/run
 
 demo: deps all $(TOOL_BIN) ## install what is missing, build, and show the main job in network namespaces (root)
