@@ -105,7 +105,7 @@ bench_memory() {
 		"$NBT_DIR"/node-assist/bpf/natbridge/net/v*/flows; do
 		bpftool -j map show pinned "$pin" 2>/dev/null | jq -r --arg name "${pin##*/}" 'select(.bytes_memlock) |
 			"map \($name) \(.bytes_memlock) \(.max_entries)"' | grep . ||
-			bpftool -j prog show pinned "$pin" 2>/dev/null | jq -r --arg name "${pin##*/}" '"prog \($name) \(.bytes_memlock) 1"' ||
+			bpftool -j prog show pinned "$pin" 2>/dev/null | jq -r --arg name "${pin##*/}" 'select(.bytes_memlock) | "prog \($name) \(.bytes_memlock) 1"' ||
 			true # a link, or the note of a build
 	done
 	awk '$1 == "nf_conntrack" { print "nf_conn conntrack", $4, 1 }' /proc/slabinfo
