@@ -155,6 +155,12 @@ static __always_inline int nb_parse_v4(struct __sk_buff *skb, struct nb_pkt *pkt
 	return NB_CONTINUE;
 }
 
+/* Whether an address of a tuple is an IPv4 one. */
+static __always_inline bool nb_is_mapped(const struct nb_addr *addr)
+{
+	return !(addr->w[0] | addr->w[1]) && addr->w[2] == bpf_htonl(0xffff);
+}
+
 static __always_inline bool nb_is_tracked_proto(__u8 proto)
 {
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;

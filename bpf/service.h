@@ -29,9 +29,7 @@ static __always_inline bool nb_in_prefix(const volatile struct nb_prefix *prefix
 /* Whether an address may be a VIP or lie in a service range: most are told apart without a lookup. */
 static __always_inline bool nb_may_be_vip(const struct nb_addr *addr)
 {
-	bool is_v4 = !(addr->w[0] | addr->w[1]) && addr->w[2] == bpf_htonl(0xffff);
-
-	return nb_in_prefix(is_v4 ? &nb_settings.vips[1] : &nb_settings.vips[0], addr);
+	return nb_in_prefix(nb_is_mapped(addr) ? &nb_settings.vips[1] : &nb_settings.vips[0], addr);
 }
 
 static __always_inline bool nb_is_known_port(__be16 port)

@@ -6,8 +6,9 @@
 #include <libmnl/libmnl.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "vec.h"
 
 static struct nlmsghdr *start(struct nb_request *req, uint16_t type, uint16_t flags, unsigned int port_index,
 			      const unsigned char mac[NB_MAC_LEN])
@@ -48,6 +49,23 @@ int nb_fdb_delete(struct nb_netlink *nl, unsigned int port_index, const unsigned
 	return ret ? nb_wrap(err, "cannot remove the FDB entry of %s", nb_mac_format(mac, text)) : 0;
 }
 
+/* Calls take for the entries of a port, or with port_index 0 of all bridges. link: whose they are, for the
+ * error. */
+static int dump(struct nb_netlink *nl, unsigned int port_index, unsigned int link, nb_netlink_fn take,
+		void (*reset)(void *arg), void *arg, struct nb_error *err)
+{
+	struct nb_request req;
+	void *extra;
+	struct nlmsghdr *nlh = nb_request_start(&req, RTM_GETNEIGH, NLM_F_DUMP, &extra, sizeof(struct ndmsg));
+	struct ndmsg *msg = extra;
+
+	msg->ndm_family = PF_BRIDGE;
+	msg->ndm_ifindex = (int)port_index;
+	return nb_netlink_dump(nl, nlh, take, reset, arg, err)
+		       ? nb_wrap(err, "cannot list the FDB entries of link %u", link)
+		       : 0;
+}
+
 struct fdb_search {
 	unsigned int port_index;
 	const unsigned char *mac; /* NULL: any */
@@ -86,32 +104,23 @@ int nb_fdb_has(struct nb_netlink *nl, unsigned int port_index, const unsigned ch
 	       struct nb_error *err)
 {
 	struct fdb_search search = { .port_index = port_index, .mac = mac };
-	struct nb_request req;
-	void *extra;
-	struct nlmsghdr *nlh = nb_request_start(&req, RTM_GETNEIGH, NLM_F_DUMP, &extra, sizeof(struct ndmsg));
-	struct ndmsg *msg = extra;
-	int ret;
+	int ret = dump(nl, port_index, port_index, take_entry, reset_search, &search, err);
 
-	msg->ndm_family = PF_BRIDGE;
-	msg->ndm_ifindex = (int)port_index;
-	ret = nb_netlink_dump(nl, nlh, take_entry, reset_search, &search, err);
-	if (ret)
-		return nb_wrap(err, "cannot list the FDB entries of link %u", port_index);
-	*found = search.found;
-	return 0;
+	if (!ret)
+		*found = search.found;
+	return ret;
 }
 
 struct fdb_list {
 	unsigned int bridge_index;
-	struct nb_fdb_entry *entries;
-	unsigned int n, room;
+	NB_VEC(struct nb_fdb_entry) found;
 };
 
 static void reset_list(void *arg)
 {
 	struct fdb_list *list = arg;
 
-	list->n = 0;
+	list->found.n = 0;
 }
 
 static int list_entry(const struct nlmsghdr *nlh, void *arg, struct nb_error *err)
@@ -130,36 +139,20 @@ static int list_entry(const struct nlmsghdr *nlh, void *arg, struct nb_error *er
 	if (ret || !nb_attr_u32(tb[NDA_MASTER], &master) || master != list->bridge_index ||
 	    !nb_attr_bytes(tb[NDA_LLADDR], entry.mac, sizeof(entry.mac)))
 		return ret;
-	if (list->n == list->room) {
-		unsigned int room = list->room ? 2 * list->room : 64;
-		struct nb_fdb_entry *entries = reallocarray(list->entries, room, sizeof(*entries));
-
-		if (!entries)
-			return nb_fail_nomem(err);
-		list->entries = entries;
-		list->room = room;
-	}
-	list->entries[list->n++] = entry;
-	return 0;
+	return nb_vec_push(&list->found, entry, err);
 }
 
 int nb_fdb_list(struct nb_netlink *nl, unsigned int bridge_index, struct nb_fdb_entry **entries,
 		unsigned int *n, struct nb_error *err)
 {
 	struct fdb_list list = { .bridge_index = bridge_index };
-	struct nb_request req;
-	void *extra;
-	struct nlmsghdr *nlh = nb_request_start(&req, RTM_GETNEIGH, NLM_F_DUMP, &extra, sizeof(struct ndmsg));
-	struct ndmsg *msg = extra;
-	int ret;
+	int ret = dump(nl, 0, bridge_index, list_entry, reset_list, &list, err);
 
-	msg->ndm_family = PF_BRIDGE;
-	ret = nb_netlink_dump(nl, nlh, list_entry, reset_list, &list, err);
 	if (ret) {
-		free(list.entries);
-		return nb_wrap(err, "cannot list the FDB entries of link %u", bridge_index);
+		nb_vec_free(&list.found);
+		return ret;
 	}
-	*entries = list.entries;
-	*n = list.n;
+	*entries = list.found.items;
+	*n = (unsigned int)list.found.n;
 	return 0;
 }

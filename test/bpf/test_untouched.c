@@ -43,6 +43,8 @@ static const struct {
 	{ "VIP in a VLAN",
 	  { .src = "10.1.0.2", .dst = VIP, .sport = 1, .dport = 80, .tcp_flags = SYN, .vlan = 5 } },
 	{ "SCTP to the VIP", { .src = "10.1.0.2", .dst = VIP, .sport = 1, .dport = 80, .proto = 132 } },
+	{ "IPv6 to the VIP in its mapped form, which is no address on the wire (RFC 4291, 2.5.5.2)",
+	  { .src = "::ffff:10.1.0.2", .dst = "::ffff:" VIP, .sport = 1, .dport = 80, .tcp_flags = SYN } },
 	{ "from the VIP",
 	  { .src = VIP, .dst = "10.1.0.2", .sport = 80, .dport = 40000, .tcp_flags = SYN | ACK } },
 	{ "to its own sender and port, a backend (LAND)",
