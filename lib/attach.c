@@ -3,6 +3,7 @@
 
 #include <natbridge/attached.h>
 #include <natbridge/cleanup.h>
+#include <natbridge/expedite.h>
 
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -307,6 +308,7 @@ static int check_none(const struct place *at, enum nb_mode mode, struct nb_error
 int nb_datapath_attach(const struct nb_datapath *dp, enum nb_mode mode, unsigned int ifindex,
 		       struct nb_error *err)
 {
+	NB_EXPEDITE;
 	int rc = 0;
 
 	for (unsigned int i = 0; i < PORT_HOOKS && !rc; i++) {
@@ -320,6 +322,7 @@ int nb_datapath_attach(const struct nb_datapath *dp, enum nb_mode mode, unsigned
 
 int nb_datapath_detach(unsigned int ifindex, struct nb_error *err)
 {
+	NB_EXPEDITE;
 	int result = 0;
 
 	for (unsigned int i = 0; i < PORT_HOOKS; i++) {
@@ -364,6 +367,7 @@ int nb_datapath_detached(unsigned int ifindex, struct nb_error *err)
 int nb_datapath_attach_bridge(const struct nb_datapath *dp, enum nb_mode mode, const char *network,
 			      unsigned int ifindex, struct nb_error *err)
 {
+	NB_EXPEDITE;
 	const struct place at = bridge_place(ifindex, network);
 
 	return bridge_hook.prog[mode] == NONE ? 0 : attach(dp, bridge_hook.prog[mode], &at, err);
@@ -371,6 +375,7 @@ int nb_datapath_attach_bridge(const struct nb_datapath *dp, enum nb_mode mode, c
 
 int nb_datapath_detach_bridge(const char *network, unsigned int ifindex, struct nb_error *err)
 {
+	NB_EXPEDITE;
 	const struct place at = bridge_place(ifindex, network);
 
 	return detach(&at, err);

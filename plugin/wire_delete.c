@@ -2,6 +2,7 @@
 #include "wire.h"
 
 #include <natbridge/cleanup.h>
+#include <natbridge/expedite.h>
 #include <natbridge/wire_id.h>
 
 #include "wire_internal.h"
@@ -11,6 +12,7 @@
 
 static int delete_link(struct nb_wire *wire, const struct nb_link *link, struct nb_error *err)
 {
+	NB_EXPEDITE;
 	int ret = nb_link_delete(&wire->host, link->index, err);
 
 	return ret == -ENODEV ? 0 : ret;

@@ -34,17 +34,16 @@ cost_ipam() {
 
 # cost_many NAME NODE: 64 ADDs at once, each in a process of its own; one row for all of them.
 cost_many() {
-	local i pids=() start
+	local i pids=() start config type
+	config=$(plugin_config "$2" net '.ipam = {type: "fixed"}')
+	type=$(jq -r .type <<<"$config")
 	for ((i = 100; i < 164; i++)); do
 		ns_create "$2-$i"
 	done
 	start=$EPOCHREALTIME
 	for ((i = 100; i < 164; i++)); do
-		(
-			config=$(plugin_config "$2" net '.ipam = {type: "fixed"}')
-			PATH=$NBT_BUILD:$TEST_BIN_DIR:$PATH CNI_PATH=$NBT_DIR CNI_COMMAND=ADD CNI_CONTAINERID="$2-$i" \
-				CNI_NETNS="$(ns_path "$2-$i")" CNI_IFNAME=eth0 node_exec "$2" "$(jq -r .type <<<"$config")" <<<"$config" >/dev/null
-		) 3>&- &
+		PATH=$NBT_BUILD:$TEST_BIN_DIR:$PATH CNI_PATH=$NBT_DIR CNI_COMMAND=ADD CNI_CONTAINERID="$2-$i" \
+			CNI_NETNS="$(ns_path "$2-$i")" CNI_IFNAME=eth0 node_exec "$2" "$type" <<<"$config" >/dev/null 3>&- &
 		pids+=($!)
 	done
 	wait "${pids[@]}"
