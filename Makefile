@@ -118,10 +118,10 @@ $(B)/test/bpf: $(BPF_TEST) $(B)/libnatbridge.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CMOCKA_LIBS)
 
-$(TOOL_BIN): $(B)/test/%: $(B)/obj/test/%.o
+$(TOOL_BIN): $(B)/test/%: $(B)/obj/test/%.o $(B)/libnatbridge.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lbpf
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 # Other versions of natbridge, which the scenarios of an upgrade install: test/upgrade/build says how they differ.
 OTHERS := $(B)/other/next/natbridge $(B)/other/layout/natbridge

@@ -4,22 +4,16 @@
 
 /*
  * The life of a tracked connection: whether an entry is alive, who may use it, and what a packet does to its
- * state. A packet of a steady connection needs its own entry only; once a second, and where the state may
- * change, the entry of the other direction is brought up to date as well.
+ * state. A packet of a steady connection touches its own entry only; once a second, and where the state may
+ * change, that of the other direction is brought up to date as well.
  */
 
+#include "table.h"
 #include "tcp.h"
 
 static __always_inline void nb_conn_other_key(const struct nb_conn *conn, __u8 proto, struct nb_tuple *key)
 {
 	nb_tuple_swap(&conn->src, &conn->dst, conn->sport, conn->dport, proto, key);
-}
-
-/* Whether two entries are the two directions of one connection. tuple: key of b. */
-static __always_inline bool nb_conn_paired(const struct nb_conn *a, const struct nb_tuple *tuple)
-{
-	return a->sport == tuple->dport && a->dport == tuple->sport && nb_addr_same(&a->src, &tuple->dst) &&
-	       nb_addr_same(&a->dst, &tuple->src);
 }
 
 static __always_inline bool nb_conn_expired(const struct nb_conn *conn, __u32 now)
@@ -46,6 +40,7 @@ static __always_inline __u32 nb_conn_timeout(const struct nb_conn *conn, __u8 pr
 		index = conn->flags & NB_CONN_ASSURED ? NB_TIMEOUT_UDP_STREAM : NB_TIMEOUT_UDP;
 	else if (index == NB_TCP_ESTABLISHED && !(conn->flags & NB_CONN_SEEN_REPLY))
 		index = NB_TIMEOUT_TCP_UNACKNOWLEDGED; /* picked up in its middle (tcp_loose) */
+	asm volatile("" : "+r"(index)); /* what is compared is what is used: Linux 6.1 knows no copies */
 	return index < NB_TIMEOUTS ? nb_settings.timeouts[index] : 0;
 }
 
@@ -66,13 +61,13 @@ static __always_inline bool nb_conn_due(const struct nb_conn *conn, const struct
 
 /*
  * Whether a live connection is as good as dead: established, but with data unacknowledged or sent three
- * times, and silent for longer than the timeouts for that. fwd and rev are its two entries; rev may be NULL.
+ * times, and silent for longer than the timeouts for that. fwd and rev are its two entries.
  */
 static __always_inline bool nb_conn_stalled(const struct nb_conn *fwd, const struct nb_conn *rev, __u32 now)
 {
 	__u32 idle, limit = 0;
 
-	if (!rev || fwd->state != NB_TCP_ESTABLISHED)
+	if (fwd->state != NB_TCP_ESTABLISHED)
 		return false;
 	if (fwd->retrans >= 3 || rev->retrans >= 3)
 		limit = nb_settings.timeouts[NB_TIMEOUT_TCP_RETRANS];
@@ -80,27 +75,6 @@ static __always_inline bool nb_conn_stalled(const struct nb_conn *fwd, const str
 		limit = nb_settings.timeouts[NB_TIMEOUT_TCP_UNACKNOWLEDGED];
 	idle = nb_settings.timeouts[NB_TCP_ESTABLISHED] + nb_constants.second - (fwd->expires - now);
 	return limit && (__s32)(idle - limit) > (__s32)nb_constants.second;
-}
-
-/*
- * Functions of their own, like this one, are verified once and not for each caller. Linux 6.1 takes none of
- * their arguments as the key of a map: what they look up they copy first.
- */
-__noinline int nb_conn_delete(const struct nb_tuple *tuple, const struct nb_conn *conn)
-{
-	__u32 zero = 0;
-	struct nb_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
-	struct nb_conn *other;
-
-	if (!tuple || !conn || !s)
-		return 0;
-	s->deleted[0] = *tuple;
-	nb_conn_other_key(conn, tuple->proto, &s->deleted[1]);
-	other = bpf_map_lookup_elem(&conntrack, &s->deleted[1]);
-	if (other && nb_conn_paired(other, &s->deleted[0]))
-		bpf_map_delete_elem(&conntrack, &s->deleted[1]);
-	bpf_map_delete_elem(&conntrack, &s->deleted[0]);
-	return 0;
 }
 
 /* The state of a TCP connection after this packet, changed in its record. NB_NEW: the connection begins anew.
@@ -159,7 +133,7 @@ static __always_inline __u16 nb_conn_next_flags(const struct nb_pkt *pkt, const 
 
 enum { NB_CONN_SHARED = NB_CONN_SEEN_REPLY | NB_CONN_ASSURED | NB_CONN_STEADY };
 
-/* Brings both entries of a connection to the state after this packet. other is never NULL. */
+/* Brings both entries of a connection to the state after this packet. */
 static __always_inline int nb_conn_step(const struct nb_pkt *pkt, struct nb_conn *conn, struct nb_conn *other)
 {
 	bool reply = conn->flags & NB_CONN_REPLY, refresh = true, valid = true;

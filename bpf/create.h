@@ -4,7 +4,7 @@
 
 /*
  * A new connection: which backend, which path, which source port, and its two entries in the table. The reply
- * entry goes in first, both only where there is none yet; who loses a race takes over what the winner wrote.
+ * tuple goes in first, both only where there is none yet; who loses a race takes over what the winner wrote.
  */
 
 #include "affinity.h"
@@ -16,30 +16,37 @@ enum {
 	NB_INSERT_TRIES = 3,
 };
 
-enum nb_reply {
-	NB_REPLY_FREE,
-	NB_REPLY_MINE,  /* of my own connection, half of which got lost or is being written right now */
-	NB_REPLY_TAKEN, /* of another live connection */
+/* Whose a reply tuple is, if no connection is known by its number. */
+enum {
+	NB_REPLY_FREE = -1,
+	NB_REPLY_TAKEN = -2, /* of another live connection */
 };
 
-/* Whose a reply tuple is. A dead entry is removed on the way, and with reclaim one that has been closed as
- * well. */
-__noinline enum nb_reply nb_reply_look(const struct nb_tuple *reply, const struct nb_tuple *mine, __u32 now,
-				       bool reclaim)
+/*
+ * Whose a reply tuple is. A connection of *mine, which another CPU is entering right now or of which half got
+ * lost: the number of that entry. A dead connection is removed on the way, and with reclaim one that has been
+ * closed as well.
+ */
+__noinline __s64 nb_reply_look(const struct nb_tuple *reply, const struct nb_tuple *mine, __u32 now,
+			       bool reclaim)
 {
-	struct nb_tuple rev_key;
-	struct nb_conn *conn;
+	struct nb_entry *entry, *other;
+	__s64 slot;
 
 	if (!reply || !mine)
 		return NB_REPLY_TAKEN;
-	rev_key = *reply;
-	conn = bpf_map_lookup_elem(&conntrack, &rev_key);
-	if (!conn)
+	/* Not nb_slot_find(): the stack would not do. */
+	slot = nb_index_find(NULL, reply, nb_conn_hash(NULL, reply), 0);
+	if (slot < 0)
 		return NB_REPLY_FREE;
-	if (nb_conn_receiver(conn, now) &&
-	    !(reclaim && (conn->state == NB_TCP_TIME_WAIT || conn->state == NB_TCP_CLOSE)))
-		return nb_conn_paired(conn, mine) ? NB_REPLY_MINE : NB_REPLY_TAKEN;
-	nb_conn_delete(&rev_key, conn);
+	entry = nb_entry_at(NULL, slot);
+	other = nb_entry_at(NULL, slot ^ 1);
+	if (!entry || !other)
+		return NB_REPLY_FREE;
+	if (nb_conn_receiver(&entry->conn, now) &&
+	    !(reclaim && (entry->conn.state == NB_TCP_TIME_WAIT || entry->conn.state == NB_TCP_CLOSE)))
+		return nb_key_same(&other->key, mine) ? slot ^ 1 : NB_REPLY_TAKEN;
+	nb_pair_end(slot / 2);
 	return NB_REPLY_FREE;
 }
 
@@ -155,7 +162,6 @@ static __always_inline void nb_make_reply(const struct nb_pkt *pkt, struct nb_sc
 	s->rev.flags = s->fwd.flags | NB_CONN_REPLY;
 	s->rev.expires = s->fwd.expires;
 	s->rev.created = s->fwd.created;
-	s->rev.ring = s->fwd.ring;
 	s->rev.epoch = s->fwd.epoch;
 	s->rev.state = s->fwd.state;
 	nb_conn_set_csum(&pkt->tuple, &s->fwd);
@@ -164,52 +170,98 @@ static __always_inline void nb_make_reply(const struct nb_pkt *pkt, struct nb_sc
 	s->rev.csum_port = s->fwd.csum_port ? ~s->fwd.csum_port : 0;
 }
 
-/* The client's entry may be there already: then the other CPU's is the connection, and ours is taken back. */
-static __always_inline int nb_insert_client(const struct nb_pkt *pkt, struct nb_scratch *s, bool own_reply)
+/* All but the protocol, with which the key is somebody's. */
+static __always_inline void nb_entry_write(struct nb_entry *entry, const struct nb_tuple *key,
+					   const struct nb_conn *conn)
 {
-	struct nb_conn *winner = NULL;
+	entry->conn = *conn;
+	entry->key.src = key->src;
+	entry->key.dst = key->dst;
+	entry->key.sport = key->sport;
+	entry->key.dport = key->dport;
+}
 
-	/* Memory can be short for a moment; one more try, since the reply entry is in. */
-	for (int i = 0; i < 2 && !winner; i++) {
-		if (!bpf_map_update_elem(&conntrack, &s->key, &s->fwd, BPF_NOEXIST)) {
-			nb_ring_write(s->fwd.ring, &pkt->tuple);
-			nb_count(own_reply ? NB_COUNT_INSERT : NB_COUNT_REPAIRED);
-			return NB_CONTINUE;
-		}
-		winner = bpf_map_lookup_elem(&conntrack, &s->key);
+/* Writes the connection as *s says; it stays busy. */
+__noinline int nb_pair_write(struct nb_pair *pair, const struct nb_scratch *s)
+{
+	__u32 proto;
+
+	if (!pair || !s)
+		return 0;
+	proto = s->key.proto;
+	nb_entry_write(&pair->dir[0], &s->key, &s->fwd);
+	nb_entry_write(&pair->dir[1], &s->rev_key, &s->rev);
+	__sync_lock_test_and_set((__u32 *)&pair->dir[0].key.proto, proto); /* with pad; and a barrier */
+	*(__u32 *)&pair->dir[1].key.proto = proto;
+	return 0;
+}
+
+static __always_inline int nb_give_up(struct nb_pair *pair, int rc)
+{
+	nb_pair_release(pair);
+	return rc;
+}
+
+/* The client's entry may be there already: then the other CPU's is the connection, and ours is taken back. */
+static __always_inline int nb_insert_client(const struct nb_pkt *pkt, struct nb_pair *pair, __u32 place,
+					    struct nb_scratch *s)
+{
+	__s64 whose = nb_slot_enter_new(&pair->dir[0].key, pkt->hash, 2 * place);
+
+	if (whose == NB_INDEX_DONE) {
+		nb_pair_change(pair, NB_USE_BUSY, NB_USE_TAKEN);
+		nb_count(NB_COUNT_INSERT);
+		return NB_CONTINUE;
 	}
-	nb_ring_release(s->fwd.ring);
-	if (own_reply && !(winner && nb_conn_paired(winner, &s->rev_key)))
-		bpf_map_delete_elem(&conntrack, &s->rev_key);
-	if (!winner)
-		return nb_drop(NB_COUNT_INSERT_FAILED);
+	nb_slot_leave(&pair->dir[1].key, 2 * place + 1);
+	if (whose == NB_INDEX_FULL)
+		return nb_give_up(pair, nb_drop(NB_DROP_TABLE_FULL));
+	s->slot = whose;
 	nb_count(NB_COUNT_CLASH_RESOLVE);
+	return nb_give_up(pair, NB_EXISTS);
+}
+
+/* The connection is there, by its reply tuple: with this packet its client's tuple will lead to it as well.
+ */
+static __always_inline int nb_insert_again(struct nb_scratch *s, __u32 slot)
+{
+	struct nb_entry *entry = nb_entry_at(NULL, slot);
+
+	s->slot = slot;
+	if (entry && nb_slot_enter(&entry->key, slot) == NB_INDEX_DONE)
+		nb_count(NB_COUNT_REPAIRED);
 	return NB_EXISTS;
 }
 
 /*
- * The reply entry is inserted first, on the chance that it is free; only if it is not, the one that is there
- * is looked at. NB_CONTINUE: the connection is as *s says. NB_EXISTS: the table has it, made by another CPU.
+ * The reply tuple is entered first, on the chance that it is free; only if it is not, whoever has it is
+ * looked at. NB_CONTINUE: the connection is as *s says. NB_EXISTS: the table has it, made by another CPU.
  */
 static __always_inline int nb_insert(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
-	__s64 place = nb_ring_take(&s->victim, pkt->now);
+	__s64 taken = nb_ring_take(pkt->now);
 	enum nb_counter why = NB_COUNT_INSERT_FAILED;
+	__u32 place = taken;
+	struct nb_pair *pair = nb_pair_at(place);
 
-	if (place < 0)
+	if (taken < 0 || !pair)
 		return nb_drop(NB_DROP_TABLE_FULL);
-	s->fwd.ring = place;
+	s->fwd.use = NB_USE_BUSY;
 	for (int i = 0; i < NB_INSERT_TRIES; i++) {
-		enum nb_reply whose;
+		__s64 whose;
 
 		/* Keeps the loop's head its only entry: Linux 6.1 takes no other (check_cfg()). */
 		asm volatile("" : "+r"(i));
 		nb_make_reply(pkt, s);
-		if (!bpf_map_update_elem(&conntrack, &s->rev_key, &s->rev, BPF_NOEXIST))
-			return nb_insert_client(pkt, s, true);
+		nb_pair_write(pair, s);
+		whose = nb_slot_enter(&pair->dir[1].key, 2 * place + 1);
+		if (whose == NB_INDEX_DONE)
+			return nb_insert_client(pkt, pair, place, s);
+		if (whose == NB_INDEX_FULL)
+			return nb_give_up(pair, nb_drop(NB_DROP_TABLE_FULL));
 		whose = nb_reply_look(&s->rev_key, &pkt->tuple, pkt->now, false);
-		if (whose == NB_REPLY_MINE)
-			return nb_insert_client(pkt, s, false);
+		if (whose >= 0)
+			return nb_give_up(pair, nb_insert_again(s, whose));
 		if (whose != NB_REPLY_TAKEN)
 			continue;
 		nb_count(NB_COUNT_FOUND);
@@ -218,8 +270,7 @@ static __always_inline int nb_insert(const struct nb_pkt *pkt, struct nb_scratch
 			break;
 		}
 	}
-	nb_ring_release(place);
-	return nb_drop(why);
+	return nb_give_up(pair, nb_drop(why));
 }
 
 /* To its own sender and port (a LAND attack): both directions would be one entry. */
@@ -281,7 +332,8 @@ static __always_inline int nb_choose(const struct nb_pkt *pkt, const struct nb_f
 /*
  * Makes the connection that this packet begins, if its destination is a frontend or a backend of one. again:
  * there was a connection with this tuple before. NB_CONTINUE: scratch holds the client's entry as it now
- * stands in the table, this packet counted in. NB_EXISTS: another CPU has made the connection.
+ * stands in the table, this packet counted in. NB_EXISTS: another CPU has made the connection, see slot
+ * there.
  */
 __noinline int nb_create(const struct nb_pkt *pkt, bool again)
 {

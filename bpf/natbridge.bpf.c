@@ -32,15 +32,17 @@ static __always_inline int nb_send(struct __sk_buff *skb, struct nb_pkt *pkt, st
 	return rc == NB_CONTINUE ? nb_deliver(skb, conn, out) : rc;
 }
 
-static __always_inline int nb_forward(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn)
+static __always_inline int nb_forward(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_pair *pair,
+				      __u32 slot)
 {
+	struct nb_conn *conn = &pair->dir[slot & 1].conn;
 	struct nb_port *out = NULL;
 	int rc = nb_check(pkt, conn, &out);
 
 	if (rc == NB_NEW || rc == nb_drop(NB_DROP_BACKEND_GONE))
-		nb_conn_delete(&pkt->tuple, conn);
+		nb_pair_end(slot / 2);
 	if (rc == NB_CONTINUE)
-		rc = nb_track(pkt, conn);
+		rc = nb_track(pkt, pair, slot);
 	return rc == NB_CONTINUE && out ? nb_send(skb, pkt, conn, out) : rc;
 }
 
@@ -54,17 +56,29 @@ static __always_inline int nb_send_first(struct __sk_buff *skb, struct nb_pkt *p
 	return out ? nb_send(skb, pkt, &s->fwd, out) : nb_drop(NB_DROP_GONE);
 }
 
+/* Of a connection that another CPU has made meanwhile. */
+static __always_inline __s64 nb_slot_of_other(void)
+{
+	__u32 zero = 0;
+	struct nb_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+
+	return s ? s->slot : NB_INDEX_NONE;
+}
+
 /* A packet of TCP or UDP, by the entry of its connection or by a new one. */
 static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
+	__s64 slot;
 	bool again = false;
 	int rc;
 
+	pkt->hash = nb_conn_hash(NULL, &pkt->tuple);
+	slot = nb_index_find(NULL, &pkt->tuple, pkt->hash, 0);
 	for (int i = 0; i < 2; i++) {
-		struct nb_conn *conn = bpf_map_lookup_elem(&conntrack, &pkt->tuple);
+		struct nb_pair *pair = slot < 0 ? NULL : nb_pair_at(slot / 2);
 
-		if (conn) {
-			rc = nb_forward(skb, pkt, conn);
+		if (pair) {
+			rc = nb_forward(skb, pkt, pair, slot);
 			if (rc != NB_NEW)
 				return rc;
 			again = true;
@@ -74,6 +88,7 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 			rc = nb_send_first(skb, pkt);
 		if (rc != NB_EXISTS)
 			return rc;
+		slot = nb_slot_of_other();
 	}
 	return nb_drop(NB_COUNT_INSERT_FAILED);
 }
@@ -120,18 +135,23 @@ static __always_inline bool nb_from_own_port(struct __sk_buff *skb)
 /* A packet of TCP or UDP that comes by the host. An answer of a connection of this pod's is translated. */
 static __always_inline int nb_answer(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
-	struct nb_conn *conn = bpf_map_lookup_elem(&conntrack, &pkt->tuple);
+	__s64 slot = nb_index_find(NULL, &pkt->tuple, nb_conn_hash(NULL, &pkt->tuple), 0);
+	struct nb_pair *pair = slot < 0 ? NULL : nb_pair_at(slot / 2);
 	struct nb_port *client;
+	struct nb_conn *conn;
 	int rc;
 
-	if (!conn || !nb_conn_unfinished(conn))
+	if (!pair)
+		return NB_PASS;
+	conn = &pair->dir[slot & 1].conn;
+	if (!nb_conn_unfinished(conn))
 		return NB_PASS;
 	/* An answer of a pod was tracked at that pod's port, and may have been the connection's last packet.
 	 */
 	client = conn->in_ifindex ? nb_port_of_slot(conn->out_slot) : nb_conn_receiver(conn, pkt->now);
 	if (!client || client->gen != conn->out_gen || client->ifindex != pkt->ifindex)
 		return NB_PASS;
-	rc = conn->in_ifindex ? NB_CONTINUE : nb_track(pkt, conn);
+	rc = conn->in_ifindex ? NB_CONTINUE : nb_track(pkt, pair, slot);
 	return rc == NB_CONTINUE && conn->flags & NB_CONN_NAT ? nb_translate(skb, pkt, conn, NULL) : rc;
 }
 

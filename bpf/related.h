@@ -14,6 +14,27 @@
 #include "nat.h"
 #include "quote.h"
 
+/* Too large for the stack, beside what the lookup needs. */
+struct nb_related {
+	struct nb_outer outer;
+	struct nb_conn to; /* outer, rewritten */
+	struct nb_headers headers;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nb_related);
+} related SEC(".maps");
+
+static __always_inline struct nb_related *nb_related(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&related, &zero);
+}
+
 /*
  * The checksum that the quoted header of TCP or UDP has, if that much is quoted: brought in line with what is
  * rewritten. True: it was, so that the sum over the quote has changed by nothing but, with IPv4, the negative
@@ -80,25 +101,20 @@ static __always_inline __u32 nb_quote_diff(const struct nb_pkt *pkt, const struc
  * becomes the VIP even if a router on the way complains. The addresses also count in the checksum of ICMPv6.
  */
 static __always_inline bool nb_outer_write(struct __sk_buff *skb, const struct nb_pkt *pkt,
-					   const struct nb_conn *conn, const struct nb_outer *outer,
+					   const struct nb_conn *conn, struct nb_related *r,
 					   const struct nb_port *port)
 {
-	struct nb_tuple from = {};
-	struct nb_conn to = {};
-	struct nb_headers headers;
-
-	from.src = outer->src;
-	from.dst = outer->dst;
-	to.src = nb_addr_same(&conn->src, &pkt->tuple.src) ? outer->src : conn->src;
-	to.dst = conn->dst;
-	nb_conn_set_csum(&from, &to);
-	return nb_write_ip(skb, pkt->is_v4, &to, port, &headers) &&
+	r->to.src = nb_addr_same(&conn->src, &pkt->tuple.src) ? r->outer.src : conn->src;
+	r->to.dst = conn->dst;
+	r->to.csum_addr = bpf_csum_diff((__be32 *)&r->outer.src, 2 * sizeof(struct nb_addr),
+					(__be32 *)&r->to.src, 2 * sizeof(struct nb_addr), 0);
+	return nb_write_ip(skb, pkt->is_v4, &r->to, port, &r->headers) &&
 	       (pkt->is_v4 ||
-		!bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CSUM, 0, to.csum_addr, BPF_F_PSEUDO_HDR));
+		!bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CSUM, 0, r->to.csum_addr, BPF_F_PSEUDO_HDR));
 }
 
 static __always_inline int nb_related_translate(struct __sk_buff *skb, const struct nb_pkt *pkt,
-						const struct nb_conn *conn, const struct nb_outer *outer,
+						const struct nb_conn *conn, struct nb_related *r,
 						const struct nb_port *to)
 {
 	__u32 diff;
@@ -107,7 +123,7 @@ static __always_inline int nb_related_translate(struct __sk_buff *skb, const str
 		return nb_drop(NB_DROP_WRITE);
 	diff = nb_quote_diff(pkt, conn, nb_quote_fix_l4(skb, pkt, conn));
 	if ((diff && bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CSUM, 0, diff, 0)) ||
-	    !nb_outer_write(skb, pkt, conn, outer, to))
+	    !nb_outer_write(skb, pkt, conn, r, to))
 		return nb_drop(NB_DROP_WRITE);
 	nb_count(NB_COUNT_RELATED);
 	return NB_CONTINUE;
@@ -118,31 +134,31 @@ static __always_inline int nb_related_translate(struct __sk_buff *skb, const str
 static __always_inline struct nb_conn *nb_related_find(struct __sk_buff *skb, struct nb_pkt *pkt,
 						       struct nb_outer *outer)
 {
-	struct nb_conn *conn;
-	struct nb_tuple key;
+	struct nb_entry *entry;
+	__s64 slot;
 
 	if (!nb_quote_read(skb, pkt, outer) || !nb_addr_same(&outer->dst, &pkt->tuple.dst))
 		return NULL;
-	key = pkt->tuple;
-	conn = bpf_map_lookup_elem(&conntrack, &key);
-	return conn && conn->flags & NB_CONN_NAT ? conn : NULL;
+	slot = nb_slot_find(&pkt->tuple);
+	entry = slot < 0 ? NULL : nb_entry_at(NULL, slot);
+	return entry && entry->conn.flags & NB_CONN_NAT ? &entry->conn : NULL;
 }
 
 /* An ICMP message that a pod sends. */
 __noinline int nb_related_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
-	struct nb_outer outer;
+	struct nb_related *r = nb_related();
 	struct nb_conn *conn;
 	struct nb_port *out;
 	int rc;
 
-	if (!pkt || pkt->fragment)
+	if (!pkt || !r || pkt->fragment)
 		return NB_PASS;
-	conn = nb_related_find(skb, pkt, &outer);
+	conn = nb_related_find(skb, pkt, &r->outer);
 	if (!conn)
 		return NB_PASS;
-	if (outer.redirect || outer.cut)
-		return nb_drop(outer.cut ? NB_DROP_INVALID : NB_DROP_REDIRECT);
+	if (r->outer.redirect || r->outer.cut)
+		return nb_drop(r->outer.cut ? NB_DROP_INVALID : NB_DROP_REDIRECT);
 	out = nb_conn_receiver(conn, pkt->now);
 	if (!out)
 		return NB_PASS;
@@ -150,28 +166,28 @@ __noinline int nb_related_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 		return nb_drop(NB_DROP_NOT_ITS_PORT);
 	if (nb_conn_unfinished(conn))
 		return nb_to_host(skb);
-	rc = nb_related_translate(skb, pkt, conn, &outer, nb_deliver_to(conn, out));
+	rc = nb_related_translate(skb, pkt, conn, r, nb_deliver_to(conn, out));
 	return rc == NB_CONTINUE ? nb_deliver(skb, conn, out) : rc;
 }
 
 /* An ICMP message to a pod, by the host's stack. */
 __noinline int nb_related_to_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
-	struct nb_outer outer;
+	struct nb_related *r = nb_related();
 	struct nb_conn *conn;
 	struct nb_port *out;
 
-	if (!pkt || pkt->fragment)
+	if (!pkt || !r || pkt->fragment)
 		return NB_PASS;
-	conn = nb_related_find(skb, pkt, &outer);
+	conn = nb_related_find(skb, pkt, &r->outer);
 	if (!conn)
 		return NB_PASS;
-	if (outer.redirect || outer.cut)
-		return nb_drop(outer.cut ? NB_DROP_INVALID : NB_DROP_REDIRECT);
+	if (r->outer.redirect || r->outer.cut)
+		return nb_drop(r->outer.cut ? NB_DROP_INVALID : NB_DROP_REDIRECT);
 	out = nb_conn_unfinished(conn) ? nb_conn_receiver(conn, pkt->now) : NULL;
 	if (!out || out->ifindex != pkt->ifindex)
 		return NB_PASS;
-	return nb_related_translate(skb, pkt, conn, &outer, NULL);
+	return nb_related_translate(skb, pkt, conn, r, NULL);
 }
 
 #endif

@@ -3,11 +3,10 @@
 #define NATBRIDGE_BPF_RING_H
 
 /*
- * Places in the table. Every connection occupies one place of the ring, in which the client's tuple is
- * written; new ones take the places in order, round and round. Whoever comes by takes away what has expired
- * since the last round, so that nothing ever scans the table. Where all places are in use, an unanswered
- * connection gives way first, then a closing one; an established one never does. So a SYN flood only ever
- * pushes out half-open connections.
+ * Memory for a new connection. Connections take the elements of connections[] in order, round and round;
+ * whoever comes by takes away what has expired since the last round, so that nothing ever scans the table.
+ * Where all are in use, an unanswered connection gives way first, then a closing one; an established one
+ * never does. So a SYN flood only ever pushes out half-open connections.
  */
 
 #include "conntrack.h"
@@ -27,70 +26,76 @@ enum nb_place {
 	NB_PLACE_LIVE,
 };
 
-/* What stands at a place: tuple is a copy of what is written there. */
-__noinline enum nb_place nb_place_look(const struct nb_tuple *tuple, __u32 pos, __u32 now)
+/* What the connection in a place is like. */
+__noinline enum nb_place nb_place_look(const struct nb_pair *pair, __u32 now)
 {
-	struct nb_tuple key, rev_key;
-	struct nb_conn *conn, *rev;
+	const struct nb_conn *conn, *rev;
+	bool tcp;
 
-	if (!tuple || !tuple->proto)
-		return NB_PLACE_FREE;
-	key = *tuple;
-	conn = bpf_map_lookup_elem(&conntrack, &key);
-	if (!conn || conn->ring != pos || conn->flags & NB_CONN_REPLY)
-		return NB_PLACE_FREE;
+	if (!pair)
+		return NB_PLACE_LIVE;
+	conn = &pair->dir[0].conn;
+	rev = &pair->dir[1].conn;
+	tcp = pair->dir[0].key.proto == IPPROTO_TCP;
 	if (!nb_conn_receiver(conn, now))
 		return NB_PLACE_DEAD;
 	if (!(conn->flags & NB_CONN_SEEN_REPLY))
 		return NB_PLACE_HALFOPEN;
-	if (key.proto == IPPROTO_TCP && nb_tcp_closing(conn->state))
+	if (tcp && nb_tcp_closing(conn->state))
 		return NB_PLACE_CLOSING;
-	nb_conn_other_key(conn, key.proto, &rev_key);
-	rev = bpf_map_lookup_elem(&conntrack, &rev_key);
-	if (rev && !nb_conn_receiver(rev, now))
+	if (!nb_conn_receiver(rev, now))
 		return NB_PLACE_DEAD; /* the client is gone */
-	if (key.proto == IPPROTO_TCP && nb_conn_stalled(conn, rev, now))
+	if (tcp && nb_conn_stalled(conn, rev, now))
 		return NB_PLACE_DEAD;
 	return conn->flags & NB_CONN_ASSURED ? NB_PLACE_LIVE : NB_PLACE_HALFOPEN;
 }
 
-__noinline int nb_place_clear(const struct nb_tuple *tuple)
+/* Takes a place from its connection if that is, looked at once more, not worth more than "most". */
+static __always_inline bool nb_place_clear(struct nb_pair *pair, __u32 place, __u32 now, enum nb_place most)
 {
-	struct nb_tuple key;
-	struct nb_conn *conn;
-
-	if (!tuple)
-		return 0;
-	key = *tuple;
-	conn = bpf_map_lookup_elem(&conntrack, &key);
-	if (conn)
-		nb_conn_delete(&key, conn);
-	return 0;
+	if (!nb_pair_change(pair, NB_USE_TAKEN, NB_USE_BUSY))
+		return false;
+	if (nb_place_look(pair, now) > most) {
+		nb_pair_change(pair, NB_USE_BUSY, NB_USE_TAKEN);
+		return false;
+	}
+	nb_pair_leave(pair, place);
+	return true;
 }
 
-/* A bit of a place's padding: some CPU looks at it or is entering a connection there; others pass it by. */
-enum { NB_PLACE_BUSY = 1 << 16 };
-
-static __always_inline __u32 *nb_place_word(struct nb_tuple *place)
+/* Takes a place that is free or whose connection is dead. NB_PLACE_FREE: done; else what stands there. */
+__noinline enum nb_place nb_place_try(__u32 place, __u32 now)
 {
-	return (__u32 *)&place->proto; /* with pad */
+	struct nb_pair *pair = nb_pair_at(place);
+	enum nb_place what;
+
+	if (!pair)
+		return NB_PLACE_LIVE;
+	if (nb_pair_change(pair, NB_USE_FREE, NB_USE_BUSY))
+		return NB_PLACE_FREE;
+	if (pair->dir[0].conn.use != NB_USE_TAKEN)
+		return NB_PLACE_LIVE;
+	what = nb_place_look(pair, now);
+	if (what != NB_PLACE_DEAD)
+		return what;
+	if (!nb_place_clear(pair, place, now, NB_PLACE_DEAD))
+		return NB_PLACE_LIVE;
+	nb_count(NB_COUNT_RECLAIMED);
+	return NB_PLACE_FREE;
 }
 
-static __always_inline bool nb_place_claim(struct nb_tuple *place)
+/* Takes a place whose connection gives way while it lives. */
+__noinline bool nb_place_evict(__u32 place, __u32 now)
 {
-	__u32 *word = nb_place_word(place), old = *(volatile __u32 *)word;
+	struct nb_pair *pair = nb_pair_at(place);
 
-	return !(old & NB_PLACE_BUSY) && __sync_val_compare_and_swap(word, old, old | NB_PLACE_BUSY) == old;
-}
-
-static __always_inline void nb_place_copy(const struct nb_tuple *place, struct nb_tuple *key)
-{
-	*key = *place;
-	*nb_place_word(key) &= ~NB_PLACE_BUSY;
+	if (!pair || !nb_place_clear(pair, place, now, NB_PLACE_CLOSING))
+		return false;
+	nb_count(NB_COUNT_EARLY_DROP);
+	return true;
 }
 
 struct nb_search {
-	struct nb_tuple *key; /* memory for the tuple of the place that is looked at */
 	__u32 now;
 	__s64 found, halfopen, closing; /* places, -1: none yet */
 };
@@ -106,83 +111,34 @@ static __always_inline __u32 nb_ring_max(void)
 /* One place of a search; 1 ends it (bpf_loop(), Linux 5.17: the verifier walks through this once). */
 static long nb_ring_look(__u64 i, struct nb_search *search)
 {
-	__u32 pos = i < NB_RING_LINE ? __sync_fetch_and_add(&nb_runtime.ring_cursor, 1) % nb_ring_max()
-				     : ((__u64)bpf_get_prandom_u32() * nb_ring_max()) >> 32;
-	struct nb_tuple *place = bpf_map_lookup_elem(&ring, &pos);
-	enum nb_place what;
+	__u32 place = i < NB_RING_LINE ? __sync_fetch_and_add(&nb_runtime.ring_cursor, 1) % nb_ring_max()
+				       : ((__u64)bpf_get_prandom_u32() * nb_ring_max()) >> 32;
+	enum nb_place what = nb_place_try(place, search->now);
 
-	if (!place)
-		return 1;
-	if (!nb_place_claim(place))
-		return 0;
-	nb_place_copy(place, search->key);
-	what = nb_place_look(search->key, pos, search->now);
-	if (what == NB_PLACE_DEAD) {
-		nb_place_clear(search->key);
-		nb_count(NB_COUNT_RECLAIMED);
-	}
-	if (what == NB_PLACE_FREE || what == NB_PLACE_DEAD) {
-		search->found = pos;
-		return 1;
-	}
-	__sync_lock_test_and_set(nb_place_word(place), *nb_place_word(search->key));
-	if (what == NB_PLACE_HALFOPEN && search->halfopen < 0)
-		search->halfopen = pos;
+	if (what == NB_PLACE_FREE)
+		search->found = place;
+	else if (what == NB_PLACE_HALFOPEN && search->halfopen < 0)
+		search->halfopen = place;
 	else if (what == NB_PLACE_CLOSING && search->closing < 0)
-		search->closing = pos;
-	return i >= NB_RING_NEAR && (search->halfopen >= 0 || search->closing >= 0);
+		search->closing = place;
+	return what == NB_PLACE_FREE ||
+	       (i >= NB_RING_NEAR && (search->halfopen >= 0 || search->closing >= 0));
 }
 
-/*
- * Finds a place for a new connection and clears it. Returns its index, or a negative value if every place
- * that was looked at holds an established connection. *key is memory for the tuple of the place.
- */
-__noinline __s64 nb_ring_take(struct nb_tuple *key, __u32 now)
+/* Finds a place for a new connection: busy, and in no index. A negative value: every place that was looked at
+ * holds an established connection. */
+__noinline __s64 nb_ring_take(__u32 now)
 {
-	struct nb_search search = { .key = key, .now = now, .found = -1, .halfopen = -1, .closing = -1 };
-	struct nb_tuple *place;
-	__u32 pos;
+	struct nb_search search = { .now = now, .found = -1, .halfopen = -1, .closing = -1 };
 
-	if (!key)
-		return -1;
+	if (nb_ring_look(0, &search)) /* most often */
+		return search.found;
 	bpf_loop(NB_RING_TRIES, nb_ring_look, &search, 0);
 	if (search.found >= 0)
 		return search.found;
 	if (search.halfopen < 0)
 		search.halfopen = search.closing;
-	pos = search.halfopen;
-	place = search.halfopen >= 0 ? bpf_map_lookup_elem(&ring, &pos) : NULL;
-	if (!place || !nb_place_claim(place))
-		return -1;
-	nb_place_copy(place, key);
-	if (nb_place_look(key, pos, now) == NB_PLACE_LIVE) {
-		__sync_lock_test_and_set(nb_place_word(place), *nb_place_word(key));
-		return -1;
-	}
-	nb_place_clear(key);
-	nb_count(NB_COUNT_EARLY_DROP);
-	return pos;
-}
-
-static __always_inline void nb_ring_write(__u32 pos, const struct nb_tuple *key)
-{
-	struct nb_tuple *place = bpf_map_lookup_elem(&ring, &pos);
-
-	if (!place)
-		return;
-	place->src = key->src;
-	place->dst = key->dst;
-	place->sport = key->sport;
-	place->dport = key->dport;
-	__sync_lock_test_and_set(nb_place_word(place), *nb_place_word((struct nb_tuple *)key));
-}
-
-static __always_inline void nb_ring_release(__u32 pos)
-{
-	struct nb_tuple *place = bpf_map_lookup_elem(&ring, &pos);
-
-	if (place)
-		__sync_lock_test_and_set(nb_place_word(place), 0);
+	return search.halfopen >= 0 && nb_place_evict(search.halfopen, now) ? search.halfopen : -1;
 }
 
 #endif

@@ -8,23 +8,26 @@
 #include "maps.h"
 
 /*
- * Two entries a connection, see struct nb_conn. All memory is there from the start: taking it from the
- * kernel's allocator for each connection costs 5 % of the connect rate.
+ * The connections. All memory is there from the start: taking it from the kernel's allocator for each
+ * connection costs 5 % of the connect rate. Userspace maps both into its memory (lib/conn_table.c), and on
+ * pages of their own entries and sets do not straddle cache lines.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 2 * NB_DEFAULT_CONNECTIONS); /* set at load */
-	__type(key, struct nb_tuple);
-	__type(value, struct nb_conn);
-} conntrack SEC(".maps");
-
-/* One place a connection, filled round and round: finds connections to remove without a scan, see ring.h. */
-struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, NB_DEFAULT_CONNECTIONS); /* set at load */
 	__type(key, __u32);
-	__type(value, struct nb_tuple);
-} ring SEC(".maps");
+	__type(value, struct nb_pair);
+} connections SEC(".maps");
+
+/* Finds them by their tuples. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, NB_DEFAULT_CONNECTIONS); /* set at load */
+	__type(key, __u32);
+	__type(value, struct nb_conn_set);
+} conn_index SEC(".maps");
 
 /* The ports' ifindexes once more, found faster: of two with one place only one is here, the other is in
  * links. */
@@ -78,15 +81,14 @@ struct {
 	__type(value, struct nb_service_entry);
 } services SEC(".maps");
 
-/* Where a connection is put together or taken apart: too large for the stack, which is 512 bytes for all
- * callers. */
+/* Where a connection is put together: too large for the stack, which is 512 bytes for all callers. */
 struct nb_scratch {
 	struct nb_tuple key; /* of fwd */
 	struct nb_conn fwd;
 	struct nb_conn rev;
 	struct nb_tuple rev_key;
-	struct nb_tuple victim;     /* of ring.h */
-	struct nb_tuple deleted[2]; /* of nb_conn_delete() */
+	__u32 slot; /* of the connection that another CPU has made, its client's entry */
+	__u32 pad;
 };
 
 struct {

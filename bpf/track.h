@@ -5,7 +5,6 @@
 /* What a packet's own entry says about it, and what the packet does to the entry. */
 
 #include "removed.h"
-#include "repair.h"
 
 /* An entry was found, but its packets come from another port. */
 __noinline int nb_wrong_port(const struct nb_pkt *pkt, struct nb_conn *conn)
@@ -31,36 +30,44 @@ __noinline int nb_wrong_port(const struct nb_pkt *pkt, struct nb_conn *conn)
 	return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_NOT_ITS_PORT) : NB_PASS;
 }
 
-/* What can change the state of the connection, or must be written down. NB_NEW: it begins anew. */
-__noinline int nb_update(struct nb_pkt *pkt, struct nb_conn *conn)
+/* The other direction's tuple may have got lost in the index: looked for once a second, and until an answer
+ * has come. */
+static __always_inline void nb_repair(const struct nb_pkt *pkt, const struct nb_conn *conn,
+				      struct nb_entry *other, __u32 slot)
 {
-	struct nb_tuple other_key;
-	struct nb_conn *other;
+	if ((!(conn->flags & NB_CONN_SEEN_REPLY) || nb_conn_due(conn, pkt)) &&
+	    nb_slot_find(&other->key) < 0 && nb_slot_enter(&other->key, slot) == NB_INDEX_DONE)
+		nb_count(NB_COUNT_REPAIRED);
+}
+
+/* What can change the state of the connection, or must be written down. NB_NEW: it begins anew. */
+__noinline int nb_update(struct nb_pkt *pkt, struct nb_pair *pair, __u32 slot)
+{
+	struct nb_conn *conn;
 	int rc;
 
-	if (!pkt || !conn)
+	if (!pkt || !pair)
 		return NB_PASS;
+	conn = &pair->dir[slot & 1].conn;
 	if (pkt->tuple.proto == IPPROTO_TCP && !nb_tcp_flags_valid(pkt->tcp_flags))
 		return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_INVALID) : NB_PASS;
-	nb_conn_other_key(conn, pkt->tuple.proto, &other_key);
-	other = bpf_map_lookup_elem(&conntrack, &other_key);
-	if (!other || !nb_conn_paired(other, &pkt->tuple))
-		return nb_repair(pkt, conn);
-	rc = nb_conn_step(pkt, conn, other);
+	nb_repair(pkt, conn, &pair->dir[~slot & 1], slot ^ 1);
+	rc = nb_conn_step(pkt, conn, &pair->dir[~slot & 1].conn);
 	if (rc == NB_NEW)
-		nb_conn_delete(&pkt->tuple, conn);
+		nb_pair_end(slot / 2);
 	return rc;
 }
 
-static __always_inline int nb_track(struct nb_pkt *pkt, struct nb_conn *conn)
+static __always_inline int nb_track(struct nb_pkt *pkt, struct nb_pair *pair, __u32 slot)
 {
+	struct nb_conn *conn = &pair->dir[slot & 1].conn;
 	int rc;
 
 	if (pkt->later)
 		return NB_CONTINUE;
 	if (!(conn->flags & NB_CONN_STEADY) || nb_conn_due(conn, pkt) ||
 	    (pkt->tuple.proto == IPPROTO_TCP && nb_tcp_special(pkt))) {
-		rc = nb_update(pkt, conn);
+		rc = nb_update(pkt, pair, slot);
 		if (rc != NB_CONTINUE)
 			return rc;
 	}

@@ -164,7 +164,8 @@ static int stats_network(const struct nb_cli *cli, const char *network, const st
 	(void)arg;
 	rc = rc ?: nb_settings_read(dp, &settings, err);
 	rc = rc
-		     ?: nb_map_count(dp, nb_datapath_has(dp, NB_MODE_EBPF) ? NB_MAP_CONNTRACK : NB_MAP_FLOWS,
+		     ?: nb_map_count(dp,
+				     nb_datapath_has(dp, NB_MODE_EBPF) ? NB_MAP_CONNECTIONS : NB_MAP_FLOWS,
 				     &entries, err);
 	if (rc)
 		return rc;
@@ -289,7 +290,7 @@ DESCRIPTION\n\
 	  conntrack_flush },
 	{ "stats", NULL, 0, "show the counters of the datapath", "\
 DESCRIPTION\n\
-  Entries in the table (two for each connection, expired ones included), and what was counted\n\
+  Connections in the table (entries; expired ones included), and what was counted\n\
   since the datapath was loaded, summed over all CPUs. Names are those of conntrack -S where they\n\
   mean the same:\n\
     insert         connections entered into the table\n\

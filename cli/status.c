@@ -106,8 +106,8 @@ static int add_ports(const void *keys, const void *values, __u32 n, void *arg)
 static int add_maps(struct cJSON *row, const struct nb_datapath *dp, struct nb_error *err)
 {
 	/* The others are arrays, which are always as large as they can be. */
-	static const enum nb_map shown[] = { NB_MAP_CONNTRACK, NB_MAP_FRONTENDS, NB_MAP_BACKENDS,
-					     NB_MAP_SERVICES,  NB_MAP_ENDPOINTS, NB_MAP_LINKS,
+	static const enum nb_map shown[] = { NB_MAP_CONNECTIONS, NB_MAP_FRONTENDS, NB_MAP_BACKENDS,
+					     NB_MAP_SERVICES,    NB_MAP_ENDPOINTS, NB_MAP_LINKS,
 					     NB_MAP_FLOWS };
 	struct cJSON *list = cJSON_AddArrayToObject(row, "maps");
 	int rc = 0;

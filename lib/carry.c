@@ -17,8 +17,9 @@ enum need {
 };
 
 static const enum need needs[NB_MAPS] = {
-	[NB_MAP_CONNTRACK] = NEEDED,
-	[NB_MAP_RING] = NEEDED,
+	[NB_MAP_CONNECTIONS] = LEFT_OUT, /* carry_conns.c */
+	[NB_MAP_CONN_INDEX] = LEFT_OUT,
+	[NB_MAP_CONNTRACK] = LEFT_OUT,
 	[NB_MAP_FRONTENDS] = NEEDED,
 	[NB_MAP_BACKENDS] = NEEDED,
 	[NB_MAP_SERVICE_IDS] = NEEDED,
@@ -36,18 +37,12 @@ static const enum need needs[NB_MAPS] = {
 	[NB_MAP_FRONTENDS_SEEN] = LEFT_OUT,
 };
 
-/* One side of a map, with its types. */
-struct side {
-	struct bpf_map_info info;
-	struct btf *btf;
-};
-
-static void side_free(struct side *side)
+void nb_side_free(struct nb_side *side)
 {
 	btf__free(side->btf);
 }
 
-static int side_read(struct side *side, int fd, struct nb_error *err)
+int nb_side_read(struct nb_side *side, int fd, struct nb_error *err)
 {
 	__u32 len = sizeof(side->info);
 
@@ -113,7 +108,7 @@ static int copy_chunk(const void *keys, const void *values, __u32 n, void *arg)
 }
 
 /* An array's key is an index, which a section of variables does not even give a type. */
-static int plan(struct copy *copy, const struct side *from, const struct side *to, struct nb_error *err)
+static int plan(struct copy *copy, const struct nb_side *from, const struct nb_side *to, struct nb_error *err)
 {
 	const struct nb_conversion_step index = { 0, 0, sizeof(__u32), sizeof(__u32) };
 	int rc;
@@ -132,10 +127,10 @@ static int plan(struct copy *copy, const struct side *from, const struct side *t
 
 static int prepare(struct copy *copy, const struct nb_datapath *from, struct nb_error *err)
 {
-	struct side old nb_cleanup(side_free) = { 0 }, new nb_cleanup(side_free) = { 0 };
-	int rc = side_read(&old, from->map_fd[copy->map], err);
+	struct nb_side old nb_cleanup(nb_side_free) = { 0 }, new nb_cleanup(nb_side_free) = { 0 };
+	int rc = nb_side_read(&old, from->map_fd[copy->map], err);
 
-	rc = rc ?: side_read(&new, copy->to->map_fd[copy->map], err);
+	rc = rc ?: nb_side_read(&new, copy->to->map_fd[copy->map], err);
 	if (rc)
 		return rc;
 	copy->is_array = is_array(&old.info);
@@ -169,5 +164,6 @@ int nb_carry_maps(const struct nb_datapath *from, const struct nb_datapath *to, 
 			*err = why;
 		return nb_wrap(err, "%s", nb_map_name(i));
 	}
-	return 0;
+	/* After the settings, where the seed of their hash stands. */
+	return to->map_fd[NB_MAP_CONNECTIONS] < 0 ? 0 : nb_carry_conns(from, to, err);
 }

@@ -11,6 +11,7 @@
 #include <natbridge/datapath.h>
 
 #include <bpf/btf.h>
+#include <linux/bpf.h>
 
 /* How the bytes of one type become those of another. Zeroed is empty. */
 struct nb_conversion {
@@ -30,10 +31,25 @@ void nb_conversion_free(struct nb_conversion *plan); /* for nb_cleanup() */
 /* to is zero before. False: a number is too large for its new width, or something is left out. */
 bool nb_conversion_run(const struct nb_conversion *plan, const void *from, void *to);
 
+/* One side of a map, with its types. Zeroed is empty. */
+struct nb_side {
+	struct bpf_map_info info;
+	struct btf *btf;
+};
+
+int nb_side_read(struct nb_side *side, int map_fd, struct nb_error *err);
+void nb_side_free(struct nb_side *side); /* for nb_cleanup() */
+
 /*
  * Fills the maps of *to, which are empty, with what those of *from hold, whose programs may run meanwhile.
  * Left out are the counters, and what is only known for seconds.
  */
 int nb_carry_maps(const struct nb_datapath *from, const struct nb_datapath *to, struct nb_error *err);
+
+/* The connections alone, after the settings: up to layout 5 they were two elements each of a hash map. */
+int nb_carry_conns(const struct nb_datapath *from, const struct nb_datapath *to, struct nb_error *err);
+
+/* How many a table of either kind was made for; without one *connections stays. */
+int nb_carry_room(const struct nb_datapath *from, __u32 *connections, struct nb_error *err);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <natbridge/cleanup.h>
+#include <natbridge/conn_table.h>
 #include <natbridge/conntrack.h>
-#include <natbridge/map.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -76,105 +76,70 @@ int nb_conntrack_counters(const struct nb_datapath *dp, __u64 counters[NB_COUNTE
 	return 0;
 }
 
-static struct nb_tuple swap(const struct nb_conn *conn, __u8 proto)
-{
-	return (struct nb_tuple){
-		.src = conn->dst, .dst = conn->src, .sport = conn->dport, .dport = conn->sport, .proto = proto
-	};
-}
-
-/* Walk over the clients' entries; the fields below are what the callbacks need. */
-struct walk {
-	const struct nb_datapath *dp;
-	struct nb_error *err;
-	struct nb_settings settings;
-	__u32 now;
-	int (*fn)(const struct nb_conn_info *info, void *arg);
-	void *arg;
-};
-
 /* Seconds left, by the same rules as in the programs (nb_conn_stalled() of bpf/conntrack.h). */
-static __s32 ticks_left(const struct walk *walk, const struct nb_tuple *key, const struct nb_conn *conn,
-			const struct nb_tuple *reply)
+static __s32 ticks_left(const struct nb_settings *settings, const struct nb_pair *pair, __u32 now)
 {
-	__u32 established = walk->settings.timeouts[NB_TCP_ESTABLISHED];
-	__s32 left = conn->expires - walk->now;
-	struct nb_conn rev;
-	__u32 limit;
+	const struct nb_conn *conn = &pair->dir[0].conn, *rev = &pair->dir[1].conn;
+	__u32 established = settings->timeouts[NB_TCP_ESTABLISHED], limit;
+	__s32 left = conn->expires - now;
 
-	if (key->proto != IPPROTO_TCP || conn->state != NB_TCP_ESTABLISHED || left <= 0 ||
-	    !(conn->flags & NB_CONN_SEEN_REPLY) || /* then its timeout is another one (nb_conn_timeout()) */
-	    bpf_map_lookup_elem(walk->dp->map_fd[NB_MAP_CONNTRACK], reply, &rev))
+	if (pair->dir[0].key.proto != IPPROTO_TCP || conn->state != NB_TCP_ESTABLISHED || left <= 0 ||
+	    !(conn->flags & NB_CONN_SEEN_REPLY)) /* then its timeout is another one (nb_conn_timeout()) */
 		return left;
-	if (conn->retrans >= 3 || rev.retrans >= 3)
-		limit = walk->settings.timeouts[NB_TIMEOUT_TCP_RETRANS];
-	else if ((__s32)(conn->seq_end - rev.ack) > 0 || (__s32)(rev.seq_end - conn->ack) > 0)
-		limit = walk->settings.timeouts[NB_TIMEOUT_TCP_UNACKNOWLEDGED];
+	if (conn->retrans >= 3 || rev->retrans >= 3)
+		limit = settings->timeouts[NB_TIMEOUT_TCP_RETRANS];
+	else if ((__s32)(conn->seq_end - rev->ack) > 0 || (__s32)(rev->seq_end - conn->ack) > 0)
+		limit = settings->timeouts[NB_TIMEOUT_TCP_UNACKNOWLEDGED];
 	else
 		return left;
 	return limit < established ? left - (__s32)(established - limit) : left;
 }
 
-static int walk_conns(const void *keys, const void *values, __u32 n, void *arg)
+static void close_table(struct nb_table *table)
 {
-	const struct nb_tuple *key = keys;
-	const struct nb_conn *conn = values;
-	const struct walk *walk = arg;
-
-	for (__u32 i = 0; i < n; i++) {
-		struct nb_conn_info info = { .orig = key[i],
-					     .conn = conn[i],
-					     .reply = swap(&conn[i], key[i].proto) };
-		__s32 left;
-		int rc;
-
-		if (conn[i].flags & NB_CONN_REPLY)
-			continue;
-		left = ticks_left(walk, &key[i], &conn[i], &info.reply);
-		if (left <= 0)
-			continue;
-		/* Entries are kept for up to a second more than they are promised (nb_conn_deadline()). */
-		left -= nb_ticks_from_seconds(1);
-		info.remaining = left > 0 ? nb_seconds_from_ticks(left) : 0;
-		rc = walk->fn(&info, walk->arg);
-		if (rc)
-			return rc;
-	}
-	return 0;
+	nb_table_close(table);
 }
 
 int nb_conntrack_each(const struct nb_datapath *dp, int (*fn)(const struct nb_conn_info *info, void *arg),
 		      void *arg, struct nb_error *err)
 {
-	struct walk walk = { .dp = dp, .err = err, .fn = fn, .arg = arg };
-	int rc = nb_settings_read(dp, &walk.settings, err);
+	struct nb_table table nb_cleanup(close_table) = { 0 };
+	struct nb_settings settings = { 0 };
+	__u32 now = 0;
+	int rc = nb_settings_read(dp, &settings, err);
 
-	rc = rc ?: nb_tick_now(dp, &walk.now, err);
-	return rc ?: nb_map_walk(dp, NB_MAP_CONNTRACK, walk_conns, &walk, err);
-}
+	rc = rc ?: nb_tick_now(dp, &now, err);
+	rc = rc ?: nb_table_open(dp, &table, err);
+	for (__u32 place = 0; place < table.n_pairs && !rc; place++) {
+		struct nb_conn_info info;
+		struct nb_pair pair;
+		__s32 left;
 
-struct flush {
-	const struct nb_datapath *dp;
-	struct nb_error *err;
-	unsigned int removed;
-};
-
-static int flush_conns(const void *keys, const void *values, __u32 n, void *arg)
-{
-	const struct nb_conn *conn = values;
-	struct flush *flush = arg;
-
-	for (__u32 i = 0; i < n; i++)
-		flush->removed += !(conn[i].flags & NB_CONN_REPLY);
-	return nb_map_remove(flush->dp, NB_MAP_CONNTRACK, keys, n, NULL, flush->err);
+		if (!nb_table_get(&table, place, &pair))
+			continue;
+		left = ticks_left(&settings, &pair, now);
+		if (left <= 0)
+			continue;
+		/* Entries are kept for up to a second more than they are promised (nb_conn_deadline()). */
+		left -= nb_ticks_from_seconds(1);
+		info.orig = pair.dir[0].key;
+		info.reply = pair.dir[1].key;
+		info.conn = pair.dir[0].conn;
+		info.remaining = left > 0 ? nb_seconds_from_ticks(left) : 0;
+		rc = fn(&info, arg);
+	}
+	return rc;
 }
 
 int nb_conntrack_flush(const struct nb_datapath *dp, unsigned int *removed, struct nb_error *err)
 {
-	struct flush flush = { .dp = dp, .err = err };
-	int rc = nb_map_walk(dp, NB_MAP_CONNTRACK, flush_conns, &flush, err);
+	struct nb_table table nb_cleanup(close_table) = { 0 };
+	unsigned int ended = 0;
+	int rc = nb_table_open(dp, &table, err);
 
+	for (__u32 place = 0; place < table.n_pairs; place++)
+		ended += nb_table_end(&table, place);
 	if (!rc && removed)
-		*removed = flush.removed;
+		*removed = ended;
 	return rc;
 }

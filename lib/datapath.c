@@ -17,8 +17,8 @@
 #include "upgrade.h"
 
 static const char *const map_names[NB_MAPS] = {
-	[NB_MAP_CONNTRACK] = "conntrack",
-	[NB_MAP_RING] = "ring",
+	[NB_MAP_CONNECTIONS] = "connections",
+	[NB_MAP_CONN_INDEX] = "conn_index",
 	[NB_MAP_FRONTENDS] = "frontends",
 	[NB_MAP_BACKENDS] = "backends",
 	[NB_MAP_SERVICE_IDS] = "service_ids",
@@ -34,6 +34,7 @@ static const char *const map_names[NB_MAPS] = {
 	[NB_MAP_FLOWS] = "flows",
 	[NB_MAP_OWN_PORTS] = "own_ports",
 	[NB_MAP_FRONTENDS_SEEN] = "frontends_seen",
+	[NB_MAP_CONNTRACK] = "conntrack",
 };
 
 static const char *const prog_names[NB_PROGS] = {

@@ -3,6 +3,7 @@
 
 #include <natbridge/attached.h>
 #include <natbridge/cleanup.h>
+#include <natbridge/conn_table.h>
 #include <natbridge/conntrack.h>
 #include <natbridge/prefix.h>
 
@@ -151,10 +152,10 @@ static int set_sizes(const struct nb_datapath *dp, struct bpf_object *obj, const
 {
 	__u32 connections = limit_or(limits->connections, NB_DEFAULT_CONNECTIONS);
 	__u32 frontends = limit_or(limits->frontends, NB_DEFAULT_FRONTENDS);
-	/* Entries made and given up again in a race exist for a moment beside those that have a place. */
-	int rc = set_size(dp, obj, NB_MAP_CONNTRACK, 2 * connections + connections / 16);
+	int rc = set_size(dp, obj, NB_MAP_CONNECTIONS, connections);
 
-	rc = rc ?: set_size(dp, obj, NB_MAP_RING, connections);
+	/* Two tuples for each set: one of a thousand is full when the table is. */
+	rc = rc ?: set_size(dp, obj, NB_MAP_CONN_INDEX, connections);
 	rc = rc ?: set_size(dp, obj, NB_MAP_FRONTENDS, frontends);
 	rc = rc ?: set_size(dp, obj, NB_MAP_SERVICES, frontends);
 	rc = rc ?: set_size(dp, obj, NB_MAP_BACKENDS, limit_or(limits->backends, NB_DEFAULT_BACKENDS));
@@ -170,15 +171,23 @@ static int set_initial(struct bpf_object *obj, const char *section, const void *
 	return map ? bpf_map__set_initial_value(map, value, size) : -ENOENT;
 }
 
+/* Of a map that another load has made, that one's. 0: the object does not have it. */
+static __u32 size_of(const struct bpf_object *obj, enum nb_map map)
+{
+	const struct bpf_map *found = bpf_object__find_map_by_name(obj, nb_map_name(map));
+
+	return found ? bpf_map__max_entries(found) : 0;
+}
+
 static int set_defaults(const struct nb_datapath *dp, struct bpf_object *obj, const char *network,
 			const struct nb_limits *limits)
 {
-	const struct bpf_map *flows = bpf_object__find_map_by_name(obj, nb_map_name(NB_MAP_FLOWS));
 	const struct nb_constants constants = {
 		.tick_shift = nb_tick_shift(),
 		.second = nb_ticks_from_seconds(1),
 		.network = nb_network_hash(network),
-		.flow_sets = flows ? bpf_map__max_entries(flows) : 0,
+		.flow_sets = size_of(obj, NB_MAP_FLOWS),
+		.conn_sets = size_of(obj, NB_MAP_CONN_INDEX),
 		.peer_sets_host = peer_sets_host(),
 	};
 	struct nb_settings settings = {
@@ -191,6 +200,7 @@ static int set_defaults(const struct nb_datapath *dp, struct bpf_object *obj, co
 
 	for (unsigned int i = 0; i < NB_TIMEOUTS; i++)
 		settings.timeouts[i] = nb_ticks_from_seconds(nb_timeout_default(i));
+	rc = rc ?: nb_table_seed(&settings);
 	if (!rc && dp->map_fd[NB_MAP_SETTINGS] < 0)
 		rc = set_initial(obj, ".data.settings", &settings, sizeof(settings));
 	return rc;

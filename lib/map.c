@@ -109,10 +109,23 @@ static int count_flows(const void *keys, const void *values, __u32 n, void *arg)
 	return 0;
 }
 
+static int count_conns(const void *keys, const void *values, __u32 n, void *arg)
+{
+	const struct nb_pair *pairs = values;
+
+	(void)keys;
+	for (__u32 i = 0; i < n; i++)
+		*(__u32 *)arg += pairs[i].dir[0].conn.use == NB_USE_TAKEN;
+	return 0;
+}
+
 int nb_map_count(const struct nb_datapath *dp, enum nb_map map, __u32 *count, struct nb_error *err)
 {
+	nb_map_fn by = map == NB_MAP_FLOWS         ? count_flows
+		       : map == NB_MAP_CONNECTIONS ? count_conns
+						   : count_chunk;
 	__u32 counted = 0;
-	int rc = nb_map_walk(dp, map, map == NB_MAP_FLOWS ? count_flows : count_chunk, &counted, err);
+	int rc = nb_map_walk(dp, map, by, &counted, err);
 
 	if (!rc)
 		*count = counted;

@@ -115,7 +115,7 @@ int nb_settings_check_max(const struct nb_datapath *dp, unsigned int max, struct
 	if (!nb_datapath_has(dp, NB_MODE_EBPF))
 		return nb_fail(err, NB_ERR_CONFIG, 0, "max %u: mode assist has no connections of its own",
 			       max);
-	rc = nb_map_sizes(dp, NB_MAP_RING, &sizes, err);
+	rc = nb_map_sizes(dp, NB_MAP_CONNECTIONS, &sizes, err);
 	if (rc || max <= sizes.max)
 		return rc;
 	return nb_fail(err, NB_ERR_CONFIG, 0,

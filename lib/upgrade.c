@@ -102,7 +102,7 @@ static int take_sizes(const struct nb_datapath *old, struct nb_limits *limits, s
 {
 	int rc = take_size(old, NB_MAP_FLOWS, &limits->connections, err);
 
-	rc = rc ?: take_size(old, NB_MAP_RING, &limits->connections, err);
+	rc = rc ?: nb_carry_room(old, &limits->connections, err);
 	rc = rc ?: take_size(old, NB_MAP_FRONTENDS, &limits->frontends, err);
 	return rc ?: take_size(old, NB_MAP_BACKENDS, &limits->backends, err);
 }

@@ -185,7 +185,7 @@ static void warn_of_limit(const struct nb_datapath *dp, enum nb_map map, __u32 w
 	__u32 room;
 
 	if (!wanted || nb_map_room(dp, map, &room, NULL) || room - wanted <= rounded ||
-	    (map == NB_MAP_RING && wanted < room)) /* then set_conntrack() lowers it */
+	    (map == NB_MAP_CONNECTIONS && wanted < room)) /* then set_conntrack() lowers it */
 		return;
 	nb_log("%s %u is not in force: the datapath below \"%s\" was loaded with %u", key, wanted, dp->dir,
 	       room);
@@ -248,7 +248,7 @@ static int open_datapath(struct add *add, struct nb_error *err)
 		warn_of_limit(&add->dp, NB_MAP_FLOWS, config.limits.connections, "conntrack.max");
 		return 0;
 	}
-	warn_of_limit(&add->dp, NB_MAP_RING, config.limits.connections, "conntrack.max");
+	warn_of_limit(&add->dp, NB_MAP_CONNECTIONS, config.limits.connections, "conntrack.max");
 	warn_of_limit(&add->dp, NB_MAP_FRONTENDS, config.limits.frontends, "limits.frontends");
 	warn_of_limit(&add->dp, NB_MAP_BACKENDS, config.limits.backends, "limits.backends");
 	return 0;

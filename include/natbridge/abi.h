@@ -17,7 +17,7 @@
 #include <linux/types.h>
 
 enum {
-	NB_ABI_VERSION = 5,
+	NB_ABI_VERSION = 6,
 	NB_MAX_PORTS = 1024, /* BR_MAX_PORTS of the kernel (net/bridge/br_private.h); slot 0 is the host */
 	NB_OWN_PORTS = 1024, /* places by ifindex; a power of 2 */
 	NB_MAX_SERVICES = 131072, /* service ports (name and port of a Service) in one network */
@@ -29,6 +29,9 @@ enum {
 	NB_DEFAULT_BACKENDS = 262144,
 	NB_DEFAULT_FLOWS = 65536, /* direct connections between pods that mode assist remembers */
 	NB_FLOW_WAYS = 8,         /* places of a set of them; a power of 2 */
+	NB_CONN_WAYS = 7,         /* places of a set of the connections' index */
+	NB_SLOT_BITS = 25,        /* of a way that say which entry it leads to */
+	NB_TUPLE_WORDS = 10,      /* of 32 bits */
 	NB_FRAGMENTS = 4096,      /* fragmented datagrams under way */
 	NB_AFFINITIES = 32768,    /* clients times service ports with affinity */
 	NB_MAX_SERVICE_CIDRS = 8, /* ranges of one network */
@@ -88,13 +91,19 @@ enum nb_conn_flags {
 	NB_CONN_UP = 1 << 8, /* with NB_CONN_VIA_HOST: given to the host whoever the frame is addressed to */
 };
 
+/* Whose an element of connections[] is; changed by compare and swap alone. */
+enum nb_use {
+	NB_USE_FREE,
+	NB_USE_BUSY, /* somebody fills or clears it: others leave it alone */
+	NB_USE_TAKEN,
+};
+
 /*
- * One direction of a tracked connection. Key: the tuple as that direction's sender sends it. src .. dport is
- * the same tuple as the receiver gets it; swapped, it is the key of the other direction's entry.
+ * One direction of a tracked connection. src .. dport is its tuple as the receiver gets it; swapped, it is
+ * the key of the other direction.
  *
- * The client's entry (without NB_CONN_REPLY) is the record of the connection: state, flags and lifetime are
- * changed there first. Those of the reply entry are a copy that only says "nothing to do" (NB_CONN_STEADY) or
- * "look there".
+ * The client's (without NB_CONN_REPLY) is the record of the connection: state, flags and lifetime are changed
+ * there first. Those of the other are a copy that only says "nothing to do" (NB_CONN_STEADY) or "look there".
  */
 struct nb_conn {
 	struct nb_addr src;
@@ -107,7 +116,7 @@ struct nb_conn {
 	__u16 flags;      /* enum nb_conn_flags */
 	__u32 expires;    /* tick at which the entry is dead */
 	__u32 created;    /* tick of the first packet */
-	__u32 ring;       /* index in ring[]: the place that the connection occupies */
+	__u32 use;        /* enum nb_use, of the connection: in the client's */
 	__u32 epoch;      /* nb_settings.epoch when the backend was last known to be one of its Service */
 	__u32 csum_addr;  /* difference that the rewrite makes to a one's complement sum: addresses */
 	__u32 csum_port;  /* the same: ports */
@@ -115,6 +124,26 @@ struct nb_conn {
 	__u32 retrans;    /* TCP: how often this direction has repeated its newest segment */
 	__u32 seq_end;    /* TCP: sequence number after the newest segment of this direction (host order) */
 	__u32 ack;        /* TCP: its acknowledgement number (host order) */
+};
+
+/* Two cache lines. key: the tuple as the sender sends it; with protocol 0 it is nobody's. */
+struct nb_entry {
+	struct nb_tuple key;
+	struct nb_conn conn;
+};
+
+/* An element of connections[]: a connection, its client's direction first. */
+struct nb_pair {
+	struct nb_entry dir[2];
+};
+
+/*
+ * Where tuples are found: a set of the index, one cache line. A tuple stands in the set of its hash or, if
+ * that was full when it came, in another one that follows from its hash. See conn_index.h.
+ */
+struct nb_conn_set {
+	__u64 ways[NB_CONN_WAYS]; /* 0: free; else of the hash, and in NB_SLOT_BITS 1 + which entry it is */
+	__u64 spilled;            /* tuples that stand in other sets because this one was full */
 };
 
 /*
@@ -288,6 +317,9 @@ enum nb_settings_flags {
 
 /* What programs and userspace change at run time without a reload (pinned as "settings"). */
 struct nb_settings {
+	/* Of the hash of tuples: random, so that nobody can send many to one place. Fixed while there are
+	 * any. */
+	__u64 index_seed[NB_TUPLE_WORDS];
 	__u32 timeouts[NB_TIMEOUTS]; /* ticks, by enum nb_tcp_state and enum nb_timeout */
 	__u8 bridge_mac[6];
 	__u16 flags; /* enum nb_settings_flags */
@@ -312,6 +344,7 @@ struct nb_constants {
 	__u32 second;     /* ticks in a second, rounded up */
 	__u32 network;    /* hash of its name, so that two networks choose differently; stays at this place */
 	__u32 flow_sets;  /* size of the map of flows */
+	__u32 conn_sets;  /* size of the connections' index */
 	__u8 peer_sets_host; /* bpf_redirect_peer() sets PACKET_HOST (Linux 6.15, c4327229948) */
 	__u8 pad[3];
 };
@@ -351,7 +384,7 @@ enum nb_counter {
 
 /* Global scratch of the programs (pinned as "runtime"). */
 struct nb_runtime {
-	__u64 ring_cursor; /* connections that ever asked for a place in ring[] */
+	__u64 ring_cursor; /* connections that ever asked for a place in connections[] */
 	__u8 renamed; /* mode assist: some connection was; until then only one that begins can have to be */
 	__u8 moved;   /* a pod has another MAC than at its ADD, or had one: learn.h */
 	__u8 shaped;  /* a port got NB_PORT_NO_FAST_PATH from qdisc.bpf.c */
@@ -362,6 +395,8 @@ struct nb_runtime {
 _Static_assert(sizeof(struct nb_addr) == 16, "nb_addr");
 _Static_assert(sizeof(struct nb_tuple) == 40, "nb_tuple");
 _Static_assert(sizeof(struct nb_conn) == 88, "nb_conn");
+_Static_assert(sizeof(struct nb_entry) == 128, "nb_entry");
+_Static_assert(sizeof(struct nb_conn_set) == 64, "nb_conn_set");
 _Static_assert(sizeof(struct nb_frontend_key) == 20, "nb_frontend_key");
 _Static_assert(sizeof(struct nb_frontend) == 40, "nb_frontend");
 _Static_assert(sizeof(struct nb_backend) == 20, "nb_backend");

@@ -24,8 +24,8 @@ enum nb_mode {
 };
 
 enum nb_map {
-	NB_MAP_CONNTRACK,      /* struct nb_tuple -> struct nb_conn */
-	NB_MAP_RING,           /* __u32 -> struct nb_tuple: the client's tuple of each connection */
+	NB_MAP_CONNECTIONS,    /* __u32 place -> struct nb_pair; see conn_table.h */
+	NB_MAP_CONN_INDEX,     /* __u32 hash -> struct nb_conn_set */
 	NB_MAP_FRONTENDS,      /* struct nb_frontend_key -> struct nb_frontend */
 	NB_MAP_BACKENDS,       /* struct nb_backend_key -> struct nb_backend */
 	NB_MAP_SERVICE_IDS,    /* __u32 service -> __u32, bit 0: taken; userspace only */
@@ -41,6 +41,7 @@ enum nb_map {
 	NB_MAP_FLOWS,          /* __u32 hash -> struct nb_flow_set */
 	NB_MAP_OWN_PORTS,      /* __u32 ifindex % NB_OWN_PORTS -> __u32 ifindex of a port, 0: none */
 	NB_MAP_FRONTENDS_SEEN, /* __u32 -> struct nb_frontend_key: what the host has translated lately */
+	NB_MAP_CONNTRACK, /* up to layout 5: struct nb_tuple -> struct nb_conn, two for each connection */
 	NB_MAPS,
 };
 

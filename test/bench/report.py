@@ -118,10 +118,10 @@ def memory_table(memory):
         each = f"{int(size) / int(entries):.0f}" if kind != "prog" else ""
         lines.append(f"  {kind + ' ' + name:<32}{int(size) / 1024:>10.0f}{entries:>12}{each:>12}")
     by_name = {name: (int(size), int(entries)) for kind, name, size, entries in memory}
-    if "conntrack" in by_name and "ring" in by_name:
-        connections = by_name["ring"][1]
-        tables = sum(size for kind, name, size, _ in ((k, n, int(s), e) for k, n, s, e in memory) if kind == "map" and name in ("conntrack", "ring"))
-        lines.append(f"  natbridge, a connection: {tables / connections:.0f} bytes of kernel memory, both directions and its place")
+    if "connections" in by_name and "conn_index" in by_name:
+        size, connections = by_name["connections"]
+        each = (size + by_name["conn_index"][0]) / connections
+        lines.append(f"  natbridge, a connection: {each:.0f} bytes of kernel memory, both directions and their places in the index")
     return lines
 
 

@@ -76,6 +76,7 @@ static int setup(void **state, __u32 connections)
 	assert_int_equal(nb_settings_read(&env->dp, &settings, &err), 0);
 	assert_true(nb_mac_parse(BRIDGE_MAC, settings.bridge_mac));
 	assert_int_equal(nb_settings_write(&env->dp, &settings, &err), 0);
+	assert_int_equal(nb_table_open(&env->dp, &env->table, &err), 0);
 	for (enum pod pod = 0; pod < PODS; pod++)
 		add_pod(env, pod);
 	*state = env;
@@ -96,6 +97,7 @@ int env_teardown(void **state)
 {
 	struct env *env = *state;
 
+	nb_table_close(&env->table);
 	nb_datapath_close(&env->dp);
 	umount(env->bpffs);
 	rmdir(env->bpffs);
@@ -215,25 +217,51 @@ static struct nb_tuple tuple_of(const struct packet *packet)
 	};
 }
 
-bool env_conn(struct env *env, const struct packet *packet, struct nb_conn *conn)
+static struct nb_entry *entry_of(struct env *env, const struct packet *packet, __u32 *slot)
 {
 	struct nb_tuple tuple = tuple_of(packet);
 
-	return !bpf_map_lookup_elem(env->dp.map_fd[NB_MAP_CONNTRACK], &tuple, conn);
+	return nb_table_find(&env->table, &tuple, slot);
 }
 
-void env_conn_delete(struct env *env, const struct packet *packet)
+bool env_conn(struct env *env, const struct packet *packet, struct nb_conn *conn)
 {
-	struct nb_tuple tuple = tuple_of(packet);
+	struct nb_entry *entry = entry_of(env, packet, NULL);
 
-	assert_int_equal(bpf_map_delete_elem(env->dp.map_fd[NB_MAP_CONNTRACK], &tuple), 0);
+	if (entry)
+		*conn = entry->conn;
+	return entry;
+}
+
+/* The way of the index that leads to an entry. */
+static __u64 *way_of(struct env *env, __u32 slot)
+{
+	const __u64 mask = (1 << NB_SLOT_BITS) - 1;
+
+	for (__u32 i = 0; i < env->table.n_sets * NB_CONN_WAYS; i++) {
+		__u64 *way = &env->table.sets[i / NB_CONN_WAYS].ways[i % NB_CONN_WAYS];
+
+		if ((*way & mask) == slot + 1)
+			return way;
+	}
+	fail_msg("no way leads to entry %u", slot);
+	return NULL;
+}
+
+void env_conn_lose(struct env *env, const struct packet *packet)
+{
+	__u32 slot;
+
+	assert_non_null(entry_of(env, packet, &slot));
+	*way_of(env, slot) = 0;
 }
 
 void env_conn_write(struct env *env, const struct packet *packet, const struct nb_conn *conn)
 {
-	struct nb_tuple tuple = tuple_of(packet);
+	struct nb_entry *entry = entry_of(env, packet, NULL);
 
-	assert_int_equal(bpf_map_update_elem(env->dp.map_fd[NB_MAP_CONNTRACK], &tuple, conn, BPF_ANY), 0);
+	assert_non_null(entry);
+	entry->conn = *conn;
 }
 
 uint32_t env_now(struct env *env)
@@ -288,44 +316,67 @@ void env_port_set_mac(struct env *env, enum pod pod, const unsigned char mac[6])
 	write_port(env, slot, &port);
 }
 
-struct advance {
-	struct env *env;
-	__u32 ticks;
-};
-
-static int advance_all(const void *keys, const void *values, __u32 n, void *arg)
-{
-	const struct advance *by = arg;
-	const struct nb_tuple *key = keys;
-	const struct nb_conn *conn = values;
-
-	for (__u32 i = 0; i < n; i++) {
-		struct nb_conn moved = conn[i];
-
-		moved.expires -= by->ticks;
-		moved.created -= by->ticks;
-		assert_int_equal(
-			bpf_map_update_elem(by->env->dp.map_fd[NB_MAP_CONNTRACK], &key[i], &moved, BPF_ANY),
-			0);
-	}
-	return 0;
-}
-
 void env_advance(struct env *env, unsigned int seconds)
 {
-	struct advance by = { .env = env, .ticks = nb_ticks_from_seconds(seconds) };
-	struct nb_error err = { 0 };
+	__u32 ticks = nb_ticks_from_seconds(seconds);
 
-	assert_int_equal(nb_map_walk(&env->dp, NB_MAP_CONNTRACK, advance_all, &by, &err), 0);
+	for (__u32 slot = 0; slot < 2 * env->table.n_pairs; slot++) {
+		struct nb_conn *conn = &env->table.pairs[slot / 2].dir[slot % 2].conn;
+
+		conn->expires -= ticks;
+		conn->created -= ticks;
+	}
 }
 
 unsigned int env_conn_count(struct env *env)
 {
 	struct nb_error err = { 0 };
-	__u32 entries;
+	__u32 connections;
 
-	assert_int_equal(nb_map_count(&env->dp, NB_MAP_CONNTRACK, &entries, &err), 0);
-	return entries;
+	assert_int_equal(nb_map_count(&env->dp, NB_MAP_CONNECTIONS, &connections, &err), 0);
+	return connections;
+}
+
+static void expect_entry(struct env *env, __u32 slot)
+{
+	const struct nb_pair *pair = &env->table.pairs[slot / 2];
+	const struct nb_entry *entry = &pair->dir[slot % 2];
+	const struct nb_conn *conn = &entry->conn;
+	const struct nb_tuple received = { .src = conn->dst,
+					   .dst = conn->src,
+					   .sport = conn->dport,
+					   .dport = conn->sport,
+					   .proto = entry->key.proto };
+	char src[NB_ADDR_STRLEN], dst[NB_ADDR_STRLEN];
+	__u32 found = ~slot;
+
+	if (nb_table_find(&env->table, &entry->key, &found) == entry && found == slot &&
+	    !memcmp(&received, &pair->dir[!(slot % 2)].key, sizeof(received)) &&
+	    !!(conn->flags & NB_CONN_REPLY) == slot % 2)
+		return;
+	fail_msg("not one half of two: %s:%u > %s:%u, protocol %u, flags %#x, state %u, entry %u, found %u",
+		 nb_addr_format(&entry->key.src, src), ntohs(entry->key.sport),
+		 nb_addr_format(&entry->key.dst, dst), ntohs(entry->key.dport), entry->key.proto, conn->flags,
+		 conn->state, slot, found);
+}
+
+void env_expect_whole(struct env *env)
+{
+	unsigned int connections = 0, tuples = 0;
+
+	for (__u32 place = 0; place < env->table.n_pairs; place++) {
+		__u32 use = env->table.pairs[place].dir[0].conn.use;
+
+		assert_int_not_equal(use, NB_USE_BUSY);
+		if (use != NB_USE_TAKEN)
+			continue;
+		connections++;
+		expect_entry(env, 2 * place);
+		expect_entry(env, 2 * place + 1);
+	}
+	for (__u32 i = 0; i < env->table.n_sets * NB_CONN_WAYS; i++)
+		tuples += env->table.sets[i / NB_CONN_WAYS].ways[i % NB_CONN_WAYS] != 0;
+	assert_int_equal(tuples, 2 * connections);
 }
 
 uint64_t env_counter(struct env *env, enum nb_counter counter)

@@ -7,7 +7,7 @@
  * on ports of real veth pairs and a client for BPF_PROG_TEST_RUN.
  */
 
-#include <natbridge/datapath.h>
+#include <natbridge/conn_table.h>
 
 #include "packet.h"
 
@@ -20,6 +20,7 @@ enum pod { POD_A, POD_B, POD_C, PODS };
 
 struct env {
 	struct nb_datapath dp;
+	struct nb_table table;
 	unsigned int ifindex[PODS];
 	char bpffs[64];
 	unsigned int from; /* ifindex of the port that frames to a pod come from; 0: the host */
@@ -60,7 +61,8 @@ void env_services_clear(struct env *env);
 
 /* Entry of the tuple that this packet has; false: there is none. */
 bool env_conn(struct env *env, const struct packet *packet, struct nb_conn *conn);
-void env_conn_delete(struct env *env, const struct packet *packet);
+/* Takes the tuple out of the index, and nothing else. */
+void env_conn_lose(struct env *env, const struct packet *packet);
 void env_conn_write(struct env *env, const struct packet *packet, const struct nb_conn *conn);
 
 /* Gives a pod's port these flags (enum nb_port_flags). */
@@ -77,6 +79,10 @@ uint32_t env_now(struct env *env);
 void env_advance(struct env *env, unsigned int seconds);
 
 unsigned int env_conn_count(struct env *env);
+
+/* Every connection is found by its two tuples, which belong together, and nothing else is in the index. */
+void env_expect_whole(struct env *env);
+
 uint64_t env_counter(struct env *env, enum nb_counter counter);
 
 #endif

@@ -83,7 +83,7 @@ static void test_same_bridge(void **state)
 		check_all(env, FROM_POD, POD_A, asked, TC_ACT_REDIRECT, seen);
 		check_all(env, FROM_POD, POD_B, answer, TC_ACT_REDIRECT, answered);
 	}
-	assert_int_equal(env_conn_count(env), 4);
+	assert_int_equal(env_conn_count(env), 2);
 	assert_int_equal(env_counter(env, NB_DROP_FRAGMENT), 0);
 }
 

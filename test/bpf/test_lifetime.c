@@ -154,7 +154,7 @@ static void test_expired(void **state)
 	env_run(env, FROM_POD, POD_A, &query, NULL, NULL);
 	assert_true(env_conn(env, &query, &conn));
 	assert_false(conn.flags & NB_CONN_SEEN_REPLY);
-	assert_int_equal(env_conn_count(env), 2);
+	assert_int_equal(env_conn_count(env), 1);
 	env_advance(env, 32);
 	assert_int_equal(env_run(env, FROM_POD, POD_B, &reply, NULL, NULL), TC_ACT_UNSPEC);
 	assert_int_equal(env_conn_count(env), 0);

@@ -354,35 +354,6 @@ static void one_packet(struct fuzz *fuzz, unsigned long i)
 		 run.from_pod ? "from" : "to", pod, run.verdict, wrong);
 }
 
-/* Each entry has its other half, and that one has it. */
-static int whole_pairs(const void *keys, const void *values, __u32 n, void *arg)
-{
-	const struct nb_tuple *key = keys;
-	const struct nb_conn *conn = values;
-	char text[2][NB_ADDR_STRLEN];
-	struct env *env = arg;
-
-	for (__u32 i = 0; i < n; i++) {
-		struct nb_tuple other = { .src = conn[i].dst,
-					  .dst = conn[i].src,
-					  .sport = conn[i].dport,
-					  .dport = conn[i].sport,
-					  .proto = key[i].proto };
-		struct nb_error err = { 0 };
-		struct nb_conn rev;
-
-		if (nb_map_get(&env->dp, NB_MAP_CONNTRACK, &other, &rev, &err) == 1 &&
-		    !memcmp(&rev.dst, &key[i].src, sizeof(rev.dst)) && rev.dport == key[i].sport &&
-		    (conn[i].flags ^ rev.flags) & NB_CONN_REPLY)
-			continue;
-		fail_msg("not one half of two: %s:%u > %s:%u, protocol %u, flags %#x, state %u",
-			 nb_addr_format(&key[i].src, text[0]), ntohs(key[i].sport),
-			 nb_addr_format(&key[i].dst, text[1]), ntohs(key[i].dport), key[i].proto,
-			 conn[i].flags, conn[i].state);
-	}
-	return 0;
-}
-
 /* Every drop and every answer was counted once, and nothing else was. */
 static void check_counters(struct fuzz *fuzz)
 {
@@ -415,7 +386,6 @@ static void test_mutated(void **state)
 {
 	static struct fuzz fuzz;
 	unsigned long packets = number("NB_PACKETS", PACKETS), before = taint();
-	struct nb_error err = { 0 };
 
 	fuzz = (struct fuzz){ .env = *state, .seed = number("NB_SEED", 1) };
 	fuzz.chance = fuzz.seed * 0x9e3779b97f4a7c15ULL | 1;
@@ -426,8 +396,7 @@ static void test_mutated(void **state)
 		if (i % ROUND != ROUND - 1)
 			continue;
 		check_counters(&fuzz);
-		assert_int_equal(nb_map_walk(&fuzz.env->dp, NB_MAP_CONNTRACK, whole_pairs, fuzz.env, &err),
-				 0);
+		env_expect_whole(fuzz.env);
 		env_advance(fuzz.env, chance(&fuzz, 200));
 		if (chance(&fuzz, 8) == 0) {
 			env_services_clear(fuzz.env);

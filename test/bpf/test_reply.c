@@ -57,7 +57,7 @@ static void test_reply_half_lost(void **state)
 	struct packet received = answer;
 
 	connect_a_to_b(env);
-	env_conn_delete(env, &answer);
+	env_conn_lose(env, &answer);
 	assert_int_equal(env_run(env, FROM_POD, POD_A, &request, NULL, NULL), TC_ACT_REDIRECT);
 	assert_int_equal(env_counter(env, NB_COUNT_REPAIRED), 1);
 	received.src = VIP;
@@ -74,7 +74,7 @@ static void test_client_half_lost(void **state)
 	struct nb_conn conn;
 
 	connect_a_to_b(env);
-	env_conn_delete(env, &request);
+	env_conn_lose(env, &request);
 	received.src = VIP;
 	received.sport = 80;
 	received.dmac = pod_mac[POD_A];

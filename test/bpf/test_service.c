@@ -65,7 +65,7 @@ static void both_ways(struct env *env, const struct row *row)
 	env_expect(env, FROM_POD, POD_A, &request, TC_ACT_REDIRECT, &delivered);
 	env_expect(env, FROM_POD, POD_B, &answer, TC_ACT_REDIRECT, &received);
 	env_expect(env, FROM_POD, POD_A, &request, TC_ACT_REDIRECT, &delivered);
-	assert_int_equal(env_conn_count(env), 2);
+	assert_int_equal(env_conn_count(env), 1);
 }
 
 static void test_both_ways(void **state)

@@ -166,7 +166,7 @@ static void test_refused(void **state)
 	env_run(env, FROM_POD, POD_A, &syn, NULL, NULL);
 	assert_true(env_conn(env, &from_client, &conn));
 	assert_int_equal(conn.state, NB_TCP_SYN_SENT);
-	assert_int_equal(env_conn_count(env), 2);
+	assert_int_equal(env_conn_count(env), 1);
 }
 
 /* B12: what may begin a connection to a frontend in its middle, and what is dropped. */

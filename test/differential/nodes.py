@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The two arms, and how each is given its services: rules as kube-proxy writes them, or natbridgectl."""
-import glob
 import json
 import os
 import subprocess
@@ -168,15 +167,7 @@ class Natbridge(Arm):
         self.run(self.CTL, "conntrack", "set", f"max={connections}")
 
     def lose(self, sport, half):
-        pin, = glob.glob(f"{self.environment['NATBRIDGE_BPFFS']}/natbridge/net/v*/conntrack")
-        # struct nb_tuple: two addresses, then the ports of sender and receiver.
-        at = 32 if half == "client" else 34
-        for element in json.loads(self.run("bpftool", "-j", "map", "dump", "pinned", pin)):
-            key = element["key"]
-            if int(key[at], 16) * 256 + int(key[at + 1], 16) == sport:
-                self.run("bpftool", "map", "delete", "pinned", pin, "key", *key)
-                return
-        raise LookupError(f"no entry of the {half} with port {sport}")
+        self.run("build/test/netns/lose", self.environment["NATBRIDGE_BPFFS"], "net", str(sport), half)
 
 
 class Assist(Kernel):

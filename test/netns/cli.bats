@@ -216,7 +216,7 @@ default/web fd00:96::10 80 UDP" ]
 	inserted=$(ctl n -o json conntrack stats | jq '.[0].insert')
 	[ "$inserted" -gt 0 ]
 	run -0 ctl n conntrack stats
-	[[ $output =~ ^net$'\n'\ \ entries\ +2$'\n' ]]
+	[[ $output =~ ^net$'\n'\ \ entries\ +1$'\n' ]]
 	run -0 ctl n conntrack flush
 	[ "$output" = "net: 1 connections removed" ]
 	[ "$(ctl n conntrack list)" = "" ]

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#ifndef NATBRIDGE_CONN_INDEX_H
+#define NATBRIDGE_CONN_INDEX_H
+
+/*
+ * The index of connections: from a tuple to its entry in connections[]. An entry is known by its number,
+ * twice the element's and 1 more for the backend's direction. Programs and userspace change the index at the
+ * same time, with this code, without a lock:
+ *
+ *   - a way is taken by compare and swap, and given back by its owner, whose entry it names;
+ *   - an entry is whole before a way names it, and void (protocol 0) before it is written again;
+ *   - who has entered a tuple looks whether somebody else has as well, and takes it back if so. At least one
+ * of two sees the other; where both do, both try once more.
+ */
+
+#include <natbridge/abi.h>
+#ifndef __bpf__
+#include <natbridge/conn_table.h>
+
+#include <stddef.h>
+#endif
+
+enum {
+	NB_SET_TRIES = 3, /* sets that a tuple may stand in: with two tuples a set, one of 1000 is not in its
+			     first one, and one of 10^9 finds no place */
+	NB_INDEX_DONE = -1, /* entered */
+	NB_INDEX_FULL = -2, /* no way is free */
+	NB_INDEX_NONE = -3, /* the tuple is not there */
+};
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
+/* ---- a table, as this code sees it ---- */
+
+struct nb_table;
+
+#ifdef __bpf__
+#define NB_TABLE_INLINE static /* they are defined in bpf/table.h */
+#else
+#define NB_TABLE_INLINE static inline
+#endif
+
+NB_TABLE_INLINE struct nb_conn_set *nb_set_at(const struct nb_table *table,
+					      __u32 set); /* NULL: there is none */
+NB_TABLE_INLINE struct nb_entry *nb_entry_at(const struct nb_table *table, __u32 slot); /* the same */
+NB_TABLE_INLINE __u32 nb_set_count(const struct nb_table *table);
+NB_TABLE_INLINE __u64 nb_set_seed(const struct nb_table *table, int word); /* of nb_settings.index_seed */
+
+/* nb_index_find_on(), nb_index_swap_on() and nb_way_leads(): programs have them as functions, verified once.
+ */
+NB_TABLE_INLINE __s64 nb_index_find_far(const struct nb_table *table, const struct nb_tuple *key, __u64 hash,
+					__u64 known);
+NB_TABLE_INLINE int nb_index_swap_far(const struct nb_table *table, __u64 hash, __u64 from, __u64 to);
+NB_TABLE_INLINE int nb_way_leads_far(const struct nb_table *table, __u64 word, const struct nb_tuple *key);
+
+/* ---- tuples and ways ---- */
+
+/*
+ * Multilinear, with random factors: the sums of two tuples have the same upper 32 bits by a chance of 2^-32,
+ * whoever chose the tuples (D. Lemire and O. Kaser, "Strongly universal string hashing is fast", 2014), and
+ * the products do not wait for each other. But the sums of ports in a row stand in a row themselves, which
+ * can be one of few sets: they are mixed (the finalizer of MurmurHash3).
+ */
+static __always_inline __u64 nb_conn_hash(const struct nb_table *table, const struct nb_tuple *key)
+{
+	const __u32 *word = (const __u32 *)key;
+	__u64 hash = 0;
+
+	for (int i = 0; i < NB_TUPLE_WORDS; i++)
+		hash += word[i] * nb_set_seed(table, i);
+	hash = (hash ^ hash >> 32) * 0xff51afd7ed558ccdULL;
+	hash = (hash ^ hash >> 32) * 0xc4ceb9fe1a85ec53ULL;
+	return hash ^ hash >> 32;
+}
+
+static __always_inline __u32 nb_set_home(const struct nb_table *table, __u64 hash)
+{
+	return (hash >> 32) * nb_set_count(table) >> 32;
+}
+
+/* Turns a hash into that by which the next set is found: not a neighbour, which would be full as well. */
+static __always_inline __u64 nb_hash_next(__u64 hash)
+{
+	return hash << 21 | hash >> 43;
+}
+
+static __always_inline __u64 nb_way_word(__u64 hash, __u32 slot)
+{
+	return hash << NB_SLOT_BITS | (slot + 1);
+}
+
+static __always_inline __u32 nb_way_slot(__u64 word)
+{
+	return (word & ((1U << NB_SLOT_BITS) - 1)) - 1;
+}
+
+static __always_inline int nb_key_same(const struct nb_tuple *a, const struct nb_tuple *b)
+{
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+
+	return !((x[4] ^ y[4]) | (x[3] ^ y[3]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[0] ^ y[0]));
+}
+
+/* Whether a way's word, of which "known" is no other's, is that of a hash. */
+static __always_inline int nb_way_is(__u64 word, __u64 hash, __u64 known)
+{
+	return !((word ^ hash << NB_SLOT_BITS) >> NB_SLOT_BITS) && word != known;
+}
+
+static __always_inline int nb_way_leads(const struct nb_table *table, __u64 word, const struct nb_tuple *key)
+{
+	const struct nb_entry *entry = nb_entry_at(table, nb_way_slot(word));
+
+	return entry && nb_key_same(&entry->key, key);
+}
+
+/* ---- far: over all sets that a tuple may stand in, way by way. Hardly ever needed ---- */
+
+static __always_inline __s64 nb_index_find_on(const struct nb_table *table, const struct nb_tuple *key,
+					      __u64 hash, __u64 known)
+{
+	__u64 at = hash;
+	__u32 way = 0;
+
+	for (int i = 0; i < NB_SET_TRIES * NB_CONN_WAYS; i++) {
+		const volatile struct nb_conn_set *set = nb_set_at(table, nb_set_home(table, at));
+		__u64 word;
+
+		if (!set)
+			break;
+		word = set->ways[way];
+		if (nb_way_is(word, hash, known) && nb_way_leads_far(table, word, key))
+			return nb_way_slot(word);
+		if (++way < NB_CONN_WAYS)
+			continue;
+		if (!set->spilled)
+			break;
+		at = nb_hash_next(at);
+		way = 0;
+	}
+	return NB_INDEX_NONE;
+}
+
+/* Counts a tuple, or one less, at as many sets as it goes by. */
+static __always_inline void nb_index_spill(const struct nb_table *table, __u64 hash, __u32 sets, __s64 tuples)
+{
+	for (__u32 i = 0; i < NB_SET_TRIES && i < sets; i++) {
+		struct nb_conn_set *set = nb_set_at(table, nb_set_home(table, hash));
+
+		if (set)
+			__sync_fetch_and_add(&set->spilled, tuples);
+		hash = nb_hash_next(hash);
+	}
+}
+
+/* Changes the first way of a hash's sets that holds "from" into "to", one of which is 0. False: there is
+ * none. */
+static __always_inline int nb_index_swap_on(const struct nb_table *table, __u64 hash, __u64 from, __u64 to)
+{
+	__u32 way = 0, sets = 0;
+	__u64 at = hash;
+	int done = 0;
+
+	for (int i = 0; i < NB_SET_TRIES * NB_CONN_WAYS && !done; i++) {
+		struct nb_conn_set *set = nb_set_at(table, nb_set_home(table, at));
+
+		if (!set)
+			break;
+		done = __sync_val_compare_and_swap(&set->ways[way], from, to) == from;
+		if (done || ++way < NB_CONN_WAYS)
+			continue;
+		if (to) /* counted before it can be found behind this set */
+			__sync_fetch_and_add(&set->spilled, 1);
+		at = nb_hash_next(at);
+		way = 0;
+		sets++;
+	}
+	if (done != (to != 0)) /* taken out of a set behind others, or not entered after all */
+		nb_index_spill(table, hash, sets, -1);
+	return done;
+}
+
+/* ---- near: in the set of the hash ---- */
+
+/*
+ * The number of the entry with this key, whose hash it is, other than the one of a known word (0: none is).
+ * Almost always the first way with the hash leads there, or there is none and nothing was spilled.
+ */
+static __always_inline __s64 nb_index_find(const struct nb_table *table, const struct nb_tuple *key,
+					   __u64 hash, __u64 known)
+{
+	const volatile struct nb_conn_set *set = nb_set_at(table, nb_set_home(table, hash));
+	__u64 word = 0;
+
+	if (!set)
+		return NB_INDEX_NONE;
+	for (int way = 0; way < NB_CONN_WAYS; way++) {
+		word = set->ways[way];
+		if (nb_way_is(word, hash, known))
+			goto found;
+	}
+	return set->spilled ? nb_index_find_far(table, key, hash, known) : NB_INDEX_NONE;
+found:
+	if (nb_way_leads(table, word, key))
+		return nb_way_slot(word);
+	return nb_index_find_far(table, key, hash, known);
+}
+
+/* nb_index_swap_on(), most often done at once. */
+static __always_inline int nb_index_swap(const struct nb_table *table, __u64 hash, __u64 from, __u64 to)
+{
+	struct nb_conn_set *set = nb_set_at(table, nb_set_home(table, hash));
+	int way;
+
+	if (!set)
+		return 0;
+	for (way = 0; way < NB_CONN_WAYS; way++)
+		if (*(volatile __u64 *)&set->ways[way] == from)
+			goto found;
+	return nb_index_swap_far(table, hash, from, to);
+found:
+	if (__sync_val_compare_and_swap(&set->ways[way], from, to) == from)
+		return 1;
+	return nb_index_swap_far(table, hash, from, to);
+}
+
+/* Takes back what was entered; what is not there is passed over. */
+static __always_inline void nb_index_remove(const struct nb_table *table, __u64 hash, __u32 slot)
+{
+	nb_index_swap(table, hash, nb_way_word(hash, slot), 0);
+}
+
+/*
+ * Enters an entry, whose key and its hash it is; a moment ago nobody had the key. NB_INDEX_DONE;
+ * NB_INDEX_FULL; else the number of who has it now.
+ */
+static __always_inline __s64 nb_index_put_new(const struct nb_table *table, const struct nb_tuple *key,
+					      __u64 hash, __u32 slot)
+{
+	__u64 word = nb_way_word(hash, slot);
+	__s64 other;
+
+	if (!nb_index_swap(table, hash, 0, word))
+		return NB_INDEX_FULL;
+	other = nb_index_find(table, key, hash, word);
+	if (other < 0)
+		return NB_INDEX_DONE;
+	nb_index_remove(table, hash, slot);
+	return other;
+}
+
+/* The same, whoever may have the key. */
+static __always_inline __s64 nb_index_put(const struct nb_table *table, const struct nb_tuple *key,
+					  __u32 slot)
+{
+	__u64 hash = nb_conn_hash(table, key);
+	__s64 other = nb_index_find(table, key, hash, 0);
+
+	if (other >= 0)
+		return other == slot ? NB_INDEX_DONE : other;
+	return nb_index_put_new(table, key, hash, slot);
+}
+
+/* ---- the table of a process ---- */
+
+#ifndef __bpf__
+
+static inline struct nb_conn_set *nb_set_at(const struct nb_table *table, __u32 set)
+{
+	return set < table->n_sets ? &table->sets[set] : NULL;
+}
+
+/* Numbers come from memory that programs write. */
+static inline struct nb_entry *nb_entry_at(const struct nb_table *table, __u32 slot)
+{
+	return slot / 2 < table->n_pairs ? &table->pairs[slot / 2].dir[slot % 2] : NULL;
+}
+
+static inline __u32 nb_set_count(const struct nb_table *table)
+{
+	return table->n_sets;
+}
+
+static inline __u64 nb_set_seed(const struct nb_table *table, int word)
+{
+	return table->seed[word];
+}
+
+static inline __s64 nb_index_find_far(const struct nb_table *table, const struct nb_tuple *key, __u64 hash,
+				      __u64 known)
+{
+	return nb_index_find_on(table, key, hash, known);
+}
+
+static inline int nb_index_swap_far(const struct nb_table *table, __u64 hash, __u64 from, __u64 to)
+{
+	return nb_index_swap_on(table, hash, from, to);
+}
+
+static inline int nb_way_leads_far(const struct nb_table *table, __u64 word, const struct nb_tuple *key)
+{
+	return nb_way_leads(table, word, key);
+}
+
+#endif
+
+#endif

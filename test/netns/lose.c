@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Has the table of connections of a network lose the tuple by which one half of a connection is found.
+ *
+ *   lose BPFFS NETWORK PORT client|backend     the half that sends from PORT, or to it
+ */
+#include <natbridge/cleanup.h>
+#include <natbridge/conn_table.h>
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void close_table(struct nb_table *table)
+{
+	nb_table_close(table);
+}
+
+static bool lose_way(struct nb_table *table, __u32 slot)
+{
+	for (__u32 i = 0; i < table->n_sets * NB_CONN_WAYS; i++) {
+		__u64 *way = &table->sets[i / NB_CONN_WAYS].ways[i % NB_CONN_WAYS];
+
+		if ((*way & ((1 << NB_SLOT_BITS) - 1)) == slot + 1) {
+			*way = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool lose(struct nb_table *table, __be16 port, bool client)
+{
+	for (__u32 place = 0; place < table->n_pairs; place++) {
+		struct nb_pair pair;
+
+		if (nb_table_get(table, place, &pair) && pair.dir[0].key.sport == port)
+			return lose_way(table, 2 * place + !client);
+	}
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
+	struct nb_table table nb_cleanup(close_table) = { 0 };
+	struct nb_error err = { 0 };
+	bool client;
+
+	if (argc != 5) {
+		fprintf(stderr, "usage: lose BPFFS NETWORK PORT client|backend\n");
+		return 2;
+	}
+	client = !strcmp(argv[4], "client");
+	if (nb_datapath_open(argv[1], argv[2], false, &dp, &err) || nb_table_open(&dp, &table, &err)) {
+		fprintf(stderr, "lose: %s\n", err.msg);
+		return 1;
+	}
+	if (lose(&table, htons(strtoul(argv[3], NULL, 10)), client))
+		return 0;
+	fprintf(stderr, "lose: no connection from port %s\n", argv[3]);
+	return 1;
+}
