@@ -46,7 +46,7 @@ __noinline __s64 nb_reply_look(const struct nb_tuple *reply, const struct nb_tup
 	if (nb_conn_receiver(&entry->conn, now) &&
 	    !(reclaim && (entry->conn.state == NB_TCP_TIME_WAIT || entry->conn.state == NB_TCP_CLOSE)))
 		return nb_key_same(&other->key, mine) ? slot ^ 1 : NB_REPLY_TAKEN;
-	nb_pair_end(slot / 2);
+	nb_pair_end(slot, reply);
 	return NB_REPLY_FREE;
 }
 
@@ -221,15 +221,13 @@ static __always_inline int nb_insert_client(const struct nb_pkt *pkt, struct nb_
 	return nb_give_up(pair, NB_EXISTS);
 }
 
-/* The connection is there, by its reply tuple: with this packet its client's tuple will lead to it as well.
- */
+/* The connection is there, by its reply tuple: another CPU is making it, or its client's tuple got lost. */
 static __always_inline int nb_insert_again(struct nb_scratch *s, __u32 slot)
 {
-	struct nb_entry *entry = nb_entry_at(NULL, slot);
+	struct nb_pair *pair = nb_pair_at(slot / 2);
 
 	s->slot = slot;
-	if (entry && nb_slot_enter(&entry->key, slot) == NB_INDEX_DONE)
-		nb_count(NB_COUNT_REPAIRED);
+	nb_count(pair && nb_pair_repair(pair, slot) ? NB_COUNT_REPAIRED : NB_COUNT_CLASH_RESOLVE);
 	return NB_EXISTS;
 }
 

@@ -40,7 +40,7 @@ static __always_inline int nb_forward(struct __sk_buff *skb, struct nb_pkt *pkt,
 	int rc = nb_check(pkt, conn, &out);
 
 	if (rc == NB_NEW || rc == nb_drop(NB_DROP_BACKEND_GONE))
-		nb_pair_end(slot / 2);
+		nb_pair_end(slot, &pkt->tuple);
 	if (rc == NB_CONTINUE)
 		rc = nb_track(pkt, pair, slot);
 	return rc == NB_CONTINUE && out ? nb_send(skb, pkt, conn, out) : rc;
@@ -74,9 +74,12 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 
 	pkt->hash = nb_conn_hash(NULL, &pkt->tuple);
 	slot = nb_index_find(NULL, &pkt->tuple, pkt->hash, 0);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		struct nb_pair *pair = slot < 0 ? NULL : nb_pair_at(slot / 2);
 
+		/* The other CPU may have taken its own back. */
+		if (pair && i && !nb_key_same(&pair->dir[slot & 1].key, &pkt->tuple))
+			pair = NULL;
 		if (pair) {
 			rc = nb_forward(skb, pkt, pair, slot);
 			if (rc != NB_NEW)

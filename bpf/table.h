@@ -123,16 +123,33 @@ static __always_inline void nb_pair_leave(struct nb_pair *pair, __u32 place)
 	nb_slot_leave(&pair->dir[1].key, 2 * place + 1);
 }
 
-/* Ends a connection. Somebody else may be doing so, or have done it. */
-__noinline int nb_pair_end(__u32 place)
+/* Ends the connection that an entry was found to belong to by its key. Somebody else may be doing so, or have
+ * done it: then another one may be there by now. */
+__noinline int nb_pair_end(__u32 slot, const struct nb_tuple *key)
 {
-	struct nb_pair *pair = nb_pair_at(place);
+	struct nb_pair *pair = nb_pair_at(slot / 2);
 
-	if (!pair || !nb_pair_change(pair, NB_USE_TAKEN, NB_USE_BUSY))
+	if (!pair || !key || !nb_pair_change(pair, NB_USE_TAKEN, NB_USE_BUSY))
 		return 0;
-	nb_pair_leave(pair, place);
-	nb_pair_release(pair);
+	if (nb_key_same(&pair->dir[slot & 1].key, key)) {
+		nb_pair_leave(pair, slot / 2);
+		nb_pair_release(pair);
+	} else {
+		nb_pair_change(pair, NB_USE_BUSY, NB_USE_TAKEN);
+	}
 	return 0;
+}
+
+/* Enters a tuple that got lost in the index; not of a connection that somebody is making or ending. */
+static __always_inline bool nb_pair_repair(struct nb_pair *pair, __u32 slot)
+{
+	bool done;
+
+	if (nb_slot_find(&pair->dir[slot & 1].key) >= 0 || !nb_pair_change(pair, NB_USE_TAKEN, NB_USE_BUSY))
+		return false;
+	done = nb_slot_enter(&pair->dir[slot & 1].key, slot) == NB_INDEX_DONE;
+	nb_pair_change(pair, NB_USE_BUSY, NB_USE_TAKEN);
+	return done;
 }
 
 #endif

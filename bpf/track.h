@@ -30,16 +30,6 @@ __noinline int nb_wrong_port(const struct nb_pkt *pkt, struct nb_conn *conn)
 	return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_NOT_ITS_PORT) : NB_PASS;
 }
 
-/* The other direction's tuple may have got lost in the index: looked for once a second, and until an answer
- * has come. */
-static __always_inline void nb_repair(const struct nb_pkt *pkt, const struct nb_conn *conn,
-				      struct nb_entry *other, __u32 slot)
-{
-	if ((!(conn->flags & NB_CONN_SEEN_REPLY) || nb_conn_due(conn, pkt)) &&
-	    nb_slot_find(&other->key) < 0 && nb_slot_enter(&other->key, slot) == NB_INDEX_DONE)
-		nb_count(NB_COUNT_REPAIRED);
-}
-
 /* What can change the state of the connection, or must be written down. NB_NEW: it begins anew. */
 __noinline int nb_update(struct nb_pkt *pkt, struct nb_pair *pair, __u32 slot)
 {
@@ -51,10 +41,14 @@ __noinline int nb_update(struct nb_pkt *pkt, struct nb_pair *pair, __u32 slot)
 	conn = &pair->dir[slot & 1].conn;
 	if (pkt->tuple.proto == IPPROTO_TCP && !nb_tcp_flags_valid(pkt->tcp_flags))
 		return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_INVALID) : NB_PASS;
-	nb_repair(pkt, conn, &pair->dir[~slot & 1], slot ^ 1);
+	/* Once a second, and until an answer has come, it is seen to that the other direction is found as
+	 * well. */
+	if (!(conn->flags & NB_CONN_SEEN_REPLY) || nb_conn_due(conn, pkt))
+		if (nb_pair_repair(pair, slot ^ 1))
+			nb_count(NB_COUNT_REPAIRED);
 	rc = nb_conn_step(pkt, conn, &pair->dir[~slot & 1].conn);
 	if (rc == NB_NEW)
-		nb_pair_end(slot / 2);
+		nb_pair_end(slot, &pkt->tuple);
 	return rc;
 }
 

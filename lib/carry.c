@@ -165,5 +165,5 @@ int nb_carry_maps(const struct nb_datapath *from, const struct nb_datapath *to, 
 		return nb_wrap(err, "%s", nb_map_name(i));
 	}
 	/* After the settings, where the seed of their hash stands. */
-	return to->map_fd[NB_MAP_CONNECTIONS] < 0 ? 0 : nb_carry_conns(from, to, err);
+	return nb_carry_conns(from, to, err);
 }

@@ -46,7 +46,8 @@ void nb_side_free(struct nb_side *side); /* for nb_cleanup() */
  */
 int nb_carry_maps(const struct nb_datapath *from, const struct nb_datapath *to, struct nb_error *err);
 
-/* The connections alone, after the settings: up to layout 5 they were two elements each of a hash map. */
+/* The connections alone, as far as both sides have any, after the settings, which get a seed if they have
+ * none: up to layout 5 they were two elements each of a hash map. */
 int nb_carry_conns(const struct nb_datapath *from, const struct nb_datapath *to, struct nb_error *err);
 
 /* How many a table of either kind was made for; without one *connections stays. */

@@ -14,6 +14,7 @@ struct move {
 	struct nb_table table;
 	struct nb_conversion keys, values; /* of an array: only values, whole pairs */
 	struct nb_map_sizes sizes;         /* of the old map */
+	__u32 now;
 	struct nb_error *err;
 };
 
@@ -29,28 +30,29 @@ static int no_room(struct nb_error *err)
 	return nb_fail(err, NB_ERR_DATAPATH, 0, "holds what there is no room for any more");
 }
 
-static int add(struct move *move, const struct nb_pair *pair)
+/* What has expired is not carried. A connection may come a second time, or one too many, since the old
+ * programs run on: it is left out, as it would be by a full table. */
+static void add(struct move *move, const struct nb_pair *pair)
 {
-	/* One that is there already has come a second time, since the old programs run on. */
-	return nb_table_add(&move->table, pair) == -ENOSPC ? no_room(move->err) : 0;
+	if ((__s32)(pair->dir[0].conn.expires - move->now) > 0)
+		(void)nb_table_add(&move->table, pair);
 }
 
 static int take_pairs(const void *keys, const void *values, __u32 n, void *arg)
 {
 	struct move *move = arg;
-	int rc = 0;
 
 	(void)keys;
-	for (__u32 i = 0; i < n && !rc; i++) {
+	for (__u32 i = 0; i < n; i++) {
 		struct nb_pair pair = { 0 };
 
 		if (!nb_conversion_run(&move->values, (const char *)values + (size_t)i * move->sizes.value,
 				       &pair))
 			return no_room(move->err);
 		if (pair.dir[0].conn.use == NB_USE_TAKEN && pair.dir[0].key.proto && pair.dir[1].key.proto)
-			rc = add(move, &pair);
+			add(move, &pair);
 	}
-	return rc;
+	return 0;
 }
 
 static int take_entry(struct move *move, const void *key, const void *value, bool reply)
@@ -58,6 +60,7 @@ static int take_entry(struct move *move, const void *key, const void *value, boo
 	struct nb_pair pair = { 0 };
 	struct nb_conn *conn = &pair.dir[0].conn;
 	struct nb_entry *found;
+	__u32 slot;
 
 	if (!nb_conversion_run(&move->keys, key, &pair.dir[0].key) ||
 	    !nb_conversion_run(&move->values, value, conn))
@@ -65,8 +68,8 @@ static int take_entry(struct move *move, const void *key, const void *value, boo
 	if (!!(conn->flags & NB_CONN_REPLY) != reply)
 		return 0;
 	if (reply) {
-		found = nb_table_find(&move->table, &pair.dir[0].key, NULL);
-		if (found)
+		found = nb_table_find(&move->table, &pair.dir[0].key, &slot);
+		if (found && slot % 2)
 			found->conn = *conn;
 		return 0;
 	}
@@ -77,7 +80,8 @@ static int take_entry(struct move *move, const void *key, const void *value, boo
 		.dport = conn->sport,
 		.proto = pair.dir[0].key.proto,
 	};
-	return add(move, &pair);
+	add(move, &pair);
+	return 0;
 }
 
 static int take_entries(struct move *move, const void *keys, const void *values, __u32 n, bool reply)
@@ -163,6 +167,7 @@ static int carry(const struct nb_datapath *from, enum nb_map map, const struct n
 		rc = nb_conversion_make(&move.values, old.btf, old.info.btf_value_type_id, new.btf,
 					new.info.btf_value_type_id, err);
 	rc = rc ?: nb_map_sizes(from, map, &move.sizes, err);
+	rc = rc ?: nb_tick_now(to, &move.now, err);
 	rc = rc ?: nb_table_open(to, &move.table, err);
 	if (rc || !entries)
 		return rc ?: nb_map_walk(from, map, take_pairs, &move, err);
@@ -183,7 +188,7 @@ int nb_carry_conns(const struct nb_datapath *from, const struct nb_datapath *to,
 	enum nb_map map = table_of(from);
 	int rc = ensure_seed(to, err);
 
-	if (!rc && from->map_fd[map] >= 0)
+	if (!rc && from->map_fd[map] >= 0 && to->map_fd[NB_MAP_CONNECTIONS] >= 0)
 		rc = carry(from, map, to, err);
 	return rc ? nb_wrap(err, "%s", nb_map_name(map)) : 0;
 }

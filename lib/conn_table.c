@@ -71,9 +71,11 @@ bool nb_table_get(const struct nb_table *table, __u32 place, struct nb_pair *pai
 	if (__atomic_load_n(&at->dir[0].conn.use, __ATOMIC_ACQUIRE) != NB_USE_TAKEN)
 		return false;
 	*pair = *at;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	/* It may have been ended meanwhile: then a key is void, or another one's. */
-	return __atomic_load_n(&at->dir[0].conn.use, __ATOMIC_ACQUIRE) == NB_USE_TAKEN &&
-	       nb_key_same(&pair->dir[0].key, &at->dir[0].key) && pair->dir[0].key.proto;
+	return __atomic_load_n(&at->dir[0].conn.use, __ATOMIC_RELAXED) == NB_USE_TAKEN &&
+	       nb_key_same(&pair->dir[0].key, &at->dir[0].key) && pair->dir[0].key.proto &&
+	       nb_key_same(&pair->dir[1].key, &at->dir[1].key) && pair->dir[1].key.proto;
 }
 
 struct nb_entry *nb_table_find(const struct nb_table *table, const struct nb_tuple *key, __u32 *slot)
@@ -92,11 +94,11 @@ static void leave(const struct nb_table *table, __u32 slot)
 	nb_index_remove(table, nb_conn_hash(table, &nb_entry_at(table, slot)->key), slot);
 }
 
-static void release(const struct nb_table *table, __u32 place)
+static void release(const struct nb_table *table, __u32 place, __u32 use)
 {
 	table->pairs[place].dir[0].key.proto = 0;
 	table->pairs[place].dir[1].key.proto = 0;
-	change_use(table, place, NB_USE_BUSY, NB_USE_FREE);
+	change_use(table, place, use, NB_USE_FREE);
 }
 
 /* As nb_entry_write() of bpf/create.h. */
@@ -123,7 +125,7 @@ static int enter(const struct nb_table *table, __u32 place, const struct nb_pair
 			continue;
 		if (!dir)
 			leave(table, 2 * place + 1);
-		release(table, place);
+		release(table, place, NB_USE_BUSY);
 		return whose == NB_INDEX_FULL ? -ENOSPC : -EEXIST;
 	}
 	change_use(table, place, NB_USE_BUSY, NB_USE_TAKEN);
@@ -146,11 +148,14 @@ int nb_table_add(struct nb_table *table, const struct nb_pair *pair)
 
 bool nb_table_end(const struct nb_table *table, __u32 place)
 {
-	if (!change_use(table, place, NB_USE_TAKEN, NB_USE_BUSY))
+	const __u32 *use = &table->pairs[place].dir[0].conn.use;
+
+	if (!change_use(table, place, NB_USE_TAKEN, NB_USE_ENDING) &&
+	    __atomic_load_n(use, __ATOMIC_ACQUIRE) != NB_USE_ENDING)
 		return false;
-	for (int dir = 0; dir < 2; dir++)
-		leave(table, 2 * place + dir);
-	release(table, place);
+	leave(table, 2 * place);
+	leave(table, 2 * place + 1);
+	release(table, place, NB_USE_ENDING);
 	return true;
 }
 

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <natbridge/expedite.h>
 
-#include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 static const char path[] = "/sys/kernel/rcu_expedited";
@@ -33,23 +30,37 @@ static void set(int fd, int to)
 		return;
 }
 
-static bool lock(int fd, int how)
-{
-	int rc;
+/*
+ * Each one who wants it holds a write lock on a byte of his own, for which the file must be open for writing:
+ * nobody but root can do as if. Locks are never waited for.
+ */
 
-	do
-		rc = flock(fd, how);
-	while (rc && errno == EINTR);
-	return !rc;
+static int lock(int fd, short type)
+{
+	struct flock own = { .l_type = type, .l_whence = SEEK_SET, .l_start = getpid(), .l_len = 1 };
+
+	return fcntl(fd, F_OFD_SETLK, &own);
 }
 
-/* All who want it hold a shared lock; the last of them gets an exclusive one. */
+/* A read lock would only be in the way of write locks. */
+static int wanted_by_others(int fd)
+{
+	struct flock all = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_OFD_GETLK, &all) || all.l_type != F_UNLCK;
+}
 
 int nb_expedite_begin(void)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 
-	if (fd >= 0 && lock(fd, LOCK_SH) && value(fd) == 0)
+	if (fd < 0)
+		return -1;
+	if (lock(fd, F_WRLCK)) {
+		close(fd);
+		return -1;
+	}
+	if (value(fd) == 0)
 		set(fd, NB_EXPEDITED);
 	return fd;
 }
@@ -58,7 +69,9 @@ void nb_expedite_end(int *fd)
 {
 	if (*fd < 0)
 		return;
-	if (lock(*fd, LOCK_EX | LOCK_NB) && value(*fd) == NB_EXPEDITED)
+	/* First: of two at once, one at least sees nobody else. */
+	(void)lock(*fd, F_UNLCK);
+	if (!wanted_by_others(*fd) && value(*fd) == NB_EXPEDITED)
 		set(*fd, 0);
 	close(*fd);
 	*fd = -1;

@@ -96,6 +96,8 @@ enum nb_use {
 	NB_USE_FREE,
 	NB_USE_BUSY, /* somebody fills or clears it: others leave it alone */
 	NB_USE_TAKEN,
+	NB_USE_ENDING, /* the same by userspace, under its lock: found by the next one, the first was killed
+			*/
 };
 
 /*
@@ -358,7 +360,7 @@ enum nb_counter {
 	NB_COUNT_EARLY_DROP,    /* unanswered or closing connection gave way to a new one */
 	NB_COUNT_RECLAIMED,     /* expired connection taken out of the table */
 	NB_COUNT_PORT_CHANGED,  /* client port changed because of a clash */
-	NB_COUNT_REPAIRED,      /* half of a pair was missing and made anew */
+	NB_COUNT_REPAIRED,      /* half of a pair was not found any more, and entered again */
 	NB_COUNT_FOUND,         /* reply tuple of a new connection was that of another one */
 	NB_COUNT_RELATED,       /* ICMP error about a translated connection, translated */
 	NB_COUNT_ASSISTED,      /* mode assist: packet given to the host, whose conntrack translates it */

@@ -10,7 +10,7 @@
  *   - a way is taken by compare and swap, and given back by its owner, whose entry it names;
  *   - an entry is whole before a way names it, and void (protocol 0) before it is written again;
  *   - who has entered a tuple looks whether somebody else has as well, and takes it back if so. At least one
- * of two sees the other; where both do, both try once more.
+ *     of two sees the other; where both do, neither has it, and who needs it comes again.
  */
 
 #include <natbridge/abi.h>
@@ -57,6 +57,10 @@ NB_TABLE_INLINE int nb_way_leads_far(const struct nb_table *table, __u64 word, c
 
 /* ---- tuples and ways ---- */
 
+/* A tuple is looked at as numbers. */
+typedef __u32 __attribute__((may_alias)) nb_word32;
+typedef __u64 __attribute__((may_alias)) nb_word64;
+
 /*
  * Multilinear, with random factors: the sums of two tuples have the same upper 32 bits by a chance of 2^-32,
  * whoever chose the tuples (D. Lemire and O. Kaser, "Strongly universal string hashing is fast", 2014), and
@@ -65,7 +69,7 @@ NB_TABLE_INLINE int nb_way_leads_far(const struct nb_table *table, __u64 word, c
  */
 static __always_inline __u64 nb_conn_hash(const struct nb_table *table, const struct nb_tuple *key)
 {
-	const __u32 *word = (const __u32 *)key;
+	const nb_word32 *word = (const nb_word32 *)key;
 	__u64 hash = 0;
 
 	for (int i = 0; i < NB_TUPLE_WORDS; i++)
@@ -98,7 +102,7 @@ static __always_inline __u32 nb_way_slot(__u64 word)
 
 static __always_inline int nb_key_same(const struct nb_tuple *a, const struct nb_tuple *b)
 {
-	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+	const nb_word64 *x = (const nb_word64 *)a, *y = (const nb_word64 *)b;
 
 	return !((x[4] ^ y[4]) | (x[3] ^ y[3]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[0] ^ y[0]));
 }

@@ -29,7 +29,8 @@ struct nb_entry *nb_table_find(const struct nb_table *table, const struct nb_tup
 /* Enters a connection under its two keys. -EEXIST: one of them is taken; -ENOSPC: the table is full. */
 int nb_table_add(struct nb_table *table, const struct nb_pair *pair);
 
-/* Ends the connection in a place. False: there is none, or somebody else is about to end it. */
+/* Ends the connection in a place, under the lock of <bpffs>/natbridge. False: there is none, or a program is
+ * about to end it. One that a process was ending when it was killed is ended. */
 bool nb_table_end(const struct nb_table *table, __u32 place);
 
 /* Has the datapath find connections by a hash that nobody can foresee. Only before there are any. */

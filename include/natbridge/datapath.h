@@ -25,7 +25,7 @@ enum nb_mode {
 
 enum nb_map {
 	NB_MAP_CONNECTIONS,    /* __u32 place -> struct nb_pair; see conn_table.h */
-	NB_MAP_CONN_INDEX,     /* __u32 hash -> struct nb_conn_set */
+	NB_MAP_CONN_INDEX,     /* __u32 -> struct nb_conn_set */
 	NB_MAP_FRONTENDS,      /* struct nb_frontend_key -> struct nb_frontend */
 	NB_MAP_BACKENDS,       /* struct nb_backend_key -> struct nb_backend */
 	NB_MAP_SERVICE_IDS,    /* __u32 service -> __u32, bit 0: taken; userspace only */

@@ -216,11 +216,34 @@ static void test_taken(void **state)
 	table_free(&table);
 }
 
+/* A process that was killed while it ended a connection: its place and tuples are free again. */
+static void test_killed(void **state)
+{
+	struct nb_pair pair = connection(1);
+	struct nb_table table;
+	__u32 slot;
+
+	(void)state;
+	table_make(&table, 16, 16);
+	add(&table, 0);
+	add(&table, 1);
+	assert_non_null(nb_table_find(&table, &pair.dir[0].key, &slot));
+	table.pairs[slot / 2].dir[0].conn.use = NB_USE_ENDING;
+	assert_int_equal(nb_table_add(&table, &pair), -EEXIST);
+	assert_true(nb_table_end(&table, slot / 2));
+	assert_false(nb_table_end(&table, slot / 2));
+	assert_int_equal(ways(&table), 2);
+	assert_int_equal(nb_table_add(&table, &pair), 0);
+	table_free(&table);
+}
+
 struct racer {
 	struct nb_table table; /* a copy, with a cursor of its own, of what they share */
 	unsigned int rounds, added;
 	pthread_t thread;
 };
+
+static pthread_mutex_t ending = PTHREAD_MUTEX_INITIALIZER;
 
 /* Makes and ends the same few connections as all others do. */
 static void *race(void *arg)
@@ -232,9 +255,11 @@ static void *race(void *arg)
 		__u32 slot;
 
 		racer->added += !nb_table_add(&racer->table, &pair);
+		pthread_mutex_lock(&ending); /* one process at a time does */
 		if (nb_table_find(&racer->table, &pair.dir[i / 5 % 2].key, &slot) &&
 		    nb_table_get(&racer->table, slot / 2, &found))
 			nb_table_end(&racer->table, slot / 2);
+		pthread_mutex_unlock(&ending);
 	}
 	return NULL;
 }
@@ -343,7 +368,8 @@ static void test_together(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_spread), cmocka_unit_test(test_spilled),  cmocka_unit_test(test_taken),
+		cmocka_unit_test(test_spread), cmocka_unit_test(test_spilled),
+		cmocka_unit_test(test_taken),  cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_race),   cmocka_unit_test(test_together),
 	};
 
