@@ -56,13 +56,14 @@ static __always_inline int nb_send_first(struct __sk_buff *skb, struct nb_pkt *p
 	return out ? nb_send(skb, pkt, &s->fwd, out) : nb_drop(NB_DROP_GONE);
 }
 
-/* Of a connection that another CPU has made meanwhile. */
-static __always_inline __s64 nb_slot_of_other(void)
+/* Of a connection that another CPU has made meanwhile; it may have taken it back. */
+static __always_inline __s64 nb_slot_of_other(const struct nb_pkt *pkt)
 {
 	__u32 zero = 0;
 	struct nb_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+	struct nb_entry *entry = s ? nb_entry_at(NULL, s->slot) : NULL;
 
-	return s ? s->slot : NB_INDEX_NONE;
+	return entry && nb_key_same(&entry->key, &pkt->tuple) ? s->slot : NB_INDEX_NONE;
 }
 
 /* A packet of TCP or UDP, by the entry of its connection or by a new one. */
@@ -77,9 +78,6 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 	for (int i = 0; i < 3; i++) {
 		struct nb_pair *pair = slot < 0 ? NULL : nb_pair_at(slot / 2);
 
-		/* The other CPU may have taken its own back. */
-		if (pair && i && !nb_key_same(&pair->dir[slot & 1].key, &pkt->tuple))
-			pair = NULL;
 		if (pair) {
 			rc = nb_forward(skb, pkt, pair, slot);
 			if (rc != NB_NEW)
@@ -91,7 +89,7 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 			rc = nb_send_first(skb, pkt);
 		if (rc != NB_EXISTS)
 			return rc;
-		slot = nb_slot_of_other();
+		slot = nb_slot_of_other(pkt);
 	}
 	return nb_drop(NB_COUNT_INSERT_FAILED);
 }
