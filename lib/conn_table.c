@@ -64,6 +64,22 @@ static bool change_use(const struct nb_table *table, __u32 place, __u32 from, __
 	return __atomic_compare_exchange_n(use, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
+int nb_table_count(const struct nb_datapath *dp, __u32 *count, struct nb_error *err)
+{
+	struct nb_table table;
+	__u32 counted = 0;
+	int rc = nb_table_open(dp, &table, err);
+
+	if (rc)
+		return rc;
+	for (__u32 place = 0; place < table.n_pairs; place++)
+		counted += __atomic_load_n(&table.pairs[place].dir[0].conn.use, __ATOMIC_RELAXED) ==
+			   NB_USE_TAKEN;
+	nb_table_close(&table);
+	*count = counted;
+	return 0;
+}
+
 bool nb_table_get(const struct nb_table *table, __u32 place, struct nb_pair *pair)
 {
 	const struct nb_pair *at = &table->pairs[place];

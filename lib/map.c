@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <natbridge/cleanup.h>
+#include <natbridge/conn_table.h>
 #include <natbridge/map.h>
 
 #include <bpf/bpf.h>
@@ -109,24 +110,14 @@ static int count_flows(const void *keys, const void *values, __u32 n, void *arg)
 	return 0;
 }
 
-static int count_conns(const void *keys, const void *values, __u32 n, void *arg)
-{
-	const struct nb_pair *pairs = values;
-
-	(void)keys;
-	for (__u32 i = 0; i < n; i++)
-		*(__u32 *)arg += pairs[i].dir[0].conn.use == NB_USE_TAKEN;
-	return 0;
-}
-
 int nb_map_count(const struct nb_datapath *dp, enum nb_map map, __u32 *count, struct nb_error *err)
 {
-	nb_map_fn by = map == NB_MAP_FLOWS         ? count_flows
-		       : map == NB_MAP_CONNECTIONS ? count_conns
-						   : count_chunk;
 	__u32 counted = 0;
-	int rc = nb_map_walk(dp, map, by, &counted, err);
+	int rc;
 
+	if (map == NB_MAP_CONNECTIONS)
+		return nb_table_count(dp, count, err);
+	rc = nb_map_walk(dp, map, map == NB_MAP_FLOWS ? count_flows : count_chunk, &counted, err);
 	if (!rc)
 		*count = counted;
 	return rc;

@@ -19,6 +19,9 @@ struct nb_table {
 int nb_table_open(const struct nb_datapath *dp, struct nb_table *table, struct nb_error *err);
 void nb_table_close(struct nb_table *table);
 
+/* How many connections there are, expired ones included. */
+int nb_table_count(const struct nb_datapath *dp, __u32 *count, struct nb_error *err);
+
 /* A copy of the connection in a place below n_pairs. False: there is none. */
 bool nb_table_get(const struct nb_table *table, __u32 place, struct nb_pair *pair);
 
