@@ -21,8 +21,8 @@
 #endif
 
 enum {
-	NB_SET_TRIES = 3, /* sets that a tuple may stand in: with two tuples a set, one of 1000 is not in its
-			     first one, and one of 10^9 finds no place */
+	NB_SET_TRIES = 5, /* sets that a tuple may stand in: with two tuples a set, one of 220 finds its first
+			     one full, and one of 10^11 all */
 	NB_INDEX_DONE = -1, /* entered */
 	NB_INDEX_FULL = -2, /* no way is free */
 	NB_INDEX_NONE = -3, /* the tuple is not there */
