@@ -154,7 +154,7 @@ static int set_sizes(const struct nb_datapath *dp, struct bpf_object *obj, const
 	__u32 frontends = limit_or(limits->frontends, NB_DEFAULT_FRONTENDS);
 	int rc = set_size(dp, obj, NB_MAP_CONNECTIONS, connections);
 
-	/* Two tuples for each set: one of a thousand is full when the table is. */
+	/* Two tuples for each set, which has seven ways. */
 	rc = rc ?: set_size(dp, obj, NB_MAP_CONN_INDEX, connections);
 	rc = rc ?: set_size(dp, obj, NB_MAP_FRONTENDS, frontends);
 	rc = rc ?: set_size(dp, obj, NB_MAP_SERVICES, frontends);
