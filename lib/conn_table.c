@@ -117,7 +117,7 @@ static void release(const struct nb_table *table, __u32 place, __u32 use)
 	change_use(table, place, use, NB_USE_FREE);
 }
 
-/* As nb_entry_write() of bpf/create.h. */
+/* As nb_pair_write() of bpf/create.h: the protocol, with which the key is somebody's, comes last. */
 static void write_entry(struct nb_entry *to, const struct nb_entry *from)
 {
 	struct nb_tuple key = from->key;

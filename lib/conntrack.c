@@ -95,15 +95,10 @@ static __s32 ticks_left(const struct nb_settings *settings, const struct nb_pair
 	return limit < established ? left - (__s32)(established - limit) : left;
 }
 
-static void close_table(struct nb_table *table)
-{
-	nb_table_close(table);
-}
-
 int nb_conntrack_each(const struct nb_datapath *dp, int (*fn)(const struct nb_conn_info *info, void *arg),
 		      void *arg, struct nb_error *err)
 {
-	struct nb_table table nb_cleanup(close_table) = { 0 };
+	struct nb_table table nb_cleanup(nb_table_close) = { 0 };
 	struct nb_settings settings = { 0 };
 	__u32 now = 0;
 	int rc = nb_settings_read(dp, &settings, err);
@@ -133,7 +128,7 @@ int nb_conntrack_each(const struct nb_datapath *dp, int (*fn)(const struct nb_co
 
 int nb_conntrack_flush(const struct nb_datapath *dp, unsigned int *removed, struct nb_error *err)
 {
-	struct nb_table table nb_cleanup(close_table) = { 0 };
+	struct nb_table table nb_cleanup(nb_table_close) = { 0 };
 	unsigned int ended = 0;
 	int rc = nb_table_open(dp, &table, err);
 

@@ -17,7 +17,7 @@ struct nb_table {
 
 /* Maps it. The datapath may be closed afterwards. */
 int nb_table_open(const struct nb_datapath *dp, struct nb_table *table, struct nb_error *err);
-void nb_table_close(struct nb_table *table);
+void nb_table_close(struct nb_table *table); /* for nb_cleanup() */
 
 /* How many connections there are, expired ones included. */
 int nb_table_count(const struct nb_datapath *dp, __u32 *count, struct nb_error *err);

@@ -23,6 +23,8 @@
 
 #include <cmocka.h>
 
+#include "way.h"
+
 const char *const pod_addr4[PODS] = { "10.1.0.2", "10.1.0.3", "10.1.0.4" };
 const char *const pod_addr6[PODS] = { "fd00:1::2", "fd00:1::3", "fd00:1::4" };
 const char *const pod_mac[PODS] = { "02:00:00:00:01:02", "02:00:00:00:01:03", "02:00:00:00:01:04" };
@@ -233,27 +235,15 @@ bool env_conn(struct env *env, const struct packet *packet, struct nb_conn *conn
 	return entry;
 }
 
-/* The way of the index that leads to an entry. */
-static __u64 *way_of(struct env *env, __u32 slot)
-{
-	const __u64 mask = (1 << NB_SLOT_BITS) - 1;
-
-	for (__u32 i = 0; i < env->table.n_sets * NB_CONN_WAYS; i++) {
-		__u64 *way = &env->table.sets[i / NB_CONN_WAYS].ways[i % NB_CONN_WAYS];
-
-		if ((*way & mask) == slot + 1)
-			return way;
-	}
-	fail_msg("no way leads to entry %u", slot);
-	return NULL;
-}
-
 void env_conn_lose(struct env *env, const struct packet *packet)
 {
+	__u64 *way;
 	__u32 slot;
 
 	assert_non_null(entry_of(env, packet, &slot));
-	*way_of(env, slot) = 0;
+	way = way_of(&env->table, slot);
+	assert_non_null(way);
+	*way = 0;
 }
 
 void env_conn_write(struct env *env, const struct packet *packet, const struct nb_conn *conn)

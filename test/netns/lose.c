@@ -12,31 +12,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void close_table(struct nb_table *table)
-{
-	nb_table_close(table);
-}
-
-static bool lose_way(struct nb_table *table, __u32 slot)
-{
-	for (__u32 i = 0; i < table->n_sets * NB_CONN_WAYS; i++) {
-		__u64 *way = &table->sets[i / NB_CONN_WAYS].ways[i % NB_CONN_WAYS];
-
-		if ((*way & ((1 << NB_SLOT_BITS) - 1)) == slot + 1) {
-			*way = 0;
-			return true;
-		}
-	}
-	return false;
-}
+#include "test/bpf/way.h"
 
 static bool lose(struct nb_table *table, __be16 port, bool client)
 {
 	for (__u32 place = 0; place < table->n_pairs; place++) {
 		struct nb_pair pair;
+		__u64 *way;
 
-		if (nb_table_get(table, place, &pair) && pair.dir[0].key.sport == port)
-			return lose_way(table, 2 * place + !client);
+		if (!nb_table_get(table, place, &pair) || pair.dir[0].key.sport != port)
+			continue;
+		way = way_of(table, 2 * place + !client);
+		if (way)
+			*way = 0;
+		return way;
 	}
 	return false;
 }
@@ -44,7 +33,7 @@ static bool lose(struct nb_table *table, __be16 port, bool client)
 int main(int argc, char **argv)
 {
 	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
-	struct nb_table table nb_cleanup(close_table) = { 0 };
+	struct nb_table table nb_cleanup(nb_table_close) = { 0 };
 	struct nb_error err = { 0 };
 	bool client;
 
