@@ -98,11 +98,13 @@ static char **make_environment(char *command_var)
 
 /* What a child becomes. An IPAM plugin that outlives us could give an address after the DEL that follows our
  * end, so it ends with us. */
-static _Noreturn void become(const struct program *program, int told)
+static _Noreturn void become(const struct program *program, pid_t parent, int told)
 {
 	int errnum;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent) /* it was killed before that */
+		_exit(1);
 	signal(SIGPIPE, SIG_DFL); /* ignored by us */
 	if (dup2(program->in, STDIN_FILENO) >= 0 && dup2(program->out, STDOUT_FILENO) >= 0 &&
 	    (!program->take_errors || dup2(program->out, STDERR_FILENO) >= 0))
@@ -114,6 +116,7 @@ static _Noreturn void become(const struct program *program, int told)
 /* Starts it and waits until it runs: its errno comes by a pipe that is closed by then if it does. */
 static int start(const struct program *program, pid_t *pid)
 {
+	const pid_t parent = getpid();
 	int fds[2], errnum = 0;
 	ssize_t n = -1;
 	pid_t child;
@@ -122,7 +125,7 @@ static int start(const struct program *program, pid_t *pid)
 		return errno;
 	child = fork();
 	if (child == 0)
-		become(program, fds[1]);
+		become(program, parent, fds[1]);
 	if (child < 0)
 		errnum = errno;
 	close(fds[1]);
@@ -205,25 +208,25 @@ static long long now_ms(void)
  * Collects the output until the program has ended: its exit counts, not the end of the output, which a child
  * of its own may keep open.
  */
-static int collect(const struct nb_delegate *delegate, int pidfd, int fd, struct nb_delegate_output *out,
+static int collect(const struct nb_delegate_child *child, struct nb_delegate_output *out,
 		   struct nb_error *err)
 {
-	const long long deadline = now_ms() + delegate->timeout_ms;
 	bool open = true;
 
 	for (;;) {
-		struct pollfd fds[] = { { .fd = pidfd, .events = POLLIN },
-					{ .fd = open ? fd : -1, .events = POLLIN } };
-		const long long left = deadline - now_ms();
-		int ret = 0;
+		struct pollfd fds[] = { { .fd = child->pidfd, .events = POLLIN },
+					{ .fd = open ? child->out : -1, .events = POLLIN } };
+		const long long left = child->deadline - now_ms();
+		int ret = poll(fds, 2, left > 0 ? (int)left : 0);
 
-		if (left <= 0)
-			return nb_fail(err, NB_ERR_IPAM, 0, "did not end within %u s",
-				       delegate->timeout_ms / 1000);
-		if (poll(fds, 2, (int)left) < 0 && errno != EINTR)
+		if (ret < 0 && errno != EINTR)
 			return nb_fail(err, NB_ERR_SYSTEM, errno, "poll");
+		if (!ret && left <= 0) /* it may have ended long ago */
+			return nb_fail(err, NB_ERR_IPAM, 0, "did not end within %u s",
+				       child->timeout_ms / 1000);
+		ret = 0;
 		if (fds[1].revents)
-			ret = take_output(fd, out, &open, err);
+			ret = take_output(child->out, out, &open, err);
 		else if (fds[0].revents)
 			return 0;
 		if (ret)
@@ -243,11 +246,19 @@ static int reap(pid_t pid, int *status, struct nb_error *err)
 	return 0;
 }
 
-int nb_delegate_run(const struct nb_delegate *delegate, struct nb_delegate_output *out, struct nb_error *err)
+static int kill_child(pid_t pid)
 {
-	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output read_out = { 0 };
-	nb_autoclose int in = -1, from = -1, to = -1, pidfd = -1;
-	int pipe_fds[2], ret;
+	int status;
+
+	kill(pid, SIGKILL);
+	return reap(pid, &status, NULL);
+}
+
+int nb_delegate_start(const struct nb_delegate *delegate, struct nb_delegate_child *child,
+		      struct nb_error *err)
+{
+	nb_autoclose int in = -1, from = -1, to = -1;
+	int pipe_fds[2], pidfd, ret;
 	pid_t pid = -1;
 
 	ret = input_file(delegate, &in, err);
@@ -261,19 +272,48 @@ int nb_delegate_run(const struct nb_delegate *delegate, struct nb_delegate_outpu
 	ret = spawn(delegate, in, to, &pid, err);
 	if (ret)
 		return ret;
-	close(NB_TAKE_FD(to));
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	ret = pidfd < 0 ? nb_fail(err, NB_ERR_SYSTEM, errno, "pidfd_open")
-			: collect(delegate, pidfd, from, &read_out, err);
-	if (ret) {
-		kill(pid, SIGKILL);
-		reap(pid, &read_out.status, NULL);
-	} else {
-		ret = reap(pid, &read_out.status, err);
-	}
-	if (ret)
+	if (pidfd < 0) {
+		nb_fail(err, NB_ERR_SYSTEM, errno, "pidfd_open");
+		kill_child(pid);
 		return nb_wrap(err, "%s", delegate->path);
+	}
+	*child = (struct nb_delegate_child){
+		.path = delegate->path,
+		.pid = pid,
+		.pidfd = pidfd,
+		.out = NB_TAKE_FD(from),
+		.timeout_ms = delegate->timeout_ms,
+		.deadline = now_ms() + delegate->timeout_ms,
+	};
+	return 0;
+}
+
+int nb_delegate_finish(struct nb_delegate_child *child, struct nb_delegate_output *out, struct nb_error *err)
+{
+	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output read_out = { 0 };
+	int ret = collect(child, &read_out, err);
+
+	if (ret)
+		kill_child(child->pid);
+	else
+		ret = reap(child->pid, &read_out.status, err);
+	close(child->pidfd);
+	close(child->out);
+	if (ret)
+		nb_wrap(err, "%s", child->path);
+	*child = (struct nb_delegate_child){ 0 };
+	if (ret)
+		return ret;
 	*out = read_out;
 	read_out = (struct nb_delegate_output){ 0 };
 	return 0;
+}
+
+int nb_delegate_run(const struct nb_delegate *delegate, struct nb_delegate_output *out, struct nb_error *err)
+{
+	struct nb_delegate_child child = { 0 };
+	int ret = nb_delegate_start(delegate, &child, err);
+
+	return ret ? ret : nb_delegate_finish(&child, out, err);
 }

@@ -1,53 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "cmd_add.h"
+
 #include <natbridge/cleanup.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/datapath.h>
 #include <natbridge/json.h>
 #include <natbridge/macspoof.h>
-#include <natbridge/map.h>
-#include <natbridge/prefix.h>
-#include <natbridge/service.h>
 
+#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "cmd.h"
-#include "ipam.h"
 #include "masq.h"
-#include "mode.h"
-#include "moved.h"
 #include "output.h"
-#include "wire.h"
 
-/* What the steps of one ADD hand to each other. */
-struct add {
-	const struct nb_args *args;
-	const struct nb_conf *conf;
-	struct nb_attachment id;
-	int netns_fd;
-	struct nb_wire wire;
-	struct nb_link bridge;
-	struct nb_link host; /* where the host is reached: the bridge, or its gateway's interface in a VLAN */
-	bool in_vlan;        /* the latter */
-	struct nb_wire_veth veth;
-	struct nb_datapath dp; /* open from open_datapath() to attach(), and locked until the latter begins */
-	struct nb_services services; /* of the config, without those on an address of the host; backends are
-					the config's */
-	unsigned int old_bridge;     /* ifindex of another one that the maps had; 0: none */
-	bool new_bridge;             /* the maps did not have this bridge, or another MAC of it */
-	struct nb_result result;
-};
-
-static void add_free(struct add *add)
+static void add_free(struct nb_add *add)
 {
 	nb_datapath_close(&add->dp);
 	nb_wire_close(&add->wire);
 	nb_close_fd(&add->netns_fd);
+	nb_ipam_free(&add->ipam);
 	nb_result_free(&add->result);
 	free(add->services.items);
 }
 
-static int open_netns(struct add *add, struct nb_error *err)
+static int open_netns(struct nb_add *add, struct nb_error *err)
 {
 	int ret = nb_cmd_open_netns(add->args, &add->netns_fd, err);
 
@@ -55,7 +29,7 @@ static int open_netns(struct add *add, struct nb_error *err)
 }
 
 /* Before there is anything to undo, and before the network gets a bridge that would not go again. */
-static int ask_kernel(struct add *add, struct nb_error *err)
+static int ask_kernel(struct nb_add *add, struct nb_error *err)
 {
 	const struct nb_conf *conf = add->conf;
 
@@ -64,7 +38,34 @@ static int ask_kernel(struct add *add, struct nb_error *err)
 	return nb_datapath_possible(conf->proxy.bpffs, conf->name, conf->proxy.mode, err);
 }
 
-static int ensure_bridge(struct add *add, struct nb_error *err)
+/*
+ * IPAM works while the pair is made. Not for an attachment that is there already: what would be given back
+ * after the failure is what its pod has.
+ */
+static int start_allocating(struct nb_add *add, struct nb_error *err)
+{
+	int ret = nb_wire_check_free(&add->wire, add->args->ifname, err);
+
+	if (ret || !add->conf->ipam_type)
+		return ret;
+	return nb_ipam_start_add(&add->ipam, add->conf, add->args, err);
+}
+
+static int take_addresses(struct nb_add *add, struct nb_error *err)
+{
+	return add->conf->ipam_type ? nb_ipam_finish_add(&add->ipam, &add->result, err) : 0;
+}
+
+/* What it would give back may be the rival's; both have the same DEL. */
+static int release(struct nb_add *add, struct nb_error *err)
+{
+	if (!add->rival)
+		return nb_ipam_undo_add(&add->ipam, err);
+	nb_ipam_leave_add(&add->ipam);
+	return 0;
+}
+
+static int ensure_bridge(struct nb_add *add, struct nb_error *err)
 {
 	const struct nb_wire_bridge_spec spec = {
 		.name = add->conf->bridge,
@@ -81,7 +82,7 @@ static int ensure_bridge(struct add *add, struct nb_error *err)
 	return ret;
 }
 
-static int add_veth(struct add *add, struct nb_error *err)
+static int add_veth(struct nb_add *add, struct nb_error *err)
 {
 	struct nb_wire_veth_spec spec = {
 		.id = &add->id,
@@ -93,12 +94,16 @@ static int add_veth(struct add *add, struct nb_error *err)
 		.preserve_default_vlan = add->conf->preserve_default_vlan,
 	};
 
+	int ret;
+
 	nb_conf_port_vlans(add->conf, &spec.vlans);
-	return nb_wire_add_veth(&add->wire, &spec, &add->veth, err);
+	ret = nb_wire_add_veth(&add->wire, &spec, &add->veth, err);
+	add->rival = ret == -EEXIST;
+	return ret;
 }
 
 /* The port's flags and FDB entry go with it, the programs on it as well. */
-static int remove_veth(struct add *add, struct nb_error *err)
+static int remove_veth(struct nb_add *add, struct nb_error *err)
 {
 	const struct nb_wire_delete_spec spec = {
 		.id = &add->id,
@@ -109,22 +114,12 @@ static int remove_veth(struct add *add, struct nb_error *err)
 	return nb_wire_delete(&add->wire, &spec, err);
 }
 
-static int allocate(struct add *add, struct nb_error *err)
-{
-	return add->conf->ipam_type ? nb_ipam_add(add->conf, add->args, &add->result, err) : 0;
-}
-
-static int release(struct add *add, struct nb_error *err)
-{
-	return add->conf->ipam_type ? nb_ipam_run(add->conf, add->args, NB_CMD_DEL, err) : 0;
-}
-
-static int plan_gateways(struct add *add, struct nb_error *err)
+static int plan_gateways(struct nb_add *add, struct nb_error *err)
 {
 	return nb_wire_plan_gateways(&add->result, add->conf->is_gateway, add->conf->is_default_gateway, err);
 }
 
-static int configure_pod(struct add *add, struct nb_error *err)
+static int configure_pod(struct nb_add *add, struct nb_error *err)
 {
 	if (add->conf->disable_container_interface)
 		return 0;
@@ -133,7 +128,7 @@ static int configure_pod(struct add *add, struct nb_error *err)
 	return nb_wire_configure_pod(&add->wire, &add->veth, &add->result, add->conf->enable_dad, err);
 }
 
-static int ensure_gateway(struct add *add, struct nb_error *err)
+static int ensure_gateway(struct nb_add *add, struct nb_error *err)
 {
 	const struct nb_wire_vlan_spec vlan = {
 		.bridge = &add->bridge,
@@ -153,233 +148,31 @@ static int ensure_gateway(struct add *add, struct nb_error *err)
 	return ret;
 }
 
-static int check_macs(struct add *add, struct nb_error *err)
+static int check_macs(struct nb_add *add, struct nb_error *err)
 {
 	if (!add->conf->mac_spoof_check)
 		return 0;
 	return nb_macspoof_add(&add->id, add->veth.host.name, add->veth.pod.mac, err);
 }
 
-static int stop_checking_macs(struct add *add, struct nb_error *err)
+static int stop_checking_macs(struct nb_add *add, struct nb_error *err)
 {
 	return add->conf->mac_spoof_check ? nb_macspoof_delete(&add->id, err) : 0;
 }
 
-static int masquerade(struct add *add, struct nb_error *err)
+static int masquerade(struct nb_add *add, struct nb_error *err)
 {
 	if (!add->conf->ip_masq || !add->conf->ipam_type)
 		return 0;
 	return nb_masq_add(add->conf->masq_backend, &add->id, add->result.ips, add->result.n_ips, err);
 }
 
-static int stop_masquerading(struct add *add, struct nb_error *err)
+static int stop_masquerading(struct nb_add *add, struct nb_error *err)
 {
 	return add->conf->ip_masq && add->conf->ipam_type ? nb_masq_delete(&add->id, err) : 0;
 }
 
-/* Map sizes are those of the first ADD: an operator who has changed them since must be told that they do not
- * count. */
-static void warn_of_limit(const struct nb_datapath *dp, enum nb_map map, __u32 wanted, const char *key)
-{
-	const __u32 rounded = map == NB_MAP_FLOWS ? NB_FLOW_WAYS - 1 : 0;
-	__u32 room;
-
-	if (!wanted || nb_map_room(dp, map, &room, NULL) || room - wanted <= rounded ||
-	    (map == NB_MAP_CONNECTIONS && wanted < room)) /* then set_conntrack() lowers it */
-		return;
-	nb_log("%s %u is not in force: the datapath below \"%s\" was loaded with %u", key, wanted, dp->dir,
-	       room);
-}
-
-static void log_local(const struct nb_service *service)
-{
-	char addr[NB_ADDR_STRLEN];
-
-	nb_log("Service %s: %s is an address of this host and is left alone", service->name,
-	       nb_addr_format(&service->key.addr, addr));
-}
-
-/* Whether natbridge itself translates. */
-static bool translates(const struct nb_conf *conf)
-{
-	return nb_conf_uses_datapath(conf) && conf->proxy.mode == NB_MODE_EBPF;
-}
-
-static int choose_services(struct add *add, struct nb_error *err)
-{
-	const struct nb_services *all = &add->conf->proxy.services;
-
-	if (!translates(add->conf) || !all->n)
-		return 0;
-	add->services.items = calloc(all->n, sizeof(*all->items));
-	if (!add->services.items)
-		return nb_fail_nomem(err);
-	memcpy(add->services.items, all->items, all->n * sizeof(*all->items));
-	add->services.n = all->n;
-	return nb_services_set_local_apart(&add->services, &add->services.n, &add->wire.host, log_local, err);
-}
-
-/*
- * From here up to attach() the datapath is locked: ADDs take turns, but only for what touches the maps. No
- * netlink request is made meanwhile: it could wait long for the rtnl lock, which an attach() elsewhere holds.
- */
-static int open_datapath(struct add *add, struct nb_error *err)
-{
-	const struct nb_datapath_config config = {
-		.bpffs = add->conf->proxy.bpffs,
-		.network = add->conf->name,
-		.mode = add->conf->proxy.mode,
-		.limits = add->conf->proxy.limits,
-	};
-	int ret;
-
-	if (!nb_conf_uses_datapath(add->conf))
-		return 0;
-	ret = nb_wire_refetch(&add->wire, &add->host, err); /* for its MAC */
-	if (!ret)
-		ret = nb_datapath_ensure(&config, &add->dp, err);
-	if (ret)
-		return ret;
-	if (add->dp.watch_fd < 0)
-		nb_log("the kernel does not tell of qdiscs: limits that the bandwidth plugin sets hold for a "
-		       "pod "
-		       "only if natbridge has the capability \"bandwidth\" as well");
-	if (!translates(add->conf)) {
-		warn_of_limit(&add->dp, NB_MAP_FLOWS, config.limits.connections, "conntrack.max");
-		return 0;
-	}
-	warn_of_limit(&add->dp, NB_MAP_CONNECTIONS, config.limits.connections, "conntrack.max");
-	warn_of_limit(&add->dp, NB_MAP_FRONTENDS, config.limits.frontends, "limits.frontends");
-	warn_of_limit(&add->dp, NB_MAP_BACKENDS, config.limits.backends, "limits.backends");
-	return 0;
-}
-
-/* The bounds of all VIPs are widened by new ranges; they become narrow again when services are applied. */
-static void set_ranges(const struct nb_conf *conf, struct nb_settings *settings)
-{
-	settings->n_service_cidrs = conf->proxy.n_ranges;
-	memcpy(settings->service_cidrs, conf->proxy.ranges, sizeof(settings->service_cidrs));
-	for (unsigned int i = 0; i < conf->proxy.n_ranges; i++)
-		nb_prefix_cover(&settings->vips[nb_addr_is_v4(&conf->proxy.ranges[i].value)],
-				&conf->proxy.ranges[i]);
-}
-
-/* Only what the config names: the rest stays as natbridgectl may have set it. */
-static void set_conntrack(const struct add *add, struct nb_settings *settings)
-{
-	__u32 max = add->conf->proxy.limits.connections;
-
-	if (max && translates(add->conf) && !nb_settings_check_max(&add->dp, max, NULL))
-		nb_setting_put(settings, NB_SETTING_MAX, max);
-	for (unsigned int i = 0; i < NB_TIMEOUTS; i++)
-		if (add->conf->proxy.timeouts[i])
-			nb_setting_put(settings, i, add->conf->proxy.timeouts[i]);
-}
-
-static void set_fast_path(const struct add *add, struct nb_settings *settings)
-{
-	const bool before = settings->flags & NB_SETTINGS_FAST_PATH;
-	const bool fast = nb_cmd_fast_path(add->conf, &add->bridge);
-
-	settings->flags &= ~NB_SETTINGS_FAST_PATH;
-	if (fast)
-		settings->flags |= NB_SETTINGS_FAST_PATH;
-	if (before && !fast && add->conf->proxy.fast_path)
-		nb_log("bridge \"%s\" filters by VLAN and network %s has no \"vlan\": what its pods send to "
-		       "Services goes by the host's stack",
-		       add->bridge.name, add->conf->name);
-}
-
-/* Settings and services belong to the network: what this ADD finds changed stays changed if it fails. */
-static int write_settings(struct add *add, struct nb_error *err)
-{
-	struct nb_settings old, new;
-	int ret;
-
-	if (!nb_conf_uses_datapath(add->conf))
-		return 0;
-	ret = nb_settings_read(&add->dp, &old, err);
-	if (ret)
-		return ret;
-	new = old;
-	new.bridge_ifindex = add->host.index;
-	memcpy(new.bridge_mac, add->host.mac, sizeof(new.bridge_mac));
-	add->new_bridge = old.bridge_ifindex != new.bridge_ifindex ||
-			  memcmp(old.bridge_mac, new.bridge_mac, sizeof(new.bridge_mac)) != 0;
-	if (old.bridge_ifindex != new.bridge_ifindex)
-		add->old_bridge = old.bridge_ifindex;
-	set_fast_path(add, &new);
-	/* Stays: an earlier pod may have it, if the config has not any more. */
-	if (add->conf->ip_spoof_check || add->conf->mac_spoof_check)
-		new.flags |= NB_SETTINGS_SPOOFCHK;
-	if (add->conf->shaped)
-		new.flags |= NB_SETTINGS_SHAPED;
-	set_ranges(add->conf, &new);
-	set_conntrack(add, &new);
-	return memcmp(&old, &new, sizeof(new)) ? nb_settings_write(&add->dp, &new, err) : 0;
-}
-
-static int apply_services(struct add *add, struct nb_error *err)
-{
-	struct nb_service_changes changes;
-
-	if (!translates(add->conf))
-		return 0;
-	return nb_service_apply(&add->dp, &add->services, NB_ORIGIN_CONFIG, &changes, err);
-}
-
-static int add_endpoint(struct add *add, struct nb_error *err)
-{
-	struct nb_endpoint_spec spec;
-	int ret;
-
-	if (!nb_conf_uses_datapath(add->conf))
-		return 0;
-	ret = nb_cmd_endpoint(add->args, add->conf, &add->result, &add->veth, &spec, err);
-	return ret ? ret : nb_endpoint_add(&add->dp, &spec, err);
-}
-
-static int remove_endpoint(struct add *add, struct nb_error *err)
-{
-	nb_datapath_close(&add->dp); /* it is opened anew: the lock may have been given back already */
-	return nb_conf_uses_datapath(add->conf) ? nb_cmd_forget_endpoint(add->args, add->conf, err) : 0;
-}
-
-/*
- * Without the lock: the kernel waits for two RCU grace periods (tcx_entry_sync() in include/net/tcx.h), some
- * 25 ms in which others may well write maps.
- */
-static int attach(struct add *add, struct nb_error *err)
-{
-	int ret = 0;
-
-	nb_close_fd(&add->dp.lock_fd);
-	add->dp.lock_fd = -1;
-	if (nb_conf_uses_datapath(add->conf))
-		ret = nb_datapath_attach_bridge(&add->dp, add->conf->proxy.mode, add->conf->name,
-						add->host.index, err);
-	if (!ret && add->old_bridge)
-		ret = nb_datapath_detach_bridge(add->conf->name, add->old_bridge, err);
-	if (!ret && nb_conf_uses_datapath(add->conf))
-		ret = nb_datapath_attach(&add->dp, add->conf->proxy.mode, add->veth.host.index, err);
-	if (!ret && add->new_bridge)
-		ret = nb_wire_fix_mac(&add->wire, &add->host, err); /* frames for the host are sent to it */
-	if (!ret && nb_conf_uses_datapath(add->conf))
-		nb_moved_follow(&add->wire, &add->bridge, &add->dp);
-	nb_datapath_close(&add->dp);
-	return ret;
-}
-
-/* A pod that cannot be brought to a changed mode is no reason to refuse this one: the next ADD tries again.
- */
-static int change_mode(struct add *add, struct nb_error *err)
-{
-	(void)err;
-	nb_mode_follow(&add->wire, add->conf, &add->bridge, &add->host);
-	return 0;
-}
-
-static int wait_port(struct add *add, struct nb_error *err)
+static int wait_port(struct nb_add *add, struct nb_error *err)
 {
 	if (add->conf->disable_container_interface)
 		return 0;
@@ -397,7 +190,7 @@ static int set_interface(struct nb_result_if *iface, const struct nb_link *link,
 
 /* Bridge, host end, pod's end, the gateway's interface in a VLAN, in this order: the reference plugin's,
  * which others rely on. */
-static int fill_result(struct add *add, struct nb_error *err)
+static int fill_result(struct nb_add *add, struct nb_error *err)
 {
 	struct nb_result *result = &add->result;
 	int ret;
@@ -422,7 +215,7 @@ static int fill_result(struct add *add, struct nb_error *err)
 	return ret;
 }
 
-static int print_result(struct add *add, struct nb_error *err)
+static int print_result(struct nb_add *add, struct nb_error *err)
 {
 	nb_cleanup(nb_json_free) struct cJSON *json =
 		nb_result_to_json(&add->result, add->conf->cni_version, err);
@@ -433,30 +226,30 @@ static int print_result(struct add *add, struct nb_error *err)
 /*
  * When a step fails, the undos of those before it run in reverse order. Those of check_macs(), masquerade()
  * and add_endpoint() stand a step or two earlier, so that they run as well when the step itself fails
- * half-way; the pair goes before its addresses are given back, and once more should there have been none to
- * give back.
+ * half-way; the pair goes before its addresses are given back.
  */
 static const struct {
-	int (*run)(struct add *add, struct nb_error *err);
-	int (*undo)(struct add *add, struct nb_error *err);
+	int (*run)(struct nb_add *add, struct nb_error *err);
+	int (*undo)(struct nb_add *add, struct nb_error *err);
 } STEPS[] = {
 	{ open_netns, NULL },
 	{ ask_kernel, NULL },
+	{ start_allocating, release },
 	{ ensure_bridge, stop_checking_macs }, /* the bridge belongs to the network */
 	{ add_veth, remove_veth },
 	{ check_macs, NULL },
-	{ allocate, release },
-	{ plan_gateways, remove_veth },
+	{ take_addresses, NULL },
+	{ plan_gateways, NULL },
 	{ configure_pod, NULL },
 	{ ensure_gateway, stop_masquerading }, /* the gateway's addresses belong to the network */
 	{ masquerade, NULL },
-	{ choose_services, NULL },
-	{ open_datapath, NULL },
-	{ write_settings, NULL },
-	{ apply_services, remove_endpoint }, /* the services belong to the network */
-	{ add_endpoint, NULL },
-	{ attach, NULL },
-	{ change_mode, NULL },
+	{ nb_add_choose_services, NULL },
+	{ nb_add_open_datapath, NULL },
+	{ nb_add_write_settings, NULL },
+	{ nb_add_apply_services, nb_add_remove_endpoint }, /* the services belong to the network */
+	{ nb_add_add_endpoint, NULL },
+	{ nb_add_attach, NULL },
+	{ nb_add_change_mode, NULL },
 	{ wait_port, NULL },
 	{ fill_result, NULL },
 	{ print_result, NULL },
@@ -464,7 +257,7 @@ static const struct {
 
 int nb_cmd_add(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
-	nb_cleanup(add_free) struct add add = {
+	nb_cleanup(add_free) struct nb_add add = {
 		.args = args,
 		.conf = conf,
 		.id = nb_cmd_attachment(args, conf),

@@ -5,8 +5,8 @@
 #include <natbridge/delegate.h>
 #include <natbridge/json.h>
 
-#include <errno.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "output.h"
@@ -46,33 +46,49 @@ static int plugin_failed(const char *type, enum nb_command command, const struct
 		       details);
 }
 
-static int run(const struct nb_conf *conf, const struct nb_args *args, enum nb_command command,
-	       struct nb_delegate_output *out, struct nb_error *err)
+static int start(struct nb_ipam *ipam, enum nb_command command, struct nb_error *err)
 {
-	nb_autofree char *path = NULL;
 	struct nb_delegate delegate = {
 		.command = nb_command_name(command),
-		.input = conf->text,
-		.input_len = conf->text_len,
+		.input = ipam->conf->text,
+		.input_len = ipam->conf->text_len,
 		.timeout_ms = TIMEOUT_MS,
 	};
-	int ret = nb_delegate_find(conf->ipam_type, args->path, &path, err);
 
-	if (ret)
-		return ret;
-	delegate.path = path;
-	ret = nb_delegate_run(&delegate, out, err);
+	if (!ipam->path) {
+		int ret = nb_delegate_find(ipam->conf->ipam_type, ipam->args->path, &ipam->path, err);
+
+		if (ret)
+			return ret;
+	}
+	delegate.path = ipam->path;
+	return nb_delegate_start(&delegate, &ipam->child, err);
+}
+
+static int finish(struct nb_ipam *ipam, enum nb_command command, struct nb_delegate_output *out,
+		  struct nb_error *err)
+{
+	int ret = nb_delegate_finish(&ipam->child, out, err);
+
 	if (!ret && out->status)
-		ret = plugin_failed(conf->ipam_type, command, out, err);
+		ret = plugin_failed(ipam->conf->ipam_type, command, out, err);
 	return ret;
+}
+
+static int run(struct nb_ipam *ipam, enum nb_command command, struct nb_error *err)
+{
+	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output out = { 0 };
+	int ret = start(ipam, command, err);
+
+	return ret ? ret : finish(ipam, command, &out, err);
 }
 
 int nb_ipam_run(const struct nb_conf *conf, const struct nb_args *args, enum nb_command command,
 		struct nb_error *err)
 {
-	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output out = { 0 };
+	nb_cleanup(nb_ipam_free) struct nb_ipam ipam = { .conf = conf, .args = args };
 
-	return run(conf, args, command, &out, err);
+	return run(&ipam, command, err);
 }
 
 static int read_result(const struct nb_conf *conf, const struct nb_delegate_output *out,
@@ -92,23 +108,32 @@ static int read_result(const struct nb_conf *conf, const struct nb_delegate_outp
 	return ret;
 }
 
-/* One ADD of the plugin. *own_error: it ran to its end and said no. After a failure its DEL was called. */
-static int try_add(const struct nb_conf *conf, const struct nb_args *args, struct nb_result *result,
-		   bool *own_error, struct nb_error *err)
+/* The end of one ADD of the plugin. *own_error: it ran to its end and said no. After a failure its DEL was
+ * called. */
+static int take(struct nb_ipam *ipam, struct nb_result *result, bool *own_error, struct nb_error *err)
 {
 	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output out = { 0 };
 	struct nb_error undo_err = { 0 };
-	int ret = run(conf, args, NB_CMD_ADD, &out, err);
+	int ret = finish(ipam, NB_CMD_ADD, &out, err);
 
 	*own_error = ret && out.status;
-	if (ret == -ENOENT) /* there is none whose DEL could be called */
-		return ret;
 	if (!ret)
-		ret = read_result(conf, &out, result, err);
-	if (ret && nb_ipam_run(conf, args, NB_CMD_DEL, &undo_err)) {
+		ret = read_result(ipam->conf, &out, result, err);
+	if (ret && run(ipam, NB_CMD_DEL, &undo_err)) {
 		nb_log("undoing the failed ADD: %s", undo_err.msg);
 		*own_error = false;
 	}
+	return ret;
+}
+
+int nb_ipam_start_add(struct nb_ipam *ipam, const struct nb_conf *conf, const struct nb_args *args,
+		      struct nb_error *err)
+{
+	int ret;
+
+	*ipam = (struct nb_ipam){ .conf = conf, .args = args };
+	ret = start(ipam, NB_CMD_ADD, err);
+	ipam->to_undo = !ret;
 	return ret;
 }
 
@@ -117,18 +142,44 @@ static int try_add(const struct nb_conf *conf, const struct nb_args *args, struc
  * was not there a moment ago: it was left by an ADD whose namespace went without a DEL. The DEL after the
  * failure has released it, so a second try is worth while.
  */
-int nb_ipam_add(const struct nb_conf *conf, const struct nb_args *args, struct nb_result *result,
-		struct nb_error *err)
+int nb_ipam_finish_add(struct nb_ipam *ipam, struct nb_result *result, struct nb_error *err)
 {
 	nb_cleanup(nb_result_free) struct nb_result read = { 0 };
 	bool own_error;
-	int ret = try_add(conf, args, &read, &own_error, err);
+	int ret = take(ipam, &read, &own_error, err);
 
-	if (ret && own_error)
-		ret = try_add(conf, args, &read, &own_error, err);
+	if (ret && own_error) {
+		ret = start(ipam, NB_CMD_ADD, err);
+		if (!ret)
+			ret = take(ipam, &read, &own_error, err);
+	}
+	ipam->to_undo = !ret;
 	if (ret)
 		return ret;
 	*result = read;
 	read = (struct nb_result){ 0 };
 	return 0;
+}
+
+void nb_ipam_leave_add(struct nb_ipam *ipam)
+{
+	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output out = { 0 };
+
+	if (ipam->child.pid)
+		(void)nb_delegate_finish(&ipam->child, &out, NULL);
+	ipam->to_undo = false;
+}
+
+int nb_ipam_undo_add(struct nb_ipam *ipam, struct nb_error *err)
+{
+	const bool to_undo = ipam->to_undo;
+
+	nb_ipam_leave_add(ipam);
+	return to_undo ? run(ipam, NB_CMD_DEL, err) : 0;
+}
+
+void nb_ipam_free(struct nb_ipam *ipam)
+{
+	free(ipam->path);
+	*ipam = (struct nb_ipam){ 0 };
 }

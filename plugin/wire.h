@@ -14,7 +14,7 @@
  * The bridge and its gateway addresses belong to the network, not to a pod: other ADDs may be about to use
  * them, so neither a failed ADD nor a DEL removes them (the reference plugin keeps them as well).
  *
- * Order in ADD: nb_wire_open, ensure_bridge, add_veth, (IPAM, nb_wire_plan_gateways), configure_pod or
+ * Order in ADD: nb_wire_open, check_free, ensure_bridge, add_veth, (nb_wire_plan_gateways), configure_pod or
  * pod_up, ensure_gateway, wait_port, then nb_wire_refetch for the result. Undo: nb_wire_delete.
  */
 
@@ -129,9 +129,13 @@ struct nb_wire_veth {
 	bool shaped;         /* in CHECK: somebody has put a qdisc on host */
 };
 
+/* -EEXIST if the pod has an interface of that name. */
+int nb_wire_check_free(struct nb_wire *wire, const char *ifname, struct nb_error *err);
+
 /*
  * Makes the veth pair. id->ifname must not exist in the pod's namespace yet. A host end that an earlier ADD
- * of the same attachment left (its namespace is gone or going) is replaced. On failure nothing is left.
+ * of the same attachment left (its namespace is gone or going) is replaced. On failure nothing is left;
+ * -EEXIST if the pod has an interface of that name after all.
  */
 int nb_wire_add_veth(struct nb_wire *wire, const struct nb_wire_veth_spec *spec, struct nb_wire_veth *veth,
 		     struct nb_error *err);

@@ -13,9 +13,8 @@
 static int delete_link(struct nb_wire *wire, const struct nb_link *link, struct nb_error *err)
 {
 	NB_EXPEDITE;
-	int ret = nb_link_delete(&wire->host, link->index, err);
 
-	return ret == -ENODEV ? 0 : ret;
+	return nb_link_unregister(&wire->host, link->index, err);
 }
 
 /* All host ends of the attachment: there can be two if a foreign link had the first name for a while. */

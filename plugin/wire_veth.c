@@ -28,6 +28,19 @@ void nb_wire_sleep(unsigned int microseconds)
 	(void)nanosleep(&time, NULL);
 }
 
+int nb_wire_check_free(struct nb_wire *wire, const char *ifname, struct nb_error *err)
+{
+	struct nb_link link;
+	int ret = nb_wire_open_pod(wire, err);
+
+	if (!ret)
+		ret = nb_link_get(&wire->pod, ifname, &link, err);
+	if (ret)
+		return ret == -ENODEV ? 0 : ret;
+	nb_fail(err, NB_ERR_SYSTEM, 0, "container interface \"%s\" already exists", ifname);
+	return -EEXIST;
+}
+
 /*
  * One of the two names is taken. The pod's: the end. The host's: one of ours is left from an ADD whose
  * namespace is gone or going, so it is deleted; a foreign one stays, and the next salt is tried.
@@ -36,16 +49,9 @@ static int resolve_clash(struct nb_wire *wire, const struct nb_wire_veth_spec *s
 			 unsigned int *salt, struct nb_error *err)
 {
 	struct nb_link link;
-	int ret = nb_wire_open_pod(wire, err);
+	int ret = nb_wire_check_free(wire, spec->id->ifname, err);
 
 	if (ret)
-		return ret;
-	ret = nb_link_get(&wire->pod, spec->id->ifname, &link, err);
-	if (!ret) {
-		nb_fail(err, NB_ERR_SYSTEM, 0, "container interface \"%s\" already exists", spec->id->ifname);
-		return -EEXIST;
-	}
-	if (ret != -ENODEV)
 		return ret;
 	ret = nb_link_get(&wire->host, host_name, &link, err);
 	if (!ret && !nb_wire_is_host_of(&link, spec->id)) {

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 enum {
 	NB_DELEGATE_OUTPUT_MAX = 1 << 20, /* bytes of stdout that are taken */
@@ -29,7 +30,27 @@ struct nb_delegate_output {
 	int status; /* exit status; 128 + signal number if it was killed */
 };
 
-/* -EINVAL and *err if the program could not be run to its end; a failure of its own is in out->status. */
+/* A program under way. */
+struct nb_delegate_child {
+	const char *path; /* as in struct nb_delegate, not owned */
+	pid_t pid;        /* 0: none */
+	int pidfd, out;   /* owned: itself, and the end of its stdout that is read */
+	unsigned int timeout_ms;
+	long long deadline; /* ms, CLOCK_MONOTONIC */
+};
+
+/*
+ * Starts the program. It ends with the caller's thread if that ends first (PR_SET_PDEATHSIG). *child is to be
+ * given to nb_delegate_finish(); delegate->path must be there until then, the rest of *delegate need not.
+ */
+int nb_delegate_start(const struct nb_delegate *delegate, struct nb_delegate_child *child,
+		      struct nb_error *err);
+
+/* Waits for its end; *child is none then, whatever comes back. Errors as nb_delegate_run(). */
+int nb_delegate_finish(struct nb_delegate_child *child, struct nb_delegate_output *out, struct nb_error *err);
+
+/* Both. -EINVAL and *err if the program could not be run to its end; a failure of its own is in out->status.
+ */
 int nb_delegate_run(const struct nb_delegate *delegate, struct nb_delegate_output *out, struct nb_error *err);
 void nb_delegate_output_free(struct nb_delegate_output *out); /* for nb_cleanup() */
 

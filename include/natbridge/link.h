@@ -87,7 +87,15 @@ struct nb_link_change {
 int nb_link_change(struct nb_netlink *nl, unsigned int index, const struct nb_link_change *change,
 		   struct nb_error *err);
 
-/* -ENODEV if there is none. */
+/* -ENODEV if there is none. Returns when the kernel has freed the link, which takes it 30 ms and more
+ * (rcu_barrier() in netdev_run_todo() of net/core/dev.c). */
 int nb_link_delete(struct nb_netlink *nl, unsigned int index, struct nb_error *err);
+
+/*
+ * Deletes a link of the caller's namespace, which must be that of nl as well, and returns as soon as it is
+ * gone from namespaces and bridges, with its addresses and programs: a child of the caller waits until the
+ * kernel has freed it. 0 if there is none.
+ */
+int nb_link_unregister(struct nb_netlink *nl, unsigned int index, struct nb_error *err);
 
 #endif

@@ -114,6 +114,57 @@ works_now() {
 	works_now
 }
 
+# What it was asked, a line each, in $NBT_DIR/asked; its answers do not depend on what it gave before, as those of whereabouts.
+plugin_same() {
+	: >"$NBT_DIR/asked"
+	plugin same <<-END
+		#!/bin/sh
+		cat >/dev/null
+		echo "\$CNI_COMMAND" >>"$NBT_DIR/asked"
+		[ "\$CNI_COMMAND" != ADD ] || { $1; echo '{"cniVersion": "1.1.0", "ips": [{"address": "10.244.0.7/24"}]}'; }
+	END
+}
+
+SAME='.ipam.type = "same"'
+
+@test "IPAM and the making of the pair do not wait for each other" {
+	plugin_same 'for i in $(seq 100); do grep -q veth /proc/net/dev && break; sleep 0.05; done; grep -q veth /proc/net/dev || exit 1'
+	call ADD "$SAME"
+	[ "$status" -eq 0 ] || fail "$output"
+	call DEL "$SAME"
+	[ "$(paste -sd' ' "$NBT_DIR/asked")" = "ADD DEL" ]
+}
+
+@test "C3: IPAM is asked for nothing where the interface is there already, and gives back what it gave for an ADD that failed meanwhile" {
+	plugin_same 'sleep 0.3'
+	ip -n "$NBT-a" link add eth0 type bridge
+	fails 100 eth0 "$SAME"
+	[ ! -s "$NBT_DIR/asked" ]
+	ip -n "$NBT-a" link del eth0
+	ip -n "$NBT-n" link add cni0 type veth peer name other
+	fails 100 cni0 "$SAME"
+	[ "$(paste -sd' ' "$NBT_DIR/asked")" = "ADD DEL" ]
+	ip -n "$NBT-n" link del cni0
+	works_now "$SAME"
+}
+
+@test "two ADDs of one attachment at once: the slower one gives nothing back" {
+	local slow config
+	plugin_same :
+	config=$(plugin_config n net "$SAME")
+	# waits between its look for the interface and IPAM
+	plugin_call n ADD a "$config" CNI_PATH="$NBT_DIR/plugins:$TEST_BIN_DIR" strace -qq -e trace=memfd_create -o "$NBT_DIR/trace" \
+		-e inject=memfd_create:delay_enter=1s >"$NBT_DIR/slow" 2>&1 3>&- &
+	slow=$!
+	sleep 0.4
+	call ADD "$SAME"
+	[ "$status" -eq 0 ] || fail "$output"
+	! wait "$slow" || fail "both succeeded"
+	grep -q '\"eth0\" already exists' "$NBT_DIR/slow" || fail "$(<"$NBT_DIR/slow")"
+	[ "$(paste -sd' ' "$NBT_DIR/asked")" = "ADD ADD" ] || fail "$(<"$NBT_DIR/asked")" "$(<"$NBT_DIR/slow")" "$(<"$NBT_DIR/trace")"
+	call DEL "$SAME"
+}
+
 @test "C3: no address left" {
 	local one='.ipam.ranges = [[{subnet: "10.244.0.0/24", rangeStart: "10.244.0.9", rangeEnd: "10.244.0.9"}]]'
 	pod_create b

@@ -60,6 +60,15 @@ static struct nb_conf conf_for(const char *type, const char *text)
 	return (struct nb_conf){ .ipam_type = (char *)type, .text = (char *)text, .text_len = strlen(text) };
 }
 
+static int add(const struct nb_conf *conf, const struct nb_args *args, struct nb_result *result,
+	       struct nb_error *err)
+{
+	nb_cleanup(nb_ipam_free) struct nb_ipam ipam = { 0 };
+	int ret = nb_ipam_start_add(&ipam, conf, args, err);
+
+	return ret ? ret : nb_ipam_finish_add(&ipam, result, err);
+}
+
 static void test_add(void **state)
 {
 	nb_cleanup(nb_result_free) struct nb_result result = { 0 };
@@ -80,7 +89,7 @@ static void test_add(void **state)
 	setenv("CNI_IFNAME", "eth7", 1);
 	setenv("LEFT_ALONE", "yes", 1);
 	forget_calls();
-	if (nb_ipam_add(&conf, &args, &result, &err))
+	if (add(&conf, &args, &result, &err))
 		fail_msg("%s", err.msg);
 	assert_int_equal(result.n_ips, 1);
 	read_file("size", got, sizeof(got));
@@ -126,7 +135,7 @@ static void test_failures(void **state)
 		snprintf(body, sizeof(body), "[ \"$CNI_COMMAND\" = ADD ] || exit 0\n%s", rows[i].body);
 		write_plugin("bad", body);
 		forget_calls();
-		assert_true(nb_ipam_add(&conf, &args, &result, &err) < 0);
+		assert_true(add(&conf, &args, &result, &err) < 0);
 		assert_int_equal(result.n_ips, 77);
 		if ((int)err.code != rows[i].code || !strstr(err.msg, rows[i].msg))
 			fail_msg("%s: code %d, %s", rows[i].body, (int)err.code, err.msg);
@@ -153,11 +162,58 @@ static void test_left_behind(void **state)
 			     "echo '{\"ips\": [{\"address\": \"10.1.0.2/24\"}]}'\n");
 	write_plugin("lease", "");
 	forget_calls();
-	if (nb_ipam_add(&conf, &args, &result, &err))
+	if (add(&conf, &args, &result, &err))
 		fail_msg("%s", err.msg);
 	assert_int_equal(result.n_ips, 1);
 	read_file("calls", calls, sizeof(calls));
 	assert_string_equal(calls, "ADD\nDEL\nADD\n");
+}
+
+/* An ADD that is given up: IPAM ends its work first, and is asked for no more than one DEL. */
+static void test_given_up(void **state)
+{
+	const struct nb_args args = { .path = dir };
+	const struct nb_conf conf = conf_for("busy", "{}");
+	nb_cleanup(nb_ipam_free) struct nb_ipam ipam = { 0 };
+	nb_cleanup(nb_result_free) struct nb_result result = { 0 };
+	struct nb_error err = { 0 };
+	char calls[256];
+
+	(void)state;
+	assert_int_equal(nb_ipam_undo_add(&ipam, &err), 0); /* none was begun */
+	write_plugin("busy", "sleep 0.2; echo end >>$(dirname \"$0\")/calls\n"
+			     "echo '{\"ips\": [{\"address\": \"10.1.0.2/24\"}]}'");
+	forget_calls();
+	assert_int_equal(nb_ipam_start_add(&ipam, &conf, &args, &err), 0);
+	assert_int_equal(nb_ipam_undo_add(&ipam, &err), 0);
+	assert_int_equal(nb_ipam_undo_add(&ipam, &err), 0);
+	read_file("calls", calls, sizeof(calls));
+	assert_string_equal(calls, "ADD\nend\nDEL\nend\n");
+	nb_ipam_free(&ipam);
+
+	forget_calls();
+	assert_int_equal(nb_ipam_start_add(&ipam, &conf, &args, &err), 0);
+	nb_ipam_leave_add(&ipam);
+	assert_int_equal(nb_ipam_undo_add(&ipam, &err), 0);
+	read_file("calls", calls, sizeof(calls));
+	assert_string_equal(calls, "ADD\nend\n");
+	nb_ipam_free(&ipam);
+
+	forget_calls();
+	assert_int_equal(nb_ipam_start_add(&ipam, &conf, &args, &err), 0);
+	assert_int_equal(nb_ipam_finish_add(&ipam, &result, &err), 0);
+	assert_int_equal(nb_ipam_undo_add(&ipam, &err), 0);
+	read_file("calls", calls, sizeof(calls));
+	assert_string_equal(calls, "ADD\nend\nDEL\nend\n");
+	nb_ipam_free(&ipam);
+
+	write_plugin("busy", "[ $CNI_COMMAND = DEL ]");
+	forget_calls();
+	assert_int_equal(nb_ipam_start_add(&ipam, &conf, &args, &err), 0);
+	assert_true(nb_ipam_finish_add(&ipam, &result, &err) < 0);
+	assert_int_equal(nb_ipam_undo_add(&ipam, &err), 0); /* it was */
+	read_file("calls", calls, sizeof(calls));
+	assert_string_equal(calls, "ADD\nDEL\nADD\nDEL\n");
 }
 
 static void test_not_found(void **state)
@@ -168,7 +224,7 @@ static void test_not_found(void **state)
 	struct nb_error err = { 0 };
 
 	(void)state;
-	assert_int_equal(nb_ipam_add(&conf, &args, &result, &err), -ENOENT);
+	assert_int_equal(add(&conf, &args, &result, &err), -ENOENT);
 	assert_int_equal(err.code, NB_ERR_IPAM);
 	assert_non_null(strstr(err.msg, "no plugin \"absent\" in CNI_PATH"));
 	assert_int_equal(nb_ipam_run(&conf, &args, NB_CMD_DEL, &err), -ENOENT);
@@ -222,7 +278,8 @@ static int make_dir(void **state)
 
 static int remove_dir(void **state)
 {
-	static const char *const names[] = { "good", "bad", "left", "slow", "forks", "calls", "size", "env" };
+	static const char *const names[] = { "good",  "bad",   "left", "busy", "slow",
+					     "forks", "calls", "size", "env" };
 	char path[256];
 
 	(void)state;
@@ -239,6 +296,7 @@ int main(void)
 		cmocka_unit_test(test_add),         cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_left_behind), cmocka_unit_test(test_not_found),
 		cmocka_unit_test(test_deadline),    cmocka_unit_test(test_left_open),
+		cmocka_unit_test(test_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
