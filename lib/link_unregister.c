@@ -16,7 +16,7 @@ static _Noreturn void delete_in_child(unsigned int index)
 {
 	struct nb_netlink nl = { 0 };
 
-	if (syscall(SYS_close_range, 0, ~0U, 0) || nb_netlink_open(&nl, NULL))
+	if (close_range(0, ~0U, 0) || nb_netlink_open(&nl, NULL))
 		_exit(1);
 	_exit(nb_link_delete(&nl, index, NULL) != 0);
 }

@@ -408,6 +408,7 @@ capture_end() {
 	local pid
 	pid=$(<"$1.pid")
 	sleep 0.1
+	wait_for 20 capture_read "$1" "$pid"
 	kill "$pid" 2>/dev/null || true
 	wait_for 20 capture_over "$1" "$pid"
 }
@@ -425,8 +426,15 @@ assert_captured() {
 	[ "$count" = "$expected" ] || fail "captured $count packets, expected $expected: $*" "$(captured "$@" | head -n 20)"
 }
 
+# Whether tcpdump has read all that there is for it, of which it loses the rest when it is ended: asked twice, it has read no more.
+capture_read() {
+	kill -USR1 "$2" 2>/dev/null || return 0
+	sleep 0.02
+	awk '/captured.*received/ { before = now; now = $2 } END { exit now == "" || before != now }' "$1.log"
+}
+
 capture_over() {
-	! kill -0 "$2" 2>/dev/null || grep -q 'packets captured' "$1.log"
+	! kill -0 "$2" 2>/dev/null || grep -q '^[0-9]* packets\? captured' "$1.log"
 }
 
 # wait_for SECONDS COMMAND...: until it succeeds.
