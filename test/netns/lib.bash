@@ -398,7 +398,8 @@ assert_answer() {
 capture() {
 	local name=$1 dev=$2 file=$3
 	shift 3
-	ip netns exec "$NBT-$name" tcpdump -U --immediate-mode -nn -i "$dev" -w "$file" "$@" >"$file.log" 2>&1 3>&- &
+	# its buffer has a place for each frame of that length: two thousand; by default there are eight
+	ip netns exec "$NBT-$name" tcpdump -U --immediate-mode -s 8192 -B 16384 -nn -i "$dev" -w "$file" "$@" >"$file.log" 2>&1 3>&- &
 	echo $! >"$file.pid"
 	disown
 	wait_for 20 grep -q 'listening on' "$file.log"
@@ -411,6 +412,7 @@ capture_end() {
 	wait_for 20 capture_read "$1" "$pid"
 	kill "$pid" 2>/dev/null || true
 	wait_for 20 capture_over "$1" "$pid"
+	! grep '^[1-9][0-9]* packets\? dropped' "$1.log" || fail "the capture is not whole"
 }
 
 # captured FILE [FILTER...]: the captured packets, a line each.

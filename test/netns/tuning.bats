@@ -138,7 +138,7 @@ frames() {
 			capture_end "$dump"
 			capture_end "$dump-c"
 			[ "$(frames "$dump" "$old")" = 0 ] || fail "$mode $pod: $(captured "$dump" ether dst "$old" | head -n 3)"
-			[ "$(frames "$dump" 02:00:00:00:01:0$pod)" -ge 200 ]
+			[ "$(frames "$dump" 02:00:00:00:01:0$pod)" -ge 200 ] || fail "$mode $pod: $(frames "$dump" 02:00:00:00:01:0$pod) frames" "$(<"$dump.log")"
 			assert_captured 0 "$dump-c"
 			run pod_check "$mode" "$mode$pod"
 			[[ $status != 0 && $output = *"MAC"* ]] || fail "$output"
