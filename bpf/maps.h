@@ -30,6 +30,7 @@ struct {
 /* Pods' ports by slot. Slot 0 stands for the host's stack and is never written. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, NB_MAX_PORTS);
 	__type(key, __u32);
 	__type(value, struct nb_port);

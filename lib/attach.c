@@ -367,10 +367,13 @@ int nb_datapath_detached(unsigned int ifindex, struct nb_error *err)
 int nb_datapath_attach_bridge(const struct nb_datapath *dp, enum nb_mode mode, const char *network,
 			      unsigned int ifindex, struct nb_error *err)
 {
-	NB_EXPEDITE;
 	const struct place at = bridge_place(ifindex, network);
 
-	return bridge_hook.prog[mode] == NONE ? 0 : attach(dp, bridge_hook.prog[mode], &at, err);
+	if (bridge_hook.prog[mode] == NONE)
+		return 0;
+
+	NB_EXPEDITE;
+	return attach(dp, bridge_hook.prog[mode], &at, err);
 }
 
 int nb_datapath_detach_bridge(const char *network, unsigned int ifindex, struct nb_error *err)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,13 +18,15 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ARGS_MAX = 8, BUSY_TRIES = 10, BUSY_PAUSE_MS = 100 };
+enum { ARGS_MAX = 8, BUSY_TRIES = 10, BUSY_PAUSE_MS = 100, CHILD_STACK = 16384 };
 
 /* What is run, ready for execve(). */
 struct program {
 	char **argv, **env;
 	int in, out;
 	bool take_errors;
+	pid_t parent;
+	int errnum; /* why it did not start; written by the child */
 };
 
 int nb_delegate_find(const char *name, const char *cni_path, char **found, struct nb_error *err)
@@ -98,48 +101,37 @@ static char **make_environment(char *command_var)
 
 /* What a child becomes. An IPAM plugin that outlives us could give an address after the DEL that follows our
  * end, so it ends with us. */
-static _Noreturn void become(const struct program *program, pid_t parent, int told)
+static int become(void *arg)
 {
-	int errnum;
+	struct program *program = arg;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent) /* it was killed before that */
+	if (getppid() != program->parent) /* it was killed before that */
 		_exit(1);
 	signal(SIGPIPE, SIG_DFL); /* ignored by us */
 	if (dup2(program->in, STDIN_FILENO) >= 0 && dup2(program->out, STDOUT_FILENO) >= 0 &&
 	    (!program->take_errors || dup2(program->out, STDERR_FILENO) >= 0))
 		execve(program->argv[0], program->argv, program->env);
-	errnum = errno;
-	_exit(write(told, &errnum, sizeof(errnum)) < 0);
+	program->errnum = errno;
+	_exit(1);
 }
 
-/* Starts it and waits until it runs: its errno comes by a pipe that is closed by then if it does. */
-static int start(const struct program *program, pid_t *pid)
+/*
+ * Starts it and waits until it runs. As in posix_spawn(), which knows no PR_SET_PDEATHSIG, the child has our
+ * memory until then, and no copy of it is made.
+ */
+static int start(struct program *program, pid_t *pid)
 {
-	const pid_t parent = getpid();
-	int fds[2], errnum = 0;
-	ssize_t n = -1;
-	pid_t child;
+	_Alignas(16) char stack[CHILD_STACK];
 
-	if (pipe2(fds, O_CLOEXEC))
+	program->parent = getpid();
+	program->errnum = 0;
+	*pid = clone(become, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, program);
+	if (*pid < 0)
 		return errno;
-	child = fork();
-	if (child == 0)
-		become(program, parent, fds[1]);
-	if (child < 0)
-		errnum = errno;
-	close(fds[1]);
-	while (child > 0 && (n = read(fds[0], &errnum, sizeof(errnum))) < 0 && errno == EINTR)
-		;
-	if (child > 0 && n < 0)
-		errnum = errno;
-	close(fds[0]);
-	if (child > 0 && errnum) {
-		kill(child, SIGKILL);
-		waitpid(child, NULL, 0);
-	}
-	*pid = child;
-	return errnum;
+	if (program->errnum)
+		waitpid(*pid, NULL, 0);
+	return program->errnum;
 }
 
 static int spawn(const struct nb_delegate *delegate, int in, int out, pid_t *pid, struct nb_error *err)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 struct port_table {
 	struct nb_port port[NB_MAX_PORTS];
@@ -39,10 +40,18 @@ static int copy_ports(const void *keys, const void *values, __u32 n, void *arg)
 	return 0;
 }
 
+/* From the map's memory, a tenth of the time; but maps of older pins cannot be mapped. */
 static int read_ports(const struct nb_datapath *dp, struct port_table *table, struct nb_error *err)
 {
-	memset(table, 0, sizeof(*table));
-	return nb_map_walk(dp, NB_MAP_PORTS, copy_ports, table, err);
+	void *ports = mmap(NULL, sizeof(*table), PROT_READ, MAP_SHARED, dp->map_fd[NB_MAP_PORTS], 0);
+
+	if (ports == MAP_FAILED) {
+		memset(table, 0, sizeof(*table));
+		return nb_map_walk(dp, NB_MAP_PORTS, copy_ports, table, err);
+	}
+	memcpy(table, ports, sizeof(*table));
+	munmap(ports, sizeof(*table));
+	return 0;
 }
 
 /* The slot that a pod has, or 0. */

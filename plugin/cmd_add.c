@@ -119,6 +119,18 @@ static int plan_gateways(struct nb_add *add, struct nb_error *err)
 	return nb_wire_plan_gateways(&add->result, add->conf->is_gateway, add->conf->is_default_gateway, err);
 }
 
+static bool is_layer3(const struct nb_conf *conf)
+{
+	return conf->ipam_type && !conf->disable_container_interface;
+}
+
+static int prepare_pod(struct nb_add *add, struct nb_error *err)
+{
+	if (!is_layer3(add->conf))
+		return 0;
+	return nb_wire_prepare_pod(&add->wire, &add->veth, add->conf->enable_dad, err);
+}
+
 static int configure_pod(struct nb_add *add, struct nb_error *err)
 {
 	if (add->conf->disable_container_interface)
@@ -238,6 +250,7 @@ static const struct {
 	{ ensure_bridge, stop_checking_macs }, /* the bridge belongs to the network */
 	{ add_veth, remove_veth },
 	{ check_macs, NULL },
+	{ prepare_pod, NULL },
 	{ take_addresses, NULL },
 	{ plan_gateways, NULL },
 	{ configure_pod, NULL },

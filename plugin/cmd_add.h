@@ -24,7 +24,7 @@ struct nb_add {
 	struct nb_wire_veth veth;
 	bool rival; /* another ADD of this attachment, at the same time, was faster */
 	struct nb_ipam ipam;
-	struct nb_datapath dp; /* open from open_datapath() to attach(), and locked until the latter begins */
+	struct nb_datapath dp;       /* open up to change_mode(), and locked until attach() begins */
 	struct nb_services services; /* of the config, without those on an address of the host; backends are
 					the config's */
 	unsigned int old_bridge;     /* ifindex of another one that the maps had; 0: none */

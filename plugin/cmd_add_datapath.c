@@ -193,13 +193,13 @@ int nb_add_attach(struct nb_add *add, struct nb_error *err)
 		ret = nb_wire_fix_mac(&add->wire, &add->host, err); /* frames for the host are sent to it */
 	if (!ret && nb_conf_uses_datapath(add->conf))
 		nb_moved_follow(&add->wire, &add->bridge, &add->dp);
-	nb_datapath_close(&add->dp);
 	return ret;
 }
 
 int nb_add_change_mode(struct nb_add *add, struct nb_error *err)
 {
 	(void)err;
-	nb_mode_follow(&add->wire, add->conf, &add->bridge, &add->host);
+	nb_mode_follow(&add->wire, add->conf, &add->bridge, &add->host, &add->dp);
+	nb_datapath_close(&add->dp);
 	return 0;
 }

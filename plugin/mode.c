@@ -197,29 +197,50 @@ static void leave(struct nb_wire *wire, const struct nb_conf *conf, const struct
 		nb_log("the datapath of network %s stays: %s", conf->name, err.msg);
 }
 
-void nb_mode_follow(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge,
-		    const struct nb_link *host)
+/* Whether all ports are known to have the mode already. */
+static int has_followed(const struct nb_datapath *dp, enum nb_mode mode, bool *followed, struct nb_error *err)
+{
+	struct nb_settings settings;
+	int ret = nb_settings_read(dp, &settings, err);
+
+	if (!ret)
+		*followed = (settings.flags & (flag_of(mode) | NB_SETTINGS_BEHIND)) == flag_of(mode);
+	return ret;
+}
+
+/* With what is pinned by now. */
+static int follow(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge,
+		  const struct nb_link *host, struct nb_error *err)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
-	struct nb_settings settings;
+	int ret = nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, err);
+
+	if (ret)
+		return ret;
+	adopt_all(wire, conf, bridge, host, &dp);
+	if (!change_ports(&dp, conf->proxy.mode))
+		return 0;
+	if (conf->proxy.mode != NB_MODE_ASSIST)
+		leave_bridge(conf, host);
+	if (nb_ports_followed(conf->proxy.bpffs, conf->name, conf->proxy.mode, err))
+		nb_log("mode \"%s\" is not noted: %s", nb_mode_name(conf->proxy.mode), err->msg);
+	return 0;
+}
+
+void nb_mode_follow(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge,
+		    const struct nb_link *host, const struct nb_datapath *dp)
+{
 	struct nb_error err = { 0 };
+	bool followed = false;
+	int ret;
 
 	if (!nb_conf_uses_datapath(conf)) {
 		leave(wire, conf, bridge, host);
 		return;
 	}
-	if (nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, &err) ||
-	    nb_settings_read(&dp, &settings, &err)) {
+	ret = has_followed(dp, conf->proxy.mode, &followed, &err);
+	if (!ret && !followed)
+		ret = follow(wire, conf, bridge, host, &err);
+	if (ret)
 		nb_log("the mode of the ports is unknown: %s", err.msg);
-		return;
-	}
-	if ((settings.flags & (flag_of(conf->proxy.mode) | NB_SETTINGS_BEHIND)) == flag_of(conf->proxy.mode))
-		return;
-	adopt_all(wire, conf, bridge, host, &dp);
-	if (!change_ports(&dp, conf->proxy.mode))
-		return;
-	if (conf->proxy.mode != NB_MODE_ASSIST)
-		leave_bridge(conf, host);
-	if (nb_ports_followed(conf->proxy.bpffs, conf->name, conf->proxy.mode, &err))
-		nb_log("mode \"%s\" is not noted: %s", nb_mode_name(conf->proxy.mode), err.msg);
 }

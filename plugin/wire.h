@@ -14,8 +14,9 @@
  * The bridge and its gateway addresses belong to the network, not to a pod: other ADDs may be about to use
  * them, so neither a failed ADD nor a DEL removes them (the reference plugin keeps them as well).
  *
- * Order in ADD: nb_wire_open, check_free, ensure_bridge, add_veth, (nb_wire_plan_gateways), configure_pod or
- * pod_up, ensure_gateway, wait_port, then nb_wire_refetch for the result. Undo: nb_wire_delete.
+ * Order in ADD: nb_wire_open, check_free, ensure_bridge, add_veth, prepare_pod, (nb_wire_plan_gateways),
+ * configure_pod or pod_up, ensure_gateway, wait_port, then nb_wire_refetch for the result. Undo:
+ * nb_wire_delete.
  */
 
 #include <natbridge/attachment.h>
@@ -150,6 +151,10 @@ int nb_wire_wait_port(struct nb_wire *wire, const struct nb_wire_veth *veth, str
 int nb_wire_refetch(struct nb_wire *wire, struct nb_link *link, struct nb_error *err);
 
 /* ---- pod (wire_pod.c) ---- */
+
+/* What can be set at the pod's end before its addresses are known. */
+int nb_wire_prepare_pod(struct nb_wire *wire, const struct nb_wire_veth *veth, bool enable_dad,
+			struct nb_error *err);
 
 /*
  * Gives the pod's end the addresses and routes of *result, and brings it up. A route without gateway gets the

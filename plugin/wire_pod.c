@@ -26,7 +26,6 @@ enum {
 struct pod_settings {
 	const char *ifname;
 	bool enable_dad;
-	bool has_ipv6;
 };
 
 /* The pod's namespace may have IPv6 switched off, on all links or by default. */
@@ -41,21 +40,27 @@ static int enable_ipv6(const char *ifname, struct nb_error *err)
 	return nb_sysctl_link_write("ipv6", ifname, "disable_ipv6", "0", err);
 }
 
+/* Best effort, as in the reference: a kernel without IPv6 has not even the files. */
 static int apply_settings(void *arg, struct nb_error *err)
 {
 	const struct pod_settings *settings = arg;
 	const char *ifname = settings->ifname;
-	int ret = 0;
 
-	/* Best effort, as in the reference: a kernel without IPv6 has not even the files. */
+	(void)err;
 	if (settings->enable_dad)
 		(void)nb_sysctl_link_write("ipv6", ifname, "enhanced_dad", "1", NULL);
 	(void)nb_sysctl_link_write("ipv6", ifname, "accept_dad", settings->enable_dad ? "1" : "0", NULL);
 	(void)nb_sysctl_link_write("ipv4", ifname, "arp_notify", "1", NULL);
 	(void)nb_sysctl_link_write("ipv6", ifname, "ndisc_notify", "1", NULL);
-	if (!settings->has_ipv6)
-		return 0;
-	ret = enable_ipv6("lo", err);
+	return 0;
+}
+
+/* For a pod with IPv6 addresses. */
+static int apply_ipv6_settings(void *arg, struct nb_error *err)
+{
+	const char *ifname = arg;
+	int ret = enable_ipv6("lo", err);
+
 	if (!ret)
 		ret = enable_ipv6(ifname, err);
 	if (!ret)
@@ -196,21 +201,29 @@ int nb_wire_pod_up(struct nb_wire *wire, const struct nb_wire_veth *veth, struct
 	return ret ? nb_wrap(err, "cannot set \"%s\" up", veth->pod.name) : 0;
 }
 
+int nb_wire_prepare_pod(struct nb_wire *wire, const struct nb_wire_veth *veth, bool enable_dad,
+			struct nb_error *err)
+{
+	struct pod_settings settings = { .ifname = veth->pod.name, .enable_dad = enable_dad };
+
+	return nb_netns_run(wire->netns_fd, apply_settings, &settings, err);
+}
+
 int nb_wire_configure_pod(struct nb_wire *wire, const struct nb_wire_veth *veth,
 			  const struct nb_result *result, bool enable_dad, struct nb_error *err)
 {
-	struct pod_settings settings = {
-		.ifname = veth->pod.name,
-		.enable_dad = enable_dad,
-		.has_ipv6 = has_ipv6(result),
-	};
-	int ret = nb_netns_run(wire->netns_fd, apply_settings, &settings, err);
+	const bool ipv6 = has_ipv6(result);
+	char ifname[IFNAMSIZ];
+	int ret = 0;
 
+	memcpy(ifname, veth->pod.name, sizeof(ifname));
+	if (ipv6)
+		ret = nb_netns_run(wire->netns_fd, apply_ipv6_settings, ifname, err);
 	if (!ret)
 		ret = add_addresses(wire, veth, result, enable_dad, err);
 	if (!ret)
 		ret = nb_wire_pod_up(wire, veth, err);
-	if (!ret && settings.has_ipv6 && enable_dad)
+	if (!ret && ipv6 && enable_dad)
 		ret = settle(wire, veth, err);
 	if (!ret)
 		ret = add_routes(wire, veth, result, err);
