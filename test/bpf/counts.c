@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -128,6 +129,58 @@ static void count_proto(struct env *env, const char *family, const char *const *
 	say(family, name, repeated(env, FROM_POD, POD_B, &answer), base);
 }
 
+/* The packets of a connection that asks once and is closed by its client, in order. */
+static void count_life(struct env *env, const char *family, const char *const *pods, const char *vip,
+		       uint32_t base)
+{
+	static const struct {
+		const char *name;
+		bool answer;
+		uint8_t flags;
+		uint32_t seq, ack;
+		const char *payload;
+	} steps[] = {
+		{ "syn", false, SYN, 100, 0, NULL },
+		{ "syn-ack", true, SYN | ACK, 200, 101, NULL },
+		{ "ack", false, ACK, 101, 201, NULL },
+		{ "request", false, ACK | PSH, 101, 201, "x" },
+		{ "its-ack", true, ACK, 201, 102, NULL },
+		{ "answer", true, ACK | PSH, 201, 102, "y" },
+		{ "answers-ack", false, ACK, 102, 202, NULL },
+		{ "fin", false, FIN | ACK, 102, 202, NULL },
+		{ "fin-back", true, FIN | ACK, 202, 103, NULL },
+		{ "last-ack", false, ACK, 103, 203, NULL },
+	};
+	enum { STEPS = sizeof(steps) / sizeof(*steps) };
+	struct packet request = { .src = pods[POD_A],
+				  .dst = vip,
+				  .sport = 50000,
+				  .dport = 80,
+				  .proto = IPPROTO_TCP,
+				  .smac = pod_mac[POD_A],
+				  .dmac = BRIDGE_MAC };
+	uint32_t cost[STEPS], sum = 0;
+
+	memset(cost, 0xff, sizeof(cost));
+	for (int run = 0; run < RUNS; run++, request.sport++)
+		for (unsigned int i = 0; i < STEPS; i++) {
+			struct packet packet =
+				steps[i].answer ? answer_to(&request, pods[POD_B], 8080) : request;
+
+			packet.tcp_flags = steps[i].flags;
+			packet.seq = steps[i].seq;
+			packet.ack = steps[i].ack;
+			packet.payload = steps[i].payload;
+			env_run(env, FROM_POD, steps[i].answer ? POD_B : POD_A, &packet, NULL, NULL);
+			cost[i] = least(cost[i], env->duration);
+		}
+	for (unsigned int i = 0; i < STEPS; i++) {
+		say(family, steps[i].name, cost[i], base);
+		sum += cost[i] - base;
+	}
+	printf("count %s-connection %u\n", family, sum);
+}
+
 /* Between pods, without a Service, through both hooks. */
 static void count_plain(struct env *env, const char *family, const char *const *pods, uint32_t base)
 {
@@ -159,9 +212,11 @@ static void count_all(void **state)
 	printf("count nothing %u\n", base);
 	count_proto(env, "ipv4", pod_addr4, VIP4, IPPROTO_TCP, base);
 	count_proto(env, "ipv4", pod_addr4, VIP4, IPPROTO_UDP, base);
+	count_life(env, "ipv4", pod_addr4, VIP4, base);
 	count_plain(env, "ipv4", pod_addr4, base);
 	count_proto(env, "ipv6", pod_addr6, VIP6, IPPROTO_TCP, base);
 	count_proto(env, "ipv6", pod_addr6, VIP6, IPPROTO_UDP, base);
+	count_life(env, "ipv6", pod_addr6, VIP6, base);
 	count_plain(env, "ipv6", pod_addr6, base);
 }
 
