@@ -4,11 +4,15 @@
 #include <natbridge/endpoint.h>
 #include <natbridge/map.h>
 
+#include <assert.h>
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+
+/* The kernel keeps values of arrays at multiples of 8. */
+static_assert(sizeof(struct nb_port) % 8 == 0, "the map is read from its memory");
 
 struct port_table {
 	struct nb_port port[NB_MAX_PORTS];
