@@ -4,7 +4,8 @@
  * largest resident memory of it or of a child that it waited for, in kB. Fails as the command does.
  *
  * With -n that many run at once, each with all of stdin to read. The milliseconds are those from the start of
- * the first to the end of the last. "%" in CNI_CONTAINERID and CNI_NETNS stands for the number of each, from 100.
+ * the first to the end of the last. "%" in CNI_CONTAINERID and CNI_NETNS stands for the number of each, from
+ * 100.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -128,6 +128,7 @@ plugin_same() {
 SAME='.ipam.type = "same"'
 
 @test "IPAM and the making of the pair do not wait for each other" {
+	# shellcheck disable=SC2016 # for the script's own shell
 	plugin_same 'for i in $(seq 100); do grep -q veth /proc/net/dev && break; sleep 0.05; done; grep -q veth /proc/net/dev || exit 1'
 	call ADD "$SAME"
 	[ "$status" -eq 0 ] || fail "$output"
