@@ -16,6 +16,12 @@ enum {
 	NB_INSERT_TRIES = 3,
 };
 
+/* Whether there was a connection with the tuple of a new one, if it is not known by its number. */
+enum {
+	NB_OLD_NONE = -1,
+	NB_OLD_GONE = -2, /* there was one */
+};
+
 /* Whose a reply tuple is, if no connection is known by its number. */
 enum {
 	NB_REPLY_FREE = -1,
@@ -271,6 +277,87 @@ static __always_inline int nb_insert(const struct nb_pkt *pkt, struct nb_scratch
 	return nb_give_up(pair, nb_drop(why));
 }
 
+/* ---- in the memory of the connection that had the tuple before ---- */
+
+static __always_inline bool nb_same_way(const struct nb_conn *old, const struct nb_conn *new, __u16 flags)
+{
+	return (old->flags & ~NB_CONN_SHARED) == flags && old->in_ifindex == new->in_ifindex &&
+	       old->out_slot == new->out_slot && old->out_gen == new->out_gen;
+}
+
+/* Whether packets go as they did, and bear the same addresses and ports. */
+static __always_inline bool nb_goes_on(const struct nb_pair *pair, const struct nb_scratch *s)
+{
+	const struct nb_conn *fwd = &pair->dir[0].conn, *rev = &pair->dir[1].conn;
+
+	return nb_same_way(fwd, &s->fwd, s->fwd.flags) &&
+	       nb_same_way(rev, &s->rev, s->fwd.flags | NB_CONN_REPLY) && fwd->sport == s->fwd.sport &&
+	       fwd->dport == s->fwd.dport && nb_addr_same(&fwd->src, &s->fwd.src) &&
+	       nb_addr_same(&fwd->dst, &s->fwd.dst);
+}
+
+/* Another CPU had a packet like this one. */
+static __always_inline bool nb_is_renewed(const struct nb_pkt *pkt, const struct nb_conn *conn,
+					  const struct nb_scratch *s)
+{
+	return conn->created == pkt->now && conn->state == s->fwd.state && conn->epoch == s->fwd.epoch &&
+	       conn->in_ifindex == pkt->ifindex && nb_conn_receiver(conn, pkt->now);
+}
+
+/* What is not the way of a connection, but its life. */
+static __always_inline void nb_conn_begin(struct nb_conn *conn, const struct nb_conn *new, __u16 flags)
+{
+	conn->flags = flags;
+	conn->expires = new->expires;
+	conn->created = new->created;
+	conn->epoch = new->epoch;
+	conn->state = new->state;
+	conn->retrans = 0;
+}
+
+static __always_inline void nb_pair_begin(struct nb_pair *pair, struct nb_scratch *s)
+{
+	struct nb_conn *fwd = &pair->dir[0].conn, *rev = &pair->dir[1].conn;
+
+	nb_conn_begin(fwd, &s->fwd, s->fwd.flags);
+	nb_conn_begin(rev, &s->fwd, s->fwd.flags | NB_CONN_REPLY);
+	fwd->seq_end = s->fwd.seq_end;
+	fwd->ack = s->fwd.ack;
+	rev->seq_end = rev->ack = 0;
+	s->fwd.csum_addr = fwd->csum_addr;
+	s->fwd.csum_port = fwd->csum_port;
+}
+
+/*
+ * Most often a tuple that comes once more leads to the backend that it led to before: then its entries stay
+ * where they are, keys, index and all, and only begin anew; other CPUs see them as they would after any
+ * packet. Else they go, and NB_NEW is returned.
+ */
+__noinline int nb_renew(const struct nb_pkt *pkt, struct nb_scratch *s, __u32 slot)
+{
+	struct nb_pair *pair = nb_pair_at(slot / 2);
+	int rc = NB_EXISTS;
+
+	if (!pkt || !s || !pair)
+		return NB_NEW;
+	s->slot = slot;
+	if (!nb_pair_change(pair, NB_USE_TAKEN, NB_USE_BUSY))
+		return NB_EXISTS;
+	if (!nb_key_same(&pair->dir[slot & 1].key, &pkt->tuple)) {
+		rc = NB_NEW;
+	} else if (slot & 1 || !nb_goes_on(pair, s)) {
+		nb_pair_leave(pair, slot / 2);
+		nb_pair_release(pair);
+		return NB_NEW;
+	} else if (!nb_is_renewed(pkt, &pair->dir[0].conn, s)) {
+		nb_pair_begin(pair, s);
+		nb_count(NB_COUNT_INSERT);
+		rc = NB_CONTINUE;
+	}
+	nb_pair_change(pair, NB_USE_BUSY, NB_USE_TAKEN);
+	return rc;
+}
+
 /* To its own sender and port (a LAND attack): both directions would be one entry. */
 static __always_inline bool nb_to_itself(const struct nb_tuple *tuple)
 {
@@ -327,21 +414,12 @@ static __always_inline int nb_choose(const struct nb_pkt *pkt, const struct nb_f
 	return NB_CONTINUE;
 }
 
-/*
- * Makes the connection that this packet begins, if its destination is a frontend or a backend of one. again:
- * there was a connection with this tuple before. NB_CONTINUE: scratch holds the client's entry as it now
- * stands in the table, this packet counted in. NB_EXISTS: another CPU has made the connection, see slot
- * there.
- */
-__noinline int nb_create(const struct nb_pkt *pkt, bool again)
+/* What the packet's connection would be like, without an entry as yet. */
+static __always_inline int nb_design(const struct nb_pkt *pkt, bool again, struct nb_scratch *s)
 {
-	__u32 zero = 0;
-	struct nb_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
 	struct nb_frontend *frontend;
 	int rc = NB_CONTINUE;
 
-	if (!pkt || !s)
-		return NB_PASS;
 	if (pkt->later) /* its first fragment began nothing */
 		return nb_is_vip(&pkt->tuple.dst) ? nb_drop(NB_DROP_FRAGMENT) : NB_PASS;
 	frontend = nb_frontend_find(&pkt->tuple);
@@ -352,9 +430,31 @@ __noinline int nb_create(const struct nb_pkt *pkt, bool again)
 	nb_begin(pkt, s);
 	if (frontend->flags & NB_FRONTEND_SERVICE)
 		rc = nb_choose(pkt, frontend, again, s);
-	if (rc == NB_CONTINUE)
-		rc = nb_route(pkt, s);
-	return rc == NB_CONTINUE ? nb_insert(pkt, s) : rc;
+	return rc == NB_CONTINUE ? nb_route(pkt, s) : rc;
+}
+
+/*
+ * Makes the connection that this packet begins, if its destination is a frontend or a backend of one. old:
+ * the entry of the connection that had this tuple and is of no use any more, or NB_OLD_*. NB_CONTINUE:
+ * scratch holds the client's entry as it now stands in the table, this packet counted in. NB_EXISTS: another
+ * CPU has made the connection, see slot there.
+ */
+__noinline int nb_create(const struct nb_pkt *pkt, __s64 old)
+{
+	__u32 zero = 0;
+	struct nb_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
+	int rc;
+
+	if (!pkt || !s)
+		return NB_PASS;
+	rc = nb_design(pkt, old != NB_OLD_NONE, s);
+	if (old >= 0 && rc == NB_CONTINUE)
+		rc = nb_renew(pkt, s, old);
+	else if (old >= 0)
+		nb_pair_end(old, &pkt->tuple);
+	else if (rc == NB_CONTINUE)
+		rc = NB_NEW;
+	return rc == NB_NEW ? nb_insert(pkt, s) : rc;
 }
 
 #endif

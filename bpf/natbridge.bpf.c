@@ -39,7 +39,7 @@ static __always_inline int nb_forward(struct __sk_buff *skb, struct nb_pkt *pkt,
 	struct nb_port *out = NULL;
 	int rc = nb_check(pkt, conn, &out);
 
-	if (rc == NB_NEW || rc == nb_drop(NB_DROP_BACKEND_GONE))
+	if (rc == nb_drop(NB_DROP_BACKEND_GONE))
 		nb_pair_end(slot, &pkt->tuple);
 	if (rc == NB_CONTINUE)
 		rc = nb_track(pkt, pair, slot);
@@ -69,8 +69,7 @@ static __always_inline __s64 nb_slot_of_other(const struct nb_pkt *pkt)
 /* A packet of TCP or UDP, by the entry of its connection or by a new one. */
 static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
-	__s64 slot;
-	bool again = false;
+	__s64 slot, old = NB_OLD_NONE;
 	int rc;
 
 	pkt->hash = nb_conn_hash(NULL, &pkt->tuple);
@@ -82,13 +81,15 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 			rc = nb_forward(skb, pkt, pair, slot);
 			if (rc != NB_NEW)
 				return rc;
-			again = true;
+			old = slot;
 		}
-		rc = nb_create(pkt, again);
+		rc = nb_create(pkt, old);
 		if (rc == NB_CONTINUE)
 			rc = nb_send_first(skb, pkt);
 		if (rc != NB_EXISTS)
 			return rc;
+		if (old >= 0)
+			old = NB_OLD_GONE;
 		slot = nb_slot_of_other(pkt);
 	}
 	return nb_drop(NB_COUNT_INSERT_FAILED);
@@ -153,6 +154,8 @@ static __always_inline int nb_answer(struct __sk_buff *skb, struct nb_pkt *pkt)
 	if (!client || client->gen != conn->out_gen || client->ifindex != pkt->ifindex)
 		return NB_PASS;
 	rc = conn->in_ifindex ? NB_CONTINUE : nb_track(pkt, pair, slot);
+	if (rc == NB_NEW)
+		nb_pair_end(slot, &pkt->tuple);
 	return rc == NB_CONTINUE && conn->flags & NB_CONN_NAT ? nb_translate(skb, pkt, conn, NULL) : rc;
 }
 

@@ -34,7 +34,6 @@ __noinline int nb_wrong_port(const struct nb_pkt *pkt, struct nb_conn *conn)
 __noinline int nb_update(struct nb_pkt *pkt, struct nb_pair *pair, __u32 slot)
 {
 	struct nb_conn *conn;
-	int rc;
 
 	if (!pkt || !pair)
 		return NB_PASS;
@@ -46,10 +45,7 @@ __noinline int nb_update(struct nb_pkt *pkt, struct nb_pair *pair, __u32 slot)
 	if (!(conn->flags & NB_CONN_SEEN_REPLY) || nb_conn_due(conn, pkt))
 		if (nb_pair_repair(pair, slot ^ 1))
 			nb_count(NB_COUNT_REPAIRED);
-	rc = nb_conn_step(pkt, conn, &pair->dir[~slot & 1].conn);
-	if (rc == NB_NEW)
-		nb_pair_end(slot, &pkt->tuple);
-	return rc;
+	return nb_conn_step(pkt, conn, &pair->dir[~slot & 1].conn);
 }
 
 static __always_inline int nb_track(struct nb_pkt *pkt, struct nb_pair *pair, __u32 slot)

@@ -34,6 +34,7 @@ int main(int argc, char **argv)
 	failed += suite_late();
 	failed += suite_spoof();
 	failed += suite_learn();
+	failed += suite_renew();
 	failed += suite_mutated();
 	return failed ? 1 : 0;
 }

@@ -19,6 +19,7 @@ int suite_late(void);
 int suite_mutated(void);
 int suite_spoof(void);
 int suite_learn(void);
+int suite_renew(void);
 
 /* No test: see counts.c. */
 int counts(void);
