@@ -342,14 +342,15 @@ __noinline int nb_renew(const struct nb_pkt *pkt, struct nb_scratch *s, __u32 sl
 		return NB_NEW;
 	s->slot = slot;
 	if (!nb_pair_change(pair, NB_USE_TAKEN, NB_USE_BUSY))
-		return NB_EXISTS;
+		return NB_NEW; /* another CPU is at it: which of the two has the tuple, the index tells */
 	if (!nb_key_same(&pair->dir[slot & 1].key, &pkt->tuple)) {
 		rc = NB_NEW;
-	} else if (slot & 1 || !nb_goes_on(pair, s)) {
-		nb_pair_leave(pair, slot / 2);
-		nb_pair_release(pair);
-		return NB_NEW;
 	} else if (!nb_is_renewed(pkt, &pair->dir[0].conn, s)) {
+		if (slot & 1 || !nb_goes_on(pair, s)) {
+			nb_pair_leave(pair, slot / 2);
+			nb_pair_release(pair);
+			return NB_NEW;
+		}
 		nb_pair_begin(pair, s);
 		nb_count(NB_COUNT_INSERT);
 		rc = NB_CONTINUE;
