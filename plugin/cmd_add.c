@@ -38,6 +38,13 @@ static int ask_kernel(struct nb_add *add, struct nb_error *err)
 	return nb_datapath_possible(conf->proxy.bpffs, conf->name, conf->proxy.mode, err);
 }
 
+/* Only with VLANs, which a kernel may not have, is the pair made first, as the reference does: IPAM is not
+ * asked for what cannot be. */
+static bool asks_ipam_late(const struct nb_conf *conf)
+{
+	return conf->vlan_filtering;
+}
+
 /*
  * IPAM works while the pair is made. Not for an attachment that is there already: what would be given back
  * after the failure is what its pod has.
@@ -46,14 +53,20 @@ static int start_allocating(struct nb_add *add, struct nb_error *err)
 {
 	int ret = nb_wire_check_free(&add->wire, add->args->ifname, err);
 
-	if (ret || !add->conf->ipam_type)
+	if (ret || !add->conf->ipam_type || asks_ipam_late(add->conf))
 		return ret;
 	return nb_ipam_start_add(&add->ipam, add->conf, add->args, err);
 }
 
 static int take_addresses(struct nb_add *add, struct nb_error *err)
 {
-	return add->conf->ipam_type ? nb_ipam_finish_add(&add->ipam, &add->result, err) : 0;
+	int ret = 0;
+
+	if (!add->conf->ipam_type)
+		return 0;
+	if (asks_ipam_late(add->conf))
+		ret = nb_ipam_start_add(&add->ipam, add->conf, add->args, err);
+	return ret ? ret : nb_ipam_finish_add(&add->ipam, &add->result, err);
 }
 
 /* What it would give back may be the rival's; both have the same DEL. */
@@ -246,8 +259,8 @@ static const struct {
 } STEPS[] = {
 	{ open_netns, NULL },
 	{ ask_kernel, NULL },
-	{ start_allocating, release },
 	{ ensure_bridge, stop_checking_macs }, /* the bridge belongs to the network */
+	{ start_allocating, release },
 	{ add_veth, remove_veth },
 	{ check_macs, NULL },
 	{ prepare_pod, NULL },

@@ -14,7 +14,7 @@
  * The bridge and its gateway addresses belong to the network, not to a pod: other ADDs may be about to use
  * them, so neither a failed ADD nor a DEL removes them (the reference plugin keeps them as well).
  *
- * Order in ADD: nb_wire_open, check_free, ensure_bridge, add_veth, prepare_pod, (nb_wire_plan_gateways),
+ * Order in ADD: nb_wire_open, ensure_bridge, check_free, add_veth, prepare_pod, (nb_wire_plan_gateways),
  * configure_pod or pod_up, ensure_gateway, wait_port, then nb_wire_refetch for the result. Undo:
  * nb_wire_delete.
  */

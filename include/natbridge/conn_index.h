@@ -8,7 +8,7 @@
  * same time, with this code, without a lock:
  *
  *   - a way is taken by compare and swap, and given back by its owner, whose entry it names;
- *   - an entry is whole before a way names it, and void (protocol 0) before it is written again;
+ *   - the key of an entry is whole before a way names it, and void (protocol 0) before it is written again;
  *   - who has entered a tuple looks whether somebody else has as well, and takes it back if so. At least one
  *     of two sees the other; where both do, neither has it, and who needs it comes again.
  */
