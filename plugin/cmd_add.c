@@ -38,24 +38,18 @@ static int ask_kernel(struct nb_add *add, struct nb_error *err)
 	return nb_datapath_possible(conf->proxy.bpffs, conf->name, conf->proxy.mode, err);
 }
 
-/* Only with VLANs, which a kernel may not have, is the pair made first, as the reference does: IPAM is not
- * asked for what cannot be. */
-static bool asks_ipam_late(const struct nb_conf *conf)
-{
-	return conf->vlan_filtering;
-}
-
 /*
  * IPAM works while the pair is made. Not for an attachment that is there already: what would be given back
- * after the failure is what its pod has.
+ * after the failure is what its pod has. Nor with VLANs, which a kernel may not have: it is not asked for
+ * what cannot be. What cannot be started now is tried once more when the answer is needed.
  */
 static int start_allocating(struct nb_add *add, struct nb_error *err)
 {
 	int ret = nb_wire_check_free(&add->wire, add->args->ifname, err);
 
-	if (ret || !add->conf->ipam_type || asks_ipam_late(add->conf))
-		return ret;
-	return nb_ipam_start_add(&add->ipam, add->conf, add->args, err);
+	if (!ret && add->conf->ipam_type && !add->conf->vlan_filtering)
+		(void)nb_ipam_start_add(&add->ipam, add->conf, add->args, NULL);
+	return ret;
 }
 
 static int take_addresses(struct nb_add *add, struct nb_error *err)
@@ -64,7 +58,7 @@ static int take_addresses(struct nb_add *add, struct nb_error *err)
 
 	if (!add->conf->ipam_type)
 		return 0;
-	if (asks_ipam_late(add->conf))
+	if (!add->ipam.child.pid)
 		ret = nb_ipam_start_add(&add->ipam, add->conf, add->args, err);
 	return ret ? ret : nb_ipam_finish_add(&add->ipam, &add->result, err);
 }

@@ -131,6 +131,7 @@ int nb_ipam_start_add(struct nb_ipam *ipam, const struct nb_conf *conf, const st
 {
 	int ret;
 
+	nb_ipam_free(ipam);
 	*ipam = (struct nb_ipam){ .conf = conf, .args = args };
 	ret = start(ipam, NB_CMD_ADD, err);
 	ipam->to_undo = !ret;
