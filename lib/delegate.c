@@ -238,12 +238,12 @@ static int reap(pid_t pid, int *status, struct nb_error *err)
 	return 0;
 }
 
-static int kill_child(pid_t pid)
+static void kill_child(pid_t pid)
 {
 	int status;
 
 	kill(pid, SIGKILL);
-	return reap(pid, &status, NULL);
+	(void)reap(pid, &status, NULL);
 }
 
 int nb_delegate_start(const struct nb_delegate *delegate, struct nb_delegate_child *child,

@@ -126,14 +126,9 @@ static int plan_gateways(struct nb_add *add, struct nb_error *err)
 	return nb_wire_plan_gateways(&add->result, add->conf->is_gateway, add->conf->is_default_gateway, err);
 }
 
-static bool is_layer3(const struct nb_conf *conf)
-{
-	return conf->ipam_type && !conf->disable_container_interface;
-}
-
 static int prepare_pod(struct nb_add *add, struct nb_error *err)
 {
-	if (!is_layer3(add->conf))
+	if (!add->conf->ipam_type || add->conf->disable_container_interface)
 		return 0;
 	return nb_wire_prepare_pod(&add->wire, &add->veth, add->conf->enable_dad, err);
 }

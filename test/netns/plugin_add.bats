@@ -130,8 +130,11 @@ SAME='.ipam.type = "same"'
 @test "IPAM and the making of the pair do not wait for each other" {
 	# shellcheck disable=SC2016 # for the script's own shell
 	plugin_same 'for i in $(seq 100); do grep -q veth /proc/net/dev && break; sleep 0.05; done; grep -q veth /proc/net/dev || exit 1'
-	call ADD "$SAME"
+	call ADD "$SAME" strace -qq -e trace=memfd_create,sendto -e signal=none -o "$NBT_DIR/trace"
 	[ "$status" -eq 0 ] || fail "$output"
+	# its input is written before the pair is made
+	[ "$(grep -n memfd_create "$NBT_DIR/trace" | cut -d: -f1)" -lt "$(grep -n NLM_F_CREATE.*veth "$NBT_DIR/trace" | head -n 1 | cut -d: -f1)" ] ||
+		fail "$(<"$NBT_DIR/trace")"
 	call DEL "$SAME"
 	[ "$(paste -sd' ' "$NBT_DIR/asked")" = "ADD DEL" ]
 }
