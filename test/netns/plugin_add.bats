@@ -133,7 +133,7 @@ SAME='.ipam.type = "same"'
 	call ADD "$SAME" strace -qq -e trace=memfd_create,sendto -e signal=none -o "$NBT_DIR/trace"
 	[ "$status" -eq 0 ] || fail "$output"
 	# its input is written before the pair is made
-	[ "$(grep -n memfd_create "$NBT_DIR/trace" | cut -d: -f1)" -lt "$(grep -n NLM_F_CREATE.*veth "$NBT_DIR/trace" | head -n 1 | cut -d: -f1)" ] ||
+	[ "$(grep -n memfd_create "$NBT_DIR/trace" | cut -d: -f1)" -lt "$(grep -n 'NLM_F_CREATE.*veth' "$NBT_DIR/trace" | head -n 1 | cut -d: -f1)" ] ||
 		fail "$(<"$NBT_DIR/trace")"
 	call DEL "$SAME"
 	[ "$(paste -sd' ' "$NBT_DIR/asked")" = "ADD DEL" ]
