@@ -7,21 +7,21 @@
 # build/bench/ (rounds.txt, result.json, report.txt, *.svg). "check" measures what test/bench/targets.txt names with up to 1,000
 # Services, in a few minutes, and fails where a ratio is under its floor.
 #
-# ROUNDS (default 7), MILLISECONDS (of one measurement, default 250: many short ones even out a noisy machine better than a few
+# ROUNDS (default 25), MILLISECONDS (of one measurement, default 70: many short ones even out a noisy machine better than a few
 # long ones), FAMILIES ("4 6"), KINDS ("tcp-rr tcp-crr udp-rr tcp-stream"), PATHS (default: all; "plain-pod" among them).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 WHAT=${1:-all}
-ROUNDS=${ROUNDS:-7}
-MILLISECONDS=${MILLISECONDS:-250}
+ROUNDS=${ROUNDS:-25}
+MILLISECONDS=${MILLISECONDS:-70}
 OUT=build/bench
 CPU=$(($(nproc) - 1))
 read -ra KINDS <<<"${KINDS:-tcp-rr tcp-crr udp-rr tcp-stream}"
-BASE="plain-pod nat-vip nat-pod nat-backend assist-pod assist-vip ipt1-pod ipt1-vip nft1-vip veth-pod"
+BASE="plain-pod nat-vip nat-pod nat-backend assist-pod assist-vip ipt1-pod ipt1-vip nft1-vip veth-pod peer-pod hooks-pod"
 SCALE="ipt100-vip ipt1000-vip ipt10000-vip nft100-vip nft1000-vip nft10000-vip nat1000-vip nat10000-vip nat100000-vip
 	full100000-vip full1000000-vip"
-[ "$WHAT" = all ] || BASE="plain-pod nat-vip nat-pod assist-pod assist-vip ipt1-vip veth-pod" SCALE="" FAMILIES=${FAMILIES:-4}
+[ "$WHAT" = all ] || BASE="plain-pod nat-vip nat-pod assist-pod assist-vip ipt1-vip veth-pod peer-pod hooks-pod" SCALE="" FAMILIES=${FAMILIES:-4}
 FAMILIES=${FAMILIES:-4 6}
 read -rd '' -a ALL <<<"${PATHS:-$BASE $SCALE}" || true
 

@@ -8,6 +8,7 @@
 # |--------------------|-------------------------------------------------------------------------------------------------|
 # | veth               | two namespaces on one veth pair, no bridge: the limit                                           |
 # | plain              | the reference bridge, br_netfilter off                                                          |
+# | hooks, peer        | the same with programs at the ports that do nothing, or nothing but bpf_redirect_peer(): bound.c |
 # | iptN, nftN         | the same with br_netfilter and kube-proxy's rules for N Services, in its iptables or nftables mode |
 # | assist             | natbridge in mode assist with the rules of ipt1, br_netfilter off                               |
 # | nat, natN          | natbridge in mode ebpf with one Service, with N                                                 |
@@ -87,6 +88,12 @@ bench_kube() {
 	node_bridge_nf "$arm" 1
 }
 
+# bench_bound hooks|peer: what no datapath of programs at the ports can get past.
+bench_bound() {
+	bench_arm "$1" '.plugins[0].type = "bridge"'
+	node_exec "$1" "$NBT_BUILD/test/bench/bound" "$1" "$(pod_veth "$1" "${1}a")" "$(pod_veth "$1" "${1}b")"
+}
+
 bench_assist() {
 	bench_arm assist '.plugins[0].serviceProxy.mode = "assist"'
 	bench_frontends assist 1 | kube_iptables assist
@@ -131,6 +138,7 @@ bench_make() {
 	case $1 in
 	veth) bench_veth ;;
 	plain) bench_arm plain '.plugins[0].type = "bridge"' ;;
+	hooks | peer) bench_bound "$1" ;;
 	ipt* | nft*) bench_kube "$1" "${1:3}" ;;
 	assist) bench_assist ;;
 	full*) bench_full "$1" "${1#full}" ;;
