@@ -32,10 +32,13 @@ union nb_l4 {
 	struct udphdr udp;
 };
 
-/* Headers as they go back into the packet. IP begins at a multiple of 4. */
+/* Headers as they go back into the packet, in pieces as large as their alignment allows on the stack, where
+ * it is minded. IP begins at a multiple of 8. */
 struct nb_headers {
 	__u16 pad;
-	__be16 eth[ETH_HLEN / 2];
+	__u16 dmac_head;
+	__u32 dmac_rest;
+	__u64 smac_type;
 	union {
 		struct {
 			struct iphdr ip;
@@ -60,22 +63,27 @@ static __always_inline __u32 nb_l4_len(bool tcp)
 
 /* Link and IP header with the addresses of the entry, and if the packet goes to a port, the MAC address of
  * its pod. */
-static __always_inline void nb_put_ip(struct nb_headers *headers, const __be16 *at, bool is_v4,
+static __always_inline void nb_put_ip(struct nb_headers *headers, const void *at, bool is_v4,
 				      const struct nb_conn *conn, const struct nb_port *to)
 {
-	for (int i = 0; i < ETH_HLEN / 2; i++)
-		headers->eth[i] = to && i < ETH_ALEN / 2 ? ((const __be16 *)to->mac)[i] : at[i];
+	const __u8 *dmac = to ? to->mac : at;
+
+	headers->dmac_head = *(const __u16 *)dmac;
+	headers->dmac_rest = *(const __u32 *)(dmac + 2);
+	headers->smac_type = *(const __u64 *)(at + ETH_ALEN);
+	at += ETH_HLEN;
 	if (is_v4) {
 		struct iphdr *ip = &headers->v4.ip;
 
-		*ip = *(struct iphdr *)(at + ETH_HLEN / 2);
+		*(__u64 *)ip = *(const __u64 *)at;
+		*(__u32 *)&ip->ttl = *(const __u32 *)(at + offsetof(struct iphdr, ttl));
 		ip->saddr = conn->src.w[3];
 		ip->daddr = conn->dst.w[3];
 		ip->check = ~nb_csum_fold((__u16)~ip->check + nb_csum_fold(conn->csum_addr));
 	} else {
 		struct ipv6hdr *ip = &headers->v6.ip;
 
-		*(__u64 *)ip = *(__u64 *)(at + ETH_HLEN / 2);
+		*(__u64 *)ip = *(const __u64 *)at;
 		__builtin_memcpy(&ip->saddr, &conn->src, sizeof(conn->src));
 		__builtin_memcpy(&ip->daddr, &conn->dst, sizeof(conn->dst));
 	}
@@ -103,8 +111,7 @@ static __always_inline void nb_put_l4(union nb_l4 *l4, const void *at, bool tcp,
 		l4->tcp = *(const struct tcphdr *)at;
 	else
 		l4->udp = *(const struct udphdr *)at;
-	l4->udp.source = conn->sport; /* as in TCP */
-	l4->udp.dest = conn->dport;
+	*(__u32 *)&l4->udp.source = *(const __u32 *)&conn->sport; /* both ports, which TCP has there too */
 	if (summed == NB_SUMMED_UNKNOWN)
 		return;
 	if (tcp)
@@ -117,12 +124,12 @@ static __always_inline void nb_put_l4(union nb_l4 *l4, const void *at, bool tcp,
 static __always_inline bool nb_write_ip(struct __sk_buff *skb, bool is_v4, const struct nb_conn *conn,
 					const struct nb_port *to, struct nb_headers *headers)
 {
-	__be16 *at = nb_bytes(skb, 0, ETH_HLEN + nb_ip_len(is_v4));
+	void *at = nb_bytes(skb, 0, ETH_HLEN + nb_ip_len(is_v4));
 
 	if (!at)
 		return false;
 	nb_put_ip(headers, at, is_v4, conn, to);
-	return nb_store(skb, 0, headers->eth, ETH_HLEN + nb_ip_len(is_v4));
+	return nb_store(skb, 0, &headers->dmac_head, ETH_HLEN + nb_ip_len(is_v4));
 }
 
 /* TCP or UDP alone. */
@@ -143,13 +150,13 @@ static __always_inline bool nb_write_whole(struct __sk_buff *skb, bool is_v4, bo
 					   enum nb_summed summed, struct nb_headers *headers)
 {
 	__u32 l4_off = ETH_HLEN + nb_ip_len(is_v4), len = l4_off + nb_l4_len(tcp);
-	__be16 *at = nb_bytes(skb, 0, len);
+	void *at = nb_bytes(skb, 0, len);
 
 	if (!at)
 		return false;
 	nb_put_ip(headers, at, is_v4, conn, to);
-	nb_put_l4(is_v4 ? &headers->v4.l4 : &headers->v6.l4, (void *)at + l4_off, tcp, conn, summed);
-	return nb_store(skb, 0, headers->eth, len);
+	nb_put_l4(is_v4 ? &headers->v4.l4 : &headers->v6.l4, at + l4_off, tcp, conn, summed);
+	return nb_store(skb, 0, &headers->dmac_head, len);
 }
 
 /* What is not known of a checksum is left to the kernel. */
