@@ -219,8 +219,7 @@ static __always_inline int nb_to_port(struct __sk_buff *skb, struct nb_pkt *pkt)
 /* Fills *pkt, which is zeroed, as far as addresses and protocol. NB_PASS: nothing that is looked at here. */
 static __always_inline int nb_begin(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
-	pkt->ifindex = skb->ifindex;
-	pkt->now = bpf_jiffies64() >> nb_constants.tick_shift;
+	nb_pkt_begin(skb, pkt);
 	return nb_parse_l3(skb, pkt) == NB_CONTINUE ? NB_CONTINUE : NB_PASS;
 }
 

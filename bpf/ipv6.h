@@ -81,15 +81,12 @@ __noinline int nb_walk_v6(struct __sk_buff *skb, struct nb_pkt *pkt)
 	return nb_is_extension(walk.proto) && !pkt->later ? NB_BAD : NB_CONTINUE;
 }
 
-static __always_inline int nb_parse_v6(struct __sk_buff *skb, struct nb_pkt *pkt)
+/* The header alone; what follows may be an extension header. */
+static __always_inline int nb_read_v6(struct __sk_buff *skb, struct nb_pkt *pkt, const struct ipv6hdr *ip)
 {
-	struct ipv6hdr *ip = nb_bytes(skb, NB_L3_OFF, sizeof(*ip));
-	__u32 len;
+	__u32 len = bpf_ntohs(ip->payload_len);
 
-	if (!ip || ip->version != 6)
-		return NB_PASS;
-	len = bpf_ntohs(ip->payload_len);
-	if (!nb_set_end(skb, pkt, len ? sizeof(*ip) + len : 0))
+	if (ip->version != 6 || !nb_set_end(skb, pkt, len ? sizeof(*ip) + len : 0))
 		return NB_PASS;
 	pkt->tuple.proto = ip->nexthdr;
 	__builtin_memcpy(&pkt->tuple.src, &ip->saddr, sizeof(struct nb_addr));
@@ -98,7 +95,16 @@ static __always_inline int nb_parse_v6(struct __sk_buff *skb, struct nb_pkt *pkt
 	if (nb_is_mapped(&pkt->tuple.src) || nb_is_mapped(&pkt->tuple.dst))
 		return NB_PASS;
 	pkt->l4_off = NB_L3_OFF + sizeof(*ip);
-	if (nb_is_tracked_proto(ip->nexthdr) || ip->nexthdr == IPPROTO_ICMPV6)
+	return NB_CONTINUE;
+}
+
+static __always_inline int nb_parse_v6(struct __sk_buff *skb, struct nb_pkt *pkt)
+{
+	struct ipv6hdr *ip = nb_bytes(skb, NB_L3_OFF, sizeof(*ip));
+
+	if (!ip || nb_read_v6(skb, pkt, ip) != NB_CONTINUE)
+		return NB_PASS;
+	if (nb_is_tracked_proto(pkt->tuple.proto) || pkt->tuple.proto == IPPROTO_ICMPV6)
 		return NB_CONTINUE;
 	return nb_walk_v6(skb, pkt);
 }

@@ -51,16 +51,6 @@ struct nb_headers {
 	};
 };
 
-static __always_inline __u32 nb_ip_len(bool is_v4)
-{
-	return is_v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-}
-
-static __always_inline __u32 nb_l4_len(bool tcp)
-{
-	return tcp ? sizeof(struct tcphdr) : sizeof(struct udphdr);
-}
-
 /* Link and IP header with the addresses of the entry, and if the packet goes to a port, the MAC address of
  * its pod. */
 static __always_inline void nb_put_ip(struct nb_headers *headers, const void *at, bool is_v4,

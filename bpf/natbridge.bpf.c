@@ -11,11 +11,11 @@
 #include "create.h"
 #include "host.h"
 #include "learn.h"
+#include "plain.h"
 #include "reject.h"
 #include "related.h"
 #include "track.h"
 #include "tuple.h"
-#include "unrelated.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -110,9 +110,11 @@ int nb_from_pod(struct __sk_buff *skb)
 
 	if (nb_settings.flags & NB_SETTINGS_SPOOFCHK && nb_is_forged(skb))
 		return nb_verdict(nb_drop(NB_DROP_SPOOFED));
-	if (nb_is_unrelated_frame(skb))
+	rc = nb_first_look(skb, &pkt);
+	if (rc == NB_PASS)
 		return NB_PASS;
-	rc = nb_parse(skb, &pkt, false);
+	if (rc == NB_NOT_PLAIN)
+		rc = nb_parse(skb, &pkt, false);
 	if (rc == NB_CONTINUE && nb_is_tracked_proto(pkt.tuple.proto))
 		rc = nb_connection(skb, &pkt);
 	else
@@ -167,7 +169,11 @@ int nb_to_pod(struct __sk_buff *skb)
 
 	if (nb_from_own_port(skb))
 		return NB_PASS;
-	rc = nb_parse(skb, &pkt, true);
+	rc = nb_first_look(skb, &pkt);
+	if (rc == NB_PASS)
+		return NB_PASS;
+	if (rc == NB_NOT_PLAIN)
+		rc = nb_parse(skb, &pkt, true);
 	if (rc == NB_CONTINUE && nb_is_tracked_proto(pkt.tuple.proto))
 		rc = nb_answer(skb, &pkt);
 	else if (rc == NB_CONTINUE)

@@ -6,6 +6,20 @@
 
 #include "ipv6.h"
 
+static __always_inline int nb_parse_v4(struct __sk_buff *skb, struct nb_pkt *pkt)
+{
+	struct iphdr *ip = nb_bytes(skb, NB_L3_OFF, sizeof(*ip));
+
+	return ip ? nb_read_v4(skb, pkt, ip) : NB_PASS;
+}
+
+/* What a description begins with, zeroed as it is. */
+static __always_inline void nb_pkt_begin(struct __sk_buff *skb, struct nb_pkt *pkt)
+{
+	pkt->ifindex = skb->ifindex;
+	pkt->now = bpf_jiffies64() >> nb_constants.tick_shift;
+}
+
 /* Addresses and protocol of an untagged IPv4 or IPv6 frame. NB_PASS: another one, with a VLAN tag for
  * instance. */
 static __always_inline int nb_parse_l3(struct __sk_buff *skb, struct nb_pkt *pkt)

@@ -91,35 +91,58 @@ static __always_inline bool nb_store(struct __sk_buff *skb, __u32 off, const voi
 	return !bpf_skb_store_bytes(skb, off, from, len, 0);
 }
 
+static __always_inline __u32 nb_ip_len(bool is_v4)
+{
+	return is_v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+}
+
+static __always_inline __u32 nb_l4_len(bool tcp)
+{
+	return tcp ? sizeof(struct tcphdr) : sizeof(struct udphdr);
+}
+
+/*
+ * Those that read a header take a pointer to the whole of it, but for options. NB_BAD, of IP NB_PASS: what
+ * stands there is none.
+ */
+
+static __always_inline int nb_read_tcp(struct nb_pkt *pkt, const struct tcphdr *tcp)
+{
+	if (tcp->doff < 5 || pkt->l4_off + 4 * tcp->doff > pkt->end)
+		return NB_BAD;
+	pkt->tuple.sport = tcp->source;
+	pkt->tuple.dport = tcp->dest;
+	pkt->tcp_flags = ((const __u8 *)tcp)[NB_TCP_FLAGS_OFF];
+	pkt->seq = bpf_ntohl(tcp->seq);
+	pkt->ack = bpf_ntohl(tcp->ack_seq);
+	pkt->seq_end = pkt->seq + (pkt->end - pkt->l4_off - 4 * tcp->doff) + tcp->syn + tcp->fin;
+	return NB_CONTINUE;
+}
+
+static __always_inline int nb_read_udp(struct nb_pkt *pkt, const struct udphdr *udp)
+{
+	__u32 len = bpf_ntohs(udp->len);
+
+	/* Of a fragmented datagram the length is that of the whole. */
+	if (pkt->l4_off + sizeof(*udp) > pkt->end || len < sizeof(*udp) ||
+	    (!pkt->fragment && pkt->l4_off + len > pkt->end))
+		return NB_BAD;
+	pkt->tuple.sport = udp->source;
+	pkt->tuple.dport = udp->dest;
+	return NB_CONTINUE;
+}
+
 /* Takes ports, and of TCP what the state machine needs, from the header at pkt->l4_off. NB_BAD: there is
  * none. */
 static __always_inline int nb_parse_l4(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
-	if (pkt->tuple.proto == IPPROTO_TCP) {
-		struct tcphdr *tcp = nb_bytes(skb, pkt->l4_off, sizeof(*tcp));
+	bool tcp = pkt->tuple.proto == IPPROTO_TCP;
+	void *at = tcp ? nb_bytes(skb, pkt->l4_off, nb_l4_len(true))
+		       : nb_bytes(skb, pkt->l4_off, nb_l4_len(false));
 
-		if (!tcp || tcp->doff < 5 || pkt->l4_off + 4 * tcp->doff > pkt->end)
-			return NB_BAD;
-		pkt->tuple.sport = tcp->source;
-		pkt->tuple.dport = tcp->dest;
-		pkt->tcp_flags = ((__u8 *)tcp)[NB_TCP_FLAGS_OFF];
-		pkt->seq = bpf_ntohl(tcp->seq);
-		pkt->ack = bpf_ntohl(tcp->ack_seq);
-		pkt->seq_end = pkt->seq + (pkt->end - pkt->l4_off - 4 * tcp->doff) + tcp->syn + tcp->fin;
-	} else {
-		struct udphdr *udp = nb_bytes(skb, pkt->l4_off, sizeof(*udp));
-		__u32 len;
-
-		if (!udp || pkt->l4_off + sizeof(*udp) > pkt->end)
-			return NB_BAD;
-		len = bpf_ntohs(udp->len);
-		/* Of a fragmented datagram the length is that of the whole. */
-		if (len < sizeof(*udp) || (!pkt->fragment && pkt->l4_off + len > pkt->end))
-			return NB_BAD;
-		pkt->tuple.sport = udp->source;
-		pkt->tuple.dport = udp->dest;
-	}
-	return NB_CONTINUE;
+	if (!at)
+		return NB_BAD;
+	return tcp ? nb_read_tcp(pkt, at) : nb_read_udp(pkt, at);
 }
 
 /*
@@ -134,11 +157,9 @@ static __always_inline bool nb_set_end(struct __sk_buff *skb, struct nb_pkt *pkt
 	return pkt->end <= skb->len;
 }
 
-static __always_inline int nb_parse_v4(struct __sk_buff *skb, struct nb_pkt *pkt)
+static __always_inline int nb_read_v4(struct __sk_buff *skb, struct nb_pkt *pkt, const struct iphdr *ip)
 {
-	struct iphdr *ip = nb_bytes(skb, NB_L3_OFF, sizeof(*ip));
-
-	if (!ip || ip->version != 4 || ip->ihl < 5 || !nb_set_end(skb, pkt, bpf_ntohs(ip->tot_len)))
+	if (ip->version != 4 || ip->ihl < 5 || !nb_set_end(skb, pkt, bpf_ntohs(ip->tot_len)))
 		return NB_PASS;
 	pkt->l4_off = NB_L3_OFF + 4 * ip->ihl;
 	if (pkt->l4_off > pkt->end)

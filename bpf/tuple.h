@@ -44,12 +44,14 @@ static __always_inline int nb_unparsed(const struct nb_pkt *pkt)
 /*
  * Fills *pkt, which is zeroed. NB_CONTINUE: TCP or UDP, with its whole tuple, or ICMP, with addresses alone.
  */
-static __always_inline int nb_parse(struct __sk_buff *skb, struct nb_pkt *pkt, bool to_pod)
+__noinline int nb_parse(struct __sk_buff *skb, struct nb_pkt *pkt, bool to_pod)
 {
-	int rc = nb_parse_l3(skb, pkt);
+	int rc;
 
-	pkt->ifindex = skb->ifindex;
-	pkt->now = bpf_jiffies64() >> nb_constants.tick_shift;
+	if (!pkt)
+		return NB_PASS;
+	nb_pkt_begin(skb, pkt);
+	rc = nb_parse_l3(skb, pkt);
 	if (rc == NB_CONTINUE && pkt->later)
 		return nb_fragment_later(pkt, to_pod);
 	if (rc == NB_CONTINUE && !nb_is_tracked_proto(pkt->tuple.proto))
