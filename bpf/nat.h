@@ -69,7 +69,7 @@ static __always_inline void nb_put_ip(struct nb_headers *headers, const void *at
 		*(__u32 *)&ip->ttl = *(const __u32 *)(at + offsetof(struct iphdr, ttl));
 		ip->saddr = conn->src.w[3];
 		ip->daddr = conn->dst.w[3];
-		ip->check = ~nb_csum_fold((__u16)~ip->check + nb_csum_fold(conn->csum_addr));
+		ip->check = ~nb_csum_fold((__u64)conn->csum_addr + (__u16)~ip->check);
 	} else {
 		struct ipv6hdr *ip = &headers->v6.ip;
 
@@ -85,11 +85,9 @@ static __always_inline void nb_put_ip(struct nb_headers *headers, const void *at
  */
 static __always_inline __u16 nb_new_check(__u16 check, const struct nb_conn *conn, enum nb_summed summed)
 {
-	__u32 addr = nb_csum_fold(conn->csum_addr);
-
 	if (summed == NB_SUMMED_PARTIAL)
-		return nb_csum_fold(check + addr);
-	return ~nb_csum_fold((__u16)~check + addr + nb_csum_fold(conn->csum_port));
+		return nb_csum_fold((__u64)conn->csum_addr + check);
+	return ~nb_csum_fold((__u64)conn->csum_addr + conn->csum_port + (__u16)~check);
 }
 
 /* TCP or UDP with the ports of the entry. A UDP checksum of 0 is none, and one that comes out as 0 is written

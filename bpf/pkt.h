@@ -205,9 +205,10 @@ static __always_inline void nb_tuple_swap(const struct nb_addr *src, const struc
 	out->proto = proto;
 }
 
-/* A one's complement sum, folded into 16 bits (RFC 1071). */
-static __always_inline __u16 nb_csum_fold(__u32 sum)
+/* A one's complement sum of at most 2^34, folded into 16 bits (RFC 1071). */
+static __always_inline __u16 nb_csum_fold(__u64 sum)
 {
+	sum = (sum & 0xffffffff) + (sum >> 32);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (sum & 0xffff) + (sum >> 16);
 }

@@ -64,13 +64,13 @@ static __always_inline int nb_first_look(struct __sk_buff *skb, struct nb_pkt *p
 	if (v4) {
 		if (!nb_is_plain_v4(ip))
 			return NB_NOT_PLAIN;
-		if (!nb_ports_known(ip + nb_ip_len(true)) && !nb_maybe_vip_v4(ip))
+		if (!nb_maybe_vip_v4(ip) && !nb_ports_known(ip + nb_ip_len(true)))
 			return NB_PASS;
 		return nb_read_plain(skb, pkt, ip, true);
 	}
 	if (!nb_is_tracked_proto(((const struct ipv6hdr *)ip)->nexthdr))
 		return NB_NOT_PLAIN;
-	if (!nb_ports_known(ip + nb_ip_len(false)) && !nb_maybe_vip_v6(ip))
+	if (!nb_maybe_vip_v6(ip) && !nb_ports_known(ip + nb_ip_len(false)))
 		return NB_PASS;
 	return nb_read_plain(skb, pkt, ip, false);
 }
