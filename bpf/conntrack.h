@@ -51,12 +51,24 @@ static __always_inline __u32 nb_conn_deadline(const struct nb_conn *conn, __u8 p
 	return now + nb_conn_timeout(conn, proto) + nb_constants.second;
 }
 
+/* "Later" and not "other": a shorter timeout set at run time counts from the next packet on, too. */
+static __always_inline bool nb_conn_is_later(__u32 deadline, const struct nb_conn *conn)
+{
+	return (__u32)(deadline - conn->expires) >= nb_constants.second;
+}
+
 static __always_inline bool nb_conn_due(const struct nb_conn *conn, const struct nb_pkt *pkt)
 {
-	__u32 deadline = nb_conn_deadline(conn, pkt->tuple.proto, pkt->now);
+	return nb_conn_is_later(nb_conn_deadline(conn, pkt->tuple.proto, pkt->now), conn);
+}
 
-	/* "Later" and not "other": a shorter timeout set at run time counts from the next packet on, too. */
-	return (__u32)(deadline - conn->expires) >= nb_constants.second;
+/* The same for a connection that is NB_CONN_STEADY: of TCP, it is established and answered. */
+static __always_inline bool nb_conn_due_steady(const struct nb_conn *conn, const struct nb_pkt *pkt)
+{
+	if (pkt->tuple.proto != IPPROTO_TCP)
+		return nb_conn_due(conn, pkt);
+	return nb_conn_is_later(pkt->now + nb_settings.timeouts[NB_TCP_ESTABLISHED] + nb_constants.second,
+				conn);
 }
 
 /*

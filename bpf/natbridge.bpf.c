@@ -32,17 +32,16 @@ static __always_inline int nb_send(struct __sk_buff *skb, struct nb_pkt *pkt, st
 	return rc == NB_CONTINUE ? nb_deliver(skb, conn, out) : rc;
 }
 
-static __always_inline int nb_forward(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_pair *pair,
+static __always_inline int nb_forward(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn,
 				      __u32 slot)
 {
-	struct nb_conn *conn = &pair->dir[slot & 1].conn;
 	struct nb_port *out = NULL;
 	int rc = nb_check(pkt, conn, &out);
 
 	if (rc == nb_drop(NB_DROP_BACKEND_GONE))
 		nb_pair_end(slot, &pkt->tuple);
 	if (rc == NB_CONTINUE)
-		rc = nb_track(pkt, pair, slot);
+		rc = nb_track(pkt, conn, slot);
 	return rc == NB_CONTINUE && out ? nb_send(skb, pkt, conn, out) : rc;
 }
 
@@ -57,28 +56,31 @@ static __always_inline int nb_send_first(struct __sk_buff *skb, struct nb_pkt *p
 }
 
 /* Of a connection that another CPU has made meanwhile; it may have taken it back. */
-static __always_inline __s64 nb_slot_of_other(const struct nb_pkt *pkt)
+static __always_inline struct nb_entry *nb_entry_of_other(const struct nb_pkt *pkt, __s64 *slot)
 {
 	__u32 zero = 0;
 	struct nb_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
-	struct nb_entry *entry = s ? nb_entry_at(NULL, s->slot) : NULL;
+	struct nb_entry *entry;
 
-	return entry && nb_key_same(&entry->key, &pkt->tuple) ? s->slot : NB_INDEX_NONE;
+	if (!s)
+		return NULL;
+	*slot = s->slot;
+	entry = nb_entry_at(NULL, *slot);
+	return entry && nb_key_same(&entry->key, &pkt->tuple) ? entry : NULL;
 }
 
 /* A packet of TCP or UDP, by the entry of its connection or by a new one. */
 static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
 	__s64 slot, old = NB_OLD_NONE;
+	struct nb_entry *entry;
 	int rc;
 
 	pkt->hash = nb_conn_hash(NULL, &pkt->tuple);
-	slot = nb_index_find(NULL, &pkt->tuple, pkt->hash, 0);
+	entry = nb_index_entry(NULL, &pkt->tuple, pkt->hash, 0, &slot);
 	for (int i = 0; i < 3; i++) {
-		struct nb_pair *pair = slot < 0 ? NULL : nb_pair_at(slot / 2);
-
-		if (pair) {
-			rc = nb_forward(skb, pkt, pair, slot);
+		if (entry) {
+			rc = nb_forward(skb, pkt, &entry->conn, slot);
 			if (rc != NB_NEW)
 				return rc;
 			old = slot;
@@ -90,7 +92,7 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 			return rc;
 		if (old >= 0)
 			old = NB_OLD_GONE;
-		slot = nb_slot_of_other(pkt);
+		entry = nb_entry_of_other(pkt, &slot);
 	}
 	return nb_drop(NB_COUNT_INSERT_FAILED);
 }
@@ -139,15 +141,16 @@ static __always_inline bool nb_from_own_port(struct __sk_buff *skb)
 /* A packet of TCP or UDP that comes by the host. An answer of a connection of this pod's is translated. */
 static __always_inline int nb_answer(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
-	__s64 slot = nb_index_find(NULL, &pkt->tuple, nb_conn_hash(NULL, &pkt->tuple), 0);
-	struct nb_pair *pair = slot < 0 ? NULL : nb_pair_at(slot / 2);
 	struct nb_port *client;
+	struct nb_entry *entry;
 	struct nb_conn *conn;
+	__s64 slot;
 	int rc;
 
-	if (!pair)
+	entry = nb_index_entry(NULL, &pkt->tuple, nb_conn_hash(NULL, &pkt->tuple), 0, &slot);
+	if (!entry)
 		return NB_PASS;
-	conn = &pair->dir[slot & 1].conn;
+	conn = &entry->conn;
 	if (!nb_conn_unfinished(conn))
 		return NB_PASS;
 	/* An answer of a pod was tracked at that pod's port, and may have been the connection's last packet.
@@ -155,7 +158,7 @@ static __always_inline int nb_answer(struct __sk_buff *skb, struct nb_pkt *pkt)
 	client = conn->in_ifindex ? nb_port_of_slot(conn->out_slot) : nb_conn_receiver(conn, pkt->now);
 	if (!client || client->gen != conn->out_gen || client->ifindex != pkt->ifindex)
 		return NB_PASS;
-	rc = conn->in_ifindex ? NB_CONTINUE : nb_track(pkt, pair, slot);
+	rc = conn->in_ifindex ? NB_CONTINUE : nb_track(pkt, conn, slot);
 	if (rc == NB_NEW)
 		nb_pair_end(slot, &pkt->tuple);
 	return rc == NB_CONTINUE && conn->flags & NB_CONN_NAT ? nb_translate(skb, pkt, conn, NULL) : rc;

@@ -19,8 +19,13 @@ static __always_inline struct nb_entry *nb_entry_at(const struct nb_table *table
 						    __u32 slot)
 {
 	struct nb_pair *pair = nb_pair_at(slot / 2);
+	struct nb_entry *entry;
 
-	return pair ? &pair->dir[slot & 1] : NULL;
+	if (!pair)
+		return NULL;
+	entry = &pair->dir[slot & 1];
+	asm volatile("" : "+r"(entry)); /* worked out once, and after the check, as the verifier wants it */
+	return entry;
 }
 
 static __always_inline struct nb_conn_set *nb_set_at(const struct nb_table *table __attribute__((unused)),

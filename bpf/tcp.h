@@ -117,27 +117,30 @@ static __always_inline bool nb_tcp_newer(__u32 number, __u32 than)
 	return !than || number - than - 1 < NB_TCP_AHEAD - 1;
 }
 
-/*
- * Keeps what a reset and a lifetime are judged by later: the newest segment of this direction, in whatever
- * order. What may be forged, or has no place in an established connection, must not count.
- */
-static __always_inline void nb_tcp_note(const struct nb_pkt *pkt, struct nb_conn *conn)
+/* Keeps what a reset and a lifetime are judged by later: the newest segment of this direction, in whatever
+ * order. */
+static __always_inline void nb_tcp_note_segment(const struct nb_pkt *pkt, struct nb_conn *conn, bool ack)
 {
-	bool newer;
+	bool newer = nb_tcp_newer(pkt->seq_end, conn->seq_end);
 
-	if (pkt->tcp_flags & NB_RST)
-		return;
-	if (pkt->tcp_flags & NB_SYN && conn->state >= NB_TCP_ESTABLISHED && conn->state != NB_TCP_SYN_SENT2)
-		return;
-	newer = nb_tcp_newer(pkt->seq_end, conn->seq_end);
 	if (newer)
 		conn->seq_end = pkt->seq_end;
 	if (!newer && pkt->seq_end == conn->seq_end && pkt->seq_end != pkt->seq)
 		conn->retrans++;
 	else if (conn->retrans)
 		conn->retrans = 0;
-	if (pkt->tcp_flags & NB_ACK && nb_tcp_newer(pkt->ack, conn->ack))
+	if (ack && nb_tcp_newer(pkt->ack, conn->ack))
 		conn->ack = pkt->ack;
+}
+
+/* What may be forged, or has no place in an established connection, must not count. */
+static __always_inline void nb_tcp_note(const struct nb_pkt *pkt, struct nb_conn *conn)
+{
+	if (pkt->tcp_flags & NB_RST)
+		return;
+	if (pkt->tcp_flags & NB_SYN && conn->state >= NB_TCP_ESTABLISHED && conn->state != NB_TCP_SYN_SENT2)
+		return;
+	nb_tcp_note_segment(pkt, conn, pkt->tcp_flags & NB_ACK);
 }
 
 /*

@@ -31,9 +31,11 @@ __noinline int nb_wrong_port(const struct nb_pkt *pkt, struct nb_conn *conn)
 }
 
 /* What can change the state of the connection, or must be written down. NB_NEW: it begins anew. */
-__noinline int nb_update(struct nb_pkt *pkt, struct nb_pair *pair, __u32 slot)
+__noinline int nb_update(struct nb_pkt *pkt, __u32 slot)
 {
+	struct nb_pair *pair = nb_pair_at(slot / 2);
 	struct nb_conn *conn;
+	int rc;
 
 	if (!pkt || !pair)
 		return NB_PASS;
@@ -45,24 +47,23 @@ __noinline int nb_update(struct nb_pkt *pkt, struct nb_pair *pair, __u32 slot)
 	if (!(conn->flags & NB_CONN_SEEN_REPLY) || nb_conn_due(conn, pkt))
 		if (nb_pair_repair(pair, slot ^ 1))
 			nb_count(NB_COUNT_REPAIRED);
-	return nb_conn_step(pkt, conn, &pair->dir[~slot & 1].conn);
+	rc = nb_conn_step(pkt, conn, &pair->dir[~slot & 1].conn);
+	if (rc == NB_CONTINUE && pkt->tuple.proto == IPPROTO_TCP)
+		nb_tcp_note(pkt, conn);
+	return rc;
 }
 
-static __always_inline int nb_track(struct nb_pkt *pkt, struct nb_pair *pair, __u32 slot)
+/* slot: of the entry that conn is in. */
+static __always_inline int nb_track(struct nb_pkt *pkt, struct nb_conn *conn, __u32 slot)
 {
-	struct nb_conn *conn = &pair->dir[slot & 1].conn;
-	int rc;
+	bool tcp = pkt->tuple.proto == IPPROTO_TCP;
 
 	if (pkt->later)
 		return NB_CONTINUE;
-	if (!(conn->flags & NB_CONN_STEADY) || nb_conn_due(conn, pkt) ||
-	    (pkt->tuple.proto == IPPROTO_TCP && nb_tcp_special(pkt))) {
-		rc = nb_update(pkt, pair, slot);
-		if (rc != NB_CONTINUE)
-			return rc;
-	}
-	if (pkt->tuple.proto == IPPROTO_TCP)
-		nb_tcp_note(pkt, conn);
+	if (!(conn->flags & NB_CONN_STEADY) || nb_conn_due_steady(conn, pkt) || (tcp && nb_tcp_special(pkt)))
+		return nb_update(pkt, slot);
+	if (tcp)
+		nb_tcp_note_segment(pkt, conn, true);
 	return NB_CONTINUE;
 }
 

@@ -189,27 +189,46 @@ static __always_inline int nb_index_swap_on(const struct nb_table *table, __u64 
 /* ---- near: in the set of the hash ---- */
 
 /*
- * The number of the entry with this key, whose hash it is, other than the one of a known word (0: none is).
- * Almost always the first way with the hash leads there, or there is none and nothing was spilled.
+ * The entry with this key, whose hash it is, other than the one of a known word (0: none is), and its number.
+ * NULL: there is none, and the number is NB_INDEX_NONE. Almost always the first way with the hash leads
+ * there, or there is none and nothing was spilled.
  */
-static __always_inline __s64 nb_index_find(const struct nb_table *table, const struct nb_tuple *key,
-					   __u64 hash, __u64 known)
+static __always_inline struct nb_entry *
+nb_index_entry(const struct nb_table *table, const struct nb_tuple *key, __u64 hash, __u64 known, __s64 *slot)
 {
 	const volatile struct nb_conn_set *set = nb_set_at(table, nb_set_home(table, hash));
+	struct nb_entry *entry;
 	__u64 word = 0;
 
+	*slot = NB_INDEX_NONE;
 	if (!set)
-		return NB_INDEX_NONE;
+		return NULL;
 	for (int way = 0; way < NB_CONN_WAYS; way++) {
 		word = set->ways[way];
 		if (nb_way_is(word, hash, known))
 			goto found;
 	}
-	return set->spilled ? nb_index_find_far(table, key, hash, known) : NB_INDEX_NONE;
+	if (!set->spilled)
+		return NULL;
+	goto far;
 found:
-	if (nb_way_leads(table, word, key))
-		return nb_way_slot(word);
-	return nb_index_find_far(table, key, hash, known);
+	*slot = nb_way_slot(word);
+	entry = nb_entry_at(table, *slot);
+	if (entry && nb_key_same(&entry->key, key))
+		return entry;
+far:
+	*slot = nb_index_find_far(table, key, hash, known);
+	return *slot < 0 ? NULL : nb_entry_at(table, *slot);
+}
+
+/* Its number alone. */
+static __always_inline __s64 nb_index_find(const struct nb_table *table, const struct nb_tuple *key,
+					   __u64 hash, __u64 known)
+{
+	__s64 slot;
+
+	nb_index_entry(table, key, hash, known, &slot);
+	return slot;
 }
 
 /* nb_index_swap_on(), most often done at once. */
