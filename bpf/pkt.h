@@ -102,6 +102,32 @@ static __always_inline __u32 nb_l4_len(bool tcp)
 }
 
 /*
+ * Two words as they stand in memory, to be written at once: a read of both that follows soon does not wait
+ * until two writes have reached the cache.
+ */
+static __always_inline __u64 nb_words(__u32 first, __u32 second)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return first | (__u64)second << 32;
+#else
+	return (__u64)first << 32 | second;
+#endif
+}
+
+/* ports: of source and destination, as they stand in the header. */
+static __always_inline void nb_set_ports(struct nb_pkt *pkt, const void *ports)
+{
+	__u64 *words = (__u64 *)&pkt->tuple.sport; /* ports, protocol and pad */
+
+	*words = nb_words(*(const __u32 *)ports, bpf_htonl((__u32)pkt->tuple.proto << 24));
+}
+
+static __always_inline void nb_set_addr_v4(struct nb_addr *to, __be32 addr)
+{
+	*(__u64 *)&to->w[2] = nb_words(bpf_htonl(0xffff), addr);
+}
+
+/*
  * Those that read a header take a pointer to the whole of it, but for options. NB_BAD, of IP NB_PASS: what
  * stands there is none.
  */
@@ -110,8 +136,7 @@ static __always_inline int nb_read_tcp(struct nb_pkt *pkt, const struct tcphdr *
 {
 	if (tcp->doff < 5 || pkt->l4_off + 4 * tcp->doff > pkt->end)
 		return NB_BAD;
-	pkt->tuple.sport = tcp->source;
-	pkt->tuple.dport = tcp->dest;
+	nb_set_ports(pkt, tcp);
 	pkt->tcp_flags = ((const __u8 *)tcp)[NB_TCP_FLAGS_OFF];
 	pkt->seq = bpf_ntohl(tcp->seq);
 	pkt->ack = bpf_ntohl(tcp->ack_seq);
@@ -127,8 +152,7 @@ static __always_inline int nb_read_udp(struct nb_pkt *pkt, const struct udphdr *
 	if (pkt->l4_off + sizeof(*udp) > pkt->end || len < sizeof(*udp) ||
 	    (!pkt->fragment && pkt->l4_off + len > pkt->end))
 		return NB_BAD;
-	pkt->tuple.sport = udp->source;
-	pkt->tuple.dport = udp->dest;
+	nb_set_ports(pkt, udp);
 	return NB_CONTINUE;
 }
 
@@ -166,9 +190,8 @@ static __always_inline int nb_read_v4(struct __sk_buff *skb, struct nb_pkt *pkt,
 		return NB_PASS;
 	pkt->is_v4 = true;
 	pkt->tuple.proto = ip->protocol;
-	pkt->tuple.src.w[2] = pkt->tuple.dst.w[2] = bpf_htonl(0xffff);
-	pkt->tuple.src.w[3] = ip->saddr;
-	pkt->tuple.dst.w[3] = ip->daddr;
+	nb_set_addr_v4(&pkt->tuple.src, ip->saddr);
+	nb_set_addr_v4(&pkt->tuple.dst, ip->daddr);
 	if (ip->frag_off & bpf_htons(NB_IP_MF | NB_IP_OFFSET)) {
 		pkt->fragment = true;
 		pkt->later = ip->frag_off & bpf_htons(NB_IP_OFFSET);
