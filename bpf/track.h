@@ -35,6 +35,7 @@ __noinline int nb_update(struct nb_pkt *pkt, __u32 slot)
 {
 	struct nb_pair *pair = nb_pair_at(slot / 2);
 	struct nb_conn *conn;
+	bool look;
 	int rc;
 
 	if (!pkt || !pair)
@@ -44,13 +45,15 @@ __noinline int nb_update(struct nb_pkt *pkt, __u32 slot)
 		return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_INVALID) : NB_PASS;
 	/* Once a second, and until an answer has come, it is seen to that the other direction is found as
 	 * well. */
-	if (!(conn->flags & NB_CONN_SEEN_REPLY) || nb_conn_due(conn, pkt))
-		if (nb_pair_repair(pair, slot ^ 1))
-			nb_count(NB_COUNT_REPAIRED);
+	look = !(conn->flags & NB_CONN_SEEN_REPLY) || nb_conn_due(conn, pkt);
 	rc = nb_conn_step(pkt, conn, &pair->dir[~slot & 1].conn);
-	if (rc == NB_CONTINUE && pkt->tuple.proto == IPPROTO_TCP)
+	if (rc != NB_CONTINUE)
+		return rc;
+	if (look && nb_pair_repair(pair, slot ^ 1))
+		nb_count(NB_COUNT_REPAIRED);
+	if (pkt->tuple.proto == IPPROTO_TCP)
 		nb_tcp_note(pkt, conn);
-	return rc;
+	return NB_CONTINUE;
 }
 
 /* slot: of the entry that conn is in. */
