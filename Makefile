@@ -61,7 +61,7 @@ BPF_TEST_BIN := $(if $(BPF_TEST),$(B)/test/bpf)
 TOOL_BIN   := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c))
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl
 
-.PHONY: all deps demo test test-unit test-bpf test-netns test-runtimes test-differential test-parity test-programs test-kernels bench bench-check \
+.PHONY: all deps demo test test-unit test-bpf test-netns test-runtimes test-differential test-parity test-programs test-kernels bench bench-check bench-count \
 	fuzz lint format compile_commands.json install uninstall deb clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge and build/natbridgectl (no root, no network)
@@ -175,11 +175,14 @@ $(FUZZ_BIN): $(B)/test/fuzz/%: test/fuzz/%.c $(FUZZ_CODE) $(SKELETONS)
 	$(Q)$(CLANG) $(CPPFLAGS) $(PKG_CFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined -o $@ $< $(FUZZ_CODE) $(PKG_LIBS)
 
-bench: deps all $(TOOL_BIN) ## side-by-side figures, as ratios, with tables and plots in build/bench (root, half an hour)
+bench: deps all $(TOOL_BIN) ## side-by-side figures, as ratios, with tables and plots in build/bench (root, ten minutes)
 	@scripts/deps.sh bench && scripts/bench.sh all
 
-bench-check: deps all $(TOOL_BIN) ## a short form of bench: fails if a ratio is under its floor in test/bench/targets.txt (root)
+bench-check: deps all $(TOOL_BIN) ## a short form of bench: fails if a ratio is under its floor in test/bench/targets.txt (root, two minutes)
 	@scripts/bench.sh check
+
+bench-count: deps all $(TOOL_BIN) ## what each path takes in instructions, which do not scatter: in qemu, under Linux 6.12 (root, four minutes)
+	@scripts/deps.sh kernels && INSTRUCTIONS=1 test/kernels/run -m 900 6.12 -- scripts/bench.sh count
 
 # Tools and libraries of the build. With a goal that may install them, they are installed first.
 tools:
@@ -187,7 +190,7 @@ tools:
 		command -v $$t >/dev/null || { echo "make: $$t is missing; run: sudo make deps" >&2; exit 1; }; done
 	@for p in $(PACKAGES); do \
 		$(PKG_CONFIG) --exists $$p || { echo "make: the library $$p is missing; run: sudo make deps" >&2; exit 1; }; done
-ifneq ($(filter deps demo test test-kernels bench bench-check,$(MAKECMDGOALS)),)
+ifneq ($(filter deps demo test test-kernels bench bench-check bench-count,$(MAKECMDGOALS)),)
 tools: deps
 endif
 

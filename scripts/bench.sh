@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Side-by-side figures. Usage: bench.sh [all | check]. Client and server share one CPU. The paths are measured in turn within each round, so that
+# Side-by-side figures. Usage: bench.sh [all | check | count]. Client and server share one CPU. The paths are measured in turn within each round, so that
 # what the machine does meanwhile hits all of them; what counts is the median over the rounds of one path's ratio to another of
 # the same round. "all" measures the paths of test/bench/arms.bash, what the programs cost, and real clients; it prints tables and writes
 # build/bench/ (rounds.txt, result.json, report.txt, *.svg). "check" measures what test/bench/targets.txt names with up to 1,000
-# Services, in a few minutes, and fails where a ratio is under its floor.
+# Services, in two minutes, and fails where a ratio is under its floor. "count" is for a guest whose clock counts instructions
+# (INSTRUCTIONS=1 test/kernels/run): the same paths once, in thousands of instructions, which do not scatter.
 #
 # ROUNDS (default 25), MILLISECONDS (of one measurement, default 70: many short ones even out a noisy machine better than a few
 # long ones), FAMILIES ("4 6"), KINDS ("tcp-rr tcp-crr udp-rr tcp-stream"), PATHS (default: all; "plain-pod" among them).
@@ -13,6 +14,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 WHAT=${1:-all}
+if [ "$WHAT" = count ]; then
+	ROUNDS=1 MILLISECONDS=${MILLISECONDS:-300} KINDS=${KINDS:-tcp-rr tcp-crr udp-rr}
+fi
 ROUNDS=${ROUNDS:-25}
 MILLISECONDS=${MILLISECONDS:-70}
 OUT=build/bench

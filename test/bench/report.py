@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From the rows that scripts/bench.sh has measured to tables, JSON and plots: report.py all|check DIRECTORY MILLISECONDS."""
+"""From the rows that scripts/bench.sh has measured to tables, JSON and plots: report.py all|check|count DIRECTORY MILLISECONDS."""
 import json
 import os
 import platform
@@ -165,9 +165,24 @@ def plot(summary, directory):
             pyplot.close(figure)
 
 
+def count_tables(summary):
+    """Of a guest whose clock counts instructions, one ns each: what a path takes of them, without the client's and server's waiting."""
+    lines = [f"Linux {platform.release()}, thousands of instructions, client and server and all between. Ratios: of speed, if each took the same time."]
+    for kind, title in KINDS.items():
+        for family in ("IPv4", "IPv6"):
+            mine = [s for s in summary if s["kind"] == kind and s["family"] == family and s["ratio"]]
+            if mine:
+                lines += ["", f"{title}, {family}", f"  {'path':<18}{'instructions':>14}   to plain-pod"]
+            lines += [f"  {s['path']:<18}{s['cpu_microseconds']:>14.2f}   {s['ratio_cpu'][0]:.3f}" for s in mine]
+    return lines
+
+
 def main(what, directory, milliseconds):
     found = figures(f"{directory}/rounds.txt")
     summary = summarize(found)
+    if what == "count":
+        print("\n".join(count_tables(summary)))
+        return 0
     costs = medians(f"{directory}/costs.txt", (0,), (1, 2)) if what == "all" else {}
     real = medians(f"{directory}/real.txt", (1, 2), (3,)) if what == "all" else {}
     memory = rows(f"{directory}/memory.txt") if what == "all" else []
