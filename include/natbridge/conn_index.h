@@ -16,9 +16,9 @@
 #include <natbridge/abi.h>
 #ifndef __bpf__
 #include <natbridge/conn_table.h>
+#endif
 
 #include <stddef.h>
-#endif
 
 enum {
 	NB_SET_TRIES = 5, /* sets that a tuple may stand in: with two tuples a set, one of 220 finds its first
