@@ -36,8 +36,7 @@ union nb_l4 {
  * it is minded. IP begins at a multiple of 8. */
 struct nb_headers {
 	__u16 pad;
-	__u16 dmac_head;
-	__u32 dmac_rest;
+	__be16 dmac[ETH_ALEN / 2];
 	__u64 smac_type;
 	union {
 		struct {
@@ -56,10 +55,10 @@ struct nb_headers {
 static __always_inline void nb_put_ip(struct nb_headers *headers, const void *at, bool is_v4,
 				      const struct nb_conn *conn, const struct nb_port *to)
 {
-	const __u8 *dmac = to ? to->mac : at;
+	const __be16 *dmac = to ? (const void *)to->mac : at;
 
-	headers->dmac_head = *(const __u16 *)dmac;
-	headers->dmac_rest = *(const __u32 *)(dmac + 2);
+	for (int i = 0; i < ETH_ALEN / 2; i++)
+		headers->dmac[i] = dmac[i];
 	headers->smac_type = *(const __u64 *)(at + ETH_ALEN);
 	at += ETH_HLEN;
 	if (is_v4) {
@@ -117,7 +116,7 @@ static __always_inline bool nb_write_ip(struct __sk_buff *skb, bool is_v4, const
 	if (!at)
 		return false;
 	nb_put_ip(headers, at, is_v4, conn, to);
-	return nb_store(skb, 0, &headers->dmac_head, ETH_HLEN + nb_ip_len(is_v4));
+	return nb_store(skb, 0, headers->dmac, ETH_HLEN + nb_ip_len(is_v4));
 }
 
 /* TCP or UDP alone. */
@@ -144,7 +143,7 @@ static __always_inline bool nb_write_whole(struct __sk_buff *skb, bool is_v4, bo
 		return false;
 	nb_put_ip(headers, at, is_v4, conn, to);
 	nb_put_l4(is_v4 ? &headers->v4.l4 : &headers->v6.l4, at + l4_off, tcp, conn, summed);
-	return nb_store(skb, 0, &headers->dmac_head, len);
+	return nb_store(skb, 0, headers->dmac, len);
 }
 
 /* What is not known of a checksum is left to the kernel. */
