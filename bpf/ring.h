@@ -5,26 +5,35 @@
 /*
  * Memory for a new connection. Connections take the elements of connections[] in order, round and round;
  * whoever comes by takes away what has expired since the last round, so that nothing ever scans the table.
- * Where all are in use, an unanswered connection gives way first, then a closing one; an established one
- * never does. So a SYN flood only ever pushes out half-open connections.
+ * Where all are in use, one gives way that is worth less than others nearby: enum nb_place. An established
+ * one never does. So a SYN flood only ever pushes out half-open connections, and closed ones.
  */
 
 #include "conntrack.h"
 
 enum {
-	NB_RING_NEAR = 4, /* places looked at before a live connection has to give way */
+	NB_RING_NEAR = 4, /* places looked at before a live connection has to give way; not a closing one */
 	NB_RING_LINE =
 		32, /* places looked at in order; then at random, to get out of a run of established ones */
 	NB_RING_TRIES = 160, /* places looked at before the table counts as full */
+	NB_RING_ROUNDS = 8,  /* that often, if other CPUs come first */
 };
 
+/* In the order in which they give way. */
 enum nb_place {
 	NB_PLACE_FREE,
 	NB_PLACE_DEAD,     /* its connection has expired or lost its receiver */
 	NB_PLACE_HALFOPEN, /* live, but never answered */
-	NB_PLACE_CLOSING,
+	NB_PLACE_CLOSED,   /* nothing but late packets is to come */
+	NB_PLACE_YOUNG,    /* half-open, but its answer may be under way: it began in this tick or the last */
+	NB_PLACE_CLOSING,  /* one side may still be sending */
 	NB_PLACE_LIVE,
 };
+
+static __always_inline enum nb_place nb_place_halfopen(const struct nb_conn *conn, __u32 now)
+{
+	return now - conn->created > 1 ? NB_PLACE_HALFOPEN : NB_PLACE_YOUNG;
+}
 
 /* What the connection in a place is like. */
 __noinline enum nb_place nb_place_look(const struct nb_pair *pair, __u32 now)
@@ -40,14 +49,16 @@ __noinline enum nb_place nb_place_look(const struct nb_pair *pair, __u32 now)
 	if (!nb_conn_receiver(conn, now))
 		return NB_PLACE_DEAD;
 	if (!(conn->flags & NB_CONN_SEEN_REPLY))
-		return NB_PLACE_HALFOPEN;
+		return nb_place_halfopen(conn, now);
+	if (tcp && (conn->state == NB_TCP_TIME_WAIT || conn->state == NB_TCP_CLOSE))
+		return NB_PLACE_CLOSED;
 	if (tcp && nb_tcp_closing(conn->state))
 		return NB_PLACE_CLOSING;
 	if (!nb_conn_receiver(rev, now))
 		return NB_PLACE_DEAD; /* the client is gone */
 	if (tcp && nb_conn_stalled(conn, rev, now))
 		return NB_PLACE_DEAD;
-	return conn->flags & NB_CONN_ASSURED ? NB_PLACE_LIVE : NB_PLACE_HALFOPEN;
+	return conn->flags & NB_CONN_ASSURED ? NB_PLACE_LIVE : nb_place_halfopen(conn, now);
 }
 
 /* Takes a place from its connection if that is, looked at once more, not worth more than "most". */
@@ -84,12 +95,12 @@ __noinline enum nb_place nb_place_try(__u32 place, __u32 now)
 	return NB_PLACE_FREE;
 }
 
-/* Takes a place whose connection gives way while it lives. */
-__noinline bool nb_place_evict(__u32 place, __u32 now)
+/* Takes a place whose connection gives way while it lives, unless it is worth more than "most" by now. */
+__noinline bool nb_place_evict(__u32 place, __u32 now, enum nb_place most)
 {
 	struct nb_pair *pair = nb_pair_at(place);
 
-	if (!pair || !nb_place_clear(pair, place, now, NB_PLACE_CLOSING))
+	if (!pair || !nb_place_clear(pair, place, now, most))
 		return false;
 	nb_count(NB_COUNT_EARLY_DROP);
 	return true;
@@ -97,7 +108,9 @@ __noinline bool nb_place_evict(__u32 place, __u32 now)
 
 struct nb_search {
 	__u32 now;
-	__s64 found, halfopen, closing; /* places, -1: none yet */
+	__s64 found;         /* a place that was taken, -1: none as yet */
+	enum nb_place worth; /* of the place that would give way first */
+	__u32 place;         /* that one, if it is not live */
 };
 
 /* Places in use: as many as there may be connections. */
@@ -115,30 +128,39 @@ static long nb_ring_look(__u64 i, struct nb_search *search)
 				       : ((__u64)bpf_get_prandom_u32() * nb_ring_max()) >> 32;
 	enum nb_place what = nb_place_try(place, search->now);
 
-	if (what == NB_PLACE_FREE)
+	if (what == NB_PLACE_FREE) {
 		search->found = place;
-	else if (what == NB_PLACE_HALFOPEN && search->halfopen < 0)
-		search->halfopen = place;
-	else if (what == NB_PLACE_CLOSING && search->closing < 0)
-		search->closing = place;
-	return what == NB_PLACE_FREE ||
-	       (i >= NB_RING_NEAR && (search->halfopen >= 0 || search->closing >= 0));
+		return 1;
+	}
+	if (what < search->worth) {
+		search->worth = what;
+		search->place = place;
+	}
+	return i >= NB_RING_NEAR && search->worth < NB_PLACE_CLOSING;
 }
 
-/* Finds a place for a new connection: busy, and in no index. A negative value: every place that was looked at
- * holds an established connection. */
+/*
+ * Finds a place for a new connection: busy, and in no index. A negative value: every place that was looked at
+ * holds an established connection. Another CPU may have the place that was to give way, or have given it to a
+ * connection that is worth more: then it is looked for once more.
+ */
 __noinline __s64 nb_ring_take(__u32 now)
 {
-	struct nb_search search = { .now = now, .found = -1, .halfopen = -1, .closing = -1 };
+	struct nb_search search = { .now = now, .found = -1, .worth = NB_PLACE_LIVE };
 
 	if (nb_ring_look(0, &search)) /* most often */
 		return search.found;
-	bpf_loop(NB_RING_TRIES, nb_ring_look, &search, 0);
-	if (search.found >= 0)
-		return search.found;
-	if (search.halfopen < 0)
-		search.halfopen = search.closing;
-	return search.halfopen >= 0 && nb_place_evict(search.halfopen, now) ? search.halfopen : -1;
+	for (int i = 0; i < NB_RING_ROUNDS; i++) {
+		bpf_loop(NB_RING_TRIES, nb_ring_look, &search, 0);
+		if (search.found >= 0)
+			return search.found;
+		if (search.worth >= NB_PLACE_LIVE)
+			break;
+		if (nb_place_evict(search.place, now, search.worth))
+			return search.place;
+		search.worth = NB_PLACE_LIVE;
+	}
+	return -1;
 }
 
 #endif

@@ -182,6 +182,37 @@ static void test_reclaim(void **state)
 	assert_int_equal(env_conn_count(env), TABLE);
 }
 
+static void flood(struct env *env, uint32_t from, uint32_t n)
+{
+	for (uint32_t i = from; i < from + n; i++) {
+		struct packet syn = client(i);
+
+		env_run(env, FROM_POD, POD_A, &syn, NULL, NULL);
+	}
+}
+
+static void client_fin(struct env *env, uint32_t i)
+{
+	struct packet fin = client(i);
+
+	fin.tcp_flags = FIN | ACK;
+	env_run(env, FROM_POD, POD_A, &fin, NULL, NULL);
+}
+
+static void live_and_close(struct env *env, uint32_t i)
+{
+	struct packet out = client(i);
+	struct packet back = {
+		.src = "10.1.0.3", .dst = out.src, .sport = 8080, .dport = out.sport, .tcp_flags = FIN | ACK
+	};
+
+	establish(env, i);
+	client_fin(env, i);
+	env_run(env, FROM_POD, POD_B, &back, NULL, NULL);
+	out.tcp_flags = ACK;
+	env_run(env, FROM_POD, POD_A, &out, NULL, NULL);
+}
+
 /* Closed connections give way, established ones between them do not. */
 static void test_storm(void **state)
 {
@@ -190,23 +221,51 @@ static void test_storm(void **state)
 	serve(env);
 	for (uint32_t i = 0; i < 100; i++)
 		establish(env, i);
-	for (uint32_t i = 1000; i < 1000 + 5 * TABLE; i++) {
-		struct packet fin = client(i);
-		struct packet back = { .src = "10.1.0.3",
-				       .dst = fin.src,
-				       .sport = 8080,
-				       .dport = fin.sport,
-				       .tcp_flags = FIN | ACK };
-
-		establish(env, i);
-		fin.tcp_flags = FIN | ACK;
-		env_run(env, FROM_POD, POD_A, &fin, NULL, NULL);
-		env_run(env, FROM_POD, POD_B, &back, NULL, NULL);
-		fin.tcp_flags = ACK;
-		env_run(env, FROM_POD, POD_A, &fin, NULL, NULL);
-	}
+	for (uint32_t i = 1000; i < 1000 + 5 * TABLE; i++)
+		live_and_close(env, i);
 	for (uint32_t i = 0; i < 100; i++)
 		assert_true(is_established(env, i));
+	assert_int_equal(env_counter(env, NB_DROP_TABLE_FULL), 0);
+}
+
+/* One that begins anew in an old place has the first turn to give way, but its answer is under way. */
+static void test_begun_again(void **state)
+{
+	struct env *env = *state;
+	struct packet syn, other;
+	struct packet back = { .src = "10.1.0.3", .sport = 8080, .tcp_flags = SYN | ACK };
+
+	serve(env);
+	for (uint32_t i = 0; i < TABLE; i++)
+		live_and_close(env, i);
+	syn = client(0);
+	assert_int_equal(env_run(env, FROM_POD, POD_A, &syn, NULL, NULL), TC_ACT_REDIRECT);
+	other = client(100000);
+	assert_int_equal(env_run(env, FROM_POD, POD_A, &other, NULL, NULL), TC_ACT_REDIRECT);
+	assert_int_equal(env_counter(env, NB_COUNT_EARLY_DROP), 1);
+	back.dst = syn.src;
+	back.dport = syn.sport;
+	assert_int_equal(env_run(env, FROM_POD, POD_B, &back, NULL, NULL), TC_ACT_REDIRECT);
+}
+
+/* B24: nor does a flood push out a connection of which one side still sends. */
+static void test_half_closed(void **state)
+{
+	struct env *env = *state;
+	struct nb_conn conn;
+
+	serve(env);
+	for (uint32_t i = 0; i < TABLE / 2; i++) {
+		establish(env, i);
+		client_fin(env, i);
+	}
+	flood(env, 100000, 5 * TABLE);
+	for (uint32_t i = 0; i < TABLE / 2; i++) {
+		struct packet packet = client(i);
+
+		assert_true(env_conn(env, &packet, &conn));
+		assert_int_equal(conn.state, NB_TCP_FIN_WAIT);
+	}
 	assert_int_equal(env_counter(env, NB_DROP_TABLE_FULL), 0);
 }
 
@@ -217,15 +276,6 @@ static void set_max(struct env *env, unsigned int max)
 	assert_int_equal(nb_settings_read(&env->dp, &settings, NULL), 0);
 	nb_setting_put(&settings, NB_SETTING_MAX, max);
 	assert_int_equal(nb_settings_write(&env->dp, &settings, NULL), 0);
-}
-
-static void flood(struct env *env, uint32_t from, uint32_t n)
-{
-	for (uint32_t i = from; i < from + n; i++) {
-		struct packet syn = client(i);
-
-		env_run(env, FROM_POD, POD_A, &syn, NULL, NULL);
-	}
 }
 
 /* A maximum that is lowered while the table is in use: no more new ones than that, and nothing is cut off. */
@@ -256,6 +306,7 @@ int suite_table(void)
 		ENV_TEST_SMALL(test_syn_flood),   ENV_TEST_SMALL(test_full),
 		ENV_TEST_SMALL(test_gone_client), ENV_TEST_SMALL(test_two_cpus),
 		ENV_TEST_SMALL(test_reclaim),     ENV_TEST_SMALL(test_storm),
+		ENV_TEST_SMALL(test_begun_again), ENV_TEST_SMALL(test_half_closed),
 		ENV_TEST_SMALL(test_max),
 	};
 
