@@ -67,11 +67,15 @@ offloads() {
 }
 
 @test "B30: large packets cross the bridge whole" {
-	local dump=$NBT_DIR/large
-	capture b eth0 "$dump" -s 96 'tcp dst port 9000 and greater 20000'
-	intact $VIP4
-	capture_end "$dump"
-	[ "$(captured "$dump" | wc -l)" -gt 0 ]
+	local dump=$NBT_DIR/large i
+	# How much TCP sends at once follows its rate, which is low where the machine stands still for a moment.
+	for i in 1 2 3 4 5; do
+		capture b eth0 "$dump" -s 96 'tcp dst port 9000 and greater 20000'
+		intact $VIP4
+		capture_end "$dump"
+		[ "$(captured "$dump" | wc -l)" = 0 ] || return 0
+	done
+	fail "no packet of more than 20000 bytes in $i transfers"
 }
 
 @test "B17: with all offloads off" {
