@@ -49,8 +49,7 @@ __noinline __s64 nb_reply_look(const struct nb_tuple *reply, const struct nb_tup
 	other = nb_entry_at(NULL, slot ^ 1);
 	if (!entry || !other)
 		return NB_REPLY_FREE;
-	if (nb_conn_receiver(&entry->conn, now) &&
-	    !(reclaim && (entry->conn.state == NB_TCP_TIME_WAIT || entry->conn.state == NB_TCP_CLOSE)))
+	if (nb_conn_receiver(&entry->conn, now) && !(reclaim && nb_tcp_closed(entry->conn.state)))
 		return nb_key_same(&other->key, mine) ? slot ^ 1 : NB_REPLY_TAKEN;
 	nb_pair_end(slot, reply);
 	return NB_REPLY_FREE;

@@ -18,20 +18,25 @@ static __always_inline bool nb_ports_known(const __be16 *ports)
 	return nb_is_known_port(ports[0]) || nb_is_known_port(ports[1]);
 }
 
-static __always_inline bool nb_is_plain_v4(const struct iphdr *ip)
+static __always_inline bool nb_is_plain(const void *ip, bool v4)
 {
-	return *(const __u8 *)ip == 0x45 && nb_is_tracked_proto(ip->protocol) &&
-	       !(ip->frag_off & bpf_htons(NB_IP_MF | NB_IP_OFFSET));
+	const struct iphdr *ip4 = ip;
+	const struct ipv6hdr *ip6 = ip;
+
+	if (!v4)
+		return nb_is_tracked_proto(ip6->nexthdr);
+	return *(const __u8 *)ip == 0x45 && nb_is_tracked_proto(ip4->protocol) &&
+	       !(ip4->frag_off & bpf_htons(NB_IP_MF | NB_IP_OFFSET));
 }
 
-static __always_inline bool nb_maybe_vip_v4(const struct iphdr *ip)
+static __always_inline bool nb_maybe_to_vip(const void *ip, bool v4)
 {
-	return (ip->daddr & nb_settings.vips[1].mask.w[3]) == nb_settings.vips[1].value.w[3];
-}
+	const struct iphdr *ip4 = ip;
+	const struct ipv6hdr *ip6 = ip;
 
-static __always_inline bool nb_maybe_vip_v6(const struct ipv6hdr *ip)
-{
-	return nb_in_prefix(&nb_settings.vips[0], (const void *)&ip->daddr);
+	if (!v4)
+		return nb_in_prefix(&nb_settings.vips[0], (const void *)&ip6->daddr);
+	return (ip4->daddr & nb_settings.vips[1].mask.w[3]) == nb_settings.vips[1].value.w[3];
 }
 
 /* ip: the header of a plain packet. NB_CONTINUE: *pkt is filled. */
@@ -51,6 +56,15 @@ static __always_inline int nb_read_plain(struct __sk_buff *skb, struct nb_pkt *p
 	return rc == NB_CONTINUE ? NB_CONTINUE : NB_NOT_PLAIN;
 }
 
+static __always_inline int nb_look(struct __sk_buff *skb, struct nb_pkt *pkt, const void *ip, bool v4)
+{
+	if (!nb_is_plain(ip, v4))
+		return NB_NOT_PLAIN;
+	if (!nb_maybe_to_vip(ip, v4) && !nb_ports_known(ip + nb_ip_len(v4)))
+		return NB_PASS;
+	return nb_read_plain(skb, pkt, ip, v4);
+}
+
 /* NB_CONTINUE: *pkt, which is zeroed, is filled; NB_PASS: none of ours; NB_NOT_PLAIN: *pkt may be filled in
  * part. */
 static __always_inline int nb_first_look(struct __sk_buff *skb, struct nb_pkt *pkt)
@@ -61,18 +75,7 @@ static __always_inline int nb_first_look(struct __sk_buff *skb, struct nb_pkt *p
 	if ((!v4 && skb->protocol != bpf_htons(ETH_P_IPV6)) ||
 	    ip + nb_ip_len(v4) + nb_l4_len(false) > (void *)(long)skb->data_end)
 		return NB_NOT_PLAIN;
-	if (v4) {
-		if (!nb_is_plain_v4(ip))
-			return NB_NOT_PLAIN;
-		if (!nb_maybe_vip_v4(ip) && !nb_ports_known(ip + nb_ip_len(true)))
-			return NB_PASS;
-		return nb_read_plain(skb, pkt, ip, true);
-	}
-	if (!nb_is_tracked_proto(((const struct ipv6hdr *)ip)->nexthdr))
-		return NB_NOT_PLAIN;
-	if (!nb_maybe_vip_v6(ip) && !nb_ports_known(ip + nb_ip_len(false)))
-		return NB_PASS;
-	return nb_read_plain(skb, pkt, ip, false);
+	return v4 ? nb_look(skb, pkt, ip, true) : nb_look(skb, pkt, ip, false);
 }
 
 #endif

@@ -24,7 +24,7 @@ enum nb_place {
 	NB_PLACE_FREE,
 	NB_PLACE_DEAD,     /* its connection has expired or lost its receiver */
 	NB_PLACE_HALFOPEN, /* live, but never answered */
-	NB_PLACE_CLOSED,   /* nothing but late packets is to come */
+	NB_PLACE_CLOSED,   /* nb_tcp_closed() */
 	NB_PLACE_YOUNG,    /* half-open, but its answer may be under way: it began in this tick or the last */
 	NB_PLACE_CLOSING,  /* one side may still be sending */
 	NB_PLACE_LIVE,
@@ -50,7 +50,7 @@ __noinline enum nb_place nb_place_look(const struct nb_pair *pair, __u32 now)
 		return NB_PLACE_DEAD;
 	if (!(conn->flags & NB_CONN_SEEN_REPLY))
 		return nb_place_halfopen(conn, now);
-	if (tcp && (conn->state == NB_TCP_TIME_WAIT || conn->state == NB_TCP_CLOSE))
+	if (tcp && nb_tcp_closed(conn->state))
 		return NB_PLACE_CLOSED;
 	if (tcp && nb_tcp_closing(conn->state))
 		return NB_PLACE_CLOSING;

@@ -86,6 +86,12 @@ static __always_inline __u8 nb_tcp_next(bool reply, enum nb_tcp_kind kind, __u32
 	return nb_tcp_table[reply ? 1 : 0][kind][state];
 }
 
+/* Nothing but late packets is to come. */
+static __always_inline bool nb_tcp_closed(__u32 state)
+{
+	return state == NB_TCP_TIME_WAIT || state == NB_TCP_CLOSE;
+}
+
 /* States from which a connection does not come back: what is in them may give way to a new connection. */
 static __always_inline bool nb_tcp_closing(__u32 state)
 {

@@ -4,8 +4,7 @@
  * (needs tcx, Linux 6.6).
  *
  *   bound hooks PORT PORT   programs that do nothing, at both hooks of both ports
- *   bound peer PORT PORT    what is addressed to the pod of the other port goes straight to it by
- * bpf_redirect_peer()
+ *   bound peer PORT PORT    what is for the pod of the other port goes to it by bpf_redirect_peer()
  *
  * A port is the host's end of a pod's veth pair, in this namespace. The programs stay until the port is
  * deleted.
