@@ -32,6 +32,16 @@ static __always_inline struct nb_port *nb_conn_receiver(const struct nb_conn *co
 	return port && port->gen == conn->out_gen ? port : NULL;
 }
 
+/* Whether an ADD gave this address to a pod at another port than that one. */
+static __always_inline bool nb_is_of_other(const struct nb_addr *addr, __u32 ifindex)
+{
+	struct nb_addr key = *addr;
+	struct nb_endpoint *owner = bpf_map_lookup_elem(&endpoints, &key);
+	struct nb_port *port = owner ? nb_port_of_slot(owner->slot) : NULL;
+
+	return port && port->ifindex && port->ifindex != ifindex;
+}
+
 static __always_inline __u32 nb_conn_timeout(const struct nb_conn *conn, __u8 proto)
 {
 	__u32 index = conn->state;

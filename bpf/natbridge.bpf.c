@@ -9,7 +9,7 @@
  * come by the host's IP stack. What is neither is passed on untouched.
  */
 #include "create.h"
-#include "host.h"
+#include "echo.h"
 #include "learn.h"
 #include "plain.h"
 #include "reject.h"
@@ -38,6 +38,8 @@ static __always_inline int nb_forward(struct __sk_buff *skb, struct nb_pkt *pkt,
 	struct nb_port *out = NULL;
 	int rc = nb_check(pkt, conn, &out);
 
+	if (rc == NB_UP)
+		return nb_to_host(skb);
 	if (rc == nb_drop(NB_DROP_BACKEND_GONE))
 		nb_pair_end(slot, &pkt->tuple);
 	if (rc == NB_CONTINUE)
@@ -85,7 +87,7 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 				return rc;
 			old = slot;
 		}
-		rc = nb_create(pkt, old);
+		rc = nb_create(skb, pkt, old);
 		if (rc == NB_CONTINUE)
 			rc = nb_send_first(skb, pkt);
 		if (rc != NB_EXISTS)
@@ -100,8 +102,24 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 /* What is neither TCP nor UDP, or cannot be read (then rc says so). */
 static __always_inline int nb_beside(struct __sk_buff *skb, struct nb_pkt *pkt, int rc)
 {
+	int vip;
+
 	nb_mac_learn(skb);
+	if (rc > NB_CONTINUE && rc != NB_PASS)
+		return rc;
+	if (pkt->end && nb_may_be_vip(&pkt->tuple.dst)) {
+		vip = nb_beside_vip(skb, pkt);
+		if (vip != NB_CONTINUE)
+			return vip;
+	}
 	return rc == NB_CONTINUE ? nb_related_from_pod(skb, pkt) : rc;
+}
+
+/* Whether a packet is dropped since its destination is an address of a Service or of a service range. */
+static __always_inline bool nb_is_vip_drop(int rc)
+{
+	return rc == nb_drop(NB_DROP_NO_VIP) || rc == nb_drop(NB_DROP_NO_SERVICE) ||
+	       rc == nb_drop(NB_DROP_FRAGMENT) || rc == nb_drop(NB_DROP_UNPARSED);
 }
 
 SEC("tc")
@@ -121,7 +139,7 @@ int nb_from_pod(struct __sk_buff *skb)
 		rc = nb_connection(skb, &pkt);
 	else
 		rc = nb_beside(skb, &pkt, rc);
-	if (rc == nb_drop(NB_DROP_NO_VIP) && nb_stays_here(skb, &pkt))
+	if (nb_is_vip_drop(rc) && nb_stays_here(skb, &pkt))
 		rc = NB_PASS;
 	verdict = nb_verdict(rc);
 	return nb_is_reject(rc) ? nb_reject(skb, &pkt) : verdict;
@@ -138,10 +156,30 @@ static __always_inline bool nb_from_own_port(struct __sk_buff *skb)
 	return (own && *own == ifindex) || bpf_map_lookup_elem(&links, &ifindex);
 }
 
+/*
+ * Whether an answer that comes by the host may enter this pod. The client may have gone; then the address has
+ * another owner by now. An address that no ADD gave may have moved to this port.
+ */
+static __always_inline int nb_answer_check(struct nb_pkt *pkt, struct nb_conn *conn)
+{
+	struct nb_port *client = nb_port_of_slot(conn->out_slot);
+
+	if (!client)
+		return NB_PASS;
+	/* An answer of a pod was tracked at that pod's port, and may have been the connection's last packet.
+	 */
+	if (nb_conn_expired(conn, pkt->now) && (!conn->in_ifindex || client->gen != conn->out_gen))
+		return NB_PASS;
+	if (client->gen != conn->out_gen)
+		return nb_receiver_gone(pkt, conn);
+	if (client->ifindex != pkt->ifindex && nb_is_of_other(&pkt->tuple.dst, pkt->ifindex))
+		return NB_PASS; /* a frame that was flooded */
+	return NB_CONTINUE;
+}
+
 /* A packet of TCP or UDP that comes by the host. An answer of a connection of this pod's is translated. */
 static __always_inline int nb_answer(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
-	struct nb_port *client;
 	struct nb_entry *entry;
 	struct nb_conn *conn;
 	__s64 slot;
@@ -153,12 +191,11 @@ static __always_inline int nb_answer(struct __sk_buff *skb, struct nb_pkt *pkt)
 	conn = &entry->conn;
 	if (!nb_conn_unfinished(conn))
 		return NB_PASS;
-	/* An answer of a pod was tracked at that pod's port, and may have been the connection's last packet.
-	 */
-	client = conn->in_ifindex ? nb_port_of_slot(conn->out_slot) : nb_conn_receiver(conn, pkt->now);
-	if (!client || client->gen != conn->out_gen || client->ifindex != pkt->ifindex)
-		return NB_PASS;
-	rc = conn->in_ifindex ? NB_CONTINUE : nb_track(pkt, conn, slot);
+	rc = nb_answer_check(pkt, conn);
+	if (rc != NB_CONTINUE)
+		return rc;
+	if (!conn->in_ifindex)
+		rc = nb_track(pkt, conn, slot);
 	if (rc == NB_NEW)
 		nb_pair_end(slot, &pkt->tuple);
 	return rc == NB_CONTINUE && conn->flags & NB_CONN_NAT ? nb_translate(skb, pkt, conn, NULL) : rc;

@@ -74,20 +74,22 @@ static void print_note(const char *text, void *arg)
 	fprintf(stderr, "natbridgectl: note: %s\n", text);
 }
 
-static void note_local(const struct nb_service *service)
+static void note_on_host(const struct nb_service *service)
 {
 	char addr[NB_ADDR_STRLEN];
 
-	fprintf(stderr, "natbridgectl: note: Service %s: %s is an address of this host and is left alone\n",
+	fprintf(stderr,
+		"natbridgectl: note: Service %s: %s is an address of this host, which gets its packets while "
+		"it has the address\n",
 		service->name, nb_addr_format(&service->key.addr, addr));
 }
 
-static int leave_local(struct nb_services *services, size_t *n, struct nb_error *err)
+static int mark_on_host(struct nb_services *services, struct nb_error *err)
 {
 	struct nb_netlink nl nb_cleanup(nb_netlink_close) = { 0 };
 	int rc = nb_netlink_open(&nl, err);
 
-	return rc ? rc : nb_services_set_local_apart(services, n, &nl, note_local, err);
+	return rc ? rc : nb_services_mark_on_host(services, &nl, note_on_host, err);
 }
 
 static int no_network(const struct nb_cli *cli, struct nb_error *err)
@@ -101,7 +103,6 @@ static int service_apply(const struct nb_cli *cli, struct nb_error *err)
 {
 	const struct nb_kube_note note = { .fn = print_note };
 	struct nb_services services nb_cleanup(nb_services_free) = { 0 };
-	struct nb_services ours; /* of these, without those that are left alone */
 	char *text nb_autofree = NULL;
 	unsigned int networks = 0;
 	size_t len;
@@ -112,11 +113,10 @@ static int service_apply(const struct nb_cli *cli, struct nb_error *err)
 	rc = nb_kube_parse(text, len, &note, &services, err);
 	if (rc)
 		return nb_wrap(err, "%s", strcmp(cli->file, "-") ? cli->file : "standard input");
-	rc = leave_local(&services, &ours.n, err);
+	rc = mark_on_host(&services, err);
 	if (rc)
 		return rc;
-	ours.items = services.items;
-	rc = nb_each_network(cli, NB_ENSURE | NB_TRANSLATING, apply_to_network, &ours, &networks, err);
+	rc = nb_each_network(cli, NB_ENSURE | NB_TRANSLATING, apply_to_network, &services, &networks, err);
 	return rc || networks ? rc : no_network(cli, err);
 }
 
@@ -153,7 +153,11 @@ static struct cJSON *service_row(const char *network, const struct nb_service *s
 	cJSON_AddStringToObject(row, "protocol", nb_proto_name(service->key.proto));
 	if (!json)
 		cJSON_AddStringToObject(row, "frontend", nb_frontend_format(&service->key, frontend));
+	if (json)
+		cJSON_AddBoolToObject(row, "onHost", service->on_host);
 	backends = cJSON_AddArrayToObject(row, "backends");
+	if (!json && service->on_host)
+		cJSON_AddItemToArray(backends, cJSON_CreateString("(host)"));
 	draining = json ? cJSON_AddArrayToObject(row, "draining") : backends;
 	for (size_t i = 0; i < service->n_backends; i++)
 		cJSON_AddItemToArray(service->backends[i].draining ? draining : backends,
@@ -239,9 +243,10 @@ DESCRIPTION\n\
   Ready endpoints get new connections; if there is none, those that are serving and terminating.\n\
   A backend that was taken out of its Service loses its UDP flows at once; TCP connections go on\n\
   until its pod is gone.\n\
-  Left alone: headless Services, ExternalName, SCTP ports, Services with the label\n\
-  service.kubernetes.io/service-proxy-name, and addresses that this host itself has. Bad input is\n\
-  an error that names object, field and value, and changes nothing.\n\
+  Left alone: headless Services, ExternalName, SCTP ports, and Services with the label\n\
+  service.kubernetes.io/service-proxy-name. A Service with an address that this host has as well is\n\
+  named: the host gets its packets for as long as it has the address, the backends afterwards. Bad\n\
+  input is an error that names object, field and value, and changes nothing.\n\
 \n\
 OUTPUT\n\
   One line for each network: what it holds now, how many frontends (an address and port of a\n\
@@ -252,7 +257,8 @@ DESCRIPTION\n\
   One line for each frontend: the network, the Service's namespace and name, the name of its port,\n\
   address, port and protocol, for how many seconds a client keeps its backend (ClientIP affinity),\n\
   the backends, and who gave it: apply (this tool or the agent) or config (the network config). A\n\
-  backend that is draining keeps the connections that it has and gets no new ones.\n",
+  backend that is draining keeps the connections that it has and gets no new ones. (host): the\n\
+  host had this address as well; its packets are the host's for as long as it has it.\n",
 	  service_list },
 	{ "delete", "NAMESPACE/NAME", 0, "remove a Service", "\
 DESCRIPTION\n\

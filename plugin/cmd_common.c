@@ -77,7 +77,7 @@ int nb_cmd_endpoint(const struct nb_args *args, const struct nb_conf *conf, cons
 			return nb_fail(err, NB_ERR_CONFIG, 0, "more than %d addresses for one pod",
 				       NB_ENDPOINT_ADDRS);
 		made.addrs[made.n_addrs].addr = ip->addr;
-		if (ip->has_gateway)
+		if (ip->has_gateway && conf->is_gateway) /* else nobody may answer there */
 			made.addrs[made.n_addrs].gateway = ip->gateway;
 		made.n_addrs++;
 	}
