@@ -50,7 +50,7 @@ __noinline __s64 nb_reply_look(const struct nb_tuple *reply, const struct nb_tup
 	other = nb_entry_at(NULL, slot ^ 1);
 	if (!entry || !other)
 		return NB_REPLY_FREE;
-	if (nb_conn_receiver(&entry->conn, now) && !(reclaim && nb_tcp_closed(entry->conn.state)))
+	if (nb_conn_lives(&entry->conn, now) && !(reclaim && nb_tcp_closed(entry->conn.state)))
 		return nb_key_same(&other->key, mine) ? slot ^ 1 : NB_REPLY_TAKEN;
 	nb_pair_end(slot, reply);
 	return NB_REPLY_FREE;
@@ -135,7 +135,7 @@ static __always_inline int nb_route(const struct nb_pkt *pkt, struct nb_scratch 
 	if (!client)
 		return NB_PASS; /* a port that is not (or no longer) a pod's */
 	s->rev.out_slot = *slot;
-	s->rev.out_gen = client->gen;
+	s->rev.out_gen = client->gen & ~NB_GEN_CUT;
 	if (endpoint)
 		backend = nb_port_of_slot(endpoint->slot);
 	if (!backend || !backend->ifindex) {
@@ -143,6 +143,8 @@ static __always_inline int nb_route(const struct nb_pkt *pkt, struct nb_scratch 
 		nb_endpoint_mark(&pkt->tuple.src, NB_ENDPOINT_VIA_HOST);
 		return NB_CONTINUE;
 	}
+	if (backend->gen & NB_GEN_CUT)
+		return s->fwd.flags & NB_CONN_NAT ? nb_drop(NB_DROP_CUT) : NB_PASS;
 	if (!(endpoint->flags & NB_ENDPOINT_ANSWERS))
 		__sync_fetch_and_or(&endpoint->flags, NB_ENDPOINT_ANSWERS);
 	s->rev.in_ifindex = backend->ifindex;

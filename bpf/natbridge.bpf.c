@@ -128,8 +128,11 @@ int nb_from_pod(struct __sk_buff *skb)
 	struct nb_pkt pkt = {};
 	int verdict, rc;
 
-	if (nb_settings.flags & NB_SETTINGS_SPOOFCHK && nb_is_forged(skb))
-		return nb_verdict(nb_drop(NB_DROP_SPOOFED));
+	if (nb_settings.flags & (NB_SETTINGS_SPOOFCHK | NB_SETTINGS_CUT)) {
+		rc = nb_sender_check(skb);
+		if (rc != NB_CONTINUE)
+			return nb_verdict(rc);
+	}
 	rc = nb_first_look(skb, &pkt);
 	if (rc == NB_PASS)
 		return NB_PASS;
@@ -163,14 +166,16 @@ static __always_inline bool nb_from_own_port(struct __sk_buff *skb)
 static __always_inline int nb_answer_check(struct nb_pkt *pkt, struct nb_conn *conn)
 {
 	struct nb_port *client = nb_port_of_slot(conn->out_slot);
+	bool gone;
 
 	if (!client)
 		return NB_PASS;
 	/* An answer of a pod was tracked at that pod's port, and may have been the connection's last packet.
 	 */
-	if (nb_conn_expired(conn, pkt->now) && (!conn->in_ifindex || client->gen != conn->out_gen))
+	gone = (client->gen & ~NB_GEN_CUT) != conn->out_gen;
+	if (nb_conn_expired(conn, pkt->now) && (!conn->in_ifindex || gone))
 		return NB_PASS;
-	if (client->gen != conn->out_gen)
+	if (gone)
 		return nb_receiver_gone(pkt, conn);
 	if (client->ifindex != pkt->ifindex && nb_is_of_other(&pkt->tuple.dst, pkt->ifindex))
 		return NB_PASS; /* a frame that was flooded */

@@ -64,6 +64,8 @@ __noinline int nb_conn_recheck(const struct nb_pkt *pkt, struct nb_conn *conn)
  */
 static __always_inline int nb_receiver_gone(const struct nb_pkt *pkt, struct nb_conn *conn)
 {
+	if (nb_conn_lives(conn, pkt->now)) /* it is only cut off */
+		return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_CUT) : NB_PASS;
 	if (!(conn->flags & NB_CONN_NAT))
 		return NB_NEW;
 	if (conn->flags & NB_CONN_REPLY) {

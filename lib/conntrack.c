@@ -37,6 +37,7 @@ static const char *const counter_names[NB_COUNTERS] = {
 	[NB_DROP_INVALID] = "drop_invalid",
 	[NB_DROP_FRAGMENT] = "drop_fragment",
 	[NB_DROP_UNPARSED] = "drop_unparsed",
+	[NB_DROP_CUT] = "drop_cut_off",
 	[NB_DROP_ISOLATED] = "drop_isolated",
 	[NB_DROP_GONE] = "drop_gone",
 	[NB_DROP_WRITE] = "drop_write",

@@ -112,8 +112,8 @@ static int free_slot(const struct nb_datapath *dp, struct port_table *table, __u
 	struct nb_port going = table->port[slot], freed;
 	int rc;
 
-	going.gen++;
-	freed = (struct nb_port){ .gen = going.gen + 1 };
+	going.gen = (going.gen + 1) & ~NB_GEN_CUT;
+	freed = (struct nb_port){ .gen = (going.gen + 1) & ~NB_GEN_CUT };
 	rc = nb_map_write(dp, NB_MAP_PORTS, &slot, &going, 1, NULL, err);
 	if (!rc)
 		rc = note_own_port(dp, going.ifindex, false, err);
@@ -194,7 +194,7 @@ int nb_endpoint_add(const struct nb_datapath *dp, const struct nb_endpoint_spec 
 	if (!slot)
 		return nb_fail(err, NB_ERR_DATAPATH, ENOSPC, "the network has %d pods already",
 			       NB_MAX_PORTS - 1);
-	port.gen = table->port[slot].gen;
+	port.gen = table->port[slot].gen & ~NB_GEN_CUT;
 	memcpy(port.mac, spec->mac, sizeof(port.mac));
 	table->port[slot] = port;
 	rc = nb_map_write(dp, NB_MAP_PORTS, &slot, &port, 1, NULL, err);

@@ -282,7 +282,10 @@ enum nb_port_flags {
 /*
  * A pod's port, by slot. A change of gen makes every entry that leads to the slot dead at its next packet, so
  * that nothing has to be searched when a pod goes. ifindex 0: free. gen is kept over all uses of a slot.
+ * With NB_GEN_CUT it is that of no entry: nothing is sent to a port that its bridge does not forward to.
  */
+enum { NB_GEN_CUT = 1U << 31 };
+
 struct nb_port {
 	__u32 ifindex; /* of the host-side veth */
 	__u32 gen;
@@ -316,6 +319,7 @@ enum nb_settings_flags {
 	/* Userspace only: the mode that all ports have been brought to; neither: none as yet. */
 	NB_SETTINGS_IS_EBPF = 1 << 3,
 	NB_SETTINGS_IS_ASSIST = 1 << 4,
+	NB_SETTINGS_CUT = 1 << 6,    /* some ports may have NB_GEN_CUT */
 	NB_SETTINGS_BEHIND = 1 << 5, /* userspace only: some ports may have programs of another natbridge */
 };
 
@@ -378,6 +382,7 @@ enum nb_counter {
 	NB_DROP_INVALID,      /* TCP flags that cannot start a connection, to a frontend */
 	NB_DROP_FRAGMENT, /* later fragment of a datagram to or from a frontend that came before its first */
 	NB_DROP_UNPARSED, /* to a VIP, with headers that cannot be read */
+	NB_DROP_CUT,      /* the receiver's port is cut off from its bridge */
 	NB_DROP_ISOLATED, /* both ports have the bridge port flag isolated */
 	NB_DROP_GONE,     /* the receiver's port is gone */
 	NB_DROP_WRITE,      /* headers could not be made writable */
