@@ -10,6 +10,7 @@
  */
 #include "create.h"
 #include "echo.h"
+#include "host_lost.h"
 #include "learn.h"
 #include "plain.h"
 #include "reject.h"
@@ -223,6 +224,8 @@ int nb_to_pod(struct __sk_buff *skb)
 		rc = nb_answer(skb, &pkt);
 	else if (rc == NB_CONTINUE)
 		rc = nb_related_to_pod(skb, &pkt);
+	if (rc == NB_PASS && pkt.quote)
+		rc = nb_host_lost(skb, &pkt);
 	return nb_verdict(rc == NB_CONTINUE ? NB_PASS : rc);
 }
 

@@ -242,6 +242,20 @@ int nb_endpoint_ports(const struct nb_datapath *dp, struct nb_port **ports, unsi
 	return 0;
 }
 
+int nb_endpoint_generations(const struct nb_datapath *dp, __u32 generations[NB_MAX_PORTS],
+			    struct nb_error *err)
+{
+	struct port_table *table nb_autofree = malloc(sizeof(*table));
+	int rc;
+
+	if (!table)
+		return nb_fail_nomem(err);
+	rc = read_ports(dp, table, err);
+	for (__u32 slot = 0; slot < NB_MAX_PORTS && !rc; slot++)
+		generations[slot] = table->port[slot].gen & ~NB_GEN_CUT;
+	return rc;
+}
+
 int nb_endpoint_count(const struct nb_datapath *dp, unsigned int *n, struct nb_error *err)
 {
 	struct nb_port *ports nb_autofree = NULL;

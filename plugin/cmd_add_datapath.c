@@ -200,6 +200,7 @@ int nb_add_change_mode(struct nb_add *add, struct nb_error *err)
 {
 	(void)err;
 	nb_mode_follow(&add->wire, add->conf, &add->bridge, &add->host, &add->dp);
+	nb_cmd_follow_ports(&add->dp, add->conf, &add->wire.host);
 	nb_datapath_close(&add->dp);
 	return 0;
 }
