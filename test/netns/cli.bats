@@ -135,7 +135,7 @@ table() {
 	run -0 ctl n -o json service list
 	[ "$(jq -c '.[1]' <<<"$output")" = "$(jq -nc --arg backend "$(pod_ip b 6)" '{network: "net", name: "default/web", portName: "p0",
 		origin: "apply", affinity: 0, address: "fd00:96::10", port: 80, protocol: "TCP",
-		backends: [{address: $backend, port: 8080}], draining: []}')" ]
+		onHost: false, backends: [{address: $backend, port: 8080}], draining: []}')" ]
 }
 
 # A ready endpoint, one that terminates and still answers, and one that does not.
