@@ -33,18 +33,25 @@ static __always_inline int nb_send(struct __sk_buff *skb, struct nb_pkt *pkt, st
 	return rc == NB_CONTINUE ? nb_deliver(skb, conn, out) : rc;
 }
 
+/* A packet that its entry does not serve. */
+static __always_inline int nb_not_served(struct __sk_buff *skb, struct nb_pkt *pkt, __u32 slot, int rc)
+{
+	if (rc == NB_UP)
+		return nb_to_host(skb);
+	if (rc == nb_drop(NB_DROP_BACKEND_GONE))
+		nb_pair_end(slot, &pkt->tuple);
+	return rc;
+}
+
 static __always_inline int nb_forward(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn,
 				      __u32 slot)
 {
 	struct nb_port *out = NULL;
 	int rc = nb_check(pkt, conn, &out);
 
-	if (rc == NB_UP)
-		return nb_to_host(skb);
-	if (rc == nb_drop(NB_DROP_BACKEND_GONE))
-		nb_pair_end(slot, &pkt->tuple);
-	if (rc == NB_CONTINUE)
-		rc = nb_track(pkt, conn, slot);
+	if (rc != NB_CONTINUE)
+		return nb_not_served(skb, pkt, slot, rc);
+	rc = nb_track(pkt, conn, slot);
 	return rc == NB_CONTINUE && out ? nb_send(skb, pkt, conn, out) : rc;
 }
 
