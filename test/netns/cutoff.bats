@@ -4,6 +4,7 @@
 # directions, once natbridge was called; and back on in the same way.
 
 load lib
+load kube
 
 VIP4=10.96.0.10 VIP6=fd00:96::10
 
@@ -121,4 +122,28 @@ has_state() {
 	NATBRIDGE_BPFFS=$NBT_DIR/node-n/bpf ns_exec elsewhere "$NBT_BUILD/natbridgectl" status >/dev/null
 	ns_delete elsewhere
 	run -0 ask a tcp $VIP4 80
+}
+
+@test "mode assist: a pod that is cut off is not reached by the host's rules either, nor reaches anybody" {
+	local port pod
+	node_create k
+	network_write k net '.plugins[0].serviceProxy.mode = "assist"'
+	pods_up k net ka kb
+	for pod in ka kb; do
+		serve $pod tcp 8080
+	done
+	printf '%s\n' "b tcp 10.96.0.20 80 $(pod_ip kb 4),8080" "a tcp 10.96.0.21 80 $(pod_ip ka 4),8080" | kube_iptables k
+	port=$(pod_veth k kb)
+	run -0 ask ka tcp 10.96.0.20 80
+	run -0 ask kb tcp 10.96.0.21 80
+	ns_exec k ip link set "$port" nomaster
+	[ "$(ctl k -o json status | jq -r --arg name "$port" '.[0].ports[] | select(.name == $name) | .state')" = off-bridge ]
+	run -1 ask ka -t 300 tcp 10.96.0.20 80
+	run -1 ask kb -t 300 tcp 10.96.0.21 80
+	ns_exec k ip link set "$port" master cni0
+	ctl k status >/dev/null
+	run -0 ask ka tcp 10.96.0.20 80
+	run -0 ask kb tcp 10.96.0.21 80
+	pods_down k net ka kb
+	kube_gone k
 }
