@@ -37,9 +37,9 @@ static void print_synopsis(const struct nb_noun *noun, const struct nb_verb *ver
 	printf("%s%s%s%s%s%s", noun->name, *verb->name ? " " : "", verb->name, verb->argument ? " " : "",
 	       verb->argument ? verb->argument : "", verb->options & NB_ARGUMENTS ? "..." : "");
 	if (verb->options & NB_OPTION_FILE)
-		printf(" -f FILE|-");
+		printf(" -f FILE|- [-f FILE]...");
 	if (verb->options & NB_OPTION_KEEP)
-		printf(" [--keep]");
+		printf(" [--keep | --prune-all]");
 	if (verb->options & NB_OPTION_DRY_RUN)
 		printf(" [--dry-run]");
 }
@@ -62,7 +62,10 @@ static void print_options(void)
 	       "  -h, --help        this text; also behind a noun and a verb\n"
 	       "\nEXIT STATUS\n"
 	       "  0 if all went well, 1 after an error (one sentence on stderr), 2 for a wrong command "
-	       "line\n");
+	       "line,\n"
+	       "  3 if the network, or any that could be meant, is still to be set up by the ADD of its "
+	       "first\n"
+	       "  pod: what feeds Services may start before that, and tries again\n");
 }
 
 static void help_program(void)

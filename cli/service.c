@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl service: the service table. */
-#include <natbridge/bpffs.h>
 #include <natbridge/cleanup.h>
-#include <natbridge/kube.h>
 #include <natbridge/netlink.h>
 #include <natbridge/service.h>
 
@@ -54,24 +52,82 @@ static int tell_changes(const struct nb_cli *cli, const char *network,
 	return nb_out_row(cli->out, row, print_changes, err);
 }
 
+/* What an apply shall bring each network to. */
+struct wanted {
+	struct nb_services services; /* without those that are left alone; not owned */
+	const struct nb_kube_input *input;
+};
+
+/* Input from the wrong place, a list that is empty by mistake: that must not take all Services away. */
+static int refuse_to_empty(const struct nb_services *table, struct nb_error *err)
+{
+	const char *last = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < table->n; i++) {
+		if (table->items[i].origin != NB_ORIGIN_APPLY || !strcmp(table->items[i].name, last))
+			continue;
+		last = table->items[i].name;
+		n++;
+	}
+	if (!n)
+		return 0;
+	return nb_fail(
+		err, NB_ERR_CONFIG, 0,
+		"the input would remove every Service of the table (%zu) and leave none: give --prune-all "
+		"if that is meant",
+		n);
+}
+
+static void note_config(const struct nb_service *service, const struct nb_service *owner)
+{
+	char frontend[NB_FRONTEND_STRLEN];
+
+	fprintf(stderr, "natbridgectl: note: Service %s: %s stays with %s of the network config\n",
+		service->name, nb_frontend_format(&service->key, frontend), owner->name);
+}
+
+/* Into *kept: what is wanted beside what stays in the table. */
+static int look_at_table(const struct nb_cli *cli, const struct nb_datapath *dp, const struct wanted *wanted,
+			 struct nb_services *kept, struct nb_error *err)
+{
+	struct nb_services table nb_cleanup(nb_services_free) = { 0 };
+	int rc = nb_service_read(dp, &table, err);
+
+	if (!rc)
+		rc = nb_services_keep(&wanted->services, &table, &wanted->input->incomplete, kept,
+				      note_config, err);
+	if (rc || kept->n || cli->keep || cli->prune_all)
+		return rc;
+	return refuse_to_empty(&table, err);
+}
+
+static int write_table(const struct nb_cli *cli, const struct nb_datapath *dp,
+		       const struct nb_services *services, struct nb_service_changes *changes,
+		       struct nb_error *err)
+{
+	return cli->keep ? nb_service_update(dp, services, NB_ORIGIN_APPLY, changes, err)
+			 : nb_service_apply(dp, services, NB_ORIGIN_APPLY, changes, err);
+}
+
 static int apply_to_network(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp,
 			    void *arg, struct nb_error *err)
 {
-	const struct nb_services *services = arg;
+	struct nb_services kept nb_cleanup(nb_services_free) = { 0 };
+	const struct wanted *wanted = arg;
 	struct nb_service_changes changes = { 0 };
 	struct timespec start;
-	int rc;
+	int rc = -EEXIST;
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	rc = cli->keep ? nb_service_update(dp, services, NB_ORIGIN_APPLY, &changes, err)
-		       : nb_service_apply(dp, services, NB_ORIGIN_APPLY, &changes, err);
+	/* Reading the whole table takes longer than a small change, so it is read only if it has a say. */
+	if (wanted->services.n && !wanted->input->incomplete.n)
+		rc = write_table(cli, dp, &wanted->services, &changes, err);
+	if (rc == -EEXIST) {
+		rc = look_at_table(cli, dp, wanted, &kept, err);
+		rc = rc ? rc : write_table(cli, dp, &kept, &changes, err);
+	}
 	return rc ? rc : tell_changes(cli, network, &changes, milliseconds_since(&start), err);
-}
-
-static void print_note(const char *text, void *arg)
-{
-	(void)arg;
-	fprintf(stderr, "natbridgectl: note: %s\n", text);
 }
 
 static void note_local(const struct nb_service *service)
@@ -90,34 +146,25 @@ static int leave_local(struct nb_services *services, size_t *n, struct nb_error 
 	return rc ? rc : nb_services_set_local_apart(services, n, &nl, note_local, err);
 }
 
-static int no_network(const struct nb_cli *cli, struct nb_error *err)
-{
-	return nb_fail(err, NB_ERR_CONFIG, 0,
-		       "no network has a datapath below \"%s\" yet; with --network one is loaded",
-		       nb_bpffs_root(cli->bpffs));
-}
-
 static int service_apply(const struct nb_cli *cli, struct nb_error *err)
 {
-	const struct nb_kube_note note = { .fn = print_note };
-	struct nb_services services nb_cleanup(nb_services_free) = { 0 };
-	struct nb_services ours; /* of these, without those that are left alone */
-	char *text nb_autofree = NULL;
-	unsigned int networks = 0;
-	size_t len;
-	int rc = nb_read_input(cli->file, &text, &len, err);
+	struct nb_kube_input input nb_cleanup(nb_kube_input_free) = { 0 };
+	struct wanted wanted = { .input = &input };
+	struct nb_walked walked = { 0 };
+	int rc = nb_read_objects(cli->files, cli->n_files, &input, err);
 
 	if (rc)
 		return rc;
-	rc = nb_kube_parse(text, len, &note, &services, err);
-	if (rc)
-		return nb_wrap(err, "%s", strcmp(cli->file, "-") ? cli->file : "standard input");
-	rc = leave_local(&services, &ours.n, err);
+	if (input.says_nothing && !cli->prune_all) {
+		fprintf(stderr, "natbridgectl: note: the input says nothing of Services: nothing changed\n");
+		return 0;
+	}
+	rc = leave_local(&input.services, &wanted.services.n, err);
 	if (rc)
 		return rc;
-	ours.items = services.items;
-	rc = nb_each_network(cli, NB_ENSURE | NB_TRANSLATING, apply_to_network, &ours, &networks, err);
-	return rc || networks ? rc : no_network(cli, err);
+	wanted.services.items = input.services.items;
+	rc = nb_each_network(cli, NB_ENSURE | NB_TRANSLATING, apply_to_network, &wanted, &walked, err);
+	return rc ? rc : nb_require_network(cli, &walked, err);
 }
 
 static struct cJSON *backend_item(const struct nb_service_backend *backend, bool json)
@@ -183,8 +230,13 @@ static int service_list(const struct nb_cli *cli, struct nb_error *err)
 		{ "FROM", "origin" },       { 0 },
 	};
 
+	struct nb_walked walked = { 0 };
+	int rc;
+
 	nb_out_columns(cli->out, columns);
-	return nb_each_network(cli, NB_READ | NB_TRANSLATING, list_network, NULL, NULL, err);
+	rc = nb_each_network(cli, NB_READ | NB_TRANSLATING, list_network, NULL, &walked, err);
+	nb_note_assisted(&walked);
+	return rc;
 }
 
 /* Networks that do not have the Service are passed over if another one has it. */
@@ -216,8 +268,12 @@ static int delete_from_network(const struct nb_cli *cli, const char *network, co
 static int service_delete(const struct nb_cli *cli, struct nb_error *err)
 {
 	struct deletion deletion = { 0 };
-	int rc = nb_each_network(cli, NB_CHANGE | NB_TRANSLATING, delete_from_network, &deletion, NULL, err);
+	struct nb_walked walked = { 0 };
+	int rc = nb_each_network(cli, NB_CHANGE | NB_TRANSLATING, delete_from_network, &deletion, &walked,
+				 err);
 
+	if (!rc)
+		rc = nb_require_network(cli, &walked, err);
 	if (!rc && !deletion.found)
 		return nb_fail(err, NB_ERR_CONFIG, 0, "there is no Service \"%.200s\"", cli->arguments[0]);
 	return rc;
@@ -227,11 +283,23 @@ static const struct nb_verb verbs[] = {
 	{ "apply", NULL, NB_OPTION_FILE | NB_OPTION_KEEP, "make the service table what a file says", "\
 DESCRIPTION\n\
   Reads Service (v1) and EndpointSlice (discovery.k8s.io/v1) objects of Kubernetes from FILE, or\n\
-  from standard input for -: JSON or YAML, one object, a List, or several documents, as printed by\n\
+  from standard input for -, as printed by\n\
     kubectl get services,endpointslices -A -o json | natbridgectl service apply -f -\n\
-  and makes the table of the network equal to them: what the file does not name is removed, except\n\
-  for services of the network config. With --keep, Services that the file does not name are kept.\n\
+  and makes the table of the network equal to them: Services that the input does not name are\n\
+  removed, except for those of the network config. With --keep they are kept. An input that would\n\
+  remove every Service of the table and leave none is refused, unless --prune-all is given.\n\
   Only what differs is written; connections keep their backends where these are still there.\n\
+\n\
+  The input is JSON or YAML: an object, a List, or several of them, one after the other or as\n\
+  documents. With several -f all files are one input. What is absent, null or empty has the value\n\
+  that the API server gives it, and addresses are read as Kubernetes reads them. Objects of other\n\
+  kinds are passed over and counted.\n\
+\n\
+  An object that cannot be used is an error that names object, field and value, and nothing is\n\
+  changed. In a List of several items, as a cluster gives it, that object alone is left out, named\n\
+  and counted, and its Service stays in the table as it was; so is an endpoint of an EndpointSlice\n\
+  there. Errors in any case: text that is not JSON or YAML, an object that is there twice, two\n\
+  Services with one address and port, and a list of which pieces are missing.\n\
 \n\
   Without --network all networks of the node are set. With it, a datapath is loaded and pinned\n\
   if no pod of the network has done that yet.\n\
@@ -239,9 +307,10 @@ DESCRIPTION\n\
   Ready endpoints get new connections; if there is none, those that are serving and terminating.\n\
   A backend that was taken out of its Service loses its UDP flows at once; TCP connections go on\n\
   until its pod is gone.\n\
-  Left alone: headless Services, ExternalName, SCTP ports, Services with the label\n\
-  service.kubernetes.io/service-proxy-name, and addresses that this host itself has. Bad input is\n\
-  an error that names object, field and value, and changes nothing.\n\
+  Left alone: headless Services, ExternalName, SCTP ports, Services and EndpointSlices with the\n\
+  label service.kubernetes.io/service-proxy-name or service.kubernetes.io/headless, and addresses\n\
+  that this host itself has. Of a Service with NodePorts, external or load balancer addresses the\n\
+  cluster addresses are served. Topology (trafficDistribution, hints) is not followed.\n\
 \n\
 OUTPUT\n\
   One line for each network: what it holds now, how many frontends (an address and port of a\n\
