@@ -125,8 +125,10 @@ static int flush_network(const struct nb_cli *cli, const char *network, const st
 static int conntrack_flush(const struct nb_cli *cli, struct nb_error *err)
 {
 	struct nb_walked walked = { 0 };
-	int rc = nb_each_network(cli, NB_CHANGE | NB_TRANSLATING, flush_network, NULL, &walked, err);
+	int rc;
 
+	nb_out_keep_rows(cli->out);
+	rc = nb_each_network(cli, NB_CHANGE | NB_TRANSLATING, flush_network, NULL, &walked, err);
 	/* Where no network has been set up there is nothing to flush. */
 	return !rc && walked.assisted ? nb_require_network(cli, &walked, err) : rc;
 }
@@ -204,9 +206,9 @@ static int parse_wanted(const struct nb_cli *cli, struct wanted *wanted, struct 
 
 		if (rc)
 			return rc;
-		if (wanted->value[setting])
-			return nb_fail(err, NB_ERR_CONFIG, 0, "%s stands there twice",
-				       nb_setting_name(setting));
+		if (wanted->value[setting] && wanted->value[setting] != value)
+			return nb_fail(err, NB_ERR_CONFIG, 0, "%s is given twice: %u and %u",
+				       nb_setting_name(setting), wanted->value[setting], value);
 		wanted->value[setting] = value;
 	}
 	return 0;
@@ -272,6 +274,7 @@ static int conntrack_set(const struct nb_cli *cli, struct nb_error *err)
 	struct wanted wanted = { 0 };
 	int rc = parse_wanted(cli, &wanted, err);
 
+	nb_out_keep_rows(cli->out);
 	rc = rc ?: nb_each_network(cli, NB_READ | NB_TRANSLATING, check_wanted, &wanted, NULL, err);
 	rc = rc ?: nb_each_network(cli, NB_CHANGE | NB_TRANSLATING, set_network, &wanted, &walked, err);
 	return rc ?: nb_require_network(cli, &walked, err);

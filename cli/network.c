@@ -11,12 +11,18 @@
 #include "cli.h"
 #include "names.h"
 
-/* Whether the network has no pins at all, so that its first ADD is still to come. */
-static bool is_set_up(const struct nb_cli *cli, const char *network)
+int nb_explain_missing(const struct nb_cli *cli, const char *network, int rc, struct nb_error *err)
 {
 	char path[512];
 
-	return nb_pin_path(path, sizeof(path), cli->bpffs, network, NULL, NULL) || !access(path, F_OK);
+	if (rc != -ENOENT || nb_pin_path(path, sizeof(path), cli->bpffs, network, NULL, NULL) ||
+	    !access(path, F_OK))
+		return rc;
+	return nb_fail(
+		err, NB_ERR_NOT_SET_UP, 0,
+		"network \"%s\" has not been set up below \"%s\" yet: the ADD of its first pod does that, "
+		"unless its mode is off",
+		network, nb_bpffs_root(cli->bpffs));
 }
 
 static int open_network(const struct nb_cli *cli, const char *network, unsigned int access,
@@ -29,17 +35,9 @@ static int open_network(const struct nb_cli *cli, const char *network, unsigned 
 	};
 	int rc = nb_datapath_open(cli->bpffs, network, access != NB_READ, dp, err);
 
-	if (rc != -ENOENT)
-		return rc;
-	if (access == NB_ENSURE && cli->network)
+	if (rc == -ENOENT && access == NB_ENSURE && cli->network)
 		return nb_datapath_ensure(&config, dp, err);
-	if (is_set_up(cli, network))
-		return rc;
-	return nb_fail(
-		err, NB_ERR_NOT_SET_UP, 0,
-		"network \"%s\" has not been set up below \"%s\" yet: the ADD of its first pod does that, "
-		"unless its mode is off",
-		network, nb_bpffs_root(cli->bpffs));
+	return nb_explain_missing(cli, network, rc, err);
 }
 
 /* Whether the network's Services and connections are the host's. */

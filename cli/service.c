@@ -163,6 +163,7 @@ static int service_apply(const struct nb_cli *cli, struct nb_error *err)
 	if (rc)
 		return rc;
 	wanted.services.items = input.services.items;
+	nb_out_keep_rows(cli->out);
 	rc = nb_each_network(cli, NB_ENSURE | NB_TRANSLATING, apply_to_network, &wanted, &walked, err);
 	return rc ? rc : nb_require_network(cli, &walked, err);
 }
@@ -269,8 +270,10 @@ static int service_delete(const struct nb_cli *cli, struct nb_error *err)
 {
 	struct deletion deletion = { 0 };
 	struct nb_walked walked = { 0 };
-	int rc = nb_each_network(cli, NB_CHANGE | NB_TRANSLATING, delete_from_network, &deletion, &walked,
-				 err);
+	int rc;
+
+	nb_out_keep_rows(cli->out);
+	rc = nb_each_network(cli, NB_CHANGE | NB_TRANSLATING, delete_from_network, &deletion, &walked, err);
 
 	if (!rc)
 		rc = nb_require_network(cli, &walked, err);

@@ -84,11 +84,9 @@ static int add_slice(struct nb_kube *kube, const struct nb_json *object, const s
 
 	if (!rc)
 		rc = nb_kube_read_slice(object, meta, kube, &slice, err);
-	if (rc && is_left_out(kube, "EndpointSlice", meta, slice.service, err)) {
-		slice.ports.n = 0;
-		slice.endpoints.n = 0;
+	/* Endpoints are read last, so there are none. */
+	if (rc && is_left_out(kube, "EndpointSlice", meta, slice.service, err))
 		rc = 0;
-	}
 	if (!rc)
 		rc = nb_vec_push(&kube->slices, slice, err);
 	if (rc)

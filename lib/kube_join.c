@@ -115,12 +115,31 @@ static int add_frontend(struct nb_services *services, const struct nb_kube_servi
 	return add_backends(service, slices, port, err);
 }
 
-static int join(struct nb_services *services, const struct nb_kube_service *from, struct slices slices,
-		struct nb_error *err)
+/* A name or protocol that is not the same on both sides: endpoints there are, and none for this port. */
+static void tell_port_alone(struct nb_kube *kube, const struct nb_kube_service *service, struct slices slices,
+			    const struct nb_kube_port *port)
+{
+	bool endpoints = false;
+
+	for (size_t i = 0; i < slices.n; i++) {
+		if (slices.items[i]->endpoints.n && find_port(slices.items[i], port))
+			return;
+		endpoints |= slices.items[i]->endpoints.n;
+	}
+	if (endpoints)
+		nb_kube_tell(
+			kube, NB_KUBE_PORT_ALONE,
+			"Service %s: its EndpointSlices have no port \"%s\" of %s, hence %u has no backends",
+			service->name, port->name, nb_proto_name(port->proto), ntohs(port->port));
+}
+
+static int join(struct nb_kube *kube, struct nb_services *services, const struct nb_kube_service *from,
+		struct slices slices, struct nb_error *err)
 {
 	int rc = 0;
 
-	for (size_t p = 0; p < from->ports.n; p++) {
+	for (size_t p = 0; p < from->ports.n && from->n_vips; p++) {
+		tell_port_alone(kube, from, slices, &from->ports.items[p]);
 		for (unsigned int v = 0; v < from->n_vips && !rc; v++)
 			rc = add_frontend(services, from, &from->vips[v], &from->ports.items[p], slices, err);
 	}
@@ -166,7 +185,7 @@ static int join_all(struct nb_kube *kube, struct nb_services *joined,
 			last++;
 		if (first == last)
 			tell_without_slices(kube, services[i]);
-		rc = join(joined, services[i], (struct slices){ slices + first, last - first }, err);
+		rc = join(kube, joined, services[i], (struct slices){ slices + first, last - first }, err);
 		first = last;
 	}
 	if (!rc)

@@ -15,6 +15,7 @@ static const char *const rests[NB_KUBE_REMARKS] = {
 	[NB_KUBE_SLICE_UNLABELLED] = "more EndpointSlices without the label kubernetes.io/service-name",
 	[NB_KUBE_SLICE_ALONE] = "more EndpointSlices whose Service is not in the input",
 	[NB_KUBE_SERVICE_ALONE] = "more Services without an EndpointSlice in the input",
+	[NB_KUBE_PORT_ALONE] = "more ports of Services that their EndpointSlices do not have",
 	[NB_KUBE_SCTP_PORT] = "more SCTP ports, which are not translated",
 	[NB_KUBE_LOCAL_POLICY] = "more Services whose internalTrafficPolicy Local is not followed",
 };

@@ -263,7 +263,7 @@ setting() {
 		udp "99999999999999999999" is not a number of seconds|udp=99999999999999999999
 		max "1023" is not a number of connections from 1024 to 8388608|max=1023
 		max 131073 is more than the 131072 connections that the table|udp=9 max=131073
-		udp stands there twice|udp=9 udp=9
+		udp is given twice: 9 and 8|udp=9 udp=8
 	END
 	run -2 --separate-stderr ctl n conntrack set
 	[ "$stderr" = "natbridgectl: missing NAME=VALUE; see natbridgectl --help" ]
@@ -321,7 +321,7 @@ setting() {
 		[ "$stderr" = "natbridgectl: no network has been set up below \"$NBT_DIR/node-empty/bpf\" yet: the ADD of its first pod does that, unless its mode is off" ] ||
 			fail "$stderr"
 	done
-	for words in "service list" "service delete default/web" "conntrack list" "conntrack flush" "conntrack set udp=9" "endpoint list" status; do
+	for words in "service list" "service delete default/web" "conntrack list" "conntrack flush" "conntrack set udp=9" "endpoint list" status upgrade; do
 		# shellcheck disable=SC2086
 		run -3 --separate-stderr ctl empty --network nowhere $words
 		[[ -z $output && $stderr = 'natbridgectl: network "nowhere" has not been set up below "'*'" yet: '* ]] || fail "$words: $stderr"

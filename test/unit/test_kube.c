@@ -38,7 +38,8 @@ static const struct kube_row rows[] = {
 				       "[{name: y, port: 1, protocol: TCP}, {name: x, port: 2}, {name: x}, "
 				       "{name: z, port: 4}]",
 				       "[{addresses: [10.244.0.2]}]"),
-	  "default/a x 10.96.0.1:80/TCP 10.244.0.2:2\ndefault/a y 10.96.0.1:81/UDP\n", "" },
+	  "default/a x 10.96.0.1:80/TCP 10.244.0.2:2\ndefault/a y 10.96.0.1:81/UDP\n",
+	  "Service default/a: its EndpointSlices have no port \"y\" of UDP, hence 81 has no backends\n" },
 	/* ready, serving, terminating: nil ready is ready; the dying serve only if none is ready */
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}]}") SLICE(
 		  "a", "IPv4", "[{port: 1}]",

@@ -135,9 +135,9 @@ static const struct kube_row rows[] = {
 	/* Of several items of a list the one that cannot be used is left out */
 	{ LIST(GOOD,
 	       "{\"kind\": \"Service\", \"apiVersion\": \"v1\", \"metadata\": {\"name\": \"bad\"}, \"spec\": "
-	       "{\"clusterIP\": \"10.96.0.2\", \"ports\": [{\"port\": 70000}]}}"),
+	       "{\"clusterIP\": \"10.96.0.2\", \"ports\": [{\"port\": 80}, {\"port\": 70000}]}}"),
 	  "default/good - 10.96.0.9:80/TCP\n",
-	  "Service default/bad: \"spec.ports[0].port\": 70000 is not a whole number from 1 to 65535: left "
+	  "Service default/bad: \"spec.ports[1].port\": 70000 is not a whole number from 1 to 65535: left "
 	  "out\n"
 	  "1 object left out; its Service stays in the table as it was\n" },
 	{ LIST("{\"kind\": \"Service\", \"apiVersion\": \"v1\", \"metadata\": {\"name\": \"../x\"}}", GOOD),
@@ -188,6 +188,12 @@ static const struct kube_row rows[] = {
 	  "Service default/bad: \"spec\" is missing" },
 	{ GOOD "{\"kind\": \"Service\", \"apiVersion\": \"v1\", \"metadata\": {\"name\": \"bad\"}}", NULL,
 	  "Service default/bad: \"spec\" is missing" },
+	{ "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Service, metadata: {name: bad}}]\n",
+	  NULL, "Service default/bad: \"spec\" is missing" },
+	{ LIST(GOOD, "{\"kind\": \"Pod\", \"apiVersion\": \"v1\"}") "{\"kind\": \"Service\", \"apiVersion\": "
+								    "\"v1\", "
+								    "\"metadata\": {\"name\": \"bad\"}}",
+	  NULL, "Service default/bad: \"spec\" is missing" },
 	/* ... and so is what concerns two of them */
 	{ LIST(GOOD, GOOD), NULL, "Service default/good is there twice" },
 
@@ -219,6 +225,7 @@ static const struct kube_row rows[] = {
 	  "apiVersion: v1\r\nkind: Service\r\nmetadata: {name: a}\r\nspec:\r\n  clusterIP: 10.96.0.1\r\n  "
 	  "ports:\r\n  - port: 80\r\n",
 	  "default/a - 10.96.0.1:80/TCP\n", "" },
+	{ BOM "{]", NULL, "not JSON: line 1, column 2: a string was expected" },
 	{ "\xff\xfe", NULL, "there is no Kubernetes object in it" },
 
 	/* Objects of other kinds, also where their kind is called the same */
