@@ -88,8 +88,8 @@ int nb_each_network(const struct nb_cli *cli, unsigned int access, nb_network_fn
 		    struct nb_walked *walked, struct nb_error *err);
 
 /*
- * After nb_datapath_open() or the like has failed with rc: NB_ERR_NOT_SET_UP in *err if the network has no pins
- * at all, so that its first ADD is still to come; else *err as it is. Returns what is to be returned.
+ * After nb_datapath_open() or the like has failed with rc: NB_ERR_NOT_SET_UP in *err if the network has no
+ * pins at all, so that its first ADD is still to come; else *err as it is. Returns what is to be returned.
  */
 int nb_explain_missing(const struct nb_cli *cli, const char *network, int rc, struct nb_error *err);
 

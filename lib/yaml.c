@@ -441,7 +441,7 @@ int nb_yaml_parse_from(const char *text, size_t len, size_t from, const struct n
 	char *joined nb_autofree = NULL;
 	struct place first = { 0 };
 	size_t joined_len;
-	bool bad_escape;
+	bool bad_escape = false;
 	int rc;
 
 	for (size_t i = 0; i < from; i++) {

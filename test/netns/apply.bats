@@ -157,7 +157,6 @@ natbridgectl: note: 1 object of other kinds passed over' ] || fail "$stderr"
 }
 
 @test "the network config has an address: its Service stays, the others are applied" {
-	local config
 	network_write n own '.plugins[0] |= (.bridge = "cni-own" | .ipam.ranges = [[{subnet: "10.245.0.0/24"}]]
 		| .serviceProxy.services = [{name: "default/own", vip: "10.96.0.10", port: 80, backends: ["10.245.0.9:80"]}])'
 	pods_up n own o

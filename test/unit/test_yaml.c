@@ -214,7 +214,7 @@ static void test_bombs(void **state)
 	char text[1 << 20] = "a: &a [x,x,x,x,x,x,x,x,x,x]\n", *at;
 
 	(void)state;
-	for (char c = 'b'; c < 'm'; c++)
+	for (int c = 'b'; c < 'm'; c++)
 		sprintf(text + strlen(text), "%c: &%c [*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c]\n", c, c,
 			c - 1, c - 1, c - 1, c - 1, c - 1, c - 1, c - 1, c - 1, c - 1, c - 1);
 	assert_bounded(text);
