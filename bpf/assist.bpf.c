@@ -229,8 +229,12 @@ int nb_assist_from(struct __sk_buff *skb)
 	enum nb_receiver receiver = nb_receiver(skb);
 	struct nb_pkt pkt = {};
 
-	if (nb_settings.flags & NB_SETTINGS_SPOOFCHK && nb_is_forged(skb))
-		return nb_verdict(nb_drop(NB_DROP_SPOOFED));
+	if (nb_settings.flags & (NB_SETTINGS_SPOOFCHK | NB_SETTINGS_CUT)) {
+		int rc = nb_sender_check(skb);
+
+		if (rc != NB_CONTINUE)
+			return nb_verdict(rc);
+	}
 	if (receiver == NB_TO_PORT && nb_is_recent(skb))
 		return NB_PASS;
 	if (receiver == NB_TO_MANY)

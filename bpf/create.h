@@ -8,6 +8,7 @@
  */
 
 #include "affinity.h"
+#include "host.h"
 #include "nat.h"
 #include "ring.h"
 
@@ -49,7 +50,7 @@ __noinline __s64 nb_reply_look(const struct nb_tuple *reply, const struct nb_tup
 	other = nb_entry_at(NULL, slot ^ 1);
 	if (!entry || !other)
 		return NB_REPLY_FREE;
-	if (nb_conn_receiver(&entry->conn, now) && !(reclaim && nb_tcp_closed(entry->conn.state)))
+	if (nb_conn_lives(&entry->conn, now) && !(reclaim && nb_tcp_closed(entry->conn.state)))
 		return nb_key_same(&other->key, mine) ? slot ^ 1 : NB_REPLY_TAKEN;
 	nb_pair_end(slot, reply);
 	return NB_REPLY_FREE;
@@ -110,6 +111,18 @@ static __always_inline void nb_endpoint_mark(const struct nb_addr *addr, __u32 f
 		__sync_fetch_and_or(&endpoint->flags, flag);
 }
 
+/*
+ * What a pod that reaches itself sees as the source: the gateway. Without one at the bridge, the Service's
+ * address: the pod has a way to it, or this packet would not be here.
+ */
+static __always_inline struct nb_addr nb_own_source(const struct nb_pkt *pkt,
+						    const struct nb_endpoint *endpoint)
+{
+	const struct nb_addr *gateway = &endpoint->gateway;
+
+	return gateway->w[0] | gateway->w[1] | gateway->w[2] | gateway->w[3] ? *gateway : pkt->tuple.dst;
+}
+
 /* The backend's port, if it is a pod of this bridge, and what follows from that for the way of the packets.
  */
 static __always_inline int nb_route(const struct nb_pkt *pkt, struct nb_scratch *s)
@@ -122,7 +135,7 @@ static __always_inline int nb_route(const struct nb_pkt *pkt, struct nb_scratch 
 	if (!client)
 		return NB_PASS; /* a port that is not (or no longer) a pod's */
 	s->rev.out_slot = *slot;
-	s->rev.out_gen = client->gen;
+	s->rev.out_gen = client->gen & ~NB_GEN_CUT;
 	if (endpoint)
 		backend = nb_port_of_slot(endpoint->slot);
 	if (!backend || !backend->ifindex) {
@@ -130,16 +143,15 @@ static __always_inline int nb_route(const struct nb_pkt *pkt, struct nb_scratch 
 		nb_endpoint_mark(&pkt->tuple.src, NB_ENDPOINT_VIA_HOST);
 		return NB_CONTINUE;
 	}
+	if (backend->gen & NB_GEN_CUT)
+		return s->fwd.flags & NB_CONN_NAT ? nb_drop(NB_DROP_CUT) : NB_PASS;
 	if (!(endpoint->flags & NB_ENDPOINT_ANSWERS))
 		__sync_fetch_and_or(&endpoint->flags, NB_ENDPOINT_ANSWERS);
 	s->rev.in_ifindex = backend->ifindex;
 	s->fwd.out_slot = endpoint->slot;
 	s->fwd.out_gen = backend->gen;
 	if (backend->ifindex == pkt->ifindex) {
-		if (!(endpoint->gateway.w[0] | endpoint->gateway.w[1] | endpoint->gateway.w[2] |
-		      endpoint->gateway.w[3]))
-			return nb_drop(NB_DROP_NO_GATEWAY);
-		s->fwd.src = endpoint->gateway;
+		s->fwd.src = nb_own_source(pkt, endpoint);
 		return NB_CONTINUE;
 	}
 	if (client->flags & backend->flags & NB_PORT_ISOLATED ||
@@ -415,7 +427,8 @@ static __always_inline int nb_choose(const struct nb_pkt *pkt, const struct nb_f
 }
 
 /* What the packet's connection would be like, without an entry as yet. */
-static __always_inline int nb_design(const struct nb_pkt *pkt, bool again, struct nb_scratch *s)
+static __always_inline int nb_design(struct __sk_buff *skb, const struct nb_pkt *pkt, bool again,
+				     struct nb_scratch *s)
 {
 	struct nb_frontend *frontend;
 	int rc = NB_CONTINUE;
@@ -425,6 +438,8 @@ static __always_inline int nb_design(const struct nb_pkt *pkt, bool again, struc
 	frontend = nb_frontend_find(&pkt->tuple);
 	if (!frontend)
 		return nb_no_frontend(&pkt->tuple);
+	if (frontend->flags & NB_FRONTEND_HOST && nb_stays_here(skb, pkt))
+		return NB_PASS;
 	if (!nb_may_begin(pkt))
 		return frontend->flags & NB_FRONTEND_SERVICE ? nb_drop(NB_DROP_INVALID) : NB_PASS;
 	nb_begin(pkt, s);
@@ -439,7 +454,7 @@ static __always_inline int nb_design(const struct nb_pkt *pkt, bool again, struc
  * scratch holds the client's entry as it now stands in the table, this packet counted in. NB_EXISTS: another
  * CPU has made the connection, see slot there.
  */
-__noinline int nb_create(const struct nb_pkt *pkt, __s64 old)
+__noinline int nb_create(struct __sk_buff *skb, const struct nb_pkt *pkt, __s64 old)
 {
 	__u32 zero = 0;
 	struct nb_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
@@ -447,7 +462,7 @@ __noinline int nb_create(const struct nb_pkt *pkt, __s64 old)
 
 	if (!pkt || !s)
 		return NB_PASS;
-	rc = nb_design(pkt, old != NB_OLD_NONE, s);
+	rc = nb_design(skb, pkt, old != NB_OLD_NONE, s);
 	if (old >= 0 && rc == NB_CONTINUE)
 		rc = nb_renew(pkt, s, old);
 	else if (old >= 0)

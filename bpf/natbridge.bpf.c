@@ -9,7 +9,8 @@
  * come by the host's IP stack. What is neither is passed on untouched.
  */
 #include "create.h"
-#include "host.h"
+#include "echo.h"
+#include "host_lost.h"
 #include "learn.h"
 #include "plain.h"
 #include "reject.h"
@@ -32,16 +33,25 @@ static __always_inline int nb_send(struct __sk_buff *skb, struct nb_pkt *pkt, st
 	return rc == NB_CONTINUE ? nb_deliver(skb, conn, out) : rc;
 }
 
+/* A packet that its entry does not serve. */
+static __always_inline int nb_not_served(struct __sk_buff *skb, struct nb_pkt *pkt, __u32 slot, int rc)
+{
+	if (rc == NB_UP)
+		return nb_to_host(skb);
+	if (rc == nb_drop(NB_DROP_BACKEND_GONE))
+		nb_pair_end(slot, &pkt->tuple);
+	return rc;
+}
+
 static __always_inline int nb_forward(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn,
 				      __u32 slot)
 {
 	struct nb_port *out = NULL;
 	int rc = nb_check(pkt, conn, &out);
 
-	if (rc == nb_drop(NB_DROP_BACKEND_GONE))
-		nb_pair_end(slot, &pkt->tuple);
-	if (rc == NB_CONTINUE)
-		rc = nb_track(pkt, conn, slot);
+	if (rc != NB_CONTINUE)
+		return nb_not_served(skb, pkt, slot, rc);
+	rc = nb_track(pkt, conn, slot);
 	return rc == NB_CONTINUE && out ? nb_send(skb, pkt, conn, out) : rc;
 }
 
@@ -85,7 +95,7 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 				return rc;
 			old = slot;
 		}
-		rc = nb_create(pkt, old);
+		rc = nb_create(skb, pkt, old);
 		if (rc == NB_CONTINUE)
 			rc = nb_send_first(skb, pkt);
 		if (rc != NB_EXISTS)
@@ -100,8 +110,24 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 /* What is neither TCP nor UDP, or cannot be read (then rc says so). */
 static __always_inline int nb_beside(struct __sk_buff *skb, struct nb_pkt *pkt, int rc)
 {
+	int vip;
+
 	nb_mac_learn(skb);
+	if (rc > NB_CONTINUE && rc != NB_PASS)
+		return rc;
+	if (pkt->end && nb_may_be_vip(&pkt->tuple.dst)) {
+		vip = nb_beside_vip(skb, pkt);
+		if (vip != NB_CONTINUE)
+			return vip;
+	}
 	return rc == NB_CONTINUE ? nb_related_from_pod(skb, pkt) : rc;
+}
+
+/* Whether a packet is dropped since its destination is an address of a Service or of a service range. */
+static __always_inline bool nb_is_vip_drop(int rc)
+{
+	return rc == nb_drop(NB_DROP_NO_VIP) || rc == nb_drop(NB_DROP_NO_SERVICE) ||
+	       rc == nb_drop(NB_DROP_FRAGMENT) || rc == nb_drop(NB_DROP_UNPARSED);
 }
 
 SEC("tc")
@@ -110,8 +136,11 @@ int nb_from_pod(struct __sk_buff *skb)
 	struct nb_pkt pkt = {};
 	int verdict, rc;
 
-	if (nb_settings.flags & NB_SETTINGS_SPOOFCHK && nb_is_forged(skb))
-		return nb_verdict(nb_drop(NB_DROP_SPOOFED));
+	if (nb_settings.flags & (NB_SETTINGS_SPOOFCHK | NB_SETTINGS_CUT)) {
+		rc = nb_sender_check(skb);
+		if (rc != NB_CONTINUE)
+			return nb_verdict(rc);
+	}
 	rc = nb_first_look(skb, &pkt);
 	if (rc == NB_PASS)
 		return NB_PASS;
@@ -121,7 +150,7 @@ int nb_from_pod(struct __sk_buff *skb)
 		rc = nb_connection(skb, &pkt);
 	else
 		rc = nb_beside(skb, &pkt, rc);
-	if (rc == nb_drop(NB_DROP_NO_VIP) && nb_stays_here(skb, &pkt))
+	if (nb_is_vip_drop(rc) && nb_stays_here(skb, &pkt))
 		rc = NB_PASS;
 	verdict = nb_verdict(rc);
 	return nb_is_reject(rc) ? nb_reject(skb, &pkt) : verdict;
@@ -138,10 +167,32 @@ static __always_inline bool nb_from_own_port(struct __sk_buff *skb)
 	return (own && *own == ifindex) || bpf_map_lookup_elem(&links, &ifindex);
 }
 
+/*
+ * Whether an answer that comes by the host may enter this pod. The client may have gone; then the address has
+ * another owner by now. An address that no ADD gave may have moved to this port.
+ */
+static __always_inline int nb_answer_check(struct nb_pkt *pkt, struct nb_conn *conn)
+{
+	struct nb_port *client = nb_port_of_slot(conn->out_slot);
+	bool gone;
+
+	if (!client)
+		return NB_PASS;
+	/* An answer of a pod was tracked at that pod's port, and may have been the connection's last packet.
+	 */
+	gone = (client->gen & ~NB_GEN_CUT) != conn->out_gen;
+	if (nb_conn_expired(conn, pkt->now) && (!conn->in_ifindex || gone))
+		return NB_PASS;
+	if (gone)
+		return nb_receiver_gone(pkt, conn);
+	if (client->ifindex != pkt->ifindex && nb_is_of_other(&pkt->tuple.dst, pkt->ifindex))
+		return NB_PASS; /* a frame that was flooded */
+	return NB_CONTINUE;
+}
+
 /* A packet of TCP or UDP that comes by the host. An answer of a connection of this pod's is translated. */
 static __always_inline int nb_answer(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
-	struct nb_port *client;
 	struct nb_entry *entry;
 	struct nb_conn *conn;
 	__s64 slot;
@@ -153,12 +204,11 @@ static __always_inline int nb_answer(struct __sk_buff *skb, struct nb_pkt *pkt)
 	conn = &entry->conn;
 	if (!nb_conn_unfinished(conn))
 		return NB_PASS;
-	/* An answer of a pod was tracked at that pod's port, and may have been the connection's last packet.
-	 */
-	client = conn->in_ifindex ? nb_port_of_slot(conn->out_slot) : nb_conn_receiver(conn, pkt->now);
-	if (!client || client->gen != conn->out_gen || client->ifindex != pkt->ifindex)
-		return NB_PASS;
-	rc = conn->in_ifindex ? NB_CONTINUE : nb_track(pkt, conn, slot);
+	rc = nb_answer_check(pkt, conn);
+	if (rc != NB_CONTINUE)
+		return rc;
+	if (!conn->in_ifindex)
+		rc = nb_track(pkt, conn, slot);
 	if (rc == NB_NEW)
 		nb_pair_end(slot, &pkt->tuple);
 	return rc == NB_CONTINUE && conn->flags & NB_CONN_NAT ? nb_translate(skb, pkt, conn, NULL) : rc;
@@ -181,6 +231,8 @@ int nb_to_pod(struct __sk_buff *skb)
 		rc = nb_answer(skb, &pkt);
 	else if (rc == NB_CONTINUE)
 		rc = nb_related_to_pod(skb, &pkt);
+	if (rc == NB_PASS && pkt.quote)
+		rc = nb_host_lost(skb, &pkt);
 	return nb_verdict(rc == NB_CONTINUE ? NB_PASS : rc);
 }
 

@@ -7,6 +7,7 @@
  * 1122, RFC 4443). The packet itself becomes the answer and goes back to the pod that sent it.
  */
 
+#include "echo.h"
 #include "forward.h"
 #include "nat.h"
 
@@ -14,7 +15,6 @@ enum {
 	NB_TTL = 64,
 	NB_TOS_CONTROL = 0xc0, /* RFC 1812, 4.3.2.5 */
 	NB_IP_DF = 0x4000,
-	NB_ICMP_HEADER = 8,
 	/* What is quoted at most: answers of 576 bytes (RFC 1812, 4.3.2.3) and 1280 bytes (RFC 4443, 2.4). */
 	NB_QUOTE_V4 = 576 - 20 - NB_ICMP_HEADER,
 	NB_QUOTE_V6 = 1280 - 40 - NB_ICMP_HEADER,

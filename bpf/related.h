@@ -129,6 +129,17 @@ static __always_inline int nb_related_translate(struct __sk_buff *skb, const str
 	return NB_CONTINUE;
 }
 
+static __always_inline void nb_tuple_turn(struct nb_tuple *tuple)
+{
+	struct nb_addr src = tuple->src;
+	__be16 sport = tuple->sport;
+
+	tuple->src = tuple->dst;
+	tuple->dst = src;
+	tuple->sport = tuple->dport;
+	tuple->dport = sport;
+}
+
 /* The live entry of the complainer, if the error is about a translated connection and addressed to its other
  * end. */
 static __always_inline struct nb_conn *nb_related_find(struct __sk_buff *skb, struct nb_pkt *pkt,
@@ -140,8 +151,18 @@ static __always_inline struct nb_conn *nb_related_find(struct __sk_buff *skb, st
 	if (!nb_quote_read(skb, pkt, outer) || !nb_addr_same(&outer->dst, &pkt->tuple.dst))
 		return NULL;
 	slot = nb_slot_find(&pkt->tuple);
+	if (slot < 0 && outer->redirect) { /* of the host, about an answer that it got to translate no more */
+		nb_tuple_turn(&pkt->tuple);
+		slot = nb_slot_find(&pkt->tuple);
+	}
 	entry = slot < 0 ? NULL : nb_entry_at(NULL, slot);
 	return entry && entry->conn.flags & NB_CONN_NAT ? &entry->conn : NULL;
+}
+
+/* An error about a connection whose receiver has gone is not for the address's next owner. */
+static __always_inline int nb_related_late(const struct nb_pkt *pkt, const struct nb_conn *conn)
+{
+	return nb_conn_expired(conn, pkt->now) ? NB_PASS : nb_drop(NB_DROP_GONE);
 }
 
 /* An ICMP message that a pod sends. */
@@ -161,8 +182,8 @@ __noinline int nb_related_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 		return nb_drop(r->outer.cut ? NB_DROP_INVALID : NB_DROP_REDIRECT);
 	out = nb_conn_receiver(conn, pkt->now);
 	if (!out)
-		return NB_PASS;
-	if (conn->in_ifindex != pkt->ifindex)
+		return nb_related_late(pkt, conn);
+	if (conn->in_ifindex != pkt->ifindex && nb_is_of_other(&pkt->tuple.src, pkt->ifindex))
 		return nb_drop(NB_DROP_NOT_ITS_PORT);
 	if (nb_conn_unfinished(conn))
 		return nb_to_host(skb);
@@ -184,8 +205,12 @@ __noinline int nb_related_to_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 		return NB_PASS;
 	if (r->outer.redirect || r->outer.cut)
 		return nb_drop(r->outer.cut ? NB_DROP_INVALID : NB_DROP_REDIRECT);
-	out = nb_conn_unfinished(conn) ? nb_conn_receiver(conn, pkt->now) : NULL;
-	if (!out || out->ifindex != pkt->ifindex)
+	if (!nb_conn_unfinished(conn))
+		return NB_PASS;
+	out = nb_conn_receiver(conn, pkt->now);
+	if (!out)
+		return nb_related_late(pkt, conn);
+	if (out->ifindex != pkt->ifindex && nb_is_of_other(&pkt->tuple.dst, pkt->ifindex))
 		return NB_PASS;
 	return nb_related_translate(skb, pkt, conn, r, NULL);
 }

@@ -59,18 +59,17 @@ __noinline int nb_conn_recheck(const struct nb_pkt *pkt, struct nb_conn *conn)
 
 /*
  * The receiver of a live entry has gone, with its port. To the client of a TCP connection that is worth an
- * answer; what an old backend still sends must not reach the address's next owner, and is not to do so for as
- * long as a closed connection is remembered.
+ * answer. What a backend still sends must not reach the address's next owner: the entry is remembered for as
+ * long as a closed connection after the last such packet.
  */
 static __always_inline int nb_receiver_gone(const struct nb_pkt *pkt, struct nb_conn *conn)
 {
-	__u32 close = pkt->now + nb_settings.timeouts[NB_TCP_CLOSE];
-
+	if (nb_conn_lives(conn, pkt->now)) /* it is only cut off */
+		return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_CUT) : NB_PASS;
 	if (!(conn->flags & NB_CONN_NAT))
 		return NB_NEW;
 	if (conn->flags & NB_CONN_REPLY) {
-		if ((__s32)(conn->expires - close) > 0)
-			conn->expires = close;
+		conn->expires = pkt->now + nb_settings.timeouts[NB_TCP_CLOSE];
 		return nb_drop(NB_DROP_GONE);
 	}
 	if (pkt->tuple.proto == IPPROTO_TCP && nb_tcp_kind(pkt->tcp_flags) != NB_KIND_SYN)

@@ -46,7 +46,7 @@ __noinline enum nb_place nb_place_look(const struct nb_pair *pair, __u32 now)
 	conn = &pair->dir[0].conn;
 	rev = &pair->dir[1].conn;
 	tcp = pair->dir[0].key.proto == IPPROTO_TCP;
-	if (!nb_conn_receiver(conn, now))
+	if (!nb_conn_lives(conn, now))
 		return NB_PLACE_DEAD;
 	if (!(conn->flags & NB_CONN_SEEN_REPLY))
 		return nb_place_halfopen(conn, now);
@@ -54,7 +54,7 @@ __noinline enum nb_place nb_place_look(const struct nb_pair *pair, __u32 now)
 		return NB_PLACE_CLOSED;
 	if (tcp && nb_tcp_closing(conn->state))
 		return NB_PLACE_CLOSING;
-	if (!nb_conn_receiver(rev, now))
+	if (!nb_conn_lives(rev, now))
 		return NB_PLACE_DEAD; /* the client is gone */
 	if (tcp && nb_conn_stalled(conn, rev, now))
 		return NB_PLACE_DEAD;

@@ -50,7 +50,7 @@ static __always_inline int nb_down(struct __sk_buff *skb, const struct nb_port *
 {
 	__be16 *eth = nb_bytes(skb, 0, ETH_HLEN);
 
-	if (!eth || !(nb_settings.flags & NB_SETTINGS_FAST_PATH))
+	if (!eth || !(nb_settings.flags & NB_SETTINGS_FAST_PATH) || port->gen & NB_GEN_CUT)
 		return NB_PASS;
 	for (int i = 0; i < ETH_ALEN / 2; i++)
 		if (eth[i] != ((__be16 *)port->mac)[i])

@@ -93,31 +93,44 @@ static __always_inline bool nb_forged_mac(struct __sk_buff *skb, const struct nb
 	return false;
 }
 
-/* Whether a pod's packet claims to come from an address that is not its own; for ports with NB_PORT_SPOOFCHK
- * or NB_PORT_MACSPOOFCHK. */
-__noinline int nb_is_forged(struct __sk_buff *skb)
+/* Whether a pod's packet claims to come from an address that is not its own. */
+static __always_inline bool nb_is_forged(struct __sk_buff *skb, const struct nb_port *port, __u32 slot)
 {
-	__u32 ifindex = skb->ifindex, off = NB_L3_OFF, *slot = bpf_map_lookup_elem(&links, &ifindex);
-	struct nb_port *port = slot ? nb_port_of_slot(*slot) : NULL;
+	__u32 off = NB_L3_OFF;
 
-	if (!port)
-		return false;
 	if (port->flags & NB_PORT_MACSPOOFCHK && nb_forged_mac(skb, port))
 		return true;
 	if (!(port->flags & NB_PORT_SPOOFCHK))
 		return false;
 	switch (nb_untagged(skb, &off)) {
 	case bpf_htons(ETH_P_IP):
-		return nb_forged_v4(skb, off + offsetof(struct iphdr, saddr), *slot);
+		return nb_forged_v4(skb, off + offsetof(struct iphdr, saddr), slot);
 	case bpf_htons(ETH_P_ARP):
-		return nb_forged_v4(skb, off + NB_ARP_SENDER, *slot);
+		return nb_forged_v4(skb, off + NB_ARP_SENDER, slot);
 	case bpf_htons(ETH_P_IPV6):
-		return nb_forged_v6(skb, off + offsetof(struct ipv6hdr, saddr), *slot) ||
+		return nb_forged_v6(skb, off + offsetof(struct ipv6hdr, saddr), slot) ||
 		       (nb_is_advertisement(skb, off) &&
-			nb_forged_v6(skb, off + sizeof(struct ipv6hdr) + NB_ND_TARGET, *slot));
+			nb_forged_v6(skb, off + sizeof(struct ipv6hdr) + NB_ND_TARGET, slot));
 	default:
 		return false;
 	}
+}
+
+/*
+ * What a pod's packet is looked at for before anything else: its source, and whether the pod's port is cut
+ * off. Then the packet is left to the bridge, which drops it. For networks with NB_SETTINGS_SPOOFCHK or
+ * NB_SETTINGS_CUT; NB_CONTINUE: neither is amiss.
+ */
+__noinline int nb_sender_check(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ifindex, *slot = bpf_map_lookup_elem(&links, &ifindex);
+	struct nb_port *port = slot ? nb_port_of_slot(*slot) : NULL;
+
+	if (!port)
+		return NB_CONTINUE;
+	if (nb_is_forged(skb, port, *slot))
+		return nb_drop(NB_DROP_SPOOFED);
+	return port->gen & NB_GEN_CUT ? NB_PASS : NB_CONTINUE;
 }
 
 #endif

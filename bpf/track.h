@@ -6,28 +6,22 @@
 
 #include "removed.h"
 
-/* An entry was found, but its packets come from another port. */
-__noinline int nb_wrong_port(const struct nb_pkt *pkt, struct nb_conn *conn)
+/*
+ * An entry was found, but the packet comes from another port than its packets did. An address that an ADD
+ * gave belongs to that pod's port alone. Any other address (a floating one, a second one, one behind a router
+ * pod) belongs to the port that uses it now, as on any bridge: a client that has moved begins anew there, and
+ * what a backend answers takes the host's path, by which the connection was made.
+ */
+__noinline int nb_other_port(const struct nb_pkt *pkt, const struct nb_conn *conn)
 {
-	struct nb_endpoint *sender;
-	struct nb_port *port;
-	struct nb_addr addr;
-	__u32 ifindex;
-
 	if (!pkt || !conn)
 		return NB_PASS;
-	ifindex = conn->in_ifindex;
-	if (ifindex && !bpf_map_lookup_elem(&links, &ifindex))
-		return NB_NEW; /* the port is gone: the address has a new owner, the entry is of no use */
-	/* The backend became a pod of this bridge after the connection began: it goes on through the host. */
-	addr = pkt->tuple.src;
-	sender = ifindex ? NULL : bpf_map_lookup_elem(&endpoints, &addr);
-	port = sender ? nb_port_of_slot(sender->slot) : NULL;
-	if (port && port->ifindex == pkt->ifindex && conn->flags & NB_CONN_REPLY) {
-		conn->in_ifindex = pkt->ifindex;
-		return NB_CONTINUE;
-	}
-	return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_NOT_ITS_PORT) : NB_PASS;
+	if (nb_is_of_other(&pkt->tuple.src, pkt->ifindex))
+		return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_NOT_ITS_PORT) : NB_PASS;
+	if (!(conn->flags & NB_CONN_REPLY) || conn->in_ifindex)
+		return NB_NEW;
+	/* The port of the client tracks the answer when it comes by the host. */
+	return conn->flags & NB_CONN_NAT ? NB_UP : NB_CONTINUE;
 }
 
 /* What can change the state of the connection, or must be written down. NB_NEW: it begins anew. */
@@ -81,7 +75,7 @@ static __always_inline int nb_check(struct nb_pkt *pkt, struct nb_conn *conn, st
 	if (!*out)
 		return nb_receiver_gone(pkt, conn);
 	if (conn->in_ifindex != pkt->ifindex) {
-		rc = nb_wrong_port(pkt, conn);
+		rc = nb_other_port(pkt, conn);
 		if (rc != NB_CONTINUE)
 			return rc;
 	}

@@ -173,10 +173,9 @@ static int stats_network(const struct nb_cli *cli, const char *network, const st
 
 	(void)arg;
 	rc = rc ?: nb_settings_read(dp, &settings, err);
-	rc = rc
-		     ?: nb_map_count(dp,
-				     nb_datapath_has(dp, NB_MODE_EBPF) ? NB_MAP_CONNECTIONS : NB_MAP_FLOWS,
-				     &entries, err);
+	if (!rc)
+		rc = nb_datapath_has(dp, NB_MODE_EBPF) ? nb_conntrack_count(dp, &entries, err)
+						       : nb_map_count(dp, NB_MAP_FLOWS, &entries, err);
 	if (rc)
 		return rc;
 	row = cJSON_CreateObject();
@@ -299,14 +298,15 @@ DESCRIPTION\n\
 	  conntrack_flush },
 	{ "stats", NULL, 0, "show the counters of the datapath", "\
 DESCRIPTION\n\
-  Connections in the table (entries; expired ones included), and what was counted\n\
-  since the datapath was loaded, summed over all CPUs. Names are those of conntrack -S where they\n\
+  The connections that list shows (entries), and what was counted since the datapath was\n\
+  loaded, summed over all CPUs. Names are those of conntrack -S where they\n\
   mean the same:\n\
     insert         connections entered into the table\n\
     insert_failed  connections that could not be entered\n\
     found          new connections whose answers would have been taken for another one's\n\
     clash_resolve  first packets that lost a race and went on with the winner's entry\n\
     early_drop     unanswered or closing connections that gave way to new ones\n\
+    echo           pings of a Service's address, answered in its name\n\
     drop           packets dropped because the table was full of established connections\n\
   drop_... count packets dropped for other reasons. Last come the settings.\n",
 	  conntrack_stats },

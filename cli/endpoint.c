@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl endpoint: the pods' addresses. */
 #include <natbridge/addr.h>
+#include <natbridge/cleanup.h>
 #include <natbridge/endpoint.h>
 
 #include <net/if.h>
@@ -12,6 +13,7 @@ struct listing {
 	const struct nb_cli *cli;
 	const char *network;
 	const struct nb_datapath *dp;
+	const struct nb_port_links *links;
 	struct nb_error *err;
 };
 
@@ -26,17 +28,20 @@ static int list_endpoint(const struct nb_endpoint_info *info, void *arg)
 	cJSON_AddStringToObject(row, "port", nb_port_name(info->port.ifindex, name));
 	cJSON_AddNumberToObject(row, "ifindex", info->port.ifindex);
 	cJSON_AddStringToObject(row, "mac", nb_mac_format(info->port.mac, mac));
-	cJSON_AddStringToObject(row, "state", nb_port_state(listing->dp, info->port.ifindex));
+	cJSON_AddStringToObject(row, "state",
+				nb_port_describe(listing->dp, listing->links, info->port.ifindex));
 	return nb_out_row(listing->cli->out, row, NULL, listing->err);
 }
 
 static int list_network(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp,
 			void *arg, struct nb_error *err)
 {
-	struct listing listing = { cli, network, dp, err };
+	struct nb_port_links links nb_cleanup(nb_port_links_free) = { 0 };
+	struct listing listing = { cli, network, dp, &links, err };
+	int rc = nb_port_links_here(dp, &links, err);
 
 	(void)arg;
-	return nb_endpoint_each(dp, list_endpoint, &listing, err);
+	return rc ? rc : nb_endpoint_each(dp, list_endpoint, &listing, err);
 }
 
 static int endpoint_list(const struct nb_cli *cli, struct nb_error *err)
@@ -55,9 +60,15 @@ static const struct nb_verb verbs[] = {
 DESCRIPTION\n\
   One line for each address of a pod: the network, the address, the name of the port on the\n\
   node's side, the MAC address of the pod's side, and the state of the port:\n\
-    attached   both eBPF programs of the network are on it\n\
-    detached   one is missing: the pod is not served\n\
-    gone       there is no such port in this network namespace\n\
+    attached        both eBPF programs of the network are on it\n\
+    detached        one is missing: the pod is not served\n\
+    gone            there is no such port in this network namespace\n\
+  or why it is cut off, also from Services: packets to it are dropped and counted (drop_cut_off)\n\
+    off-bridge      it is no port of the network's bridge\n\
+    down            the port is down\n\
+    not-forwarding  the bridge has disabled or blocked it\n\
+    bridge-down     the bridge is down\n\
+  A port that is cut off, or joined again, is noticed by the next ADD, DEL or natbridgectl.\n\
   Run it in the network namespace of the node.\n",
 	  endpoint_list },
 	{ 0 },

@@ -3,6 +3,7 @@
 #include <natbridge/bpffs.h>
 #include <natbridge/cleanup.h>
 #include <natbridge/conntrack.h>
+#include <natbridge/port_state.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -70,6 +71,17 @@ static int refuse_assisted(const char *network, unsigned int n, struct nb_error 
 		network, and_more(n, more));
 }
 
+/* Whoever looks at a network or changes it brings this up to date; it is not what he asked for. */
+static void follow_ports(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp)
+{
+	struct nb_netlink nl nb_cleanup(nb_netlink_close) = { 0 };
+	struct nb_error err = { 0 };
+
+	if (nb_netlink_open(&nl, &err) || nb_ports_follow(dp, cli->bpffs, &nl, &err))
+		fprintf(stderr, "natbridgectl: network \"%s\": the states of the ports are not known: %s\n",
+			network, err.msg);
+}
+
 static int run_one(const struct nb_cli *cli, const char *network, unsigned int access, nb_network_fn fn,
 		   void *arg, struct nb_walked *walked, struct nb_error *err)
 {
@@ -77,6 +89,8 @@ static int run_one(const struct nb_cli *cli, const char *network, unsigned int a
 	int rc = open_network(cli, network, access & ~NB_TRANSLATING, &dp, err);
 	bool assisted = false;
 
+	if (!rc)
+		follow_ports(cli, network, &dp);
 	if (!rc && access & NB_TRANSLATING)
 		rc = is_assisted(&dp, &assisted, err);
 	if (rc)

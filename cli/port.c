@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "port.h"
 
+#include <natbridge/cleanup.h>
 #include <natbridge/conntrack.h>
+#include <natbridge/netlink.h>
 
 #include <stddef.h>
 
@@ -12,13 +14,26 @@ const char *nb_port_name(unsigned int ifindex, char buf[IF_NAMESIZE])
 	return buf;
 }
 
-const char *nb_port_state(const struct nb_datapath *dp, unsigned int ifindex)
+int nb_port_links_here(const struct nb_datapath *dp, struct nb_port_links *links, struct nb_error *err)
 {
+	struct nb_netlink nl nb_cleanup(nb_netlink_close) = { 0 };
+	int rc = nb_netlink_open(&nl, err);
+
+	return rc ? rc : nb_port_links_read(dp, &nl, links, err);
+}
+
+const char *nb_port_describe(const struct nb_datapath *dp, const struct nb_port_links *links,
+			     unsigned int ifindex)
+{
+	enum nb_port_state state;
 	char name[IF_NAMESIZE];
 	enum nb_mode mode;
 
 	if (!if_indextoname(ifindex, name))
-		return "gone";
+		return nb_port_state_name(NB_PORT_GONE);
+	state = links->known ? nb_port_state_of(links, ifindex) : NB_PORT_FORWARDING;
+	if (state != NB_PORT_FORWARDING)
+		return nb_port_state_name(state);
 	return nb_datapath_mode(dp, &mode, NULL) || nb_datapath_attached(dp, mode, ifindex, NULL)
 		       ? "detached"
 		       : "attached";

@@ -3,13 +3,18 @@
 #define NATBRIDGE_CLI_PORT_H
 
 #include <natbridge/datapath.h>
+#include <natbridge/port_state.h>
 
 #include <net/if.h>
 
 /* The name of a pod's port on the node, "" if there is none in this network namespace; buf is returned. */
 const char *nb_port_name(unsigned int ifindex, char buf[IF_NAMESIZE]);
 
-/* "attached", "detached" or "gone". */
-const char *nb_port_state(const struct nb_datapath *dp, unsigned int ifindex);
+/* "attached", "detached" (a program is missing), or why the port is cut off: nb_port_state_name(). */
+const char *nb_port_describe(const struct nb_datapath *dp, const struct nb_port_links *links,
+			     unsigned int ifindex);
+
+/* The links of this network namespace, for the function above. */
+int nb_port_links_here(const struct nb_datapath *dp, struct nb_port_links *links, struct nb_error *err);
 
 #endif

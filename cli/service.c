@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl service: the service table. */
 #include <natbridge/cleanup.h>
+#include <natbridge/kube.h>
 #include <natbridge/netlink.h>
 #include <natbridge/service.h>
 
@@ -52,11 +53,29 @@ static int tell_changes(const struct nb_cli *cli, const char *network,
 	return nb_out_row(cli->out, row, print_changes, err);
 }
 
-/* What an apply shall bring each network to. */
-struct wanted {
-	struct nb_services services; /* without those that are left alone; not owned */
-	const struct nb_kube_input *input;
-};
+static void note_on_host(const struct nb_service *service)
+{
+	char addr[NB_ADDR_STRLEN];
+
+	fprintf(stderr,
+		"natbridgectl: note: Service %s: %s is an address of this host, which gets its packets while "
+		"it has the address\n",
+		service->name, nb_addr_format(&service->key.addr, addr));
+}
+
+static void say_nothing(const struct nb_service *service)
+{
+	(void)service;
+}
+
+static int mark_on_host(struct nb_services *services, void (*tell)(const struct nb_service *service),
+			struct nb_error *err)
+{
+	struct nb_netlink nl nb_cleanup(nb_netlink_close) = { 0 };
+	int rc = nb_netlink_open(&nl, err);
+
+	return rc ? rc : nb_services_mark_on_host(services, &nl, tell, err);
+}
 
 /* Input from the wrong place, a list that is empty by mistake: that must not take all Services away. */
 static int refuse_to_empty(const struct nb_services *table, struct nb_error *err)
@@ -88,15 +107,16 @@ static void note_config(const struct nb_service *service, const struct nb_servic
 }
 
 /* Into *kept: what is wanted beside what stays in the table. */
-static int look_at_table(const struct nb_cli *cli, const struct nb_datapath *dp, const struct wanted *wanted,
-			 struct nb_services *kept, struct nb_error *err)
+static int look_at_table(const struct nb_cli *cli, const struct nb_datapath *dp,
+			 const struct nb_kube_input *wanted, struct nb_services *kept, struct nb_error *err)
 {
 	struct nb_services table nb_cleanup(nb_services_free) = { 0 };
 	int rc = nb_service_read(dp, &table, err);
 
 	if (!rc)
-		rc = nb_services_keep(&wanted->services, &table, &wanted->input->incomplete, kept,
-				      note_config, err);
+		rc = nb_services_keep(&wanted->services, &table, &wanted->incomplete, kept, note_config, err);
+	if (!rc) /* those of the table as well, without a word */
+		rc = mark_on_host(kept, say_nothing, err);
 	if (rc || kept->n || cli->keep || cli->prune_all)
 		return rc;
 	return refuse_to_empty(&table, err);
@@ -114,14 +134,14 @@ static int apply_to_network(const struct nb_cli *cli, const char *network, const
 			    void *arg, struct nb_error *err)
 {
 	struct nb_services kept nb_cleanup(nb_services_free) = { 0 };
-	const struct wanted *wanted = arg;
+	const struct nb_kube_input *wanted = arg;
 	struct nb_service_changes changes = { 0 };
 	struct timespec start;
 	int rc = -EEXIST;
 
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	/* Reading the whole table takes longer than a small change, so it is read only if it has a say. */
-	if (wanted->services.n && !wanted->input->incomplete.n)
+	if (wanted->services.n && !wanted->incomplete.n)
 		rc = write_table(cli, dp, &wanted->services, &changes, err);
 	if (rc == -EEXIST) {
 		rc = look_at_table(cli, dp, wanted, &kept, err);
@@ -130,26 +150,9 @@ static int apply_to_network(const struct nb_cli *cli, const char *network, const
 	return rc ? rc : tell_changes(cli, network, &changes, milliseconds_since(&start), err);
 }
 
-static void note_local(const struct nb_service *service)
-{
-	char addr[NB_ADDR_STRLEN];
-
-	fprintf(stderr, "natbridgectl: note: Service %s: %s is an address of this host and is left alone\n",
-		service->name, nb_addr_format(&service->key.addr, addr));
-}
-
-static int leave_local(struct nb_services *services, size_t *n, struct nb_error *err)
-{
-	struct nb_netlink nl nb_cleanup(nb_netlink_close) = { 0 };
-	int rc = nb_netlink_open(&nl, err);
-
-	return rc ? rc : nb_services_set_local_apart(services, n, &nl, note_local, err);
-}
-
 static int service_apply(const struct nb_cli *cli, struct nb_error *err)
 {
 	struct nb_kube_input input nb_cleanup(nb_kube_input_free) = { 0 };
-	struct wanted wanted = { .input = &input };
 	struct nb_walked walked = { 0 };
 	int rc = nb_read_objects(cli->files, cli->n_files, &input, err);
 
@@ -159,12 +162,11 @@ static int service_apply(const struct nb_cli *cli, struct nb_error *err)
 		fprintf(stderr, "natbridgectl: note: the input says nothing of Services: nothing changed\n");
 		return 0;
 	}
-	rc = leave_local(&input.services, &wanted.services.n, err);
+	rc = mark_on_host(&input.services, note_on_host, err);
 	if (rc)
 		return rc;
-	wanted.services.items = input.services.items;
 	nb_out_keep_rows(cli->out);
-	rc = nb_each_network(cli, NB_ENSURE | NB_TRANSLATING, apply_to_network, &wanted, &walked, err);
+	rc = nb_each_network(cli, NB_ENSURE | NB_TRANSLATING, apply_to_network, &input, &walked, err);
 	return rc ? rc : nb_require_network(cli, &walked, err);
 }
 
@@ -201,7 +203,11 @@ static struct cJSON *service_row(const char *network, const struct nb_service *s
 	cJSON_AddStringToObject(row, "protocol", nb_proto_name(service->key.proto));
 	if (!json)
 		cJSON_AddStringToObject(row, "frontend", nb_frontend_format(&service->key, frontend));
+	if (json)
+		cJSON_AddBoolToObject(row, "onHost", service->on_host);
 	backends = cJSON_AddArrayToObject(row, "backends");
+	if (!json && service->on_host)
+		cJSON_AddItemToArray(backends, cJSON_CreateString("(host)"));
 	draining = json ? cJSON_AddArrayToObject(row, "draining") : backends;
 	for (size_t i = 0; i < service->n_backends; i++)
 		cJSON_AddItemToArray(service->backends[i].draining ? draining : backends,
@@ -311,9 +317,10 @@ DESCRIPTION\n\
   A backend that was taken out of its Service loses its UDP flows at once; TCP connections go on\n\
   until its pod is gone.\n\
   Left alone: headless Services, ExternalName, SCTP ports, Services and EndpointSlices with the\n\
-  label service.kubernetes.io/service-proxy-name or service.kubernetes.io/headless, and addresses\n\
-  that this host itself has. Of a Service with NodePorts, external or load balancer addresses the\n\
-  cluster addresses are served. Topology (trafficDistribution, hints) is not followed.\n\
+  label service.kubernetes.io/service-proxy-name or service.kubernetes.io/headless. Of a Service\n\
+  with NodePorts, external or load balancer addresses the cluster addresses are served. Topology\n\
+  (trafficDistribution, hints) is not followed. A Service with an address that this host has as well\n\
+  is named: the host gets its packets for as long as it has the address, the backends afterwards.\n\
 \n\
 OUTPUT\n\
   One line for each network: what it holds now, how many frontends (an address and port of a\n\
@@ -324,7 +331,8 @@ DESCRIPTION\n\
   One line for each frontend: the network, the Service's namespace and name, the name of its port,\n\
   address, port and protocol, for how many seconds a client keeps its backend (ClientIP affinity),\n\
   the backends, and who gave it: apply (this tool or the agent) or config (the network config). A\n\
-  backend that is draining keeps the connections that it has and gets no new ones.\n",
+  backend that is draining keeps the connections that it has and gets no new ones. (host): the\n\
+  host had this address as well; its packets are the host's for as long as it has it.\n",
 	  service_list },
 	{ "delete", "NAMESPACE/NAME", 0, "remove a Service", "\
 DESCRIPTION\n\

@@ -80,6 +80,7 @@ static int add_programs(struct cJSON *row, const struct nb_datapath *dp, struct 
 struct port_walk {
 	struct cJSON *list;
 	const struct nb_datapath *dp;
+	struct nb_port_links links;
 };
 
 static int add_ports(const void *keys, const void *values, __u32 n, void *arg)
@@ -97,7 +98,8 @@ static int add_ports(const void *keys, const void *values, __u32 n, void *arg)
 		item = cJSON_CreateObject();
 		cJSON_AddStringToObject(item, "name", nb_port_name(ports[i].ifindex, name));
 		cJSON_AddNumberToObject(item, "ifindex", ports[i].ifindex);
-		cJSON_AddStringToObject(item, "state", nb_port_state(walk->dp, ports[i].ifindex));
+		cJSON_AddStringToObject(item, "state",
+					nb_port_describe(walk->dp, &walk->links, ports[i].ifindex));
 		cJSON_AddItemToArray(walk->list, item);
 	}
 	return 0;
@@ -166,8 +168,10 @@ static int status_network(const struct nb_cli *cli, const char *network, const s
 	cJSON_AddStringToObject(row, "directory", dp->dir);
 	rc = rc ?: add_programs(row, dp, err);
 	walk.list = cJSON_AddArrayToObject(row, "ports");
+	rc = rc ?: nb_port_links_here(dp, &walk.links, err);
 	if (!rc)
 		rc = nb_map_walk(dp, NB_MAP_PORTS, add_ports, &walk, err);
+	nb_port_links_free(&walk.links);
 	if (!rc)
 		rc = add_maps(row, dp, err);
 	if (rc) {

@@ -2,6 +2,7 @@
 #include <natbridge/cleanup.h>
 #include <natbridge/conn_table.h>
 #include <natbridge/conntrack.h>
+#include <natbridge/endpoint.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -24,6 +25,7 @@ static const char *const counter_names[NB_COUNTERS] = {
 	[NB_COUNT_PORT_CHANGED] = "port_changed",
 	[NB_COUNT_REPAIRED] = "repaired",
 	[NB_COUNT_FOUND] = "found",
+	[NB_COUNT_ECHO] = "echo",
 	[NB_COUNT_RELATED] = "related",
 	[NB_COUNT_ASSISTED] = "assisted",
 	[NB_DROP_TABLE_FULL] = "drop",
@@ -36,9 +38,9 @@ static const char *const counter_names[NB_COUNTERS] = {
 	[NB_DROP_INVALID] = "drop_invalid",
 	[NB_DROP_FRAGMENT] = "drop_fragment",
 	[NB_DROP_UNPARSED] = "drop_unparsed",
+	[NB_DROP_CUT] = "drop_cut_off",
 	[NB_DROP_ISOLATED] = "drop_isolated",
 	[NB_DROP_GONE] = "drop_gone",
-	[NB_DROP_NO_GATEWAY] = "drop_no_gateway",
 	[NB_DROP_WRITE] = "drop_write",
 	[NB_DROP_REDIRECT] = "drop_redirect",
 	[NB_DROP_SPOOFED] = "drop_spoofed",
@@ -95,24 +97,51 @@ static __s32 ticks_left(const struct nb_settings *settings, const struct nb_pair
 	return limit < established ? left - (__s32)(established - limit) : left;
 }
 
+/* What tells whether a connection lives. */
+struct present {
+	struct nb_settings settings;
+	__u32 now;
+	__u32 generations[NB_MAX_PORTS];
+};
+
+static int read_present(const struct nb_datapath *dp, struct present *present, struct nb_error *err)
+{
+	int rc = nb_settings_read(dp, &present->settings, err);
+
+	if (!rc)
+		rc = nb_tick_now(dp, &present->now, err);
+	return rc ? rc : nb_endpoint_generations(dp, present->generations, err);
+}
+
+/* Whether both ends are there: a pod that has gone took the generation of its slot with it. */
+static bool has_both_ends(const struct present *present, const struct nb_pair *pair)
+{
+	for (int dir = 0; dir < 2; dir++) {
+		const struct nb_conn *conn = &pair->dir[dir].conn;
+
+		if (conn->out_slot >= NB_MAX_PORTS ||
+		    present->generations[conn->out_slot] != conn->out_gen)
+			return false;
+	}
+	return true;
+}
+
 int nb_conntrack_each(const struct nb_datapath *dp, int (*fn)(const struct nb_conn_info *info, void *arg),
 		      void *arg, struct nb_error *err)
 {
 	struct nb_table table nb_cleanup(nb_table_close) = { 0 };
-	struct nb_settings settings = { 0 };
-	__u32 now = 0;
-	int rc = nb_settings_read(dp, &settings, err);
+	struct present *present nb_autofree = calloc(1, sizeof(*present));
+	int rc = present ? read_present(dp, present, err) : nb_fail_nomem(err);
 
-	rc = rc ?: nb_tick_now(dp, &now, err);
 	rc = rc ?: nb_table_open(dp, &table, err);
 	for (__u32 place = 0; place < table.n_pairs && !rc; place++) {
 		struct nb_conn_info info;
 		struct nb_pair pair;
 		__s32 left;
 
-		if (!nb_table_get(&table, place, &pair))
+		if (!nb_table_get(&table, place, &pair) || !has_both_ends(present, &pair))
 			continue;
-		left = ticks_left(&settings, &pair, now);
+		left = ticks_left(&present->settings, &pair, present->now);
 		if (left <= 0)
 			continue;
 		/* Entries are kept for up to a second more than they are promised (nb_conn_deadline()). */
@@ -123,6 +152,25 @@ int nb_conntrack_each(const struct nb_datapath *dp, int (*fn)(const struct nb_co
 		info.remaining = left > 0 ? nb_seconds_from_ticks(left) : 0;
 		rc = fn(&info, arg);
 	}
+	return rc;
+}
+
+static int count_connection(const struct nb_conn_info *info, void *arg)
+{
+	__u32 *count = arg;
+
+	(void)info;
+	++*count;
+	return 0;
+}
+
+int nb_conntrack_count(const struct nb_datapath *dp, __u32 *count, struct nb_error *err)
+{
+	__u32 counted = 0;
+	int rc = nb_conntrack_each(dp, count_connection, &counted, err);
+
+	if (!rc)
+		*count = counted;
 	return rc;
 }
 

@@ -112,8 +112,8 @@ static int free_slot(const struct nb_datapath *dp, struct port_table *table, __u
 	struct nb_port going = table->port[slot], freed;
 	int rc;
 
-	going.gen++;
-	freed = (struct nb_port){ .gen = going.gen + 1 };
+	going.gen = (going.gen + 1) & ~NB_GEN_CUT;
+	freed = (struct nb_port){ .gen = (going.gen + 1) & ~NB_GEN_CUT };
 	rc = nb_map_write(dp, NB_MAP_PORTS, &slot, &going, 1, NULL, err);
 	if (!rc)
 		rc = note_own_port(dp, going.ifindex, false, err);
@@ -194,7 +194,7 @@ int nb_endpoint_add(const struct nb_datapath *dp, const struct nb_endpoint_spec 
 	if (!slot)
 		return nb_fail(err, NB_ERR_DATAPATH, ENOSPC, "the network has %d pods already",
 			       NB_MAX_PORTS - 1);
-	port.gen = table->port[slot].gen;
+	port.gen = table->port[slot].gen & ~NB_GEN_CUT;
 	memcpy(port.mac, spec->mac, sizeof(port.mac));
 	table->port[slot] = port;
 	rc = nb_map_write(dp, NB_MAP_PORTS, &slot, &port, 1, NULL, err);
@@ -240,6 +240,20 @@ int nb_endpoint_ports(const struct nb_datapath *dp, struct nb_port **ports, unsi
 	*n = used;
 	*ports = NB_TAKE_PTR(table)->port;
 	return 0;
+}
+
+int nb_endpoint_generations(const struct nb_datapath *dp, __u32 generations[NB_MAX_PORTS],
+			    struct nb_error *err)
+{
+	struct port_table *table nb_autofree = malloc(sizeof(*table));
+	int rc;
+
+	if (!table)
+		return nb_fail_nomem(err);
+	rc = read_ports(dp, table, err);
+	for (__u32 slot = 0; slot < NB_MAX_PORTS && !rc; slot++)
+		generations[slot] = table->port[slot].gen & ~NB_GEN_CUT;
+	return rc;
 }
 
 int nb_endpoint_count(const struct nb_datapath *dp, unsigned int *n, struct nb_error *err)

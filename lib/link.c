@@ -42,6 +42,7 @@ static int parse_port(const struct nlattr *nest, struct nb_link *link, struct nb
 	if (!nb_attr_u8(tb[IFLA_BRPORT_MODE], &mode))
 		return 0;
 	link->has_port = true;
+	(void)nb_attr_u8(tb[IFLA_BRPORT_STATE], &link->port_state);
 	link->hairpin = mode == BRIDGE_MODE_HAIRPIN;
 	link->isolated = nb_attr_u8(tb[IFLA_BRPORT_ISOLATED], &isolated) && isolated;
 	return 0;

@@ -26,32 +26,24 @@ static bool is_repeated(const struct nb_services *services, size_t at)
 	return false;
 }
 
-int nb_services_set_local_apart(struct nb_services *services, size_t *n, struct nb_netlink *nl,
-				void (*tell)(const struct nb_service *service), struct nb_error *err)
+int nb_services_mark_on_host(struct nb_services *services, struct nb_netlink *nl,
+			     void (*tell)(const struct nb_service *service), struct nb_error *err)
 {
 	struct nb_ifaddr *addrs nb_autofree = NULL;
-	const size_t n_all = services->n;
 	unsigned int n_addrs;
-	size_t kept = 0;
 	int rc;
 
-	*n = n_all;
-	if (!n_all)
+	if (!services->n)
 		return 0;
 	rc = nb_ifaddr_list(nl, 0, AF_UNSPEC, &addrs, &n_addrs, err);
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < n_all; i++)
-		if (has_address(addrs, n_addrs, &services->items[i].key.addr) && !is_repeated(services, i))
-			tell(&services->items[i]);
-	for (size_t i = 0; i < n_all; i++) {
-		const struct nb_service service = services->items[i];
+	for (size_t i = 0; i < services->n; i++) {
+		struct nb_service *service = &services->items[i];
 
-		if (has_address(addrs, n_addrs, &service.key.addr))
-			continue;
-		services->items[i] = services->items[kept];
-		services->items[kept++] = service;
+		service->on_host = has_address(addrs, n_addrs, &service->key.addr);
+		if (service->on_host && !is_repeated(services, i))
+			tell(service);
 	}
-	*n = kept;
 	return 0;
 }

@@ -244,7 +244,7 @@ static int plan_frontend(struct nb_plan *plan, const struct nb_item *item, struc
 	bool same;
 	int rc;
 
-	after->flags |= NB_FRONTEND_SERVICE;
+	after->flags |= NB_FRONTEND_SERVICE | (service->on_host ? NB_FRONTEND_HOST : 0);
 	after->count = service->n_eligible;
 	after->known = service->n_backends;
 	after->affinity = service->affinity;
@@ -261,7 +261,8 @@ static int plan_frontend(struct nb_plan *plan, const struct nb_item *item, struc
 	if (rc)
 		return rc;
 	after->epoch = cell->before.epoch;
-	if (same && cell->before.service == after->service && cell->before.affinity == after->affinity)
+	if (same && cell->before.service == after->service && cell->before.affinity == after->affinity &&
+	    !((cell->before.flags ^ after->flags) & NB_FRONTEND_HOST))
 		return 0;
 	after->epoch = plan->epoch;
 	if (cell->before.flags & NB_FRONTEND_SERVICE)
@@ -305,7 +306,8 @@ static int count_refs(struct nb_plan *plan, const struct nb_service_backend *bac
 	return 0;
 }
 
-/* A frontend's address counts how many there are of it, and its backends in how many sets they stand. */
+/* A frontend's address counts how many there are of it, and how many of these nobody serves; its backends, in
+ * how many sets they stand. */
 static int count_service(struct nb_plan *plan, const struct nb_service *service, struct nb_error *err)
 {
 	struct nb_frontend_key vip = nb_vip_mark(&service->key);
@@ -314,6 +316,7 @@ static int count_service(struct nb_plan *plan, const struct nb_service *service,
 	if (!cell)
 		return -err->errnum;
 	cell->after.refs++;
+	cell->after.count += !service->n_eligible;
 	return count_refs(plan, service->backends, service->n_backends, service->key.proto, 1, err);
 }
 
@@ -328,6 +331,7 @@ static int uncount_service(struct nb_plan *plan, const struct nb_cell *was, stru
 	if (!cell)
 		return -err->errnum;
 	cell->after.refs--;
+	cell->after.count -= !was->before.count && cell->after.count;
 	rc = nb_table_set(plan->table, was->before.set, was->before.known, &backends, &n, err);
 	return rc ? rc : count_refs(plan, backends, n, was->key.proto, -1, err);
 }
@@ -358,10 +362,12 @@ static void complete_cells(struct nb_cells *cells)
 		struct nb_cell *cell = &cells->all.items[i];
 
 		if (!cell->item && !cell->switches) {
-			__u32 refs = cell->after.refs;
+			const struct nb_frontend counted = cell->after;
 
 			cell->after = cell->before;
-			cell->after.refs = refs;
+			cell->after.refs = counted.refs;
+			if (!cell->key.proto)
+				cell->after.count = counted.count;
 			cell->after.flags &= ~NB_FRONTEND_MARKS;
 		}
 		if (cell->after.refs)

@@ -95,6 +95,7 @@ int nb_table_add_service(const struct nb_table *table, const struct nb_owner *ow
 	memcpy(service->name, owner->key.name, sizeof(service->name));
 	memcpy(service->port_name, owner->entry.port_name, sizeof(service->port_name));
 	service->key = cell->key;
+	service->on_host = cell->before.flags & NB_FRONTEND_HOST;
 	service->affinity = cell->before.affinity;
 	service->origin = owner->entry.origin;
 	service->backends = backends;

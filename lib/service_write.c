@@ -107,9 +107,18 @@ static struct nb_frontend merge(const struct nb_frontend *frontend, const struct
 
 	if (frontend->flags & NB_FRONTEND_SERVICE)
 		merged = *frontend;
-	merged.flags = (frontend->flags & NB_FRONTEND_SERVICE) | (mark->flags & NB_FRONTEND_MARKS);
+	else
+		merged.count = mark->count;
+	merged.flags = (merged.flags & ~NB_FRONTEND_MARKS) | (mark->flags & NB_FRONTEND_MARKS);
 	merged.refs = mark->refs;
 	return merged;
+}
+
+/* Whether the mark in an element stays as it is. */
+static bool same_mark(const struct nb_cell *cell)
+{
+	return cell->before.flags & NB_FRONTEND_MARKS && cell->before.refs == cell->after.refs &&
+	       (cell->key.proto || cell->before.count == cell->after.count);
 }
 
 static int write_new_marks(struct nb_plan *plan, struct nb_error *err)
@@ -123,8 +132,7 @@ static int write_new_marks(struct nb_plan *plan, struct nb_error *err)
 		const struct nb_cell *cell = &cells->all.items[i];
 		struct nb_frontend value = merge(&cell->before, &cell->after);
 
-		if (!(cell->after.flags & NB_FRONTEND_MARKS) ||
-		    (cell->before.flags & NB_FRONTEND_MARKS && cell->before.refs == cell->after.refs))
+		if (!(cell->after.flags & NB_FRONTEND_MARKS) || same_mark(cell))
 			continue;
 		rc = batch_add(&batch, &cell->key, &value, err);
 	}

@@ -8,6 +8,7 @@
 #include <natbridge/attachment.h>
 #include <natbridge/endpoint.h>
 #include <natbridge/error.h>
+#include <natbridge/netlink.h>
 
 #include "args.h"
 #include "conf.h"
@@ -54,6 +55,10 @@ int nb_cmd_forget_datapath(const struct nb_conf *conf, struct nb_error *err);
  * -ENOENT: there is none, or it cannot be brought here (and that is logged).
  */
 int nb_cmd_open_datapath(const struct nb_conf *conf, struct nb_datapath *dp, struct nb_error *err);
+
+/* Brings up to date which ports are cut off from the bridge (port_state.h). host: a socket in the node's
+ * namespace. What fails is logged. */
+void nb_cmd_follow_ports(const struct nb_datapath *dp, const struct nb_conf *conf, struct nb_netlink *host);
 
 /* Removes the pod from the maps of its network, and with the last one what is attached to the bridge; no
  * datapath there: 0. */

@@ -27,12 +27,12 @@ static void warn_of_limit(const struct nb_datapath *dp, enum nb_map map, __u32 w
 	       room);
 }
 
-static void log_local(const struct nb_service *service)
+static void log_on_host(const struct nb_service *service)
 {
 	char addr[NB_ADDR_STRLEN];
 
-	nb_log("Service %s: %s is an address of this host and is left alone", service->name,
-	       nb_addr_format(&service->key.addr, addr));
+	nb_log("Service %s: %s is an address of this host, which gets its packets while it has the address",
+	       service->name, nb_addr_format(&service->key.addr, addr));
 }
 
 /* Whether natbridge itself translates. */
@@ -52,7 +52,7 @@ int nb_add_choose_services(struct nb_add *add, struct nb_error *err)
 		return nb_fail_nomem(err);
 	memcpy(add->services.items, all->items, all->n * sizeof(*all->items));
 	add->services.n = all->n;
-	return nb_services_set_local_apart(&add->services, &add->services.n, &add->wire.host, log_local, err);
+	return nb_services_mark_on_host(&add->services, &add->wire.host, log_on_host, err);
 }
 
 int nb_add_open_datapath(struct nb_add *add, struct nb_error *err)
@@ -200,6 +200,7 @@ int nb_add_change_mode(struct nb_add *add, struct nb_error *err)
 {
 	(void)err;
 	nb_mode_follow(&add->wire, add->conf, &add->bridge, &add->host, &add->dp);
+	nb_cmd_follow_ports(&add->dp, add->conf, &add->wire.host);
 	nb_datapath_close(&add->dp);
 	return 0;
 }

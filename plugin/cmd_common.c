@@ -3,6 +3,7 @@
 #include <natbridge/conntrack.h>
 #include <natbridge/datapath.h>
 #include <natbridge/netns.h>
+#include <natbridge/port_state.h>
 #include <natbridge/upgrade.h>
 
 #include <errno.h>
@@ -77,7 +78,7 @@ int nb_cmd_endpoint(const struct nb_args *args, const struct nb_conf *conf, cons
 			return nb_fail(err, NB_ERR_CONFIG, 0, "more than %d addresses for one pod",
 				       NB_ENDPOINT_ADDRS);
 		made.addrs[made.n_addrs].addr = ip->addr;
-		if (ip->has_gateway)
+		if (ip->has_gateway && conf->is_gateway) /* else nobody may answer there */
 			made.addrs[made.n_addrs].gateway = ip->gateway;
 		made.n_addrs++;
 	}
@@ -150,6 +151,24 @@ int nb_cmd_open_datapath(const struct nb_conf *conf, struct nb_datapath *dp, str
 	return -ENOENT;
 }
 
+void nb_cmd_follow_ports(const struct nb_datapath *dp, const struct nb_conf *conf, struct nb_netlink *host)
+{
+	struct nb_error err = { 0 };
+
+	if (nb_conf_uses_datapath(conf) && nb_ports_follow(dp, conf->proxy.bpffs, host, &err))
+		nb_log("the states of the pods' ports are not known: %s", err.msg);
+}
+
+/* What a DEL does beside its own work. */
+static void follow_ports(const struct nb_datapath *dp, const struct nb_conf *conf)
+{
+	nb_cleanup(nb_netlink_close) struct nb_netlink host = { 0 };
+	struct nb_error err = { 0 };
+
+	if (!nb_netlink_open(&host, &err))
+		nb_cmd_follow_ports(dp, conf, &host);
+}
+
 int nb_cmd_forget_endpoint(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
@@ -159,6 +178,8 @@ int nb_cmd_forget_endpoint(const struct nb_args *args, const struct nb_conf *con
 		return nb_cmd_forget_datapath(conf, err);
 	if (!ret)
 		ret = nb_endpoint_delete(&dp, args->container_id, args->ifname, err);
+	if (!ret)
+		follow_ports(&dp, conf);
 	return ret ? ret : nb_cmd_leave_bridge(&dp, conf, err);
 }
 

@@ -17,7 +17,7 @@
 #include <linux/types.h>
 
 enum {
-	NB_ABI_VERSION = 6,
+	NB_ABI_VERSION = 7,
 	NB_MAX_PORTS = 1024, /* BR_MAX_PORTS of the kernel (net/bridge/br_private.h); slot 0 is the host */
 	NB_OWN_PORTS = 1024, /* places by ifindex; a power of 2 */
 	NB_MAX_SERVICES = 131072, /* service ports (name and port of a Service) in one network */
@@ -163,17 +163,19 @@ enum nb_frontend_flags {
 	NB_FRONTEND_SERVICE = 1 << 0, /* a frontend: set .. digest are valid */
 	NB_FRONTEND_BACKEND = 1 << 1, /* a backend of some frontend: direct connections to it are tracked */
 	NB_FRONTEND_VIP = 1 << 2,     /* key with port and protocol 0: refs frontends have this address */
+	NB_FRONTEND_HOST = 1 << 3,    /* the host had this address as well: its own, while it has it */
 };
 
 struct nb_frontend {
 	__u32 flags;    /* enum nb_frontend_flags */
 	__u32 set;      /* first half of the key of its backends in backends[] */
-	__u32 count;    /* backends for new connections: indices 0 .. count - 1 */
+	__u32 count;    /* backends for new connections: indices 0 .. count - 1; of a VIP: its frontends that
+			   have none */
 	__u32 known;    /* count, and behind them the backends that only keep the connections they have */
 	__u32 service;  /* number of the service port, the same for all its addresses: key of affinities[] */
 	__u32 affinity; /* seconds of ClientIP affinity, 0: none */
 	__u32 epoch;    /* the value that nb_settings.epoch took by the last change of this frontend */
-	__u32 refs;     /* userspace only: in how many sets this backend stands; of a VIP: its frontends */
+	__u32 refs;     /* of a VIP: its frontends; userspace only: in how many sets this backend stands */
 	__u64 digest;   /* userspace only: of the set's content, so that a diff need not read it */
 };
 
@@ -280,7 +282,10 @@ enum nb_port_flags {
 /*
  * A pod's port, by slot. A change of gen makes every entry that leads to the slot dead at its next packet, so
  * that nothing has to be searched when a pod goes. ifindex 0: free. gen is kept over all uses of a slot.
+ * With NB_GEN_CUT it is that of no entry: nothing is sent to a port that its bridge does not forward to.
  */
+enum { NB_GEN_CUT = 1U << 31 };
+
 struct nb_port {
 	__u32 ifindex; /* of the host-side veth */
 	__u32 gen;
@@ -314,6 +319,7 @@ enum nb_settings_flags {
 	/* Userspace only: the mode that all ports have been brought to; neither: none as yet. */
 	NB_SETTINGS_IS_EBPF = 1 << 3,
 	NB_SETTINGS_IS_ASSIST = 1 << 4,
+	NB_SETTINGS_CUT = 1 << 6,    /* some ports may have NB_GEN_CUT */
 	NB_SETTINGS_BEHIND = 1 << 5, /* userspace only: some ports may have programs of another natbridge */
 };
 
@@ -362,6 +368,7 @@ enum nb_counter {
 	NB_COUNT_PORT_CHANGED,  /* client port changed because of a clash */
 	NB_COUNT_REPAIRED,      /* half of a pair was not found any more, and entered again */
 	NB_COUNT_FOUND,         /* reply tuple of a new connection was that of another one */
+	NB_COUNT_ECHO,          /* echo request to a Service's address, answered in its name */
 	NB_COUNT_RELATED,       /* ICMP error about a translated connection, translated */
 	NB_COUNT_ASSISTED,      /* mode assist: packet given to the host, whose conntrack translates it */
 	NB_DROP_FIRST,
@@ -375,9 +382,9 @@ enum nb_counter {
 	NB_DROP_INVALID,      /* TCP flags that cannot start a connection, to a frontend */
 	NB_DROP_FRAGMENT, /* later fragment of a datagram to or from a frontend that came before its first */
 	NB_DROP_UNPARSED, /* to a VIP, with headers that cannot be read */
+	NB_DROP_CUT,      /* the receiver's port is cut off from its bridge */
 	NB_DROP_ISOLATED, /* both ports have the bridge port flag isolated */
 	NB_DROP_GONE,     /* the receiver's port is gone */
-	NB_DROP_NO_GATEWAY, /* connection to itself, and no address of the bridge to show as its source */
 	NB_DROP_WRITE,      /* headers could not be made writable */
 	NB_DROP_REDIRECT,   /* ICMP redirect about a translated connection */
 	NB_DROP_SPOOFED,    /* ipspoofchk, macspoofchk: the source is none of the pod's addresses */

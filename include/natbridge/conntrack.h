@@ -16,10 +16,15 @@ struct nb_conn_info {
 	unsigned int remaining; /* seconds until it expires */
 };
 
-/* Calls fn for each live connection (not the expired ones), in no order, until fn returns not 0; returns
- * that. */
+/*
+ * Calls fn for each live connection, in no order, until fn returns not 0; returns that. Not live are expired
+ * ones and those of pods that have gone.
+ */
 int nb_conntrack_each(const struct nb_datapath *dp, int (*fn)(const struct nb_conn_info *info, void *arg),
 		      void *arg, struct nb_error *err);
+
+/* How many nb_conntrack_each() would show. */
+int nb_conntrack_count(const struct nb_datapath *dp, __u32 *count, struct nb_error *err);
 
 /* Removes all connections, live or not. *removed (may be NULL): connections. */
 int nb_conntrack_flush(const struct nb_datapath *dp, unsigned int *removed, struct nb_error *err);

@@ -43,6 +43,10 @@ int nb_endpoint_check(const struct nb_datapath *dp, const struct nb_endpoint_spe
 int nb_endpoint_ports(const struct nb_datapath *dp, struct nb_port **ports, unsigned int *n,
 		      struct nb_error *err);
 
+/* The generation of every slot, without NB_GEN_CUT. */
+int nb_endpoint_generations(const struct nb_datapath *dp, __u32 generations[NB_MAX_PORTS],
+			    struct nb_error *err);
+
 /* How many pods' interfaces the network has, in its maps. */
 int nb_endpoint_count(const struct nb_datapath *dp, unsigned int *n, struct nb_error *err);
 

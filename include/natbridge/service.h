@@ -25,6 +25,7 @@ struct nb_service {
 	char port_name[NB_PORT_NAME_MAX]; /* "" if the port has none */
 	struct nb_frontend_key key;
 	__u32 affinity; /* seconds, 0: none */
+	bool on_host;   /* an address of the host's as well: packets to it are the host's while it has it */
 	enum nb_service_origin origin;
 	size_t n_backends, n_eligible;       /* all, and those for new connections, which come first */
 	struct nb_service_backend *backends; /* owned; each part sorted by address and port, no doubles */
@@ -73,13 +74,12 @@ int nb_services_keep(const struct nb_services *wanted, const struct nb_services 
 		     struct nb_error *err);
 
 /*
- * Services whose address one of the host's links has are left alone: what listens there is the host's. Moves
- * them behind the others, whose order stays, and calls tell once for each Service and address. *n: how many
- * others there are.
+ * Sets on_host of each item whose address one of the host's links has, and calls tell once for each such
+ * Service and address. nl: a socket in the host's network namespace.
  */
 struct nb_netlink;
-int nb_services_set_local_apart(struct nb_services *services, size_t *n, struct nb_netlink *nl,
-				void (*tell)(const struct nb_service *service), struct nb_error *err);
+int nb_services_mark_on_host(struct nb_services *services, struct nb_netlink *nl,
+			     void (*tell)(const struct nb_service *service), struct nb_error *err);
 
 /* FNV-1a over sorted backends: equal sets have equal digests. */
 __u64 nb_service_digest(const struct nb_service_backend *backends, size_t n);

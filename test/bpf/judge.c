@@ -312,6 +312,43 @@ static const char *judge_answer(const struct run *run, const struct view *in)
 	return NULL;
 }
 
+/* Whether the packet became the reply to the echo request that it was. */
+static bool is_echo(const struct run *run, const struct view *in)
+{
+	const uint8_t *data = run->out.data;
+
+	if (run->in.len != run->out.len || !in->valid ||
+	    in->proto != (in->v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+		return false;
+	return in->later_fragment ||
+	       (run->in.data[in->l4] == (in->v4 ? 8 : 128) && data[in->l4] == (in->v4 ? 0 : 129));
+}
+
+/* From the address of a Service, and but for addresses, type and checksum as it came. */
+static const char *judge_echo(const struct run *run, const struct view *in, const struct rules *rules)
+{
+	const uint8_t *before = run->in.data, *after = run->out.data;
+	struct mask mask = { 0 };
+
+	if (!has_addr(after + in->src, in, rules->vips))
+		return "an echo reply that is not from a VIP";
+	if (memcmp(after, before + 6, 6) || memcmp(after + in->dst, before + in->src, in->addr_len) ||
+	    memcmp(after + in->src, before + in->dst, in->addr_len))
+		return "an echo reply to somebody else";
+	allow(&mask, 0, 12, 12);
+	allow(&mask, in->src, 2 * in->addr_len, in->end);
+	if (!in->later_fragment) {
+		allow(&mask, in->l4, 1, in->end);
+		allow(&mask, in->l4 + 2, 2, in->end);
+		if (l4_residue(in, before) != l4_residue(in, after))
+			return "the checksum of an echo reply is not as right or wrong as it was";
+	}
+	for (size_t i = 0; i < run->in.len; i++)
+		if (before[i] != after[i] && !mask.may[i])
+			return "a byte was changed that is not of the reply";
+	return NULL;
+}
+
 static const char *judge_changes(const struct run *run, const struct view *view)
 {
 	const uint8_t *in = run->in.data, *out = run->out.data;
@@ -342,6 +379,8 @@ const char *judge(struct run *run, const struct rules *rules)
 		return "no such verdict";
 	if (run->verdict == TC_ACT_REDIRECT && is_mac(out + 6, rules->bridge_mac) &&
 	    !is_mac(run->in.data + 6, rules->bridge_mac)) {
+		if (is_echo(run, &view))
+			return judge_echo(run, &view, rules);
 		run->rejected = true;
 		return judge_answer(run, &view);
 	}

@@ -35,6 +35,8 @@ int main(int argc, char **argv)
 	failed += suite_spoof();
 	failed += suite_learn();
 	failed += suite_renew();
+	failed += suite_floating();
+	failed += suite_echo();
 	failed += suite_mutated();
 	return failed ? 1 : 0;
 }

@@ -20,6 +20,8 @@ int suite_mutated(void);
 int suite_spoof(void);
 int suite_learn(void);
 int suite_renew(void);
+int suite_floating(void);
+int suite_echo(void);
 
 /* No test: see counts.c. */
 int counts(void);

@@ -139,7 +139,7 @@ table() {
 	run -0 ctl n -o json service list
 	[ "$(jq -c '.[1]' <<<"$output")" = "$(jq -nc --arg backend "$(pod_ip b 6)" '{network: "net", name: "default/web", portName: "p0",
 		origin: "apply", affinity: 0, address: "fd00:96::10", port: 80, protocol: "TCP",
-		backends: [{address: $backend, port: 8080}], draining: []}')" ]
+		onHost: false, backends: [{address: $backend, port: 8080}], draining: []}')" ]
 }
 
 # A ready endpoint, one that terminates and still answers, and one that does not.
@@ -167,17 +167,21 @@ draining() {
 	done
 }
 
-@test "service apply: an address of this host is left alone and named once, and taken when it is not the host's any more" {
+@test "service apply: an address of this host is named once, and marked for as long as it is the host's" {
+	on_host() {
+		ctl n -o json service list | jq -r '[.[] | select(.onHost) | .address] | unique | join(" ")'
+	}
 	ns_exec n ip addr add 10.96.0.10/32 dev lo
 	run -0 --separate-stderr ctl n service apply -f - < <(web)
-	[ "$stderr" = "natbridgectl: note: Service default/web: 10.96.0.10 is an address of this host and is left alone" ] || fail "$stderr"
-	[ "$(table)" = "default/web fd00:96::10 80 TCP
-default/web fd00:96::10 80 UDP" ]
+	[ "$stderr" = "natbridgectl: note: Service default/web: 10.96.0.10 is an address of this host, which gets its packets while it has the address" ] || fail "$stderr"
+	[ "$(on_host)" = 10.96.0.10 ]
+	[[ $(ctl n service list) = *"10.96.0.10:80/TCP "*" (host),"* ]]
 	run -0 --separate-stderr ctl n service apply --keep -f - < <(web)
 	[[ $output = *": nothing changed "* && $stderr = *"10.96.0.10 is an address of this host"* ]]
 	ns_exec n ip addr del 10.96.0.10/32 dev lo
 	run -0 --separate-stderr ctl n service apply -f - < <(web)
 	[ -z "$stderr" ]
+	[ -z "$(on_host)" ]
 	[ "$(table | wc -l)" = 4 ]
 }
 

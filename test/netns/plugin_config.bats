@@ -157,16 +157,16 @@ dropped() {
 	[ "$(node_state n)" = "$before" ]
 }
 
-@test "a Service on an address of the host is left alone and named by ADD" {
+@test "a Service on an address of the host is named by ADD, and marked for as long as it is the host's" {
 	again a .
 	ns_exec n ip addr add $VIP4/32 dev lo
 	again a "$(web 10.244.0.3 fd00:10:244::3)"
 	ns_exec n ip addr del $VIP4/32 dev lo
 	[ "$(grep -c "Service default/web: $VIP4 is an address of this host" <<<"$stderr")" = 1 ] || fail "$stderr"
-	[ "$(services | jq -r '.[].address')" = $VIP6 ]
+	[ "$(services | jq -r '.[] | select(.onHost | not).address')" = $VIP6 ]
 	again a "$(web 10.244.0.3 fd00:10:244::3)"
 	[[ $stderr != *"address of this host"* ]] || fail "$stderr"
-	[ "$(services | jq length)" = 2 ]
+	[ "$(services | jq 'map(select(.onHost | not)) | length')" = 2 ]
 }
 
 # Setting NAME of the network.

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Echo requests to addresses of Services and of service ranges (B14), and other protocols there. */
+#include "env.h"
+
+#include <natbridge/addr.h>
+#include <natbridge/conntrack.h>
+
+#include <linux/pkt_cls.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "suites.h"
+
+struct family {
+	const char *client, *gateway, *vip, *web, *dns, *free; /* an address and two of its frontends */
+	const char *backend;
+	uint8_t icmp, request, reply;
+};
+
+static const struct family families[] = {
+	{ "10.1.0.2", GATEWAY4, "10.96.0.10", "10.96.0.10:80", "10.96.0.10:53", "10.96.0.77", "10.1.0.3:8080",
+	  IPPROTO_ICMP, 8, 0 },
+	{ "fd00:1::2", GATEWAY6, "fd00:96::10", "[fd00:96::10]:80", "[fd00:96::10]:53", "fd00:96::77",
+	  "[fd00:1::3]:8080", IPPROTO_ICMPV6, 128, 129 },
+};
+
+static const char *const none[] = { NULL };
+
+/* Two ports of one address, as far as they have a backend. */
+static void serve(struct env *env, bool web, bool dns)
+{
+	for (int i = 0; i < 2; i++) {
+		const struct family *f = &families[i];
+		const char *const one[] = { f->backend, NULL };
+
+		env_service(env, i ? "default/web6" : "default/web", f->web, IPPROTO_TCP, web ? one : none);
+		env_service(env, i ? "default/dns6" : "default/dns", f->dns, IPPROTO_UDP, dns ? one : none);
+	}
+}
+
+static void set_ranges(struct env *env)
+{
+	static const char *const ranges[] = { "10.96.0.0", "fd00:96::" };
+	struct nb_settings settings;
+	struct nb_error err = { 0 };
+
+	assert_int_equal(nb_settings_read(&env->dp, &settings, &err), 0);
+	settings.n_service_cidrs = 2;
+	for (int i = 0; i < 2; i++) {
+		struct nb_prefix *range = &settings.service_cidrs[i];
+
+		assert_true(nb_addr_parse(ranges[i], &range->value));
+		memset(&range->mask, 0xff, i ? 8 : 14);
+		settings.vips[!i] = *range;
+	}
+	assert_int_equal(nb_settings_write(&env->dp, &settings, &err), 0);
+}
+
+static struct packet request(const struct family *f, const char *dst)
+{
+	return (struct packet){ .src = f->client,
+				.dst = dst,
+				.proto = f->icmp,
+				.icmp_type = f->request,
+				.payload = "0123456789abcdef0123456789abcdef",
+				.smac = pod_mac[POD_A] };
+}
+
+static struct packet turned(const struct packet *in)
+{
+	struct packet out = *in;
+
+	out.src = in->dst;
+	out.dst = in->src;
+	out.smac = BRIDGE_MAC;
+	out.dmac = in->smac;
+	return out;
+}
+
+static void expect_reply(struct env *env, const struct family *f, const struct packet *in)
+{
+	struct packet out = turned(in);
+
+	out.icmp_type = f->reply;
+	env_expect(env, FROM_POD, POD_A, in, TC_ACT_REDIRECT, &out);
+}
+
+static void test_answered(void **state)
+{
+	struct env *env = *state;
+
+	serve(env, true, true);
+	for (int i = 0; i < 2; i++) {
+		struct packet in = request(&families[i], families[i].vip);
+
+		expect_reply(env, &families[i], &in);
+		in.ip_options = 1;
+		in.tos = 0x28;
+		in.ttl = 7;
+		in.bad_csum = true; /* it stays wrong */
+		expect_reply(env, &families[i], &in);
+	}
+	assert_int_equal(env_counter(env, NB_COUNT_ECHO), 4);
+	assert_int_equal(env_conn_count(env), 0);
+}
+
+/* Every fragment of the request becomes that of the reply; the type stands in the first. */
+static void test_fragments(void **state)
+{
+	struct env *env = *state;
+
+	serve(env, true, true);
+	for (int i = 0; i < 2; i++) {
+		struct packet in = request(&families[i], families[i].vip);
+
+		in.slice_len = 16;
+		for (in.slice_from = 0; in.slice_from < 32; in.slice_from += 16)
+			expect_reply(env, &families[i], &in);
+	}
+	assert_int_equal(env_counter(env, NB_COUNT_ECHO), 4);
+}
+
+/* One port with a backend will do; with none the request is rejected. */
+static void test_no_backend(void **state)
+{
+	struct env *env = *state;
+	uint64_t rejected = 0;
+
+	for (int round = 0; round < 4; round++) {
+		serve(env, round & 1, round & 2);
+		for (int i = 0; i < 2; i++) {
+			const struct family *f = &families[i];
+			struct packet in = request(f, f->vip), out = turned(&in);
+
+			if (round) {
+				expect_reply(env, f, &in);
+				continue;
+			}
+			out.src = f->gateway;
+			out.payload = NULL;
+			out.icmp_type = i ? 1 : 3;
+			out.icmp_code = i ? 4 : 3;
+			out.tos = i ? 0 : 0xc0;
+			out.quoted = &in;
+			out.quoted_len = 1000;
+			env_expect(env, FROM_POD, POD_A, &in, TC_ACT_REDIRECT, &out);
+			in.slice_len = in.slice_from = 16; /* of a later fragment nobody is told */
+			assert_int_equal(env_run(env, FROM_POD, POD_A, &in, NULL, NULL), TC_ACT_SHOT);
+			rejected++;
+		}
+	}
+	assert_int_equal(env_counter(env, NB_DROP_NO_BACKEND), rejected);
+	assert_int_equal(env_counter(env, NB_DROP_FRAGMENT), rejected);
+	/* The last backend of all goes again, by a change of that Service alone. */
+	serve(env, false, false);
+	assert_int_equal(env_run(env, FROM_POD, POD_A, &(struct packet){ .src = families[0].client,
+									  .dst = families[0].vip,
+									  .proto = IPPROTO_ICMP,
+									  .icmp_type = 8 },
+				 NULL, NULL),
+			 TC_ACT_REDIRECT);
+	assert_int_equal(env_counter(env, NB_DROP_NO_BACKEND), rejected + 1);
+	env_services_clear(env);
+	env_expect_untouched(env, FROM_POD, POD_A, &(struct packet){ .src = families[0].client,
+								     .dst = families[0].vip,
+								     .proto = IPPROTO_ICMP,
+								     .icmp_type = 8 });
+}
+
+/* Nothing leaves the node for an address of a service range that no Service has; SCTP others may serve. */
+static void test_free_address(void **state)
+{
+	struct env *env = *state;
+
+	serve(env, true, true);
+	set_ranges(env);
+	for (int i = 0; i < 2; i++) {
+		const struct family *f = &families[i];
+		struct packet in = request(f, f->free);
+
+		assert_int_equal(env_run(env, FROM_POD, POD_A, &in, NULL, NULL), TC_ACT_SHOT);
+		in.slice_len = in.slice_from = 16;
+		assert_int_equal(env_run(env, FROM_POD, POD_A, &in, NULL, NULL), TC_ACT_SHOT);
+		in = (struct packet){ .src = f->client, .dst = f->free, .proto = IPPROTO_GRE, .payload = "abcdefgh" };
+		assert_int_equal(env_run(env, FROM_POD, POD_A, &in, NULL, NULL), TC_ACT_SHOT);
+		in.dst = f->vip;
+		env_expect_untouched(env, FROM_POD, POD_A, &in);
+		in.proto = IPPROTO_SCTP;
+		env_expect_untouched(env, FROM_POD, POD_A, &in);
+		in.dst = f->free;
+		env_expect_untouched(env, FROM_POD, POD_A, &in);
+		/* An unsolicited reply passes anywhere (B14). */
+		in = request(f, f->free);
+		in.icmp_type = f->reply;
+		env_expect_untouched(env, FROM_POD, POD_A, &in);
+		in.dst = f->vip;
+		env_expect_untouched(env, FROM_POD, POD_A, &in);
+	}
+	assert_int_equal(env_counter(env, NB_DROP_NO_VIP), 6);
+	assert_int_equal(env_counter(env, NB_COUNT_ECHO), 0);
+}
+
+int suite_echo(void)
+{
+	const struct CMUnitTest tests[] = { ENV_TEST(test_answered), ENV_TEST(test_fragments),
+					    ENV_TEST(test_no_backend), ENV_TEST(test_free_address) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
