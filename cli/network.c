@@ -66,8 +66,8 @@ static int refuse_assisted(const char *network, unsigned int n, struct nb_error 
 
 	return nb_fail(
 		err, NB_ERR_CONFIG, 0,
-		"network \"%s\"%s is in mode assist: kube-proxy or whoever translates on the host has its "
-		"Services, and the host's conntrack its connections",
+		"network \"%s\"%s is in mode assist: kube-proxy, or what else translates on the host, serves "
+		"its Services, and the host's conntrack holds its connections",
 		network, and_more(n, more));
 }
 
@@ -149,6 +149,7 @@ void nb_note_assisted(const struct nb_walked *walked)
 	if (walked->ran || !walked->assisted)
 		return;
 	fprintf(stderr,
-		"natbridgectl: note: network \"%s\"%s is in mode assist: what is asked for is the host's\n",
+		"natbridgectl: note: network \"%s\"%s is in mode assist: the host has its Services and "
+		"connections\n",
 		walked->first_assisted, and_more(walked->assisted, more));
 }

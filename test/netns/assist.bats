@@ -471,7 +471,7 @@ host_ports() {
 }
 
 @test "Services and connections are the host's: natbridgectl says so, whatever is asked for" {
-	local words reason='network "net" is in mode assist: kube-proxy or whoever translates on the host has its Services'
+	local words reason='network "net" is in mode assist: kube-proxy, or what else translates on the host, serves its Services'
 	for words in "service list" "service delete default/web" "service apply -f -" "conntrack list" "conntrack flush" "conntrack set udp=9"; do
 		# shellcheck disable=SC2086 # several words
 		run -1 --separate-stderr ctl i --network net $words < <(service default/web 10.96.0.10 TCP:80:8080 192.0.2.2)
@@ -482,7 +482,7 @@ host_ports() {
 		# shellcheck disable=SC2086
 		run -0 --separate-stderr ctl i -o json $words
 		[ "$output" = "[]" ]
-		[ "$stderr" = 'natbridgectl: note: network "net" is in mode assist: what is asked for is the host'"'"'s' ] || fail "$stderr"
+		[ "$stderr" = 'natbridgectl: note: network "net" is in mode assist: the host has its Services and connections' ] || fail "$stderr"
 	done
 	for words in "service delete default/web" "service apply -f -" "conntrack flush" "conntrack set udp=9"; do
 		# shellcheck disable=SC2086
