@@ -13,10 +13,12 @@
 
 /* The command line, read. */
 struct nb_cli {
-	const char *bpffs;   /* NULL: not given */
-	const char *network; /* NULL: every network of the node */
-	const char *file;    /* -f */
+	const char *bpffs;        /* NULL: not given */
+	const char *network;      /* NULL: every network of the node */
+	const char *const *files; /* -f, each one */
+	size_t n_files;
 	bool keep;
+	bool prune_all;
 	bool dry_run;
 	char *const *arguments; /* behind the verb, ended by NULL */
 	struct nb_out *out;
@@ -24,8 +26,8 @@ struct nb_cli {
 
 /* Options that only some verbs take. */
 enum nb_verb_options {
-	NB_OPTION_FILE = 1 << 0, /* -f, required */
-	NB_OPTION_KEEP = 1 << 1,
+	NB_OPTION_FILE = 1 << 0, /* -f, required; may be given several times */
+	NB_OPTION_KEEP = 1 << 1, /* --keep and --prune-all */
 	NB_OPTION_DRY_RUN = 1 << 2,
 	NB_ARGUMENTS = 1 << 3, /* not an option: takes any number of its argument */
 };
@@ -70,12 +72,31 @@ enum nb_access {
 	NB_TRANSLATING = 1 << 2, /* a flag: networks in mode assist are passed over, or refused if named */
 };
 
+/* What a walk over the networks came by. */
+struct nb_walked {
+	unsigned int ran;      /* networks that fn was called for */
+	unsigned int assisted; /* those in mode assist that were passed over */
+	char first_assisted[256];
+};
+
 /*
  * Calls fn for the network of the command line, or for each one of the node in the order of their names. Goes
- * on after errors; the first one is in *err, with the network's name. *n, if not NULL, is the number of those
- * that were not passed over.
+ * on after errors; the first one is in *err, with the network's name. A network that is named and that no ADD
+ * has set up is NB_ERR_NOT_SET_UP. walked may be NULL.
  */
 int nb_each_network(const struct nb_cli *cli, unsigned int access, nb_network_fn fn, void *arg,
-		    unsigned int *n, struct nb_error *err);
+		    struct nb_walked *walked, struct nb_error *err);
+
+/*
+ * After nb_datapath_open() or the like has failed with rc: NB_ERR_NOT_SET_UP in *err if the network has no
+ * pins at all, so that its first ADD is still to come; else *err as it is. Returns what is to be returned.
+ */
+int nb_explain_missing(const struct nb_cli *cli, const char *network, int rc, struct nb_error *err);
+
+/* For a command that has to find a network: an error that says why there was none. */
+int nb_require_network(const struct nb_cli *cli, const struct nb_walked *walked, struct nb_error *err);
+
+/* For a listing: tells on stderr that it is empty because all networks are in mode assist. */
+void nb_note_assisted(const struct nb_walked *walked);
 
 #endif

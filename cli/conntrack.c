@@ -94,7 +94,11 @@ static int list_network(const struct nb_cli *cli, const char *network, const str
 
 static int conntrack_list(const struct nb_cli *cli, struct nb_error *err)
 {
-	return nb_each_network(cli, NB_READ | NB_TRANSLATING, list_network, NULL, NULL, err);
+	struct nb_walked walked = { 0 };
+	int rc = nb_each_network(cli, NB_READ | NB_TRANSLATING, list_network, NULL, &walked, err);
+
+	nb_note_assisted(&walked);
+	return rc;
 }
 
 static void print_flushed(const struct cJSON *row, FILE *to)
@@ -120,7 +124,13 @@ static int flush_network(const struct nb_cli *cli, const char *network, const st
 
 static int conntrack_flush(const struct nb_cli *cli, struct nb_error *err)
 {
-	return nb_each_network(cli, NB_CHANGE | NB_TRANSLATING, flush_network, NULL, NULL, err);
+	struct nb_walked walked = { 0 };
+	int rc;
+
+	nb_out_keep_rows(cli->out);
+	rc = nb_each_network(cli, NB_CHANGE | NB_TRANSLATING, flush_network, NULL, &walked, err);
+	/* Where no network has been set up there is nothing to flush. */
+	return !rc && walked.assisted ? nb_require_network(cli, &walked, err) : rc;
 }
 
 static void print_numbers(const struct cJSON *object, const char *indent, FILE *to)
@@ -195,9 +205,9 @@ static int parse_wanted(const struct nb_cli *cli, struct wanted *wanted, struct 
 
 		if (rc)
 			return rc;
-		if (wanted->value[setting])
-			return nb_fail(err, NB_ERR_CONFIG, 0, "%s stands there twice",
-				       nb_setting_name(setting));
+		if (wanted->value[setting] && wanted->value[setting] != value)
+			return nb_fail(err, NB_ERR_CONFIG, 0, "%s is given twice: %u and %u",
+				       nb_setting_name(setting), wanted->value[setting], value);
 		wanted->value[setting] = value;
 	}
 	return 0;
@@ -259,15 +269,14 @@ static int set_network(const struct nb_cli *cli, const char *network, const stru
 /* All of the networks can take all of it, or none is touched. */
 static int conntrack_set(const struct nb_cli *cli, struct nb_error *err)
 {
+	struct nb_walked walked = { 0 };
 	struct wanted wanted = { 0 };
-	unsigned int networks;
 	int rc = parse_wanted(cli, &wanted, err);
 
-	rc = rc ?: nb_each_network(cli, NB_READ, check_wanted, &wanted, NULL, err);
-	rc = rc ?: nb_each_network(cli, NB_CHANGE, set_network, &wanted, &networks, err);
-	if (!rc && !networks)
-		return nb_fail(err, NB_ERR_DATAPATH, 0, "no network has a datapath: nothing to set");
-	return rc;
+	nb_out_keep_rows(cli->out);
+	rc = rc ?: nb_each_network(cli, NB_READ | NB_TRANSLATING, check_wanted, &wanted, NULL, err);
+	rc = rc ?: nb_each_network(cli, NB_CHANGE | NB_TRANSLATING, set_network, &wanted, &walked, err);
+	return rc ?: nb_require_network(cli, &walked, err);
 }
 
 static const struct nb_verb verbs[] = {
@@ -312,6 +321,7 @@ DESCRIPTION\n\
            timeouts in seconds. A connection takes a new one over with its next packet.\n\
     tcp_syn_sent2, icmp, generic\n\
            are taken, but no packet uses them: ICMP is not tracked by itself.\n\
+  A network in mode assist has no settings of its own: its connections are the host's.\n\
   All or nothing: a value that one of the networks cannot take leaves all as they are. The next ADD\n\
   puts back what the network config names, and leaves the rest as it is set here.\n\
     natbridgectl conntrack set max=65536 tcp_established=86400 udp_stream=60\n",

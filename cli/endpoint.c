@@ -28,7 +28,8 @@ static int list_endpoint(const struct nb_endpoint_info *info, void *arg)
 	cJSON_AddStringToObject(row, "port", nb_port_name(info->port.ifindex, name));
 	cJSON_AddNumberToObject(row, "ifindex", info->port.ifindex);
 	cJSON_AddStringToObject(row, "mac", nb_mac_format(info->port.mac, mac));
-	cJSON_AddStringToObject(row, "state", nb_port_describe(listing->dp, listing->links, info->port.ifindex));
+	cJSON_AddStringToObject(row, "state",
+				nb_port_describe(listing->dp, listing->links, info->port.ifindex));
 	return nb_out_row(listing->cli->out, row, NULL, listing->err);
 }
 

@@ -37,9 +37,9 @@ static void print_synopsis(const struct nb_noun *noun, const struct nb_verb *ver
 	printf("%s%s%s%s%s%s", noun->name, *verb->name ? " " : "", verb->name, verb->argument ? " " : "",
 	       verb->argument ? verb->argument : "", verb->options & NB_ARGUMENTS ? "..." : "");
 	if (verb->options & NB_OPTION_FILE)
-		printf(" -f FILE|-");
+		printf(" -f FILE|- [-f FILE]...");
 	if (verb->options & NB_OPTION_KEEP)
-		printf(" [--keep]");
+		printf(" [--keep | --prune-all]");
 	if (verb->options & NB_OPTION_DRY_RUN)
 		printf(" [--dry-run]");
 }
@@ -58,11 +58,16 @@ static void print_options(void)
 	printf("\nOPTIONS\n"
 	       "  --network N       only this network; without it, every network of the node\n"
 	       "  --bpffs D         where the maps are pinned: default $NATBRIDGE_BPFFS, else /sys/fs/bpf\n"
-	       "  -o plain|json     form of the output; errors of -o json are {\"error\": \"...\"} as well\n"
+	       "  -o plain|json     form of the output; an error of -o json is {\"error\": \"...\"} as well, "
+	       "with\n"
+	       "                    what was done before it under \"results\"\n"
 	       "  -h, --help        this text; also behind a noun and a verb\n"
 	       "\nEXIT STATUS\n"
-	       "  0 if all went well, 1 after an error (one sentence on stderr), 2 for a wrong command "
-	       "line\n");
+	       "  0 if all went well, 1 after an error (one sentence on stderr), 2 for a wrong command line\n"
+	       "  (an option given twice with different values is one; only -f may be given several times),\n"
+	       "  3 if the network, or any that could be meant, is still to be set up by the ADD of its "
+	       "first\n"
+	       "  pod: what feeds Services may start before that, and tries again\n");
 }
 
 static void help_program(void)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { FIRST_READ = 1 << 16, INPUT_MAX = 1 << 30 };
@@ -41,4 +42,44 @@ int nb_read_input(const char *path, char **text, size_t *len, struct nb_error *e
 	*text = NB_TAKE_PTR(read_so_far);
 	*len = used;
 	return 0;
+}
+
+static void print_note(const char *text, void *arg)
+{
+	(void)arg;
+	fprintf(stderr, "natbridgectl: note: %s\n", text);
+}
+
+static const char *display_name(const char *path)
+{
+	return strcmp(path, "-") ? path : "standard input";
+}
+
+static int read_file(struct nb_kube *kube, const char *path, struct nb_error *err)
+{
+	char *text nb_autofree = NULL;
+	size_t len;
+	int rc = nb_read_input(path, &text, &len, err);
+
+	if (rc)
+		return rc;
+	rc = nb_kube_read(kube, text, len, err);
+	return rc ? nb_wrap(err, "%s", display_name(path)) : 0;
+}
+
+int nb_read_objects(const char *const *paths, size_t n, struct nb_kube_input *input, struct nb_error *err)
+{
+	const struct nb_kube_note note = { .fn = print_note };
+	struct nb_kube *kube nb_cleanup(nb_kube_free) = nb_kube_new(&note, err);
+	int rc;
+
+	if (!kube)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		rc = read_file(kube, paths[i], err);
+		if (rc)
+			return rc;
+	}
+	rc = nb_kube_finish(kube, input, err);
+	return rc && n == 1 ? nb_wrap(err, "%s", display_name(paths[0])) : rc;
 }

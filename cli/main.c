@@ -13,25 +13,24 @@
 
 #include "cli.h"
 
-enum { EXIT_USAGE = 2, OPT_BPFFS = 256, OPT_NETWORK, OPT_KEEP, OPT_DRY_RUN };
+enum { EXIT_USAGE = 2, EXIT_NOT_SET_UP = 3 };
+enum { OPT_BPFFS = 256, OPT_NETWORK, OPT_KEEP, OPT_PRUNE_ALL, OPT_DRY_RUN };
 
 static const struct option long_options[] = {
-	{ "bpffs", required_argument, NULL, OPT_BPFFS },
-	{ "network", required_argument, NULL, OPT_NETWORK },
-	{ "output", required_argument, NULL, 'o' },
-	{ "file", required_argument, NULL, 'f' },
-	{ "keep", no_argument, NULL, OPT_KEEP },
-	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ 0 },
+	{ "bpffs", required_argument, NULL, OPT_BPFFS }, { "network", required_argument, NULL, OPT_NETWORK },
+	{ "output", required_argument, NULL, 'o' },      { "file", required_argument, NULL, 'f' },
+	{ "keep", no_argument, NULL, OPT_KEEP },         { "prune-all", no_argument, NULL, OPT_PRUNE_ALL },
+	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },   { "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },           { 0 },
 };
 
 /* The command line as given, before it is known what verb it is for. */
 struct words {
 	char *const *word; /* ended by NULL */
 	int n;
-	bool json, help, version;
+	const char *output; /* -o */
+	const char **files; /* of nb_cli.files, with room for all words */
+	bool help, version;
 };
 
 static int usage(struct nb_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -60,21 +59,40 @@ static bool is_network_name(const char *text)
 	return true;
 }
 
+/* Of an option given twice the last would count and the first be lost. */
+static int set_once(const char **slot, const char *option, struct nb_error *err)
+{
+	if (*slot && strcmp(*slot, optarg))
+		return usage(err, "%s is given twice: \"%.200s\" and \"%.200s\"", option, *slot, optarg);
+	*slot = optarg;
+	return 0;
+}
+
+static int add_file(struct nb_cli *cli, struct words *words, struct nb_error *err)
+{
+	for (size_t i = 0; i < cli->n_files; i++)
+		if (!strcmp(optarg, "-") && !strcmp(words->files[i], "-"))
+			return usage(err, "-f - is given twice: standard input can be read once");
+	words->files[cli->n_files++] = optarg;
+	return 0;
+}
+
 static int read_option(int option, struct nb_cli *cli, struct words *words, char **argv, struct nb_error *err)
 {
 	switch (option) {
 	case OPT_BPFFS:
 		if (*optarg != '/')
 			return usage(err, "--bpffs \"%.200s\" is not an absolute path", optarg);
-		cli->bpffs = optarg;
-		return 0;
+		return set_once(&cli->bpffs, "--bpffs", err);
 	case OPT_NETWORK:
 		if (!is_network_name(optarg))
 			return usage(err, "--network \"%.200s\" is not a network's name", optarg);
-		cli->network = optarg;
-		return 0;
+		return set_once(&cli->network, "--network", err);
 	case OPT_KEEP:
 		cli->keep = true;
+		return 0;
+	case OPT_PRUNE_ALL:
+		cli->prune_all = true;
 		return 0;
 	case OPT_DRY_RUN:
 		cli->dry_run = true;
@@ -82,11 +100,9 @@ static int read_option(int option, struct nb_cli *cli, struct words *words, char
 	case 'o':
 		if (strcmp(optarg, "plain") && strcmp(optarg, "json"))
 			return usage(err, "-o \"%.200s\" is not plain or json", optarg);
-		words->json = *optarg == 'j';
-		return 0;
+		return set_once(&words->output, "-o", err);
 	case 'f':
-		cli->file = optarg;
-		return 0;
+		return add_file(cli, words, err);
 	case 'h':
 		words->help = true;
 		return 0;
@@ -94,9 +110,9 @@ static int read_option(int option, struct nb_cli *cli, struct words *words, char
 		words->version = true;
 		return 0;
 	case ':':
-		return usage(err, "%s wants a value", argv[optind - 1]);
+		return usage(err, "%s requires a value", argv[optind - 1]);
 	default:
-		return usage(err, "%s is not an option", argv[optind - 1]);
+		return usage(err, "unknown option \"%.200s\"", argv[optind - 1]);
 	}
 }
 
@@ -124,35 +140,45 @@ static int find_verb(const struct words *words, const struct nb_noun **noun, con
 {
 	*noun = words->n ? nb_noun_find(words->word[0]) : NULL;
 	if (!*noun && words->n)
-		return usage(err, "\"%.200s\" is not a noun", words->word[0]);
+		return usage(err, "unknown command \"%.200s\"", words->word[0]);
 	if (!*noun)
-		return words->help ? 0 : usage(err, "what to do is missing");
+		return words->help ? 0 : usage(err, "missing command");
 	*used = 1;
 	*verb = nb_verb_find(*noun, "");
 	if (*verb)
 		return 0;
 	if (words->n < 2)
-		return words->help ? 0 : usage(err, "\"%s\" wants a verb", words->word[0]);
+		return words->help ? 0 : usage(err, "missing command after \"%s\"", words->word[0]);
 	*used = 2;
 	*verb = nb_verb_find(*noun, words->word[1]);
-	return *verb ? 0 : usage(err, "\"%.200s\" is not a verb of %s", words->word[1], words->word[0]);
+	return *verb ? 0 : usage(err, "unknown command \"%s %.200s\"", words->word[0], words->word[1]);
 }
 
 static int check_verb(const struct nb_verb *verb, const struct words *words, int used, struct nb_cli *cli,
 		      struct nb_error *err)
 {
+	const struct {
+		bool is;
+		enum nb_verb_options option;
+		const char *name, *verb;
+	} given[] = {
+		{ cli->n_files, NB_OPTION_FILE, "-f", "service apply" },
+		{ cli->keep, NB_OPTION_KEEP, "--keep", "service apply" },
+		{ cli->prune_all, NB_OPTION_KEEP, "--prune-all", "service apply" },
+		{ cli->dry_run, NB_OPTION_DRY_RUN, "--dry-run", "uninstall" },
+	};
+
 	if (words->n > used + (verb->argument != NULL) && !(verb->options & NB_ARGUMENTS))
-		return usage(err, "\"%.200s\" is too much", words->word[words->n - 1]);
+		return usage(err, "unexpected argument \"%.200s\"", words->word[words->n - 1]);
 	if (verb->argument && words->n == used)
-		return usage(err, "%s is missing", verb->argument);
-	if (cli->file && !(verb->options & NB_OPTION_FILE))
-		return usage(err, "-f belongs to service apply");
-	if (cli->keep && !(verb->options & NB_OPTION_KEEP))
-		return usage(err, "--keep belongs to service apply");
-	if (cli->dry_run && !(verb->options & NB_OPTION_DRY_RUN))
-		return usage(err, "--dry-run belongs to uninstall");
-	if (!cli->file && verb->options & NB_OPTION_FILE)
-		return usage(err, "-f FILE is missing (- is standard input)");
+		return usage(err, "missing %s", verb->argument);
+	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++)
+		if (given[i].is && !(verb->options & given[i].option))
+			return usage(err, "%s is an option of %s only", given[i].name, given[i].verb);
+	if (!cli->n_files && verb->options & NB_OPTION_FILE)
+		return usage(err, "missing -f FILE (- is standard input)");
+	if (cli->keep && cli->prune_all)
+		return usage(err, "--keep and --prune-all exclude each other");
 	cli->arguments = words->word + used;
 	return 0;
 }
@@ -166,7 +192,7 @@ static int show_help(const struct words *words, struct nb_error *err)
 
 	rc = find_verb(&rest, &noun, &verb, &used, err);
 	if (!rc && verb && rest.n > used)
-		return usage(err, "\"%.200s\" is too much", rest.word[rest.n - 1]);
+		return usage(err, "unexpected argument \"%.200s\"", rest.word[rest.n - 1]);
 	if (!rc)
 		nb_help(noun, verb);
 	return rc;
@@ -197,20 +223,23 @@ static int run(struct words *words, struct nb_cli *cli, struct nb_error *err)
 	rc = verb->run(cli, err);
 	if (!rc)
 		rc = nb_out_end(cli->out, err);
-	return rc ? EXIT_FAILURE : 0;
+	if (rc)
+		return err->code == NB_ERR_NOT_SET_UP ? EXIT_NOT_SET_UP : EXIT_FAILURE;
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	struct nb_out *out nb_cleanup(nb_out_free) = NULL;
+	const char **files nb_autofree = calloc(argc + 1, sizeof(*files));
 	struct nb_error err = { 0 };
-	struct words words = { 0 };
-	struct nb_cli cli = { 0 };
-	int status = read_command_line(argc, argv, &cli, &words, &err);
+	struct words words = { .files = files };
+	struct nb_cli cli = { .files = files };
+	int status = files ? read_command_line(argc, argv, &cli, &words, &err) : EXIT_FAILURE;
 
-	out = nb_out_new(words.json);
+	out = nb_out_new(words.output && *words.output == 'j');
 	cli.out = out;
-	if (!out) {
+	if (!files || !out) {
 		nb_fail_nomem(&err);
 		status = EXIT_FAILURE;
 	}

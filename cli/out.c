@@ -171,7 +171,7 @@ int nb_out_end(struct nb_out *out, struct nb_error *err)
 		if (fflush(out->to))
 			return nb_fail_nomem(err);
 		fwrite(out->text, 1, out->size, stdout);
-	} else if (out->n_cells) {
+	} else if (out->columns) {
 		print_columns(out);
 	}
 	if (fflush(stdout) || ferror(stdout))

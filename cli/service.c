@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl service: the service table. */
-#include <natbridge/bpffs.h>
 #include <natbridge/cleanup.h>
 #include <natbridge/kube.h>
 #include <natbridge/netlink.h>
@@ -54,26 +53,6 @@ static int tell_changes(const struct nb_cli *cli, const char *network,
 	return nb_out_row(cli->out, row, print_changes, err);
 }
 
-static int apply_to_network(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp,
-			    void *arg, struct nb_error *err)
-{
-	const struct nb_services *services = arg;
-	struct nb_service_changes changes = { 0 };
-	struct timespec start;
-	int rc;
-
-	clock_gettime(CLOCK_MONOTONIC, &start);
-	rc = cli->keep ? nb_service_update(dp, services, NB_ORIGIN_APPLY, &changes, err)
-		       : nb_service_apply(dp, services, NB_ORIGIN_APPLY, &changes, err);
-	return rc ? rc : tell_changes(cli, network, &changes, milliseconds_since(&start), err);
-}
-
-static void print_note(const char *text, void *arg)
-{
-	(void)arg;
-	fprintf(stderr, "natbridgectl: note: %s\n", text);
-}
-
 static void note_on_host(const struct nb_service *service)
 {
 	char addr[NB_ADDR_STRLEN];
@@ -84,40 +63,111 @@ static void note_on_host(const struct nb_service *service)
 		service->name, nb_addr_format(&service->key.addr, addr));
 }
 
-static int mark_on_host(struct nb_services *services, struct nb_error *err)
+static void say_nothing(const struct nb_service *service)
+{
+	(void)service;
+}
+
+static int mark_on_host(struct nb_services *services, void (*tell)(const struct nb_service *service),
+			struct nb_error *err)
 {
 	struct nb_netlink nl nb_cleanup(nb_netlink_close) = { 0 };
 	int rc = nb_netlink_open(&nl, err);
 
-	return rc ? rc : nb_services_mark_on_host(services, &nl, note_on_host, err);
+	return rc ? rc : nb_services_mark_on_host(services, &nl, tell, err);
 }
 
-static int no_network(const struct nb_cli *cli, struct nb_error *err)
+/* Input from the wrong place, a list that is empty by mistake: that must not take all Services away. */
+static int refuse_to_empty(const struct nb_services *table, struct nb_error *err)
 {
-	return nb_fail(err, NB_ERR_CONFIG, 0,
-		       "no network has a datapath below \"%s\" yet; with --network one is loaded",
-		       nb_bpffs_root(cli->bpffs));
+	const char *last = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < table->n; i++) {
+		if (table->items[i].origin != NB_ORIGIN_APPLY || !strcmp(table->items[i].name, last))
+			continue;
+		last = table->items[i].name;
+		n++;
+	}
+	if (!n)
+		return 0;
+	return nb_fail(
+		err, NB_ERR_CONFIG, 0,
+		"the input would remove every Service of the table (%zu) and leave none: give --prune-all "
+		"if that is meant",
+		n);
+}
+
+static void note_config(const struct nb_service *service, const struct nb_service *owner)
+{
+	char frontend[NB_FRONTEND_STRLEN];
+
+	fprintf(stderr, "natbridgectl: note: Service %s: %s stays with %s of the network config\n",
+		service->name, nb_frontend_format(&service->key, frontend), owner->name);
+}
+
+/* Into *kept: what is wanted beside what stays in the table. */
+static int look_at_table(const struct nb_cli *cli, const struct nb_datapath *dp,
+			 const struct nb_kube_input *wanted, struct nb_services *kept, struct nb_error *err)
+{
+	struct nb_services table nb_cleanup(nb_services_free) = { 0 };
+	int rc = nb_service_read(dp, &table, err);
+
+	if (!rc)
+		rc = nb_services_keep(&wanted->services, &table, &wanted->incomplete, kept, note_config, err);
+	if (!rc) /* those of the table as well, without a word */
+		rc = mark_on_host(kept, say_nothing, err);
+	if (rc || kept->n || cli->keep || cli->prune_all)
+		return rc;
+	return refuse_to_empty(&table, err);
+}
+
+static int write_table(const struct nb_cli *cli, const struct nb_datapath *dp,
+		       const struct nb_services *services, struct nb_service_changes *changes,
+		       struct nb_error *err)
+{
+	return cli->keep ? nb_service_update(dp, services, NB_ORIGIN_APPLY, changes, err)
+			 : nb_service_apply(dp, services, NB_ORIGIN_APPLY, changes, err);
+}
+
+static int apply_to_network(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp,
+			    void *arg, struct nb_error *err)
+{
+	struct nb_services kept nb_cleanup(nb_services_free) = { 0 };
+	const struct nb_kube_input *wanted = arg;
+	struct nb_service_changes changes = { 0 };
+	struct timespec start;
+	int rc = -EEXIST;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	/* Reading the whole table takes longer than a small change, so it is read only if it has a say. */
+	if (wanted->services.n && !wanted->incomplete.n)
+		rc = write_table(cli, dp, &wanted->services, &changes, err);
+	if (rc == -EEXIST) {
+		rc = look_at_table(cli, dp, wanted, &kept, err);
+		rc = rc ? rc : write_table(cli, dp, &kept, &changes, err);
+	}
+	return rc ? rc : tell_changes(cli, network, &changes, milliseconds_since(&start), err);
 }
 
 static int service_apply(const struct nb_cli *cli, struct nb_error *err)
 {
-	const struct nb_kube_note note = { .fn = print_note };
-	struct nb_services services nb_cleanup(nb_services_free) = { 0 };
-	char *text nb_autofree = NULL;
-	unsigned int networks = 0;
-	size_t len;
-	int rc = nb_read_input(cli->file, &text, &len, err);
+	struct nb_kube_input input nb_cleanup(nb_kube_input_free) = { 0 };
+	struct nb_walked walked = { 0 };
+	int rc = nb_read_objects(cli->files, cli->n_files, &input, err);
 
 	if (rc)
 		return rc;
-	rc = nb_kube_parse(text, len, &note, &services, err);
-	if (rc)
-		return nb_wrap(err, "%s", strcmp(cli->file, "-") ? cli->file : "standard input");
-	rc = mark_on_host(&services, err);
+	if (input.says_nothing && !cli->prune_all) {
+		fprintf(stderr, "natbridgectl: note: the input says nothing of Services: nothing changed\n");
+		return 0;
+	}
+	rc = mark_on_host(&input.services, note_on_host, err);
 	if (rc)
 		return rc;
-	rc = nb_each_network(cli, NB_ENSURE | NB_TRANSLATING, apply_to_network, &services, &networks, err);
-	return rc || networks ? rc : no_network(cli, err);
+	nb_out_keep_rows(cli->out);
+	rc = nb_each_network(cli, NB_ENSURE | NB_TRANSLATING, apply_to_network, &input, &walked, err);
+	return rc ? rc : nb_require_network(cli, &walked, err);
 }
 
 static struct cJSON *backend_item(const struct nb_service_backend *backend, bool json)
@@ -187,8 +237,13 @@ static int service_list(const struct nb_cli *cli, struct nb_error *err)
 		{ "FROM", "origin" },       { 0 },
 	};
 
+	struct nb_walked walked = { 0 };
+	int rc;
+
 	nb_out_columns(cli->out, columns);
-	return nb_each_network(cli, NB_READ | NB_TRANSLATING, list_network, NULL, NULL, err);
+	rc = nb_each_network(cli, NB_READ | NB_TRANSLATING, list_network, NULL, &walked, err);
+	nb_note_assisted(&walked);
+	return rc;
 }
 
 /* Networks that do not have the Service are passed over if another one has it. */
@@ -220,8 +275,14 @@ static int delete_from_network(const struct nb_cli *cli, const char *network, co
 static int service_delete(const struct nb_cli *cli, struct nb_error *err)
 {
 	struct deletion deletion = { 0 };
-	int rc = nb_each_network(cli, NB_CHANGE | NB_TRANSLATING, delete_from_network, &deletion, NULL, err);
+	struct nb_walked walked = { 0 };
+	int rc;
 
+	nb_out_keep_rows(cli->out);
+	rc = nb_each_network(cli, NB_CHANGE | NB_TRANSLATING, delete_from_network, &deletion, &walked, err);
+
+	if (!rc)
+		rc = nb_require_network(cli, &walked, err);
 	if (!rc && !deletion.found)
 		return nb_fail(err, NB_ERR_CONFIG, 0, "there is no Service \"%.200s\"", cli->arguments[0]);
 	return rc;
@@ -231,11 +292,23 @@ static const struct nb_verb verbs[] = {
 	{ "apply", NULL, NB_OPTION_FILE | NB_OPTION_KEEP, "make the service table what a file says", "\
 DESCRIPTION\n\
   Reads Service (v1) and EndpointSlice (discovery.k8s.io/v1) objects of Kubernetes from FILE, or\n\
-  from standard input for -: JSON or YAML, one object, a List, or several documents, as printed by\n\
+  from standard input for -, as printed by\n\
     kubectl get services,endpointslices -A -o json | natbridgectl service apply -f -\n\
-  and makes the table of the network equal to them: what the file does not name is removed, except\n\
-  for services of the network config. With --keep, Services that the file does not name are kept.\n\
+  and makes the table of the network equal to them: Services that the input does not name are\n\
+  removed, except for those of the network config. With --keep they are kept. An input that would\n\
+  remove every Service of the table and leave none is refused, unless --prune-all is given.\n\
   Only what differs is written; connections keep their backends where these are still there.\n\
+\n\
+  The input is JSON or YAML: an object, a List, or several of them, one after the other or as\n\
+  documents. With several -f all files are one input. What is absent, null or empty has the value\n\
+  that the API server gives it, and addresses are read as Kubernetes reads them. Objects of other\n\
+  kinds are passed over and counted.\n\
+\n\
+  An object that cannot be used is an error that names object, field and value, and nothing is\n\
+  changed. In a List of several items, as a cluster gives it, that object alone is left out, named\n\
+  and counted, and its Service stays in the table as it was; so is an endpoint of an EndpointSlice\n\
+  there. Errors in any case: text that is not JSON or YAML, an object that is there twice, two\n\
+  Services with one address and port, and a list of which pieces are missing.\n\
 \n\
   Without --network all networks of the node are set. With it, a datapath is loaded and pinned\n\
   if no pod of the network has done that yet.\n\
@@ -243,10 +316,11 @@ DESCRIPTION\n\
   Ready endpoints get new connections; if there is none, those that are serving and terminating.\n\
   A backend that was taken out of its Service loses its UDP flows at once; TCP connections go on\n\
   until its pod is gone.\n\
-  Left alone: headless Services, ExternalName, SCTP ports, and Services with the label\n\
-  service.kubernetes.io/service-proxy-name. A Service with an address that this host has as well is\n\
-  named: the host gets its packets for as long as it has the address, the backends afterwards. Bad\n\
-  input is an error that names object, field and value, and changes nothing.\n\
+  Left alone: headless Services, ExternalName, SCTP ports, Services and EndpointSlices with the\n\
+  label service.kubernetes.io/service-proxy-name or service.kubernetes.io/headless. Of a Service\n\
+  with NodePorts, external or load balancer addresses the cluster addresses are served. Topology\n\
+  (trafficDistribution, hints) is not followed. A Service with an address that this host has as well\n\
+  is named: the host gets its packets for as long as it has the address, the backends afterwards.\n\
 \n\
 OUTPUT\n\
   One line for each network: what it holds now, how many frontends (an address and port of a\n\

@@ -98,10 +98,28 @@ static int add_ports(const void *keys, const void *values, __u32 n, void *arg)
 		item = cJSON_CreateObject();
 		cJSON_AddStringToObject(item, "name", nb_port_name(ports[i].ifindex, name));
 		cJSON_AddNumberToObject(item, "ifindex", ports[i].ifindex);
-		cJSON_AddStringToObject(item, "state", nb_port_describe(walk->dp, &walk->links, ports[i].ifindex));
+		cJSON_AddStringToObject(item, "state",
+					nb_port_describe(walk->dp, &walk->links, ports[i].ifindex));
 		cJSON_AddItemToArray(walk->list, item);
 	}
 	return 0;
+}
+
+/* services[] holds a record of its own beside those of Services, under no name. */
+static int count_named(const void *keys, const void *values, __u32 n, void *arg)
+{
+	const struct nb_service_key *names = keys;
+
+	(void)values;
+	for (__u32 i = 0; i < n; i++)
+		*(__u32 *)arg += names[i].name[0] != '\0';
+	return 0;
+}
+
+static int count_entries(const struct nb_datapath *dp, enum nb_map map, __u32 *entries, struct nb_error *err)
+{
+	return map == NB_MAP_SERVICES ? nb_map_walk(dp, map, count_named, entries, err)
+				      : nb_map_count(dp, map, entries, err);
 }
 
 static int add_maps(struct cJSON *row, const struct nb_datapath *dp, struct nb_error *err)
@@ -122,7 +140,7 @@ static int add_maps(struct cJSON *row, const struct nb_datapath *dp, struct nb_e
 		item = cJSON_CreateObject();
 		rc = nb_map_room(dp, shown[i], &room, err);
 		if (!rc)
-			rc = nb_map_count(dp, shown[i], &entries, err);
+			rc = count_entries(dp, shown[i], &entries, err);
 		cJSON_AddStringToObject(item, "name", nb_map_name(shown[i]));
 		cJSON_AddNumberToObject(item, "entries", entries);
 		cJSON_AddNumberToObject(item, "max", room);

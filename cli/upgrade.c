@@ -23,7 +23,7 @@ static int upgrade_network(const struct nb_cli *cli, const char *network, struct
 	struct cJSON *row;
 
 	if (rc)
-		return rc;
+		return nb_explain_missing(cli, network, rc, err);
 	row = cJSON_CreateObject();
 	cJSON_AddStringToObject(row, "network", network);
 	cJSON_AddBoolToObject(row, "replaced", done.replaced);

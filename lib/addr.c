@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <natbridge/addr.h>
 
+#include <ctype.h>
 #include <stdio.h>
 
 struct nb_addr nb_addr_from_bytes(int family, const void *bytes)
@@ -32,6 +33,31 @@ bool nb_addr_parse(const char *text, struct nb_addr *addr)
 	if (nb_addr_is_v4(&parsed))
 		return false;
 	*addr = parsed;
+	return true;
+}
+
+bool nb_addr_parse_kubernetes(const char *text, struct nb_addr *addr)
+{
+	char plain[NB_ADDR_STRLEN]; /* without leading zeros, which inet_pton() refuses */
+	unsigned char bytes[16];
+	size_t len = 0;
+
+	for (; *text; text++) {
+		bool begins = !len || !isxdigit((unsigned char)plain[len - 1]);
+
+		if (begins && *text == '0' && isxdigit((unsigned char)text[1]))
+			continue;
+		if (len + 1 == sizeof(plain))
+			return false;
+		plain[len++] = *text;
+	}
+	plain[len] = '\0';
+	if (inet_pton(AF_INET, plain, bytes) == 1)
+		*addr = nb_addr_from_bytes(AF_INET, bytes);
+	else if (inet_pton(AF_INET6, plain, bytes) == 1)
+		*addr = nb_addr_from_bytes(AF_INET6, bytes);
+	else
+		return false;
 	return true;
 }
 

@@ -48,18 +48,20 @@ static int read_frame(const char *text, size_t len, const struct nb_json_member 
 	return rc;
 }
 
-int nb_json_items_open(const char *text, size_t len, const char *key, const struct nb_json_limits *limits,
-		       struct nb_json_items *items, struct nb_error *err)
+int nb_json_items_open(const char *text, size_t len, size_t *at, const char *key,
+		       const struct nb_json_limits *limits, struct nb_json_items *items, struct nb_error *err)
 {
 	struct nb_json_member array = { .key = key };
-	int rc = nb_json_scan_member(text, len, limits, &array, err);
+	const char *begin = text + *at;
+	int rc = nb_json_scan_value(text, len, at, limits, &array, err);
 
 	if (rc)
 		return rc;
-	*items = (struct nb_json_items){ .end = text + len };
+	len = text + *at - begin;
+	*items = (struct nb_json_items){ .end = begin + len };
 	if (!array.begin || *array.begin != '[')
-		return nb_json_parse(text, len, limits, &items->frame, err);
-	rc = read_frame(text, len, &array, &items->frame, err);
+		return nb_json_parse(begin, len, limits, &items->frame, err);
+	rc = read_frame(begin, len, &array, &items->frame, err);
 	if (!rc)
 		items->at = skip_blanks(array.begin + 1);
 	return rc;
@@ -80,7 +82,8 @@ int nb_json_items_next(struct nb_json_items *items, const struct nb_json *up, st
 	item->node = items->item;
 	items->index++;
 	items->at = skip_blanks(behind);
-	if (*items->at == ',')
+	items->more = *items->at == ',';
+	if (items->more)
 		items->at = skip_blanks(items->at + 1);
 	return nb_json_refuse_duplicates(item, err);
 }

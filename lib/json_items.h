@@ -14,11 +14,16 @@ struct nb_json_items {
 	const char *at, *end; /* the next item's text; at is NULL if there is no such array */
 	size_t index;         /* its index */
 	struct cJSON *item;   /* owned: the one that was read last */
+	bool more;            /* another one follows it */
 };
 
-/* Checks the whole text as nb_json_parse() does, except for duplicate keys in items, and reads the frame. */
-int nb_json_items_open(const char *text, size_t len, const char *key, const struct nb_json_limits *limits,
-		       struct nb_json_items *items, struct nb_error *err);
+/*
+ * Checks the document that begins at or behind text[*at] as nb_json_parse() does, except for duplicate keys
+ * in items, and reads the frame. Moves *at behind the document; what follows is not looked at.
+ */
+int nb_json_items_open(const char *text, size_t len, size_t *at, const char *key,
+		       const struct nb_json_limits *limits, struct nb_json_items *items,
+		       struct nb_error *err);
 
 /*
  * *item is the next item, valid until the next call; its path begins with up, which stands for the array. At

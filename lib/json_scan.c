@@ -35,6 +35,14 @@ static void skip_blanks(struct scan *s)
 	s->at = at;
 }
 
+size_t nb_json_skip_blanks(const char *text, size_t len, size_t at)
+{
+	struct scan s = { .at = (const unsigned char *)text + at, .end = (const unsigned char *)text + len };
+
+	skip_blanks(&s);
+	return s.at - (const unsigned char *)text;
+}
+
 /*
  * Length of the well-formed UTF-8 sequence at text, 0 if there is none. RFC 3629, section 4: no overlong
  * forms, no surrogates, nothing beyond U+10FFFF.
@@ -279,43 +287,48 @@ static const char *scan_value(struct scan *s)
 	}
 }
 
-static int fail_at(const struct scan *s, const char *text, const char *wrong, struct nb_error *err)
+int nb_json_fail_at(const char *text, size_t len, size_t at, const char *wrong, struct nb_error *err)
 {
-	const char *at = (const char *)s->at;
 	size_t line = 1, column = 1;
 
-	for (const char *c = text; c < at; c++) {
+	for (const char *c = text; c < text + at; c++) {
 		column = *c == '\n' ? 1 : column + 1;
 		line += *c == '\n';
 	}
 	return nb_fail(err, NB_ERR_DECODE, 0, "not JSON: line %zu, column %zu: %s%s", line, column, wrong,
-		       s->at == s->end ? " (the input ends here)" : "");
+		       at == len ? " (the input ends here)" : "");
 }
 
-int nb_json_scan(const char *text, size_t len, const struct nb_json_limits *limits, struct nb_error *err)
-{
-	return nb_json_scan_member(text, len, limits, NULL, err);
-}
-
-int nb_json_scan_member(const char *text, size_t len, const struct nb_json_limits *limits,
-			struct nb_json_member *member, struct nb_error *err)
+int nb_json_scan_value(const char *text, size_t len, size_t *at, const struct nb_json_limits *limits,
+		       struct nb_json_member *member, struct nb_error *err)
 {
 	struct scan s = {
-		.at = (const unsigned char *)text,
+		.at = (const unsigned char *)text + *at,
 		.end = (const unsigned char *)text + len,
 		.limits = limits,
 		.member = member,
 	};
-	const char *wrong;
+	const char *wrong = scan_value(&s);
+	size_t reached = s.at - (const unsigned char *)text;
 
-	skip_blanks(&s);
-	if (peek(&s) < 0)
-		return nb_fail(err, NB_ERR_DECODE, 0, "not JSON: the input is empty");
-	wrong = scan_value(&s);
 	if (wrong)
-		return fail_at(&s, text, wrong, err);
-	skip_blanks(&s);
-	if (s.at < s.end)
-		return fail_at(&s, text, "there is more after the JSON value", err);
+		return nb_json_fail_at(text, len, reached, wrong, err);
+	*at = reached;
+	return 0;
+}
+
+int nb_json_scan(const char *text, size_t len, const struct nb_json_limits *limits, struct nb_error *err)
+{
+	size_t at = nb_json_skip_blanks(text, len, 0);
+	int rc;
+
+	if (at == len)
+		return nb_fail(err, NB_ERR_DECODE, 0, "not JSON: the input is empty");
+	rc = nb_json_scan_value(text, len, &at, limits, NULL, err);
+	if (rc)
+		return rc;
+	at = nb_json_skip_blanks(text, len, at);
+	if (at < len)
+		return nb_json_fail_at(text, len, at, "there is more after the JSON value", err);
 	return 0;
 }

@@ -16,8 +16,17 @@ struct nb_json_member {
 	const char *begin, *end; /* of the value of the first one, NULL: there is none */
 };
 
-/* nb_json_scan() that also finds a member. */
-int nb_json_scan_member(const char *text, size_t len, const struct nb_json_limits *limits,
-			struct nb_json_member *member, struct nb_error *err);
+/*
+ * The same for the one value that begins at or behind text[*at], with a member to find in it or NULL. Moves
+ * *at behind the value; what follows is not looked at. Positions in errors count from the beginning of text.
+ */
+int nb_json_scan_value(const char *text, size_t len, size_t *at, const struct nb_json_limits *limits,
+		       struct nb_json_member *member, struct nb_error *err);
+
+/* Where the blanks that may begin at text[at] end. */
+size_t nb_json_skip_blanks(const char *text, size_t len, size_t at);
+
+/* NB_ERR_DECODE with line and column of text[at]. */
+int nb_json_fail_at(const char *text, size_t len, size_t at, const char *wrong, struct nb_error *err);
 
 #endif

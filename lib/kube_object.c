@@ -2,7 +2,6 @@
 /* What Service and EndpointSlice have in common: metadata, names, ports. */
 #include <ctype.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,17 +9,14 @@
 
 enum { NAME_MAX_LEN = 253, LABEL_MAX_LEN = 63 };
 
-void nb_kube_tell(const struct nb_kube_note *note, const char *fmt, ...)
+int nb_kube_string(const struct nb_json *at, const char **value, struct nb_error *err)
 {
-	char text[NB_ERROR_MSG_MAX];
-	va_list ap;
+	const char *text = "";
+	int rc = nb_json_string(at, &text, err);
 
-	if (!note || !note->fn)
-		return;
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	note->fn(text, note->arg);
+	if (!rc && *text)
+		*value = text;
+	return rc;
 }
 
 /* A DNS label, or with dots a subdomain (RFC 1123), as Kubernetes checks names. */
@@ -42,7 +38,7 @@ int nb_kube_protocol(const struct nb_json *port, __u8 *proto, struct nb_error *e
 {
 	const struct nb_json at = nb_json_get(port, "protocol");
 	const char *protocol = "TCP";
-	int rc = nb_json_string(&at, &protocol, err);
+	int rc = nb_kube_string(&at, &protocol, err);
 
 	if (rc)
 		return rc;
@@ -76,14 +72,18 @@ int nb_kube_label(const struct nb_kube_meta *meta, const char *key, const char *
 {
 	const struct nb_json at = nb_json_get(&meta->labels, key);
 
+	if (!at.node && cJSON_HasObjectItem(meta->labels.node, key))
+		*value = "";
 	return nb_json_string(&at, value, err);
 }
 
 int nb_kube_is_foreign(const struct nb_kube_meta *meta, bool *foreign, struct nb_error *err)
 {
 	const char *proxy = NULL, *headless = NULL;
-	int rc = nb_kube_label(meta, "service.kubernetes.io/service-proxy-name", &proxy, err);
+	int rc = nb_json_is_object(&meta->labels, err);
 
+	if (!rc)
+		rc = nb_kube_label(meta, "service.kubernetes.io/service-proxy-name", &proxy, err);
 	if (!rc)
 		rc = nb_kube_label(meta, "service.kubernetes.io/headless", &headless, err);
 	if (!rc)
@@ -96,7 +96,7 @@ static int read_name(const struct nb_json *metadata, const char *key, size_t max
 		     const char **name, struct nb_error *err)
 {
 	const struct nb_json at = nb_json_get(metadata, key);
-	int rc = nb_json_string(&at, name, err);
+	int rc = nb_kube_string(&at, name, err);
 
 	if (rc)
 		return rc;
@@ -118,13 +118,12 @@ int nb_kube_read_meta(const struct nb_json *object, bool long_name, struct nb_ku
 	meta->labels = nb_json_get(&meta->metadata, "labels");
 	rc = nb_json_is_object(&meta->metadata, err);
 	if (!rc)
-		rc = nb_json_is_object(&meta->labels, err);
-	if (!rc)
 		rc = read_name(&meta->metadata, "name", long_name ? NAME_MAX_LEN : LABEL_MAX_LEN, long_name,
 			       &meta->name, err);
 	if (!rc)
 		rc = read_name(&meta->metadata, "namespace", LABEL_MAX_LEN, false, &meta->namespace_, err);
-	if (!rc)
-		snprintf(meta->full, sizeof(meta->full), "%s/%s", meta->namespace_, meta->name);
-	return rc;
+	if (rc)
+		return rc;
+	snprintf(meta->full, sizeof(meta->full), "%s/%s", meta->namespace_, meta->name);
+	return 0;
 }

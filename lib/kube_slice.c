@@ -42,7 +42,8 @@ static int read_address(const struct nb_json *at, const struct nb_kube_slice *sl
 	rc = nb_json_string(&first, &text, err);
 	if (rc)
 		return rc;
-	if (!nb_addr_parse(text, addr) || !nb_addr_is_routable(addr) || nb_addr_family(addr) != slice->family)
+	if (!nb_addr_parse_kubernetes(text, addr) || !nb_addr_is_routable(addr) ||
+	    nb_addr_family(addr) != slice->family)
 		return nb_json_fail(&first, NB_ERR_CONFIG, err,
 				    "\"%.100s\" is not an IPv%d address that an endpoint can have", text,
 				    slice->family == AF_INET ? 4 : 6);
@@ -81,7 +82,7 @@ static int read_family(const struct nb_json *object, struct nb_kube_slice *slice
 {
 	const struct nb_json at = nb_json_get(object, "addressType");
 	const char *type = NULL;
-	int rc = nb_json_string(&at, &type, err);
+	int rc = nb_kube_string(&at, &type, err);
 
 	if (rc)
 		return rc;
@@ -93,34 +94,65 @@ static int read_family(const struct nb_json *object, struct nb_kube_slice *slice
 	return 0;
 }
 
-int nb_kube_read_slice(const struct nb_json *object, const struct nb_kube_meta *meta,
-		       struct nb_kube_slice *slice, bool *skip, struct nb_error *err)
+/* The name of its Service, "" if there is none that it could belong to. */
+static int read_service_name(const struct nb_kube_meta *meta, struct nb_kube *kube,
+			     struct nb_kube_slice *slice, struct nb_error *err)
+{
+	const char *name = "";
+	int rc = nb_kube_label(meta, "kubernetes.io/service-name", &name, err);
+
+	if (rc)
+		return rc;
+	if (!*name)
+		nb_kube_tell(
+			kube, NB_KUBE_SLICE_UNLABELLED,
+			"EndpointSlice %s belongs to no Service: the label kubernetes.io/service-name is "
+			"missing",
+			meta->full);
+	if (*name && snprintf(slice->service, sizeof(slice->service), "%s/%s", meta->namespace_, name) >=
+			     (int)sizeof(slice->service))
+		return nb_json_fail(&meta->labels, NB_ERR_CONFIG, err,
+				    "kubernetes.io/service-name \"%.100s\" is not a name of a Service", name);
+	return 0;
+}
+
+static int read_endpoints(const struct nb_json *endpoints, const struct nb_kube_meta *meta,
+			  struct nb_kube *kube, struct nb_kube_slice *slice, struct nb_error *err)
+{
+	struct nb_json at;
+
+	for (at = nb_json_first(endpoints); at.node; at = nb_json_next(&at)) {
+		int rc = read_endpoint(&at, slice, err);
+
+		if (rc && kube->lenient && err->code == NB_ERR_CONFIG)
+			nb_wrap(err, "EndpointSlice %s", meta->full);
+		if (rc && !nb_kube_leave_out(kube, NB_KUBE_ENDPOINT_LEFT_OUT, "", err))
+			return rc;
+	}
+	return 0;
+}
+
+int nb_kube_read_slice(const struct nb_json *object, const struct nb_kube_meta *meta, struct nb_kube *kube,
+		       struct nb_kube_slice *slice, struct nb_error *err)
 {
 	const struct nb_json ports = nb_json_get(object, "ports");
 	const struct nb_json endpoints = nb_json_get(object, "endpoints");
-	const char *service = NULL;
 	bool foreign = false;
 	struct nb_json at;
-	int rc = nb_kube_label(meta, "kubernetes.io/service-name", &service, err);
+	int rc = nb_kube_is_foreign(meta, &foreign, err);
 
-	if (!rc)
-		rc = nb_kube_is_foreign(meta, &foreign, err);
+	if (rc || foreign)
+		return rc;
+	rc = read_service_name(meta, kube, slice, err);
 	if (!rc)
 		rc = read_family(object, slice, err);
 	if (!rc)
 		rc = nb_json_is_array(&ports, err);
 	if (!rc)
 		rc = nb_json_is_array(&endpoints, err);
-	if (rc)
+	if (rc || !slice->service[0] || slice->family == AF_UNSPEC)
 		return rc;
-	*skip = !service || foreign || slice->family == AF_UNSPEC ||
-		snprintf(slice->service, sizeof(slice->service), "%s/%s", meta->namespace_, service) >=
-			(int)sizeof(slice->service);
-	if (*skip)
-		return 0;
 	for (at = nb_json_first(&ports); at.node && !rc; at = nb_json_next(&at))
 		rc = read_port(&at, slice, err);
-	for (at = nb_json_first(&endpoints); at.node && !rc; at = nb_json_next(&at))
-		rc = read_endpoint(&at, slice, err);
-	return rc;
+	return rc ? rc : read_endpoints(&endpoints, meta, kube, slice, err);
 }

@@ -72,8 +72,9 @@ static int refuse_claim(const struct nb_service *service, const char *other, str
 	char frontend[NB_FRONTEND_STRLEN];
 
 	nb_frontend_format(&service->key, frontend);
-	return nb_fail(err, NB_ERR_CONFIG, 0, "Service %s and Service %s both claim %s", other, service->name,
-		       frontend);
+	nb_fail(err, NB_ERR_CONFIG, 0, "Service %s and Service %s both claim %s", other, service->name,
+		frontend);
+	return -EEXIST;
 }
 
 /* Every item takes its frontend, or the one who has it is named. */

@@ -2,8 +2,10 @@
 #ifndef NATBRIDGE_ADDR_H
 #define NATBRIDGE_ADDR_H
 
-/* struct nb_addr from and to text, strictly: what inet_pton() takes and nothing else (no zones, no leading
- * zeros). */
+/*
+ * struct nb_addr from and to text, strictly: what inet_pton() takes and nothing else (no zones, no leading
+ * zeros). Addresses in objects of Kubernetes have a parser of their own.
+ */
 
 #include <natbridge/abi.h>
 #include <natbridge/error.h>
@@ -50,6 +52,13 @@ struct nb_addr nb_addr_from_bytes(int family, const void *bytes);
 
 /* An IPv4 or IPv6 address; an IPv4-mapped one ("::ffff:1.2.3.4") is refused. False: *addr untouched. */
 bool nb_addr_parse(const char *text, struct nb_addr *addr);
+
+/*
+ * An address as Kubernetes reads those that its API server has stored (ParseIPSloppy() of k8s.io/utils/net):
+ * leading zeros are allowed and mean nothing ("010.0.0.1" is 10.0.0.1), and an IPv4-mapped address is the
+ * IPv4 address. False: *addr untouched.
+ */
+bool nb_addr_parse_kubernetes(const char *text, struct nb_addr *addr);
 
 /* "ADDRESS/PREFIX"; the prefix length must fit the family. False: outputs untouched. */
 bool nb_cidr_parse(const char *text, struct nb_addr *addr, unsigned int *prefix_len);

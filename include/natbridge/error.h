@@ -25,6 +25,7 @@ enum nb_code {
 	NB_ERR_DATAPATH = 102,     /* an eBPF program or map cannot be loaded, found or attached */
 	NB_ERR_CHECK = 103,        /* CHECK found something missing or changed */
 	NB_ERR_IPAM = 104,         /* the IPAM plugin failed without an error of its own */
+	NB_ERR_NOT_SET_UP = 105,   /* natbridgectl: no ADD has set the network up yet */
 };
 
 enum { NB_ERROR_MSG_MAX = 1024 };

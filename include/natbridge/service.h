@@ -51,6 +51,28 @@ int nb_service_add_backend(struct nb_service *service, const struct nb_service_b
  */
 int nb_services_normalize(struct nb_services *services, struct nb_error *err);
 
+/* Names of Services ("namespace/name"), in no order. */
+struct nb_service_names {
+	size_t n;
+	char **items; /* owned */
+};
+
+int nb_service_names_add(struct nb_service_names *names, const char *name, struct nb_error *err);
+void nb_service_names_free(struct nb_service_names *names); /* for nb_cleanup(); leaves it empty */
+
+/*
+ * What to apply beside what stays in the table: *kept is wanted without
+ * - frontends whose address and port a Service of the network config has; tell is called for each one with
+ *   its owner;
+ * - the Services of these names that the table has by NB_ORIGIN_APPLY, with those of the table instead; but
+ *   an address and port that wanted gives to another Service goes to that one.
+ * Normalized.
+ */
+int nb_services_keep(const struct nb_services *wanted, const struct nb_services *table,
+		     const struct nb_service_names *names, struct nb_services *kept,
+		     void (*tell)(const struct nb_service *wanted, const struct nb_service *owner),
+		     struct nb_error *err);
+
 /*
  * Sets on_host of each item whose address one of the host's links has, and calls tell once for each such
  * Service and address. nl: a socket in the host's network namespace.
@@ -83,8 +105,8 @@ struct nb_service_changes {
  * Makes the frontends of that origin equal to *services (normalized). Only what differs is written: a changed
  * set beside the old one, then the frontend switched by one update, then the old set removed. On failure what
  * was written so far is consistent (no packet sees half a set) and *err says what is missing. Frontends of
- * the other origin are kept; one key claimed by both is an error. A set too large for the maps is refused
- * before anything is written. Needs the lock.
+ * the other origin are kept; one key claimed by both is an error (-EEXIST). A set too large for the maps is
+ * refused before anything is written. Needs the lock.
  */
 int nb_service_apply(const struct nb_datapath *dp, const struct nb_services *services,
 		     enum nb_service_origin origin, struct nb_service_changes *changes, struct nb_error *err);

@@ -157,7 +157,7 @@ class Natbridge(Arm):
         self.run("conntrack", "-F", check=False)
 
     def serve(self, services):
-        self.run(self.CTL, "service", "apply", "-f", "-", text=json.dumps(objects(services)))
+        self.run(self.CTL, "service", "apply", "--prune-all", "-f", "-", text=json.dumps(objects(services)))
         self.services = services
 
     def connections(self):

@@ -470,10 +470,27 @@ host_ports() {
 	host_ports nftables
 }
 
-@test "Services are the host's: natbridgectl says so" {
-	run -1 --separate-stderr ctl i --network net service list
-	[[ $stderr = *'network "net" is in mode assist'* ]]
-	run -0 ctl i service list
+@test "Services and connections are the host's: natbridgectl says so, whatever is asked for" {
+	local words reason='network "net" is in mode assist: kube-proxy, or what else translates on the host, serves its Services'
+	for words in "service list" "service delete default/web" "service apply -f -" "conntrack list" "conntrack flush" "conntrack set udp=9"; do
+		# shellcheck disable=SC2086 # several words
+		run -1 --separate-stderr ctl i --network net $words < <(service default/web 10.96.0.10 TCP:80:8080 192.0.2.2)
+		[[ -z $output && $stderr = "natbridgectl: $reason"* ]] || fail "$words: $output" "$stderr"
+	done
+	# Without a name those that list are empty, and those that change something fail.
+	for words in "service list" "conntrack list"; do
+		# shellcheck disable=SC2086
+		run -0 --separate-stderr ctl i -o json $words
+		[ "$output" = "[]" ]
+		[ "$stderr" = 'natbridgectl: note: network "net" is in mode assist: the host has its Services and connections' ] || fail "$stderr"
+	done
+	for words in "service delete default/web" "service apply -f -" "conntrack flush" "conntrack set udp=9"; do
+		# shellcheck disable=SC2086
+		run -1 --separate-stderr ctl i $words < <(service default/web 10.96.0.10 TCP:80:8080 192.0.2.2)
+		[[ -z $output && $stderr = "natbridgectl: $reason"* ]] || fail "$words: $output" "$stderr"
+	done
+	run -0 ctl i conntrack stats
+	run -0 ctl i endpoint list
 	run -0 ctl i status
 	[[ $output = "net: mode assist,"* ]]
 }

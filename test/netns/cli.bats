@@ -92,21 +92,25 @@ table() {
 	[ "$(grep -c ^other <<<"$output")" = 4 ]
 	run -0 ctl n --network other service delete default/web
 	run -0 ctl n --network other service list
-	[ -z "$output" ]
+	[[ $output =~ ^NETWORK\ +SERVICE\ +PORT\ +FRONTEND\ +AFFINITY\ +BACKENDS\ +FROM$ ]]
+	run -0 ctl n --network other -o json service list
+	[ "$output" = "[]" ]
+	run -0 ctl n --network other -o json status
+	[ "$(jq -c '[.[0].maps[] | select(.name == "services" or .name == "frontends" or .name == "backends") | .entries]' <<<"$output")" = "[0,0,0]" ]
 }
 
 @test "service apply: bad input names object, field and value, and changes nothing" {
 	local before
 	before=$(table)
-	web | jq '.items[0].spec.ports[1].port = 70000' >"$NBT_DIR/bad.json"
+	web | jq '.items[0] | .spec.ports[1].port = 70000' >"$NBT_DIR/bad.json"
 	run -1 --separate-stderr ctl n service apply -f "$NBT_DIR/bad.json"
 	[ -z "$output" ]
 	[ "$stderr" = "natbridgectl: $NBT_DIR/bad.json: Service default/web: \"spec.ports[1].port\": 70000 is not a whole number from 1 to 65535" ]
 	run -1 --separate-stderr ctl n -o json service apply -f "$NBT_DIR/bad.json"
 	[ "$(jq -r .error <<<"$output")" = "${stderr#natbridgectl: }" ]
 
-	run -1 --separate-stderr ctl n service apply -f - < <(web | jq '.items[0].kind = "Deployment"')
-	[[ $stderr = *"standard input"*"Deployment default/web"* ]]
+	run -1 --separate-stderr ctl n service apply -f - < <(web | jq '.items[].kind = "Deployment"')
+	[[ $stderr = *"standard input: there is no Service and no EndpointSlice, but 3 objects of other kinds" ]] || fail "$stderr"
 	run -1 --separate-stderr ctl n service apply -f - < <(web | jq '.items += [.items[0] | .metadata.name = "twin"]')
 	[[ $stderr = *"Service default/twin and Service default/web both claim 10.96.0.10:80/TCP"* ]]
 	run -1 --separate-stderr ctl n service apply -f - < <(web | head -c 700)
@@ -263,14 +267,12 @@ setting() {
 		udp "99999999999999999999" is not a number of seconds|udp=99999999999999999999
 		max "1023" is not a number of connections from 1024 to 8388608|max=1023
 		max 131073 is more than the 131072 connections that the table|udp=9 max=131073
-		udp stands there twice|udp=9 udp=9
+		udp is given twice: 9 and 8|udp=9 udp=8
 	END
 	run -2 --separate-stderr ctl n conntrack set
-	[ "$stderr" = "natbridgectl: NAME=VALUE is missing; see natbridgectl --help" ]
+	[ "$stderr" = "natbridgectl: missing NAME=VALUE; see natbridgectl --help" ]
 	run -0 ctl n -o json conntrack set udp=30 max=131072 tcp_established=432000
 	[ "$(jq -c '.[1]' <<<"$output")" = '{"network":"net","setting":"udp","old":7,"new":30}' ]
-	run -1 --separate-stderr ctl empty conntrack set udp=9
-	[[ $stderr = *"nothing to set"* ]]
 }
 
 @test "endpoint list: address, port, MAC and whether the pod is served" {
@@ -304,19 +306,33 @@ setting() {
 	[[ $output =~ $'\n'\ +map\ +backends\ +4\ of\ 262144\ \(0.0\ %\) ]]
 }
 
-@test "a node without any network: listings are empty, an apply says what is missing" {
+@test "a node without any network: listings are empty, what needs one says so with a status of its own" {
+	local words
 	for words in "service list" "conntrack list" "conntrack stats" "conntrack flush" "endpoint list" status; do
 		# shellcheck disable=SC2086 # several words
 		run -0 --separate-stderr ctl empty $words
-		[ -z "$output$stderr" ]
+		[ -z "$stderr" ]
+		# Tables have their heads.
+		[[ -z $output || ($words = "service list" || $words = "endpoint list") && $output = NETWORK* ]] || fail "$words: $output"
+		[ "${#lines[@]}" -le 1 ]
 		# shellcheck disable=SC2086
 		run -0 ctl empty -o json $words
 		[ "$output" = "[]" ]
 	done
-	run -1 --separate-stderr ctl empty service apply -f - < <(dns)
-	[[ $stderr = *"no network has a datapath below \"$NBT_DIR/node-empty/bpf\""* ]]
-	run -1 --separate-stderr ctl empty --network nowhere service list
-	[[ $stderr = *'network "nowhere" has no datapath'* ]]
+	for words in "service apply -f -" "service delete default/web" "conntrack set udp=9"; do
+		# shellcheck disable=SC2086
+		run -3 --separate-stderr ctl empty $words < <(dns)
+		[ "$stderr" = "natbridgectl: no network has been set up below \"$NBT_DIR/node-empty/bpf\" yet: the ADD of its first pod does that, unless its mode is off" ] ||
+			fail "$stderr"
+	done
+	for words in "service list" "service delete default/web" "conntrack list" "conntrack flush" "conntrack set udp=9" "endpoint list" status upgrade; do
+		# shellcheck disable=SC2086
+		run -3 --separate-stderr ctl empty --network nowhere $words
+		[[ -z $output && $stderr = 'natbridgectl: network "nowhere" has not been set up below "'*'" yet: '* ]] || fail "$words: $stderr"
+		# shellcheck disable=SC2086
+		run -3 --separate-stderr ctl n --network nowhere $words
+		[[ $stderr = 'natbridgectl: network "nowhere" has not been set up below "'*'" yet: '* ]] || fail "$words: $stderr"
+	done
 	run -1 --separate-stderr ctl empty --bpffs "$NBT_DIR" service list
 	[ "$stderr" = "natbridgectl: --bpffs \"$NBT_DIR\" is not in a mounted bpffs" ]
 }
@@ -329,23 +345,29 @@ setting() {
 		[ -z "$output" ]
 		[ "$stderr" = "natbridgectl: $message; see natbridgectl --help" ] || fail "$words: $stderr"
 	done <<-END
-		what to do is missing|
-		"servce" is not a noun|servce list
-		"service" wants a verb|service
-		"lst" is not a verb of service|service lst
-		-f FILE is missing (- is standard input)|service apply
-		NAMESPACE/NAME is missing|service delete
-		"b" is too much|service delete a b
-		"x" is too much|status x
-		-f belongs to service apply|service list -f x
-		--keep belongs to service apply|status --keep
-		--dry-run belongs to uninstall|service list --dry-run
-		--frce is not an option|service list --frce
-		--network wants a value|service list --network
+		missing command|
+		unknown command "servce"|servce list
+		missing command after "service"|service
+		unknown command "service lst"|service lst
+		missing -f FILE (- is standard input)|service apply
+		missing NAMESPACE/NAME|service delete
+		unexpected argument "b"|service delete a b
+		unexpected argument "x"|status x
+		-f is an option of service apply only|service list -f x
+		--keep is an option of service apply only|status --keep
+		--prune-all is an option of service apply only|status --prune-all
+		--dry-run is an option of uninstall only|service list --dry-run
+		unknown option "--frce"|service list --frce
+		--network requires a value|service list --network
 		--network "../x" is not a network's name|--network ../x service list
 		--bpffs "bpf" is not an absolute path|--bpffs bpf service list
 		-o "xml" is not plain or json|-o xml service list
+		--network is given twice: "net" and "other"|--network net service list --network other
+		--bpffs is given twice: "/a" and "/b"|--bpffs /a --bpffs=/b service list
+		-o is given twice: "plain" and "json"|-o plain -o json service list
+		-f - is given twice: standard input can be read once|service apply -f - -f x -f -
 	END
+	run -0 ctl n --network net --network net -o plain -oplain service list
 	run -2 --separate-stderr ctl n -o json service lst
 	[ "$(jq -r .error <<<"$output")" = "${stderr#natbridgectl: }" ]
 }

@@ -81,7 +81,7 @@ services() {
 	again a "$(web 10.244.0.3 fd00:10:244::3)"
 	run -0 ask a tcp 10.96.0.20 80
 	run -0 ask a tcp $VIP4 80
-	services_apply n '{"items": []}'
+	ctl n service apply --prune-all -f - <<<'{"apiVersion": "v1", "kind": "List", "items": []}'
 	run -0 ask a tcp $VIP4 80
 }
 
@@ -95,7 +95,7 @@ services() {
 	[ "$status" -ne 0 ]
 	jq -e '.code == 7 and (.msg | contains("default/other") and contains("default/web"))' <<<"$output"
 	[ "$(node_state n)" = "$before" ]
-	services_apply n '{"items": []}'
+	ctl n service apply --prune-all -f - <<<'{"apiVersion": "v1", "kind": "List", "items": []}'
 }
 
 @test "fastPath and timeouts reach the maps" {

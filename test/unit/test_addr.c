@@ -55,6 +55,54 @@ static void test_addr(void **state)
 	}
 }
 
+/* Expected values: net.ParseIP() of Go 1.16, which ParseIPSloppy() is a copy of. */
+static void test_addr_kubernetes(void **state)
+{
+	static const struct {
+		const char *text, *canonical; /* NULL: refused */
+	} rows[] = {
+		{ "10.96.0.10", "10.96.0.10" },
+		{ "010.096.000.0010", "10.96.0.10" },
+		{ "0.0.0.0", "0.0.0.0" },
+		{ "00.00.00.00", "0.0.0.0" },
+		{ "10.96.0.0255", "10.96.0.255" },
+		{ "10.100.200.1", "10.100.200.1" },
+		{ "::ffff:10.96.0.1", "10.96.0.1" },
+		{ "::ffff:0a60:0001", "10.96.0.1" },
+		{ "0000:0000:0000:0000:0000:ffff:010.096.000.001", "10.96.0.1" },
+		{ "FD00:00000::0003", "fd00::3" },
+		{ "::", "::" },
+		{ "", NULL },
+		{ "10.96.0.0256", NULL },
+		{ "10.96.0", NULL },
+		{ "10.96..1", NULL },
+		{ "0x10.96.0.1", NULL },
+		{ "0a.96.0.1", NULL },
+		{ "10.96.0.1 ", NULL },
+		{ "10.96.0.1/24", NULL },
+		{ "fd00::10000", NULL },
+		{ "fe80::1%eth0", NULL },
+		{ "1111:2222:3333:4444:5555:6666:123.123.123.1234", NULL },
+		{ "11111111111111111111111111111111111111111111111", NULL },
+		{ "None", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct nb_addr addr, before;
+		char buf[NB_ADDR_STRLEN];
+
+		memset(&addr, 0x5a, sizeof(addr));
+		before = addr;
+		print_message("%s\n", rows[i].text);
+		assert_int_equal(nb_addr_parse_kubernetes(rows[i].text, &addr), rows[i].canonical != NULL);
+		if (rows[i].canonical)
+			assert_string_equal(nb_addr_format(&addr, buf), rows[i].canonical);
+		else
+			assert_memory_equal(&addr, &before, sizeof(addr));
+	}
+}
+
 static void test_addr_bytes(void **state)
 {
 	struct nb_addr v4, v6;
@@ -247,10 +295,10 @@ static void test_uint(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_addr),     cmocka_unit_test(test_addr_bytes),
-		cmocka_unit_test(test_cidr),     cmocka_unit_test(test_addr_port),
-		cmocka_unit_test(test_routable), cmocka_unit_test(test_mac),
-		cmocka_unit_test(test_uint),
+		cmocka_unit_test(test_addr),       cmocka_unit_test(test_addr_kubernetes),
+		cmocka_unit_test(test_addr_bytes), cmocka_unit_test(test_cidr),
+		cmocka_unit_test(test_addr_port),  cmocka_unit_test(test_routable),
+		cmocka_unit_test(test_mac),        cmocka_unit_test(test_uint),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,8 +6,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -42,11 +45,56 @@ static const struct {
 	{ "\xef\xbb\xbf"
 	  "a: 1\n",
 	  "[{\"a\":1}]", NULL },
+	/* Anchors and aliases: in values, in keys, named anew; each document has its own */
+	{ "a: &x 80\nb: *x\nc: &y {d: &z [1, *x]}\ne: [*y, *z]\n",
+	  "[{\"a\":80,\"b\":80,\"c\":{\"d\":[1,80]},\"e\":[{\"d\":[1,80]},[1,80]]}]", NULL },
+	{ "&k app: web\nb: {*k : *k}\n", "[{\"app\":\"web\",\"b\":{\"app\":\"app\"}}]", NULL },
+	{ "a: &x web\nb: {*x : 1}\n", "[{\"a\":\"web\",\"b\":{\"web\":1}}]", NULL },
+	{ "[&x 1, *x, &x 2, *x]", "[[1,1,2,2]]", NULL },
+	{ "a: &x 1\n---\nb: &x 2\nc: *x\n", "[{\"a\":1},{\"b\":2,\"c\":2}]", NULL },
+	{ "- &x\n- *x\n- &y ''\n- *y\n", "[[null,null,\"\",\"\"]]", NULL },
+	/* Merge keys (yaml.org/type/merge.html): what is there counts, then the first of a list */
+	{ "- &a {x: 1, y: 2}\n- &b {x: 3, z: 4}\n- {<<: *a, y: 5}\n- {y: 6, <<: [*a, *b]}\n- {<<: [*b, {x: "
+	  "7, v: "
+	  "8}]}\n",
+	  "[[{\"x\":1,\"y\":2},{\"x\":3,\"z\":4},{\"y\":5,\"x\":1},{\"y\":6,\"x\":1,\"z\":4},{\"x\":3,"
+	  "\"z\":4,\"v\":8}]]",
+	  NULL },
+	{ "a: &a {x: {y: [1]}}\nb: &b {<<: *a, z: 1}\nc: {<<: *b}\n",
+	  "[{\"a\":{\"x\":{\"y\":[1]}},\"b\":{\"z\":1,\"x\":{\"y\":[1]}},\"c\":{\"z\":1,\"x\":{\"y\":[1]}}}]",
+	  NULL },
+	{ "a:\n  <<: &m {x: &v 1}\nb: *m\nc: *v\n", "[{\"a\":{\"x\":1},\"b\":{\"x\":1},\"c\":1}]", NULL },
+	{ "a: {<<: {}}\nb: {<<: []}\nc: {'<<': 1}\nd: <<\n",
+	  "[{\"a\":{},\"b\":{},\"c\":{\"<<\":1},\"d\":\"<<\"}]", NULL },
+	/* Two escapes for one character, as JSON has it */
+	{ "{\"a\": \"x\\ud83d\\ude00y\", \"b\": \"\\uD83D\\uDE00\"}",
+	  "[{\"a\":\"x\xf0\x9f\x98\x80y\",\"b\":\"\xf0\x9f\x98\x80\"}]", NULL },
+	{ "a: \"\\\\\\ud83d\\ude00\"\n", "[{\"a\":\"\\\\\xf0\x9f\x98\x80\"}]", NULL },
+	{ "a: '\\ud83d\\ude00'\nb: \\ud83d\\ude00\n",
+	  "[{\"a\":\"\\\\ud83d\\\\ude00\",\"b\":\"\\\\ud83d\\\\ude00\"}]", NULL },
 	/* Refused */
-	{ "a: &x 1\n", NULL, "not valid YAML: line 1, column 4: anchors and aliases are not supported" },
-	{ "a: &x [1]\nb: *x\n", NULL,
-	  "not valid YAML: line 1, column 4: anchors and aliases are not supported" },
-	{ "a: *x\n", NULL, "not valid YAML: line 1, column 4: anchors and aliases are not supported" },
+	{ "a: *x\n", NULL, "not valid YAML: line 1, column 4: an alias without its anchor" },
+	{ "a: &x 1\n---\nb: *x\n", NULL, "not valid YAML: line 3, column 4: an alias without its anchor" },
+	{ "a: &x [1, *x]\n", NULL,
+	  "not valid YAML: line 1, column 11: an alias inside of what it stands for" },
+	{ "a: &x {<<: *x}\n", NULL,
+	  "not valid YAML: line 1, column 12: an alias inside of what it stands for" },
+	{ "a: &x [1]\n*x : 1\n", NULL, "not valid YAML: line 2, column 1: a key that is not a string" },
+	{ "a: {<<: 1}\n", NULL,
+	  "not valid YAML: line 1, column 5: << requires a mapping or a list of mappings" },
+	{ "a: {<<: [{b: 1}, 1]}\n", NULL,
+	  "not valid YAML: line 1, column 5: << requires a mapping or a list of mappings" },
+	{ "a: {<<: {b: 1}, <<: {c: 1}}\n", NULL,
+	  "not valid YAML: line 1, column 17: a second << in one mapping" },
+	{ "a: &x {b: 1}\nc: {<<: *x, b: 2, b: 3}\n", NULL, "\"[0].c.b\": the key appears more than once" },
+	{ "a: &a [[[[[[[[[[]]]]]]]]]]\nb: [[[[[*a]]]]]\nc: [[[[[[*a]]]]]]\n", NULL,
+	  "not valid YAML: line 3, column 10: nested too deep" },
+	{ "a: \"\\ud83d\"\n", NULL,
+	  "not valid YAML: line 1, column 7: found invalid Unicode character escape code" },
+	{ "a: \"\\ude00\\ud83d\"\n", NULL,
+	  "not valid YAML: line 1, column 7: found invalid Unicode character escape code" },
+	{ "a: \"\\\\ud83d\\ude00\"\n", NULL,
+	  "not valid YAML: line 1, column 14: found invalid Unicode character escape code" },
 	{ "a: !!int '1'\n", NULL,
 	  "not valid YAML: line 1, column 4: tags other than !!str are not supported" },
 	{ "a: !x {}\n", NULL, "not valid YAML: line 1, column 4: tags other than !!str are not supported" },
@@ -108,11 +156,110 @@ static void test_many_values(void **state)
 	assert_string_equal(err.msg, "not valid YAML: line 1, column 2000: too many values");
 }
 
+/* What aliases stand for costs as much as what is written out. */
+static void test_many_copies(void **state)
+{
+	char text[4096] = "a: &a [1,1,1,1,1,1,1,1,1,1]\nb: [";
+	struct cJSON *json = NULL;
+	struct nb_error err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < 100; i++)
+		strcat(text, "*a,");
+	strcat(text, "]\n");
+	assert_true(nb_yaml_parse(text, strlen(text), &limits, &json, &err) < 0);
+	assert_string_equal(err.msg, "not valid YAML: line 2, column 272: too many values by aliases");
+}
+
+/* A sanitizer has memory of its own. */
+static bool is_sanitized(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+	return true;
+#else
+	return false;
+#endif
+}
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+/* Few lines that would be 10^11 values, and some MB of text that 10^6 aliases would make TB of. */
+static void assert_bounded(const char *text)
+{
+	static const struct nb_json_limits wide = { .depth = 64, .values = 64 << 20 };
+	struct cJSON *json = NULL;
+	struct nb_error err = { 0 };
+	const double begin = seconds();
+	struct rlimit was, small;
+
+	assert_int_equal(getrlimit(RLIMIT_DATA, &was), 0);
+	small = was;
+	small.rlim_cur = 64 << 20;
+	if (!is_sanitized())
+		assert_int_equal(setrlimit(RLIMIT_DATA, &small), 0);
+	assert_true(nb_yaml_parse(text, strlen(text), &wide, &json, &err) < 0);
+	assert_int_equal(setrlimit(RLIMIT_DATA, &was), 0);
+	assert_non_null(strstr(err.msg, ": too many values by aliases"));
+	assert_true(seconds() - begin < 3);
+}
+
+static void test_bombs(void **state)
+{
+	char text[1 << 20] = "a: &a [x,x,x,x,x,x,x,x,x,x]\n", *at;
+
+	(void)state;
+	for (int c = 'b'; c < 'm'; c++)
+		sprintf(text + strlen(text), "%c: &%c [*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c,*%c]\n", c, c,
+			c - 1, c - 1, c - 1, c - 1, c - 1, c - 1, c - 1, c - 1, c - 1, c - 1);
+	assert_bounded(text);
+
+	/* A long string */
+	memset(text, 'x', sizeof(text));
+	memcpy(text, "a: &a ", 6);
+	strcpy(text + sizeof(text) / 2, "\nb: [");
+	for (at = text + sizeof(text) / 2 + 5; at < text + sizeof(text) - 16; at += 3)
+		memcpy(at, "*a,", 3);
+	strcpy(at, "]\n");
+	assert_bounded(text);
+
+	/* Two mappings of many keys, to be compared each with each */
+	at = text + sprintf(text, "a: &a {k0: ");
+	for (size_t i = 1; i < 20000; i++)
+		at += sprintf(at, ",k%zu: ", i);
+	at += sprintf(at, "}\nb: {<<: *a");
+	for (size_t i = 0; i < 20000; i++)
+		at += sprintf(at, ",l%zu: ", i);
+	sprintf(at, "}\n");
+	assert_bounded(text);
+}
+
+/* Positions count from the beginning of the text, wherever the parse begins. */
+static void test_from(void **state)
+{
+	static const char text[] = "{}\n---\na: 1\nb: *x\n";
+	struct cJSON *json = NULL;
+	struct nb_error err = { 0 };
+
+	(void)state;
+	assert_true(nb_yaml_parse_from(text, strlen(text), 7, &limits, &json, &err) < 0);
+	assert_string_equal(err.msg, "not valid YAML: line 4, column 4: an alias without its anchor");
+	assert_int_equal(nb_yaml_parse_from(text, strlen(text) - 6, 7, &limits, &json, &err), 0);
+	assert_int_equal(cJSON_GetArraySize(json), 1);
+	cJSON_Delete(json);
+}
+
 /* Cut off anywhere, it is refused or a shorter document, and nothing is lost (run it under a sanitizer). */
 static void test_cut_off(void **state)
 {
 	static const char text[] =
-		"a: {b: [1, \"\\u00e9\", 'x'], ? c : |\n  d}\n---\n- e: !!str 1\n  f: >\n    g\n";
+		"a: {b: [1, \"\\u00e9\", 'x'], ? c : |\n  d}\n---\n- &a e: &b !!str 1\n  f: >\n    g\n"
+		"- &c {*a : *b, <<: [{h: &d [1]}, &e {i: 2}]}\n- [*c, *d, *e]\n- \"\\ud83d\\ude00\"\n";
 
 	(void)state;
 	for (size_t len = 0; len < sizeof(text); len++) {
@@ -128,9 +275,9 @@ static void test_cut_off(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_many_values),
-		cmocka_unit_test(test_cut_off),
+		cmocka_unit_test(test_rows),        cmocka_unit_test(test_many_values),
+		cmocka_unit_test(test_many_copies), cmocka_unit_test(test_bombs),
+		cmocka_unit_test(test_from),        cmocka_unit_test(test_cut_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Mutated text as objects of Kubernetes, with libFuzzer ("make fuzz"): no crash, no leak, no undefined
+ * behaviour, every failure has a message, and what is read is normalized.
+ */
+#include <natbridge/cleanup.h>
+#include <natbridge/kube.h>
+
+#include <stdint.h>
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void hear(const char *text, void *arg)
+{
+	(void)arg;
+	if (!*text)
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct nb_kube_note note = { .fn = hear };
+	struct nb_kube_input input nb_cleanup(nb_kube_input_free) = { 0 };
+	struct nb_kube *kube nb_cleanup(nb_kube_free) = NULL;
+	struct nb_error err = { 0 };
+	int rc;
+
+	kube = nb_kube_new(&note, &err);
+	if (!kube)
+		abort();
+	rc = nb_kube_read(kube, (const char *)data, size, &err);
+	if (!rc)
+		rc = nb_kube_finish(kube, &input, &err);
+	if (rc && (!*err.msg || !err.code))
+		abort();
+	for (size_t i = 0; i < input.services.n; i++)
+		if (!input.services.items[i].name[0] || !input.services.items[i].key.port)
+			abort();
+	return 0;
+}
