@@ -85,7 +85,8 @@ static void test_epoch_of_names(void **state)
 	nb_datapath_close(&dp);
 }
 
-/* An address is marked for as long as some frontend has it, whoever's it is. */
+/* An address is marked for as long as some frontend has it, whoever's it is, and counts those without a
+ * backend. */
 static void test_vip_marks(void **state)
 {
 	static const char other[] = "b/b - 10.96.0.1:443/TCP\n";
@@ -98,13 +99,18 @@ static void test_vip_marks(void **state)
 	mark = test_vip(&dp, "10.96.0.1");
 	assert_int_equal(mark.flags, NB_FRONTEND_VIP);
 	assert_int_equal(mark.refs, 2);
+	assert_int_equal(mark.count, 0);
 	assert_int_equal(test_vip(&dp, "fd00::1").refs, 1);
 	assert_int_equal(test_vip(&dp, "10.244.0.3").flags, 0);
 
 	test_update(&dp, other);
 	assert_int_equal(test_vip(&dp, "10.96.0.1").refs, 3);
-	test_update(&dp, "a/a - 10.96.0.1:80/UDP 10.244.0.3:80\n");
+	assert_int_equal(test_vip(&dp, "10.96.0.1").count, 1); /* one of which has no backend */
+	test_update(&dp, "a/a - 10.96.0.1:80/UDP !10.244.0.3:80\n");
 	assert_int_equal(test_vip(&dp, "10.96.0.1").refs, 2);
+	assert_int_equal(test_vip(&dp, "10.96.0.1").count, 2); /* a draining one takes no new connections */
+	test_update(&dp, "a/a - 10.96.0.1:80/UDP 10.244.0.3:80\n");
+	assert_int_equal(test_vip(&dp, "10.96.0.1").count, 1);
 	assert_int_equal(test_vip(&dp, "fd00::1").flags, 0);
 	assert_int_equal(nb_service_delete(&dp, "a/a", NULL, NULL), 0);
 	assert_int_equal(test_vip(&dp, "10.96.0.1").refs, 1);
