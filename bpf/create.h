@@ -250,7 +250,9 @@ static __always_inline int nb_insert_again(struct nb_scratch *s, __u32 slot)
 
 /*
  * The reply tuple is entered first, on the chance that it is free; only if it is not, whoever has it is
- * looked at. NB_CONTINUE: the connection is as *s says. NB_EXISTS: the table has it, made by another CPU.
+ * looked at. It may be the client's own tuple: of a pod that reaches itself from the port number that the
+ * Service and the pod have, and sees the Service's address as the source. NB_CONTINUE: the connection is as
+ * *s says. NB_EXISTS: the table has it, made by another CPU.
  */
 static __always_inline int nb_insert(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
@@ -268,17 +270,19 @@ static __always_inline int nb_insert(const struct nb_pkt *pkt, struct nb_scratch
 		/* Keeps the loop's head its only entry: Linux 6.1 takes no other (check_cfg()). */
 		asm volatile("" : "+r"(i));
 		nb_make_reply(pkt, s);
-		nb_pair_write(pair, s);
-		whose = nb_slot_enter(&pair->dir[1].key, 2 * place + 1);
-		if (whose == NB_INDEX_DONE)
-			return nb_insert_client(pkt, pair, place, s);
-		if (whose == NB_INDEX_FULL)
-			return nb_give_up(pair, nb_drop(NB_DROP_TABLE_FULL));
-		whose = nb_reply_look(&s->rev_key, &pkt->tuple, pkt->now, false);
-		if (whose >= 0)
-			return nb_give_up(pair, nb_insert_again(s, whose));
-		if (whose != NB_REPLY_TAKEN)
-			continue;
+		if (!nb_key_same(&s->rev_key, &s->key)) {
+			nb_pair_write(pair, s);
+			whose = nb_slot_enter(&pair->dir[1].key, 2 * place + 1);
+			if (whose == NB_INDEX_DONE)
+				return nb_insert_client(pkt, pair, place, s);
+			if (whose == NB_INDEX_FULL)
+				return nb_give_up(pair, nb_drop(NB_DROP_TABLE_FULL));
+			whose = nb_reply_look(&s->rev_key, &pkt->tuple, pkt->now, false);
+			if (whose >= 0)
+				return nb_give_up(pair, nb_insert_again(s, whose));
+			if (whose != NB_REPLY_TAKEN)
+				continue;
+		}
 		nb_count(NB_COUNT_FOUND);
 		if (!nb_source_port_find(pkt, s)) {
 			why = NB_DROP_NO_PORT;

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "env.h"
 
+#include <natbridge/addr.h>
 #include <natbridge/conntrack.h>
+#include <natbridge/endpoint.h>
 
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -179,6 +182,79 @@ static void test_hairpin(void **state)
 	hairpin(env, VIP6, pod_addr6[POD_A], GATEWAY6);
 }
 
+/* Pod A once more, without gateways. */
+static void take_gateways(struct env *env)
+{
+	struct nb_endpoint_spec spec = { .container_id = "flat", .ifname = "eth0", .n_addrs = 2 };
+	struct nb_error err = { 0 };
+
+	assert_int_equal(nb_endpoint_delete(&env->dp, pod_addr4[POD_A], "eth0", &err), 0);
+	spec.ifindex = env->ifindex[POD_A];
+	assert_true(nb_mac_parse(pod_mac[POD_A], spec.mac));
+	assert_true(nb_addr_parse(pod_addr4[POD_A], &spec.addrs[0].addr));
+	assert_true(nb_addr_parse(pod_addr6[POD_A], &spec.addrs[1].addr));
+	if (nb_endpoint_add(&env->dp, &spec, &err))
+		fail_msg("%s", err.msg);
+}
+
+/* Client, Service and backend have one port number: as seen from the VIP, both directions would have one
+ * tuple. */
+static void one_number(struct env *env, const char *vip, const char *pod, uint8_t proto)
+{
+	struct packet request = { .src = pod,
+				  .dst = vip,
+				  .sport = 7946,
+				  .dport = 7946,
+				  .proto = proto,
+				  .tcp_flags = proto == IPPROTO_TCP ? SYN : 0,
+				  .smac = pod_mac[POD_A],
+				  .dmac = BRIDGE_MAC };
+	struct packet delivered = request, answer, received;
+	struct nb_conn conn;
+
+	for (int times = 0; times < 2; times++) {
+		assert_int_equal(env_run(env, FROM_POD, POD_A, &request, NULL, NULL), TC_ACT_REDIRECT);
+		assert_true(env_conn(env, &request, &conn));
+		assert_false(conn.flags & NB_CONN_REPLY);
+		assert_int_not_equal(ntohs(conn.sport), 7946);
+		delivered.src = vip;
+		delivered.dst = pod;
+		delivered.sport = ntohs(conn.sport);
+		delivered.dmac = pod_mac[POD_A];
+		env_expect(env, FROM_POD, POD_A, &request, TC_ACT_REDIRECT, &delivered);
+		answer = delivered;
+		answer.src = pod;
+		answer.dst = vip;
+		answer.sport = 7946;
+		answer.dport = delivered.sport;
+		answer.tcp_flags = proto == IPPROTO_TCP ? SYN | ACK : 0;
+		received = answer;
+		received.src = vip;
+		received.dst = pod;
+		received.dport = 7946;
+		env_expect(env, FROM_POD, POD_A, &answer, TC_ACT_REDIRECT, &received);
+		env_advance(env, 1000); /* and once more, with the tuple of a connection that has expired */
+	}
+	env_expect_whole(env);
+}
+
+/* A4: without a gateway the pod sees the VIP. */
+static void test_hairpin_no_gateway(void **state)
+{
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
+	struct env *env = *state;
+
+	take_gateways(env);
+	for (int i = 0; i < 2; i++) {
+		env_service(env, i ? "default/udp4" : "default/tcp4", VIP4 ":7946", protos[i],
+			    (const char *[]){ "10.1.0.2:7946", NULL });
+		env_service(env, i ? "default/udp6" : "default/tcp6", "[" VIP6 "]:7946", protos[i],
+			    (const char *[]){ "[fd00:1::2]:7946", NULL });
+		one_number(env, VIP4, pod_addr4[POD_A], protos[i]);
+		one_number(env, VIP6, pod_addr6[POD_A], protos[i]);
+	}
+}
+
 /* A3: a backend off the bridge: translated here, to the host's stack, and the answer at the client's port. */
 static void off_bridge(struct env *env, const char *vip, const char *client, const char *backend)
 {
@@ -223,8 +299,8 @@ static void test_off_bridge(void **state)
 int suite_service(void)
 {
 	const struct CMUnitTest tests[] = {
-		ENV_TEST(test_both_ways), ENV_TEST(test_ports_are_apart), ENV_TEST(test_even_choice),
-		ENV_TEST(test_hairpin),   ENV_TEST(test_off_bridge),
+		ENV_TEST(test_both_ways), ENV_TEST(test_ports_are_apart),    ENV_TEST(test_even_choice),
+		ENV_TEST(test_hairpin),   ENV_TEST(test_hairpin_no_gateway), ENV_TEST(test_off_bridge),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
