@@ -92,8 +92,10 @@ static __always_inline int nb_read_v6(struct __sk_buff *skb, struct nb_pkt *pkt,
 	__builtin_memcpy(&pkt->tuple.src, &ip->saddr, sizeof(struct nb_addr));
 	__builtin_memcpy(&pkt->tuple.dst, &ip->daddr, sizeof(struct nb_addr));
 	/* In the tuple these would be IPv4's, which no host has on the wire (RFC 4291, 2.5.5.2). */
-	if (nb_is_mapped(&pkt->tuple.src) || nb_is_mapped(&pkt->tuple.dst))
+	if (nb_is_mapped(&pkt->tuple.src) || nb_is_mapped(&pkt->tuple.dst)) {
+		pkt->end = 0;
 		return NB_PASS;
+	}
 	pkt->l4_off = NB_L3_OFF + sizeof(*ip);
 	return NB_CONTINUE;
 }

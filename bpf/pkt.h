@@ -39,7 +39,8 @@ struct nb_pkt {
 	struct nb_tuple tuple; /* as it stands in the packet; of an ICMP error see related.h */
 	__u64 hash;            /* of tuple, once a connection is looked for */
 	__u32 l4_off;
-	__u32 end;     /* offset at which the IP packet ends; the frame may be longer (padding) */
+	__u32 end;     /* offset at which the IP packet ends; the frame may be longer (padding); 0: none of
+			  ours */
 	__u32 frag_id; /* as on the wire */
 	__u32 quote;   /* ICMP error: offset of the quoted packet, else 0 */
 	__u32 quote_l4;

@@ -205,10 +205,32 @@ static void test_free_address(void **state)
 	assert_int_equal(env_counter(env, NB_COUNT_ECHO), 0);
 }
 
+/* IPv6 with IPv4 addresses in their mapped form is none of ours, whatever its frame's address looks like. */
+static void test_mapped(void **state)
+{
+	static const char *const dsts[] = { "::ffff:10.96.0.10", "::ffff:10.96.0.77" };
+	static const uint8_t protos[] = { IPPROTO_ICMPV6, IPPROTO_GRE, IPPROTO_TCP };
+	struct env *env = *state;
+
+	serve(env, true, true);
+	set_ranges(env);
+	for (int i = 0; i < 2; i++) {
+		for (int p = 0; p < 3; p++) {
+			struct packet in = request(&families[1], dsts[i]);
+
+			in.dmac = "80:00:00:00:00:01";
+			in.proto = protos[p];
+			in.dport = 80;
+			env_expect_untouched(env, FROM_POD, POD_A, &in);
+		}
+	}
+}
+
 int suite_echo(void)
 {
 	const struct CMUnitTest tests[] = { ENV_TEST(test_answered), ENV_TEST(test_fragments),
-					    ENV_TEST(test_no_backend), ENV_TEST(test_free_address) };
+					    ENV_TEST(test_no_backend), ENV_TEST(test_free_address),
+					    ENV_TEST(test_mapped) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
