@@ -10,9 +10,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
+enum { FOLLOW_TRIES = 8 }; /* the last of which finds nothing to do, unless ports change all the time */
+
 static const char *const names[NB_PORT_STATES] = {
-	[NB_PORT_FORWARDING] = "forwarding", [NB_PORT_GONE] = "gone",
-	[NB_PORT_OFF_BRIDGE] = "off-bridge", [NB_PORT_DOWN] = "down",
+	[NB_PORT_FORWARDING] = "forwarding",         [NB_PORT_GONE] = "gone",
+	[NB_PORT_OFF_BRIDGE] = "off-bridge",         [NB_PORT_DOWN] = "down",
 	[NB_PORT_NOT_FORWARDING] = "not-forwarding", [NB_PORT_BRIDGE_DOWN] = "bridge-down",
 };
 
@@ -107,7 +109,8 @@ static void set_cut(struct nb_port *port, bool cut)
 		__atomic_fetch_and(&port->gen, ~NB_GEN_CUT, __ATOMIC_SEQ_CST);
 }
 
-/* The flag with which programs look for such ports at all: set before the first, taken away after the last. */
+/* The flag with which programs look for such ports at all: set before the first, taken away after the last.
+ */
 static int set_flag(const struct nb_datapath *dp, bool cut, struct nb_error *err)
 {
 	struct nb_settings settings;
@@ -119,26 +122,32 @@ static int set_flag(const struct nb_datapath *dp, bool cut, struct nb_error *err
 	return nb_settings_write(dp, &settings, err);
 }
 
+/* What is to be written. */
 struct survey {
 	unsigned int cut;     /* ports that are to be cut off */
-	unsigned int changes; /* and how many are not as they should be */
+	unsigned int changes; /* and how many bits are not as they should be, the settings' flag included */
 };
 
-static struct survey look(const struct port_map *map, const struct nb_port_links *links)
+static int look(const struct nb_datapath *dp, const struct port_map *map, const struct nb_port_links *links,
+		struct survey *found, struct nb_error *err)
 {
-	struct survey found = { 0 };
+	struct nb_settings settings;
+	int rc = nb_settings_read(dp, &settings, err);
 
-	for (unsigned int slot = 1; slot < NB_MAX_PORTS; slot++) {
+	*found = (struct survey){ 0 };
+	for (unsigned int slot = 1; slot < NB_MAX_PORTS && !rc; slot++) {
 		const struct nb_port *port = &map->ports[slot];
 		bool cut;
 
 		if (!port->ifindex)
 			continue;
 		cut = is_to_be_cut(links, port->ifindex);
-		found.cut += cut;
-		found.changes += cut != !!(port->gen & NB_GEN_CUT);
+		found->cut += cut;
+		found->changes += cut != !!(port->gen & NB_GEN_CUT);
 	}
-	return found;
+	/* It may be left over from a port that was cut off until its DEL. */
+	found->changes += !rc && !(settings.flags & NB_SETTINGS_CUT) != !found->cut;
+	return rc;
 }
 
 static int write_all(const struct nb_datapath *dp, const struct port_map *map,
@@ -155,28 +164,45 @@ static int write_all(const struct nb_datapath *dp, const struct port_map *map,
 	return rc || any ? rc : set_flag(dp, false, err);
 }
 
+/* Compares the maps with the links as they are now, and with write brings them into line. */
+static int follow_once(const struct nb_datapath *dp, const struct port_map *map, struct nb_netlink *nl,
+		       bool write, bool *changes, struct nb_error *err)
+{
+	struct nb_port_links links nb_cleanup(nb_port_links_free) = { 0 };
+	struct survey found = { 0 };
+	int rc = nb_port_links_read(dp, nl, &links, err);
+
+	*changes = false;
+	if (rc || !links.known)
+		return rc;
+	rc = look(dp, map, &links, &found, err);
+	*changes = found.changes;
+	return rc || !write || !found.changes ? rc : write_all(dp, map, &links, found.cut, err);
+}
+
 int nb_ports_follow(const struct nb_datapath *dp, const char *bpffs, struct nb_netlink *nl,
 		    struct nb_error *err)
 {
-	struct nb_port_links links nb_cleanup(nb_port_links_free) = { 0 };
 	struct port_map map nb_cleanup(unmap) = { 0 };
 	int lock nb_autoclose = -1;
-	struct survey found;
+	bool changes;
 	void *at;
-	int rc = nb_port_links_read(dp, nl, &links, err);
+	int rc;
 
-	if (rc || !links.known)
-		return rc;
 	at = mmap(NULL, NB_MAX_PORTS * sizeof(*map.ports), PROT_READ | PROT_WRITE, MAP_SHARED,
 		  dp->map_fd[NB_MAP_PORTS], 0);
 	if (at == MAP_FAILED)
 		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot map %s into memory",
 			       nb_map_name(NB_MAP_PORTS));
 	map.ports = at;
-	found = look(&map, &links);
-	if (!found.changes)
-		return 0;
-	if (dp->lock_fd < 0)
+	rc = follow_once(dp, &map, nl, false, &changes, err);
+	if (!rc && changes && dp->lock_fd < 0)
 		rc = nb_datapath_lock(bpffs, &lock, err);
-	return rc ? rc : write_all(dp, &map, &links, found.cut, err);
+	/*
+	 * Links do not wait for the lock: they may have changed since they were looked at, and again until
+	 * that was written. An ADD whose port is up sees what was written, or whoever writes sees the port.
+	 */
+	for (int i = 0; i < FOLLOW_TRIES && !rc && changes; i++)
+		rc = follow_once(dp, &map, nl, true, &changes, err);
+	return rc;
 }

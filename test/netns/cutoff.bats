@@ -117,6 +117,45 @@ has_state() {
 	ns_delete c
 }
 
+# holds_open PID PATH: one of its descriptors is that file.
+holds_open() {
+	readlink /proc/"$1"/fd/* 2>/dev/null | grep -qx "$2"
+}
+
+@test "a call that waited for another one goes by how the ports are then, not by how they were" {
+	local root=$NBT_DIR/node-n/bpf/natbridge lock pid
+	served
+	ns_exec n ip link set "$PORT" nomaster
+	exec {lock}<"$root"
+	flock "$lock"
+	NATBRIDGE_BPFFS=$NBT_DIR/node-n/bpf ip netns exec "$(ns n)" "$NBT_BUILD/natbridgectl" status >/dev/null {lock}<&- &
+	pid=$!
+	wait_for 20 holds_open $pid "$root"
+	ns_exec n ip link set "$PORT" master cni0
+	exec {lock}<&-
+	wait $pid
+	served
+}
+
+# The flag in the settings by which programs look for such ports.
+is_flagged() {
+	local flags
+	flags=$(bpftool -j map dump pinned "$NBT_DIR/node-n/bpf/natbridge/net/$NBT_LAYOUT/settings" |
+		jq "first(.. | objects | select(has(\"flags\")) | .flags)")
+	((flags & 1 << 6))
+}
+
+@test "once the last port that was cut off has gone by its DEL, no program looks for one" {
+	pod_create c
+	pod_add n c >/dev/null
+	ns_exec n ip link set "$(pod_veth n c)" nomaster
+	ctl n status >/dev/null
+	is_flagged
+	pod_del n c
+	ns_delete c
+	run ! is_flagged
+}
+
 @test "in another network namespace than the node's nothing is taken for cut off" {
 	ns_create elsewhere
 	NATBRIDGE_BPFFS=$NBT_DIR/node-n/bpf ns_exec elsewhere "$NBT_BUILD/natbridgectl" status >/dev/null
