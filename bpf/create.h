@@ -149,7 +149,7 @@ static __always_inline int nb_route(const struct nb_pkt *pkt, struct nb_scratch 
 		__sync_fetch_and_or(&endpoint->flags, NB_ENDPOINT_ANSWERS);
 	s->rev.in_ifindex = backend->ifindex;
 	s->fwd.out_slot = endpoint->slot;
-	s->fwd.out_gen = backend->gen;
+	s->fwd.out_gen = backend->gen & ~NB_GEN_CUT; /* it may have been cut off just now */
 	if (backend->ifindex == pkt->ifindex) {
 		s->fwd.src = nb_own_source(pkt, endpoint);
 		return NB_CONTINUE;
