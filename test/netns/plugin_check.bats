@@ -215,6 +215,45 @@ now() {
 	ns_delete a
 }
 
+@test "C6: GC by the key that SPEC.md had at first; without a list nothing is removed; IPAM gets both keys" {
+	local key pod ports
+	mkdir -p "$NBT_DIR/plugins"
+	cat >"$NBT_DIR/plugins/lister" <<-END
+		#!/bin/sh
+		[ \$CNI_COMMAND != GC ] || { cat >"$NBT_DIR/asked"; exit 0; }
+		exec $TEST_BIN_DIR/host-local
+	END
+	chmod 755 "$NBT_DIR/plugins/lister"
+	for pod in a b; do
+		pod_create $pod
+		works ADD $pod
+	done
+	gc() {
+		rm -f "$NBT_DIR/asked"
+		run --separate-stderr plugin_call n GC a "$(plugin_config n net ".ipam.type = \"lister\" | $1")" CNI_PATH="$NBT_DIR/plugins"
+		[ "$status$output" = 0 ] || fail "$output"
+		ports=$(ip -n "$NBT-n" -j link show master cni0 | jq length)
+	}
+	for key in . '."cni.dev/attachments" = null' '."cni.dev/valid-attachments" = null'; do
+		gc "$key"
+		# shellcheck disable=SC2154 # set by run
+		[[ $ports = 2 && ! -e $NBT_DIR/asked && $stderr = *"nothing is removed"* ]] || fail "$key: $ports, $stderr"
+	done
+	gc ".\"cni.dev/attachments\" = $(attachments a b)"
+	[[ $ports = 2 ]] || fail "$ports"
+	gc ".\"cni.dev/attachments\" = $(attachments a) | .\"cni.dev/valid-attachments\" = $(attachments a b)"
+	[[ $ports = 2 && $stderr = *differs* ]] || fail "$ports, $stderr"
+	gc ".\"cni.dev/attachments\" = $(attachments a a)"
+	[[ $ports = 1 ]] || fail "$ports"
+	[ "$(jq -c '."cni.dev/valid-attachments", ."cni.dev/attachments"' "$NBT_DIR/asked" | uniq)" = "$(attachments a a)" ] ||
+		fail "$(<"$NBT_DIR/asked")"
+	ip -n "$NBT-a" link show eth0 >/dev/null
+	for pod in a b; do
+		works DEL $pod
+		ns_delete $pod
+	done
+}
+
 @test "C6: cnitool gc" {
 	pods_up n net a b
 	run -0 node_exec n "$TEST_BIN_DIR/cnitool" gc net "$(ns_path a)"
