@@ -309,12 +309,9 @@ int nb_datapath_unpin_root(const char *bpffs, bool *removed, struct nb_error *er
 int nb_datapath_probe(const char *bpffs, const char *network, enum nb_mode mode, struct nb_error *err)
 {
 	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
-	__u32 id;
-	int rc;
+	int rc = nb_ebpf_usable(err);
 
-	if (bpf_prog_get_next_id(0, &id) && errno != ENOENT)
-		return nb_fail(err, NB_ERR_SYSTEM, errno, "the kernel does not let us use eBPF");
-	rc = nb_bpffs_probe(nb_bpffs_root(bpffs), err);
+	rc = rc ?: nb_bpffs_probe(nb_bpffs_root(bpffs), err);
 	if (rc)
 		return rc;
 	rc = nb_datapath_open(bpffs, network, false, &dp, err);

@@ -33,6 +33,8 @@ static int collect_endpoints(const struct nb_conf *conf, struct nb_error *err)
 	unsigned int removed = 0;
 	int ret;
 
+	if (nb_datapath_impossible(conf->proxy.bpffs, conf->name))
+		return 0;
 	if (!owners)
 		return nb_fail_nomem(err);
 	for (size_t i = 0; i < conf->n_attachments; i++)
