@@ -15,8 +15,8 @@
  * them, so neither a failed ADD nor a DEL removes them (the reference plugin keeps them as well).
  *
  * Order in ADD: nb_wire_open, ensure_bridge, check_free, add_veth, prepare_pod, (nb_wire_plan_gateways),
- * configure_pod or pod_up, ensure_gateway, wait_port, then nb_wire_refetch for the result. Undo:
- * nb_wire_delete.
+ * address_pod, ensure_gateway, (rules and datapath), start_pod, wait_port, then nb_wire_refetch for the
+ * result. Undo: nb_wire_delete. Up to start_pod no frame passes the port, whose other end is down.
  */
 
 #include <natbridge/attachment.h>
@@ -157,15 +157,19 @@ int nb_wire_prepare_pod(struct nb_wire *wire, const struct nb_wire_veth *veth, b
 			struct nb_error *err);
 
 /*
- * Gives the pod's end the addresses and routes of *result, and brings it up. A route without gateway gets the
- * first gateway of its family among the IPs. Without enable_dad IPv6 duplicate address detection is off; with
- * it, waits up to 30 s until the addresses are settled. A duplicate is an error.
+ * Gives the pod's end, which is down, the addresses of *result. Without enable_dad IPv6 duplicate address
+ * detection is off.
  */
-int nb_wire_configure_pod(struct nb_wire *wire, const struct nb_wire_veth *veth,
-			  const struct nb_result *result, bool enable_dad, struct nb_error *err);
+int nb_wire_address_pod(struct nb_wire *wire, const struct nb_wire_veth *veth, const struct nb_result *result,
+			bool enable_dad, struct nb_error *err);
 
-/* Brings the pod's end up (layer 2 only). */
-int nb_wire_pod_up(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err);
+/*
+ * Brings the pod's end up, from when on the pod can be reached, and gives it the routes of *result. A route
+ * without gateway gets the first gateway of its family among the IPs. With enable_dad, waits up to 30 s until
+ * the IPv6 addresses are settled. A duplicate is an error.
+ */
+int nb_wire_start_pod(struct nb_wire *wire, const struct nb_wire_veth *veth, const struct nb_result *result,
+		      bool enable_dad, struct nb_error *err);
 
 /* ---- find, delete, garbage (wire_delete.c) ---- */
 

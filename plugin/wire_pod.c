@@ -193,7 +193,7 @@ static int add_routes(struct nb_wire *wire, const struct nb_wire_veth *veth, con
 
 /* ---- steps ---- */
 
-int nb_wire_pod_up(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err)
+static int pod_up(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err)
 {
 	struct nb_link_change change = { .set_up = true, .up = true };
 	int ret = nb_link_change(&wire->pod, veth->pod.index, &change, err);
@@ -209,23 +209,24 @@ int nb_wire_prepare_pod(struct nb_wire *wire, const struct nb_wire_veth *veth, b
 	return nb_netns_run(wire->netns_fd, apply_settings, &settings, err);
 }
 
-int nb_wire_configure_pod(struct nb_wire *wire, const struct nb_wire_veth *veth,
-			  const struct nb_result *result, bool enable_dad, struct nb_error *err)
+int nb_wire_address_pod(struct nb_wire *wire, const struct nb_wire_veth *veth, const struct nb_result *result,
+			bool enable_dad, struct nb_error *err)
 {
-	const bool ipv6 = has_ipv6(result);
 	char ifname[IFNAMSIZ];
 	int ret = 0;
 
 	memcpy(ifname, veth->pod.name, sizeof(ifname));
-	if (ipv6)
+	if (has_ipv6(result))
 		ret = nb_netns_run(wire->netns_fd, apply_ipv6_settings, ifname, err);
-	if (!ret)
-		ret = add_addresses(wire, veth, result, enable_dad, err);
-	if (!ret)
-		ret = nb_wire_pod_up(wire, veth, err);
-	if (!ret && ipv6 && enable_dad)
+	return ret ? ret : add_addresses(wire, veth, result, enable_dad, err);
+}
+
+int nb_wire_start_pod(struct nb_wire *wire, const struct nb_wire_veth *veth, const struct nb_result *result,
+		      bool enable_dad, struct nb_error *err)
+{
+	int ret = pod_up(wire, veth, err);
+
+	if (!ret && enable_dad && has_ipv6(result))
 		ret = settle(wire, veth, err);
-	if (!ret)
-		ret = add_routes(wire, veth, result, err);
-	return ret;
+	return ret ? ret : add_routes(wire, veth, result, err);
 }
