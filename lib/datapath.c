@@ -197,8 +197,9 @@ int nb_datapath_ensure(const struct nb_datapath_config *config, struct nb_datapa
 int nb_datapath_possible(const char *bpffs, const char *network, enum nb_mode mode, struct nb_error *err)
 {
 	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
-	int rc = locate(bpffs, network, false, &dp, err);
+	int rc = nb_bpffs_check(nb_bpffs_root(bpffs), err);
 
+	rc = rc ?: locate(bpffs, network, false, &dp, err);
 	for (int i = 0; i < NB_PROGS && !rc; i++) {
 		char path[sizeof(dp.dir) + 32];
 

@@ -98,6 +98,29 @@ both_work() {
 	both_work .
 }
 
+@test "bpffs: none is mounted over files, whatever leads there" {
+	local full=$NBT_DIR/full link=$NBT_DIR/link path
+	mkdir -p "$full" "$NBT_DIR/empty"
+	touch "$full/file"
+	ln -s "$full" "$link"
+	ln -s "$NBT_DIR/nowhere" "$NBT_DIR/dangling"
+	ln -s "$NBT_DIR/empty" "$NBT_DIR/other"
+	for path in "$full" "$full/" "$link" "$NBT_DIR/empty/../full" / /etc; do
+		both_refuse 50 "\"$path\" is no bpffs, and a directory with files" ".serviceProxy.bpffs = \"$path\""
+		both_refuse 50 "\"$path\" is no bpffs" . NATBRIDGE_BPFFS="$path"
+		run ! node_exec n "$NBT_BUILD/natbridgectl" --bpffs "$path" --network net service apply -f - <<<"$(service a/b 10.96.0.9 TCP:80:80)"
+		[[ $output = *"\"$path\" is not in a mounted bpffs"* ]] || fail "$output"
+	done
+	both_refuse 50 "cannot open \"$NBT_DIR/dangling\": No such file" ".serviceProxy.bpffs = \"$NBT_DIR/dangling\""
+	both_refuse 50 "cannot open \"$full/file\": Not a directory" ".serviceProxy.bpffs = \"$full/file\""
+	both_refuse 50 'cannot make the directory "/nowhere/at/all" for bpffs: No such file' '.serviceProxy.bpffs = "/nowhere/at/all"'
+	both_refuse 50 'bpffs root "run/bpf" is not an absolute path' . NATBRIDGE_BPFFS=run/bpf
+	call STATUS a '.serviceProxy.bpffs = "run/bpf"'
+	refused 7 '"run/bpf" is not an absolute path'
+	both_work ".serviceProxy.bpffs = \"$NBT_DIR/other\""
+	[ -z "$(ls "$full" | grep -v file)" ]
+}
+
 @test "a link that has the bridge's name: 51 once there are pods that lost their bridge" {
 	ip -n "$(ns n)" link add br9 type veth peer name other
 	both_refuse 50 '"br9" already exists but is not a bridge' '.bridge = "br9"'
