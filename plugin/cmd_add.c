@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cmd_add.h"
 
+#include <natbridge/address.h>
 #include <natbridge/cleanup.h>
 #include <natbridge/json.h>
 #include <natbridge/macspoof.h>
@@ -169,10 +170,20 @@ static int ensure_gateway(struct nb_add *add, struct nb_error *err)
 	return ret;
 }
 
+static int forget_macs(struct nb_add *add)
+{
+	struct nb_error err = { 0 };
+
+	if (nb_macspoof_delete(&add->id, &err))
+		nb_log("%s", err.msg);
+	return 0;
+}
+
+/* Those of an earlier ADD of the attachment go in any case. */
 static int check_macs(struct nb_add *add, struct nb_error *err)
 {
 	if (!add->conf->mac_spoof_check)
-		return 0;
+		return forget_macs(add);
 	return nb_macspoof_add(&add->id, add->veth.host.name, add->veth.pod.mac, err);
 }
 
@@ -181,16 +192,47 @@ static int stop_checking_macs(struct nb_add *add, struct nb_error *err)
 	return add->conf->mac_spoof_check ? nb_macspoof_delete(&add->id, err) : 0;
 }
 
+static bool is_own(const struct nb_result *result, const struct nb_addr *addr)
+{
+	bool own = false;
+
+	for (size_t i = 0; i < result->n_ips && !own; i++)
+		own = nb_addr_equal(&result->ips[i].addr, addr);
+	return own;
+}
+
+/* The rules of the container's other interfaces, which may share a chain with this one's, are known by what
+ * addresses its namespace has beside the new ones. */
+static int replace_masquerade(struct nb_add *add, size_t n, struct nb_error *err)
+{
+	nb_autofree struct nb_ifaddr *others = NULL;
+	struct nb_masq_spec spec = {
+		.id = &add->id,
+		.backend = add->conf->masq_backend,
+		.ip_masq = add->conf->ip_masq,
+		.ips = add->result.ips,
+		.n = n,
+	};
+	unsigned int all = 0;
+	int ret = nb_ifaddr_list(&add->wire.pod, 0, AF_UNSPEC, &others, &all, err);
+
+	for (unsigned int i = 0; i < all && !ret; i++)
+		if (!is_own(&add->result, &others[i].addr))
+			others[spec.n_others++] = others[i];
+	spec.others = others;
+	return ret ? ret : nb_masq_replace(&spec, err);
+}
+
 static int masquerade(struct nb_add *add, struct nb_error *err)
 {
-	if (!add->conf->ip_masq || !add->conf->ipam_type)
+	if (!add->conf->ipam_type)
 		return 0;
-	return nb_masq_add(add->conf->masq_backend, &add->id, add->result.ips, add->result.n_ips, err);
+	return replace_masquerade(add, add->conf->ip_masq ? add->result.n_ips : 0, err);
 }
 
 static int stop_masquerading(struct nb_add *add, struct nb_error *err)
 {
-	return add->conf->ip_masq && add->conf->ipam_type ? nb_masq_delete(&add->id, err) : 0;
+	return add->conf->ip_masq && add->conf->ipam_type ? replace_masquerade(add, 0, err) : 0;
 }
 
 static int wait_port(struct nb_add *add, struct nb_error *err)
