@@ -28,8 +28,9 @@ struct nb_link {
 	unsigned int peer;       /* veth: ifindex of the other end in its namespace, 0: unknown */
 	bool peer_elsewhere;     /* the other end is in another namespace, */
 	unsigned int peer_nsid;  /* which has this id here */
-	bool has_port;           /* attached to a bridge: the next two are known */
+	bool has_port;           /* attached to a bridge: the next three are known */
 	bool hairpin, isolated;  /* IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED */
+	unsigned char state;     /* BR_STATE_* of linux/if_bridge.h */
 	bool vlan_filtering;     /* of a bridge */
 };
 

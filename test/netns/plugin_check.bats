@@ -102,6 +102,34 @@ misses() {
 	ns_delete a
 }
 
+@test "C5: a pod that is cut off: its port has left the bridge, does not forward, or is down, or the bridge is" {
+	local veth
+	pod_create a
+	works ADD a
+	RESULT=$output
+	veth=$(pod_veth n a)
+	bridge -n "$NBT-n" link set dev "$veth" state 0
+	misses "port \"$veth\" does not forward, being disabled: \"bridge link set dev $veth state 3\" ends that"
+	bridge -n "$NBT-n" link set dev "$veth" state 3
+	works CHECK a net ".prevResult = $RESULT"
+	ip -n "$NBT-n" link set "$veth" nomaster
+	misses "\"$veth\" is not attached to bridge \"cni0\": \"ip link set $veth master cni0\" attaches it"
+	# what the messages say mends it
+	ip -n "$NBT-n" link set "$veth" master cni0
+	call CHECK a net ".prevResult = $RESULT"
+	[[ $output = *"bridge fdb replace $(pod_mac a) dev $veth master static"* ]] || fail "$output"
+	bridge -n "$NBT-n" fdb replace "$(pod_mac a)" dev "$veth" master static
+	works CHECK a net ".prevResult = $RESULT"
+	for veth in "$veth" cni0; do
+		ip -n "$NBT-n" link set "$veth" down
+		misses "interface \"$veth\" is down: \"ip link set $veth up\" ends that"
+		ip -n "$NBT-n" link set "$veth" up
+		[ "$veth" = cni0 ] || bridge -n "$NBT-n" fdb replace "$(pod_mac a)" dev "$veth" master static
+	done
+	works DEL a
+	ns_delete a
+}
+
 # map_empty MAP [WORD]: deletes its entries, or those whose dump has that word.
 map_empty() {
 	local map=$NBT_DIR/node-n/bpf/natbridge/net/$NBT_LAYOUT/$1 key

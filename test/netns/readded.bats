@@ -51,7 +51,7 @@ left() {
 			add 10.244.0.$i fd00:10:244::$i ".ipMasq = true | .ipMasqBackend = \"$backend\" | .macspoofchk = true"
 		done
 		wait_for 5 ports_are 1
-		[ "$(left | sed 's/\.53/.50/; s/::53/::50/')" = "$(sed 's/veth[0-9a-f]*/&/' <<<"$once")" ] || fail "$backend:" "$(left)" "instead of" "$once"
+		[ "$(left | sed 's/\.53/.50/; s/::53/::50/')" = "$once" ] || fail "$backend:" "$(left)" "instead of" "$once"
 		run -0 plugin_call n DEL a "$(plugin_config n net "$STATIC")"
 		[ "$(left | paste -sd' ')" = "0 0 0" ] || fail "$(left)"
 	done
