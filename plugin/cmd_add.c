@@ -134,20 +134,22 @@ static int prepare_pod(struct nb_add *add, struct nb_error *err)
 	return nb_wire_prepare_pod(&add->wire, &add->veth, add->conf->enable_dad, err);
 }
 
-static int address_pod(struct nb_add *add, struct nb_error *err)
+static int configure_pod(struct nb_add *add, struct nb_error *err)
 {
-	if (!add->conf->ipam_type)
+	if (add->conf->disable_container_interface)
 		return 0;
-	return nb_wire_address_pod(&add->wire, &add->veth, &add->result, add->conf->enable_dad, err);
+	return nb_wire_configure_pod(&add->wire, &add->veth, &add->result, add->conf->enable_dad, err);
 }
 
 /* Now the datapath knows the pod, and has its programs at the port: no packet of an address's former owner
  * gets through before. */
-static int start_pod(struct nb_add *add, struct nb_error *err)
+static int connect_pod(struct nb_add *add, struct nb_error *err)
 {
-	if (add->conf->disable_container_interface)
-		return 0;
-	return nb_wire_start_pod(&add->wire, &add->veth, &add->result, add->conf->enable_dad, err);
+	int ret = nb_wire_port_up(&add->wire, &add->veth, err);
+
+	if (ret || !add->conf->enable_dad || add->conf->disable_container_interface)
+		return ret;
+	return nb_wire_settle_pod(&add->wire, &add->veth, &add->result, err);
 }
 
 static int ensure_gateway(struct nb_add *add, struct nb_error *err)
@@ -304,7 +306,7 @@ static const struct {
 	{ prepare_pod, NULL },
 	{ take_addresses, NULL },
 	{ plan_gateways, NULL },
-	{ address_pod, NULL },
+	{ configure_pod, NULL },
 	{ ensure_gateway, stop_masquerading }, /* the gateway's addresses belong to the network */
 	{ masquerade, NULL },
 	{ nb_add_choose_services, NULL },
@@ -314,7 +316,7 @@ static const struct {
 	{ nb_add_apply_services, nb_add_remove_endpoint }, /* the services belong to the network */
 	{ nb_add_add_endpoint, NULL },
 	{ nb_add_attach, NULL },
-	{ start_pod, NULL },
+	{ connect_pod, NULL },
 	{ nb_add_change_mode, NULL },
 	{ wait_port, NULL },
 	{ fill_result, NULL },

@@ -209,8 +209,8 @@ int nb_wire_prepare_pod(struct nb_wire *wire, const struct nb_wire_veth *veth, b
 	return nb_netns_run(wire->netns_fd, apply_settings, &settings, err);
 }
 
-int nb_wire_address_pod(struct nb_wire *wire, const struct nb_wire_veth *veth, const struct nb_result *result,
-			bool enable_dad, struct nb_error *err)
+int nb_wire_configure_pod(struct nb_wire *wire, const struct nb_wire_veth *veth,
+			  const struct nb_result *result, bool enable_dad, struct nb_error *err)
 {
 	char ifname[IFNAMSIZ];
 	int ret = 0;
@@ -218,15 +218,15 @@ int nb_wire_address_pod(struct nb_wire *wire, const struct nb_wire_veth *veth, c
 	memcpy(ifname, veth->pod.name, sizeof(ifname));
 	if (has_ipv6(result))
 		ret = nb_netns_run(wire->netns_fd, apply_ipv6_settings, ifname, err);
-	return ret ? ret : add_addresses(wire, veth, result, enable_dad, err);
+	if (!ret)
+		ret = add_addresses(wire, veth, result, enable_dad, err);
+	if (!ret)
+		ret = pod_up(wire, veth, err);
+	return ret ? ret : add_routes(wire, veth, result, err);
 }
 
-int nb_wire_start_pod(struct nb_wire *wire, const struct nb_wire_veth *veth, const struct nb_result *result,
-		      bool enable_dad, struct nb_error *err)
+int nb_wire_settle_pod(struct nb_wire *wire, const struct nb_wire_veth *veth, const struct nb_result *result,
+		       struct nb_error *err)
 {
-	int ret = pod_up(wire, veth, err);
-
-	if (!ret && enable_dad && has_ipv6(result))
-		ret = settle(wire, veth, err);
-	return ret ? ret : add_routes(wire, veth, result, err);
+	return has_ipv6(result) ? settle(wire, veth, err) : 0;
 }
