@@ -255,7 +255,7 @@ steps() {
 @test "C3: addresses and routes that the kernel refuses" {
 	local static='.isGateway = false | .isDefaultGateway = false | .ipam = {type: "static", addresses: [{address: "10.9.0.2/24"}]}'
 	fails 100 '10.8.0.1' "$static | .ipam.routes = [{dst: \"0.0.0.0/0\", gw: \"10.8.0.1\"}]"
-	fails 100 keep_addr_on_down "$static | .mtu = 1000 | .ipam.addresses += [{address: \"fd00::2/64\"}]"
+	fails 100 '"eth0" cannot have an IPv6 address' "$static | .mtu = 1000 | .ipam.addresses += [{address: \"fd00::2/64\"}]"
 	works_now "$static"
 }
 

@@ -134,6 +134,32 @@ both_work() {
 	ip -n "$(ns n)" link delete br9
 }
 
+@test "the bridge is gone, or down, under pods: 51 with the reason, for the network whose pods they are" {
+	pods_up n net b c
+	ip -n "$(ns n)" link set cni0 down
+	call STATUS a .
+	refused 51 'bridge "cni0" is down, with 2 pods on it: "ip link set cni0 up" ends that'
+	call STATUS a '.name = "another"'
+	[ "$status" = 0 ] || fail "$output"
+	ip -n "$(ns n)" link set cni0 up
+	call STATUS a .
+	[ "$status" = 0 ] || fail "$output"
+	# the config names another bridge from now on; the pods keep theirs
+	call STATUS a '.bridge = "br9"'
+	[ "$status" = 0 ] || fail "$output"
+	# one pod that was taken from the bridge is no concern of the network
+	ip -n "$(ns n)" link set "$(pod_veth n b)" nomaster
+	call STATUS a .
+	[ "$status" = 0 ] || fail "$output"
+	ip -n "$(ns n)" link delete cni0
+	call STATUS a .
+	refused 51 'bridge "cni0" is gone, and the pods that were on it (2) have to be made anew'
+	call STATUS a '.name = "another"'
+	[ "$status" = 0 ] || fail "$output"
+	pods_down n net b c
+	both_work .
+}
+
 @test "a gateway's interface in a VLAN whose name would be too long" {
 	ip -n "$(ns n)" link add abcdefghijk type bridge vlan_filtering 1 || skip "this kernel does not filter VLANs on bridges"
 	both_refuse 50 '"abcdefghijk.1234"' '.bridge = "abcdefghijk" | .vlan = 1234'
