@@ -29,11 +29,27 @@ static int open_netns(struct nb_add *add, struct nb_error *err)
 	return ret ? ret : nb_wire_open(&add->wire, add->netns_fd, err);
 }
 
+/* What the config names and this ADD does nothing with, though nobody would write it for that. */
+static void log_unused(const struct nb_conf *conf)
+{
+	const char *mode = nb_mode_name(conf->proxy.mode);
+
+	if (conf->ipam_without_type)
+		nb_log("\"ipam\" has no \"type\": the pod gets no address, and serviceProxy is not in force");
+	if (!conf->proxy.services.n && !conf->proxy.n_ranges)
+		return;
+	if (!conf->ipam_type)
+		nb_log("\"serviceProxy\": services and serviceCIDRs are not in force without \"ipam\"");
+	else if (conf->proxy.mode != NB_MODE_EBPF)
+		nb_log("\"serviceProxy\": services and serviceCIDRs are not in force in mode \"%s\"", mode);
+}
+
 /* Before there is anything to undo, and before the network gets a bridge that would not go again. */
 static int ask_kernel(struct nb_add *add, struct nb_error *err)
 {
 	const struct nb_conf *conf = add->conf;
 
+	log_unused(conf);
 	if (!nb_conf_uses_datapath(conf))
 		return 0;
 	return nb_datapath_possible(conf->proxy.bpffs, conf->name, conf->proxy.mode, err);

@@ -187,6 +187,7 @@ static int parse_ipam(const struct nb_json *root, struct nb_conf *conf, struct n
 		ret = nb_json_check_case(&ipam, KEYS, err);
 	if (!ret)
 		ret = nb_json_string(&at, &type, err);
+	conf->ipam_without_type = ipam.node && ipam.node->child && !*type;
 	if (ret || !*type)
 		return ret;
 	if (!nb_cni_name_valid(type))
@@ -211,7 +212,8 @@ static int use_mac(const struct nb_json *at, struct nb_conf *conf, struct nb_err
 static int parse_mac(const struct nb_json *root, const struct nb_args *args, struct nb_conf *conf,
 		     struct nb_error *err)
 {
-	static const char *const KEYS[] = { "mac", NULL };
+	static const char *const ALL[] = { "cni", NULL }, *const KEYS[] = { "mac", NULL };
+	static const char *const RUNTIME[] = { "mac", "bandwidth", NULL };
 	const struct nb_json all_args = nb_json_get(root, "args"), cni = nb_json_get(&all_args, "cni");
 	const struct nb_json from_args = nb_json_get(&cni, "mac");
 	const struct nb_json runtime = nb_json_get(root, "runtimeConfig");
@@ -222,6 +224,8 @@ static int parse_mac(const struct nb_json *root, const struct nb_args *args, str
 	memcpy(conf->mac, args->mac, sizeof(conf->mac));
 	ret = nb_json_is_object(&all_args, err);
 	if (!ret)
+		ret = nb_json_check_case(&all_args, ALL, err);
+	if (!ret)
 		ret = nb_json_is_object(&cni, err);
 	if (!ret)
 		ret = nb_json_check_case(&cni, KEYS, err);
@@ -230,7 +234,7 @@ static int parse_mac(const struct nb_json *root, const struct nb_args *args, str
 	if (!ret)
 		ret = nb_json_is_object(&runtime, err);
 	if (!ret)
-		ret = nb_json_check_case(&runtime, KEYS, err);
+		ret = nb_json_check_case(&runtime, RUNTIME, err);
 	return ret ? ret : use_mac(&from_runtime, conf, err);
 }
 

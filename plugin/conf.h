@@ -60,8 +60,9 @@ struct nb_conf {
 	bool vlan_filtering; /* vlan or vlanTrunk is given */
 	bool preserve_default_vlan;
 	bool has_mac;
-	unsigned char mac[6]; /* runtimeConfig.mac, else args.cni.mac, else MAC= of CNI_ARGS */
-	char *ipam_type;      /* NULL: layer 2 only */
+	unsigned char mac[6];   /* runtimeConfig.mac, else args.cni.mac, else MAC= of CNI_ARGS */
+	char *ipam_type;        /* NULL: layer 2 only */
+	bool ipam_without_type; /* "ipam" has keys, but none that names a plugin */
 	bool has_dns;
 	struct nb_dns dns;
 	bool shaped; /* runtimeConfig.bandwidth limits this pod */
