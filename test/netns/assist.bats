@@ -31,12 +31,15 @@ setup_file() {
 }
 
 teardown_file() {
+	suite_end take_down
+}
+
+take_down() {
 	local node
 	for node in $NODES; do
 		pods_down "$node" net "${node}a" "${node}b" "${node}c"
 		kube_gone "$node"
 	done
-	suite_end
 }
 
 frontends() {

@@ -28,6 +28,10 @@ teardown_file() {
 }
 
 teardown() {
+	strictly nodes_down
+}
+
+nodes_down() {
 	local node
 	for node in $(nodes); do
 		pods_down "$node" net "${node}a" "${node}b" "${node}s" "${node}t" >/dev/null 2>&1 || true

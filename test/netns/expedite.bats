@@ -20,13 +20,20 @@ setup_file() {
 }
 
 teardown_file() {
+	suite_end take_down
+}
+
+take_down() {
 	echo 0 >$SWITCH
 	pods_down n net first
 	ns_delete p
-	suite_end
 }
 
 teardown() {
+	strictly switch_off
+}
+
+switch_off() {
 	echo 0 >$SWITCH
 	plugin DEL "$(<"$NBT_DIR/config")" || true
 }

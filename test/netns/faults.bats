@@ -16,10 +16,12 @@ setup_file() {
 }
 
 teardown_file() {
-	[ -d "$NBT_DIR" ] || return 0
+	suite_end take_down
+}
+
+take_down() {
 	ns_delete p
 	node_forget
-	suite_end
 }
 
 setup() {

@@ -11,9 +11,7 @@ setup() {
 }
 
 teardown() {
-	suite_destroy
-	assert_no_residue
-	rm -rf "$NBT_DIR"
+	suite_leave
 }
 
 # make without what an outer one has set.
@@ -74,7 +72,10 @@ installed_works() {
 	fresh_make uninstall DESTDIR="$ROOT" >/dev/null
 	[ ! -e "$ROOT/usr/local/share/doc/natbridge" ]
 	fresh_make install DESTDIR="$ROOT" PREFIX=/p CNI_BIN_DIR=/cni DOC_DIR=/d MAN_DIR=/m >/dev/null
-	[ -x "$ROOT/cni/natbridge" ] && [ -x "$ROOT/p/bin/natbridgectl" ] && [ -e "$ROOT/d/README.md" ] && [ -e "$ROOT/m/natbridgectl.8" ]
+	[ -x "$ROOT/cni/natbridge" ]
+	[ -x "$ROOT/p/bin/natbridgectl" ]
+	[ -e "$ROOT/d/README.md" ]
+	[ -e "$ROOT/m/natbridgectl.8" ]
 	fresh_make uninstall DESTDIR="$ROOT" PREFIX=/p CNI_BIN_DIR=/cni DOC_DIR=/d MAN_DIR=/m >/dev/null
 	[ "$(files "$ROOT")" = '644 opt/cni/bin/bridge' ]
 }
@@ -174,7 +175,8 @@ dpkg_in_root() {
 
 	dpkg_in_root -P natbridge
 	[ "$(find "$ROOT" -path "$ROOT/var" -prune -o ! -type d -print)" = "" ]
-	[ ! -e "$ROOT/opt/cni" ] && [ ! -e "$ROOT/usr/share/doc/natbridge" ]
+	[ ! -e "$ROOT/opt/cni" ]
+	[ ! -e "$ROOT/usr/share/doc/natbridge" ]
 	run -0 ask a tcp 10.96.0.10 80
 	assert_answer b "$(pod_ip a 4)"
 	pods_down n net a b

@@ -7,7 +7,7 @@
 #
 #	load lib
 #	setup_file() { suite_begin; node_create n; network_write n net; pod_create a; pod_add n a net; }
-#	teardown_file() { pod_del n a net; suite_end; }
+#	teardown_file() { suite_end pods_down n net a; }
 #	@test "A1: ..." { run -0 ask a tcp "$VIP" 80; }
 
 bats_require_minimum_version 1.5.0
@@ -38,24 +38,42 @@ suite_begin() {
 	residue_snapshot before
 }
 
-# Last thing of teardown_file, after the pods were deleted with pod_del: each node must be as clean as it was at node_create,
-# then everything goes, and the machine must hold what it held before.
+# suite_end [COMMAND...]: all that teardown_file does. COMMAND deletes the pods, by pod_del; each node must then be as clean as it
+# was at node_create; then everything goes, and the machine must hold what it held before.
 suite_end() {
 	local node status=0
+	[ -d "$NBT_DIR" ] || return 0 # skipped
+	[ $# = 0 ] || strictly "$@" || status=1
 	for node in $(nodes); do
 		node_assert_clean "$node" || status=1
 	done
+	suite_leave || status=1
+	return $status
+}
+
+# suite_leave: the same without a look at the nodes.
+suite_leave() {
+	local status=0
 	suite_destroy
 	assert_no_residue || status=1
-	rm -rf "$NBT_DIR"
+	rm -rf "$NBT_DIR" || status=1
 	return $status
+}
+
+# strictly COMMAND...: runs it as a test does, so that the first command that fails ends it. Bats calls teardown and teardown_file
+# in a condition, and there bash goes on after each failure, in functions and subshells as well, but not in what a trap runs.
+strictly() {
+	local command
+	printf -v command '%q ' "$@"
+	# shellcheck disable=SC2064 # the command of now
+	(trap "trap - EXIT; set -eE; $command" EXIT)
 }
 
 # Removes all namespaces, mounts and files of this file's tests, whatever state they are in.
 suite_destroy() {
 	local name
 	for name in $(nodes); do
-		bpf_ids "$name" >>"$NBT_DIR/bpf_ids" || true
+		bpf_note "$name" || true
 	done
 	for name in $(namespaces); do
 		ns_delete "$name"
@@ -132,13 +150,15 @@ node_create() {
 	node_state "$node" >"$dir/state"
 }
 
-# node_delete NODE: asserts that it is as it was at node_create, and removes it. bpf_ids_gone says whether the kernel let go.
+# node_delete NODE: asserts that it is as it was at node_create, and removes it. suite_end asks whether the kernel let go.
 node_delete() {
-	node_assert_clean "$1" || return
-	bpf_ids "$1" >>"$NBT_DIR/bpf_ids"
-	ns_delete "$1"
-	umount "$NBT_DIR/node-$1/bpf"
-	rm -rf "$NBT_DIR/node-$1"
+	local status=0
+	node_assert_clean "$1" || status=1
+	bpf_note "$1" || status=1
+	ns_delete "$1" || status=1
+	umount "$NBT_DIR/node-$1/bpf" || status=1
+	rm -rf "$NBT_DIR/node-$1" || status=1
+	return $status
 }
 
 # node_bridge_nf NODE 0|1: whether br_netfilter shows bridged frames to iptables.

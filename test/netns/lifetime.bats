@@ -21,8 +21,7 @@ setup_file() {
 }
 
 teardown_file() {
-	pods_down n net a b d
-	suite_end
+	suite_end pods_down n net a b d
 }
 
 # listed WORD...: the connections whose line holds each of these words.

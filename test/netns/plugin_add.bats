@@ -11,8 +11,7 @@ setup_file() {
 }
 
 teardown_file() {
-	ns_delete a
-	suite_end
+	suite_end ns_delete a
 }
 
 setup() {
@@ -21,11 +20,7 @@ setup() {
 }
 
 teardown() {
-	node_assert_clean n
-	bpf_ids n >>"$NBT_DIR/bpf_ids"
-	ns_delete n
-	umount "$NBT_DIR/node-n/bpf"
-	rm -rf "$NBT_DIR/node-n"
+	node_delete n
 }
 
 # plugin NAME: a program for CNI_PATH, its text on stdin.

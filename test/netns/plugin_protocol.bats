@@ -12,8 +12,7 @@ setup_file() {
 }
 
 teardown_file() {
-	ns_delete a
-	suite_end
+	suite_end ns_delete a
 }
 
 # call COMMAND JQ-FILTER [NAME=VALUE...]: the plugin on pod a; stdout in $output, stderr in $stderr.

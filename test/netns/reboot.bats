@@ -19,13 +19,12 @@ setup() {
 }
 
 teardown() {
-	ns_exec n nft flush ruleset
-	suite_end
+	suite_end ns_exec n nft flush ruleset
 }
 
 # The node and its pods start anew; what is on disk stays.
 reboot() {
-	bpf_ids n >>"$NBT_DIR/bpf_ids"
+	bpf_note n
 	ns_delete a
 	ns_delete b
 	ns_delete n

@@ -30,8 +30,7 @@ setup_file() {
 }
 
 teardown_file() {
-	pods_down n net a b c d
-	suite_end
+	suite_end pods_down n net a b c d
 }
 
 setup() {

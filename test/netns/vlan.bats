@@ -38,9 +38,8 @@ gone() {
 	shift
 	pods_down "$node" net "$@"
 	ip -n "$(ns "$node")" link delete cni0
-	ip -n "$(ns "$node")" link show cni0.5 >/dev/null 2>&1 && ip -n "$(ns "$node")" link delete cni0.5
-	ip -n "$(ns "$node")" link show cni0.6 >/dev/null 2>&1 && ip -n "$(ns "$node")" link delete cni0.6
-	true
+	ip -n "$(ns "$node")" link delete cni0.5 2>/dev/null || true
+	ip -n "$(ns "$node")" link delete cni0.6 2>/dev/null || true
 }
 
 @test "ports, the gateway's interface and the result are the reference plugin's" {
