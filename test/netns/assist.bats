@@ -197,7 +197,7 @@ source_ports() {
 }
 
 @test "B5: a client port that was used straight to a backend in this very moment works to the Service" {
-	local node sport dump=$NBT_DIR/moment tool="$NBT_BUILD/test/netns/tool ask"
+	local node sport dump=$NBT_DIR/moment tool="'$NBT_BUILD/test/netns/tool' ask"
 	for node in $NODES; do
 		# The client resets what comes to it with the backend's address.
 		capture "${node}a" eth0 "$dump" 'tcp[tcpflags] & tcp-rst != 0'

@@ -123,7 +123,7 @@ walks() {
 	cat >"$NBT_DIR/plugins/slow" <<-END
 		#!/bin/sh
 		[ \$CNI_COMMAND != ADD ] || { touch $NBT_DIR/asked; sleep 0.5; }
-		exec $TEST_BIN_DIR/host-local
+		exec "$TEST_BIN_DIR/host-local"
 	END
 	chmod 755 "$NBT_DIR/plugins/slow"
 	config=$(jq '.ipam.type = "slow"' <<<"$NFTABLES")

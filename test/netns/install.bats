@@ -80,6 +80,33 @@ installed_works() {
 	[ "$(files "$ROOT")" = '644 opt/cni/bin/bridge' ]
 }
 
+@test "make works in a folder of any name, and installs below one" {
+	local name dir dest
+	for name in 'a b' "quote's" 'ü#$:%"\&'; do
+		dir="$BATS_TEST_TMPDIR/$name"
+		mkdir -p "$dir/build"
+		(cd "$NBT_ROOT" && cp -a Makefile README.md LICENSE bpf cli doc examples include lib packaging plugin scripts "$dir")
+		cp -a "$NBT_BUILD/obj" "$dir/build"
+		# the rest is not compiled again
+		touch "$dir/lib/addr.c" "$dir/bpf/qdisc.bpf.c"
+		run -0 fresh_make -C "$dir" -j2 all compile_commands.json
+		cmp "$dir/build/natbridge" "$NBT_BUILD/natbridge"
+		[ "$(jq -r 'map(.directory) | unique[]' "$dir/compile_commands.json")" = "$dir" ]
+		run -0 		jq -e 'any(.file == "bpf/natbridge.bpf.c") and any(.file == "plugin/main.c")' "$dir/compile_commands.json"
+		run -0 fresh_make -C "$dir" deb
+		[ -s "$dir/${lines[-1]}" ]
+		dest="$BATS_TEST_TMPDIR/to ${name//$/}"
+		fresh_make -C "$dir" install DESTDIR="$dest" >/dev/null
+		[ "$(files "$dest" | wc -l)" = "$(($(documents x | wc -l) + 4))" ]
+		fresh_make -C "$dir" uninstall DESTDIR="$dest" >/dev/null
+		[ -z "$(files "$dest")" ]
+	done
+	dir=$BATS_TEST_TMPDIR/$'a\tb'
+	mkdir "$dir"
+	run -2 fresh_make -C "$dir" -f "$NBT_ROOT/Makefile" all
+	[[ $output = *"the path of this folder contains a tab"* ]] || fail "$output"
+}
+
 @test "the manual page: every command and option of the help, without a warning" {
 	local page words missing
 	page=$("$NBT_ROOT/scripts/man.sh" "$NBT_BUILD/natbridgectl")

@@ -15,6 +15,13 @@ bats_require_minimum_version 1.5.0
 NBT_ROOT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 NBT_BUILD=$NBT_ROOT/build
 TEST_BIN_DIR=${TEST_BIN_DIR:-/opt/natbridge-test/bin}
+# Colons separate the folders of CNI_PATH, and shells and awk within the tests read quotes and backslashes.
+case $NBT_ROOT:$TEST_BIN_DIR in
+*:*:* | *[\'\\]*)
+	echo "$NBT_ROOT: the path of the sources, or TEST_BIN_DIR, contains a colon, a quote or a backslash: scenarios cannot run here" >&2
+	exit 2
+	;;
+esac
 # Set once for each file: tests and file hooks run in processes of their own.
 export NBT=${NBT:-nbt-$$}
 export NBT_DIR=/run/$NBT

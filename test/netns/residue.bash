@@ -85,6 +85,7 @@ bpf_pinned() {
 
 bpf_attached() {
 	local dev hook
+	[ -e "$(ns_path "$1")" ] || return 0
 	for dev in $(ip -n "$NBT-$1" -j link show | jq -r '.[].ifname'); do
 		ns_exec "$1" "$NBT_BUILD/test/netns/attached" -i "$dev" 2>/dev/null | awk '{ print "prog", $3 }'
 		for hook in ingress egress; do
