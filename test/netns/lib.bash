@@ -17,7 +17,7 @@ NBT_BUILD=$NBT_ROOT/build
 TEST_BIN_DIR=${TEST_BIN_DIR:-/opt/natbridge-test/bin}
 # Colons separate the folders of CNI_PATH, and shells and awk within the tests read quotes and backslashes.
 case $NBT_ROOT:$TEST_BIN_DIR in
-*:*:* | *[\'\\]*)
+*:*:* | *[\'\"\\]*)
 	echo "$NBT_ROOT: the path of the sources, or TEST_BIN_DIR, contains a colon, a quote or a backslash: scenarios cannot run here" >&2
 	exit 2
 	;;

@@ -87,7 +87,7 @@ bpf_attached() {
 	local dev hook
 	[ -e "$(ns_path "$1")" ] || return 0
 	for dev in $(ip -n "$NBT-$1" -j link show | jq -r '.[].ifname'); do
-		ns_exec "$1" "$NBT_BUILD/test/netns/attached" -i "$dev" 2>/dev/null | awk '{ print "prog", $3 }'
+		ns_exec "$1" "$NBT_BUILD/test/netns/attached" -i "$dev" 2>/dev/null | awk '$2 ~ /^nb_/ { print "prog", $3 }'
 		for hook in ingress egress; do
 			tc -n "$NBT-$1" filter show dev "$dev" $hook 2>/dev/null | sed -n 's/.* nb_.* id \([0-9]\+\).*/prog \1/p'
 		done

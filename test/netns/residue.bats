@@ -159,7 +159,7 @@ caught() {
 	caught namespaces '> namespaces 1' 'ns_create left' '' 'ns_delete() { :; }'
 	caught files '> files 1' 'touch /var/lib/cni/left'
 	caught pins '> pins 1' 'mount -t tmpfs tmpfs /sys/fs/bpf; mkdir /sys/fs/bpf/left'
-	caught processes '> processes 1' '$NBT_BUILD/test/netns/tool serve udp 9 left >/dev/null 2>&1 3>&- & disown'
+	caught processes '> processes 1' '"$NBT_BUILD/test/netns/tool" serve udp 9 left >/dev/null 2>&1 3>&- & disown'
 }
 
 @test "programs and maps that the kernel keeps" {
