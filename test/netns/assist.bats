@@ -374,13 +374,14 @@ at_bridge() {
 # both_ping NS ID FIRST SECOND: two pings at once with one id, for which ping takes the answers of either: as many answers must
 # come from each address as requests went there.
 both_ping() {
-	local dump=$NBT_DIR/echoes to asked
+	local dump=$NBT_DIR/echoes to asked pid
 	capture "$1" eth0 "$dump" 'icmp[icmptype] == 0 or icmp[icmptype] == 8 or (icmp6 and (ip6[40] == 128 or ip6[40] == 129))'
-	ns_exec "$1" ping -c 16 -i 0.05 -W 2 -e "$2" "$3" >/dev/null 3>&- &
-	sleep 0.2
-	run ns_exec "$1" ping -c 8 -i 0.05 -W 2 -e "$2" "$4"
-	wait $! || true
-	sleep 0.1
+	ip netns exec "$(ns "$1")" stdbuf -oL ping -i 0.05 -W 2 -e "$2" "$3" >"$dump.log1" 2>&1 3>&- &
+	pid=$!
+	wait_for 20 grep -q 'bytes from' "$dump.log1"
+	run ns_exec "$1" ping -c 16 -i 0.05 -W 2 -e "$2" "$4"
+	kill -INT $pid
+	wait $pid || true
 	capture_end "$dump"
 	for to in "$3" "$4"; do
 		asked=$(captured "$dump" dst "$to" | wc -l)

@@ -76,8 +76,8 @@ servers() {
 	local ns=$1
 	socat_in "$ns" -u TCP6-LISTEN:9000,ipv6only=0,reuseaddr,fork "SYSTEM:$NBT_DIR/count >>$NBT_DIR/got"
 	socat_in "$ns" -U TCP6-LISTEN:9001,ipv6only=0,reuseaddr,fork "OPEN:$NBT_DIR/volume"
-	wait_for 10 listens "$ns" 9000
-	wait_for 10 listens "$ns" 9001
+	wait_for 30 listens "$ns" 9000
+	wait_for 30 listens "$ns" 9001
 }
 
 socat_in() {
@@ -97,11 +97,11 @@ measure() {
 	[[ $address != *:* ]] || address="[$address]"
 	: >"$NBT_DIR/got"
 	if [ "$way" = up ]; then
-		timeout 20 ip netns exec "$(ns "$client")" socat -u "OPEN:$file" "TCP:$address:$port"
+		timeout 60 ip netns exec "$(ns "$client")" socat -u "OPEN:$file" "TCP:$address:$port"
 	else
-		timeout 20 ip netns exec "$(ns "$client")" socat -u "TCP:$address:$port" "SYSTEM:$NBT_DIR/count >>$NBT_DIR/got"
+		timeout 60 ip netns exec "$(ns "$client")" socat -u "TCP:$address:$port" "SYSTEM:$NBT_DIR/count >>$NBT_DIR/got"
 	fi
-	wait_for 10 test -s "$NBT_DIR/got"
+	wait_for 30 test -s "$NBT_DIR/got"
 	read -r bytes end <"$NBT_DIR/got"
 	[ "$bytes" = "$(stat -c %s "$file")" ] || fail "$*: $bytes bytes arrived"
 	echo $((bytes * 8 * 1000000 / (end - start)))
@@ -162,7 +162,7 @@ unwatched() {
 	local pin=$NBT_DIR/node-$1/bpf/natbridge/net/$NBT_LAYOUT/nb_qdisc_made id
 	id=$(bpftool -j link show pinned "$pin" | jq .prog_id)
 	rm "$pin"
-	wait_for 10 gone "$id"
+	wait_for 30 gone "$id"
 }
 
 gone() {

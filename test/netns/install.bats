@@ -143,13 +143,17 @@ deb() {
 	echo "$NBT_ROOT/$(tail -n 1 "$NBT_DIR/make")"
 }
 
+later_than() {
+	[ "$EPOCHSECONDS" -gt "$1" ]
+}
+
 @test "make deb: the same bytes each time, the files that are meant, and nothing for lintian" {
 	local package
 	command -v dpkg-shlibdeps >/dev/null || skip "dpkg-dev is not installed"
 	package=$(deb)
 	[ "${package##*/}" = "natbridge_$(version)_$(dpkg --print-architecture).deb" ]
 	cp "$package" "$NBT_DIR/first.deb"
-	sleep 1
+	wait_for 20 later_than "$EPOCHSECONDS"
 	cmp "$NBT_DIR/first.deb" "$(deb)"
 	dpkg-deb -x "$package" "$ROOT"
 	files "$ROOT" | diff - <({

@@ -85,8 +85,8 @@ suite_destroy() {
 	for name in $(namespaces); do
 		ns_delete "$name"
 	done
-	for name in "$NBT_DIR"/node-*/bpf; do
-		[ ! -d "$name" ] || umount "$name" 2>/dev/null || true
+	for name in $(nodes); do
+		bpffs_destroy "$name" 2>/dev/null || true
 	done
 }
 
@@ -163,9 +163,16 @@ node_delete() {
 	node_assert_clean "$1" || status=1
 	bpf_note "$1" || status=1
 	ns_delete "$1" || status=1
-	umount "$NBT_DIR/node-$1/bpf" || status=1
+	bpffs_destroy "$1" || status=1
 	rm -rf "$NBT_DIR/node-$1" || status=1
 	return $status
+}
+
+# Takes away the node's pins as well: where / is no shared mount, processes that others started in a namespace meanwhile have a
+# copy of this mount, for as long as they live.
+bpffs_destroy() {
+	find "$NBT_DIR/node-$1/bpf" -mindepth 1 ! -name '*.debug' -delete # which bpffs has by itself
+	umount "$NBT_DIR/node-$1/bpf"
 }
 
 # node_bridge_nf NODE 0|1: whether br_netfilter shows bridged frames to iptables.
@@ -382,7 +389,7 @@ ask() {
 
 # talk_open ID NS [OPTION...] tcp|udp ADDRESS PORT: a connection that stays; talk_say ID TEXT sends a line over it and leaves the
 # answer, or the error, in $output. Ends with the test, or by talk_close.
-declare -gA NBT_TALK # -g: bats loads this file within a function
+declare -gA NBT_TALK NBT_TALK_PID # -g: bats loads this file within a function
 talk_open() {
 	local id=$NBT_DIR/talk-$1 name=$2 key=$1 fd
 	shift 2
@@ -390,6 +397,7 @@ talk_open() {
 	mkfifo "$id.in"
 	: >"$id.out"
 	ip netns exec "$NBT-$name" "$NBT_BUILD/test/netns/tool" talk "$@" <"$id.in" >"$id.out" 2>&1 3>&- &
+	NBT_TALK_PID[$key]=$!
 	disown
 	exec {fd}>"$id.in"
 	NBT_TALK[$key]=$fd
@@ -407,6 +415,11 @@ talk_close() {
 	local fd=${NBT_TALK[$1]}
 	exec {fd}>&-
 	unset "NBT_TALK[$1]"
+}
+
+# Whether a connection that talk_close ended has been closed by its process.
+talk_over() {
+	! kill -0 "${NBT_TALK_PID[$1]}" 2>/dev/null
 }
 
 longer_than() {
@@ -435,11 +448,17 @@ capture() {
 capture_end() {
 	local pid
 	pid=$(<"$1.pid")
-	sleep 0.1
+	wait_for 20 packets_settled || true # others may have the machine busy all the time
 	wait_for 20 capture_read "$1" "$pid"
 	kill "$pid" 2>/dev/null || true
 	wait_for 20 capture_over "$1" "$pid"
 	! grep '^[1-9][0-9]* packets\? dropped' "$1.log" || fail "the capture is not whole"
+}
+
+# Whether no packets wait for a CPU: ksoftirqd of none has work.
+packets_settled() {
+	sleep 0.1 # answers that nobody waits for: the last segments of a connection
+	! pgrep -r R '^ksoftirqd/' >/dev/null
 }
 
 # captured FILE [FILTER...]: the captured packets, a line each.
@@ -455,11 +474,20 @@ assert_captured() {
 	[ "$count" = "$expected" ] || fail "captured $count packets, expected $expected: $*" "$(captured "$@" | head -n 20)"
 }
 
-# Whether tcpdump has read all that there is for it, of which it loses the rest when it is ended: asked twice, it has read no more.
+# Whether tcpdump has read all that there is for it, of which it loses the rest when it is ended: as much as the kernel has passed
+# by the filter, or at ten looks no more. (On a loopback device the kernel counts each packet twice.)
 capture_read() {
+	local answers
+	answers=$(grep -c 'captured,.*received' "$1.log")
 	kill -USR1 "$2" 2>/dev/null || return 0
-	sleep 0.02
-	awk '/captured.*received/ { before = now; now = $2 } END { exit now == "" || before != now }' "$1.log"
+	wait_for 20 capture_answered "$1" "$answers" || return
+	awk '
+		/captured,.*received/ { same = now == $2 && received == $5 ? same + 1 : 0; now = $2; received = $5 }
+		END { exit now != received && same < 10 }' "$1.log"
+}
+
+capture_answered() {
+	[ "$(grep -c 'captured,.*received' "$1.log")" -gt "$2" ]
 }
 
 capture_over() {
@@ -477,6 +505,15 @@ wait_for() {
 		}
 		sleep 0.05
 	done
+}
+
+# udp_sent NS: datagrams that it has sent.
+udp_sent() {
+	ns_exec "$1" nstat -asz UdpOutDatagrams Udp6OutDatagrams | awk '/^Udp/ { n += $2 } END { print n + 0 }'
+}
+
+udp_sent_more() {
+	[ "$(udp_sent "$1")" -gt "$2" ]
 }
 
 fail() {

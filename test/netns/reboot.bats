@@ -28,7 +28,7 @@ reboot() {
 	ns_delete a
 	ns_delete b
 	ns_delete n
-	umount "$NBT_DIR/node-n/bpf"
+	bpffs_destroy n
 	mount -t bpf bpf "$NBT_DIR/node-n/bpf"
 	ns_create n
 	ns_no_dad n

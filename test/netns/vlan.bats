@@ -69,7 +69,8 @@ gone() {
 		gone r ra
 		ns_delete n
 		ns_delete r
-		umount "$NBT_DIR/node-n/bpf" "$NBT_DIR/node-r/bpf"
+		bpffs_destroy n
+		bpffs_destroy r
 		rm -rf "$NBT_DIR/node-n" "$NBT_DIR/node-r"
 	done
 }
