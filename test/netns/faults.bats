@@ -8,7 +8,7 @@ load lib
 load faults
 
 setup_file() {
-	command -v strace >/dev/null || skip "strace is not installed"
+	command -v strace >/dev/null || fail "strace is missing; run: sudo make deps"
 	suite_begin
 	node_create n
 	network_write n net
