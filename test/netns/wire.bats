@@ -295,7 +295,7 @@ leases() {
 	CAP_ARGS='{"ips": ["10.244.0.21/24", "fd00:10:244::21/64"]}' pod_del n q "$NET"
 	CAP_ARGS='{"ips": ["10.244.0.21/24", "fd00:10:244::21/64"]}' pod_add n r "$NET"
 	for v in 10.244.0.21 fd00:10:244::21; do
-		wait_for 1 neighbour_is p $v "$(pod_mac r)" || fail "$(ip -n "$NBT-p" neigh show $v)" "$(pod_mac r)"
+		wait_for 10 neighbour_is p $v "$(pod_mac r)" || fail "$(ip -n "$NBT-p" neigh show $v)" "$(pod_mac r)"
 	done
 	pods_down n "$NET" p q r
 }
