@@ -97,13 +97,13 @@ measure() {
 	[[ $address != *:* ]] || address="[$address]"
 	: >"$NBT_DIR/got"
 	if [ "$way" = up ]; then
-		timeout 60 ip netns exec "$(ns "$client")" socat -u "OPEN:$file" "TCP:$address:$port"
+		timeout 60 ip netns exec "$(ns "$client")" socat -u "OPEN:$file" "TCP:$address:$port" || return
 	else
-		timeout 60 ip netns exec "$(ns "$client")" socat -u "TCP:$address:$port" "SYSTEM:$NBT_DIR/count >>$NBT_DIR/got"
+		timeout 60 ip netns exec "$(ns "$client")" socat -u "TCP:$address:$port" "SYSTEM:$NBT_DIR/count >>$NBT_DIR/got" || return
 	fi
-	wait_for 30 test -s "$NBT_DIR/got"
+	wait_for 30 test -s "$NBT_DIR/got" || return
 	read -r bytes end <"$NBT_DIR/got"
-	[ "$bytes" = "$(stat -c %s "$file")" ] || fail "$*: $bytes bytes arrived"
+	[ "$bytes" = "$(stat -c %s "$file")" ] || fail "$*: $bytes bytes arrived" || return
 	echo $((bytes * 8 * 1000000 / (end - start)))
 }
 
@@ -111,8 +111,11 @@ measure() {
 limited() {
 	local way rate port=$3
 	for way in up down; do
-		rate=$(measure $way "$1" "$2" "$port")
-		[ "$rate" -le $((RATE * 3 / 2)) ] || fail "$1, $2, $way: $rate bit/s, which is no limit of $RATE"
+		for _ in 1 2 3; do # a machine that has much else to do is slow, but never too fast
+			rate=$(measure $way "$1" "$2" "$port")
+			[ "$rate" -le $((RATE * 3 / 2)) ] || fail "$1, $2, $way: $rate bit/s, which is no limit of $RATE"
+			[ "$rate" -lt $((RATE * 3 / 10)) ] || break
+		done
 		[ "$rate" -ge $((RATE * 3 / 10)) ] || fail "$1, $2, $way: $rate bit/s of $RATE"
 		port=$4
 	done
@@ -121,8 +124,11 @@ limited() {
 # unlimited CLIENT ADDRESS PORT: well above the limit, with so much that what it takes to begin does not count.
 unlimited() {
 	local rate
-	rate=$(measure up "$1" "$2" "$3" "$NBT_DIR/large")
-	[ "$rate" -ge $((RATE * 3)) ] || fail "$1, $2: $rate bit/s without a limit"
+	for _ in 1 2 3; do
+		rate=$(measure up "$1" "$2" "$3" "$NBT_DIR/large")
+		[ "$rate" -lt $((RATE * 3)) ] || return 0
+	done
+	fail "$1, $2: $rate bit/s without a limit"
 }
 
 # all_limited MODE: between pod s and the others, straight and by Services, whoever is the client; other pods are free.

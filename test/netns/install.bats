@@ -139,7 +139,7 @@ words() {
 
 # deb: makes the package and prints its path.
 deb() {
-	fresh_make deb >"$NBT_DIR/make" 2>&1 || fail "$(<"$NBT_DIR/make")"
+	fresh_make deb >"$NBT_DIR/make" 2>&1 || fail "$(<"$NBT_DIR/make")" || return
 	echo "$NBT_ROOT/$(tail -n 1 "$NBT_DIR/make")"
 }
 
