@@ -152,7 +152,7 @@ caught() {
 
 # shellcheck disable=SC2016 # what the suites do is for their own shell
 @test "of the machine: nothing, links, rules, mounts, namespaces, files, pins, processes" {
-	run -0 suite nothing pod
+	WAIT=30 run -0 suite nothing pod
 	caught links '> links 2' 'ip link add left0 type bridge'
 	caught rules '> rules' 'nft add table inet left'
 	caught mounts '> mounts 1' 'mkdir $NBT_DIR/left; mount -t tmpfs tmpfs $NBT_DIR/left'
