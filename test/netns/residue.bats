@@ -131,7 +131,8 @@ suite() {
 		setup_file() { suite_begin; }
 		teardown_file() { suite_end ${3:-}; }
 		pod() { node_create n; network_write n net; pods_up n net a; pods_down n net a; }
-		pin() { mkdir "\$outside/bpf" && mount -t bpf bpf "\$outside/bpf" && bpftool \$1 pin id "\$(bpf_ids n | awk -v kind=\$1 '\$1 == kind { print \$2; exit }')" "\$outside/bpf/\$1"; }
+		first() { bpf_ids n | awk -v kind=\$1 '\$1 == kind { print \$2; exit }'; }
+		pin() { mkdir "\$outside/bpf" && mount -t bpf bpf "\$outside/bpf" && bpftool \$1 pin id "\$(first \$1)" "\$outside/bpf/\$1"; }
 		$test "$1" { $2; }
 	END
 	# shellcheck disable=SC2016 # for that shell
@@ -169,7 +170,8 @@ caught() {
 
 # shellcheck disable=SC2016
 @test "what is gone after a moment is not left" {
-	WAIT=20 run -0 suite moment 'ip link add left0 type bridge; (wait_for 20 test -e $NBT_DIR/residue-after && ip link del left0) >/dev/null 2>&1 3>&- & disown'
+	WAIT=30 run -0 suite moment 'ip link add left0 type bridge
+		(wait_for 20 test -e $NBT_DIR/residue-after && ip link del left0) >/dev/null 2>&1 3>&- & disown'
 }
 
 # ---- the end of a file -----------------------------------------------------------------------------------------------------
