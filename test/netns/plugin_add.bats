@@ -11,8 +11,7 @@ setup_file() {
 }
 
 teardown_file() {
-	ns_delete a
-	suite_end
+	suite_end ns_delete a
 }
 
 setup() {
@@ -21,11 +20,7 @@ setup() {
 }
 
 teardown() {
-	node_assert_clean n
-	bpf_ids n >>"$NBT_DIR/bpf_ids"
-	ns_delete n
-	umount "$NBT_DIR/node-n/bpf"
-	rm -rf "$NBT_DIR/node-n"
+	node_delete n
 }
 
 # plugin NAME: a program for CNI_PATH, its text on stdin.
@@ -226,16 +221,18 @@ steps() {
 }
 
 @test "two ADDs of one attachment at once: the slower one gives nothing back" {
-	local slow config
+	local slow config stopped
 	plugin_same :
 	config=$(plugin_config n net "$SAME")
-	# waits between its look for the interface and IPAM
-	plugin_call n ADD a "$config" CNI_PATH="$NBT_DIR/plugins:$TEST_BIN_DIR" strace -qq -e trace=memfd_create -o "$NBT_DIR/trace" \
-		-e inject=memfd_create:delay_enter=1s >"$NBT_DIR/slow" 2>&1 3>&- &
+	# stops between its look for the interface and IPAM
+	plugin_call n ADD a "$config" CNI_PATH="$NBT_DIR/plugins:$TEST_BIN_DIR" strace -e trace=memfd_create -o "$NBT_DIR/trace" \
+		-e inject=memfd_create:signal=STOP:when=1 >"$NBT_DIR/slow" 2>&1 3>&- &
 	slow=$!
-	sleep 0.4
+	wait_for 20 grep -q 'stopped by SIGSTOP' "$NBT_DIR/trace"
+	stopped=$(ip netns pids "$NBT-n" | xargs ps -o pid=,comm= -p | awk '$2 == "natbridge" { print $1 }')
 	call ADD "$SAME"
 	[ "$status" -eq 0 ] || fail "$output"
+	kill -CONT "$stopped"
 	! wait "$slow" || fail "both succeeded"
 	grep -q '\"eth0\" already exists' "$NBT_DIR/slow" || fail "$(<"$NBT_DIR/slow")"
 	[ "$(paste -sd' ' "$NBT_DIR/asked")" = "ADD ADD" ] || fail "$(<"$NBT_DIR/asked")" "$(<"$NBT_DIR/slow")" "$(<"$NBT_DIR/trace")"
@@ -388,7 +385,7 @@ steps() {
 		pod_create c
 	done
 	run -0 plugin_call n ADD c "$(plugin_config n net)" CNI_CONTAINERID=same
-	wait_for 5 one_port
+	wait_for 30 one_port
 	[ "$(node_endpoints n)" = 2 ]
 	run -0 plugin_call n DEL c "$(plugin_config n net)" CNI_CONTAINERID=same
 	ns_delete c

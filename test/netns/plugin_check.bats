@@ -13,8 +13,11 @@ setup_file() {
 }
 
 teardown_file() {
+	suite_end take_down
+}
+
+take_down() {
 	ns_exec n nft delete table inet cni_plugins_masquerade 2>/dev/null || true
-	suite_end
 }
 
 # call COMMAND POD [NETWORK [JQ-FILTER]] [NAME=VALUE...]
@@ -303,7 +306,9 @@ pod_rules() {
 		for backend in nftables iptables; do
 			with=".serviceProxy.mode = \"$mode\" | .macspoofchk = true | .ipMasq = true | .ipMasqBackend = \"$backend\""
 			for now in "$with" ".serviceProxy.mode = \"$mode\" | .ipMasq = false"; do
-				pod_create a && pod_create b && pod_create x
+				pod_create a
+				pod_create b
+				pod_create x
 				works ADD a net "$with"
 				RESULT=$output
 				works ADD b net "$with"
@@ -319,9 +324,12 @@ pod_rules() {
 				works GC a net "$now | .\"cni.dev/valid-attachments\" = []"
 				[ "$(pod_rules a)" = 0 ]
 				[ "$mode" != assist ] || [ "$(programs_at n cni0 | wc -l)" = 1 ]
-				works DEL a net "$with" && works DEL b net "$with"
+				works DEL a net "$with"
+				works DEL b net "$with"
 				works DEL x side "$with | $shared"
-				ns_delete a && ns_delete b && ns_delete x
+				ns_delete a
+				ns_delete b
+				ns_delete x
 			done
 		done
 	done
@@ -331,16 +339,20 @@ pod_rules() {
 @test "C6: the pins of the network are gone, or nothing of it ever was" {
 	local assist='.serviceProxy.mode = "assist"'
 	works GC a net '.name = "never" | ."cni.dev/valid-attachments" = []'
-	pod_create a && pod_create b
-	works ADD a net "$assist" && works ADD b net "$assist"
+	pod_create a
+	pod_create b
+	works ADD a net "$assist"
+	works ADD b net "$assist"
 	rm -r "$NBT_DIR/node-n/bpf/natbridge"
 	works GC a net "$assist | .\"cni.dev/valid-attachments\" = $(attachments a)"
 	[ "$(ip -n "$NBT-n" -j link show master cni0 | jq length)" = 1 ]
 	[ "$(programs_at n cni0)" = nb_assist_host ]
 	works GC a net "$assist | .\"cni.dev/valid-attachments\" = []"
 	[ -z "$(programs_at n cni0)" ]
-	works DEL a && works DEL b
-	ns_delete a && ns_delete b
+	works DEL a
+	works DEL b
+	ns_delete a
+	ns_delete b
 }
 
 # The reference's host-local has no GC: leases go by the DEL that libcni calls for what its cache has and the list has not.

@@ -16,9 +16,12 @@ setup_file() {
 }
 
 teardown_file() {
+	suite_end take_down
+}
+
+take_down() {
 	ns_delete a
 	ns_delete b
-	suite_end
 }
 
 setup() {
@@ -27,6 +30,10 @@ setup() {
 }
 
 teardown() {
+	strictly both_deleted
+}
+
+both_deleted() {
 	run -0 plugin_call n DEL a "$(plugin_config n net)"
 	run -0 plugin_call n DEL b "$(plugin_config n net)"
 }

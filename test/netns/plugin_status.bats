@@ -13,8 +13,7 @@ setup_file() {
 }
 
 teardown_file() {
-	ns_delete a
-	suite_end
+	suite_end ns_delete a
 }
 
 # call COMMAND POD JQ-FILTER [NAME=VALUE...]
