@@ -21,8 +21,7 @@ setup_file() {
 }
 
 teardown_file() {
-	pods_down n net a b
-	suite_end
+	suite_end pods_down n net a b
 }
 
 setup() {

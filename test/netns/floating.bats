@@ -27,11 +27,14 @@ setup_file() {
 }
 
 teardown_file() {
-	pods_down n net a b c
-	suite_end
+	suite_end pods_down n net a b c
 }
 
 teardown() {
+	strictly nobody_holds
+}
+
+nobody_holds() {
 	local pod
 	for pod in a b c; do
 		ip -n "$(ns $pod)" address del $FLOAT4/24 dev eth0 2>/dev/null || true

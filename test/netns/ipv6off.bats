@@ -19,6 +19,10 @@ setup() {
 }
 
 teardown() {
+	strictly as_before
+}
+
+as_before() {
 	ns_delete a
 	ns_exec n sysctl -qw net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0
 	ip -n "$NBT-n" link delete cni0 2>/dev/null || true

@@ -12,9 +12,12 @@ setup_file() {
 }
 
 teardown_file() {
+	suite_end take_down
+}
+
+take_down() {
 	ns_delete a
 	ns_exec n nft flush ruleset
-	suite_end
 }
 
 # add ADDRESS4 ADDRESS6 JQ-FILTER [NAME=VALUE...]: ADD of pod a, whose namespace is a new one unless IFNAME is given.

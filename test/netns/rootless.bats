@@ -15,8 +15,7 @@ setup_file() {
 }
 
 teardown_file() {
-	ns_delete a
-	suite_end
+	suite_end ns_delete a
 }
 
 # rootless JQ-FILTER STEP...: steps in a user namespace of nobody's, with network namespaces of its own. A step is a CNI command

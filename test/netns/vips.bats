@@ -28,11 +28,14 @@ setup_file() {
 }
 
 teardown_file() {
+	suite_end take_down
+}
+
+take_down() {
 	pods_down n net a b
 	ip -n "$(ns n)" route del default
 	ip -n "$(ns n)" -6 route del default
 	ip -n "$(ns n)" link del up0
-	suite_end
 }
 
 counter() {
