@@ -11,8 +11,8 @@
 #include <sys/mman.h>
 
 static const char *const names[NB_PORT_STATES] = {
-	[NB_PORT_FORWARDING] = "forwarding", [NB_PORT_GONE] = "gone",
-	[NB_PORT_OFF_BRIDGE] = "off-bridge", [NB_PORT_DOWN] = "down",
+	[NB_PORT_FORWARDING] = "forwarding",         [NB_PORT_GONE] = "gone",
+	[NB_PORT_OFF_BRIDGE] = "off-bridge",         [NB_PORT_DOWN] = "down",
 	[NB_PORT_NOT_FORWARDING] = "not-forwarding", [NB_PORT_BRIDGE_DOWN] = "bridge-down",
 };
 

@@ -68,7 +68,8 @@ static int check_forwarding(const struct nb_link *host, struct nb_error *err)
 		return 0;
 	return nb_fail(err, NB_ERR_CHECK, 0,
 		       "port \"%s\" does not forward, being %s: \"bridge link set dev %s state 3\" ends that",
-		       host->name, host->port_state == BR_STATE_BLOCKING ? "blocking" : "disabled", host->name);
+		       host->name, host->port_state == BR_STATE_BLOCKING ? "blocking" : "disabled",
+		       host->name);
 }
 
 static int check_bridge(struct nb_wire *wire, const struct nb_wire_check_spec *spec, struct nb_link *bridge,

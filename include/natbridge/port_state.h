@@ -4,9 +4,9 @@
 
 /*
  * Whether the bridge forwards to the pods' ports. A port that was taken off the bridge, that is down or does
- * not forward, or whose bridge is down, is cut off; since packets of Services go past the bridge, the maps say
- * so (NB_GEN_CUT). The kernel tells eBPF programs nothing of these states: each call of natbridge brings the
- * maps up to date.
+ * not forward, or whose bridge is down, is cut off; since packets of Services go past the bridge, the maps
+ * say so (NB_GEN_CUT). The kernel tells eBPF programs nothing of these states: each call of natbridge brings
+ * the maps up to date.
  */
 
 #include <natbridge/datapath.h>
@@ -49,8 +49,8 @@ int nb_port_connected(const struct nb_datapath *dp, unsigned int ifindex, struct
 
 /*
  * Brings NB_GEN_CUT of all ports up to date. Any number of callers may do so at once, beside ADDs and DELs: a
- * bit is changed only if it is as it was before the links were read. bpffs: as for nb_datapath_open(), for the
- * lock, which only the flag in the settings needs, and only if dp does not have it.
+ * bit is changed only if it is as it was before the links were read. bpffs: as for nb_datapath_open(), for
+ * the lock, which only the flag in the settings needs, and only if dp does not have it.
  */
 int nb_ports_follow(const struct nb_datapath *dp, const char *bpffs, struct nb_netlink *nl,
 		    struct nb_error *err);

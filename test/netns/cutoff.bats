@@ -41,8 +41,8 @@ served() {
 	local vip proto
 	for vip in $VIP4 $VIP6; do
 		for proto in tcp udp; do
-			run -0 ask a $proto $vip 80
-			assert_answer b "$(pod_ip a "$([ $vip = $VIP4 ] && echo 4 || echo 6)")"
+			run -0 ask a $proto "$vip" 80
+			assert_answer b "$(pod_ip a "$([ "$vip" = $VIP4 ] && echo 4 || echo 6)")"
 		done
 	done
 	run -0 ask b tcp 10.96.0.11 80
@@ -56,7 +56,7 @@ cut_off() {
 	before=$(counter)
 	for vip in $VIP4 $VIP6; do
 		for proto in tcp udp; do
-			run -1 ask a -t 300 $proto $vip 80
+			run -1 ask a -t 300 $proto "$vip" 80
 		done
 	done
 	# With the bridge the client is cut off as well: then it is the bridge that drops.
