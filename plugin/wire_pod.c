@@ -29,7 +29,7 @@ struct pod_settings {
 	bool enable_dad;
 };
 
-/* The pod's namespace may have IPv6 switched off, on all links or by default. -ENOENT: no IPv6 is to be had.
+/* The pod's namespace may have IPv6 switched off, on all links or by default. -ENOENT: there is no IPv6.
  */
 static int enable_ipv6(const char *ifname, struct nb_error *err)
 {

@@ -117,7 +117,7 @@ static void backend_moves(struct env *env, const struct family *f, uint8_t proto
 	env_expect(env, FROM_POD, POD_A, &asked, TC_ACT_UNSPEC, &routed);
 	answered = answer(proto, addr, f->client, SYN | ACK);
 	expect_up(env, POD_B, &answered);
-	/* The connection hears of it once, where it comes by the host. */
+	/* The connection is tracked once, at the client's port. */
 	assert_true(env_conn(env, &asked, &conn));
 	assert_false(conn.flags & NB_CONN_SEEN_REPLY);
 	expect_translated(env, f, POD_A, answered);
