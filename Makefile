@@ -23,12 +23,21 @@ DOC_DIR ?= $(PREFIX)/share/doc/natbridge
 # Where deps puts cnitool and the reference plugins, which only the demo, the tests and the bench use.
 TEST_BIN_DIR ?= /opt/natbridge-test/bin
 
+define newline
+
+
+endef
+tab := $(shell printf '\t')
+$(foreach c,newline tab,$(if $(findstring $($c),$(CURDIR)),$(error the path of this folder contains a $(c))))
+
 B := build
 # bpftool lives where an ordinary user's PATH does not lead.
 export PATH := $(PATH):/usr/sbin:/sbin
 export TEST_BIN_DIR
 
 Q := $(if $(filter 1,$(V)),,@)
+# For a shell: one word, whatever is in it.
+quoted = '$(subst ','\'',$(1))'
 upper = $(shell echo $(1) | tr a-z A-Z)
 say = $(if $(Q),@printf '  %-8s %s\n' $(1) $(patsubst $(B)/%,%,$(2)))
 
@@ -40,8 +49,8 @@ CMOCKA_LIBS = $(eval CMOCKA_LIBS := $$(shell $(PKG_CONFIG) --libs cmocka))$(CMOC
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla
 HARDENING := -fPIE -fstack-protector-strong -fstack-clash-protection
-# The directory of the build does not show in what is built.
-NO_PATHS := -ffile-prefix-map=$(CURDIR)=.
+# The directory of the build does not show in what is built. The shell of the recipe knows it, and quotes it.
+NO_PATHS := -ffile-prefix-map="$$PWD"=.
 CPPFLAGS += -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -Iinclude -I$(B) -I.
 CFLAGS ?= -O2 -g
 override CFLAGS += -std=gnu11 $(WARNINGS) $(HARDENING) $(NO_PATHS)
@@ -208,12 +217,14 @@ format: ## clang-format all C files in place
 	$(Q)clang-format -i $(C_FILES)
 
 C_SOURCES := $(filter-out bpf/%,$(filter %.c,$(C_FILES)))
+editor_flags = $(filter-out $(NO_PATHS),$(1))
 compile_commands.json: ## for editors and clang-tidy
-	$(Q){ printf '['; sep=; \
-	for f in $(C_SOURCES); do printf '%s\n{"directory":"%s","file":"%s","command":"%s"}' "$$sep" '$(CURDIR)' "$$f" \
-		"$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -c $$f"; sep=,; done; \
-	for f in $(wildcard bpf/*.bpf.c); do printf '%s\n{"directory":"%s","file":"%s","command":"%s"}' "$$sep" '$(CURDIR)' "$$f" \
-		"$(CLANG) $(BPF_CFLAGS) -c $$f"; sep=,; done; printf ']\n'; } > $@
+	$(Q)dir=$$(pwd | sed 's/[\\"]/\\&/g'); \
+	entry() { printf '%s\n{"directory":"%s","file":"%s","command":"%s -c %s"}' "$$sep" "$$dir" "$$1" "$$2" "$$1"; sep=,; }; \
+	{ printf '['; sep=; \
+	for f in $(C_SOURCES); do entry "$$f" "$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(call editor_flags,$(CFLAGS))"; done; \
+	for f in $(wildcard bpf/*.bpf.c); do entry "$$f" "$(CLANG) $(call editor_flags,$(BPF_CFLAGS))"; done; \
+	printf ']\n'; } > $@
 
 $(B)/natbridgectl.8: $(B)/natbridgectl scripts/man.sh
 	$(call say,MAN,$@)
@@ -222,20 +233,22 @@ $(B)/natbridgectl.8: $(B)/natbridgectl scripts/man.sh
 # README.md leads to the others by these paths. The demo runs in the sources only.
 DOCS := README.md LICENSE $(wildcard doc/*.md) $(filter-out %.sh,$(wildcard examples/*))
 DOC_DIRS := doc examples
-INSTALLED = $(CNI_BIN_DIR)/natbridge $(PREFIX)/bin/natbridgectl $(MAN_DIR)/natbridgectl.8 $(addprefix $(DOC_DIR)/,$(DOCS))
+# Where install puts a file: below $(DESTDIR).
+below = $(call quoted,$(DESTDIR)$(1))
 
 # The plugin is put in place whole: a runtime may be about to call it.
 install: all $(B)/natbridgectl.8 ## install programs, manual page, documents and examples below $(DESTDIR)
-	install -D -m 0755 $(B)/natbridge $(DESTDIR)$(CNI_BIN_DIR)/natbridge.new
-	mv $(DESTDIR)$(CNI_BIN_DIR)/natbridge.new $(DESTDIR)$(CNI_BIN_DIR)/natbridge
-	install -D -m 0755 $(B)/natbridgectl $(DESTDIR)$(PREFIX)/bin/natbridgectl
-	install -D -m 0644 $(B)/natbridgectl.8 $(DESTDIR)$(MAN_DIR)/natbridgectl.8
-	for f in $(DOCS); do install -D -m 0644 $$f $(DESTDIR)$(DOC_DIR)/$$f || exit 1; done
+	install -D -m 0755 $(B)/natbridge $(call below,$(CNI_BIN_DIR)/natbridge.new)
+	mv $(call below,$(CNI_BIN_DIR)/natbridge.new) $(call below,$(CNI_BIN_DIR)/natbridge)
+	install -D -m 0755 $(B)/natbridgectl $(call below,$(PREFIX)/bin/natbridgectl)
+	install -D -m 0644 $(B)/natbridgectl.8 $(call below,$(MAN_DIR)/natbridgectl.8)
+	for f in $(DOCS); do install -D -m 0644 $$f $(call below,$(DOC_DIR))/$$f || exit 1; done
 
 uninstall: ## remove what install put there
-	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
-	for d in $(addprefix $(DESTDIR)$(DOC_DIR),$(addprefix /,$(DOC_DIRS)) /); do \
-		[ ! -d $$d ] || rmdir --ignore-fail-on-non-empty $$d; done
+	rm -f $(call below,$(CNI_BIN_DIR)/natbridge) $(call below,$(PREFIX)/bin/natbridgectl) $(call below,$(MAN_DIR)/natbridgectl.8)
+	for f in $(DOCS); do rm -f $(call below,$(DOC_DIR))/$$f || exit 1; done
+	for d in $(addprefix /,$(DOC_DIRS)) /; do \
+		[ ! -d $(call below,$(DOC_DIR))$$d ] || rmdir --ignore-fail-on-non-empty $(call below,$(DOC_DIR))$$d; done
 
 deb: all $(B)/natbridgectl.8 ## make the Debian package build/natbridge_VERSION_ARCH.deb (no root)
 	@scripts/deb.sh

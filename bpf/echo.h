@@ -46,11 +46,11 @@ static __always_inline bool nb_echo_turn(struct __sk_buff *skb, const struct nb_
 	       nb_store(skb, pkt->l4_off, &reply, sizeof(reply));
 }
 
-/* Back to the sender: the bridge's MAC as its source, and the two addresses exchanged, which no sum notices. */
+/* Back to the sender: from the bridge's MAC, the two addresses exchanged, which no sum notices. */
 static __always_inline bool nb_turn_round(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
-	__u32 off = NB_L3_OFF +
-		    (pkt->is_v4 ? offsetof(struct iphdr, saddr) : offsetof(struct ipv6hdr, saddr));
+	__u32 off =
+		NB_L3_OFF + (pkt->is_v4 ? offsetof(struct iphdr, saddr) : offsetof(struct ipv6hdr, saddr));
 	struct ethhdr *at = nb_bytes(skb, 0, sizeof(*at)), eth = {};
 	__be32 v4[2] = { pkt->tuple.dst.w[3], pkt->tuple.src.w[3] };
 	struct nb_addr v6[2] = { pkt->tuple.dst, pkt->tuple.src };

@@ -4,9 +4,9 @@
 
 /*
  * A node without a default route. Whether an address of a Service is the host's as well cannot be asked there
- * (host.h): to the kernel's lookup an address of the host and one without a route look alike. So packets to it
- * go up, until the host itself says that it has no route. From then on the address is the Service's, and the
- * packet that the error quotes is sent once more. Without this a client would wait until its next try.
+ * (host.h): to the kernel's lookup an address of the host and one without a route look alike. So packets to
+ * it go up, until the host itself says that it has no route. From then on the address is the Service's, and
+ * the packet that the error quotes is sent once more. Without this a client would wait until its next try.
  */
 
 #include "forward.h"
@@ -23,12 +23,12 @@ static __always_inline bool nb_says_no_route(struct __sk_buff *skb, const struct
 
 static __always_inline bool nb_quotes_all(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
-	__be16 *len = nb_bytes(skb, pkt->quote + (pkt->is_v4 ? offsetof(struct iphdr, tot_len) :
-							       offsetof(struct ipv6hdr, payload_len)),
+	__be16 *len = nb_bytes(skb,
+			       pkt->quote + (pkt->is_v4 ? offsetof(struct iphdr, tot_len)
+							: offsetof(struct ipv6hdr, payload_len)),
 			       sizeof(*len));
 
-	return len &&
-	       pkt->quote + bpf_ntohs(*len) + (pkt->is_v4 ? 0 : sizeof(struct ipv6hdr)) == pkt->end;
+	return len && pkt->quote + bpf_ntohs(*len) + (pkt->is_v4 ? 0 : sizeof(struct ipv6hdr)) == pkt->end;
 }
 
 /* The headers of the packet that was quoted, now that they stand where those of a frame do. */
@@ -50,8 +50,8 @@ static __always_inline bool nb_complete(struct __sk_buff *skb, bool is_v4, const
 	struct ipv6hdr *at, ip;
 	__u16 *check, whole;
 
-	off = again->l4_off + (again->proto == IPPROTO_UDP ? offsetof(struct udphdr, check)
-							    : offsetof(struct tcphdr, check));
+	off = again->l4_off +
+	      (again->proto == IPPROTO_UDP ? offsetof(struct udphdr, check) : offsetof(struct tcphdr, check));
 	check = nb_bytes(skb, off, sizeof(*check));
 	if (!check)
 		return false;

@@ -168,8 +168,8 @@ static __always_inline bool nb_from_own_port(struct __sk_buff *skb)
 }
 
 /*
- * Whether an answer that comes by the host may enter this pod. The client may have gone; then the address has
- * another owner by now. An address that no ADD gave may have moved to this port.
+ * Whether an answer that went through the host's stack may enter this pod. The client may have gone; then the
+ * address has another owner by now. An address that no ADD gave may have moved to this port.
  */
 static __always_inline int nb_answer_check(struct nb_pkt *pkt, struct nb_conn *conn)
 {

@@ -20,7 +20,7 @@ __noinline int nb_other_port(const struct nb_pkt *pkt, const struct nb_conn *con
 		return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_NOT_ITS_PORT) : NB_PASS;
 	if (!(conn->flags & NB_CONN_REPLY) || conn->in_ifindex)
 		return NB_NEW;
-	/* The port of the client tracks the answer when it comes by the host. */
+	/* The client's port tracks the answer when the host has routed it. */
 	return conn->flags & NB_CONN_NAT ? NB_UP : NB_CONTINUE;
 }
 

@@ -3,6 +3,7 @@
 #include <natbridge/cleanup.h>
 #include <natbridge/lock.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <libgen.h>
 #include <linux/magic.h>
@@ -30,18 +31,72 @@ bool nb_is_bpffs(const char *path)
 	return !statfs(path, &fs) && (unsigned long)fs.f_type == BPF_FS_MAGIC;
 }
 
+/* What is below a directory would be hidden by a mount: by one over /etc, for example. */
+static int check_empty(const char *dir, struct nb_error *err)
+{
+	DIR *listing = opendir(dir);
+	const struct dirent *entry;
+	bool empty = true;
+
+	if (!listing)
+		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot read \"%s\"", dir);
+	while (empty && (entry = readdir(listing)))
+		empty = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
+	closedir(listing);
+	return empty ? 0
+		     : nb_fail(err, NB_ERR_SYSTEM, 0,
+			       "\"%s\" is no bpffs, and a directory with files, over which none is mounted: "
+			       "use an "
+			       "empty directory, or one that does not exist",
+			       dir);
+}
+
+/* Whether a directory can be made there: the file systems of the kernel take none, whatever they say. */
+static bool can_make(const char *path)
+{
+	nb_autofree char *copy = strdup(path);
+	const char *parent = copy ? dirname(copy) : ".";
+	struct statfs fs;
+
+	return !access(parent, W_OK) && !statfs(parent, &fs) &&
+	       (unsigned long)fs.f_type != PROC_SUPER_MAGIC && (unsigned long)fs.f_type != SYSFS_MAGIC;
+}
+
+int nb_bpffs_check(const char *root, struct nb_error *err)
+{
+	struct stat st;
+
+	if (root[0] != '/')
+		return nb_fail(err, NB_ERR_ENVIRONMENT, 0, "the bpffs root \"%s\" is not an absolute path",
+			       root);
+	if (nb_is_bpffs(root))
+		return 0;
+	if (lstat(root, &st) && errno == ENOENT && can_make(root))
+		return 0;
+	if (lstat(root, &st))
+		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot make the directory \"%s\" for bpffs", root);
+	if (stat(root, &st))
+		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot open \"%s\"", root);
+	if (!S_ISDIR(st.st_mode))
+		return nb_fail(err, NB_ERR_SYSTEM, ENOTDIR, "cannot open \"%s\"", root);
+	return check_empty(root, err);
+}
+
 int nb_bpffs_ensure(const char *root, struct nb_error *err)
 {
 	int lock nb_autoclose = -1;
-	int rc;
+	int rc = nb_bpffs_check(root, err);
 
-	if (nb_is_bpffs(root))
-		return 0;
+	if (rc || nb_is_bpffs(root))
+		return rc;
 	if (mkdir(root, 0700) && errno != EEXIST)
 		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot make the directory \"%s\" for bpffs", root);
 	/* Another process may be at the same: two mounts would hide each other's pins. */
 	rc = nb_lock_dir(root, &lock, err);
 	if (rc || nb_is_bpffs(root))
+		return rc;
+	rc = check_empty(root, err);
+	if (rc)
 		return rc;
 	if (mount("bpf", root, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
 		return nb_fail(err, NB_ERR_SYSTEM, errno,
@@ -63,34 +118,19 @@ static bool kernel_has_bpffs(void)
 	return found;
 }
 
-/* Whether a directory can be made there: the file systems of the kernel take none, whatever they say. */
-static bool can_make(const char *path)
-{
-	nb_autofree char *copy = strdup(path);
-	const char *parent = copy ? dirname(copy) : ".";
-	struct statfs fs;
-
-	return !access(parent, W_OK) && !statfs(parent, &fs) &&
-	       (unsigned long)fs.f_type != PROC_SUPER_MAGIC && (unsigned long)fs.f_type != SYSFS_MAGIC;
-}
-
 int nb_bpffs_probe(const char *root, struct nb_error *err)
 {
-	struct stat st;
+	int rc = nb_bpffs_check(root, err);
 
+	if (rc)
+		return rc;
 	if (nb_is_bpffs(root))
 		return access(root, W_OK) ? nb_fail(err, NB_ERR_SYSTEM, errno,
 						    "the bpffs root \"%s\" cannot be written", root)
 					  : 0;
-	if (!kernel_has_bpffs())
-		return nb_fail(err, NB_ERR_SYSTEM, ENODEV,
-			       "\"%s\" is not a bpffs, and none can be mounted there", root);
-	if (stat(root, &st))
-		return errno == ENOENT && can_make(root)
-			       ? 0
-			       : nb_fail(err, NB_ERR_SYSTEM, errno,
-					 "cannot make the directory \"%s\" for bpffs", root);
-	return S_ISDIR(st.st_mode) ? 0 : nb_fail(err, NB_ERR_SYSTEM, ENOTDIR, "cannot open \"%s\"", root);
+	return kernel_has_bpffs() ? 0
+				  : nb_fail(err, NB_ERR_SYSTEM, ENODEV,
+					    "\"%s\" is not a bpffs, and none can be mounted there", root);
 }
 
 int nb_pin_path(char *buf, size_t size, const char *bpffs, const char *network, const char *last,

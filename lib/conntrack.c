@@ -119,8 +119,7 @@ static bool has_both_ends(const struct present *present, const struct nb_pair *p
 	for (int dir = 0; dir < 2; dir++) {
 		const struct nb_conn *conn = &pair->dir[dir].conn;
 
-		if (conn->out_slot >= NB_MAX_PORTS ||
-		    present->generations[conn->out_slot] != conn->out_gen)
+		if (conn->out_slot >= NB_MAX_PORTS || present->generations[conn->out_slot] != conn->out_gen)
 			return false;
 	}
 	return true;

@@ -197,8 +197,9 @@ int nb_datapath_ensure(const struct nb_datapath_config *config, struct nb_datapa
 int nb_datapath_possible(const char *bpffs, const char *network, enum nb_mode mode, struct nb_error *err)
 {
 	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
-	int rc = locate(bpffs, network, false, &dp, err);
+	int rc = nb_bpffs_check(nb_bpffs_root(bpffs), err);
 
+	rc = rc ?: locate(bpffs, network, false, &dp, err);
 	for (int i = 0; i < NB_PROGS && !rc; i++) {
 		char path[sizeof(dp.dir) + 32];
 
@@ -309,12 +310,9 @@ int nb_datapath_unpin_root(const char *bpffs, bool *removed, struct nb_error *er
 int nb_datapath_probe(const char *bpffs, const char *network, enum nb_mode mode, struct nb_error *err)
 {
 	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
-	__u32 id;
-	int rc;
+	int rc = nb_ebpf_usable(err);
 
-	if (bpf_prog_get_next_id(0, &id) && errno != ENOENT)
-		return nb_fail(err, NB_ERR_SYSTEM, errno, "the kernel does not let us use eBPF");
-	rc = nb_bpffs_probe(nb_bpffs_root(bpffs), err);
+	rc = rc ?: nb_bpffs_probe(nb_bpffs_root(bpffs), err);
 	if (rc)
 		return rc;
 	rc = nb_datapath_open(bpffs, network, false, &dp, err);

@@ -195,6 +195,7 @@ int nb_endpoint_add(const struct nb_datapath *dp, const struct nb_endpoint_spec 
 		return nb_fail(err, NB_ERR_DATAPATH, ENOSPC, "the network has %d pods already",
 			       NB_MAX_PORTS - 1);
 	port.gen = table->port[slot].gen & ~NB_GEN_CUT;
+	port.gen |= spec->unconnected ? NB_GEN_CUT : 0;
 	memcpy(port.mac, spec->mac, sizeof(port.mac));
 	table->port[slot] = port;
 	rc = nb_map_write(dp, NB_MAP_PORTS, &slot, &port, 1, NULL, err);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/if_bridge.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
@@ -34,7 +35,7 @@ bool nb_ifname_valid(const char *name)
 static int parse_port(const struct nlattr *nest, struct nb_link *link, struct nb_error *err)
 {
 	const struct nlattr *tb[IFLA_BRPORT_ISOLATED + 1];
-	uint8_t mode, isolated;
+	uint8_t mode, isolated, state;
 	int ret = nb_netlink_parse_nested(nest, tb, IFLA_BRPORT_ISOLATED, err);
 
 	if (ret)
@@ -42,8 +43,8 @@ static int parse_port(const struct nlattr *nest, struct nb_link *link, struct nb
 	if (!nb_attr_u8(tb[IFLA_BRPORT_MODE], &mode))
 		return 0;
 	link->has_port = true;
-	(void)nb_attr_u8(tb[IFLA_BRPORT_STATE], &link->port_state);
 	link->hairpin = mode == BRIDGE_MODE_HAIRPIN;
+	link->port_state = nb_attr_u8(tb[IFLA_BRPORT_STATE], &state) ? state : BR_STATE_FORWARDING;
 	link->isolated = nb_attr_u8(tb[IFLA_BRPORT_ISOLATED], &isolated) && isolated;
 	return 0;
 }

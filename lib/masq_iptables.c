@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <natbridge/addr.h>
 #include <natbridge/cleanup.h>
-#include <natbridge/delegate.h>
 #include <natbridge/masq_iptables.h>
 #include <natbridge/nft.h>
 #include <natbridge/sha512.h>
@@ -11,16 +10,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_PATH "/usr/sbin:/usr/bin:/sbin:/bin"
-#define HOOK         "POSTROUTING"
-#define HOOK_RULES   "-A " HOOK " "
+#include "iptables.h"
+
+#define HOOK_RULES "-A " NB_IPTABLES_HOOK " "
 
 enum {
 	CHAIN_SIZE = 28 + 1, /* XT_EXTENSION_MAXNAMELEN of the kernel, less one, and the NUL */
 	COMMENT_SIZE = 512,
 	LINE_SIZE = 1024,
-	TIMEOUT_MS = 60000, /* another may hold the lock for long */
-	NAMES_MAX = 1024,   /* network and container id, whose lengths nb_args_read() bounds */
+	NAMES_MAX = 1024, /* network and container id, whose lengths nb_args_read() bounds */
 };
 
 /* What the rules of one attachment are known by; all interfaces of a container share them. */
@@ -28,19 +26,6 @@ struct names {
 	char chain[CHAIN_SIZE];
 	char comment[COMMENT_SIZE]; /* as iptables prints it, with quotes and escapes */
 };
-
-static const struct family {
-	const char *command, *restore;
-	const char *table;  /* where iptables-nft has its rules */
-	const char *legacy; /* what the kernel has of the older iptables: names of tables, a line each */
-	const char *multicast;
-	bool v4;
-} families[] = {
-	{ "iptables", "iptables-restore", "ip nat", "/proc/self/net/ip_tables_names", "224.0.0.0/4", true },
-	{ "ip6tables", "ip6tables-restore", "ip6 nat", "/proc/self/net/ip6_tables_names", "ff00::/8", false },
-};
-
-enum { FAMILIES = sizeof(families) / sizeof(*families) };
 
 static void names_of(const char *network, const char *container_id, struct names *names)
 {
@@ -53,87 +38,6 @@ static void names_of(const char *network, const char *container_id, struct names
 		 container_id);
 }
 
-/* ---- the programs ---- */
-
-static int find(const char *name, char **path, struct nb_error *err)
-{
-	const char *dirs = getenv("PATH");
-
-	if (nb_delegate_find(name, dirs && *dirs ? dirs : DEFAULT_PATH, path, NULL))
-		return nb_fail(err, NB_ERR_SYSTEM, 0, "\"%s\" is not in PATH", name);
-	return 0;
-}
-
-static int run(const char *name, const char *const *args, const char *input, struct nb_delegate_output *out,
-	       struct nb_error *err)
-{
-	nb_autofree char *path = NULL;
-	struct nb_delegate program = {
-		.args = args,
-		.input = input,
-		.input_len = strlen(input),
-		.timeout_ms = TIMEOUT_MS,
-		.take_errors = true,
-	};
-	int ret = find(name, &path, err);
-
-	program.path = path;
-	return ret ? ret : nb_delegate_run(&program, out, err);
-}
-
-/* The first line of what a program said. */
-static int failed(const char *name, const struct nb_delegate_output *out, struct nb_error *err)
-{
-	const char *text = out->text ? out->text : "";
-
-	return nb_fail(err, NB_ERR_SYSTEM, 0, "%s failed with status %d: %.*s", name, out->status,
-		       (int)strcspn(text, "\n"), text);
-}
-
-/* The rules of a chain of table nat, a line each; *there: whether it exists. */
-static int list(const struct family *family, const char *chain, struct nb_delegate_output *out, bool *there,
-		struct nb_error *err)
-{
-	const char *const args[] = { "-w", "-t", "nat", "-S", chain, NULL };
-	int ret = run(family->command, args, "", out, err);
-
-	if (ret)
-		return ret;
-	*there = out->status == 0;
-	/* 1: there is no such chain (iptables(8)); what else is wrong fails with it for POSTROUTING too. */
-	return *there || out->status == 1 ? 0 : failed(family->command, out, err);
-}
-
-static int list_hook(const struct family *family, struct nb_delegate_output *out, struct nb_error *err)
-{
-	bool there = false;
-	int ret = list(family, HOOK, out, &there, err);
-
-	if (!ret && !there)
-		ret = failed(family->command, out, err);
-	return ret;
-}
-
-static int apply(const struct family *family, const struct nb_text *commands, struct nb_error *err)
-{
-	const char *const args[] = { "-w", "--noflush", NULL };
-	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output out = { 0 };
-	nb_cleanup(nb_text_free) struct nb_text whole = { 0 };
-	int ret;
-
-	if (!commands->len)
-		return 0;
-	nb_text_append(&whole, "*nat\n");
-	nb_text_put(&whole, commands->buf);
-	nb_text_append(&whole, "COMMIT\n");
-	if (commands->failed || whole.failed)
-		return nb_fail_nomem(err);
-	ret = run(family->restore, args, whole.buf, &out, err);
-	if (!ret && out.status)
-		ret = failed(family->restore, &out, err);
-	return ret;
-}
-
 /* ---- rules ---- */
 
 /* The rules for one address, as iptables prints them. */
@@ -141,7 +45,7 @@ struct rules {
 	char local[LINE_SIZE], masquerade[LINE_SIZE], hook[LINE_SIZE];
 };
 
-static void rules_of(const struct family *family, const struct names *names, const struct nb_ifaddr *ip,
+static void rules_of(const struct nb_iptables *family, const struct names *names, const struct nb_ifaddr *ip,
 		     struct rules *rules)
 {
 	const struct nb_addr network = nb_addr_network(&ip->addr, ip->prefix_len);
@@ -196,12 +100,12 @@ static void append_line(struct nb_text *commands, const char *line)
 
 /* ---- ADD and CHECK ---- */
 
-static bool is_of(const struct family *family, const struct nb_ifaddr *ip)
+static bool is_of(const struct nb_iptables *family, const struct nb_ifaddr *ip)
 {
 	return nb_addr_is_v4(&ip->addr) == family->v4;
 }
 
-static bool has_any(const struct family *family, const struct nb_ifaddr *addrs, size_t n)
+static bool has_any(const struct nb_iptables *family, const struct nb_ifaddr *addrs, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (is_of(family, &addrs[i]))
@@ -210,7 +114,7 @@ static bool has_any(const struct family *family, const struct nb_ifaddr *addrs, 
 }
 
 /* Calls fn for each family that one of the addresses is of. */
-static int each_family(int (*fn)(const struct family *family, const struct names *names,
+static int each_family(int (*fn)(const struct nb_iptables *family, const struct names *names,
 				 const struct nb_ifaddr *addrs, size_t n, struct nb_error *err),
 		       const struct nb_attachment *id, const struct nb_ifaddr *addrs, size_t n,
 		       struct nb_error *err)
@@ -219,60 +123,151 @@ static int each_family(int (*fn)(const struct family *family, const struct names
 	int ret = 0;
 
 	names_of(id->network, id->container_id, &names);
-	for (int i = 0; i < FAMILIES && !ret; i++)
-		if (has_any(&families[i], addrs, n))
-			ret = fn(&families[i], &names, addrs, n, err);
+	for (int i = 0; i < NB_IPTABLES && !ret; i++)
+		if (has_any(&nb_iptables[i], addrs, n))
+			ret = fn(&nb_iptables[i], &names, addrs, n, err);
 	return ret;
 }
 
-static int add_family(const struct family *family, const struct names *names, const struct nb_ifaddr *addrs,
-		      size_t n, struct nb_error *err)
+/* The rules of POSTROUTING that lead to a container's chain, sorted by whether they stay. */
+struct jumps {
+	const struct nb_iptables *family;
+	const struct names *names;
+	const struct nb_masq_addrs *addrs;
+	struct nb_text removals;
+};
+
+static void jumps_free(struct jumps *jumps)
 {
-	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output hook = { 0 }, chain = { 0 };
-	nb_cleanup(nb_text_free) struct nb_text commands = { 0 };
-	bool there = false;
-	int ret = list_hook(family, &hook, err);
-
-	if (!ret)
-		ret = list(family, names->chain, &chain, &there, err);
-	if (ret)
-		return ret;
-	if (!there)
-		nb_text_append(&commands, ":%s - [0:0]\n", names->chain);
-	for (size_t i = 0; i < n; i++) {
-		struct rules rules;
-
-		if (!is_of(family, &addrs[i]))
-			continue;
-		rules_of(family, names, &addrs[i], &rules);
-		if (!there || !has_line(chain.text, rules.local))
-			append_line(&commands, rules.local);
-		if (!there || !has_line(chain.text, rules.masquerade))
-			append_line(&commands, rules.masquerade);
-		if (!has_line(hook.text, rules.hook))
-			append_line(&commands, rules.hook);
-	}
-	return apply(family, &commands, err);
+	nb_text_free(&jumps->removals);
 }
 
-int nb_masq_iptables_add(const struct nb_attachment *id, const struct nb_ifaddr *addrs, size_t n,
-			 struct nb_error *err)
+/* Whether a rule is the one for an address among these. */
+static bool is_for(const struct jumps *jumps, const char *rule, size_t len, const struct nb_ifaddr *addrs,
+		   size_t n)
 {
-	int ret = each_family(add_family, id, addrs, n, err);
+	bool found = false;
 
+	for (size_t i = 0; i < n && !found; i++) {
+		struct rules rules;
+
+		rules_of(jumps->family, jumps->names, &addrs[i], &rules);
+		found = is_of(jumps->family, &addrs[i]) && strlen(rules.hook) == len &&
+			!strncmp(rules.hook, rule, len);
+	}
+	return found;
+}
+
+static void append_rule_removal(struct nb_text *commands, const char *rule, size_t len)
+{
+	char line[LINE_SIZE];
+
+	snprintf(line, sizeof(line), "-D%.*s", (int)len - 2, rule + 2);
+	append_line(commands, line);
+}
+
+static void look_at_jump(const char *rule, size_t len, const char *chain, void *arg)
+{
+	struct jumps *jumps = arg;
+	const struct nb_masq_addrs *addrs = jumps->addrs;
+
+	if (!strcmp(chain, jumps->names->chain) && !is_for(jumps, rule, len, addrs->own, addrs->n_own) &&
+	    !is_for(jumps, rule, len, addrs->others, addrs->n_others))
+		append_rule_removal(&jumps->removals, rule, len);
+}
+
+/* The chain's lines are in one text, or in the commands already if two addresses share them. */
+static void append_missing(const struct jumps *jumps, const struct nb_ifaddr *addr, const char *hook,
+			   const char *chain, struct nb_text *commands)
+{
+	struct rules rules;
+
+	rules_of(jumps->family, jumps->names, addr, &rules);
+	if (!has_line(chain, rules.local) && !has_line(commands->buf, rules.local))
+		append_line(commands, rules.local);
+	if (!has_line(chain, rules.masquerade) && !has_line(commands->buf, rules.masquerade))
+		append_line(commands, rules.masquerade);
+	if (!has_line(hook, rules.hook))
+		append_line(commands, rules.hook);
+}
+
+/* Naming a chain empties it, or makes it: so one that has something stale is filled anew. */
+static void append_changes(const struct jumps *jumps, const char *hook, const char *chain,
+			   struct nb_text *commands)
+{
+	const struct nb_masq_addrs *addrs = jumps->addrs;
+	const bool anew = !chain || jumps->removals.len;
+	bool used = false;
+
+	if (anew)
+		nb_text_append(commands, ":%s - [0:0]\n", jumps->names->chain);
+	if (jumps->removals.len)
+		nb_text_put(commands, jumps->removals.buf);
+	for (size_t i = 0; i < addrs->n_own; i++) {
+		if (!is_of(jumps->family, &addrs->own[i]))
+			continue;
+		append_missing(jumps, &addrs->own[i], hook, anew ? "" : chain, commands);
+		used = true;
+	}
+	for (size_t i = 0; i < addrs->n_others; i++) {
+		struct rules rules;
+
+		rules_of(jumps->family, jumps->names, &addrs->others[i], &rules);
+		if (!is_of(jumps->family, &addrs->others[i]) || !has_line(hook, rules.hook))
+			continue;
+		append_missing(jumps, &addrs->others[i], hook, anew ? "" : chain, commands);
+		used = true;
+	}
+	if (!used)
+		nb_text_append(commands, ":%s - [0:0]\n-X %s\n", jumps->names->chain, jumps->names->chain);
+}
+
+static int replace_family(const struct nb_iptables *family, const struct names *names,
+			  const struct nb_masq_addrs *addrs, struct nb_error *err)
+{
+	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output hook = { 0 }, chain = { 0 };
+	nb_cleanup(jumps_free) struct jumps jumps = { .family = family, .names = names, .addrs = addrs };
+	nb_cleanup(nb_text_free) struct nb_text commands = { 0 };
+	bool there = false, may = has_any(family, addrs->own, addrs->n_own);
+	int ret = 0;
+
+	if (!may)
+		ret = addrs->legacy ? nb_iptables_may_have(family, names->chain, &may, err)
+				    : nb_nft_has_chain(family->table, names->chain, &may, err);
+	if (!ret && may)
+		ret = nb_iptables_list_hook(family, &hook, err);
+	if (!ret && may)
+		ret = nb_iptables_list(family, names->chain, &chain, &there, err);
+	if (ret || !may || (!there && !has_any(family, addrs->own, addrs->n_own)))
+		return ret;
+	each_jump(hook.text, look_at_jump, &jumps);
+	append_changes(&jumps, hook.text, there ? chain.text : NULL, &commands);
+	commands.failed |= jumps.removals.failed;
+	return nb_iptables_apply(family, &commands, err);
+}
+
+int nb_masq_iptables_replace(const struct nb_attachment *id, const struct nb_masq_addrs *addrs,
+			     struct nb_error *err)
+{
+	struct names names;
+	int ret = 0;
+
+	names_of(id->network, id->container_id, &names);
+	for (int i = 0; i < NB_IPTABLES && !ret; i++)
+		ret = replace_family(&nb_iptables[i], &names, addrs, err);
 	return ret ? nb_wrap(err, "cannot add masquerade rules") : 0;
 }
 
-static int check_family(const struct family *family, const struct names *names, const struct nb_ifaddr *addrs,
-			size_t n, struct nb_error *err)
+static int check_family(const struct nb_iptables *family, const struct names *names,
+			const struct nb_ifaddr *addrs, size_t n, struct nb_error *err)
 {
 	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output hook = { 0 }, chain = { 0 };
 	char addr[NB_ADDR_STRLEN];
 	bool there = false;
-	int ret = list_hook(family, &hook, err);
+	int ret = nb_iptables_list_hook(family, &hook, err);
 
 	if (!ret)
-		ret = list(family, names->chain, &chain, &there, err);
+		ret = nb_iptables_list(family, names->chain, &chain, &there, err);
 	for (size_t i = 0; i < n && !ret; i++) {
 		struct rules rules;
 
@@ -295,10 +290,11 @@ int nb_masq_iptables_check(const struct nb_attachment *id, const struct nb_ifadd
 
 bool nb_masq_iptables_there(void)
 {
-	for (int i = 0; i < FAMILIES; i++) {
+	for (int i = 0; i < NB_IPTABLES; i++) {
 		nb_autofree char *command = NULL, *restore = NULL;
 
-		if (find(families[i].command, &command, NULL) || find(families[i].restore, &restore, NULL))
+		if (nb_iptables_find(nb_iptables[i].command, &command, NULL) ||
+		    nb_iptables_find(nb_iptables[i].restore, &restore, NULL))
 			return false;
 	}
 	return true;
@@ -308,9 +304,9 @@ int nb_masq_iptables_probe(struct nb_error *err)
 {
 	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output hook = { 0 };
 	nb_autofree char *restore = NULL;
-	int ret = list_hook(&families[0], &hook, err);
+	int ret = nb_iptables_list_hook(&nb_iptables[0], &hook, err);
 
-	return ret ? ret : find(families[0].restore, &restore, err);
+	return ret ? ret : nb_iptables_find(nb_iptables[0].restore, &restore, err);
 }
 
 /* ---- DEL and GC ---- */
@@ -350,50 +346,26 @@ static bool is_garbage(const struct removal *removal, const char *rule, size_t l
 static void append_removal(const char *rule, size_t len, const char *chain, void *arg)
 {
 	struct removal *removal = arg;
-	char line[LINE_SIZE];
 
 	if (removal->network ? !is_garbage(removal, rule, len, chain) : strcmp(removal->chain, chain) != 0)
 		return;
-	snprintf(line, sizeof(line), "-D%.*s", (int)len - 2, rule + 2);
-	append_line(&removal->rules, line);
+	append_rule_removal(&removal->rules, rule, len);
 	nb_text_append(&removal->chains, ":%s - [0:0]\n-X %s\n", chain, chain);
 	removal->count++;
 }
 
-/* Whether the kernel has a table "nat" of the older iptables, whose chains it does not tell. */
-static bool has_legacy_table(const struct family *family)
-{
-	FILE *names = fopen(family->legacy, "re");
-	char name[64];
-	bool found = false;
-
-	while (names && !found && fgets(name, sizeof(name), names))
-		found = !strcmp(name, "nat\n");
-	if (names)
-		fclose(names);
-	return found;
-}
-
-/* Asked before any program is started: DEL and GC come by here whether the config has ipMasq or not. */
-static int may_have(const struct family *family, const char *chain, bool *may, struct nb_error *err)
-{
-	int ret = nb_nft_has_chain(family->table, chain, may, err);
-
-	*may = *may || has_legacy_table(family);
-	return ret;
-}
-
 /* Rules go before the chains that they lead to; naming a chain empties it, or makes it should it be missing.
  */
-static int remove_family(const struct family *family, struct removal *removal, struct nb_error *err)
+static int remove_family(const struct nb_iptables *family, struct removal *removal, struct nb_error *err)
 {
 	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output hook = { 0 }, chain = { 0 };
 	nb_cleanup(nb_text_free) struct nb_text commands = { 0 };
 	bool there = false, may = false;
-	int ret = may_have(family, removal->network ? HOOK : removal->chain, &may, err);
+	int ret =
+		nb_iptables_may_have(family, removal->network ? NB_IPTABLES_HOOK : removal->chain, &may, err);
 
 	if (!ret && may)
-		ret = list_hook(family, &hook, err);
+		ret = nb_iptables_list_hook(family, &hook, err);
 	if (ret || !may)
 		return ret;
 	nb_text_free(&removal->rules);
@@ -401,7 +373,7 @@ static int remove_family(const struct family *family, struct removal *removal, s
 	each_jump(hook.text, append_removal, removal);
 	/* One to which no rule leads (any more). */
 	if (!removal->network && !removal->chains.len)
-		ret = list(family, removal->chain, &chain, &there, err);
+		ret = nb_iptables_list(family, removal->chain, &chain, &there, err);
 	if (there)
 		nb_text_append(&removal->chains, ":%s - [0:0]\n-X %s\n", removal->chain, removal->chain);
 	commands.failed = removal->rules.failed || removal->chains.failed;
@@ -409,7 +381,7 @@ static int remove_family(const struct family *family, struct removal *removal, s
 		nb_text_put(&commands, removal->rules.buf);
 	if (removal->chains.len)
 		nb_text_put(&commands, removal->chains.buf);
-	return ret ? ret : apply(family, &commands, err);
+	return ret ? ret : nb_iptables_apply(family, &commands, err);
 }
 
 int nb_masq_iptables_has(const struct nb_attachment *id, bool *has, struct nb_error *err)
@@ -421,13 +393,13 @@ int nb_masq_iptables_has(const struct nb_attachment *id, bool *has, struct nb_er
 	if (!nb_masq_iptables_there()) /* who could have made them? */
 		return 0;
 	names_of(id->network, id->container_id, &names);
-	for (int i = 0; i < FAMILIES && !ret && !*has; i++) {
+	for (int i = 0; i < NB_IPTABLES && !ret && !*has; i++) {
 		nb_cleanup(nb_delegate_output_free) struct nb_delegate_output chain = { 0 };
 		bool may = false;
 
-		ret = may_have(&families[i], names.chain, &may, err);
+		ret = nb_iptables_may_have(&nb_iptables[i], names.chain, &may, err);
 		if (!ret && may)
-			ret = list(&families[i], names.chain, &chain, has, err);
+			ret = nb_iptables_list(&nb_iptables[i], names.chain, &chain, has, err);
 	}
 	return ret;
 }
@@ -436,8 +408,8 @@ static int remove_rules(struct removal *removal, struct nb_error *err)
 {
 	int ret = 0;
 
-	for (int i = 0; i < FAMILIES && !ret; i++)
-		ret = remove_family(&families[i], removal, err);
+	for (int i = 0; i < NB_IPTABLES && !ret; i++)
+		ret = remove_family(&nb_iptables[i], removal, err);
 	return ret ? nb_wrap(err, "cannot remove masquerade rules") : 0;
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "datapath_load.h"
 
+#include <natbridge/bpffs.h>
 #include <natbridge/cleanup.h>
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -31,14 +33,34 @@ static const char *this_kernel(struct utsname *name)
 	return uname(name) ? "unknown" : name->release;
 }
 
+/* No program is loaded: ENOENT. CONFIG_BPF_SYSCALL is off: ENOSYS. */
+int nb_ebpf_usable(struct nb_error *err)
+{
+	__u32 id;
+
+	if (!bpf_prog_get_next_id(0, &id) || (errno != EPERM && errno != EACCES && errno != ENOSYS))
+		return 0;
+	return nb_fail(err, NB_ERR_PRIVILEGE, errno,
+		       "this process may not use eBPF, which mode \"off\" does without");
+}
+
+bool nb_datapath_impossible(const char *bpffs, const char *network)
+{
+	char dir[sizeof(((struct nb_datapath *)0)->dir)];
+
+	return nb_ebpf_usable(NULL) &&
+	       (nb_pin_path(dir, sizeof(dir), bpffs, network, NULL, NULL) || access(dir, F_OK));
+}
+
 int nb_mode_probe(enum nb_mode mode, struct nb_error *err)
 {
 	NB_LIBBPF_QUIET;
 	struct btf *kernel nb_cleanup(free_btf) = NULL, *module nb_cleanup(free_btf) = NULL;
 	struct utsname name;
+	int rc = mode == NB_MODE_OFF ? 0 : nb_ebpf_usable(err);
 
-	if (mode == NB_MODE_OFF)
-		return 0;
+	if (rc || mode == NB_MODE_OFF)
+		return rc;
 	/* Only a definite no counts: where we may not ask, loading tells why. */
 	if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_loop, NULL) == 0)
 		return nb_fail(

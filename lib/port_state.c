@@ -10,8 +10,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { FOLLOW_TRIES = 8 }; /* the last of which finds nothing to do, unless ports change all the time */
-
 static const char *const names[NB_PORT_STATES] = {
 	[NB_PORT_FORWARDING] = "forwarding",         [NB_PORT_GONE] = "gone",
 	[NB_PORT_OFF_BRIDGE] = "off-bridge",         [NB_PORT_DOWN] = "down",
@@ -81,7 +79,7 @@ enum nb_port_state nb_port_state_of(const struct nb_port_links *links, unsigned 
 		       : NB_PORT_FORWARDING;
 }
 
-/* ports[] in memory, which the programs use meanwhile. */
+/* ports[] in memory, which programs and other callers change meanwhile. */
 struct port_map {
 	struct nb_port *ports;
 };
@@ -92,6 +90,34 @@ static void unmap(struct port_map *map)
 		munmap(map->ports, NB_MAX_PORTS * sizeof(*map->ports));
 }
 
+static int map_ports(const struct nb_datapath *dp, struct port_map *map, struct nb_error *err)
+{
+	void *at = mmap(NULL, NB_MAX_PORTS * sizeof(*map->ports), PROT_READ | PROT_WRITE, MAP_SHARED,
+			dp->map_fd[NB_MAP_PORTS], 0);
+
+	if (at == MAP_FAILED)
+		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot map %s into memory",
+			       nb_map_name(NB_MAP_PORTS));
+	map->ports = at;
+	return 0;
+}
+
+int nb_port_connected(const struct nb_datapath *dp, unsigned int ifindex, struct nb_error *err)
+{
+	struct port_map map nb_cleanup(unmap) = { 0 };
+	int rc = map_ports(dp, &map, err);
+
+	for (unsigned int slot = 1; slot < NB_MAX_PORTS && !rc; slot++)
+		if (map.ports[slot].ifindex == ifindex)
+			__atomic_fetch_and(&map.ports[slot].gen, ~NB_GEN_CUT, __ATOMIC_SEQ_CST);
+	return rc;
+}
+
+/* A port as it was before the links were read. */
+struct before {
+	__u32 ifindex, gen;
+};
+
 static bool is_to_be_cut(const struct nb_port_links *links, unsigned int ifindex)
 {
 	enum nb_port_state state = nb_port_state_of(links, ifindex);
@@ -100,109 +126,75 @@ static bool is_to_be_cut(const struct nb_port_links *links, unsigned int ifindex
 	return state != NB_PORT_FORWARDING && state != NB_PORT_GONE;
 }
 
-/* One bit, by itself: a slot that is freed meanwhile loses it again (lib/endpoint.c). */
-static void set_cut(struct nb_port *port, bool cut)
-{
-	if (cut)
-		__atomic_fetch_or(&port->gen, NB_GEN_CUT, __ATOMIC_SEQ_CST);
-	else
-		__atomic_fetch_and(&port->gen, ~NB_GEN_CUT, __ATOMIC_SEQ_CST);
-}
-
-/* The flag with which programs look for such ports at all: set before the first, taken away after the last.
- */
-static int set_flag(const struct nb_datapath *dp, bool cut, struct nb_error *err)
-{
-	struct nb_settings settings;
-	int rc = nb_settings_read(dp, &settings, err);
-
-	if (rc || !(settings.flags & NB_SETTINGS_CUT) == !cut)
-		return rc;
-	settings.flags ^= NB_SETTINGS_CUT;
-	return nb_settings_write(dp, &settings, err);
-}
-
-/* What is to be written. */
 struct survey {
-	unsigned int cut;     /* ports that are to be cut off */
-	unsigned int changes; /* and how many bits are not as they should be, the settings' flag included */
+	unsigned int cut; /* ports that are cut off now */
+	bool newly;       /* some of them by this call */
 };
 
-static int look(const struct nb_datapath *dp, const struct port_map *map, const struct nb_port_links *links,
-		struct survey *found, struct nb_error *err)
+/*
+ * Of two that are at it, or an ADD that has just connected its port, each changes only what the others have
+ * left as it was. A slot that is freed meanwhile has another generation.
+ */
+static struct survey write_bits(const struct port_map *map, const struct before *before,
+				const struct nb_port_links *links)
 {
+	struct survey found = { 0 };
+
+	for (unsigned int slot = 1; slot < NB_MAX_PORTS; slot++) {
+		__u32 was = before[slot].gen, gen = was & ~NB_GEN_CUT;
+		bool cut = before[slot].ifindex && is_to_be_cut(links, before[slot].ifindex);
+
+		if (!before[slot].ifindex)
+			continue;
+		gen |= cut ? NB_GEN_CUT : 0;
+		found.cut += cut;
+		if (gen != was && __atomic_compare_exchange_n(&map->ports[slot].gen, &was, gen, false,
+							      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			found.newly |= cut;
+	}
+	return found;
+}
+
+/*
+ * The flag with which programs look at a sender's port at all. Ports that an ADD has not connected yet do not
+ * need it: nothing is sent there.
+ */
+static int write_flag(const struct nb_datapath *dp, const char *bpffs, const struct survey *found,
+		      struct nb_error *err)
+{
+	int lock nb_autoclose = -1;
 	struct nb_settings settings;
+	bool has;
 	int rc = nb_settings_read(dp, &settings, err);
 
-	*found = (struct survey){ 0 };
-	for (unsigned int slot = 1; slot < NB_MAX_PORTS && !rc; slot++) {
-		const struct nb_port *port = &map->ports[slot];
-		bool cut;
-
-		if (!port->ifindex)
-			continue;
-		cut = is_to_be_cut(links, port->ifindex);
-		found->cut += cut;
-		found->changes += cut != !!(port->gen & NB_GEN_CUT);
-	}
-	/* It may be left over from a port that was cut off until its DEL. */
-	found->changes += !rc && !(settings.flags & NB_SETTINGS_CUT) != !found->cut;
-	return rc;
-}
-
-static int write_all(const struct nb_datapath *dp, const struct port_map *map,
-		     const struct nb_port_links *links, bool any, struct nb_error *err)
-{
-	int rc = any ? set_flag(dp, true, err) : 0;
-
-	for (unsigned int slot = 1; slot < NB_MAX_PORTS && !rc; slot++) {
-		struct nb_port *port = &map->ports[slot];
-
-		if (port->ifindex)
-			set_cut(port, is_to_be_cut(links, port->ifindex));
-	}
-	return rc || any ? rc : set_flag(dp, false, err);
-}
-
-/* Compares the maps with the links as they are now, and with write brings them into line. */
-static int follow_once(const struct nb_datapath *dp, const struct port_map *map, struct nb_netlink *nl,
-		       bool write, bool *changes, struct nb_error *err)
-{
-	struct nb_port_links links nb_cleanup(nb_port_links_free) = { 0 };
-	struct survey found = { 0 };
-	int rc = nb_port_links_read(dp, nl, &links, err);
-
-	*changes = false;
-	if (rc || !links.known)
+	has = settings.flags & NB_SETTINGS_CUT;
+	if (rc || (has ? found->cut > 0 : !found->newly))
 		return rc;
-	rc = look(dp, map, &links, &found, err);
-	*changes = found.changes;
-	return rc || !write || !found.changes ? rc : write_all(dp, map, &links, found.cut, err);
+	if (dp->lock_fd < 0)
+		rc = nb_datapath_lock(bpffs, &lock, err);
+	if (!rc)
+		rc = nb_settings_read(dp, &settings, err);
+	settings.flags = has ? settings.flags & ~NB_SETTINGS_CUT : settings.flags | NB_SETTINGS_CUT;
+	return rc ? rc : nb_settings_write(dp, &settings, err);
 }
 
 int nb_ports_follow(const struct nb_datapath *dp, const char *bpffs, struct nb_netlink *nl,
 		    struct nb_error *err)
 {
+	struct nb_port_links links nb_cleanup(nb_port_links_free) = { 0 };
+	struct before *before nb_autofree = calloc(NB_MAX_PORTS, sizeof(*before));
 	struct port_map map nb_cleanup(unmap) = { 0 };
-	int lock nb_autoclose = -1;
-	bool changes;
-	void *at;
-	int rc;
+	struct survey found;
+	int rc = before ? map_ports(dp, &map, err) : nb_fail_nomem(err);
 
-	at = mmap(NULL, NB_MAX_PORTS * sizeof(*map.ports), PROT_READ | PROT_WRITE, MAP_SHARED,
-		  dp->map_fd[NB_MAP_PORTS], 0);
-	if (at == MAP_FAILED)
-		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot map %s into memory",
-			       nb_map_name(NB_MAP_PORTS));
-	map.ports = at;
-	rc = follow_once(dp, &map, nl, false, &changes, err);
-	if (!rc && changes && dp->lock_fd < 0)
-		rc = nb_datapath_lock(bpffs, &lock, err);
-	/*
-	 * Links do not wait for the lock: they may have changed since they were looked at, and again until
-	 * that was written. An ADD whose port is up sees what was written, or whoever writes sees the port.
-	 */
-	for (int i = 0; i < FOLLOW_TRIES && !rc && changes; i++)
-		rc = follow_once(dp, &map, nl, true, &changes, err);
-	return rc;
+	for (unsigned int slot = 1; slot < NB_MAX_PORTS && !rc; slot++) {
+		before[slot].gen = __atomic_load_n(&map.ports[slot].gen, __ATOMIC_SEQ_CST);
+		before[slot].ifindex = __atomic_load_n(&map.ports[slot].ifindex, __ATOMIC_SEQ_CST);
+	}
+	if (!rc)
+		rc = nb_port_links_read(dp, nl, &links, err);
+	if (rc || !links.known)
+		return rc;
+	found = write_bits(&map, before, &links);
+	return write_flag(dp, bpffs, &found, err);
 }

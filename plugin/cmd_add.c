@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cmd_add.h"
 
+#include <natbridge/address.h>
 #include <natbridge/cleanup.h>
 #include <natbridge/json.h>
 #include <natbridge/macspoof.h>
@@ -28,11 +29,27 @@ static int open_netns(struct nb_add *add, struct nb_error *err)
 	return ret ? ret : nb_wire_open(&add->wire, add->netns_fd, err);
 }
 
+/* What the config names and this ADD does nothing with, though nobody would write it for that. */
+static void log_unused(const struct nb_conf *conf)
+{
+	const char *mode = nb_mode_name(conf->proxy.mode);
+
+	if (conf->ipam_without_type)
+		nb_log("\"ipam\" has no \"type\": the pod gets no address, and serviceProxy is not in force");
+	if (!conf->proxy.services.n && !conf->proxy.n_ranges)
+		return;
+	if (!conf->ipam_type)
+		nb_log("\"serviceProxy\": services and serviceCIDRs are not in force without \"ipam\"");
+	else if (conf->proxy.mode != NB_MODE_EBPF)
+		nb_log("\"serviceProxy\": services and serviceCIDRs are not in force in mode \"%s\"", mode);
+}
+
 /* Before there is anything to undo, and before the network gets a bridge that would not go again. */
 static int ask_kernel(struct nb_add *add, struct nb_error *err)
 {
 	const struct nb_conf *conf = add->conf;
 
+	log_unused(conf);
 	if (!nb_conf_uses_datapath(conf))
 		return 0;
 	return nb_datapath_possible(conf->proxy.bpffs, conf->name, conf->proxy.mode, err);
@@ -137,9 +154,18 @@ static int configure_pod(struct nb_add *add, struct nb_error *err)
 {
 	if (add->conf->disable_container_interface)
 		return 0;
-	if (!add->conf->ipam_type)
-		return nb_wire_pod_up(&add->wire, &add->veth, err);
 	return nb_wire_configure_pod(&add->wire, &add->veth, &add->result, add->conf->enable_dad, err);
+}
+
+/* Now the datapath knows the pod, and has its programs at the port: no packet of an address's former owner
+ * gets through before. */
+static int connect_pod(struct nb_add *add, struct nb_error *err)
+{
+	int ret = nb_wire_port_up(&add->wire, &add->veth, err);
+
+	if (ret || !add->conf->enable_dad || add->conf->disable_container_interface)
+		return ret;
+	return nb_wire_settle_pod(&add->wire, &add->veth, &add->result, err);
 }
 
 static int ensure_gateway(struct nb_add *add, struct nb_error *err)
@@ -162,10 +188,20 @@ static int ensure_gateway(struct nb_add *add, struct nb_error *err)
 	return ret;
 }
 
+static int forget_macs(struct nb_add *add)
+{
+	struct nb_error err = { 0 };
+
+	if (nb_macspoof_delete(&add->id, &err))
+		nb_log("%s", err.msg);
+	return 0;
+}
+
+/* Those of an earlier ADD of the attachment go in any case. */
 static int check_macs(struct nb_add *add, struct nb_error *err)
 {
 	if (!add->conf->mac_spoof_check)
-		return 0;
+		return forget_macs(add);
 	return nb_macspoof_add(&add->id, add->veth.host.name, add->veth.pod.mac, err);
 }
 
@@ -174,16 +210,47 @@ static int stop_checking_macs(struct nb_add *add, struct nb_error *err)
 	return add->conf->mac_spoof_check ? nb_macspoof_delete(&add->id, err) : 0;
 }
 
+static bool is_own(const struct nb_result *result, const struct nb_addr *addr)
+{
+	bool own = false;
+
+	for (size_t i = 0; i < result->n_ips && !own; i++)
+		own = nb_addr_equal(&result->ips[i].addr, addr);
+	return own;
+}
+
+/* The rules of the container's other interfaces, which may share a chain with this one's, are known by what
+ * addresses its namespace has beside the new ones. */
+static int replace_masquerade(struct nb_add *add, size_t n, struct nb_error *err)
+{
+	nb_autofree struct nb_ifaddr *others = NULL;
+	struct nb_masq_spec spec = {
+		.id = &add->id,
+		.backend = add->conf->masq_backend,
+		.ip_masq = add->conf->ip_masq,
+		.ips = add->result.ips,
+		.n = n,
+	};
+	unsigned int all = 0;
+	int ret = nb_ifaddr_list(&add->wire.pod, 0, AF_UNSPEC, &others, &all, err);
+
+	for (unsigned int i = 0; i < all && !ret; i++)
+		if (!is_own(&add->result, &others[i].addr))
+			others[spec.n_others++] = others[i];
+	spec.others = others;
+	return ret ? ret : nb_masq_replace(&spec, err);
+}
+
 static int masquerade(struct nb_add *add, struct nb_error *err)
 {
-	if (!add->conf->ip_masq || !add->conf->ipam_type)
+	if (!add->conf->ipam_type)
 		return 0;
-	return nb_masq_add(add->conf->masq_backend, &add->id, add->result.ips, add->result.n_ips, err);
+	return replace_masquerade(add, add->conf->ip_masq ? add->result.n_ips : 0, err);
 }
 
 static int stop_masquerading(struct nb_add *add, struct nb_error *err)
 {
-	return add->conf->ip_masq && add->conf->ipam_type ? nb_masq_delete(&add->id, err) : 0;
+	return add->conf->ip_masq && add->conf->ipam_type ? replace_masquerade(add, 0, err) : 0;
 }
 
 static int wait_port(struct nb_add *add, struct nb_error *err)
@@ -259,11 +326,13 @@ static const struct {
 	{ ensure_gateway, stop_masquerading }, /* the gateway's addresses belong to the network */
 	{ masquerade, NULL },
 	{ nb_add_choose_services, NULL },
+	{ nb_add_refuse_duplicates, NULL },
 	{ nb_add_open_datapath, NULL },
 	{ nb_add_write_settings, NULL },
 	{ nb_add_apply_services, nb_add_remove_endpoint }, /* the services belong to the network */
 	{ nb_add_add_endpoint, NULL },
 	{ nb_add_attach, NULL },
+	{ connect_pod, NULL },
 	{ nb_add_change_mode, NULL },
 	{ wait_port, NULL },
 	{ fill_result, NULL },

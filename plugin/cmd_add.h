@@ -36,6 +36,12 @@ struct nb_add {
 int nb_add_choose_services(struct nb_add *add, struct nb_error *err);
 
 /*
+ * With enabledad, an IPv6 address of another pod of the network is refused here: the kernel would find it
+ * once the pod is up, and by then the maps would have taken it from that pod.
+ */
+int nb_add_refuse_duplicates(struct nb_add *add, struct nb_error *err);
+
+/*
  * From here up to attach the datapath is locked: ADDs take turns, but only for what touches the maps. No
  * netlink request is made meanwhile: it could wait long for the rtnl lock, which an attach elsewhere holds.
  */

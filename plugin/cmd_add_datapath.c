@@ -4,8 +4,10 @@
 #include <natbridge/cleanup.h>
 #include <natbridge/conntrack.h>
 #include <natbridge/map.h>
+#include <natbridge/port_state.h>
 #include <natbridge/prefix.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,6 +55,47 @@ int nb_add_choose_services(struct nb_add *add, struct nb_error *err)
 	memcpy(add->services.items, all->items, all->n * sizeof(*all->items));
 	add->services.n = all->n;
 	return nb_services_mark_on_host(&add->services, &add->wire.host, log_on_host, err);
+}
+
+/* The pod that the maps give an address to, if its port is still served. */
+static int find_user(struct nb_add *add, const struct nb_datapath *dp, const struct nb_addr *addr,
+		     struct nb_link *user, struct nb_error *err)
+{
+	struct nb_endpoint endpoint;
+	struct nb_port port;
+	int found = nb_map_get(dp, NB_MAP_ENDPOINTS, addr, &endpoint, err);
+
+	if (found > 0)
+		found = nb_map_get(dp, NB_MAP_PORTS, &endpoint.slot, &port, err);
+	if (found <= 0 || !port.ifindex ||
+	    port.owner == nb_endpoint_owner(add->args->container_id, add->args->ifname))
+		return found < 0 ? found : -ENODEV;
+	found = nb_link_get_index(&add->wire.host, port.ifindex, user, err);
+	return !found && !(user->flags & IFF_RUNNING) ? -ENODEV : found;
+}
+
+int nb_add_refuse_duplicates(struct nb_add *add, struct nb_error *err)
+{
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	char text[NB_ADDR_STRLEN];
+	struct nb_link user;
+	int ret;
+
+	if (!nb_conf_uses_datapath(add->conf) || !add->conf->enable_dad ||
+	    nb_datapath_open(add->conf->proxy.bpffs, add->conf->name, false, &dp, NULL))
+		return 0;
+	for (size_t i = 0; i < add->result.n_ips; i++) {
+		const struct nb_addr *addr = &add->result.ips[i].addr;
+
+		ret = nb_addr_is_v4(addr) ? -ENODEV : find_user(add, &dp, addr, &user, err);
+		if (!ret)
+			return nb_fail(err, NB_ERR_SYSTEM, EADDRINUSE,
+				       "address %s of \"%s\" is in use by the pod at port \"%s\"",
+				       nb_addr_format(addr, text), add->args->ifname, user.name);
+		if (ret != -ENODEV)
+			return ret;
+	}
+	return 0;
 }
 
 int nb_add_open_datapath(struct nb_add *add, struct nb_error *err)
@@ -167,6 +210,7 @@ int nb_add_add_endpoint(struct nb_add *add, struct nb_error *err)
 	if (!nb_conf_uses_datapath(add->conf))
 		return 0;
 	ret = nb_cmd_endpoint(add->args, add->conf, &add->result, &add->veth, &spec, err);
+	spec.unconnected = true;
 	return ret ? ret : nb_endpoint_add(&add->dp, &spec, err);
 }
 
@@ -198,7 +242,12 @@ int nb_add_attach(struct nb_add *add, struct nb_error *err)
 
 int nb_add_change_mode(struct nb_add *add, struct nb_error *err)
 {
-	(void)err;
+	int ret = 0;
+
+	if (nb_conf_uses_datapath(add->conf))
+		ret = nb_port_connected(&add->dp, add->veth.host.index, err);
+	if (ret)
+		return ret;
 	nb_mode_follow(&add->wire, add->conf, &add->bridge, &add->host, &add->dp);
 	nb_cmd_follow_ports(&add->dp, add->conf, &add->wire.host);
 	nb_datapath_close(&add->dp);

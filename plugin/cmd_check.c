@@ -71,6 +71,8 @@ static int check_datapath(const struct nb_args *args, const struct nb_conf *conf
 	unsigned int host = veth->host.master;
 	int ret;
 
+	if (!nb_conf_uses_datapath(conf) && nb_ebpf_usable(NULL))
+		return 0; /* nor could any ADD */
 	if (!nb_conf_uses_datapath(conf))
 		return nb_datapath_detached(veth->host.index, err);
 	ret = nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, err);

@@ -172,8 +172,11 @@ static void follow_ports(const struct nb_datapath *dp, const struct nb_conf *con
 int nb_cmd_forget_endpoint(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
-	int ret = nb_cmd_open_datapath(conf, &dp, err);
+	int ret;
 
+	if (nb_datapath_impossible(conf->proxy.bpffs, conf->name))
+		return 0;
+	ret = nb_cmd_open_datapath(conf, &dp, err);
 	if (ret == -ENOENT)
 		return nb_cmd_forget_datapath(conf, err);
 	if (!ret)

@@ -33,6 +33,8 @@ static int collect_endpoints(const struct nb_conf *conf, struct nb_error *err)
 	unsigned int removed = 0;
 	int ret;
 
+	if (nb_datapath_impossible(conf->proxy.bpffs, conf->name))
+		return 0;
 	if (!owners)
 		return nb_fail_nomem(err);
 	for (size_t i = 0; i < conf->n_attachments; i++)
@@ -67,11 +69,22 @@ static int collect_mac_rules(const struct nb_conf *conf, struct nb_error *err)
 	return ret;
 }
 
-/* Each step runs whatever became of the others; the first error is the answer. */
+/*
+ * Each step runs whatever became of the others; the first error is the answer. A request without a list is
+ * not the one that SPEC.md describes: what is valid is not known, so nothing is stale, and no delegate is
+ * asked, which might take no list for an empty one. cnitool sends such a request after a DEL of every
+ * attachment that it knows.
+ */
 int nb_cmd_gc(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
 	struct nb_error first = { 0 }, step = { 0 };
 
+	if (!conf->valid) {
+		nb_log("GC of network %s: nothing is removed, since neither \"" NB_CONF_VALID
+		       "\" nor \"" NB_CONF_VALID_OLD "\" lists what is valid",
+		       conf->name);
+		return 0;
+	}
 	if (collect_links(conf, &step))
 		nb_cmd_keep_first(&first, &step);
 	if (collect_endpoints(conf, &step))

@@ -25,7 +25,8 @@ static const char *const TOP_KEYS[] = {
 	"capabilities",
 	"runtimeConfig",
 	"prevResult",
-	"cni.dev/valid-attachments",
+	NB_CONF_VALID,
+	NB_CONF_VALID_OLD,
 	"ipam",
 	"dns",
 	"bridge",
@@ -186,6 +187,7 @@ static int parse_ipam(const struct nb_json *root, struct nb_conf *conf, struct n
 		ret = nb_json_check_case(&ipam, KEYS, err);
 	if (!ret)
 		ret = nb_json_string(&at, &type, err);
+	conf->ipam_without_type = ipam.node && ipam.node->child && !*type;
 	if (ret || !*type)
 		return ret;
 	if (!nb_cni_name_valid(type))
@@ -210,7 +212,8 @@ static int use_mac(const struct nb_json *at, struct nb_conf *conf, struct nb_err
 static int parse_mac(const struct nb_json *root, const struct nb_args *args, struct nb_conf *conf,
 		     struct nb_error *err)
 {
-	static const char *const KEYS[] = { "mac", NULL };
+	static const char *const ALL[] = { "cni", NULL }, *const KEYS[] = { "mac", NULL };
+	static const char *const RUNTIME[] = { "mac", "bandwidth", NULL };
 	const struct nb_json all_args = nb_json_get(root, "args"), cni = nb_json_get(&all_args, "cni");
 	const struct nb_json from_args = nb_json_get(&cni, "mac");
 	const struct nb_json runtime = nb_json_get(root, "runtimeConfig");
@@ -221,6 +224,8 @@ static int parse_mac(const struct nb_json *root, const struct nb_args *args, str
 	memcpy(conf->mac, args->mac, sizeof(conf->mac));
 	ret = nb_json_is_object(&all_args, err);
 	if (!ret)
+		ret = nb_json_check_case(&all_args, ALL, err);
+	if (!ret)
 		ret = nb_json_is_object(&cni, err);
 	if (!ret)
 		ret = nb_json_check_case(&cni, KEYS, err);
@@ -229,7 +234,7 @@ static int parse_mac(const struct nb_json *root, const struct nb_args *args, str
 	if (!ret)
 		ret = nb_json_is_object(&runtime, err);
 	if (!ret)
-		ret = nb_json_check_case(&runtime, KEYS, err);
+		ret = nb_json_check_case(&runtime, RUNTIME, err);
 	return ret ? ret : use_mac(&from_runtime, conf, err);
 }
 
@@ -243,43 +248,6 @@ static void parse_bandwidth(const struct nb_json *root, struct nb_conf *conf)
 
 	conf->shaped = (cJSON_IsNumber(ingress.node) && ingress.node->valuedouble > 0) ||
 		       (cJSON_IsNumber(egress.node) && egress.node->valuedouble > 0);
-}
-
-static int parse_attachment(const struct nb_json *at, struct nb_attachment *attachment, struct nb_error *err)
-{
-	static const char *const KEYS[] = { "containerID", "ifname", NULL };
-	const struct nb_json id = nb_json_get(at, "containerID"), ifname = nb_json_get(at, "ifname");
-	int ret = nb_json_is_object(at, err);
-
-	if (!ret)
-		ret = nb_json_check_case(at, KEYS, err);
-	if (!ret)
-		ret = nb_json_string(&id, &attachment->container_id, err);
-	if (!ret)
-		ret = nb_json_string(&ifname, &attachment->ifname, err);
-	if (!ret && (!attachment->container_id || !attachment->ifname))
-		ret = nb_json_fail(at, NB_ERR_CONFIG, err, "containerID or ifname is missing");
-	return ret;
-}
-
-static int parse_attachments(const struct nb_json *root, struct nb_conf *conf, struct nb_error *err)
-{
-	const struct nb_json array = nb_json_get(root, "cni.dev/valid-attachments");
-	struct nb_json item;
-	int ret = nb_json_is_array(&array, err);
-
-	if (ret || !array.node)
-		return ret;
-	conf->attachments = calloc((size_t)cJSON_GetArraySize(array.node) + 1, sizeof(*conf->attachments));
-	if (!conf->attachments)
-		return nb_fail_nomem(err);
-	for (item = nb_json_first(&array); item.node && !ret; item = nb_json_next(&item)) {
-		struct nb_attachment *attachment = &conf->attachments[conf->n_attachments++];
-
-		attachment->network = conf->name;
-		ret = parse_attachment(&item, attachment, err);
-	}
-	return ret;
 }
 
 static int parse_masq_backend(const struct nb_json *root, struct nb_conf *conf, struct nb_error *err)
@@ -330,7 +298,7 @@ static int parse_members(const struct nb_json *root, const struct nb_args *args,
 	if (!ret)
 		ret = parse_bools(root, conf, err);
 	if (!ret)
-		ret = parse_attachments(root, conf, err);
+		ret = nb_conf_parse_attachments(root, conf, err);
 	if (!ret)
 		ret = nb_conf_parse_proxy(&proxy, full, &conf->proxy, err);
 	if (!ret)

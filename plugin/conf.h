@@ -60,19 +60,20 @@ struct nb_conf {
 	bool vlan_filtering; /* vlan or vlanTrunk is given */
 	bool preserve_default_vlan;
 	bool has_mac;
-	unsigned char mac[6]; /* runtimeConfig.mac, else args.cni.mac, else MAC= of CNI_ARGS */
-	char *ipam_type;      /* NULL: layer 2 only */
+	unsigned char mac[6];   /* runtimeConfig.mac, else args.cni.mac, else MAC= of CNI_ARGS */
+	char *ipam_type;        /* NULL: layer 2 only */
+	bool ipam_without_type; /* "ipam" has keys, but none that names a plugin */
 	bool has_dns;
 	struct nb_dns dns;
 	bool shaped; /* runtimeConfig.bandwidth limits this pod */
 	struct nb_proxy_conf proxy;
 	const struct cJSON *prev_result; /* inside json, NULL if none */
-	/* cni.dev/valid-attachments, what GC must keep: an owned array of names inside json. Without the key
-	 * nothing is kept: libcni leaves it out for an empty list. */
+	/* What GC must keep: an owned array of names inside json. */
 	struct nb_attachment *attachments;
 	size_t n_attachments;
-	struct cJSON *json; /* owned: the whole document */
-	char *text;         /* owned: stdin as read, for delegates */
+	const struct cJSON *valid; /* the list itself, inside json; NULL: no key has one */
+	struct cJSON *json;        /* owned: the whole document */
+	char *text;                /* owned: stdin as read, for delegates */
 	size_t text_len;
 };
 
@@ -90,6 +91,22 @@ void nb_conf_free(struct nb_conf *conf); /* for nb_cleanup(); a zeroed one is fi
 
 /* Whether the network's pods are served by an eBPF datapath: not mode off, and addresses to serve. */
 bool nb_conf_uses_datapath(const struct nb_conf *conf);
+
+/* The list of attachments that GC keeps. Until July 2024 SPEC.md called it by the older name; libcni sends
+ * both. */
+#define NB_CONF_VALID     "cni.dev/valid-attachments"
+#define NB_CONF_VALID_OLD "cni.dev/attachments"
+
+/*
+ * Reads that list (conf_gc.c). The older key counts where the newer one is absent or null. A key that is no
+ * list of attachments is an error, whichever counts; so nothing is removed then. An attachment may be listed
+ * twice.
+ */
+int nb_conf_parse_attachments(const struct nb_json *root, struct nb_conf *conf, struct nb_error *err);
+
+/* The configuration for a delegate's GC: both keys have the list that counts. conf->valid must not be NULL.
+ * The caller frees *text. */
+int nb_conf_text_for_gc(const struct nb_conf *conf, char **text, struct nb_error *err);
 
 /* Spec versions, oldest first, ended by NULL. */
 extern const char *const NB_CNI_VERSIONS[];

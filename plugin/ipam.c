@@ -48,6 +48,7 @@ static int plugin_failed(const char *type, enum nb_command command, const struct
 
 static int start(struct nb_ipam *ipam, enum nb_command command, struct nb_error *err)
 {
+	nb_autofree char *for_gc = NULL;
 	struct nb_delegate delegate = {
 		.command = nb_command_name(command),
 		.input = ipam->conf->text,
@@ -55,6 +56,14 @@ static int start(struct nb_ipam *ipam, enum nb_command command, struct nb_error 
 		.timeout_ms = TIMEOUT_MS,
 	};
 
+	if (command == NB_CMD_GC) {
+		int ret = nb_conf_text_for_gc(ipam->conf, &for_gc, err);
+
+		if (ret)
+			return ret;
+		delegate.input = for_gc;
+		delegate.input_len = strlen(for_gc);
+	}
 	if (!ipam->path) {
 		int ret = nb_delegate_find(ipam->conf->ipam_type, ipam->args->path, &ipam->path, err);
 

@@ -4,8 +4,8 @@
 
 /*
  * The IPAM plugin, run as a delegate (SPEC.md, "Plugin Delegation"): found on CNI_PATH, with our environment
- * and our configuration as we read it, its stderr ours. Its errors keep their code and message; what is no
- * answer at all is NB_ERR_IPAM. It is killed after 60 s.
+ * and our configuration as we read it (GC: nb_conf_text_for_gc()), its stderr ours. Its errors keep their
+ * code and message; what is no answer at all is NB_ERR_IPAM. It is killed after 60 s.
  */
 
 #include <natbridge/delegate.h>

@@ -8,25 +8,24 @@
 #include <stdlib.h>
 
 #include "masq_backend.h"
+#include "output.h"
 
 static bool uses_iptables(enum nb_masq_backend backend)
 {
 	return backend == NB_MASQ_IPTABLES || (backend == NB_MASQ_ANY && nb_masq_iptables_there());
 }
 
-/* Calls fn, one of natbridge/masq_iptables.h, with the addresses as it takes them. */
-static int with_addrs(int (*fn)(const struct nb_attachment *id, const struct nb_ifaddr *addrs, size_t n,
-				struct nb_error *err),
-		      const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
-		      struct nb_error *err)
+/* As natbridge/masq_iptables.h has them; the caller frees them. */
+static int addrs_of(const struct nb_result_ip *ips, size_t n, struct nb_ifaddr **addrs, struct nb_error *err)
 {
-	nb_autofree struct nb_ifaddr *addrs = calloc(n + 1, sizeof(*addrs));
+	struct nb_ifaddr *made = calloc(n + 1, sizeof(*made));
 
-	if (!addrs)
+	if (!made)
 		return nb_fail_nomem(err);
 	for (size_t i = 0; i < n; i++)
-		addrs[i] = (struct nb_ifaddr){ .addr = ips[i].addr, .prefix_len = ips[i].prefix_len };
-	return fn(id, addrs, n, err);
+		made[i] = (struct nb_ifaddr){ .addr = ips[i].addr, .prefix_len = ips[i].prefix_len };
+	*addrs = made;
+	return 0;
 }
 
 int nb_masq_probe(enum nb_masq_backend backend, struct nb_error *err)
@@ -36,11 +35,55 @@ int nb_masq_probe(enum nb_masq_backend backend, struct nb_error *err)
 	return ret ? nb_wrap(err, "ipMasq") : 0;
 }
 
-int nb_masq_add(enum nb_masq_backend backend, const struct nb_attachment *id, const struct nb_result_ip *ips,
-		size_t n, struct nb_error *err)
+static int replace_iptables(const struct nb_masq_spec *spec, size_t n, struct nb_error *err)
 {
-	return uses_iptables(backend) ? with_addrs(nb_masq_iptables_add, id, ips, n, err)
-				      : nb_masq_nft_add(id, ips, n, err);
+	nb_autofree struct nb_ifaddr *own = NULL;
+	int ret = addrs_of(spec->ips, n, &own, err);
+	const struct nb_masq_addrs addrs = {
+		.own = own,
+		.n_own = n,
+		.others = spec->others,
+		.n_others = spec->n_others,
+		.legacy = spec->ip_masq && uses_iptables(spec->backend),
+	};
+
+	return ret ? ret : nb_masq_iptables_replace(spec->id, &addrs, err);
+}
+
+/* What there is of the backend that the config does not mean. */
+static void forget_other(const struct nb_masq_spec *spec, bool iptables)
+{
+	struct nb_error err = { 0 };
+	int ret = 0;
+
+	if (iptables)
+		ret = nb_masq_nft_delete(spec->id, &err);
+	else if (nb_masq_iptables_there())
+		ret = replace_iptables(spec, 0, &err);
+	if (ret && ret != -ENOSYS)
+		nb_log("%s", err.msg);
+}
+
+int nb_masq_replace(const struct nb_masq_spec *spec, struct nb_error *err)
+{
+	const bool iptables = uses_iptables(spec->backend);
+	struct nb_error old_err = { 0 };
+	int ret;
+
+	forget_other(spec, iptables);
+	if (iptables)
+		ret = replace_iptables(spec, spec->n, &old_err);
+	else
+		ret = spec->n ? nb_masq_nft_add(spec->id, spec->ips, spec->n, &old_err)
+			      : nb_masq_nft_delete(spec->id, &old_err);
+	if (!ret || spec->ip_masq) {
+		if (ret && err)
+			*err = old_err;
+		return ret;
+	}
+	if (ret != -ENOSYS)
+		nb_log("%s", old_err.msg);
+	return 0;
 }
 
 /* What is not installed has made no rules. */
@@ -56,13 +99,15 @@ int nb_masq_delete(const struct nb_attachment *id, struct nb_error *err)
 int nb_masq_check(enum nb_masq_backend backend, const struct nb_attachment *id,
 		  const struct nb_result_ip *ips, size_t n, struct nb_error *err)
 {
+	nb_autofree struct nb_ifaddr *addrs = NULL;
 	int ret;
 
 	if (backend == NB_MASQ_ANY && uses_iptables(backend) && !nb_masq_nft_check(id, ips, n, NULL))
 		return 0;
-	ret = uses_iptables(backend) ? with_addrs(nb_masq_iptables_check, id, ips, n, err)
-				     : nb_masq_nft_check(id, ips, n, err);
-	return ret;
+	if (!uses_iptables(backend))
+		return nb_masq_nft_check(id, ips, n, err);
+	ret = addrs_of(ips, n, &addrs, err);
+	return ret ? ret : nb_masq_iptables_check(id, addrs, n, err);
 }
 
 int nb_masq_keep_only(const char *network, const struct nb_attachment *valid, size_t n, unsigned int *removed,

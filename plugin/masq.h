@@ -12,6 +12,7 @@
  * libnftables is loaded when a function first needs it, not before.
  */
 
+#include <natbridge/address.h>
 #include <natbridge/attachment.h>
 
 #include <stdbool.h>
@@ -23,10 +24,22 @@
 /* Whether rules can be made at all. Changes nothing. */
 int nb_masq_probe(enum nb_masq_backend backend, struct nb_error *err);
 
-/* Makes the rules for the n addresses, in one transaction for each family, and stays silent about those that
- * are there. */
-int nb_masq_add(enum nb_masq_backend backend, const struct nb_attachment *id, const struct nb_result_ip *ips,
-		size_t n, struct nb_error *err);
+/* Whose rules, and which they are to be. */
+struct nb_masq_spec {
+	const struct nb_attachment *id;
+	enum nb_masq_backend backend;
+	bool ip_masq;                   /* of the config; false: it has no rules, and there should be none */
+	const struct nb_result_ip *ips; /* n of them; 0: no rules are wanted */
+	size_t n;
+	const struct nb_ifaddr *others; /* of the container's other interfaces, whose rules stay */
+	size_t n_others;
+};
+
+/*
+ * The attachment's rules become those for its addresses, in one transaction for each family: what an earlier
+ * ADD of it left goes, whichever backend it had. An error only where it concerns rules that are wanted.
+ */
+int nb_masq_replace(const struct nb_masq_spec *spec, struct nb_error *err);
 
 /* Removes the attachment's rules from both backends, as the config may have changed; none there: 0, and no
  * process is started. Needs no addresses. */

@@ -181,9 +181,12 @@ static void leave(struct nb_wire *wire, const struct nb_conf *conf, const struct
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
 	struct nb_error err = { 0 };
-	int ret = nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, &err);
 	bool left;
+	int ret;
 
+	if (nb_datapath_impossible(conf->proxy.bpffs, conf->name))
+		return;
+	ret = nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, &err);
 	if (ret == -ENOENT) { /* pins that were lost may have left it */
 		nb_datapath_detach_bridge(conf->name, host->index, NULL);
 		return;

@@ -15,8 +15,8 @@
  * them, so neither a failed ADD nor a DEL removes them (the reference plugin keeps them as well).
  *
  * Order in ADD: nb_wire_open, ensure_bridge, check_free, add_veth, prepare_pod, (nb_wire_plan_gateways),
- * configure_pod or pod_up, ensure_gateway, wait_port, then nb_wire_refetch for the result. Undo:
- * nb_wire_delete.
+ * configure_pod, ensure_gateway, (rules and datapath), port_up, settle_pod, wait_port, then nb_wire_refetch
+ * for the result. Undo: nb_wire_delete. Up to port_up no frame passes between the pod and the bridge.
  */
 
 #include <natbridge/attachment.h>
@@ -125,8 +125,8 @@ struct nb_wire_veth_spec {
 };
 
 struct nb_wire_veth {
-	struct nb_link host; /* up, attached to the bridge, port flags set */
-	struct nb_link pod;  /* in the pod's namespace, still down; its MAC has a static FDB entry at host */
+	struct nb_link host; /* attached to the bridge, port flags set, still down */
+	struct nb_link pod;  /* in the pod's namespace, down; its MAC has a static FDB entry at host */
 	bool shaped;         /* in CHECK: somebody has put a qdisc on host */
 };
 
@@ -141,8 +141,11 @@ int nb_wire_check_free(struct nb_wire *wire, const char *ifname, struct nb_error
 int nb_wire_add_veth(struct nb_wire *wire, const struct nb_wire_veth_spec *spec, struct nb_wire_veth *veth,
 		     struct nb_error *err);
 
+/* Brings the port up: from now on the pod can be reached. */
+int nb_wire_port_up(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err);
+
 /*
- * Waits until the port's link is operationally up (2.5 s at most), then lets the pod's end announce its
+ * Waits until both ends' link is operationally up (2.5 s at most), then lets the pod's end announce its
  * addresses (gratuitous ARP, unsolicited neighbour advertisement). Not for disableContainerInterface.
  */
 int nb_wire_wait_port(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err);
@@ -157,15 +160,19 @@ int nb_wire_prepare_pod(struct nb_wire *wire, const struct nb_wire_veth *veth, b
 			struct nb_error *err);
 
 /*
- * Gives the pod's end the addresses and routes of *result, and brings it up. A route without gateway gets the
- * first gateway of its family among the IPs. Without enable_dad IPv6 duplicate address detection is off; with
- * it, waits up to 30 s until the addresses are settled. A duplicate is an error.
+ * Gives the pod's end the addresses and routes of *result, and sets it up; its link is there once the port is
+ * up. A route without gateway gets the first gateway of its family among the IPs. Without enable_dad IPv6
+ * duplicate address detection is off.
  */
 int nb_wire_configure_pod(struct nb_wire *wire, const struct nb_wire_veth *veth,
 			  const struct nb_result *result, bool enable_dad, struct nb_error *err);
 
-/* Brings the pod's end up (layer 2 only). */
-int nb_wire_pod_up(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err);
+/*
+ * Waits up to 30 s until duplicate address detection, which begins when the port comes up, has settled all
+ * IPv6 addresses. A duplicate is an error.
+ */
+int nb_wire_settle_pod(struct nb_wire *wire, const struct nb_wire_veth *veth, const struct nb_result *result,
+		       struct nb_error *err);
 
 /* ---- find, delete, garbage (wire_delete.c) ---- */
 

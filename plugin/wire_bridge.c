@@ -251,6 +251,11 @@ static int ensure_address(struct nb_wire *wire, struct nb_link *bridge, const st
 	ret = nb_ifaddr_add(&wire->host, bridge->index, &want, err);
 	if (ret == -EEXIST) /* another ADD was faster, and keeps the MAC */
 		return 0;
+	if (ret == -EACCES && !nb_addr_is_v4(&want.addr)) /* the kernel's words for disable_ipv6 */
+		return nb_fail(err, NB_ERR_SYSTEM, 0,
+			       "bridge \"%s\" cannot have the gateway's IPv6 address: "
+			       "net.ipv6.conf.%s.disable_ipv6 is 1",
+			       bridge->name, bridge->name);
 	return ret ? nb_wrap(err, "bridge \"%s\"", bridge->name) : keep_mac(wire, bridge, err);
 }
 

@@ -11,7 +11,9 @@
 #include "wire_internal.h"
 
 #include <errno.h>
+#include <linux/if.h>
 #include <linux/if_addr.h>
+#include <linux/if_bridge.h>
 #include <string.h>
 
 /* The interface of prevResult with that name, on the host or in a sandbox; NULL if there is none. */
@@ -49,7 +51,25 @@ static int missing(int ret, struct nb_error *err, const char *what, const char *
 static int check_up(const struct nb_link *link, struct nb_error *err)
 {
 	return link->flags & IFF_UP ? 0
-				    : nb_fail(err, NB_ERR_CHECK, 0, "interface \"%s\" is down", link->name);
+				    : nb_fail(err, NB_ERR_CHECK, 0,
+					      "interface \"%s\" is down: \"ip link set %s up\" ends that",
+					      link->name, link->name);
+}
+
+/*
+ * A port in a state that lasts. With the spanning tree protocol a new one is not forwarding yet; one whose
+ * link is not operational is disabled by the bridge itself, until it is.
+ */
+static int check_forwarding(const struct nb_link *host, struct nb_error *err)
+{
+	const bool lasting = host->port_state == BR_STATE_DISABLED || host->port_state == BR_STATE_BLOCKING;
+
+	if (!lasting || host->operstate != IF_OPER_UP)
+		return 0;
+	return nb_fail(err, NB_ERR_CHECK, 0,
+		       "port \"%s\" does not forward, being %s: \"bridge link set dev %s state 3\" ends that",
+		       host->name, host->port_state == BR_STATE_BLOCKING ? "blocking" : "disabled",
+		       host->name);
 }
 
 static int check_bridge(struct nb_wire *wire, const struct nb_wire_check_spec *spec, struct nb_link *bridge,
@@ -116,9 +136,13 @@ static int check_port(const struct nb_wire_check_spec *spec, const struct nb_lin
 		return nb_fail(err, NB_ERR_CHECK, 0, "\"%s\" is not the peer of container interface \"%s\"",
 			       host->name, pod->name);
 	if (host->master != bridge->index)
-		return nb_fail(err, NB_ERR_CHECK, 0, "\"%s\" is not attached to bridge \"%s\"", host->name,
-			       bridge->name);
+		return nb_fail(
+			err, NB_ERR_CHECK, 0,
+			"\"%s\" is not attached to bridge \"%s\": \"ip link set %s master %s\" attaches it",
+			host->name, bridge->name, host->name, bridge->name);
 	ret = check_up(host, err);
+	if (!ret)
+		ret = check_forwarding(host, err);
 	if (!ret)
 		ret = check_flag(host, "hairpin", host->hairpin, spec->hairpin, err);
 	if (!ret)
@@ -130,6 +154,7 @@ static int check_port(const struct nb_wire_check_spec *spec, const struct nb_lin
  */
 static int check_fdb(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err)
 {
+	const char *port = veth->host.name;
 	char mac[NB_MAC_STRLEN];
 	bool entered = false;
 	int ret = nb_fdb_has(&wire->host, veth->host.index, veth->pod.mac, &entered, err);
@@ -138,8 +163,12 @@ static int check_fdb(struct nb_wire *wire, const struct nb_wire_veth *veth, stru
 		ret = nb_fdb_has(&wire->host, veth->host.index, NULL, &entered, err);
 	if (ret || entered)
 		return ret;
-	return nb_fail(err, NB_ERR_CHECK, 0, "the static FDB entry of %s at \"%s\" is missing",
-		       nb_mac_format(veth->pod.mac, mac), veth->host.name);
+	nb_mac_format(veth->pod.mac, mac);
+	return nb_fail(err, NB_ERR_CHECK, 0,
+		       "the static FDB entry of %s at \"%s\" is missing: \"bridge fdb replace %s dev %s "
+		       "master static\" "
+		       "makes it",
+		       mac, port, mac, port);
 }
 
 static int check_host(struct nb_wire *wire, const struct nb_wire_check_spec *spec,

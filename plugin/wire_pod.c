@@ -7,6 +7,7 @@
 #include <natbridge/route.h>
 #include <natbridge/sysctl.h>
 
+#include "output.h"
 #include "wire_internal.h"
 
 #include <errno.h>
@@ -28,16 +29,32 @@ struct pod_settings {
 	bool enable_dad;
 };
 
-/* The pod's namespace may have IPv6 switched off, on all links or by default. */
+/* The pod's namespace may have IPv6 switched off, on all links or by default. -ENOENT: there is no IPv6.
+ */
 static int enable_ipv6(const char *ifname, struct nb_error *err)
 {
 	char value[16];
+	int ret = nb_sysctl_link_read("ipv6", ifname, "disable_ipv6", value, sizeof(value), err);
 
-	/* No such file: a kernel without IPv6. Adding the address will say so. */
-	if (nb_sysctl_link_read("ipv6", ifname, "disable_ipv6", value, sizeof(value), NULL) ||
-	    !strcmp(value, "0"))
+	if (ret || !strcmp(value, "0"))
+		return ret;
+	ret = nb_sysctl_link_write("ipv6", ifname, "disable_ipv6", "0", err);
+	return ret ? nb_wrap(err, "IPv6 is switched off for \"%s\"", ifname) : 0;
+}
+
+/* Where /proc/sys cannot be written it works all the same, up to the day when the link goes down and up. */
+static int keep_addresses(const char *ifname, struct nb_error *err)
+{
+	struct nb_error why = { 0 };
+	int ret = nb_sysctl_link_write("ipv6", ifname, "keep_addr_on_down", "1", &why);
+
+	if (ret == -EROFS || ret == -EACCES || ret == -EPERM) {
+		nb_log("IPv6 addresses of \"%s\" do not outlast its going down: %s", ifname, why.msg);
 		return 0;
-	return nb_sysctl_link_write("ipv6", ifname, "disable_ipv6", "0", err);
+	}
+	if (ret && err)
+		*err = why;
+	return ret;
 }
 
 /* Best effort, as in the reference: a kernel without IPv6 has not even the files. */
@@ -61,11 +78,15 @@ static int apply_ipv6_settings(void *arg, struct nb_error *err)
 	const char *ifname = arg;
 	int ret = enable_ipv6("lo", err);
 
-	if (!ret)
+	if (!ret || ret == -ENOENT)
 		ret = enable_ipv6(ifname, err);
-	if (!ret)
-		ret = nb_sysctl_link_write("ipv6", ifname, "keep_addr_on_down", "1", err);
-	return ret;
+	if (ret == -ENOENT)
+		return nb_fail(err, NB_ERR_SYSTEM, 0,
+			       "\"%s\" cannot have an IPv6 address: its kernel has no IPv6 (ipv6.disable=1), "
+			       "or its MTU "
+			       "is below 1280",
+			       ifname);
+	return ret ? ret : keep_addresses(ifname, err);
 }
 
 static bool has_ipv6(const struct nb_result *result)
@@ -193,7 +214,7 @@ static int add_routes(struct nb_wire *wire, const struct nb_wire_veth *veth, con
 
 /* ---- steps ---- */
 
-int nb_wire_pod_up(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err)
+static int pod_up(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err)
 {
 	struct nb_link_change change = { .set_up = true, .up = true };
 	int ret = nb_link_change(&wire->pod, veth->pod.index, &change, err);
@@ -212,20 +233,21 @@ int nb_wire_prepare_pod(struct nb_wire *wire, const struct nb_wire_veth *veth, b
 int nb_wire_configure_pod(struct nb_wire *wire, const struct nb_wire_veth *veth,
 			  const struct nb_result *result, bool enable_dad, struct nb_error *err)
 {
-	const bool ipv6 = has_ipv6(result);
 	char ifname[IFNAMSIZ];
 	int ret = 0;
 
 	memcpy(ifname, veth->pod.name, sizeof(ifname));
-	if (ipv6)
+	if (has_ipv6(result))
 		ret = nb_netns_run(wire->netns_fd, apply_ipv6_settings, ifname, err);
 	if (!ret)
 		ret = add_addresses(wire, veth, result, enable_dad, err);
 	if (!ret)
-		ret = nb_wire_pod_up(wire, veth, err);
-	if (!ret && ipv6 && enable_dad)
-		ret = settle(wire, veth, err);
-	if (!ret)
-		ret = add_routes(wire, veth, result, err);
-	return ret;
+		ret = pod_up(wire, veth, err);
+	return ret ? ret : add_routes(wire, veth, result, err);
+}
+
+int nb_wire_settle_pod(struct nb_wire *wire, const struct nb_wire_veth *veth, const struct nb_result *result,
+		       struct nb_error *err)
+{
+	return has_ipv6(result) ? settle(wire, veth, err) : 0;
 }

@@ -1,24 +1,64 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "wire.h"
 
+#include <natbridge/cleanup.h>
 #include <natbridge/sysctl.h>
+#include <natbridge/wire_id.h>
 
 #include "wire_internal.h"
 
 #include <errno.h>
 #include <string.h>
 
+/* How many of the network's ports have that master; 0: none. */
+static int count_ports(struct nb_wire *wire, const char *network, unsigned int master, unsigned int *n,
+		       struct nb_error *err)
+{
+	nb_autofree struct nb_link *links = NULL;
+	unsigned int n_links = 0, found = 0;
+	int ret = nb_link_list(&wire->host, "veth", 0, &links, &n_links, err);
+
+	for (unsigned int i = 0; i < n_links; i++)
+		found += links[i].master == master && nb_wire_is_of_network(&links[i], network);
+	if (!ret)
+		*n = found;
+	return ret;
+}
+
+/* An ADD would make the bridge, or set it up, but the pods that were on one that is gone stay cut off. */
+static int probe_pods(struct nb_wire *wire, const struct nb_wire_probe_spec *spec,
+		      const struct nb_link *bridge, struct nb_error *err)
+{
+	unsigned int n = 0;
+	int ret = bridge && bridge->flags & IFF_UP
+			  ? 0
+			  : count_ports(wire, spec->network, bridge ? bridge->index : 0, &n, err);
+
+	if (ret || !n)
+		return ret;
+	if (bridge)
+		return nb_fail(err, NB_ERR_LIMITED, 0,
+			       "bridge \"%s\" is down, with %u pod%s on it: \"ip link set %s up\" ends that",
+			       spec->bridge, n, n == 1 ? "" : "s", spec->bridge);
+	return nb_fail(err, NB_ERR_LIMITED, 0,
+		       "bridge \"%s\" is gone, and the pods that were on it (%u) have to be made anew",
+		       spec->bridge, n);
+}
+
 static int probe_bridge(struct nb_wire *wire, const struct nb_wire_probe_spec *spec, struct nb_error *err)
 {
 	struct nb_link link;
 	bool filters = true;
 	int ret = nb_link_get(&wire->host, spec->bridge, &link, err);
+	const bool there = !ret;
 
-	if (!ret && strcmp(link.kind, "bridge") != 0)
+	if (there && strcmp(link.kind, "bridge") != 0)
 		return nb_wire_no_bridge(spec->bridge, err);
 	if (ret && ret != -ENODEV)
 		return ret;
-	ret = spec->vlan_filtering ? nb_vlans_supported(&wire->host, &filters, err) : 0;
+	ret = probe_pods(wire, spec, there ? &link : NULL, err);
+	if (!ret && spec->vlan_filtering)
+		ret = nb_vlans_supported(&wire->host, &filters, err);
 	return ret || filters ? ret : nb_wire_no_vlans(err);
 }
 

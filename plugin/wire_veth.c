@@ -121,14 +121,12 @@ static int verify_port(const struct nb_link *host, const struct nb_wire_veth_spe
 	return 0;
 }
 
-/* Alias, port flags and up in one request: no frame passes before the flags stand. */
+/* Alias and port flags in one request. */
 static int set_up_host_end(struct nb_wire *wire, const struct nb_wire_veth_spec *spec, const char *name,
 			   struct nb_link *host, struct nb_error *err)
 {
 	char alias[NB_LINK_ALIAS_MAX];
 	struct nb_link_change change = {
-		.set_up = true,
-		.up = true,
 		.set_port = true,
 		.hairpin = spec->hairpin,
 		.isolated = spec->isolated,
@@ -187,6 +185,14 @@ int nb_wire_add_veth(struct nb_wire *wire, const struct nb_wire_veth_spec *spec,
 	return 0;
 }
 
+int nb_wire_port_up(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err)
+{
+	struct nb_link_change change = { .set_up = true, .up = true };
+	int ret = nb_link_change(&wire->host, veth->host.index, &change, err);
+
+	return ret ? nb_wrap(err, "cannot set \"%s\" up", veth->host.name) : 0;
+}
+
 static const char *operstate_name(unsigned char state)
 {
 	static const char *const names[] = {
@@ -211,21 +217,34 @@ static int announce(struct nb_wire *wire, const struct nb_wire_veth *veth, struc
 	return nb_link_change(&wire->pod, veth->pod.index, &change, err);
 }
 
+/* The end of the pair that is not operational yet, if any: each gets its link by an event of its own. */
+static int look_at_link(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_link *behind,
+			bool *up, struct nb_error *err)
+{
+	int ret = nb_link_get_index(&wire->host, veth->host.index, behind, err);
+
+	if (!ret && behind->operstate == IF_OPER_UP)
+		ret = nb_link_get_index(&wire->pod, veth->pod.index, behind, err);
+	*up = !ret && behind->operstate == IF_OPER_UP;
+	return ret;
+}
+
 int nb_wire_wait_port(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err)
 {
-	struct nb_link host = veth->host;
 	unsigned int pause = PORT_FIRST_US, waited;
+	struct nb_link behind;
 
 	for (waited = 0;; waited += pause) {
-		int ret = nb_link_get_index(&wire->host, veth->host.index, &host, err);
+		bool up = false;
+		int ret = look_at_link(wire, veth, &behind, &up, err);
 
 		if (ret)
 			return ret;
-		if (host.operstate == IF_OPER_UP)
+		if (up)
 			return announce(wire, veth, err);
 		if (waited >= PORT_WAIT_US)
 			return nb_fail(err, NB_ERR_SYSTEM, 0, "bridge port in error state: %s",
-				       operstate_name(host.operstate));
+				       operstate_name(behind.operstate));
 		if (waited)
 			pause = pause * 2 < PORT_MAX_US ? pause * 2 : PORT_MAX_US;
 		nb_wire_sleep(pause);

@@ -385,9 +385,9 @@ enum nb_counter {
 	NB_DROP_CUT,      /* the receiver's port is cut off from its bridge */
 	NB_DROP_ISOLATED, /* both ports have the bridge port flag isolated */
 	NB_DROP_GONE,     /* the receiver's port is gone */
-	NB_DROP_WRITE,      /* headers could not be made writable */
-	NB_DROP_REDIRECT,   /* ICMP redirect about a translated connection */
-	NB_DROP_SPOOFED,    /* ipspoofchk, macspoofchk: the source is none of the pod's addresses */
+	NB_DROP_WRITE,    /* headers could not be made writable */
+	NB_DROP_REDIRECT, /* ICMP redirect about a translated connection */
+	NB_DROP_SPOOFED,  /* ipspoofchk, macspoofchk: the source is none of the pod's addresses */
 	NB_COUNTERS,
 };
 

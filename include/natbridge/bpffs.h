@@ -15,6 +15,13 @@ const char *nb_bpffs_root(const char *bpffs);
 /* Whether a path lies in a mounted bpffs. */
 bool nb_is_bpffs(const char *path);
 
+/*
+ * Whether root is a bpffs, or a place to mount one: an absolute path that leads, symbolic links and ".."
+ * followed, to an empty directory or to nothing. Over files none is mounted, since it would hide them.
+ * Changes nothing.
+ */
+int nb_bpffs_check(const char *root, struct nb_error *err);
+
 /* Mounts a bpffs at root if there is none; makes the last directory of root if it is missing. */
 int nb_bpffs_ensure(const char *root, struct nb_error *err);
 

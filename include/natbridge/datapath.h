@@ -164,6 +164,16 @@ int nb_datapath_detach_bridge(const char *network, unsigned int ifindex, struct 
 int nb_datapath_attached_bridge(const struct nb_datapath *dp, enum nb_mode mode, const char *network,
 				unsigned int ifindex, struct nb_error *err);
 
+/* Whether this process may use eBPF at all: else NB_ERR_PRIVILEGE, as in a user namespace, or under seccomp.
+ */
+int nb_ebpf_usable(struct nb_error *err);
+
+/*
+ * Whether the network can have nothing of eBPF: this process may not use it, so no ADD of its kind could, and
+ * no pins of the network are to be seen. Then there is nothing to remove either.
+ */
+bool nb_datapath_impossible(const char *bpffs, const char *network);
+
 /* Name of a mode as in the network config ("assist"). */
 const char *nb_mode_name(enum nb_mode mode);
 

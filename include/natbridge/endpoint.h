@@ -17,6 +17,7 @@ struct nb_endpoint_spec {
 	unsigned int ifindex; /* of the host-side veth */
 	unsigned char mac[6]; /* of the pod's end */
 	__u16 flags;          /* enum nb_port_flags */
+	bool unconnected;     /* its port is not up yet: cut off until nb_port_connected() */
 	unsigned int n_addrs;
 	struct {
 		struct nb_addr addr;

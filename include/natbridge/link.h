@@ -22,16 +22,16 @@ struct nb_link {
 	bool has_mac;                  /* an Ethernet address of six bytes */
 	unsigned char mac[NB_MAC_LEN];
 	unsigned int mtu;
-	unsigned int flags;      /* IFF_* */
-	unsigned char operstate; /* IF_OPER_* of linux/if.h */
-	unsigned int master;     /* ifindex, 0: none */
-	unsigned int peer;       /* veth: ifindex of the other end in its namespace, 0: unknown */
-	bool peer_elsewhere;     /* the other end is in another namespace, */
-	unsigned int peer_nsid;  /* which has this id here */
-	bool has_port;           /* attached to a bridge: the next three are known */
+	unsigned int flags;       /* IFF_* */
+	unsigned char operstate;  /* IF_OPER_* of linux/if.h */
+	unsigned int master;      /* ifindex, 0: none */
+	unsigned int peer;        /* veth: ifindex of the other end in its namespace, 0: unknown */
+	bool peer_elsewhere;      /* the other end is in another namespace, */
+	unsigned int peer_nsid;   /* which has this id here */
+	bool has_port;            /* attached to a bridge: the next three are known */
 	unsigned char port_state; /* BR_STATE_* of linux/if_bridge.h */
-	bool hairpin, isolated;  /* IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED */
-	bool vlan_filtering;     /* of a bridge */
+	bool hairpin, isolated;   /* IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED */
+	bool vlan_filtering;      /* of a bridge */
 };
 
 /*

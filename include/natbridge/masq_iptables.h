@@ -22,9 +22,20 @@ bool nb_masq_iptables_there(void);
 /* Whether they work: 0, or *err says what does not. Changes nothing. */
 int nb_masq_iptables_probe(struct nb_error *err);
 
-/* Makes the rules for n addresses of the attachment that are not there yet. */
-int nb_masq_iptables_add(const struct nb_attachment *id, const struct nb_ifaddr *addrs, size_t n,
-			 struct nb_error *err);
+/* The addresses of an attachment, and those of the container's other interfaces. */
+struct nb_masq_addrs {
+	const struct nb_ifaddr *own, *others;
+	size_t n_own, n_others;
+	bool legacy; /* look for stale rules in tables of the older iptables too, which takes its programs */
+};
+
+/*
+ * The rules of the attachment become those for its own addresses, which may be none: what is missing is made,
+ * and what the container's chain has for neither these nor the others goes. Where there is nothing to make or
+ * to remove, no program is started.
+ */
+int nb_masq_iptables_replace(const struct nb_attachment *id, const struct nb_masq_addrs *addrs,
+			     struct nb_error *err);
 
 /* 0 if each of the addresses has its rules; else NB_ERR_CHECK, and *err names the address. */
 int nb_masq_iptables_check(const struct nb_attachment *id, const struct nb_ifaddr *addrs, size_t n,

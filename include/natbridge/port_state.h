@@ -4,9 +4,9 @@
 
 /*
  * Whether the bridge forwards to the pods' ports. A port that was taken off the bridge, that is down or does
- * not forward, or whose bridge is down, is cut off; since packets of Services go past the bridge, the maps say
- * so (NB_GEN_CUT). The kernel tells eBPF programs nothing of these states: each call of natbridge brings the
- * maps up to date.
+ * not forward, or whose bridge is down, is cut off; since packets of Services go past the bridge, the maps
+ * say so (NB_GEN_CUT). The kernel tells eBPF programs nothing of these states: each call of natbridge brings
+ * the maps up to date.
  */
 
 #include <natbridge/datapath.h>
@@ -44,9 +44,13 @@ int nb_port_links_read(const struct nb_datapath *dp, struct nb_netlink *nl, stru
 
 enum nb_port_state nb_port_state_of(const struct nb_port_links *links, unsigned int ifindex);
 
+/* The port that an ADD entered as unconnected is up. No lock is needed. */
+int nb_port_connected(const struct nb_datapath *dp, unsigned int ifindex, struct nb_error *err);
+
 /*
- * Brings NB_GEN_CUT of all ports up to date. bpffs: as for nb_datapath_open(), for the lock, which is taken if
- * there is something to write and dp does not have it. An ADD calls it once its port is up.
+ * Brings NB_GEN_CUT of all ports up to date. Any number of callers may do so at once, beside ADDs and DELs: a
+ * bit is changed only if it is as it was before the links were read. bpffs: as for nb_datapath_open(), for
+ * the lock, which only the flag in the settings needs, and only if dp does not have it.
  */
 int nb_ports_follow(const struct nb_datapath *dp, const char *bpffs, struct nb_netlink *nl,
 		    struct nb_error *err);

@@ -158,18 +158,20 @@ static void test_no_backend(void **state)
 	assert_int_equal(env_counter(env, NB_DROP_FRAGMENT), rejected);
 	/* The last backend of all goes again, by a change of that Service alone. */
 	serve(env, false, false);
-	assert_int_equal(env_run(env, FROM_POD, POD_A, &(struct packet){ .src = families[0].client,
-									  .dst = families[0].vip,
-									  .proto = IPPROTO_ICMP,
-									  .icmp_type = 8 },
+	assert_int_equal(env_run(env, FROM_POD, POD_A,
+				 &(struct packet){ .src = families[0].client,
+						   .dst = families[0].vip,
+						   .proto = IPPROTO_ICMP,
+						   .icmp_type = 8 },
 				 NULL, NULL),
 			 TC_ACT_REDIRECT);
 	assert_int_equal(env_counter(env, NB_DROP_NO_BACKEND), rejected + 1);
 	env_services_clear(env);
-	env_expect_untouched(env, FROM_POD, POD_A, &(struct packet){ .src = families[0].client,
-								     .dst = families[0].vip,
-								     .proto = IPPROTO_ICMP,
-								     .icmp_type = 8 });
+	env_expect_untouched(env, FROM_POD, POD_A,
+			     &(struct packet){ .src = families[0].client,
+					       .dst = families[0].vip,
+					       .proto = IPPROTO_ICMP,
+					       .icmp_type = 8 });
 }
 
 /* Nothing leaves the node for an address of a service range that no Service has; SCTP others may serve. */
@@ -186,7 +188,9 @@ static void test_free_address(void **state)
 		assert_int_equal(env_run(env, FROM_POD, POD_A, &in, NULL, NULL), TC_ACT_SHOT);
 		in.slice_len = in.slice_from = 16;
 		assert_int_equal(env_run(env, FROM_POD, POD_A, &in, NULL, NULL), TC_ACT_SHOT);
-		in = (struct packet){ .src = f->client, .dst = f->free, .proto = IPPROTO_GRE, .payload = "abcdefgh" };
+		in = (struct packet){
+			.src = f->client, .dst = f->free, .proto = IPPROTO_GRE, .payload = "abcdefgh"
+		};
 		assert_int_equal(env_run(env, FROM_POD, POD_A, &in, NULL, NULL), TC_ACT_SHOT);
 		in.dst = f->vip;
 		env_expect_untouched(env, FROM_POD, POD_A, &in);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Addresses that no ADD gave: floating ones, second ones of a pod, those behind a router pod. They belong to
- * the port that uses them now. Addresses that an ADD gave belong to that pod, and to its successor once it has
- * gone.
+ * the port that uses them now. Addresses that an ADD gave belong to that pod, and to its successor once it
+ * has gone.
  */
 #include "env.h"
 
@@ -22,9 +22,9 @@
 #include "suites.h"
 
 struct family {
-	const char *vip, *frontend;  /* the address, and with its port */
-	const char *client, *near;   /* of pods A and B */
-	const char *floating, *far;  /* on the bridge's subnet, and beyond */
+	const char *vip, *frontend;                                /* the address, and with its port */
+	const char *client, *near;                                 /* of pods A and B */
+	const char *floating, *far;                                /* on the bridge's subnet, and beyond */
 	const char *near_backend, *floating_backend, *far_backend; /* with their ports */
 	const char *gateway;
 	uint8_t icmp;
@@ -117,7 +117,7 @@ static void backend_moves(struct env *env, const struct family *f, uint8_t proto
 	env_expect(env, FROM_POD, POD_A, &asked, TC_ACT_UNSPEC, &routed);
 	answered = answer(proto, addr, f->client, SYN | ACK);
 	expect_up(env, POD_B, &answered);
-	/* The connection hears of it once, where it comes by the host. */
+	/* The connection is tracked once, at the client's port. */
 	assert_true(env_conn(env, &asked, &conn));
 	assert_false(conn.flags & NB_CONN_SEEN_REPLY);
 	expect_translated(env, f, POD_A, answered);
@@ -279,7 +279,8 @@ static void test_given_later(void **state)
 	assert_int_equal(env_counter(env, NB_DROP_NOT_ITS_PORT), 1);
 }
 
-/* B26, beyond the host: what an old backend goes on sending reaches no later owner of the client's address. */
+/* B26, beyond the host: what an old backend goes on sending reaches no later owner of the client's address.
+ */
 static void test_next_owner(void **state)
 {
 	struct env *env = *state;
@@ -339,10 +340,10 @@ static void test_next_owner(void **state)
 int suite_floating(void)
 {
 	const struct CMUnitTest tests[] = {
-		ENV_TEST(test_floating_backend), ENV_TEST(test_router_pod),
+		ENV_TEST(test_floating_backend),   ENV_TEST(test_router_pod),
 		ENV_TEST(test_errors_of_floating), ENV_TEST(test_client_moves),
-		ENV_TEST(test_far_client_moves), ENV_TEST(test_forged),
-		ENV_TEST(test_given_later),      ENV_TEST(test_next_owner),
+		ENV_TEST(test_far_client_moves),   ENV_TEST(test_forged),
+		ENV_TEST(test_given_later),        ENV_TEST(test_next_owner),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

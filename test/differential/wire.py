@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Raw sockets in other network namespaces: frames out, and everything that comes in."""
 import ctypes
+import glob
 import os
 import select
 import socket
@@ -96,17 +97,43 @@ class Port:
         return Frame(data[VNET.size:], partial, tag, (kind_of_gso, size) if kind_of_gso else None, marks)
 
 
+def softirqs():
+    """The files that tell whether the kernel has put off packets to a thread of each CPU: empty where they cannot be seen."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/comm"):
+        try:
+            with open(path, encoding="ascii", errors="replace") as file:
+                if file.read().startswith("ksoftirqd/"):
+                    found.append(os.path.dirname(path) + "/stat")
+        except OSError:  # it has ended
+            pass
+    return found
+
+
+SOFTIRQS = softirqs()
+
+
+def put_off():
+    """Whether such a thread waits for a CPU."""
+    for path in SOFTIRQS:
+        with open(path, encoding="ascii") as file:
+            if file.read().rpartition(") ")[2].startswith("R"):
+                return True
+    return False
+
+
 def gather(ports, quiet=0.03, longest=5.0):
-    """Frames of all ports, by port, until none has come for a while."""
+    """Frames of all ports, by port, until none has come for a while; ten times that while the kernel has packets to deal with."""
     frames = {port: [] for port in ports}
     by_fd = {port.socket.fileno(): port for port in ports}
     poller = select.poll()
     for fd in by_fd:
         poller.register(fd, select.POLLIN)
-    end = time.monotonic() + longest
+    end, silent = time.monotonic() + longest, 0
     while time.monotonic() < end:
         ready = poller.poll(quiet * 1000)
-        if not ready:
+        silent = 0 if ready else silent + 1
+        if silent and (silent == 10 or not put_off()):
             break
         for fd, _ in ready:
             try:

@@ -34,12 +34,15 @@ setup_file() {
 }
 
 teardown_file() {
+	suite_end take_down
+}
+
+take_down() {
 	local node
 	for node in $NODES; do
 		pods_down "$node" net "${node}a" "${node}b" "${node}c" "${node}d"
 		kube_gone "$node"
 	done
-	suite_end
 }
 
 both() {

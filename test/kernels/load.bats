@@ -14,8 +14,11 @@ setup_file() {
 }
 
 teardown_file() {
+	suite_end take_down
+}
+
+take_down() {
 	load_conntrack
-	suite_end
 }
 
 load_conntrack() {

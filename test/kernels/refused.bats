@@ -28,7 +28,7 @@ teardown_file() {
 hide_btf() {
 	mkdir "$NBT_BUILD"
 	ln -s "$NBT_ROOT"/build/{natbridgectl,test} "$NBT_BUILD"
-	printf '#!/bin/sh\nmount -t tmpfs none /sys/kernel/btf && exec %s/build/natbridge\n' "$NBT_ROOT" >"$NBT_BUILD/natbridge"
+	printf '#!/bin/sh\nmount -t tmpfs none /sys/kernel/btf && exec "%s/build/natbridge"\n' "$NBT_ROOT" >"$NBT_BUILD/natbridge"
 	chmod +x "$NBT_BUILD/natbridge"
 }
 

@@ -31,12 +31,15 @@ setup_file() {
 }
 
 teardown_file() {
+	suite_end take_down
+}
+
+take_down() {
 	local node
 	for node in $NODES; do
 		pods_down "$node" net "${node}a" "${node}b" "${node}c"
 		kube_gone "$node"
 	done
-	suite_end
 }
 
 frontends() {
@@ -194,7 +197,7 @@ source_ports() {
 }
 
 @test "B5: a client port that was used straight to a backend in this very moment works to the Service" {
-	local node sport dump=$NBT_DIR/moment tool="$NBT_BUILD/test/netns/tool ask"
+	local node sport dump=$NBT_DIR/moment tool="'$NBT_BUILD/test/netns/tool' ask"
 	for node in $NODES; do
 		# The client resets what comes to it with the backend's address.
 		capture "${node}a" eth0 "$dump" 'tcp[tcpflags] & tcp-rst != 0'
@@ -249,9 +252,9 @@ received() {
 # past_bridge NODE CLIENT: how many frames the bridge device counts while a connection to the Service has 100 questions.
 past_bridge() {
 	local before
-	run -0 ask "$2" tcp "$VIP4" 80
+	ask "$2" tcp "$VIP4" 80 >/dev/null || return
 	before=$(received "$1")
-	run -0 ask "$2" -n 100 tcp "$VIP4" 80
+	ask "$2" -n 100 tcp "$VIP4" 80 >/dev/null || return
 	echo $(($(received "$1") - before))
 }
 
@@ -371,13 +374,14 @@ at_bridge() {
 # both_ping NS ID FIRST SECOND: two pings at once with one id, for which ping takes the answers of either: as many answers must
 # come from each address as requests went there.
 both_ping() {
-	local dump=$NBT_DIR/echoes to asked
+	local dump=$NBT_DIR/echoes to asked pid
 	capture "$1" eth0 "$dump" 'icmp[icmptype] == 0 or icmp[icmptype] == 8 or (icmp6 and (ip6[40] == 128 or ip6[40] == 129))'
-	ns_exec "$1" ping -c 16 -i 0.05 -W 2 -e "$2" "$3" >/dev/null 3>&- &
-	sleep 0.2
-	run ns_exec "$1" ping -c 8 -i 0.05 -W 2 -e "$2" "$4"
-	wait $! || true
-	sleep 0.1
+	ip netns exec "$(ns "$1")" stdbuf -oL ping -i 0.05 -W 2 -e "$2" "$3" >"$dump.log1" 2>&1 3>&- &
+	pid=$!
+	wait_for 20 grep -q 'bytes from' "$dump.log1"
+	run ns_exec "$1" ping -c 16 -i 0.05 -W 2 -e "$2" "$4"
+	kill -INT $pid
+	wait $pid || true
 	capture_end "$dump"
 	for to in "$3" "$4"; do
 		asked=$(captured "$dump" dst "$to" | wc -l)

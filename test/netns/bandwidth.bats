@@ -28,6 +28,10 @@ teardown_file() {
 }
 
 teardown() {
+	strictly nodes_down
+}
+
+nodes_down() {
 	local node
 	for node in $(nodes); do
 		pods_down "$node" net "${node}a" "${node}b" "${node}s" "${node}t" >/dev/null 2>&1 || true
@@ -72,8 +76,8 @@ servers() {
 	local ns=$1
 	socat_in "$ns" -u TCP6-LISTEN:9000,ipv6only=0,reuseaddr,fork "SYSTEM:$NBT_DIR/count >>$NBT_DIR/got"
 	socat_in "$ns" -U TCP6-LISTEN:9001,ipv6only=0,reuseaddr,fork "OPEN:$NBT_DIR/volume"
-	wait_for 10 listens "$ns" 9000
-	wait_for 10 listens "$ns" 9001
+	wait_for 30 listens "$ns" 9000
+	wait_for 30 listens "$ns" 9001
 }
 
 socat_in() {
@@ -93,13 +97,13 @@ measure() {
 	[[ $address != *:* ]] || address="[$address]"
 	: >"$NBT_DIR/got"
 	if [ "$way" = up ]; then
-		timeout 20 ip netns exec "$(ns "$client")" socat -u "OPEN:$file" "TCP:$address:$port"
+		timeout 60 ip netns exec "$(ns "$client")" socat -u "OPEN:$file" "TCP:$address:$port" || return
 	else
-		timeout 20 ip netns exec "$(ns "$client")" socat -u "TCP:$address:$port" "SYSTEM:$NBT_DIR/count >>$NBT_DIR/got"
+		timeout 60 ip netns exec "$(ns "$client")" socat -u "TCP:$address:$port" "SYSTEM:$NBT_DIR/count >>$NBT_DIR/got" || return
 	fi
-	wait_for 10 test -s "$NBT_DIR/got"
+	wait_for 30 test -s "$NBT_DIR/got" || return
 	read -r bytes end <"$NBT_DIR/got"
-	[ "$bytes" = "$(stat -c %s "$file")" ] || fail "$*: $bytes bytes arrived"
+	[ "$bytes" = "$(stat -c %s "$file")" ] || fail "$*: $bytes bytes arrived" || return
 	echo $((bytes * 8 * 1000000 / (end - start)))
 }
 
@@ -107,8 +111,11 @@ measure() {
 limited() {
 	local way rate port=$3
 	for way in up down; do
-		rate=$(measure $way "$1" "$2" "$port")
-		[ "$rate" -le $((RATE * 3 / 2)) ] || fail "$1, $2, $way: $rate bit/s, which is no limit of $RATE"
+		for _ in 1 2 3; do # a machine that has much else to do is slow, but never too fast
+			rate=$(measure $way "$1" "$2" "$port")
+			[ "$rate" -le $((RATE * 3 / 2)) ] || fail "$1, $2, $way: $rate bit/s, which is no limit of $RATE"
+			[ "$rate" -lt $((RATE * 3 / 10)) ] || break
+		done
 		[ "$rate" -ge $((RATE * 3 / 10)) ] || fail "$1, $2, $way: $rate bit/s of $RATE"
 		port=$4
 	done
@@ -117,8 +124,11 @@ limited() {
 # unlimited CLIENT ADDRESS PORT: well above the limit, with so much that what it takes to begin does not count.
 unlimited() {
 	local rate
-	rate=$(measure up "$1" "$2" "$3" "$NBT_DIR/large")
-	[ "$rate" -ge $((RATE * 3)) ] || fail "$1, $2: $rate bit/s without a limit"
+	for _ in 1 2 3; do
+		rate=$(measure up "$1" "$2" "$3" "$NBT_DIR/large")
+		[ "$rate" -lt $((RATE * 3)) ] || return 0
+	done
+	fail "$1, $2: $rate bit/s without a limit"
 }
 
 # all_limited MODE: between pod s and the others, straight and by Services, whoever is the client; other pods are free.
@@ -158,7 +168,7 @@ unwatched() {
 	local pin=$NBT_DIR/node-$1/bpf/natbridge/net/$NBT_LAYOUT/nb_qdisc_made id
 	id=$(bpftool -j link show pinned "$pin" | jq .prog_id)
 	rm "$pin"
-	wait_for 10 gone "$id"
+	wait_for 30 gone "$id"
 }
 
 gone() {

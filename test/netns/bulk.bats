@@ -27,8 +27,7 @@ setup_file() {
 }
 
 teardown_file() {
-	pods_down n net a b
-	suite_end
+	suite_end pods_down n net a b
 }
 
 # server POD PORT ARGUMENTS...: socat, until the pod goes.

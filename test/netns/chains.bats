@@ -24,6 +24,10 @@ teardown_file() {
 
 # What a test that failed has left, too.
 teardown() {
+	strictly nodes_down
+}
+
+nodes_down() {
 	local node network
 	for node in $(nodes); do
 		network=$(jq -rs '.[0].name' "$NBT_DIR/node-$node"/net.d/*)
@@ -119,7 +123,7 @@ host_ports() {
 		answered "${mode}a" b 8080 5353 "$(pod_ip "${mode}b" 4)" "$(pod_ip "${mode}b" 6)"
 		rules "$mode" | grep -qE '18080|18053'
 		CAP_ARGS=$PORTS pod_del "$mode" "${mode}b"
-		! rules "$mode" | grep -E '18080|18053'
+		! rules "$mode" | grep -E '18080|18053' || fail "left by DEL"
 		refused "${mode}r" $NODE4 18080
 	done
 }
@@ -158,7 +162,7 @@ firewall_rules() {
 		firewall_rules "$mode"
 		ip=$(pod_ip "${mode}b" 4)
 		pod_del "$mode" "${mode}b"
-		! rules "$mode" | grep -E -- "-[sd] $ip/"
+		! rules "$mode" | grep -E -- "-[sd] $ip/" || fail "left by DEL"
 	done
 }
 

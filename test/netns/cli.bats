@@ -15,8 +15,7 @@ setup_file() {
 }
 
 teardown_file() {
-	pods_down n net a b
-	suite_end
+	suite_end pods_down n net a b
 }
 
 # Each test begins with one Service on the network of the pods and without any other network.

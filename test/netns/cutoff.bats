@@ -21,8 +21,7 @@ setup_file() {
 }
 
 teardown_file() {
-	pods_down n net a b
-	suite_end
+	suite_end pods_down n net a b
 }
 
 setup() {
@@ -42,8 +41,8 @@ served() {
 	local vip proto
 	for vip in $VIP4 $VIP6; do
 		for proto in tcp udp; do
-			run -0 ask a $proto $vip 80
-			assert_answer b "$(pod_ip a "$([ $vip = $VIP4 ] && echo 4 || echo 6)")"
+			run -0 ask a $proto "$vip" 80
+			assert_answer b "$(pod_ip a "$([ "$vip" = $VIP4 ] && echo 4 || echo 6)")"
 		done
 	done
 	run -0 ask b tcp 10.96.0.11 80
@@ -57,7 +56,7 @@ cut_off() {
 	before=$(counter)
 	for vip in $VIP4 $VIP6; do
 		for proto in tcp udp; do
-			run -1 ask a -t 300 $proto $vip 80
+			run -1 ask a -t 300 $proto "$vip" 80
 		done
 	done
 	# With the bridge the client is cut off as well: then it is the bridge that drops.
@@ -115,26 +114,6 @@ has_state() {
 		served
 	done
 	ns_delete c
-}
-
-# holds_open PID PATH: one of its descriptors is that file.
-holds_open() {
-	readlink /proc/"$1"/fd/* 2>/dev/null | grep -qx "$2"
-}
-
-@test "a call that waited for another one goes by how the ports are then, not by how they were" {
-	local root=$NBT_DIR/node-n/bpf/natbridge lock pid
-	served
-	ns_exec n ip link set "$PORT" nomaster
-	exec {lock}<"$root"
-	flock "$lock"
-	NATBRIDGE_BPFFS=$NBT_DIR/node-n/bpf ip netns exec "$(ns n)" "$NBT_BUILD/natbridgectl" status >/dev/null {lock}<&- &
-	pid=$!
-	wait_for 20 holds_open $pid "$root"
-	ns_exec n ip link set "$PORT" master cni0
-	exec {lock}<&-
-	wait $pid
-	served
 }
 
 # The flag in the settings by which programs look for such ports.

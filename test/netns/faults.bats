@@ -8,7 +8,7 @@ load lib
 load faults
 
 setup_file() {
-	command -v strace >/dev/null || skip "strace is not installed"
+	command -v strace >/dev/null || fail "strace is missing; run: sudo make deps"
 	suite_begin
 	node_create n
 	network_write n net
@@ -16,10 +16,12 @@ setup_file() {
 }
 
 teardown_file() {
-	[ -d "$NBT_DIR" ] || return 0
+	suite_end take_down
+}
+
+take_down() {
 	ns_delete p
 	node_forget
-	suite_end
 }
 
 setup() {
@@ -120,19 +122,28 @@ walks() {
 	mkdir "$NBT_DIR/plugins"
 	cat >"$NBT_DIR/plugins/slow" <<-END
 		#!/bin/sh
-		[ \$CNI_COMMAND != ADD ] || { touch $NBT_DIR/asked; sleep 0.5; }
-		exec $TEST_BIN_DIR/host-local
+		if [ \$CNI_COMMAND = ADD ]; then
+			echo \$\$ >$NBT_DIR/asked
+			until [ -e $NBT_DIR/deleted ]; do sleep 0.05; done
+		fi
+		exec "$TEST_BIN_DIR/host-local"
 	END
 	chmod 755 "$NBT_DIR/plugins/slow"
 	config=$(jq '.ipam.type = "slow"' <<<"$NFTABLES")
 	note_usual "$NFTABLES"
 	# shellcheck disable=SC2016 # for the shell that natbridge takes the place of
 	TEST_BIN_DIR=$NBT_DIR/plugins plugin ADD "$config" sh -c 'echo $$ >"$0" && exec "$@"' "$NBT_DIR/pid" >/dev/null 2>&1 3>&- &
-	wait_for 10 test -e "$NBT_DIR/asked"
+	wait_for 30 test -s "$NBT_DIR/asked"
 	kill -KILL "$(<"$NBT_DIR/pid")"
 	TEST_BIN_DIR=$NBT_DIR/plugins plugin DEL "$config"
-	sleep 1
+	touch "$NBT_DIR/deleted"
+	wait_for 30 ended "$(<"$NBT_DIR/asked")"
 	nothing_left "after DEL"
+}
+
+# A process whose parent has not asked for it yet has no program either.
+ended() {
+	! readlink "/proc/$1/exe" >/dev/null
 }
 
 @test "a runtime that ignores SIGCHLD, which its children inherit" {

@@ -27,11 +27,14 @@ setup_file() {
 }
 
 teardown_file() {
-	pods_down n net a b c
-	suite_end
+	suite_end pods_down n net a b c
 }
 
 teardown() {
+	strictly nobody_holds
+}
+
+nobody_holds() {
 	local pod
 	for pod in a b c; do
 		ip -n "$(ns $pod)" address del $FLOAT4/24 dev eth0 2>/dev/null || true
@@ -93,8 +96,8 @@ dropped() {
 	local holder vip proto family
 	for holder in a c; do
 		holds $holder
-		ip -n "$(ns $holder)" route replace $OWN4 via $GATEWAY4 src $FLOAT4
-		ip -n "$(ns $holder)" -6 route replace $OWN6 via $GATEWAY6 src $FLOAT6
+		ip -n "$(ns $holder)" route replace $OWN4 via "$GATEWAY4" src $FLOAT4
+		ip -n "$(ns $holder)" -6 route replace $OWN6 via "$GATEWAY6" src $FLOAT6
 		for proto in tcp udp; do
 			run -0 ask $holder -p 4712 $proto $OWN4 80
 			assert_answer b $FLOAT4

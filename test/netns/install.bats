@@ -11,9 +11,7 @@ setup() {
 }
 
 teardown() {
-	suite_destroy
-	assert_no_residue
-	rm -rf "$NBT_DIR"
+	suite_leave
 }
 
 # make without what an outer one has set.
@@ -74,9 +72,39 @@ installed_works() {
 	fresh_make uninstall DESTDIR="$ROOT" >/dev/null
 	[ ! -e "$ROOT/usr/local/share/doc/natbridge" ]
 	fresh_make install DESTDIR="$ROOT" PREFIX=/p CNI_BIN_DIR=/cni DOC_DIR=/d MAN_DIR=/m >/dev/null
-	[ -x "$ROOT/cni/natbridge" ] && [ -x "$ROOT/p/bin/natbridgectl" ] && [ -e "$ROOT/d/README.md" ] && [ -e "$ROOT/m/natbridgectl.8" ]
+	[ -x "$ROOT/cni/natbridge" ]
+	[ -x "$ROOT/p/bin/natbridgectl" ]
+	[ -e "$ROOT/d/README.md" ]
+	[ -e "$ROOT/m/natbridgectl.8" ]
 	fresh_make uninstall DESTDIR="$ROOT" PREFIX=/p CNI_BIN_DIR=/cni DOC_DIR=/d MAN_DIR=/m >/dev/null
 	[ "$(files "$ROOT")" = '644 opt/cni/bin/bridge' ]
+}
+
+@test "make works in a folder of any name, and installs below one" {
+	local name dir dest
+	for name in 'a b' "quote's" 'ü#$:%"\&'; do
+		dir="$BATS_TEST_TMPDIR/$name"
+		mkdir -p "$dir/build"
+		(cd "$NBT_ROOT" && cp -a Makefile README.md LICENSE bpf cli doc examples include lib packaging plugin scripts "$dir")
+		cp -a "$NBT_BUILD/obj" "$dir/build"
+		# the rest is not compiled again
+		touch "$dir/lib/addr.c" "$dir/bpf/qdisc.bpf.c"
+		run -0 fresh_make -C "$dir" -j2 all compile_commands.json
+		cmp "$dir/build/natbridge" "$NBT_BUILD/natbridge"
+		[ "$(jq -r 'map(.directory) | unique[]' "$dir/compile_commands.json")" = "$dir" ]
+		run -0 		jq -e 'any(.file == "bpf/natbridge.bpf.c") and any(.file == "plugin/main.c")' "$dir/compile_commands.json"
+		run -0 fresh_make -C "$dir" deb
+		[ -s "$dir/${lines[-1]}" ]
+		dest="$BATS_TEST_TMPDIR/to ${name//$/}"
+		fresh_make -C "$dir" install DESTDIR="$dest" >/dev/null
+		[ "$(files "$dest" | wc -l)" = "$(($(documents x | wc -l) + 4))" ]
+		fresh_make -C "$dir" uninstall DESTDIR="$dest" >/dev/null
+		[ -z "$(files "$dest")" ]
+	done
+	dir=$BATS_TEST_TMPDIR/$'a\tb'
+	mkdir "$dir"
+	run -2 fresh_make -C "$dir" -f "$NBT_ROOT/Makefile" all
+	[[ $output = *"the path of this folder contains a tab"* ]] || fail "$output"
 }
 
 @test "the manual page: every command and option of the help, without a warning" {
@@ -111,8 +139,12 @@ words() {
 
 # deb: makes the package and prints its path.
 deb() {
-	fresh_make deb >"$NBT_DIR/make" 2>&1 || fail "$(<"$NBT_DIR/make")"
+	fresh_make deb >"$NBT_DIR/make" 2>&1 || fail "$(<"$NBT_DIR/make")" || return
 	echo "$NBT_ROOT/$(tail -n 1 "$NBT_DIR/make")"
+}
+
+later_than() {
+	[ "$EPOCHSECONDS" -gt "$1" ]
 }
 
 @test "make deb: the same bytes each time, the files that are meant, and nothing for lintian" {
@@ -121,7 +153,7 @@ deb() {
 	package=$(deb)
 	[ "${package##*/}" = "natbridge_$(version)_$(dpkg --print-architecture).deb" ]
 	cp "$package" "$NBT_DIR/first.deb"
-	sleep 1
+	wait_for 20 later_than "$EPOCHSECONDS"
 	cmp "$NBT_DIR/first.deb" "$(deb)"
 	dpkg-deb -x "$package" "$ROOT"
 	files "$ROOT" | diff - <({
@@ -174,7 +206,8 @@ dpkg_in_root() {
 
 	dpkg_in_root -P natbridge
 	[ "$(find "$ROOT" -path "$ROOT/var" -prune -o ! -type d -print)" = "" ]
-	[ ! -e "$ROOT/opt/cni" ] && [ ! -e "$ROOT/usr/share/doc/natbridge" ]
+	[ ! -e "$ROOT/opt/cni" ]
+	[ ! -e "$ROOT/usr/share/doc/natbridge" ]
 	run -0 ask a tcp 10.96.0.10 80
 	assert_answer b "$(pod_ip a 4)"
 	pods_down n net a b

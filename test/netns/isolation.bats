@@ -24,8 +24,7 @@ setup_file() {
 }
 
 teardown_file() {
-	pods_down n net a b c
-	suite_end
+	suite_end pods_down n net a b c
 }
 
 setup() {

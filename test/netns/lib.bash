@@ -7,7 +7,7 @@
 #
 #	load lib
 #	setup_file() { suite_begin; node_create n; network_write n net; pod_create a; pod_add n a net; }
-#	teardown_file() { pod_del n a net; suite_end; }
+#	teardown_file() { suite_end pods_down n net a; }
 #	@test "A1: ..." { run -0 ask a tcp "$VIP" 80; }
 
 bats_require_minimum_version 1.5.0
@@ -15,6 +15,13 @@ bats_require_minimum_version 1.5.0
 NBT_ROOT=$(cd "${BASH_SOURCE[0]%/*}/../.." && pwd)
 NBT_BUILD=$NBT_ROOT/build
 TEST_BIN_DIR=${TEST_BIN_DIR:-/opt/natbridge-test/bin}
+# Colons separate the folders of CNI_PATH, and shells and awk within the tests read quotes and backslashes.
+case $NBT_ROOT:$TEST_BIN_DIR in
+*:*:* | *[\'\"\\]*)
+	echo "$NBT_ROOT: the path of the sources, or TEST_BIN_DIR, contains a colon, a quote or a backslash: scenarios cannot run here" >&2
+	exit 2
+	;;
+esac
 # Set once for each file: tests and file hooks run in processes of their own.
 export NBT=${NBT:-nbt-$$}
 export NBT_DIR=/run/$NBT
@@ -29,6 +36,8 @@ export POD_CIDR4=10.244.0.0/24 POD_CIDR6=fd00:10:244::/64 GATEWAY4=10.244.0.1 GA
 
 # shellcheck source=test/netns/residue.bash
 . "${BASH_SOURCE[0]%/*}/residue.bash"
+# shellcheck source=test/netns/capture.bash
+. "${BASH_SOURCE[0]%/*}/capture.bash"
 
 # ---- suites ----------------------------------------------------------------------------------------------------------------
 
@@ -38,30 +47,48 @@ suite_begin() {
 	residue_snapshot before
 }
 
-# Last thing of teardown_file, after the pods were deleted with pod_del: each node must be as clean as it was at node_create,
-# then everything goes, and the machine must hold what it held before.
+# suite_end [COMMAND...]: all that teardown_file does. COMMAND deletes the pods, by pod_del; each node must then be as clean as it
+# was at node_create; then everything goes, and the machine must hold what it held before.
 suite_end() {
 	local node status=0
+	[ -d "$NBT_DIR" ] || return 0 # skipped
+	[ $# = 0 ] || strictly "$@" || status=1
 	for node in $(nodes); do
 		node_assert_clean "$node" || status=1
 	done
+	suite_leave || status=1
+	return $status
+}
+
+# suite_leave: the same without a look at the nodes.
+suite_leave() {
+	local status=0
 	suite_destroy
 	assert_no_residue || status=1
-	rm -rf "$NBT_DIR"
+	rm -rf "$NBT_DIR" || status=1
 	return $status
+}
+
+# strictly COMMAND...: runs it as a test does, so that the first command that fails ends it. Bats calls teardown and teardown_file
+# in a condition, and there bash goes on after each failure, in functions and subshells as well, but not in what a trap runs.
+strictly() {
+	local command
+	printf -v command '%q ' "$@"
+	# shellcheck disable=SC2064 # the command of now
+	(trap "trap - EXIT; set -eE; $command" EXIT)
 }
 
 # Removes all namespaces, mounts and files of this file's tests, whatever state they are in.
 suite_destroy() {
 	local name
 	for name in $(nodes); do
-		bpf_ids "$name" >>"$NBT_DIR/bpf_ids" || true
+		bpf_note "$name" || true
 	done
 	for name in $(namespaces); do
 		ns_delete "$name"
 	done
-	for name in "$NBT_DIR"/node-*/bpf; do
-		[ ! -d "$name" ] || umount "$name" 2>/dev/null || true
+	for name in $(nodes); do
+		bpffs_destroy "$name" 2>/dev/null || true
 	done
 }
 
@@ -132,13 +159,22 @@ node_create() {
 	node_state "$node" >"$dir/state"
 }
 
-# node_delete NODE: asserts that it is as it was at node_create, and removes it. bpf_ids_gone says whether the kernel let go.
+# node_delete NODE: asserts that it is as it was at node_create, and removes it. suite_end asks whether the kernel let go.
 node_delete() {
-	node_assert_clean "$1" || return
-	bpf_ids "$1" >>"$NBT_DIR/bpf_ids"
-	ns_delete "$1"
+	local status=0
+	node_assert_clean "$1" || status=1
+	bpf_note "$1" || status=1
+	ns_delete "$1" || status=1
+	bpffs_destroy "$1" || status=1
+	rm -rf "$NBT_DIR/node-$1" || status=1
+	return $status
+}
+
+# Takes away the node's pins as well: where / is no shared mount, processes that others started in a namespace meanwhile have a
+# copy of this mount, for as long as they live.
+bpffs_destroy() {
+	find "$NBT_DIR/node-$1/bpf" -mindepth 1 ! -name '*.debug' -delete # which bpffs has by itself
 	umount "$NBT_DIR/node-$1/bpf"
-	rm -rf "$NBT_DIR/node-$1"
 }
 
 # node_bridge_nf NODE 0|1: whether br_netfilter shows bridged frames to iptables.
@@ -355,7 +391,7 @@ ask() {
 
 # talk_open ID NS [OPTION...] tcp|udp ADDRESS PORT: a connection that stays; talk_say ID TEXT sends a line over it and leaves the
 # answer, or the error, in $output. Ends with the test, or by talk_close.
-declare -gA NBT_TALK # -g: bats loads this file within a function
+declare -gA NBT_TALK NBT_TALK_PID # -g: bats loads this file within a function
 talk_open() {
 	local id=$NBT_DIR/talk-$1 name=$2 key=$1 fd
 	shift 2
@@ -363,6 +399,7 @@ talk_open() {
 	mkfifo "$id.in"
 	: >"$id.out"
 	ip netns exec "$NBT-$name" "$NBT_BUILD/test/netns/tool" talk "$@" <"$id.in" >"$id.out" 2>&1 3>&- &
+	NBT_TALK_PID[$key]=$!
 	disown
 	exec {fd}>"$id.in"
 	NBT_TALK[$key]=$fd
@@ -382,6 +419,11 @@ talk_close() {
 	unset "NBT_TALK[$1]"
 }
 
+# Whether a connection that talk_close ended has been closed by its process.
+talk_over() {
+	! kill -0 "${NBT_TALK_PID[$1]}" 2>/dev/null
+}
+
 longer_than() {
 	[ "$(wc -l <"$1")" -gt "$2" ]
 }
@@ -394,50 +436,7 @@ assert_answer() {
 	[ "$name $peer" = "$1 $2" ] || fail "answered by '$name' which saw '$peer' as its client; expected '$1' and '$2': $output"
 }
 
-# capture NS IFNAME FILE [FILTER...]: tcpdump into FILE from now on; capture_end FILE ends it.
-capture() {
-	local name=$1 dev=$2 file=$3
-	shift 3
-	# its buffer has a place for each frame of that length: two thousand; by default there are eight
-	ip netns exec "$NBT-$name" tcpdump -U --immediate-mode -s 8192 -B 16384 -nn -i "$dev" -w "$file" "$@" >"$file.log" 2>&1 3>&- &
-	echo $! >"$file.pid"
-	disown
-	wait_for 20 grep -q 'listening on' "$file.log"
-}
-
-capture_end() {
-	local pid
-	pid=$(<"$1.pid")
-	sleep 0.1
-	wait_for 20 capture_read "$1" "$pid"
-	kill "$pid" 2>/dev/null || true
-	wait_for 20 capture_over "$1" "$pid"
-	! grep '^[1-9][0-9]* packets\? dropped' "$1.log" || fail "the capture is not whole"
-}
-
-# captured FILE [FILTER...]: the captured packets, a line each.
-captured() {
-	tcpdump -nn -t -r "$@" 2>/dev/null
-}
-
-# assert_captured N FILE [FILTER...]: exactly that many of them.
-assert_captured() {
-	local expected=$1 count
-	shift
-	count=$(captured "$@" | wc -l)
-	[ "$count" = "$expected" ] || fail "captured $count packets, expected $expected: $*" "$(captured "$@" | head -n 20)"
-}
-
-# Whether tcpdump has read all that there is for it, of which it loses the rest when it is ended: asked twice, it has read no more.
-capture_read() {
-	kill -USR1 "$2" 2>/dev/null || return 0
-	sleep 0.02
-	awk '/captured.*received/ { before = now; now = $2 } END { exit now == "" || before != now }' "$1.log"
-}
-
-capture_over() {
-	! kill -0 "$2" 2>/dev/null || grep -q '^[0-9]* packets\? captured' "$1.log"
-}
+# ---- conditions ------------------------------------------------------------------------------------------------------------
 
 # wait_for SECONDS COMMAND...: until it succeeds.
 wait_for() {
@@ -450,6 +449,15 @@ wait_for() {
 		}
 		sleep 0.05
 	done
+}
+
+# udp_sent NS: datagrams that it has sent.
+udp_sent() {
+	ns_exec "$1" nstat -asz UdpOutDatagrams Udp6OutDatagrams | awk '/^Udp/ { n += $2 } END { print n + 0 }'
+}
+
+udp_sent_more() {
+	[ "$(udp_sent "$1")" -gt "$2" ]
 }
 
 fail() {

@@ -10,7 +10,7 @@ MUTE4=10.96.0.14
 setup_file() {
 	suite_begin
 	node_create n
-	network_write n net '.plugins[0].serviceProxy.conntrack.timeouts = {udp: 6, tcp_close_wait: 55}'
+	network_write n net '.plugins[0].serviceProxy.conntrack.timeouts = {udp: 12, tcp_close_wait: 55}'
 	pods_up n net a b d
 	serve b tcp 8080
 	serve b udp 5353
@@ -21,8 +21,7 @@ setup_file() {
 }
 
 teardown_file() {
-	pods_down n net a b d
-	suite_end
+	suite_end pods_down n net a b d
 }
 
 # listed WORD...: the connections whose line holds each of these words.
@@ -50,7 +49,7 @@ between() {
 	[[ "$(listed dst=$ONE4 sport=6001)" = *ESTABLISHED*ASSURED* ]] || fail "$(listed)"
 	between "$(remaining dst=$ONE4 sport=6001)" 431990 432000
 	talk_close tcp
-	wait_for 10 state_is TIME_WAIT 6001
+	wait_for 30 state_is TIME_WAIT 6001
 	between "$(remaining dst=$ONE4 sport=6001)" 110 120
 	run -1 ask a -p 6002 -t 200 tcp $MUTE4 80
 	[[ "$(listed dst=$MUTE4 sport=6002)" = *SYN_SENT*UNREPLIED* ]] || fail "$(listed)"
@@ -63,9 +62,9 @@ state_is() {
 
 @test "B8: UDP is kept for as long as the network config says, and expired connections are not listed" {
 	run -1 ask a -p 6003 -t 100 udp $MUTE4 53
-	between "$(remaining dst=$MUTE4 sport=6003)" 2 6
+	between "$(remaining dst=$MUTE4 sport=6003)" 2 12
 	[[ "$(listed sport=6003)" = *UNREPLIED* ]]
-	wait_for 15 gone 6003
+	wait_for 40 gone 6003
 }
 
 gone() {
@@ -75,7 +74,7 @@ gone() {
 @test "B8: a UDP connection that is answered and older than 2 s is kept 120 s" {
 	talk_open udp a -p 6004 udp $ONE4 53
 	talk_say udp one
-	between "$(remaining dst=$ONE4 sport=6004)" 2 6
+	between "$(remaining dst=$ONE4 sport=6004)" 2 12
 	sleep 2.2
 	talk_say udp two
 	between "$(remaining dst=$ONE4 sport=6004)" 115 120

@@ -24,12 +24,15 @@ setup_file() {
 }
 
 teardown_file() {
+	suite_end take_down
+}
+
+take_down() {
 	local mode
 	for mode in $MODES; do
 		pods_down "$mode" net "${mode}a" "${mode}b"
 		no_rules "$mode"
 	done
-	suite_end
 }
 
 # The table and its base chain stay, as the reference plugin leaves them, and go with this.

@@ -23,9 +23,12 @@ setup_file() {
 }
 
 teardown_file() {
+	suite_end take_down
+}
+
+take_down() {
 	pods_down n red a b
 	pods_down n blue x y
-	suite_end
 }
 
 @test "B1: the same five numbers on two bridges are two connections" {

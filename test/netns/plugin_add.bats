@@ -11,8 +11,7 @@ setup_file() {
 }
 
 teardown_file() {
-	ns_delete a
-	suite_end
+	suite_end ns_delete a
 }
 
 setup() {
@@ -21,11 +20,7 @@ setup() {
 }
 
 teardown() {
-	node_assert_clean n
-	bpf_ids n >>"$NBT_DIR/bpf_ids"
-	ns_delete n
-	umount "$NBT_DIR/node-n/bpf"
-	rm -rf "$NBT_DIR/node-n"
+	node_delete n
 }
 
 # plugin NAME: a program for CNI_PATH, its text on stdin.
@@ -139,6 +134,80 @@ SAME='.ipam.type = "same"'
 	[ "$(paste -sd' ' "$NBT_DIR/asked")" = "ADD DEL" ]
 }
 
+# traced_add MODE FILTER: ADD, with its netlink requests and bpf() calls in $NBT_DIR/trace.
+traced_add() {
+	call ADD ".serviceProxy.mode = \"$1\" | $2" strace -f -qq -e trace=sendto,bpf -e signal=none -s 512 -o "$NBT_DIR/trace"
+	[ "$status" -eq 0 ] || fail "$output"
+}
+
+# The number of the last line of the trace that has a pattern.
+last_line() {
+	grep -nE "$1" "$NBT_DIR/trace" | tail -n 1 | cut -d: -f1
+}
+
+# A request that sets a link of the node up.
+IS_UP='RTM_NEWLINK.*ifi_flags=IFF_UP, ifi_change=0x1'
+
+@test "B26: the datapath knows the pod, and has its programs at the port, before the pod can be reached" {
+	local mode filter up
+	for mode in ebpf assist; do
+		# the first ADD of the network, which loads the programs, and later ones
+		for filter in '.mtu = 1500' . '.enabledad = true'; do
+			traced_add $mode "$filter"
+			up=$(last_line "$IS_UP")
+			sed -n "${up}p" "$NBT_DIR/trace" | grep -q 'if_nametoindex("veth' || fail "line $up is another link's:" "$(steps)"
+			[ "$up" -gt "$(last_line 'BPF_PROG_ATTACH|RTM_NEWTFILTER')" ] || fail "attached late:" "$(steps)"
+			# the first one notes last that all ports have the mode
+			[ "$filter" = '.mtu = 1500' ] || [ "$up" -gt "$(last_line BPF_MAP_UPDATE)" ] || fail "entered late:" "$(steps)"
+			call DEL ".serviceProxy.mode = \"$mode\""
+			[ "$status" -eq 0 ] || fail "$output"
+		done
+	done
+}
+
+# What a trace says of the order.
+steps() {
+	grep -nE "$IS_UP|BPF_PROG_ATTACH|RTM_NEWTFILTER|BPF_MAP_UPDATE" "$NBT_DIR/trace" | cut -c1-120
+}
+
+@test "B26: a slow ADD: the port is down while the programs are not at it" {
+	local add port early=0
+	call ADD .
+	call DEL .
+	plugin_call n ADD a "$(plugin_config n net)" strace -qq -e trace=bpf -e signal=none -e inject=bpf:delay_enter=2s:when=1 \
+		-o /dev/null >/dev/null 2>&1 3>&- &
+	add=$!
+	while kill -0 $add 2>/dev/null; do
+		port=$(pod_veth n a 2>/dev/null) || continue
+		[ -n "$port" ] && [ "$(pod_ip a 4)" != null ] || continue
+		# in this order: what is up now had its programs before
+		if ip -n "$NBT-n" -j link show "$port" | jq -e '.[0].flags | index("UP")' >/dev/null; then
+			[ "$(programs_at n "$port" | wc -l)" = 2 ] || fail "up without programs"
+		else
+			early=1
+		fi
+	done
+	wait $add
+	[ $early = 1 ] || fail "the ADD was never seen at work"
+	call DEL .
+}
+
+@test "enabledad: an address of another pod is refused before the maps take it from that pod" {
+	local config result
+	config='.enabledad = true | .ipam = {type: "static", addresses: [{address: "10.244.0.8/24"}, {address: "fd00:10:244::8/64"}]}'
+	pod_create b
+	run -0 --separate-stderr plugin_call n ADD b "$(plugin_config n net "$config")"
+	result=$output
+	fails 100 'address fd00:10:244::8 of "eth0" is in use by the pod at port "'"$(pod_veth n b)"'"' "$config"
+	run -0 plugin_call n CHECK b "$(plugin_config n net "$config | .prevResult = $result")"
+	# what a pod left behind is nobody's address
+	ns_delete b
+	works_now "$config"
+	pod_create b
+	run -0 plugin_call n DEL b "$(plugin_config n net "$config")"
+	ns_delete b
+}
+
 @test "C3: IPAM is asked for nothing where the bridge is none, or the interface is there already" {
 	plugin_same :
 	ip -n "$NBT-n" link add cni0 type veth peer name other
@@ -152,16 +221,18 @@ SAME='.ipam.type = "same"'
 }
 
 @test "two ADDs of one attachment at once: the slower one gives nothing back" {
-	local slow config
+	local slow config stopped
 	plugin_same :
 	config=$(plugin_config n net "$SAME")
-	# waits between its look for the interface and IPAM
-	plugin_call n ADD a "$config" CNI_PATH="$NBT_DIR/plugins:$TEST_BIN_DIR" strace -qq -e trace=memfd_create -o "$NBT_DIR/trace" \
-		-e inject=memfd_create:delay_enter=1s >"$NBT_DIR/slow" 2>&1 3>&- &
+	# stops between its look for the interface and IPAM
+	plugin_call n ADD a "$config" CNI_PATH="$NBT_DIR/plugins:$TEST_BIN_DIR" strace -e trace=memfd_create -o "$NBT_DIR/trace" \
+		-e inject=memfd_create:signal=STOP:when=1 >"$NBT_DIR/slow" 2>&1 3>&- &
 	slow=$!
-	sleep 0.4
+	wait_for 20 grep -q 'stopped by SIGSTOP' "$NBT_DIR/trace"
+	stopped=$(ip netns pids "$NBT-n" | xargs ps -o pid=,comm= -p | awk '$2 == "natbridge" { print $1 }')
 	call ADD "$SAME"
 	[ "$status" -eq 0 ] || fail "$output"
+	kill -CONT "$stopped"
 	! wait "$slow" || fail "both succeeded"
 	grep -q '\"eth0\" already exists' "$NBT_DIR/slow" || fail "$(<"$NBT_DIR/slow")"
 	[ "$(paste -sd' ' "$NBT_DIR/asked")" = "ADD ADD" ] || fail "$(<"$NBT_DIR/asked")" "$(<"$NBT_DIR/slow")" "$(<"$NBT_DIR/trace")"
@@ -181,7 +252,7 @@ SAME='.ipam.type = "same"'
 @test "C3: addresses and routes that the kernel refuses" {
 	local static='.isGateway = false | .isDefaultGateway = false | .ipam = {type: "static", addresses: [{address: "10.9.0.2/24"}]}'
 	fails 100 '10.8.0.1' "$static | .ipam.routes = [{dst: \"0.0.0.0/0\", gw: \"10.8.0.1\"}]"
-	fails 100 keep_addr_on_down "$static | .mtu = 1000 | .ipam.addresses += [{address: \"fd00::2/64\"}]"
+	fails 100 '"eth0" cannot have an IPv6 address' "$static | .mtu = 1000 | .ipam.addresses += [{address: \"fd00::2/64\"}]"
 	works_now "$static"
 }
 
@@ -314,7 +385,7 @@ SAME='.ipam.type = "same"'
 		pod_create c
 	done
 	run -0 plugin_call n ADD c "$(plugin_config n net)" CNI_CONTAINERID=same
-	wait_for 5 one_port
+	wait_for 30 one_port
 	[ "$(node_endpoints n)" = 2 ]
 	run -0 plugin_call n DEL c "$(plugin_config n net)" CNI_CONTAINERID=same
 	ns_delete c

@@ -13,8 +13,11 @@ setup_file() {
 }
 
 teardown_file() {
+	suite_end take_down
+}
+
+take_down() {
 	ns_exec n nft delete table inet cni_plugins_masquerade 2>/dev/null || true
-	suite_end
 }
 
 # call COMMAND POD [NETWORK [JQ-FILTER]] [NAME=VALUE...]
@@ -98,6 +101,34 @@ misses() {
 		ip -n "$NBT-a" link set eth0 name eth9
 	}
 	misses eth0
+	works DEL a
+	ns_delete a
+}
+
+@test "C5: a pod that is cut off: its port has left the bridge, does not forward, or is down, or the bridge is" {
+	local veth
+	pod_create a
+	works ADD a
+	RESULT=$output
+	veth=$(pod_veth n a)
+	bridge -n "$NBT-n" link set dev "$veth" state 0
+	misses "port \"$veth\" does not forward, being disabled: \"bridge link set dev $veth state 3\" ends that"
+	bridge -n "$NBT-n" link set dev "$veth" state 3
+	works CHECK a net ".prevResult = $RESULT"
+	ip -n "$NBT-n" link set "$veth" nomaster
+	misses "\"$veth\" is not attached to bridge \"cni0\": \"ip link set $veth master cni0\" attaches it"
+	# what the messages say mends it
+	ip -n "$NBT-n" link set "$veth" master cni0
+	call CHECK a net ".prevResult = $RESULT"
+	[[ $output = *"bridge fdb replace $(pod_mac a) dev $veth master static"* ]] || fail "$output"
+	bridge -n "$NBT-n" fdb replace "$(pod_mac a)" dev "$veth" master static
+	works CHECK a net ".prevResult = $RESULT"
+	for veth in "$veth" cni0; do
+		ip -n "$NBT-n" link set "$veth" down
+		misses "interface \"$veth\" is down: \"ip link set $veth up\" ends that"
+		ip -n "$NBT-n" link set "$veth" up
+		[ "$veth" = cni0 ] || bridge -n "$NBT-n" fdb replace "$(pod_mac a)" dev "$veth" master static
+	done
 	works DEL a
 	ns_delete a
 }
@@ -215,6 +246,45 @@ now() {
 	ns_delete a
 }
 
+@test "C6: GC by the key that SPEC.md had at first; without a list nothing is removed; IPAM gets both keys" {
+	local key pod ports
+	mkdir -p "$NBT_DIR/plugins"
+	cat >"$NBT_DIR/plugins/lister" <<-END
+		#!/bin/sh
+		[ \$CNI_COMMAND != GC ] || { cat >"$NBT_DIR/asked"; exit 0; }
+		exec $TEST_BIN_DIR/host-local
+	END
+	chmod 755 "$NBT_DIR/plugins/lister"
+	for pod in a b; do
+		pod_create $pod
+		works ADD $pod
+	done
+	gc() {
+		rm -f "$NBT_DIR/asked"
+		run --separate-stderr plugin_call n GC a "$(plugin_config n net ".ipam.type = \"lister\" | $1")" CNI_PATH="$NBT_DIR/plugins"
+		[ "$status$output" = 0 ] || fail "$output"
+		ports=$(ip -n "$NBT-n" -j link show master cni0 | jq length)
+	}
+	for key in . '."cni.dev/attachments" = null' '."cni.dev/valid-attachments" = null'; do
+		gc "$key"
+		# shellcheck disable=SC2154 # set by run
+		[[ $ports = 2 && ! -e $NBT_DIR/asked && $stderr = *"nothing is removed"* ]] || fail "$key: $ports, $stderr"
+	done
+	gc ".\"cni.dev/attachments\" = $(attachments a b)"
+	[[ $ports = 2 ]] || fail "$ports"
+	gc ".\"cni.dev/attachments\" = $(attachments a) | .\"cni.dev/valid-attachments\" = $(attachments a b)"
+	[[ $ports = 2 && $stderr = *differs* ]] || fail "$ports, $stderr"
+	gc ".\"cni.dev/attachments\" = $(attachments a a)"
+	[[ $ports = 1 ]] || fail "$ports"
+	[ "$(jq -c '."cni.dev/valid-attachments", ."cni.dev/attachments"' "$NBT_DIR/asked" | uniq)" = "$(attachments a a)" ] ||
+		fail "$(<"$NBT_DIR/asked")"
+	ip -n "$NBT-a" link show eth0 >/dev/null
+	for pod in a b; do
+		works DEL $pod
+		ns_delete $pod
+	done
+}
+
 @test "C6: cnitool gc" {
 	pods_up n net a b
 	run -0 node_exec n "$TEST_BIN_DIR/cnitool" gc net "$(ns_path a)"
@@ -236,7 +306,9 @@ pod_rules() {
 		for backend in nftables iptables; do
 			with=".serviceProxy.mode = \"$mode\" | .macspoofchk = true | .ipMasq = true | .ipMasqBackend = \"$backend\""
 			for now in "$with" ".serviceProxy.mode = \"$mode\" | .ipMasq = false"; do
-				pod_create a && pod_create b && pod_create x
+				pod_create a
+				pod_create b
+				pod_create x
 				works ADD a net "$with"
 				RESULT=$output
 				works ADD b net "$with"
@@ -252,9 +324,12 @@ pod_rules() {
 				works GC a net "$now | .\"cni.dev/valid-attachments\" = []"
 				[ "$(pod_rules a)" = 0 ]
 				[ "$mode" != assist ] || [ "$(programs_at n cni0 | wc -l)" = 1 ]
-				works DEL a net "$with" && works DEL b net "$with"
+				works DEL a net "$with"
+				works DEL b net "$with"
 				works DEL x side "$with | $shared"
-				ns_delete a && ns_delete b && ns_delete x
+				ns_delete a
+				ns_delete b
+				ns_delete x
 			done
 		done
 	done
@@ -264,16 +339,20 @@ pod_rules() {
 @test "C6: the pins of the network are gone, or nothing of it ever was" {
 	local assist='.serviceProxy.mode = "assist"'
 	works GC a net '.name = "never" | ."cni.dev/valid-attachments" = []'
-	pod_create a && pod_create b
-	works ADD a net "$assist" && works ADD b net "$assist"
+	pod_create a
+	pod_create b
+	works ADD a net "$assist"
+	works ADD b net "$assist"
 	rm -r "$NBT_DIR/node-n/bpf/natbridge"
 	works GC a net "$assist | .\"cni.dev/valid-attachments\" = $(attachments a)"
 	[ "$(ip -n "$NBT-n" -j link show master cni0 | jq length)" = 1 ]
 	[ "$(programs_at n cni0)" = nb_assist_host ]
 	works GC a net "$assist | .\"cni.dev/valid-attachments\" = []"
 	[ -z "$(programs_at n cni0)" ]
-	works DEL a && works DEL b
-	ns_delete a && ns_delete b
+	works DEL a
+	works DEL b
+	ns_delete a
+	ns_delete b
 }
 
 # The reference's host-local has no GC: leases go by the DEL that libcni calls for what its cache has and the list has not.

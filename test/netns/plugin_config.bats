@@ -16,9 +16,12 @@ setup_file() {
 }
 
 teardown_file() {
+	suite_end take_down
+}
+
+take_down() {
 	ns_delete a
 	ns_delete b
-	suite_end
 }
 
 setup() {
@@ -27,6 +30,10 @@ setup() {
 }
 
 teardown() {
+	strictly both_deleted
+}
+
+both_deleted() {
 	run -0 plugin_call n DEL a "$(plugin_config n net)"
 	run -0 plugin_call n DEL b "$(plugin_config n net)"
 }
@@ -193,4 +200,24 @@ setting() {
 	run -0 ask a tcp "$(pod_ip b 4)" 8080
 	again a '.serviceProxy.conntrack = {max: 131072}'
 	[[ $stderr != *"not in force"* ]] || fail "$stderr"
+}
+
+@test "what the config names and is not in force is said by ADD" {
+	local filter text
+	pod_create c
+	while IFS=@ read -r filter text; do
+		run --separate-stderr plugin_call n ADD c "$(plugin_config n net "$(web 10.244.0.3 fd00:10:244::3) | $filter")"
+		[ "$status" -eq 0 ] || fail "$filter: $output"
+		# shellcheck disable=SC2154 # set by run
+		[[ -n $text && $stderr = *"$text"* || -z $text && $stderr != *"not in force"* ]] || fail "$filter: expected '$text', got: $stderr"
+		run -0 plugin_call n DEL c "$(plugin_config n net)"
+	done <<-'END'
+		.serviceProxy.mode = "off"@services and serviceCIDRs are not in force in mode "off"
+		.serviceProxy = {mode: "off", serviceCIDRs: ["10.96.0.0/12"]}@services and serviceCIDRs are not in force in mode "off"
+		.bridge = "layer2" | del(.ipam)@services and serviceCIDRs are not in force without "ipam"
+		.bridge = "layer2" | .ipam = {ranges: []}@"ipam" has no "type": the pod gets no address
+		.serviceProxy = {mode: "off"}@
+		.@
+	END
+	ns_delete c
 }

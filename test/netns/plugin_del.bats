@@ -12,8 +12,11 @@ setup_file() {
 }
 
 teardown_file() {
+	suite_end take_down
+}
+
+take_down() {
 	ip netns exec "$NBT-n" nft delete table inet cni_plugins_masquerade 2>/dev/null || true
-	suite_end
 }
 
 setup() {

@@ -13,8 +13,7 @@ setup_file() {
 }
 
 teardown_file() {
-	ns_delete a
-	suite_end
+	suite_end ns_delete a
 }
 
 # call COMMAND POD JQ-FILTER [NAME=VALUE...]
@@ -98,6 +97,29 @@ both_work() {
 	both_work .
 }
 
+@test "bpffs: none is mounted over files, whatever leads there" {
+	local full=$NBT_DIR/full link=$NBT_DIR/link path
+	mkdir -p "$full" "$NBT_DIR/empty"
+	touch "$full/file"
+	ln -s "$full" "$link"
+	ln -s "$NBT_DIR/nowhere" "$NBT_DIR/dangling"
+	ln -s "$NBT_DIR/empty" "$NBT_DIR/other"
+	for path in "$full" "$full/" "$link" "$NBT_DIR/empty/../full" / /etc; do
+		both_refuse 50 "\"$path\" is no bpffs, and a directory with files" ".serviceProxy.bpffs = \"$path\""
+		both_refuse 50 "\"$path\" is no bpffs" . NATBRIDGE_BPFFS="$path"
+		run ! node_exec n "$NBT_BUILD/natbridgectl" --bpffs "$path" --network net service apply -f - <<<"$(service a/b 10.96.0.9 TCP:80:80)"
+		[[ $output = *"\"$path\" is not in a mounted bpffs"* ]] || fail "$output"
+	done
+	both_refuse 50 "cannot open \"$NBT_DIR/dangling\": No such file" ".serviceProxy.bpffs = \"$NBT_DIR/dangling\""
+	both_refuse 50 "cannot open \"$full/file\": Not a directory" ".serviceProxy.bpffs = \"$full/file\""
+	both_refuse 50 'cannot make the directory "/nowhere/at/all" for bpffs: No such file' '.serviceProxy.bpffs = "/nowhere/at/all"'
+	both_refuse 50 'bpffs root "run/bpf" is not an absolute path' . NATBRIDGE_BPFFS=run/bpf
+	call STATUS a '.serviceProxy.bpffs = "run/bpf"'
+	refused 7 '"run/bpf" is not an absolute path'
+	both_work ".serviceProxy.bpffs = \"$NBT_DIR/other\""
+	[ "$(ls "$full")" = file ]
+}
+
 @test "a link that has the bridge's name: 51 once there are pods that lost their bridge" {
 	ip -n "$(ns n)" link add br9 type veth peer name other
 	both_refuse 50 '"br9" already exists but is not a bridge' '.bridge = "br9"'
@@ -109,6 +131,32 @@ both_work() {
 	ip -n "$(ns n)" link delete br9
 	both_work '.bridge = "br9"'
 	ip -n "$(ns n)" link delete br9
+}
+
+@test "the bridge is gone, or down, under pods: 51 with the reason, for the network whose pods they are" {
+	pods_up n net b c
+	ip -n "$(ns n)" link set cni0 down
+	call STATUS a .
+	refused 51 'bridge "cni0" is down, with 2 pods on it: "ip link set cni0 up" ends that'
+	call STATUS a '.name = "another"'
+	[ "$status" = 0 ] || fail "$output"
+	ip -n "$(ns n)" link set cni0 up
+	call STATUS a .
+	[ "$status" = 0 ] || fail "$output"
+	# the config names another bridge from now on; the pods keep theirs
+	call STATUS a '.bridge = "br9"'
+	[ "$status" = 0 ] || fail "$output"
+	# one pod that was taken from the bridge is no concern of the network
+	ip -n "$(ns n)" link set "$(pod_veth n b)" nomaster
+	call STATUS a .
+	[ "$status" = 0 ] || fail "$output"
+	ip -n "$(ns n)" link delete cni0
+	call STATUS a .
+	refused 51 'bridge "cni0" is gone, and the pods that were on it (2) have to be made anew'
+	call STATUS a '.name = "another"'
+	[ "$status" = 0 ] || fail "$output"
+	pods_down n net b c
+	both_work .
 }
 
 @test "a gateway's interface in a VLAN whose name would be too long" {

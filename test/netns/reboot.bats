@@ -19,17 +19,16 @@ setup() {
 }
 
 teardown() {
-	ns_exec n nft flush ruleset
-	suite_end
+	suite_end ns_exec n nft flush ruleset
 }
 
 # The node and its pods start anew; what is on disk stays.
 reboot() {
-	bpf_ids n >>"$NBT_DIR/bpf_ids"
+	bpf_note n
 	ns_delete a
 	ns_delete b
 	ns_delete n
-	umount "$NBT_DIR/node-n/bpf"
+	bpffs_destroy n
 	mount -t bpf bpf "$NBT_DIR/node-n/bpf"
 	ns_create n
 	ns_no_dad n

@@ -42,9 +42,12 @@ setup_file() {
 }
 
 teardown_file() {
+	suite_end take_down
+}
+
+take_down() {
 	pods_down n net a b c
 	pods_down n side x
-	suite_end
 }
 
 # A pod's addresses, joined by a comma.

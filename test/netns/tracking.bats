@@ -30,8 +30,7 @@ setup_file() {
 }
 
 teardown_file() {
-	pods_down n net a b c d
-	suite_end
+	suite_end pods_down n net a b c d
 }
 
 setup() {
@@ -124,6 +123,8 @@ same_port() {
 	[[ $output = "b "*" four" ]] || fail "second again: $output"
 	talk_close first
 	talk_close second
+	wait_for 20 talk_over first
+	wait_for 20 talk_over second
 	ctl n conntrack flush >/dev/null
 }
 
@@ -133,7 +134,6 @@ same_port() {
 	same_port $ONE6 53 "$(pod_ip b 6)" 5353 udp
 	same_port "$(pod_ip b 6)" 5353 $ONE6 53 udp
 	same_port $ONE4 80 "$(pod_ip b 4)" 8080 tcp
-	sleep 0.1
 	same_port "$(pod_ip b 6)" 8080 $ONE6 80 tcp
 }
 
@@ -203,8 +203,9 @@ same_port() {
 	CNI_ARGS="IgnoreUnknown=1;IP=$ip" pod_add n f >/dev/null
 	[ "$(pod_ip f 4)" = "$ip" ]
 	capture f eth0 "$dump" udp
+	sent=$(udp_sent a)
 	echo two >&"${NBT_TALK[old]}"
-	sleep 0.3
+	wait_for 20 udp_sent_more a "$sent"
 	capture_end "$dump"
 	assert_captured 0 "$dump" "udp dst port 5353"
 	[ -z "$(listed dst=10.96.0.30)" ]

@@ -19,6 +19,10 @@ teardown_file() {
 }
 
 teardown() {
+	strictly nodes_down
+}
+
+nodes_down() {
 	local node
 	for node in $(nodes); do
 		pods_down "$node" net "${node}a" "${node}b" "${node}c" >/dev/null 2>&1 || true
@@ -220,8 +224,8 @@ volume_servers() {
 	disown
 	ip netns exec "$(ns "${node}b")" socat -U TCP6-LISTEN:9001,ipv6only=0,reuseaddr,fork "OPEN:$NBT_DIR/volume" 2>/dev/null 3>&- &
 	disown
-	wait_for 10 listens "${node}b" 9001
-	wait_for 10 listens "${node}b" 9000
+	wait_for 30 listens "${node}b" 9001
+	wait_for 30 listens "${node}b" 9000
 }
 
 listens() {
@@ -233,9 +237,9 @@ bulk() {
 	local to=$2
 	[[ $to != *:* ]] || to="[$to]"
 	: >"$NBT_DIR/got"
-	timeout 10 ip netns exec "$(ns "$1")" socat -u "OPEN:$NBT_DIR/volume" "TCP:$to:$3" || fail "to $2 port $3"
-	wait_for 10 grep -qx 2000000 "$NBT_DIR/got" || fail "to $2 port $3: $(cat "$NBT_DIR/got")"
-	[ "$(timeout 10 ip netns exec "$(ns "$1")" socat -u "TCP:$to:$4" - | wc -c)" = 2000000 ] || fail "from $2 port $4"
+	timeout 30 ip netns exec "$(ns "$1")" socat -u "OPEN:$NBT_DIR/volume" "TCP:$to:$3" || fail "to $2 port $3"
+	wait_for 30 grep -qx 2000000 "$NBT_DIR/got" || fail "to $2 port $3: $(cat "$NBT_DIR/got")"
+	[ "$(timeout 30 ip netns exec "$(ns "$1")" socat -u "TCP:$to:$4" - | wc -c)" = 2000000 ] || fail "from $2 port $4"
 }
 
 @test "a smaller MTU at the backend: bulk transfers arrive both ways, and a datagram too large is lost as on a plain bridge" {

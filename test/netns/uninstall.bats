@@ -21,9 +21,7 @@ setup() {
 }
 
 teardown() {
-	suite_destroy
-	assert_no_residue
-	rm -rf "$NBT_DIR"
+	suite_leave
 }
 
 # theirs COMMAND POD CONFIG-JSON: the reference plugin.

@@ -21,6 +21,7 @@ setup_file() {
 	node_create n
 	network_write n net '.plugins[0].serviceProxy.conntrack.timeouts.udp = 77'
 	pods_up n net a b c
+	bpf_note n # what the upgrades replace
 	remote_create n r
 	for pod in a b c r; do
 		serve $pod tcp 8080
@@ -33,8 +34,7 @@ setup_file() {
 }
 
 teardown_file() {
-	pods_down n net a b c
-	suite_end
+	suite_end pods_down n net a b c
 }
 
 both() {

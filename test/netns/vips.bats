@@ -28,11 +28,14 @@ setup_file() {
 }
 
 teardown_file() {
+	suite_end take_down
+}
+
+take_down() {
 	pods_down n net a b
 	ip -n "$(ns n)" route del default
 	ip -n "$(ns n)" -6 route del default
 	ip -n "$(ns n)" link del up0
-	suite_end
 }
 
 counter() {
@@ -47,9 +50,9 @@ ping_from_a() {
 	local before vip
 	before=$(counter echo)
 	for vip in $WEB4 $WEB6; do
-		run -0 ping_from_a $vip
+		run -0 ping_from_a "$vip"
 		[[ $output = *" from $vip: "* ]]
-		run -0 ping_from_a -s 4000 $vip
+		run -0 ping_from_a -s 4000 "$vip"
 		[[ $output = *"4008 bytes from $vip: "* ]]
 	done
 	[ "$(counter echo)" -ge $((before + 4)) ]
@@ -60,14 +63,14 @@ ping_from_a() {
 	none=$(counter drop_no_backend) free=$(counter drop_no_vip)
 	capture n up0 "$NBT_DIR/up.pcap" net 10.96.0.0/16 or net fd00:96::/64
 	for vip in $NONE4 $NONE6; do
-		run -1 ping_from_a $vip
+		run -1 ping_from_a "$vip"
 		[[ $output = *[Uu]"nreachable"* ]] || fail "$output"
 	done
 	[ "$(counter drop_no_backend)" = $((none + 2)) ]
 	for vip in $FREE4 $FREE6; do
-		run -1 ping_from_a $vip
-		run -1 ask a -t 200 tcp $vip 80
-		run -1 ask a -t 200 udp $vip 80
+		run -1 ping_from_a "$vip"
+		run -1 ask a -t 200 tcp "$vip" 80
+		run -1 ask a -t 200 udp "$vip" 80
 	done
 	[ "$(counter drop_no_vip)" -ge $((free + 6)) ]
 	capture_end "$NBT_DIR/up.pcap"
@@ -95,7 +98,7 @@ answered_by() {
 	for family in 4 6; do
 		vip=$([ $family = 4 ] && echo $DNS4 || echo $DNS6)
 		for proto in tcp udp; do
-			run -0 ask a $proto $vip 53
+			run -0 ask a $proto "$vip" 53
 			assert_answer "$1" "$(pod_ip a $family)"
 		done
 	done
@@ -133,9 +136,9 @@ answered_by() {
 	cache_goes
 	# The very first packet of each: a datagram, and a SYN that waits no second for its next.
 	for vip in $DNS4 $DNS6; do
-		run -0 ask a -t 800 udp $vip 53
+		run -0 ask a -t 800 udp "$vip" 53
 		[[ $output = "b "* ]]
-		run -0 ask a -t 800 tcp $vip 53
+		run -0 ask a -t 800 tcp "$vip" 53
 		[[ $output = "b "* ]]
 	done
 	apply_dns
@@ -161,8 +164,8 @@ answered_by() {
 	for family in 4 6; do
 		vip=$([ $family = 4 ] && echo 10.96.9.9 || echo fd00:96::99)
 		for proto in tcp udp; do
-			run -0 ask self $proto $vip 80
-			assert_answer self $vip
+			run -0 ask self $proto "$vip" 80
+			assert_answer self "$vip"
 		done
 	done
 	pod_del n self flat

@@ -38,9 +38,8 @@ gone() {
 	shift
 	pods_down "$node" net "$@"
 	ip -n "$(ns "$node")" link delete cni0
-	ip -n "$(ns "$node")" link show cni0.5 >/dev/null 2>&1 && ip -n "$(ns "$node")" link delete cni0.5
-	ip -n "$(ns "$node")" link show cni0.6 >/dev/null 2>&1 && ip -n "$(ns "$node")" link delete cni0.6
-	true
+	ip -n "$(ns "$node")" link delete cni0.5 2>/dev/null || true
+	ip -n "$(ns "$node")" link delete cni0.6 2>/dev/null || true
 }
 
 @test "ports, the gateway's interface and the result are the reference plugin's" {
@@ -70,7 +69,8 @@ gone() {
 		gone r ra
 		ns_delete n
 		ns_delete r
-		umount "$NBT_DIR/node-n/bpf" "$NBT_DIR/node-r/bpf"
+		bpffs_destroy n
+		bpffs_destroy r
 		rm -rf "$NBT_DIR/node-n" "$NBT_DIR/node-r"
 	done
 }

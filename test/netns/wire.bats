@@ -12,13 +12,16 @@ setup_file() {
 }
 
 teardown_file() {
+	suite_end take_down
+}
+
+take_down() {
 	# tables stay behind, those of the reference plugin's iptables commands as well; rules of pods must not
 	local node
 	for node in n ref; do
 		[ -z "$(masq_rules $node)" ]
 		ns_exec $node nft flush ruleset
 	done
-	suite_end
 }
 
 # Addresses that can be given again without having been given back.
@@ -31,6 +34,10 @@ setup() {
 
 # The bridge goes, as do the pods of a failed test, which must not make the next ones fail.
 teardown() {
+	strictly pods_and_bridges_down
+}
+
+pods_and_bridges_down() {
 	local name
 	for name in $(namespaces); do
 		if [ "$name" = n ] || [ "$name" = ref ]; then
@@ -288,7 +295,7 @@ leases() {
 	CAP_ARGS='{"ips": ["10.244.0.21/24", "fd00:10:244::21/64"]}' pod_del n q "$NET"
 	CAP_ARGS='{"ips": ["10.244.0.21/24", "fd00:10:244::21/64"]}' pod_add n r "$NET"
 	for v in 10.244.0.21 fd00:10:244::21; do
-		wait_for 1 neighbour_is p $v "$(pod_mac r)" || fail "$(ip -n "$NBT-p" neigh show $v)" "$(pod_mac r)"
+		wait_for 10 neighbour_is p $v "$(pod_mac r)" || fail "$(ip -n "$NBT-p" neigh show $v)" "$(pod_mac r)"
 	done
 	pods_down n "$NET" p q r
 }

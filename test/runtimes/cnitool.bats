@@ -34,7 +34,7 @@ container_run() {
 	cni add "$1" >"$NBT_DIR/$1.json"
 	bundle_make "$NBT_DIR/bundles/$1" web "/run/netns/$1"
 	runc_in run --detach --bundle "$NBT_DIR/bundles/$1" "$1" >"$NBT_DIR/$1.log" 2>&1 </dev/null 3>&-
-	wait_for 20 container_serves "$1" || fail "$(<"$NBT_DIR/$1.log")"
+	wait_for 60 container_serves "$1" || fail "$(<"$NBT_DIR/$1.log")"
 }
 
 container_remove() {

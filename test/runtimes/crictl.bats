@@ -47,7 +47,7 @@ container_run() {
 	echo "$pod" >"$NBT_DIR/$1.pod"
 	crictl_in create --no-pull "$pod" "$NBT_DIR/$1-container.json" "$NBT_DIR/$1-pod.json" >"$NBT_DIR/$1.id"
 	crictl_in start "$(<"$NBT_DIR/$1.id")"
-	wait_for 20 container_serves "$1"
+	wait_for 60 container_serves "$1"
 }
 
 # cri_addresses NAME: what CRI says that the pod's addresses are, a line each.

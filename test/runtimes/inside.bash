@@ -26,7 +26,7 @@ inside_begin() {
 inside_end() {
 	[ -e "$NBT_DIR/inside.pid" ] || return 0
 	kill -KILL "$(<"$NBT_DIR/inside.pid")" 2>/dev/null || true
-	wait_for 10 inside_over || true
+	wait_for 30 inside_over || true
 	cgroups_remove
 }
 

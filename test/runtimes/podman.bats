@@ -49,7 +49,7 @@ container_exec() {
 container_run() {
 	podman_in run --detach --name "$1" --network pods --cgroup-parent "/$NBT" --log-driver k8s-file "$(image_name web)" \
 		>"$NBT_DIR/$1.log" 2>&1 3>&- || fail "$(<"$NBT_DIR/$1.log")"
-	wait_for 20 container_serves "$1"
+	wait_for 60 container_serves "$1"
 }
 
 runtime_objects() {

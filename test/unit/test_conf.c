@@ -209,6 +209,14 @@ static const struct {
 	{ "'dns': {'search': [1]}", 7, "\"dns.search[0]\"" },
 	{ "'args': {'cni': {'mac': 'x'}}", 7, "\"args.cni.mac\": \"x\"" },
 	{ "'runtimeConfig': {'mac': 'ff:ff:ff:ff:ff:ff'}", 7, "\"runtimeConfig.mac\"" },
+	{ "'args': {'CNI': {'mac': '02:00:00:00:00:01'}}", 7,
+	  "\"args.CNI\": unknown key; it is written \"cni\"" },
+	{ "'runtimeConfig': {'Bandwidth': {}}", 7, "\"runtimeConfig.Bandwidth\"" },
+	{ "'cni.dev/Valid-Attachments': []", 7, "it is written \"cni.dev/valid-attachments\"" },
+	{ "'serviceProxy': {'mode': ''}", 7, "\"serviceProxy.mode\": \"\"" },
+	{ "'serviceProxy': {'bpffs': ''}", 7, "\"serviceProxy.bpffs\": \"\"" },
+	{ "'ipMasq': true, 'ipMasqBackend': ''", 7, "\"ipMasqBackend\": \"\"" },
+	{ "'bridge': ''", 7, "\"bridge\": \"\"" },
 	{ "'runtimeConfig': {'MAC': '02:00:00:00:00:01'}", 7, "\"runtimeConfig.MAC\"" },
 	{ "'prevResult': 'x'", 7, "\"prevResult\"" },
 	{ "'serviceProxy': []", 7, "\"serviceProxy\"" },
@@ -357,6 +365,96 @@ static void test_attachments(void **state)
 	assert_non_null(strstr(err.msg, "valid-attachments[0]\": containerID or ifname is missing"));
 }
 
+/* Which of the two keys counts, and what a delegate's GC is given. */
+static void test_attachment_keys(void **state)
+{
+#define OLD "'cni.dev/attachments': "
+#define NEW "'cni.dev/valid-attachments': "
+#define A   "[{'containerID': 'a', 'ifname': 'eth0'}]"
+#define B   "[{'containerID': 'b', 'ifname': 'eth0'}]"
+	static const struct {
+		const char *members, *kept; /* NULL: no list is there */
+	} rows[] = {
+		{ "", NULL },
+		{ NEW "null", NULL },
+		{ OLD "null, " NEW "null", NULL },
+		{ NEW "[]", "" },
+		{ OLD "[]", "" },
+		{ OLD A, "a" },
+		{ NEW A, "a" },
+		{ NEW A ", " OLD A, "a" },
+		{ OLD A ", " NEW B, "b" },
+		{ NEW B ", " OLD A, "b" },
+		{ NEW "null, " OLD A, "a" },
+		{ NEW A ", " OLD "null", "a" },
+		{ NEW "[], " OLD A, "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		nb_cleanup(nb_conf_free) struct nb_conf conf = { 0 };
+		nb_autofree char *text = NULL;
+		struct nb_error err = { 0 };
+		char wanted[256];
+
+		if (parse(NB_CMD_GC, rows[i].members, &conf, &err))
+			fail_msg("%s: %s", rows[i].members, err.msg);
+		if (!rows[i].kept) {
+			assert_null(conf.valid);
+			continue;
+		}
+		assert_int_equal(conf.n_attachments, *rows[i].kept ? 1 : 0);
+		if (conf.n_attachments)
+			assert_string_equal(conf.attachments[0].container_id, rows[i].kept);
+		assert_int_equal(nb_conf_text_for_gc(&conf, &text, &err), 0);
+		snprintf(wanted, sizeof(wanted),
+			 conf.n_attachments ? "[{\"containerID\":\"%s\",\"ifname\":\"eth0\"}]" : "[]%s",
+			 rows[i].kept);
+		for (const char *key = "cni.dev/valid-attachments"; key;
+		     key = strstr(key, "valid") ? "cni.dev/attachments" : NULL) {
+			char member[384];
+			const char *found;
+
+			snprintf(member, sizeof(member), "\"%s\":%s", key, wanted);
+			found = strstr(text, member);
+			if (!found || strstr(found + strlen(member), key))
+				fail_msg("%s: no single %s in %s", rows[i].members, member, text);
+		}
+		assert_non_null(strstr(text, "\"name\":\"net\""));
+	}
+#undef A
+#undef B
+}
+
+static void test_bad_attachments(void **state)
+{
+	static const char *const bad[] = {
+		NEW "{}",
+		OLD "{}",
+		OLD "'a'",
+		NEW "[], " OLD "5",
+		OLD "[null]",
+		OLD "[[]]",
+		OLD "[{'containerID': '', 'ifname': 'eth0'}]",
+		NEW "[{'containerID': 'a', 'ifname': null}]",
+		OLD "[{'containerID': 5, 'ifname': 'eth0'}]",
+		OLD "[{'containerId': 'a', 'ifname': 'eth0'}]",
+		"'cni.dev/Attachments': []",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		nb_cleanup(nb_conf_free) struct nb_conf conf = { 0 };
+		struct nb_error err = { 0 };
+
+		assert_true(parse(NB_CMD_GC, bad[i], &conf, &err) < 0);
+		if (err.code != NB_ERR_CONFIG || !strstr(err.msg, "ttachments"))
+			fail_msg("%s: %s", bad[i], err.msg);
+	}
+#undef OLD
+#undef NEW
+}
+
 static void test_mac_order(void **state)
 {
 	static const char *const rows[] = {
@@ -387,10 +485,11 @@ static void test_mac_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),    cmocka_unit_test(test_every_key),
-		cmocka_unit_test(test_services),    cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_versions),    cmocka_unit_test(test_lenient_delete),
-		cmocka_unit_test(test_attachments), cmocka_unit_test(test_mac_order),
+		cmocka_unit_test(test_defaults),        cmocka_unit_test(test_every_key),
+		cmocka_unit_test(test_services),        cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_versions),        cmocka_unit_test(test_lenient_delete),
+		cmocka_unit_test(test_attachments),     cmocka_unit_test(test_attachment_keys),
+		cmocka_unit_test(test_bad_attachments), cmocka_unit_test(test_mac_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
