@@ -97,7 +97,7 @@ __noinline int nb_beside_vip(struct __sk_buff *skb, const struct nb_pkt *pkt)
 		return NB_CONTINUE;
 	if (rc == nb_drop(NB_DROP_NO_VIP))
 		return rc;
-	if (nb_stays_here(skb, pkt))
+	if (nb_may_be_of_host(&pkt->tuple.dst) && nb_stays_here(skb, pkt))
 		return NB_PASS;
 	if (nb_vip_is_served(&pkt->tuple.dst))
 		return nb_echo_answer(skb, pkt);

@@ -110,6 +110,11 @@ __noinline int nb_host_lost(struct __sk_buff *skb, const struct nb_pkt *pkt)
 	if (!frontend || !(frontend->flags & NB_FRONTEND_HOST))
 		return NB_PASS;
 	__sync_fetch_and_and(&frontend->flags, ~(__u32)NB_FRONTEND_HOST);
+	key.port = 0;
+	key.proto = 0;
+	frontend = bpf_map_lookup_elem(&frontends, &key);
+	if (frontend)
+		frontend->known = 0; /* so that pings of it are answered as well */
 	if (!nb_quotes_all(skb, pkt))
 		return NB_PASS;
 	return nb_make_quoted(skb, pkt) ? bpf_redirect(skb->ifindex, BPF_F_INGRESS) : nb_drop(NB_DROP_WRITE);

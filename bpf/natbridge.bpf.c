@@ -150,7 +150,7 @@ int nb_from_pod(struct __sk_buff *skb)
 		rc = nb_connection(skb, &pkt);
 	else
 		rc = nb_beside(skb, &pkt, rc);
-	if (nb_is_vip_drop(rc) && nb_stays_here(skb, &pkt))
+	if (nb_is_vip_drop(rc) && nb_may_be_of_host(&pkt.tuple.dst) && nb_stays_here(skb, &pkt))
 		rc = NB_PASS;
 	verdict = nb_verdict(rc);
 	return nb_is_reject(rc) ? nb_reject(skb, &pkt) : verdict;

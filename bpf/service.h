@@ -45,6 +45,18 @@ static __always_inline bool nb_is_vip(const struct nb_addr *addr)
 	return nb_may_be_vip(addr) && bpf_map_lookup_elem(&frontends, &key);
 }
 
+/*
+ * Whether the host may have an address: it is no Service's, or the host had it as well when that was applied.
+ * Only then is its routing asked, which does not tell an address of the host from one without a route.
+ */
+static __always_inline bool nb_may_be_of_host(const struct nb_addr *addr)
+{
+	struct nb_frontend_key key = { .addr = *addr };
+	struct nb_frontend *vip = bpf_map_lookup_elem(&frontends, &key);
+
+	return !vip || vip->known;
+}
+
 struct nb_range_search {
 	const struct nb_addr *addr;
 	bool found;

@@ -317,6 +317,9 @@ static int count_service(struct nb_plan *plan, const struct nb_service *service,
 		return -err->errnum;
 	cell->after.refs++;
 	cell->after.count += !service->n_eligible;
+	/* All frontends of an address that a change is about have this alike. */
+	if (service->on_host || !plan->table->whole)
+		cell->after.known = service->on_host;
 	return count_refs(plan, service->backends, service->n_backends, service->key.proto, 1, err);
 }
 
@@ -366,8 +369,10 @@ static void complete_cells(struct nb_cells *cells)
 
 			cell->after = cell->before;
 			cell->after.refs = counted.refs;
-			if (!cell->key.proto)
+			if (!cell->key.proto) {
 				cell->after.count = counted.count;
+				cell->after.known = counted.known;
+			}
 			cell->after.flags &= ~NB_FRONTEND_MARKS;
 		}
 		if (cell->after.refs)

@@ -272,7 +272,9 @@ struct nb_cell *nb_table_cell(struct nb_table *table, const struct nb_frontend_k
 	if (nb_map_get(table->dp, NB_MAP_FRONTENDS, key, &cell->before, err) < 0)
 		return NULL;
 	cell->after.refs = cell->before.refs;
-	if (!key->proto)
+	if (!key->proto) {
 		cell->after.count = cell->before.count;
+		cell->after.known = cell->before.known;
+	}
 	return cell;
 }

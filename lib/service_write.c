@@ -105,10 +105,12 @@ static struct nb_frontend merge(const struct nb_frontend *frontend, const struct
 {
 	struct nb_frontend merged = { 0 };
 
-	if (frontend->flags & NB_FRONTEND_SERVICE)
+	if (frontend->flags & NB_FRONTEND_SERVICE) {
 		merged = *frontend;
-	else
+	} else {
 		merged.count = mark->count;
+		merged.known = mark->known;
+	}
 	merged.flags = (merged.flags & ~NB_FRONTEND_MARKS) | (mark->flags & NB_FRONTEND_MARKS);
 	merged.refs = mark->refs;
 	return merged;
@@ -118,7 +120,8 @@ static struct nb_frontend merge(const struct nb_frontend *frontend, const struct
 static bool same_mark(const struct nb_cell *cell)
 {
 	return cell->before.flags & NB_FRONTEND_MARKS && cell->before.refs == cell->after.refs &&
-	       (cell->key.proto || cell->before.count == cell->after.count);
+	       (cell->key.proto ||
+		(cell->before.count == cell->after.count && cell->before.known == cell->after.known));
 }
 
 static int write_new_marks(struct nb_plan *plan, struct nb_error *err)

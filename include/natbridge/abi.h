@@ -171,7 +171,8 @@ struct nb_frontend {
 	__u32 set;      /* first half of the key of its backends in backends[] */
 	__u32 count;    /* backends for new connections: indices 0 .. count - 1; of a VIP: its frontends that
 			   have none */
-	__u32 known;    /* count, and behind them the backends that only keep the connections they have */
+	__u32 known;    /* count, and behind them the backends that only keep the connections they have; of a
+			   VIP: whether the host had the address as well */
 	__u32 service;  /* number of the service port, the same for all its addresses: key of affinities[] */
 	__u32 affinity; /* seconds of ClientIP affinity, 0: none */
 	__u32 epoch;    /* the value that nb_settings.epoch took by the last change of this frontend */

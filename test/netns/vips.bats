@@ -140,9 +140,27 @@ answered_by() {
 		[[ $output = "b "* ]]
 		run -0 ask a -t 800 tcp "$vip" 53
 		[[ $output = "b "* ]]
+		run -0 ping_from_a "$vip"
 	done
 	apply_dns
 	answered_by b
+	ip -n "$(ns n)" route add default via 192.0.2.2
+	ip -n "$(ns n)" -6 route add default via fd00:c0:0::2
+}
+
+@test "B14, A6: on a node without a default route a ping is answered and a port without a Service rejected all the same" {
+	local vip proto before
+	ip -n "$(ns n)" route del default
+	ip -n "$(ns n)" -6 route del default
+	before=$(counter drop_no_service)
+	for vip in $WEB4 $WEB6; do
+		run -0 ping_from_a $vip
+		for proto in tcp udp; do
+			run -1 ask a -t 5000 $proto $vip 81
+			[[ $output = *refused* ]] || fail "$output"
+		done
+	done
+	[ "$(counter drop_no_service)" -ge $((before + 4)) ]
 	ip -n "$(ns n)" route add default via 192.0.2.2
 	ip -n "$(ns n)" -6 route add default via fd00:c0:0::2
 }

@@ -121,6 +121,36 @@ static void test_vip_marks(void **state)
 	nb_datapath_close(&dp);
 }
 
+/* The mark says whether the host had the address when its frontends were last applied. */
+static void test_vip_on_host(void **state)
+{
+	static const char text[] =
+		"a/a - 10.96.0.1:80/TCP 10.244.0.3:80\na/a - 10.96.0.1:80/UDP 10.244.0.3:80\n"
+		"b/b - 10.96.0.2:80/TCP 10.244.0.3:80\n";
+	static int (*const fns[])(const struct nb_datapath *, const struct nb_services *,
+				  enum nb_service_origin, struct nb_service_changes *,
+				  struct nb_error *) = { nb_service_apply, nb_service_update };
+	struct nb_datapath dp = test_make(&test_roomy);
+	struct nb_error err = { 0 };
+
+	(void)state;
+	for (int times = 0; times < 8; times++) { /* comes, stays, goes, is gone; by both functions */
+		struct nb_services services = test_services(text, NB_ORIGIN_APPLY);
+		struct nb_service_changes changes = { 0 };
+		bool on_host = times % 4 < 2;
+
+		for (size_t i = 0; i < services.n; i++)
+			services.items[i].on_host = on_host && !strcmp(services.items[i].name, "a/a");
+		assert_int_equal(fns[times / 4](&dp, &services, NB_ORIGIN_APPLY, &changes, &err), 0);
+		assert_int_equal(test_vip(&dp, "10.96.0.1").known, on_host);
+		assert_int_equal(test_vip(&dp, "10.96.0.1").refs, 2);
+		assert_int_equal(test_vip(&dp, "10.96.0.2").known, 0);
+		assert_int_equal(changes.changed, times && times % 2 == 0 ? 2 : 0);
+		nb_services_free(&services);
+	}
+	nb_datapath_close(&dp);
+}
+
 /* Backends that only keep what they have: which ones they are is part of the set. */
 static void test_draining(void **state)
 {
@@ -218,8 +248,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_epochs),    cmocka_unit_test(test_epoch_of_names),
-		cmocka_unit_test(test_vip_marks), cmocka_unit_test(test_draining),
-		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_vip_marks), cmocka_unit_test(test_vip_on_host),
+		cmocka_unit_test(test_draining),  cmocka_unit_test(test_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
