@@ -93,6 +93,12 @@ int nb_each_network(const struct nb_cli *cli, unsigned int access, nb_network_fn
  */
 int nb_explain_missing(const struct nb_cli *cli, const char *network, int rc, struct nb_error *err);
 
+/*
+ * Brings up to date which ports are cut off. Whoever looks at a network or changes it does so; it is not what
+ * the user asked for, so that a failure is a warning.
+ */
+void nb_follow_ports(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp);
+
 /* For a command that has to find a network: an error that says why there was none. */
 int nb_require_network(const struct nb_cli *cli, const struct nb_walked *walked, struct nb_error *err);
 

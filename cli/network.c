@@ -71,8 +71,7 @@ static int refuse_assisted(const char *network, unsigned int n, struct nb_error 
 		network, and_more(n, more));
 }
 
-/* Whoever looks at a network or changes it brings this up to date; it is not what he asked for. */
-static void follow_ports(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp)
+void nb_follow_ports(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp)
 {
 	struct nb_netlink nl nb_cleanup(nb_netlink_close) = { 0 };
 	struct nb_error err = { 0 };
@@ -90,7 +89,7 @@ static int run_one(const struct nb_cli *cli, const char *network, unsigned int a
 	bool assisted = false;
 
 	if (!rc)
-		follow_ports(cli, network, &dp);
+		nb_follow_ports(cli, network, &dp);
 	if (!rc && access & NB_TRANSLATING)
 		rc = is_assisted(&dp, &assisted, err);
 	if (rc)

@@ -16,6 +16,15 @@ static void print_upgrade(const struct cJSON *row, FILE *to)
 		fprintf(to, "%s: nothing to do\n", row_text(row, "network"));
 }
 
+/* A natbridge that does not know of ports that are cut off leaves what another one has noted of them. */
+static void follow_ports(const struct nb_cli *cli, const char *network)
+{
+	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
+
+	if (!nb_datapath_open(cli->bpffs, network, false, &dp, NULL))
+		nb_follow_ports(cli, network, &dp);
+}
+
 static int upgrade_network(const struct nb_cli *cli, const char *network, struct nb_error *err)
 {
 	struct nb_upgraded done;
@@ -24,6 +33,7 @@ static int upgrade_network(const struct nb_cli *cli, const char *network, struct
 
 	if (rc)
 		return nb_explain_missing(cli, network, rc, err);
+	follow_ports(cli, network);
 	row = cJSON_CreateObject();
 	cJSON_AddStringToObject(row, "network", network);
 	cJSON_AddBoolToObject(row, "replaced", done.replaced);

@@ -116,6 +116,16 @@ has_state() {
 	ns_delete c
 }
 
+@test "natbridgectl upgrade notices it as well" {
+	served
+	ns_exec n ip link set "$PORT" nomaster
+	ctl n upgrade >/dev/null
+	run -1 ask a -t 300 tcp $VIP4 80
+	ns_exec n ip link set "$PORT" master cni0
+	ctl n upgrade >/dev/null
+	served
+}
+
 # The flag in the settings by which programs look for such ports.
 is_flagged() {
 	local flags
