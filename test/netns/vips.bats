@@ -154,9 +154,9 @@ answered_by() {
 	ip -n "$(ns n)" -6 route del default
 	before=$(counter drop_no_service)
 	for vip in $WEB4 $WEB6; do
-		run -0 ping_from_a $vip
+		run -0 ping_from_a "$vip"
 		for proto in tcp udp; do
-			run -1 ask a -t 5000 $proto $vip 81
+			run -1 ask a -t 5000 $proto "$vip" 81
 			[[ $output = *refused* ]] || fail "$output"
 		done
 	done
