@@ -40,6 +40,15 @@ static __always_inline bool nb_conn_unfinished(const struct nb_conn *conn)
 	return (conn->flags & (NB_CONN_VIA_HOST | NB_CONN_REPLY)) == (NB_CONN_VIA_HOST | NB_CONN_REPLY);
 }
 
+/*
+ * The same for what a pod sends: the host has seen the request of such a connection. A direct one that only
+ * got another source port has gone past the host, and its answer is translated where it is sent.
+ */
+static __always_inline bool nb_conn_finished_by_host(const struct nb_conn *conn)
+{
+	return nb_conn_unfinished(conn) && conn->flags & NB_CONN_UP;
+}
+
 /* The port whose pod's MAC address a translated packet gets: the sender's stays, as on a switched frame, also
  * if it is the pod's own. NULL: it goes to the host. */
 static __always_inline struct nb_port *nb_deliver_to(const struct nb_conn *conn, struct nb_port *out)

@@ -27,7 +27,7 @@ static __always_inline int nb_send(struct __sk_buff *skb, struct nb_pkt *pkt, st
 
 	if (!(conn->flags & NB_CONN_NAT))
 		return NB_PASS;
-	if (nb_conn_unfinished(conn))
+	if (nb_conn_finished_by_host(conn))
 		return nb_to_host(skb);
 	rc = nb_translate(skb, pkt, conn, nb_deliver_to(conn, out));
 	return rc == NB_CONTINUE ? nb_deliver(skb, conn, out) : rc;
@@ -47,7 +47,7 @@ static __always_inline int nb_forward(struct __sk_buff *skb, struct nb_pkt *pkt,
 				      __u32 slot)
 {
 	struct nb_port *out = NULL;
-	int rc = nb_check(pkt, conn, &out);
+	int rc = nb_check(skb, pkt, conn, &out);
 
 	if (rc != NB_CONTINUE)
 		return nb_not_served(skb, pkt, slot, rc);

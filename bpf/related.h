@@ -11,6 +11,7 @@
  */
 
 #include "forward.h"
+#include "host.h"
 #include "nat.h"
 #include "quote.h"
 
@@ -162,7 +163,9 @@ static __always_inline struct nb_conn *nb_related_find(struct __sk_buff *skb, st
 /* An error about a connection whose receiver has gone is not for the address's next owner. */
 static __always_inline int nb_related_late(const struct nb_pkt *pkt, const struct nb_conn *conn)
 {
-	return nb_conn_expired(conn, pkt->now) ? NB_PASS : nb_drop(NB_DROP_GONE);
+	if (nb_conn_expired(conn, pkt->now))
+		return NB_PASS;
+	return nb_drop(nb_conn_lives(conn, pkt->now) ? NB_DROP_CUT : NB_DROP_GONE);
 }
 
 /* An ICMP message that a pod sends. */
@@ -185,8 +188,9 @@ __noinline int nb_related_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 		return nb_related_late(pkt, conn);
 	if (conn->in_ifindex != pkt->ifindex && nb_is_of_other(&pkt->tuple.src, pkt->ifindex))
 		return nb_drop(NB_DROP_NOT_ITS_PORT);
-	if (nb_conn_unfinished(conn))
-		return nb_to_host(skb);
+	if (nb_conn_finished_by_host(conn))
+		return conn->in_ifindex || nb_sender_is_known(skb, pkt) ? nb_to_host(skb)
+									: nb_drop(NB_DROP_NOT_ITS_PORT);
 	rc = nb_related_translate(skb, pkt, conn, r, nb_deliver_to(conn, out));
 	return rc == NB_CONTINUE ? nb_deliver(skb, conn, out) : rc;
 }

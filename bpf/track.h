@@ -4,15 +4,16 @@
 
 /* What a packet's own entry says about it, and what the packet does to the entry. */
 
+#include "host.h"
 #include "removed.h"
 
 /*
  * An entry was found, but the packet comes from another port than its packets did. An address that an ADD
  * gave belongs to that pod's port alone. Any other address (a floating one, a second one, one behind a router
- * pod) belongs to the port that uses it now, as on any bridge: a client that has moved begins anew there, and
- * what a backend answers takes the host's path, by which the connection was made.
+ * pod) belongs to the port that uses it now, as on any bridge, if the host looks for it there: a client that
+ * has moved begins anew, and what a backend answers takes the host's path, by which the connection was made.
  */
-__noinline int nb_other_port(const struct nb_pkt *pkt, const struct nb_conn *conn)
+__noinline int nb_other_port(struct __sk_buff *skb, const struct nb_pkt *pkt, const struct nb_conn *conn)
 {
 	if (!pkt || !conn)
 		return NB_PASS;
@@ -20,8 +21,10 @@ __noinline int nb_other_port(const struct nb_pkt *pkt, const struct nb_conn *con
 		return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_NOT_ITS_PORT) : NB_PASS;
 	if (!(conn->flags & NB_CONN_REPLY) || conn->in_ifindex)
 		return NB_NEW;
+	if (!(conn->flags & NB_CONN_UP))
+		return NB_CONTINUE;
 	/* The client's port tracks the answer when the host has routed it. */
-	return conn->flags & NB_CONN_NAT ? NB_UP : NB_CONTINUE;
+	return nb_sender_is_known(skb, pkt) ? NB_UP : nb_drop(NB_DROP_NOT_ITS_PORT);
 }
 
 /* What can change the state of the connection, or must be written down. NB_NEW: it begins anew. */
@@ -65,7 +68,8 @@ static __always_inline int nb_track(struct nb_pkt *pkt, struct nb_conn *conn, __
 }
 
 /* Whether the entry that was found serves this packet; NB_NEW: it is of no use any more. */
-static __always_inline int nb_check(struct nb_pkt *pkt, struct nb_conn *conn, struct nb_port **out)
+static __always_inline int nb_check(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn,
+				    struct nb_port **out)
 {
 	int rc;
 
@@ -75,7 +79,7 @@ static __always_inline int nb_check(struct nb_pkt *pkt, struct nb_conn *conn, st
 	if (!*out)
 		return nb_receiver_gone(pkt, conn);
 	if (conn->in_ifindex != pkt->ifindex) {
-		rc = nb_other_port(pkt, conn);
+		rc = nb_other_port(skb, pkt, conn);
 		if (rc != NB_CONTINUE)
 			return rc;
 	}

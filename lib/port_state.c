@@ -126,56 +126,70 @@ static bool is_to_be_cut(const struct nb_port_links *links, unsigned int ifindex
 	return state != NB_PORT_FORWARDING && state != NB_PORT_GONE;
 }
 
-struct survey {
-	unsigned int cut; /* ports that are cut off now */
-	bool newly;       /* some of them by this call */
-};
-
 /*
  * Of two that are at it, or an ADD that has just connected its port, each changes only what the others have
  * left as it was. A slot that is freed meanwhile has another generation.
  */
-static struct survey write_bits(const struct port_map *map, const struct before *before,
-				const struct nb_port_links *links)
+static void write_bits(const struct port_map *map, const struct before *before,
+		       const struct nb_port_links *links)
 {
-	struct survey found = { 0 };
-
 	for (unsigned int slot = 1; slot < NB_MAX_PORTS; slot++) {
 		__u32 was = before[slot].gen, gen = was & ~NB_GEN_CUT;
-		bool cut = before[slot].ifindex && is_to_be_cut(links, before[slot].ifindex);
 
 		if (!before[slot].ifindex)
 			continue;
-		gen |= cut ? NB_GEN_CUT : 0;
-		found.cut += cut;
-		if (gen != was && __atomic_compare_exchange_n(&map->ports[slot].gen, &was, gen, false,
-							      __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-			found.newly |= cut;
+		gen |= is_to_be_cut(links, before[slot].ifindex) ? NB_GEN_CUT : 0;
+		if (gen != was)
+			__atomic_compare_exchange_n(&map->ports[slot].gen, &was, gen, false, __ATOMIC_SEQ_CST,
+						    __ATOMIC_SEQ_CST);
+	}
+}
+
+/* Whether programs must look at a sender's port: some port is cut off whose pod can send. That of an ADD
+ * which has not connected it yet is down. */
+static bool has_cut_senders(const struct port_map *map, const struct nb_port_links *links)
+{
+	bool found = false;
+
+	for (unsigned int slot = 1; slot < NB_MAX_PORTS && !found; slot++) {
+		__u32 ifindex = __atomic_load_n(&map->ports[slot].ifindex, __ATOMIC_SEQ_CST);
+
+		found = ifindex && is_to_be_cut(links, ifindex) &&
+			nb_port_state_of(links, ifindex) != NB_PORT_DOWN;
 	}
 	return found;
 }
 
-/*
- * The flag with which programs look at a sender's port at all. Ports that an ADD has not connected yet do not
- * need it: nothing is sent there.
- */
-static int write_flag(const struct nb_datapath *dp, const char *bpffs, const struct survey *found,
-		      struct nb_error *err)
+static int set_flag(const struct nb_datapath *dp, const struct port_map *map, struct nb_netlink *nl,
+		    struct nb_error *err)
+{
+	struct nb_port_links links nb_cleanup(nb_port_links_free) = { 0 };
+	struct nb_settings settings;
+	int rc = nb_port_links_read(dp, nl, &links, err); /* as they are now that the lock is there */
+
+	if (!rc)
+		rc = nb_settings_read(dp, &settings, err);
+	if (rc || !links.known)
+		return rc;
+	settings.flags &= ~NB_SETTINGS_CUT;
+	if (has_cut_senders(map, &links))
+		settings.flags |= NB_SETTINGS_CUT;
+	return nb_settings_write(dp, &settings, err);
+}
+
+/* The flag in the settings, which only who has the lock may write. */
+static int follow_flag(const struct nb_datapath *dp, const char *bpffs, const struct port_map *map,
+		       const struct nb_port_links *links, struct nb_netlink *nl, struct nb_error *err)
 {
 	int lock nb_autoclose = -1;
 	struct nb_settings settings;
-	bool has;
 	int rc = nb_settings_read(dp, &settings, err);
 
-	has = settings.flags & NB_SETTINGS_CUT;
-	if (rc || (has ? found->cut > 0 : !found->newly))
+	if (rc || has_cut_senders(map, links) == !!(settings.flags & NB_SETTINGS_CUT))
 		return rc;
 	if (dp->lock_fd < 0)
 		rc = nb_datapath_lock(bpffs, &lock, err);
-	if (!rc)
-		rc = nb_settings_read(dp, &settings, err);
-	settings.flags = has ? settings.flags & ~NB_SETTINGS_CUT : settings.flags | NB_SETTINGS_CUT;
-	return rc ? rc : nb_settings_write(dp, &settings, err);
+	return rc ? rc : set_flag(dp, map, nl, err);
 }
 
 int nb_ports_follow(const struct nb_datapath *dp, const char *bpffs, struct nb_netlink *nl,
@@ -184,7 +198,6 @@ int nb_ports_follow(const struct nb_datapath *dp, const char *bpffs, struct nb_n
 	struct nb_port_links links nb_cleanup(nb_port_links_free) = { 0 };
 	struct before *before nb_autofree = calloc(NB_MAX_PORTS, sizeof(*before));
 	struct port_map map nb_cleanup(unmap) = { 0 };
-	struct survey found;
 	int rc = before ? map_ports(dp, &map, err) : nb_fail_nomem(err);
 
 	for (unsigned int slot = 1; slot < NB_MAX_PORTS && !rc; slot++) {
@@ -195,6 +208,6 @@ int nb_ports_follow(const struct nb_datapath *dp, const char *bpffs, struct nb_n
 		rc = nb_port_links_read(dp, nl, &links, err);
 	if (rc || !links.known)
 		return rc;
-	found = write_bits(&map, before, &links);
-	return write_flag(dp, bpffs, &found, err);
+	write_bits(&map, before, &links);
+	return follow_flag(dp, bpffs, &map, &links, nl, err);
 }

@@ -10,6 +10,13 @@
 #include <natbridge/conntrack.h>
 #include <natbridge/endpoint.h>
 
+#include <natbridge/address.h>
+#include <natbridge/cleanup.h>
+#include <natbridge/link.h>
+#include <natbridge/route.h>
+#include <natbridge/sysctl.h>
+
+#include <linux/if_addr.h>
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -37,6 +44,52 @@ static const struct family families[] = {
 	  "[fd00:1::3]:8080", "[fd00:1::200]:8080", "[fd00:9::9]:8080", GATEWAY6, IPPROTO_ICMPV6 },
 };
 
+static struct nb_addr addr(const char *text)
+{
+	struct nb_addr parsed;
+
+	assert_true(nb_addr_parse(text, &parsed));
+	return parsed;
+}
+
+/* The node's side: a bridge with the gateways, and routes by it to what is behind a router pod. */
+static void make_bridge(struct env *env)
+{
+	static const char *const gateways[] = { GATEWAY4, GATEWAY6 };
+	static const char *const behind[] = { "10.9.0.0", "fd00:9::" };
+	static const unsigned char mac[NB_MAC_LEN] = { 2, 0, 0, 0, 0, 1 };
+	struct nb_netlink nl nb_cleanup(nb_netlink_close) = { 0 };
+	const struct nb_link_change up = { .set_up = true, .up = true };
+	struct nb_settings settings;
+	struct nb_error err = { 0 };
+	struct nb_link bridge;
+	int rc = nb_sysctl_write("net/ipv4/ip_forward", "1", &err);
+
+	rc = rc ? rc : nb_sysctl_write("net/ipv6/conf/all/forwarding", "1", &err);
+	rc = rc ? rc : nb_netlink_open(&nl, &err);
+	rc = rc ? rc : nb_link_create_bridge(&nl, "br", mac, 0, false, &err);
+	rc = rc ? rc : nb_link_get(&nl, "br", &bridge, &err);
+	rc = rc ? rc : nb_link_change(&nl, bridge.index, &up, &err);
+	for (int i = 0; i < 2 && !rc; i++) {
+		const struct nb_ifaddr gateway = { .addr = addr(gateways[i]),
+						   .prefix_len = i ? 64 : 24,
+						   .flags = i ? IFA_F_NODAD : 0 };
+		const struct nb_route route = { .dst = addr(behind[i]),
+						.prefix_len = i ? 64 : 24,
+						.has_gw = true,
+						.gw = addr(i ? "fd00:1::4" : "10.1.0.4"),
+						.index = bridge.index };
+
+		rc = nb_ifaddr_add(&nl, bridge.index, &gateway, &err);
+		rc = rc ? rc : nb_route_add(&nl, &route, &err);
+	}
+	if (rc)
+		fail_msg("%s", err.msg);
+	assert_int_equal(nb_settings_read(&env->dp, &settings, &err), 0);
+	settings.bridge_ifindex = bridge.index;
+	assert_int_equal(nb_settings_write(&env->dp, &settings, &err), 0);
+}
+
 static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
 
 /* Runs a test for both families and protocols, each with an empty table of connections and of Services. */
@@ -44,6 +97,7 @@ static void for_each(struct env *env, void (*test)(struct env *env, const struct
 {
 	struct nb_error err = { 0 };
 
+	make_bridge(env);
 	for (size_t i = 0; i < 4; i++) {
 		env_services_clear(env);
 		assert_int_equal(nb_conntrack_flush(&env->dp, NULL, &err), 0);

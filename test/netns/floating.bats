@@ -92,6 +92,61 @@ dropped() {
 	done
 }
 
+@test "the same, the Service first, on a node whose rules drop INVALID (B5, B29)" {
+	local family vip addr
+	ns_exec n nft -f - <<-'END'
+		table inet strict {
+			chain forward { type filter hook forward priority 0; ct state invalid counter drop; }
+		}
+	END
+	holds b
+	for family in 4 6; do
+		[ $family = 4 ] && vip=$VIP4 addr=$FLOAT4 || { vip=$VIP6 addr=$FLOAT6; }
+		talk_open service a -p 4715 tcp "$vip" 80
+		talk_say service one
+		assert_answer b "$(pod_ip a $family)"
+		talk_open straight a -p 4715 tcp "$addr" 8080
+		talk_say straight two
+		assert_answer b "$(pod_ip a $family)"
+		talk_say service three
+		assert_answer b "$(pod_ip a $family)"
+		talk_close straight
+		talk_close service
+	done
+	ns_exec n nft list table inet strict | grep -q 'counter packets 0 ' || fail "$(ns_exec n nft list table inet strict)"
+	ns_exec n nft delete table inet strict
+}
+
+@test "B23: no pod answers for a backend beyond the host" {
+	local family vip far before
+	remote_create n up 2
+	for family in 4 6; do
+		[ $family = 4 ] && vip=10.96.0.22 far=192.0.2.10 || { vip=fd00:96::22 far=fd00:c0:2::2; }
+		ctl n service apply --keep -f - < <(service default/up "$vip" UDP:80:8081 "$far") >/dev/null
+		run -1 ask a -p 4716 -t 100 udp "$vip" 80
+		before=$(dropped drop_not_its_port)
+		ip -n "$(ns c)" address add "$far" dev lo
+		capture a eth0 "$NBT_DIR/a.pcap" udp
+		ns_exec c python3 - "$far" "$(pod_ip a $family)" <<'PY'
+import socket, sys
+s = socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+s.bind((sys.argv[1], 8081))
+for i in range(20):
+    s.sendto(b'forged', (sys.argv[2], 4716))
+PY
+		wait_for 20 has_dropped $((before + 20))
+		capture_end "$NBT_DIR/a.pcap"
+		assert_captured 0 "$NBT_DIR/a.pcap"
+		ip -n "$(ns c)" address del "$far" dev lo
+		ctl n service delete default/up >/dev/null
+	done
+	ns_delete up
+}
+
+has_dropped() {
+	[ "$(dropped drop_not_its_port)" -ge "$1" ]
+}
+
 @test "a floating address as a client's: the next holder is served at once, with the port that the last one used" {
 	local holder vip proto family
 	for holder in a c; do
