@@ -62,7 +62,7 @@ static void make_bridge(struct env *env)
 	const struct nb_link_change up = { .set_up = true, .up = true };
 	struct nb_settings settings;
 	struct nb_error err = { 0 };
-	struct nb_link bridge;
+	struct nb_link bridge = { 0 };
 	int rc = nb_sysctl_write("net/ipv4/ip_forward", "1", &err);
 
 	rc = rc ? rc : nb_sysctl_write("net/ipv6/conf/all/forwarding", "1", &err);
