@@ -224,7 +224,7 @@ has_dropped() {
 	done
 }
 
-# send_on NS ADDRESS PORT SOURCE-PORT N: datagrams and a TCP segment with data, from that port, as a backend that knows of nothing.
+# send_on NS ADDRESS PORT SOURCE-PORT N: datagrams from that port, one a millisecond, as a backend that knows of nothing.
 send_on() {
 	ns_exec "$1" python3 - "$2" "$3" "$4" "$5" <<'PY'
 import socket, sys, time
@@ -239,7 +239,7 @@ PY
 }
 
 @test "B26: the next owner of a client's address gets nothing of a connection by the host, of what the old backend still sends" {
-	local family addr vip far
+	local family addr vip far sending
 	remote_create n up 1
 	for family in 4 6; do
 		pod_create old
@@ -251,12 +251,14 @@ PY
 		run -1 ask old -p 4714 -t 100 udp "$vip" 80
 		pod_del n old
 		ns_delete old
+		# It sends all the time, also while the next owner comes.
 		pod_create new
-		ns_exec new sh -c "ip link set lo up"
+		capture new any "$NBT_DIR/new$family.pcap" udp
+		send_on up "$addr" 4714 8081 2000 3>&- &
+		sending=$!
 		CNI_ARGS="IgnoreUnknown=1;IP=$addr" pod_add n new >/dev/null
 		[ "$(pod_ip new $family)" = "$addr" ]
-		capture new eth0 "$NBT_DIR/new$family.pcap" udp
-		send_on up "$addr" 4714 8081 500
+		wait $sending
 		capture_end "$NBT_DIR/new$family.pcap"
 		assert_captured 0 "$NBT_DIR/new$family.pcap"
 		[ "$(dropped drop_gone)" -ge 500 ]
