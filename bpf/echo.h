@@ -16,6 +16,7 @@
 
 #include "forward.h"
 #include "host.h"
+#include "quote.h"
 #include "service.h"
 
 enum {
@@ -23,7 +24,6 @@ enum {
 	NB_ICMP_ECHO_REPLY = 0,
 	NB_ICMPV6_ECHO = 128, /* RFC 4443, 4.1 */
 	NB_ICMPV6_ECHO_REPLY = 129,
-	NB_ICMP_CHECK = 2, /* offset of the checksum */
 	NB_ICMP_HEADER = 8,
 };
 
@@ -41,7 +41,7 @@ static __always_inline bool nb_echo_turn(struct __sk_buff *skb, const struct nb_
 	__u8 reply = pkt->is_v4 ? NB_ICMP_ECHO_REPLY : NB_ICMPV6_ECHO_REPLY;
 	__u16 request = bpf_htons(pkt->is_v4 ? NB_ICMP_ECHO << 8 : NB_ICMPV6_ECHO << 8);
 
-	return !bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CHECK, request, bpf_htons(reply << 8),
+	return !bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CSUM, request, bpf_htons(reply << 8),
 				    sizeof(__u16)) &&
 	       nb_store(skb, pkt->l4_off, &reply, sizeof(reply));
 }

@@ -18,7 +18,8 @@ static __always_inline bool nb_says_no_route(struct __sk_buff *skb, const struct
 {
 	__u8 *icmp = nb_bytes(skb, pkt->l4_off, 2);
 
-	return icmp && (pkt->is_v4 ? icmp[0] == 3 && icmp[1] <= 1 : icmp[0] == 1 && !icmp[1]);
+	return icmp && (pkt->is_v4 ? icmp[0] == NB_ICMP_DEST_UNREACH && icmp[1] <= 1
+				   : icmp[0] == NB_ICMPV6_DEST_UNREACH && !icmp[1]);
 }
 
 static __always_inline bool nb_quotes_all(struct __sk_buff *skb, const struct nb_pkt *pkt)
