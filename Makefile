@@ -231,8 +231,8 @@ $(B)/natbridgectl.8: $(B)/natbridgectl scripts/man.sh
 	$(Q)scripts/man.sh $< > $@
 
 # README.md leads to the others by these paths. The demo runs in the sources only.
-DOCS := README.md LICENSE $(wildcard doc/*.md) $(filter-out %.sh,$(wildcard examples/*))
-DOC_DIRS := doc examples
+DOCS := LICENSE $(wildcard *.md doc/*.md LICENSES/*) $(filter-out %.sh,$(wildcard examples/*))
+DOC_DIRS := LICENSES doc examples
 # Where install puts a file: below $(DESTDIR).
 below = $(call quoted,$(DESTDIR)$(1))
 

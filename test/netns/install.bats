@@ -27,7 +27,7 @@ files() {
 # documents DIR: what both have there.
 documents() {
 	local file
-	for file in README.md doc/DESIGN.md doc/PERFORMANCE.md \
+	for file in {CHANGELOG,CONTRIBUTING,README,SECURITY}.md doc/{COUNTERS,DATAPATH,DESIGN,PERFORMANCE,SEMANTICS}.md \
 		examples/{assist,dual-stack,minimal,services-in-config}.conflist examples/web-list.json examples/web.yaml; do
 		echo "644 $1/$file"
 	done
@@ -55,6 +55,7 @@ installed_works() {
 		echo "755 usr/local/bin/natbridgectl"
 		echo "644 usr/local/share/man/man8/natbridgectl.8"
 		echo "644 usr/local/share/doc/natbridge/LICENSE"
+		echo "644 usr/local/share/doc/natbridge/LICENSES/BSD-2-Clause.txt"
 		documents usr/local/share/doc/natbridge
 	} | sort -k 2)
 	node_create n
@@ -85,7 +86,7 @@ installed_works() {
 	for name in 'a b' "quote's" 'ü#$:%"\&'; do
 		dir="$BATS_TEST_TMPDIR/$name"
 		mkdir -p "$dir/build"
-		(cd "$NBT_ROOT" && cp -a Makefile README.md LICENSE bpf cli doc examples include lib packaging plugin scripts "$dir")
+		(cd "$NBT_ROOT" && cp -a Makefile ./*.md LICENSE LICENSES bpf cli doc examples include lib packaging plugin scripts "$dir")
 		cp -a "$NBT_BUILD/obj" "$dir/build"
 		# the rest is not compiled again
 		touch "$dir/lib/addr.c" "$dir/bpf/qdisc.bpf.c"
@@ -97,7 +98,7 @@ installed_works() {
 		[ -s "$dir/${lines[-1]}" ]
 		dest="$BATS_TEST_TMPDIR/to ${name//$/}"
 		fresh_make -C "$dir" install DESTDIR="$dest" >/dev/null
-		[ "$(files "$dest" | wc -l)" = "$(($(documents x | wc -l) + 4))" ]
+		[ "$(files "$dest" | wc -l)" = "$(($(documents x | wc -l) + 5))" ]
 		fresh_make -C "$dir" uninstall DESTDIR="$dest" >/dev/null
 		[ -z "$(files "$dest")" ]
 	done
@@ -171,6 +172,9 @@ later_than() {
 	for library in libbpf1 libc6 libcjson1 libmnl0 libnftables1 libyaml-0-2; do
 		dpkg-deb -f "$package" Depends | grep -q "$library" || fail "$library: $(dpkg-deb -f "$package" Depends)"
 	done
+	# Who builds it is its maintainer.
+	[ "$(dpkg-deb -f "$(DEBFULLNAME='A Builder' DEBEMAIL=builder@example.org deb)" Maintainer)" = 'A Builder <builder@example.org>' ]
+	package=$(deb)
 	command -v lintian >/dev/null || skip "lintian is not installed"
 	run lintian --allow-root --fail-on error,warning,info -I "$package"
 	[ "$status" = 0 ] || fail "$output"
