@@ -27,7 +27,8 @@ files() {
 # documents DIR: what both have there.
 documents() {
 	local file
-	for file in {CHANGELOG,CONTRIBUTING,README,SECURITY}.md doc/{COUNTERS,DATAPATH,DESIGN,PERFORMANCE,SEMANTICS}.md \
+	# shellcheck disable=SC2046 # one word for each file
+	for file in $(cd "$NBT_ROOT" && echo *.md doc/*.md) \
 		examples/{assist,dual-stack,minimal,services-in-config}.conflist examples/web-list.json examples/web.yaml; do
 		echo "644 $1/$file"
 	done
