@@ -8,12 +8,12 @@
  * another port, though the host translates its connection, goes up to the host instead. nb_assist_host, at
  * the bridge device, sees what the host sends to the pods.
  */
-#include "fragment.h"
-#include "learn.h"
-#include "parse.h"
-#include "recent.h"
-#include "rename.h"
-#include "shortcut.h"
+#include "bpf/assist/assist_redirect.h"
+#include "bpf/assist/direct_cache.h"
+#include "bpf/assist/port_remap.h"
+#include "bpf/lib/fragment.h"
+#include "bpf/lib/mac_learn.h"
+#include "bpf/lib/parse.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

@@ -8,15 +8,15 @@
  * a backend answers. nb_to_pod sees what a pod is sent through the bridge: it translates the answers that
  * come by the host's IP stack. What is neither is passed on untouched.
  */
-#include "create.h"
-#include "echo.h"
-#include "host_lost.h"
-#include "learn.h"
-#include "plain.h"
-#include "reject.h"
-#include "related.h"
-#include "track.h"
-#include "tuple.h"
+#include "bpf/ebpf/conn_check.h"
+#include "bpf/ebpf/conn_create.h"
+#include "bpf/ebpf/fast_parse.h"
+#include "bpf/ebpf/host_lost.h"
+#include "bpf/ebpf/icmp_echo.h"
+#include "bpf/ebpf/icmp_nat.h"
+#include "bpf/ebpf/reject.h"
+#include "bpf/ebpf/tuple.h"
+#include "bpf/lib/mac_learn.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

@@ -4,10 +4,10 @@
 
 /* What main.c hands to a verb, and the table of nouns and verbs. */
 
-#include <natbridge/datapath.h>
-#include <natbridge/error.h>
-
 #include <stdbool.h>
+
+#include "lib/datapath/datapath.h"
+#include "lib/util/error.h"
 
 #include "out.h"
 

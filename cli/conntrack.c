@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl conntrack: the connection table. */
-#include <natbridge/addr.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/map.h>
-
 #include <netinet/in.h>
+
+#include "lib/maps/conntrack.h"
+#include "lib/maps/map.h"
+#include "lib/util/addr.h"
 
 #include "cli.h"
 #include "row.h"

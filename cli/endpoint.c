@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl endpoint: the pods' addresses. */
-#include <natbridge/addr.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/endpoint.h>
-
 #include <net/if.h>
+
+#include "lib/maps/endpoint.h"
+#include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
 
 #include "cli.h"
 #include "port.h"

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl: reads the command line, finds the verb, prints its error. */
-#include <natbridge/abi.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/version.h>
-
 #include <ctype.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <natbridge/abi.h>
+#include <natbridge/version.h>
+
+#include "lib/util/cleanup.h"
 
 #include "cli.h"
 

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* From the command line to the datapath of one network or of all. */
-#include <natbridge/bpffs.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/port_state.h>
-
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "lib/datapath/bpffs.h"
+#include "lib/datapath/port_state.h"
+#include "lib/maps/conntrack.h"
+#include "lib/util/cleanup.h"
+
 #include "cli.h"
-#include "names.h"
+#include "networks.h"
 
 int nb_explain_missing(const struct nb_cli *cli, const char *network, int rc, struct nb_error *err)
 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "port.h"
 
-#include <natbridge/cleanup.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/netlink.h>
-
 #include <stddef.h>
+
+#include "lib/maps/conntrack.h"
+#include "lib/net/netlink.h"
+#include "lib/util/cleanup.h"
 
 const char *nb_port_name(unsigned int ifindex, char buf[IF_NAMESIZE])
 {

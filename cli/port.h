@@ -2,10 +2,10 @@
 #ifndef NATBRIDGE_CLI_PORT_H
 #define NATBRIDGE_CLI_PORT_H
 
-#include <natbridge/datapath.h>
-#include <natbridge/port_state.h>
-
 #include <net/if.h>
+
+#include "lib/datapath/datapath.h"
+#include "lib/datapath/port_state.h"
 
 /* The name of a pod's port on the node, "" if there is none in this network namespace; buf is returned. */
 const char *nb_port_name(unsigned int ifindex, char buf[IF_NAMESIZE]);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl service: the service table. */
-#include <natbridge/cleanup.h>
-#include <natbridge/kube.h>
-#include <natbridge/netlink.h>
-#include <natbridge/service.h>
-
 #include <errno.h>
 #include <string.h>
 #include <time.h>
+
+#include "lib/kube/kube.h"
+#include "lib/net/netlink.h"
+#include "lib/service/service.h"
+#include "lib/util/cleanup.h"
 
 #include "cli.h"
 #include "input.h"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl status: what is loaded, where it is attached, how full the maps are. */
-#include <natbridge/conntrack.h>
-#include <natbridge/map.h>
-#include <natbridge/upgrade.h>
-
 #include <bpf/bpf.h>
 #include <errno.h>
+
+#include "lib/datapath/upgrade.h"
+#include "lib/maps/conntrack.h"
+#include "lib/maps/map.h"
 
 #include "cli.h"
 #include "port.h"

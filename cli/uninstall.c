@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl uninstall: every trace of natbridge goes from this node. */
-#include <natbridge/addr.h>
-#include <natbridge/bpffs.h>
-#include <natbridge/bridge.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/macspoof.h>
-#include <natbridge/masq_iptables.h>
-#include <natbridge/masq_remove.h>
-#include <natbridge/nft.h>
-#include <natbridge/wire_id.h>
-
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/datapath/bpffs.h"
+#include "lib/firewall/macspoof.h"
+#include "lib/firewall/masq_iptables.h"
+#include "lib/firewall/masq_remove.h"
+#include "lib/firewall/nft.h"
+#include "lib/net/fdb.h"
+#include "lib/net/host_veth.h"
+#include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
+
 #include "cli.h"
+#include "inventory.h"
 #include "row.h"
-#include "traces.h"
 
 struct uninstall {
 	const struct nb_cli *cli;

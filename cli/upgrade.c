@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl upgrade: the programs of this natbridge on the ports of pods that run. */
-#include <natbridge/cleanup.h>
-#include <natbridge/upgrade.h>
+#include "lib/datapath/upgrade.h"
+#include "lib/util/cleanup.h"
 
 #include "cli.h"
-#include "names.h"
+#include "networks.h"
 #include "row.h"
 
 static void print_upgrade(const struct cJSON *row, FILE *to)

@@ -5,10 +5,10 @@
 /* The commands of the specification, one file each (cmd_*.c), and what several of them share (cmd_common.c).
  */
 
-#include <natbridge/attachment.h>
-#include <natbridge/endpoint.h>
-#include <natbridge/error.h>
-#include <natbridge/netlink.h>
+#include "lib/maps/endpoint.h"
+#include "lib/net/netlink.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
 
 #include "args.h"
 #include "conf.h"

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cmd_add.h"
 
-#include <natbridge/address.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
-#include <natbridge/macspoof.h>
-
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lib/firewall/macspoof.h"
+#include "lib/json/json.h"
+#include "lib/net/ifaddr.h"
+#include "lib/util/cleanup.h"
+
 #include "masq.h"
-#include "output.h"
+#include "report.h"
 
 static void add_free(struct nb_add *add)
 {

@@ -5,12 +5,12 @@
 /* What the steps of one ADD hand to each other, and those of them that have to do with the datapath
  * (cmd_add_datapath.c). Their order is in cmd_add.c. */
 
-#include <natbridge/datapath.h>
-#include <natbridge/service.h>
+#include "lib/datapath/datapath.h"
+#include "lib/service/service.h"
 
 #include "cmd.h"
 #include "ipam.h"
-#include "wire.h"
+#include "netdev.h"
 
 struct nb_add {
 	const struct nb_args *args;

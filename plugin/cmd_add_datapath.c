@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "cmd_add.h"
-
-#include <natbridge/cleanup.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/map.h>
-#include <natbridge/port_state.h>
-#include <natbridge/prefix.h>
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "mode.h"
-#include "moved.h"
-#include "output.h"
+#include "lib/datapath/port_state.h"
+#include "lib/maps/conntrack.h"
+#include "lib/maps/map.h"
+#include "lib/maps/prefix.h"
+#include "lib/util/cleanup.h"
+
+#include "cmd_add.h"
+#include "mac_sync.h"
+#include "mode_switch.h"
+#include "report.h"
 
 /* Map sizes are those of the first ADD: an operator who has changed them since must be told that they do not
  * count. */

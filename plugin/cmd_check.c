@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/cleanup.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/datapath.h>
-#include <natbridge/macspoof.h>
-
 #include <errno.h>
+
+#include "lib/datapath/datapath.h"
+#include "lib/firewall/macspoof.h"
+#include "lib/maps/conntrack.h"
+#include "lib/util/cleanup.h"
 
 #include "cmd.h"
 #include "ipam.h"
 #include "masq.h"
-#include "wire.h"
+#include "netdev.h"
 
 static int read_prev_result(const struct nb_conf *conf, struct nb_result *prev, struct nb_error *err)
 {

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/cleanup.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/datapath.h>
-#include <natbridge/netns.h>
-#include <natbridge/port_state.h>
-#include <natbridge/upgrade.h>
-
 #include <errno.h>
 #include <string.h>
 
+#include "lib/datapath/datapath.h"
+#include "lib/datapath/port_state.h"
+#include "lib/datapath/upgrade.h"
+#include "lib/maps/conntrack.h"
+#include "lib/net/netns.h"
+#include "lib/util/cleanup.h"
+
 #include "cmd.h"
-#include "output.h"
-#include "wire.h"
+#include "netdev.h"
+#include "report.h"
 
 struct nb_attachment nb_cmd_attachment(const struct nb_args *args, const struct nb_conf *conf)
 {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
-#include <natbridge/macspoof.h>
-
 #include <errno.h>
 #include <string.h>
+
+#include "lib/firewall/macspoof.h"
+#include "lib/json/json.h"
+#include "lib/util/cleanup.h"
 
 #include "cmd.h"
 #include "ipam.h"
 #include "masq.h"
-#include "output.h"
-#include "wire.h"
+#include "netdev.h"
+#include "report.h"
 
 /* The host end as prevResult has it, for a pair that the reference plugin made; "" if it does not say. */
 static void find_prev_ifname(const struct nb_conf *conf, char name[IFNAMSIZ])

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/cleanup.h>
-#include <natbridge/datapath.h>
-#include <natbridge/macspoof.h>
-
 #include <errno.h>
 #include <stdlib.h>
+
+#include "lib/datapath/datapath.h"
+#include "lib/firewall/macspoof.h"
+#include "lib/util/cleanup.h"
 
 #include "cmd.h"
 #include "ipam.h"
 #include "masq.h"
-#include "output.h"
-#include "wire.h"
+#include "netdev.h"
+#include "report.h"
 
 static int collect_links(const struct nb_conf *conf, struct nb_error *err)
 {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/cleanup.h>
-#include <natbridge/datapath.h>
-#include <natbridge/macspoof.h>
+#include "lib/datapath/datapath.h"
+#include "lib/firewall/macspoof.h"
+#include "lib/util/cleanup.h"
 
 #include "cmd.h"
 #include "ipam.h"
 #include "masq.h"
+#include "netdev.h"
 #include "privilege.h"
-#include "wire.h"
 
 static int probe_wire(const struct nb_conf *conf, struct nb_error *err)
 {

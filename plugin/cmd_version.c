@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
+#include "lib/json/json.h"
+#include "lib/util/cleanup.h"
 
 #include "cmd.h"
-#include "output.h"
+#include "report.h"
 
 int nb_cmd_version(struct nb_error *err)
 {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "conf.h"
 
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
-
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "lib/json/json.h"
+#include "lib/util/cleanup.h"
 
 enum { MTU_MIN = 68, MTU_MAX = 65535 };
 

@@ -7,16 +7,17 @@
  * Only conf*.c, result*.c and ipam.c know JSON; the rest of the plugin reads these structs.
  */
 
-#include <natbridge/abi.h>
-#include <natbridge/attachment.h>
-#include <natbridge/datapath.h>
-#include <natbridge/error.h>
-#include <natbridge/service.h>
-#include <natbridge/vlan.h>
-
 #include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
+
+#include <natbridge/abi.h>
+
+#include "lib/datapath/datapath.h"
+#include "lib/net/vlan.h"
+#include "lib/service/service.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
 
 #include "args.h"
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/json/json.h"
+#include "lib/util/cleanup.h"
+
 #include "conf.h"
-#include "output.h"
+#include "report.h"
 
 static int parse_attachment(const struct nb_json *at, struct nb_attachment *attachment, struct nb_error *err)
 {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/conntrack.h>
-#include <natbridge/json.h>
-#include <natbridge/prefix.h>
-
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "lib/json/json.h"
+#include "lib/maps/conntrack.h"
+#include "lib/maps/prefix.h"
 
 #include "conf.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/json.h>
+#include "lib/json/json.h"
 
 #include "conf.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
-
 #include <stdlib.h>
+
+#include "lib/json/json.h"
+#include "lib/util/cleanup.h"
 
 #include "conf.h"
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "ipam.h"
 
-#include <natbridge/cleanup.h>
-#include <natbridge/delegate.h>
-#include <natbridge/json.h>
-
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "output.h"
+#include "lib/json/json.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/process.h"
+
+#include "report.h"
 
 enum { TIMEOUT_MS = 60000 };
 

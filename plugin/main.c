@@ -3,18 +3,19 @@
  * natbridge, the CNI plugin: environment and stdin -> arguments and configuration -> one command -> JSON on
  * stdout.
  */
-#include <natbridge/cleanup.h>
-#include <natbridge/version.h>
-
 #include <stdlib.h>
 #include <unistd.h>
+
+#include <natbridge/version.h>
+
+#include "lib/util/cleanup.h"
 
 #include "args.h"
 #include "cmd.h"
 #include "conf.h"
-#include "input.h"
-#include "output.h"
 #include "privilege.h"
+#include "report.h"
+#include "stdin.h"
 
 static const struct {
 	int (*run)(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);

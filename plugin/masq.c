@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "masq.h"
 
-#include <natbridge/cleanup.h>
-#include <natbridge/masq_iptables.h>
-
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lib/firewall/masq_iptables.h"
+#include "lib/util/cleanup.h"
+
 #include "masq_backend.h"
-#include "output.h"
+#include "report.h"
 
 static bool uses_iptables(enum nb_masq_backend backend)
 {
 	return backend == NB_MASQ_IPTABLES || (backend == NB_MASQ_ANY && nb_masq_iptables_there());
 }
 
-/* As natbridge/masq_iptables.h has them; the caller frees them. */
+/* As lib/firewall/masq_iptables.h has them; the caller frees them. */
 static int addrs_of(const struct nb_result_ip *ips, size_t n, struct nb_ifaddr **addrs, struct nb_error *err)
 {
 	struct nb_ifaddr *made = calloc(n + 1, sizeof(*made));

@@ -12,11 +12,11 @@
  * libnftables is loaded when a function first needs it, not before.
  */
 
-#include <natbridge/address.h>
-#include <natbridge/attachment.h>
-
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "lib/net/ifaddr.h"
+#include "lib/util/cni_id.h"
 
 #include "conf.h"
 #include "result.h"

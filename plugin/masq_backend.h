@@ -2,7 +2,7 @@
 #ifndef NATBRIDGE_PLUGIN_MASQ_BACKEND_H
 #define NATBRIDGE_PLUGIN_MASQ_BACKEND_H
 
-/* The nftables backend of masq.h, for masq.c alone; that of iptables is in natbridge/masq_iptables.h. Each
+/* The nftables backend of masq.h, for masq.c alone; that of iptables is in lib/firewall/masq_iptables.h. Each
  * function does what its namesake there says. */
 
 #include "masq.h"

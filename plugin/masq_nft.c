@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "masq_backend.h"
-
-#include <natbridge/addr.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/masq_remove.h>
-#include <natbridge/nft.h>
-#include <natbridge/text.h>
-
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <string.h>
+
+#include "lib/firewall/masq_remove.h"
+#include "lib/firewall/nft.h"
+#include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/strbuf.h"
+
+#include "masq_backend.h"
 
 /* ---- comments ---- */
 

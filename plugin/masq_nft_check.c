@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "masq_backend.h"
-
-#include <natbridge/addr.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/masq_rules.h>
-#include <natbridge/nft.h>
-
 #include <cjson/cJSON.h>
 #include <string.h>
+
+#include "lib/firewall/masq_rules.h"
+#include "lib/firewall/nft.h"
+#include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
+
+#include "masq_backend.h"
 
 struct search {
 	const char *key;

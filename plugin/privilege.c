@@ -2,9 +2,10 @@
 #include "privilege.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <linux/capability.h>
 
 static const struct {
 	unsigned int number;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "result.h"
 
-#include <natbridge/addr.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
-
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "lib/json/json.h"
+#include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
 
 enum { INTERFACES_MAX = 64, IPS_MAX = 32, ROUTES_MAX = 4096 };
 

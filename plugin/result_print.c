@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/addr.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
-
 #include <stdio.h>
 #include <string.h>
+
+#include "lib/json/json.h"
+#include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
 
 #include "result.h"
 

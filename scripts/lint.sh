@@ -9,10 +9,10 @@ cd "$(dirname "$0")/.." || exit 2
 
 status=0
 shopt -s nullglob
-c_sources=({lib,plugin,cli}/*.c test/*/*.c)
+c_sources=(lib/*/*.c {plugin,cli}/*.c test/*/*.c)
 bpf_sources=(bpf/*.bpf.c)
-headers=(include/natbridge/*.h {lib,plugin,cli}/*.h test/*/*.h)
-bpf_headers=(bpf/*.h include/natbridge/abi.h)
+headers=(include/natbridge/*.h lib/*/*.h {plugin,cli}/*.h test/*/*.h)
+bpf_headers=(bpf/*/*.h include/natbridge/abi.h)
 shells=(scripts/*.sh examples/*.sh .ci/run test/*/*.bash {test/differential,test/parity}/run test/kernels/{run,init,guest,storm})
 suites=(test/*/*.bats)
 read -ra cc_flags <<<"$CPPFLAGS $CFLAGS"

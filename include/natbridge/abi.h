@@ -6,9 +6,9 @@
  * What the eBPF programs and the programs of userspace share: the keys and values of the pinned maps, limits,
  * flags and counters. It is an on-disk format: a change of a layout needs a new NB_ABI_VERSION, which is part
  * of the pin path (<bpffs>/natbridge/<network>/v<NB_ABI_VERSION>/<map or program>). Another layout is carried
- * over to this one by the names of maps and fields (lib/carry.h): what keeps its meaning keeps its name, no
- * name gets a new meaning, enumerators keep their numbers. The name of the constants' section stays, and what
- * nb_prog_network() reads there.
+ * over to this one by the names of maps and fields (lib/datapath/migrate.h): what keeps its meaning keeps its
+ * name, no name gets a new meaning, enumerators keep their numbers. The name of the constants' section stays,
+ * and what nb_prog_network() reads there.
  *
  * All addresses and ports are in network byte order (__be16, __be32), all other numbers in host byte order.
  * Padding is explicit and zero, since map keys are compared byte by byte.

@@ -15,7 +15,7 @@
 
 #include <natbridge/abi.h>
 #ifndef __bpf__
-#include <natbridge/conn_table.h>
+#include "lib/maps/conn_table.h"
 #endif
 
 #include <stddef.h>
@@ -37,7 +37,7 @@ enum {
 struct nb_table;
 
 #ifdef __bpf__
-#define NB_TABLE_INLINE static /* they are defined in bpf/table.h */
+#define NB_TABLE_INLINE static /* they are defined in bpf/ebpf/conn_table.h */
 #else
 #define NB_TABLE_INLINE static inline
 #endif

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "env.h"
 
-#include <natbridge/addr.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/endpoint.h>
-#include <natbridge/map.h>
-#include <natbridge/service.h>
+#include "lib/maps/conntrack.h"
+#include "lib/maps/endpoint.h"
+#include "lib/maps/map.h"
+#include "lib/service/service.h"
+#include "lib/util/addr.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

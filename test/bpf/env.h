@@ -7,7 +7,7 @@
  * on ports of real veth pairs and a client for BPF_PROG_TEST_RUN.
  */
 
-#include <natbridge/conn_table.h>
+#include "lib/maps/conn_table.h"
 
 #include "packet.h"
 

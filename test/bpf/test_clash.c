@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "env.h"
 
-#include <natbridge/conntrack.h>
+#include "lib/maps/conntrack.h"
 
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>

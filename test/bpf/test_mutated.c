@@ -7,8 +7,8 @@
 
 #include "judge.h"
 
-#include <natbridge/addr.h>
-#include <natbridge/map.h>
+#include "lib/maps/map.h"
+#include "lib/util/addr.h"
 
 #include <arpa/inet.h>
 #include <linux/if_ether.h>

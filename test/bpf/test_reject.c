@@ -2,9 +2,9 @@
 /* Services and addresses that lead nowhere (A5, A6), and how that is said. */
 #include "env.h"
 
+#include "lib/maps/conntrack.h"
+#include "lib/util/addr.h"
 #include <linux/pkt_cls.h>
-#include <natbridge/addr.h>
-#include <natbridge/conntrack.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>

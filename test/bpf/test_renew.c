@@ -3,9 +3,9 @@
  * backend. */
 #include "env.h"
 
-#include <natbridge/addr.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/endpoint.h>
+#include "lib/maps/conntrack.h"
+#include "lib/maps/endpoint.h"
+#include "lib/util/addr.h"
 
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>

@@ -2,7 +2,7 @@
 /* ipspoofchk (B23): what a pod may say of where its packets come from. */
 #include "env.h"
 
-#include <natbridge/conntrack.h>
+#include "lib/maps/conntrack.h"
 
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>

@@ -2,7 +2,7 @@
 #ifndef NATBRIDGE_TEST_BPF_WAY_H
 #define NATBRIDGE_TEST_BPF_WAY_H
 
-#include <natbridge/conn_table.h>
+#include "lib/maps/conn_table.h"
 
 #include <stddef.h>
 

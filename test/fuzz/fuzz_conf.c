@@ -4,8 +4,8 @@
  * undefined behaviour, every failure has a message, and what is read as a result can be printed in every
  * version.
  */
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
+#include "lib/json/json.h"
+#include "lib/util/cleanup.h"
 
 #include <stdint.h>
 #include <stdlib.h>

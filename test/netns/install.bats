@@ -88,7 +88,7 @@ installed_works() {
 		(cd "$NBT_ROOT" && cp -a Makefile README.md LICENSE bpf cli doc examples include lib packaging plugin scripts "$dir")
 		cp -a "$NBT_BUILD/obj" "$dir/build"
 		# the rest is not compiled again
-		touch "$dir/lib/addr.c" "$dir/bpf/qdisc.bpf.c"
+		touch "$dir/lib/util/addr.c" "$dir/bpf/qdisc.bpf.c"
 		run -0 fresh_make -C "$dir" -j2 all compile_commands.json
 		cmp "$dir/build/natbridge" "$NBT_BUILD/natbridge"
 		[ "$(jq -r 'map(.directory) | unique[]' "$dir/compile_commands.json")" = "$dir" ]

@@ -4,8 +4,8 @@
  *
  *   lose BPFFS NETWORK PORT client|backend     the half that sends from PORT, or to it
  */
-#include <natbridge/cleanup.h>
-#include <natbridge/conn_table.h>
+#include "lib/maps/conn_table.h"
+#include "lib/util/cleanup.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

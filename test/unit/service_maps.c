@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/prefix.h>
+#include "lib/maps/prefix.h"
 
 #include "service_maps.h"
 
-#include <natbridge/conntrack.h>
+#include "lib/maps/conntrack.h"
 
 #include <bpf/bpf.h>
 #include <dlfcn.h>

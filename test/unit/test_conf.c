@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The network configuration: defaults, every key, and every refusal with its code and its words. */
-#include <natbridge/addr.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/conntrack.h>
+#include "lib/maps/conntrack.h"
+#include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
 
 #include <netinet/in.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The table of connections and its index (include/natbridge/conn_index.h), in plain memory. */
-#include <natbridge/conn_table.h>
+#include "lib/maps/conn_table.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* From one layout of a value to another, by the names in their BTF (lib/carry.h). */
-#include <natbridge/cleanup.h>
+/* From one layout of a value to another, by the names in their BTF (lib/datapath/migrate.h). */
+#include "lib/util/cleanup.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 /* after those */
 #include <cmocka.h>
 
-#include "lib/carry.h"
+#include "lib/datapath/migrate.h"
 
 /* A layout under construction, with the types that the values of maps are made of. */
 struct layout {

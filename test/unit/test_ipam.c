@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* IPAM as a delegate: what it is given, and what becomes of every kind of answer. The plugins are scripts. */
-#include <natbridge/cleanup.h>
+#include "lib/util/cleanup.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -14,8 +14,8 @@
 
 #include <cmocka.h>
 
+#include "lib/util/process.h"
 #include "plugin/ipam.h"
-#include <natbridge/delegate.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Comments of masquerade rules: which attachment they name, and which rules a choice takes. */
-#include <natbridge/masq_remove.h>
+#include "lib/firewall/masq_remove.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

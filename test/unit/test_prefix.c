@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The smallest range that holds several. */
-#include <natbridge/prefix.h>
+#include "lib/maps/prefix.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Results: each spec version's JSON to the plain struct and back, and hostile JSON refused. */
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
+#include "lib/json/json.h"
+#include "lib/util/cleanup.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The service maps under apply, update and delete. Real maps: needs root. */
-#include <natbridge/conntrack.h>
-#include <natbridge/service.h>
+#include "lib/maps/conntrack.h"
+#include "lib/service/service.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What the programs read of services beside addresses: epochs, marks, draining backends, bounds. Real maps.
  */
-#include <natbridge/conntrack.h>
-#include <natbridge/prefix.h>
-#include <natbridge/service.h>
+#include "lib/maps/conntrack.h"
+#include "lib/maps/prefix.h"
+#include "lib/service/service.h"
 
 #include <bpf/bpf.h>
 #include <setjmp.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* How a port is known as an attachment's: names, MACs and aliases, and the hash that they come from. */
-#include <natbridge/sha512.h>
-#include <natbridge/wire_id.h>
+#include "lib/net/host_veth.h"
+#include "lib/util/hash.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

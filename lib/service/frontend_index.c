@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The elements of frontends[] in memory: a hash table with open addressing. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "snapshot.h"
+
+/* The finalizer of MurmurHash3: every bit of x moves every bit of the result. */
+static __u64 mix(__u64 x)
+{
+	x = (x ^ (x >> 33)) * 0xff51afd7ed558ccdULL;
+	x = (x ^ (x >> 33)) * 0xc4ceb9fe1a85ec53ULL;
+	return x ^ (x >> 33);
+}
+
+static __u32 hash_key(const struct nb_frontend_key *key)
+{
+	__u64 high, low;
+	__u32 port;
+
+	memcpy(&high, &key->addr.w[0], sizeof(high));
+	memcpy(&low, &key->addr.w[2], sizeof(low));
+	memcpy(&port, (const char *)key + sizeof(key->addr), sizeof(port)); /* and the protocol */
+	return mix(mix(mix(high) ^ low) ^ port);
+}
+
+/* The slot of the key, or the empty one where it would stand. */
+static struct nb_cell_slot *find_slot(const struct nb_cells *cells, const struct nb_frontend_key *key,
+				      __u32 hash)
+{
+	const struct nb_cell *all = cells->all.items;
+	size_t at = hash & (cells->n_slots - 1);
+	struct nb_cell_slot *slot = &cells->slots[at];
+
+	while (slot->cell && (slot->hash != hash || memcmp(&all[slot->cell - 1].key, key, sizeof(*key)))) {
+		at = (at + 1) & (cells->n_slots - 1);
+		slot = &cells->slots[at];
+	}
+	return slot;
+}
+
+struct nb_cell *nb_cells_find(const struct nb_cells *cells, const struct nb_frontend_key *key)
+{
+	__u32 cell = cells->n_slots ? find_slot(cells, key, hash_key(key))->cell : 0;
+
+	return cell ? &cells->all.items[cell - 1] : NULL;
+}
+
+/* Keeps at least half of the slots empty. */
+static int grow_slots(struct nb_cells *cells, struct nb_error *err)
+{
+	size_t n_slots = cells->n_slots ? 4 * cells->n_slots : 1024;
+	struct nb_cell_slot *slots;
+
+	if (2 * (cells->all.n + 1) <= cells->n_slots)
+		return 0;
+	slots = calloc(n_slots, sizeof(*slots));
+	if (!slots)
+		return nb_fail_nomem(err);
+	for (size_t i = 0; i < cells->n_slots; i++) {
+		size_t at = cells->slots[i].hash & (n_slots - 1);
+
+		if (!cells->slots[i].cell)
+			continue;
+		while (slots[at].cell)
+			at = (at + 1) & (n_slots - 1);
+		slots[at] = cells->slots[i];
+	}
+	free(cells->slots);
+	cells->slots = slots;
+	cells->n_slots = n_slots;
+	return 0;
+}
+
+struct nb_cell *nb_cells_add(struct nb_cells *cells, const struct nb_frontend_key *key, bool *is_new,
+			     struct nb_error *err)
+{
+	struct nb_cell cell = { .key = *key };
+	__u32 hash = hash_key(key);
+	struct nb_cell_slot *slot;
+
+	if (grow_slots(cells, err))
+		return NULL;
+	slot = find_slot(cells, key, hash);
+	*is_new = !slot->cell;
+	if (slot->cell)
+		return &cells->all.items[slot->cell - 1];
+	if (nb_vec_push(&cells->all, cell, err))
+		return NULL;
+	*slot = (struct nb_cell_slot){ hash, cells->all.n };
+	return &cells->all.items[cells->all.n - 1];
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "hash.h"
+
+#include <sha512.h>
+#include <string.h>
+
+void nb_sha512(const void *data, size_t len, unsigned char digest[NB_SHA512_LEN])
+{
+	SHA512_CTX ctx;
+
+	SHA512Init(&ctx);
+	SHA512Update(&ctx, data, len);
+	SHA512Final(digest, &ctx);
+}
+
+void nb_sha512_hex(const char *text, size_t n, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+	unsigned char digest[NB_SHA512_LEN];
+
+	nb_sha512(text, strlen(text), digest);
+	for (size_t i = 0; i < n; i++)
+		out[i] = digits[digest[i / 2] >> (i % 2 ? 0 : 4) & 0xf];
+	out[n] = '\0';
+}

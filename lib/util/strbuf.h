@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_LIB_UTIL_STRBUF_H
+#define NATBRIDGE_LIB_UTIL_STRBUF_H
+
+/* A text that grows, such as the commands of a transaction. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct nb_text {
+	char *buf; /* NULL: empty */
+	size_t len, room;
+	bool failed; /* out of memory, or a piece over 511 bytes: to be looked at once, at the end */
+};
+
+/* Appends a piece of any length. Nothing happens after a failure. */
+void nb_text_put(struct nb_text *text, const char *piece);
+
+/* The same with a format, up to 511 bytes. */
+void nb_text_append(struct nb_text *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+void nb_text_free(struct nb_text *text); /* for nb_cleanup() */
+
+#endif
