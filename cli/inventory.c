@@ -12,24 +12,24 @@
 
 /* ---- the node ---- */
 
-void nb_traces_free(struct nb_traces *traces)
+void nb_inventory_free(struct nb_inventory *traces)
 {
 	nb_netlink_close(&traces->nl);
-	nb_names_free(&traces->names);
+	nb_networks_free(&traces->names);
 	free(traces->links);
 	nb_vec_free(&traces->programs);
 }
 
-static bool has_name_of_link(const struct nb_names *names, const struct nb_link *link)
+static bool has_name_of_link(const struct nb_networks *names, const struct nb_link *link)
 {
 	for (size_t i = 0; i < names->n; i++)
-		if (nb_wire_is_of_network(link, names->items[i]))
+		if (nb_host_veth_is_of_network(link, names->items[i]))
 			return true;
 	return false;
 }
 
 /* Networks that have ports and no pins: those of mode off, and those whose pins are lost. */
-static int add_names_of_links(struct nb_traces *traces, struct nb_error *err)
+static int add_names_of_links(struct nb_inventory *traces, struct nb_error *err)
 {
 	char network[NB_LINK_ALIAS_MAX];
 	int rc = 0;
@@ -37,30 +37,30 @@ static int add_names_of_links(struct nb_traces *traces, struct nb_error *err)
 	for (unsigned int i = 0; i < traces->n_links && !rc; i++) {
 		const struct nb_link *link = &traces->links[i];
 
-		if (!strcmp(link->kind, "veth") && nb_wire_alias_network(link->alias, network) &&
+		if (!strcmp(link->kind, "veth") && nb_host_veth_alias_network(link->alias, network) &&
 		    !has_name_of_link(&traces->names, link))
-			rc = nb_names_add(&traces->names, network, err);
+			rc = nb_networks_add(&traces->names, network, err);
 	}
-	nb_names_sort(&traces->names);
+	nb_networks_sort(&traces->names);
 	return rc;
 }
 
-static int find_programs_at(struct nb_traces *traces, unsigned int ifindex, const __u32 *networks, size_t n,
-			    struct nb_error *err)
+static int find_programs_at(struct nb_inventory *traces, unsigned int ifindex, const __u32 *networks,
+			    size_t n, struct nb_error *err)
 {
 	struct nb_attached *list nb_autofree = NULL;
 	size_t n_list = 0;
 	int rc = nb_attached_list(ifindex, networks, n, &list, &n_list, err);
 
 	for (size_t i = 0; i < n_list && !rc; i++) {
-		struct nb_trace trace = { .at = list[i] };
+		struct nb_inventory_item trace = { .at = list[i] };
 
 		rc = nb_vec_push(&traces->programs, trace, err);
 	}
 	return rc;
 }
 
-static int find_programs(struct nb_traces *traces, struct nb_error *err)
+static int find_programs(struct nb_inventory *traces, struct nb_error *err)
 {
 	__u32 *networks nb_autofree = NULL;
 	size_t n = 0;
@@ -70,16 +70,16 @@ static int find_programs(struct nb_traces *traces, struct nb_error *err)
 		rc = find_programs_at(traces, traces->links[i].index, networks, n, err);
 	for (size_t i = 0; i < traces->programs.n; i++)
 		for (size_t k = 0; k < traces->names.n; k++)
-			if (nb_traces_is_of(traces, &traces->programs.items[i].at, traces->names.items[k]))
+			if (nb_inventory_is_of(traces, &traces->programs.items[i].at, traces->names.items[k]))
 				traces->programs.items[i].known = true;
 	return rc;
 }
 
-int nb_traces_find(struct nb_traces *traces, const struct nb_cli *cli, struct nb_error *err)
+int nb_inventory_find(struct nb_inventory *traces, const struct nb_cli *cli, struct nb_error *err)
 {
 	int rc = nb_check_bpffs(cli, err);
 
-	rc = rc ?: nb_names_read(&traces->names, cli, err);
+	rc = rc ?: nb_networks_read(&traces->names, cli, err);
 	rc = rc ?: nb_netlink_open(&traces->nl, err);
 	rc = rc ?: nb_link_list(&traces->nl, NULL, 0, &traces->links, &traces->n_links, err);
 	if (!rc && !cli->network)
@@ -87,7 +87,7 @@ int nb_traces_find(struct nb_traces *traces, const struct nb_cli *cli, struct nb
 	return rc ?: find_programs(traces, err);
 }
 
-static const struct nb_link *find_link(const struct nb_traces *traces, unsigned int ifindex)
+static const struct nb_link *find_link(const struct nb_inventory *traces, unsigned int ifindex)
 {
 	for (unsigned int i = 0; i < traces->n_links; i++)
 		if (traces->links[i].index == ifindex)
@@ -95,20 +95,20 @@ static const struct nb_link *find_link(const struct nb_traces *traces, unsigned 
 	return NULL;
 }
 
-const char *nb_traces_link_name(const struct nb_traces *traces, unsigned int ifindex)
+const char *nb_inventory_link_name(const struct nb_inventory *traces, unsigned int ifindex)
 {
 	const struct nb_link *link = find_link(traces, ifindex);
 
 	return link ? link->name : "";
 }
 
-bool nb_traces_is_of(const struct nb_traces *traces, const struct nb_attached *at, const char *network)
+bool nb_inventory_is_of(const struct nb_inventory *traces, const struct nb_attached *at, const char *network)
 {
 	const struct nb_link *link = find_link(traces, at->ifindex);
 
 	if (at->network == nb_network_hash(network))
 		return true;
-	return link && nb_wire_is_of_network(link, network) && (!at->network || *network == '#');
+	return link && nb_host_veth_is_of_network(link, network) && (!at->network || *network == '#');
 }
 
 /* ---- one network ---- */
@@ -119,7 +119,7 @@ void nb_pods_free(struct nb_pods *pods)
 	free(pods->ports);
 }
 
-int nb_pods_find(struct nb_pods *pods, const struct nb_traces *traces, const struct nb_cli *cli,
+int nb_pods_find(struct nb_pods *pods, const struct nb_inventory *traces, const struct nb_cli *cli,
 		 const char *network, struct nb_error *err)
 {
 	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
@@ -128,7 +128,7 @@ int nb_pods_find(struct nb_pods *pods, const struct nb_traces *traces, const str
 	for (unsigned int i = 0; i < traces->n_links && !rc; i++) {
 		const struct nb_link *link = &traces->links[i];
 
-		if (nb_wire_is_of_network(link, network))
+		if (nb_host_veth_is_of_network(link, network))
 			rc = nb_vec_push(&pods->links, link, err);
 	}
 	if (rc)
@@ -139,7 +139,7 @@ int nb_pods_find(struct nb_pods *pods, const struct nb_traces *traces, const str
 	return nb_endpoint_ports(&dp, &pods->ports, &pods->n_ports, err);
 }
 
-int nb_pods_mac(const struct nb_pods *pods, struct nb_traces *traces, const struct nb_link *link,
+int nb_pods_mac(const struct nb_pods *pods, struct nb_inventory *traces, const struct nb_link *link,
 		unsigned char mac[NB_MAC_LEN])
 {
 	struct nb_link pod;
@@ -169,10 +169,10 @@ bool nb_pods_have_rule(const struct nb_pods *pods, const char *network, const ch
 {
 	char container_id[NB_LINK_ALIAS_MAX], ifname[IFNAMSIZ], key[NB_MASQ_KEY_SIZE];
 	char rule_id[NB_MASQ_COMMENT_SIZE], rule_ifname[NB_MASQ_COMMENT_SIZE];
-	const struct nb_attachment id = { network, container_id, ifname };
+	const struct nb_cni_id id = { network, container_id, ifname };
 
 	for (size_t i = 0; i < pods->links.n; i++) {
-		if (!nb_wire_alias_parse(pods->links.items[i]->alias, network, container_id, ifname))
+		if (!nb_host_veth_alias_parse(pods->links.items[i]->alias, network, container_id, ifname))
 			continue;
 		nb_masq_rule_key(&id, key);
 		if (nb_masq_begins_with(comment, key))

@@ -15,41 +15,41 @@
 
 #include "networks.h"
 
-struct nb_trace {
+struct nb_inventory_item {
 	struct nb_attached at;
 	bool known; /* belongs to a network whose name is known */
 };
 
-struct nb_traces {
+struct nb_inventory {
 	struct nb_netlink nl;
-	struct nb_names names; /* of the network asked for, or of all that there are */
-	struct nb_link *links; /* all of this network namespace */
+	struct nb_networks names; /* of the network asked for, or of all that there are */
+	struct nb_link *links;    /* all of this network namespace */
 	unsigned int n_links;
-	NB_VEC(struct nb_trace) programs;
+	NB_VEC(struct nb_inventory_item) programs;
 };
 
-int nb_traces_find(struct nb_traces *traces, const struct nb_cli *cli, struct nb_error *err);
-void nb_traces_free(struct nb_traces *traces); /* for nb_cleanup() */
+int nb_inventory_find(struct nb_inventory *traces, const struct nb_cli *cli, struct nb_error *err);
+void nb_inventory_free(struct nb_inventory *traces); /* for nb_cleanup() */
 
 /* The name of a link that was found; "" if it is not among them. */
-const char *nb_traces_link_name(const struct nb_traces *traces, unsigned int ifindex);
+const char *nb_inventory_link_name(const struct nb_inventory *traces, unsigned int ifindex);
 
 /* Whether a program belongs to a network: by its own word, or else as being at one of the network's ports. */
-bool nb_traces_is_of(const struct nb_traces *traces, const struct nb_attached *at, const char *network);
+bool nb_inventory_is_of(const struct nb_inventory *traces, const struct nb_attached *at, const char *network);
 
 /* Ports and pods of a network: links of it, and what its maps, if there are any, hold. */
 struct nb_pods {
-	NB_VEC(const struct nb_link *) links; /* of struct nb_traces */
+	NB_VEC(const struct nb_link *) links; /* of struct nb_inventory */
 	struct nb_port *ports;
 	unsigned int n_ports;
 };
 
-int nb_pods_find(struct nb_pods *pods, const struct nb_traces *traces, const struct nb_cli *cli,
+int nb_pods_find(struct nb_pods *pods, const struct nb_inventory *traces, const struct nb_cli *cli,
 		 const char *network, struct nb_error *err);
 void nb_pods_free(struct nb_pods *pods); /* for nb_cleanup() */
 
 /* The MAC of the pod behind a port. -ENOENT: it cannot be told. */
-int nb_pods_mac(const struct nb_pods *pods, struct nb_traces *traces, const struct nb_link *link,
+int nb_pods_mac(const struct nb_pods *pods, struct nb_inventory *traces, const struct nb_link *link,
 		unsigned char mac[NB_MAC_LEN]);
 
 /* Whether the comment of a masquerade rule of the network names one of these pods. */

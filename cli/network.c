@@ -110,11 +110,11 @@ static int run_one(const struct nb_cli *cli, const char *network, unsigned int a
 int nb_each_network(const struct nb_cli *cli, unsigned int access, nb_network_fn fn, void *arg,
 		    struct nb_walked *walked, struct nb_error *err)
 {
-	struct nb_names names nb_cleanup(nb_names_free) = { 0 };
+	struct nb_networks names nb_cleanup(nb_networks_free) = { 0 };
 	struct nb_walked walk = { 0 };
 	int rc = nb_check_bpffs(cli, err), first = 0;
 
-	rc = rc ?: nb_names_read(&names, cli, err);
+	rc = rc ?: nb_networks_read(&names, cli, err);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < names.n; i++) {

@@ -9,7 +9,7 @@
 
 #include "cli.h"
 
-void nb_names_free(struct nb_names *names)
+void nb_networks_free(struct nb_networks *names)
 {
 	for (size_t i = 0; i < names->n; i++)
 		free(names->items[i]);
@@ -18,7 +18,7 @@ void nb_names_free(struct nb_names *names)
 
 static int add_name(const char *name, void *arg)
 {
-	struct nb_names *names = arg;
+	struct nb_networks *names = arg;
 	char **items = reallocarray(names->items, names->n + 1, sizeof(*items));
 	char *copy = strdup(name);
 
@@ -32,7 +32,7 @@ static int add_name(const char *name, void *arg)
 	return 0;
 }
 
-int nb_names_add(struct nb_names *names, const char *name, struct nb_error *err)
+int nb_networks_add(struct nb_networks *names, const char *name, struct nb_error *err)
 {
 	return add_name(name, names) ? nb_fail_nomem(err) : 0;
 }
@@ -42,22 +42,22 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-void nb_names_sort(struct nb_names *names)
+void nb_networks_sort(struct nb_networks *names)
 {
 	if (names->n)
 		qsort(names->items, names->n, sizeof(*names->items), compare_names);
 }
 
-int nb_names_read(struct nb_names *names, const struct nb_cli *cli, struct nb_error *err)
+int nb_networks_read(struct nb_networks *names, const struct nb_cli *cli, struct nb_error *err)
 {
 	int rc;
 
 	if (cli->network)
-		return nb_names_add(names, cli->network, err);
+		return nb_networks_add(names, cli->network, err);
 	rc = nb_datapath_each(cli->bpffs, add_name, names, err);
 	if (rc > 0)
 		return nb_fail_nomem(err);
-	nb_names_sort(names);
+	nb_networks_sort(names);
 	return rc;
 }
 

@@ -10,17 +10,17 @@
 
 struct nb_cli;
 
-struct nb_names { /* zero-initialised: none */
+struct nb_networks { /* zero-initialised: none */
 	char **items;
 	size_t n;
 };
 
-int nb_names_add(struct nb_names *names, const char *name, struct nb_error *err);
-void nb_names_sort(struct nb_names *names);
-void nb_names_free(struct nb_names *names); /* for nb_cleanup() */
+int nb_networks_add(struct nb_networks *names, const char *name, struct nb_error *err);
+void nb_networks_sort(struct nb_networks *names);
+void nb_networks_free(struct nb_networks *names); /* for nb_cleanup() */
 
 /* Adds the network of the command line, or else all that have pins. */
-int nb_names_read(struct nb_names *names, const struct nb_cli *cli, struct nb_error *err);
+int nb_networks_read(struct nb_networks *names, const struct nb_cli *cli, struct nb_error *err);
 
 /* A path that was typed wrong must not look like a node without networks. */
 int nb_check_bpffs(const struct nb_cli *cli, struct nb_error *err);

@@ -138,7 +138,7 @@ static int add_maps(struct cJSON *row, const struct nb_datapath *dp, struct nb_e
 		if (dp->map_fd[shown[i]] < 0)
 			continue;
 		item = cJSON_CreateObject();
-		rc = nb_map_room(dp, shown[i], &room, err);
+		rc = nb_map_capacity(dp, shown[i], &room, err);
 		if (!rc)
 			rc = count_entries(dp, shown[i], &entries, err);
 		cJSON_AddStringToObject(item, "name", nb_map_name(shown[i]));

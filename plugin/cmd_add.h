@@ -15,13 +15,13 @@
 struct nb_add {
 	const struct nb_args *args;
 	const struct nb_conf *conf;
-	struct nb_attachment id;
+	struct nb_cni_id id;
 	int netns_fd;
-	struct nb_wire wire;
+	struct nb_netdev wire;
 	struct nb_link bridge;
 	struct nb_link host; /* where the host is reached: the bridge, or its gateway's interface in a VLAN */
 	bool in_vlan;        /* the latter */
-	struct nb_wire_veth veth;
+	struct nb_netdev_veth veth;
 	bool rival; /* another ADD of this attachment, at the same time, was faster */
 	struct nb_ipam ipam;
 	struct nb_datapath dp;       /* open up to change_mode(), and locked until attach() begins */

@@ -13,9 +13,9 @@
 #include "netdev.h"
 #include "report.h"
 
-struct nb_attachment nb_cmd_attachment(const struct nb_args *args, const struct nb_conf *conf)
+struct nb_cni_id nb_cmd_attachment(const struct nb_args *args, const struct nb_conf *conf)
 {
-	return (struct nb_attachment){
+	return (struct nb_cni_id){
 		.network = conf->name,
 		.container_id = args->container_id,
 		.ifname = args->ifname,
@@ -51,7 +51,7 @@ static bool is_ours(const struct nb_result *result, const struct nb_result_ip *i
 }
 
 int nb_cmd_endpoint(const struct nb_args *args, const struct nb_conf *conf, const struct nb_result *result,
-		    const struct nb_wire_veth *veth, struct nb_endpoint_spec *spec, struct nb_error *err)
+		    const struct nb_netdev_veth *veth, struct nb_endpoint_spec *spec, struct nb_error *err)
 {
 	struct nb_endpoint_spec made = {
 		.container_id = args->container_id,
@@ -110,20 +110,20 @@ int nb_cmd_leave_bridge(const struct nb_datapath *dp, const struct nb_conf *conf
  * for the lock, and its programs come after that. */
 static int leave_bridge_by_name(const struct nb_conf *conf, struct nb_error *err)
 {
-	nb_cleanup(nb_wire_close) struct nb_wire wire = NB_WIRE_INIT;
+	nb_cleanup(nb_netdev_close) struct nb_netdev wire = NB_NETDEV_INIT;
 	nb_autoclose int lock = -1;
 	struct nb_link host;
 	bool has_pods = false;
 	int ret = nb_datapath_lock(conf->proxy.bpffs, &lock, err);
 
 	if (!ret)
-		ret = nb_wire_open(&wire, -1, err);
+		ret = nb_netdev_open(&wire, -1, err);
 	if (!ret)
-		ret = nb_wire_has_pods(&wire, conf->name, &has_pods, err);
+		ret = nb_netdev_has_pods(&wire, conf->name, &has_pods, err);
 	if (ret || has_pods)
 		return ret;
 	ret = conf->vlan && conf->is_gateway
-		      ? nb_wire_find_vlan_host(&wire, conf->bridge, conf->vlan, &host, err)
+		      ? nb_netdev_find_vlan_host(&wire, conf->bridge, conf->vlan, &host, err)
 		      : nb_link_get(&wire.host, conf->bridge, &host, err);
 	if (ret)
 		return ret == -ENODEV ? 0 : ret;

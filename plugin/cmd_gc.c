@@ -14,13 +14,13 @@
 
 static int collect_links(const struct nb_conf *conf, struct nb_error *err)
 {
-	nb_cleanup(nb_wire_close) struct nb_wire wire = NB_WIRE_INIT;
+	nb_cleanup(nb_netdev_close) struct nb_netdev wire = NB_NETDEV_INIT;
 	unsigned int removed = 0;
-	int ret = nb_wire_open(&wire, -1, err);
+	int ret = nb_netdev_open(&wire, -1, err);
 
 	if (!ret)
-		ret = nb_wire_keep_only(&wire, conf->name, conf->attachments, conf->n_attachments, &removed,
-					err);
+		ret = nb_netdev_keep_only(&wire, conf->name, conf->attachments, conf->n_attachments, &removed,
+					  err);
 	if (removed)
 		nb_log("GC of network %s: %u links removed", conf->name, removed);
 	return ret;

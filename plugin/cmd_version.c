@@ -18,5 +18,5 @@ int nb_cmd_version(struct nb_error *err)
 	for (size_t i = 0; NB_CNI_VERSIONS[i]; i++)
 		if (!cJSON_AddItemToArray(versions, cJSON_CreateString(NB_CNI_VERSIONS[i])))
 			return nb_fail_nomem(err);
-	return nb_output_result(json, err);
+	return nb_report_result(json, err);
 }

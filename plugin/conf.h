@@ -70,7 +70,7 @@ struct nb_conf {
 	struct nb_proxy_conf proxy;
 	const struct cJSON *prev_result; /* inside json, NULL if none */
 	/* What GC must keep: an owned array of names inside json. */
-	struct nb_attachment *attachments;
+	struct nb_cni_id *attachments;
 	size_t n_attachments;
 	const struct cJSON *valid; /* the list itself, inside json; NULL: no key has one */
 	struct cJSON *json;        /* owned: the whole document */

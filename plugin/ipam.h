@@ -20,7 +20,7 @@ struct nb_ipam {
 	const struct nb_conf *conf; /* not owned, nor is args */
 	const struct nb_args *args;
 	char *path; /* owned */
-	struct nb_delegate_child child;
+	struct nb_process_child child;
 	bool to_undo; /* the plugin may hold addresses for it */
 };
 

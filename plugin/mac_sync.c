@@ -32,7 +32,7 @@ static bool is_missing(const struct fdb *fdb, const struct nb_port *port)
 	return true;
 }
 
-static int enter_all(struct nb_wire *wire, const struct nb_link *bridge, const struct nb_port *ports,
+static int enter_all(struct nb_netdev *wire, const struct nb_link *bridge, const struct nb_port *ports,
 		     unsigned int n, struct nb_error *err)
 {
 	nb_cleanup(fdb_free) struct fdb fdb = { .n = 0 };
@@ -49,7 +49,7 @@ static int enter_all(struct nb_wire *wire, const struct nb_link *bridge, const s
 	return result;
 }
 
-void nb_moved_follow(struct nb_wire *wire, const struct nb_link *bridge, const struct nb_datapath *dp)
+void nb_mac_sync(struct nb_netdev *wire, const struct nb_link *bridge, const struct nb_datapath *dp)
 {
 	nb_autofree struct nb_port *ports = NULL;
 	struct nb_runtime runtime = { 0 };

@@ -15,6 +15,6 @@
  * Does nothing in a network of which no pod ever changed its MAC. A MAC that the bridge has for itself or
  * knows at another port is left alone, whatever a pod says of it. What fails is logged.
  */
-void nb_moved_follow(struct nb_wire *wire, const struct nb_link *bridge, const struct nb_datapath *dp);
+void nb_mac_sync(struct nb_netdev *wire, const struct nb_link *bridge, const struct nb_datapath *dp);
 
 #endif

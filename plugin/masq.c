@@ -87,7 +87,7 @@ int nb_masq_replace(const struct nb_masq_spec *spec, struct nb_error *err)
 }
 
 /* What is not installed has made no rules. */
-int nb_masq_delete(const struct nb_attachment *id, struct nb_error *err)
+int nb_masq_delete(const struct nb_cni_id *id, struct nb_error *err)
 {
 	int ret = nb_masq_iptables_there() ? nb_masq_iptables_delete(id, err) : 0;
 	int ret_nft = nb_masq_nft_delete(id, ret ? NULL : err);
@@ -96,8 +96,8 @@ int nb_masq_delete(const struct nb_attachment *id, struct nb_error *err)
 }
 
 /* Without a word in the config either backend's rules will do: iptables may have been installed since. */
-int nb_masq_check(enum nb_masq_backend backend, const struct nb_attachment *id,
-		  const struct nb_result_ip *ips, size_t n, struct nb_error *err)
+int nb_masq_check(enum nb_masq_backend backend, const struct nb_cni_id *id, const struct nb_result_ip *ips,
+		  size_t n, struct nb_error *err)
 {
 	nb_autofree struct nb_ifaddr *addrs = NULL;
 	int ret;
@@ -110,7 +110,7 @@ int nb_masq_check(enum nb_masq_backend backend, const struct nb_attachment *id,
 	return ret ? ret : nb_masq_iptables_check(id, addrs, n, err);
 }
 
-int nb_masq_keep_only(const char *network, const struct nb_attachment *valid, size_t n, unsigned int *removed,
+int nb_masq_keep_only(const char *network, const struct nb_cni_id *valid, size_t n, unsigned int *removed,
 		      struct nb_error *err)
 {
 	unsigned int by_nft = 0, by_iptables = 0;

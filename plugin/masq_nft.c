@@ -23,7 +23,7 @@ static bool is_plain(const char *text)
 	return true;
 }
 
-static int check_names(const struct nb_attachment *id, struct nb_error *err)
+static int check_names(const struct nb_cni_id *id, struct nb_error *err)
 {
 	const char *names[] = { id->network, id->container_id, id->ifname };
 	size_t i;
@@ -36,7 +36,7 @@ static int check_names(const struct nb_attachment *id, struct nb_error *err)
 	return 0;
 }
 
-static void comment_of(const struct nb_attachment *id, char comment[NB_MASQ_COMMENT_SIZE])
+static void comment_of(const struct nb_cni_id *id, char comment[NB_MASQ_COMMENT_SIZE])
 {
 	char key[NB_MASQ_KEY_SIZE];
 
@@ -48,7 +48,7 @@ static void comment_of(const struct nb_attachment *id, char comment[NB_MASQ_COMM
 /* ---- changing ---- */
 
 struct kept {
-	const struct nb_attachment *valid;
+	const struct nb_cni_id *valid;
 	size_t n;
 };
 
@@ -69,40 +69,41 @@ static bool is_stale(const char *comment, void *arg)
 	return true;
 }
 
-static void append_chains(struct nb_text *commands)
+static void append_chains(struct nb_strbuf *commands)
 {
-	nb_text_append(commands, "add table %s { comment \"%s\" ; }\n", NB_MASQ_TABLE,
-		       "Masquerading for plugins from github.com/containernetworking/plugins");
-	nb_text_append(commands, "add chain %s %s { comment \"%s\" ; }\n", NB_MASQ_TABLE, NB_MASQ_CHAIN,
-		       "Masquerade traffic from certain IPs to any (non-multicast) IP outside their subnet");
-	nb_text_append(commands, "add chain %s %s { type nat hook postrouting priority 100 ; }\n",
-		       NB_MASQ_TABLE, NB_MASQ_HOOK);
-	nb_text_append(commands, "flush chain %s %s\n", NB_MASQ_TABLE, NB_MASQ_HOOK);
-	nb_text_append(commands, "add rule %s %s ip daddr == 224.0.0.0/4 return\n", NB_MASQ_TABLE,
-		       NB_MASQ_HOOK);
-	nb_text_append(commands, "add rule %s %s ip6 daddr == ff00::/8 return\n", NB_MASQ_TABLE,
-		       NB_MASQ_HOOK);
-	nb_text_append(commands, "add rule %s %s goto %s\n", NB_MASQ_TABLE, NB_MASQ_HOOK, NB_MASQ_CHAIN);
+	nb_strbuf_append(commands, "add table %s { comment \"%s\" ; }\n", NB_MASQ_TABLE,
+			 "Masquerading for plugins from github.com/containernetworking/plugins");
+	nb_strbuf_append(
+		commands, "add chain %s %s { comment \"%s\" ; }\n", NB_MASQ_TABLE, NB_MASQ_CHAIN,
+		"Masquerade traffic from certain IPs to any (non-multicast) IP outside their subnet");
+	nb_strbuf_append(commands, "add chain %s %s { type nat hook postrouting priority 100 ; }\n",
+			 NB_MASQ_TABLE, NB_MASQ_HOOK);
+	nb_strbuf_append(commands, "flush chain %s %s\n", NB_MASQ_TABLE, NB_MASQ_HOOK);
+	nb_strbuf_append(commands, "add rule %s %s ip daddr == 224.0.0.0/4 return\n", NB_MASQ_TABLE,
+			 NB_MASQ_HOOK);
+	nb_strbuf_append(commands, "add rule %s %s ip6 daddr == ff00::/8 return\n", NB_MASQ_TABLE,
+			 NB_MASQ_HOOK);
+	nb_strbuf_append(commands, "add rule %s %s goto %s\n", NB_MASQ_TABLE, NB_MASQ_HOOK, NB_MASQ_CHAIN);
 }
 
-static void append_rule(struct nb_text *commands, const struct nb_result_ip *ip, const char *comment)
+static void append_rule(struct nb_strbuf *commands, const struct nb_result_ip *ip, const char *comment)
 {
 	char addr[NB_ADDR_STRLEN], net[NB_ADDR_STRLEN];
 	const char *family = nb_addr_is_v4(&ip->addr) ? "ip" : "ip6";
 	struct nb_addr network = nb_addr_network(&ip->addr, ip->prefix_len);
 
-	nb_text_append(commands,
-		       "add rule " NB_MASQ_TABLE " " NB_MASQ_CHAIN
-		       " %s saddr == %s %s daddr != %s/%u masquerade",
-		       family, nb_addr_format(&ip->addr, addr), family, nb_addr_format(&network, net),
-		       ip->prefix_len);
-	nb_text_append(commands, " comment \"%s\"\n", comment);
+	nb_strbuf_append(commands,
+			 "add rule " NB_MASQ_TABLE " " NB_MASQ_CHAIN
+			 " %s saddr == %s %s daddr != %s/%u masquerade",
+			 family, nb_addr_format(&ip->addr, addr), family, nb_addr_format(&network, net),
+			 ip->prefix_len);
+	nb_strbuf_append(commands, " comment \"%s\"\n", comment);
 }
 
-static int add_once(const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
+static int add_once(const struct nb_cni_id *id, const struct nb_result_ip *ips, size_t n,
 		    struct nb_error *err)
 {
-	nb_cleanup(nb_text_free) struct nb_text commands = { 0 };
+	nb_cleanup(nb_strbuf_free) struct nb_strbuf commands = { 0 };
 	nb_cleanup(nb_nft_list_free) cJSON *table = NULL;
 	char key[NB_MASQ_KEY_SIZE], comment[NB_MASQ_COMMENT_SIZE];
 	const struct nb_masq_choice stale = { .key = key };
@@ -132,7 +133,7 @@ int nb_masq_nft_probe(struct nb_error *err)
 	return ret;
 }
 
-int nb_masq_nft_add(const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
+int nb_masq_nft_add(const struct nb_cni_id *id, const struct nb_result_ip *ips, size_t n,
 		    struct nb_error *err)
 {
 	unsigned int tries;
@@ -157,7 +158,7 @@ static int remove_rules(const struct nb_masq_choice *choice, unsigned int *remov
 	return ret || !there ? ret : nb_masq_remove(choice, removed, err);
 }
 
-int nb_masq_nft_delete(const struct nb_attachment *id, struct nb_error *err)
+int nb_masq_nft_delete(const struct nb_cni_id *id, struct nb_error *err)
 {
 	char key[NB_MASQ_KEY_SIZE];
 	const struct nb_masq_choice choice = { .key = key };
@@ -166,8 +167,8 @@ int nb_masq_nft_delete(const struct nb_attachment *id, struct nb_error *err)
 	return remove_rules(&choice, NULL, err);
 }
 
-int nb_masq_nft_keep_only(const char *network, const struct nb_attachment *valid, size_t n,
-			  unsigned int *removed, struct nb_error *err)
+int nb_masq_nft_keep_only(const char *network, const struct nb_cni_id *valid, size_t n, unsigned int *removed,
+			  struct nb_error *err)
 {
 	char key[NB_MASQ_HASH_DIGITS + 1];
 	struct kept kept = { .valid = valid, .n = n };

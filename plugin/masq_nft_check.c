@@ -43,7 +43,7 @@ static bool look_for_address(const cJSON *rule, void *arg)
 	return !search->found;
 }
 
-int nb_masq_nft_check(const struct nb_attachment *id, const struct nb_result_ip *ips, size_t n,
+int nb_masq_nft_check(const struct nb_cni_id *id, const struct nb_result_ip *ips, size_t n,
 		      struct nb_error *err)
 {
 	nb_cleanup(nb_nft_list_free) cJSON *table = NULL;

@@ -40,7 +40,7 @@ static struct nb_addr gateway_of(const struct nb_ifaddr *pod, const struct nb_if
 	return (struct nb_addr){ 0 };
 }
 
-static int read_pod(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *gateway,
+static int read_pod(struct nb_netdev *wire, const struct nb_conf *conf, const struct nb_link *gateway,
 		    const struct nb_link *host, struct nb_endpoint_spec *spec, struct nb_error *err)
 {
 	nb_autofree struct nb_ifaddr *addrs = NULL, *gateways = NULL;
@@ -92,7 +92,7 @@ static int note_shaped(const struct nb_datapath *dp, const struct nb_endpoint_sp
 }
 
 /* Enters one pod. */
-static int adopt(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *gateway,
+static int adopt(struct nb_netdev *wire, const struct nb_conf *conf, const struct nb_link *gateway,
 		 const struct nb_link *host, struct nb_error *err)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
@@ -101,7 +101,7 @@ static int adopt(struct nb_wire *wire, const struct nb_conf *conf, const struct 
 	__u32 slot;
 	int ret;
 
-	if (!nb_wire_alias_parse(host->alias, conf->name, container_id, ifname))
+	if (!nb_host_veth_alias_parse(host->alias, conf->name, container_id, ifname))
 		return nb_fail(err, NB_ERR_SYSTEM, 0, "\"%s\" does not name its container", host->alias);
 	ret = read_pod(wire, conf, gateway, host, &spec, err);
 	if (!ret)
@@ -119,11 +119,11 @@ static bool is_unknown(const struct nb_datapath *dp, const struct nb_conf *conf,
 {
 	__u32 slot;
 
-	return link->alias[0] && link->peer_elsewhere && nb_wire_is_of_network(link, conf->name) &&
+	return link->alias[0] && link->peer_elsewhere && nb_host_veth_is_of_network(link, conf->name) &&
 	       nb_map_get(dp, NB_MAP_LINKS, &link->index, &slot, NULL) == 0;
 }
 
-static void adopt_all(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge,
+static void adopt_all(struct nb_netdev *wire, const struct nb_conf *conf, const struct nb_link *bridge,
 		      const struct nb_link *gateway, const struct nb_datapath *dp)
 {
 	nb_autofree struct nb_link *links = NULL;
@@ -161,7 +161,7 @@ static void leave_bridge(const struct nb_conf *conf, const struct nb_link *bridg
 }
 
 /* The programs of another map layout, whose ports are known by their links. */
-static bool leave_links(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge)
+static bool leave_links(struct nb_netdev *wire, const struct nb_conf *conf, const struct nb_link *bridge)
 {
 	nb_autofree struct nb_link *links = NULL;
 	struct nb_error err = { 0 };
@@ -169,7 +169,7 @@ static bool leave_links(struct nb_wire *wire, const struct nb_conf *conf, const 
 	int first = nb_link_list(&wire->host, "veth", bridge->index, &links, &n, &err);
 
 	for (unsigned int i = 0; i < n; i++)
-		if (links[i].alias[0] && nb_wire_is_of_network(&links[i], conf->name) &&
+		if (links[i].alias[0] && nb_host_veth_is_of_network(&links[i], conf->name) &&
 		    nb_datapath_detach(links[i].index, first ? NULL : &err))
 			first = -1;
 	if (first)
@@ -177,7 +177,7 @@ static bool leave_links(struct nb_wire *wire, const struct nb_conf *conf, const 
 	return !first;
 }
 
-static void leave(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge,
+static void leave(struct nb_netdev *wire, const struct nb_conf *conf, const struct nb_link *bridge,
 		  const struct nb_link *host)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
@@ -213,7 +213,7 @@ static int has_followed(const struct nb_datapath *dp, enum nb_mode mode, bool *f
 }
 
 /* With what is pinned by now. */
-static int follow(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge,
+static int follow(struct nb_netdev *wire, const struct nb_conf *conf, const struct nb_link *bridge,
 		  const struct nb_link *host, struct nb_error *err)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
@@ -231,7 +231,7 @@ static int follow(struct nb_wire *wire, const struct nb_conf *conf, const struct
 	return 0;
 }
 
-void nb_mode_follow(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge,
+void nb_mode_switch(struct nb_netdev *wire, const struct nb_conf *conf, const struct nb_link *bridge,
 		    const struct nb_link *host, const struct nb_datapath *dp)
 {
 	struct nb_error err = { 0 };

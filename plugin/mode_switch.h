@@ -19,7 +19,7 @@
  * open; not needed in mode off, in which all programs and pins go. What cannot be done for a port is logged,
  * and tried again by the next call.
  */
-void nb_mode_follow(struct nb_wire *wire, const struct nb_conf *conf, const struct nb_link *bridge,
+void nb_mode_switch(struct nb_netdev *wire, const struct nb_conf *conf, const struct nb_link *bridge,
 		    const struct nb_link *host, const struct nb_datapath *dp);
 
 #endif

@@ -23,18 +23,19 @@ static int random_mac(unsigned char mac[NB_MAC_LEN], struct nb_error *err)
 	return 0;
 }
 
-int nb_wire_no_bridge(const char *name, struct nb_error *err)
+int nb_netdev_no_bridge(const char *name, struct nb_error *err)
 {
 	return nb_fail(err, NB_ERR_SYSTEM, 0, "\"%s\" already exists but is not a bridge", name);
 }
 
-int nb_wire_no_vlans(struct nb_error *err)
+int nb_netdev_no_vlans(struct nb_error *err)
 {
 	return nb_fail(err, NB_ERR_SYSTEM, EOPNOTSUPP,
 		       "this kernel does not filter VLANs on bridges (CONFIG_BRIDGE_VLAN_FILTERING)");
 }
 
-static int create_bridge(struct nb_wire *wire, const struct nb_wire_bridge_spec *spec, struct nb_error *err)
+static int create_bridge(struct nb_netdev *wire, const struct nb_netdev_bridge_spec *spec,
+			 struct nb_error *err)
 {
 	unsigned char mac[NB_MAC_LEN];
 	int ret = random_mac(mac, err);
@@ -43,13 +44,13 @@ static int create_bridge(struct nb_wire *wire, const struct nb_wire_bridge_spec 
 		return ret;
 	ret = nb_link_create_bridge(&wire->host, spec->name, mac, spec->mtu, spec->vlan_filtering, err);
 	if (ret == -EOPNOTSUPP && spec->vlan_filtering)
-		return nb_wire_no_vlans(err);
+		return nb_netdev_no_vlans(err);
 	return ret;
 }
 
 /* Of many ADDs at once one creates it; the others find it. */
-static int get_or_create(struct nb_wire *wire, const struct nb_wire_bridge_spec *spec, struct nb_link *link,
-			 struct nb_error *err)
+static int get_or_create(struct nb_netdev *wire, const struct nb_netdev_bridge_spec *spec,
+			 struct nb_link *link, struct nb_error *err)
 {
 	unsigned int tries;
 	int ret = 0;
@@ -65,8 +66,8 @@ static int get_or_create(struct nb_wire *wire, const struct nb_wire_bridge_spec 
 	return ret ? ret : nb_fail(err, NB_ERR_SYSTEM, EAGAIN, "bridge \"%s\" keeps vanishing", spec->name);
 }
 
-int nb_wire_ensure_bridge(struct nb_wire *wire, const struct nb_wire_bridge_spec *spec,
-			  struct nb_link *bridge, struct nb_error *err)
+int nb_netdev_ensure_bridge(struct nb_netdev *wire, const struct nb_netdev_bridge_spec *spec,
+			    struct nb_link *bridge, struct nb_error *err)
 {
 	struct nb_link_change change = { 0 };
 	struct nb_link link;
@@ -75,7 +76,7 @@ int nb_wire_ensure_bridge(struct nb_wire *wire, const struct nb_wire_bridge_spec
 	if (ret)
 		return ret;
 	if (strcmp(link.kind, "bridge") != 0)
-		return nb_wire_no_bridge(spec->name, err);
+		return nb_netdev_no_bridge(spec->name, err);
 	/* Its routes are ours to make. Without IPv6 in the kernel there is nothing to switch off. */
 	(void)nb_sysctl_link_write("ipv6", link.name, "accept_ra", "0", NULL);
 	change.set_promisc = change.promisc = spec->promisc && !(link.flags & IFF_PROMISC);
@@ -137,8 +138,8 @@ static int add_default_route(struct nb_result *result, const struct nb_result_ip
 	return 0;
 }
 
-int nb_wire_plan_gateways(struct nb_result *result, bool is_gateway, bool is_default_gateway,
-			  struct nb_error *err)
+int nb_netdev_plan_gateways(struct nb_result *result, bool is_gateway, bool is_default_gateway,
+			    struct nb_error *err)
 {
 	size_t i;
 
@@ -168,7 +169,7 @@ static bool in_subnet(const struct nb_addr *addr, const struct nb_addr *net, uns
 	return nb_addr_equal(&a, &b);
 }
 
-bool nb_wire_conflicts(const struct nb_ifaddr *have, const struct nb_ifaddr *want)
+bool nb_netdev_conflicts(const struct nb_ifaddr *have, const struct nb_ifaddr *want)
 {
 	return nb_addr_is_v4(&want->addr) || in_subnet(&want->addr, &have->addr, have->prefix_len) ||
 	       in_subnet(&have->addr, &want->addr, want->prefix_len);
@@ -178,7 +179,7 @@ bool nb_wire_conflicts(const struct nb_ifaddr *have, const struct nb_ifaddr *wan
  * Looks through the addresses that the bridge has: *present if the wanted one is among them; one that
  * conflicts is removed with force, else it is an error.
  */
-static int clear_conflicts(struct nb_wire *wire, const struct nb_link *bridge, const struct nb_ifaddr *want,
+static int clear_conflicts(struct nb_netdev *wire, const struct nb_link *bridge, const struct nb_ifaddr *want,
 			   bool force, bool *present, struct nb_error *err)
 {
 	nb_autofree struct nb_ifaddr *have = NULL;
@@ -193,7 +194,7 @@ static int clear_conflicts(struct nb_wire *wire, const struct nb_link *bridge, c
 			*present = true;
 			return 0;
 		}
-		if (!nb_wire_conflicts(&have[i], want))
+		if (!nb_netdev_conflicts(&have[i], want))
 			continue;
 		if (!force)
 			return nb_fail(err, NB_ERR_SYSTEM, 0,
@@ -207,7 +208,7 @@ static int clear_conflicts(struct nb_wire *wire, const struct nb_link *bridge, c
 }
 
 /* Setting the MAC makes it the administrator's choice, which joining ports no longer change. */
-int nb_wire_fix_mac(struct nb_wire *wire, struct nb_link *bridge, struct nb_error *err)
+int nb_netdev_fix_mac(struct nb_netdev *wire, struct nb_link *bridge, struct nb_error *err)
 {
 	struct nb_link_change change = { 0 };
 	struct nb_link link;
@@ -224,19 +225,19 @@ int nb_wire_fix_mac(struct nb_wire *wire, struct nb_link *bridge, struct nb_erro
 
 /* The MAC that the bridge had before the pod's port joined becomes the administrator's choice. One whose last
  * port has gone has none (net/bridge/br_stp_if.c): then it is the port's. */
-static int keep_mac(struct nb_wire *wire, struct nb_link *bridge, struct nb_error *err)
+static int keep_mac(struct nb_netdev *wire, struct nb_link *bridge, struct nb_error *err)
 {
 	static const unsigned char none[NB_MAC_LEN];
 	struct nb_link_change change = { .mac = bridge->mac };
 	int ret;
 
 	if (!memcmp(bridge->mac, none, NB_MAC_LEN))
-		return nb_wire_fix_mac(wire, bridge, err);
+		return nb_netdev_fix_mac(wire, bridge, err);
 	ret = nb_link_change(&wire->host, bridge->index, &change, err);
-	return ret ? ret : nb_wire_refetch(wire, bridge, err);
+	return ret ? ret : nb_netdev_refetch(wire, bridge, err);
 }
 
-static int ensure_address(struct nb_wire *wire, struct nb_link *bridge, const struct nb_result_ip *ip,
+static int ensure_address(struct nb_netdev *wire, struct nb_link *bridge, const struct nb_result_ip *ip,
 			  bool force, struct nb_error *err)
 {
 	/* The address is this node's own: a wait for duplicates would only keep the pod's gateway silent. */
@@ -265,8 +266,8 @@ static int enable_forwarding(int family, struct nb_error *err)
 	return nb_sysctl_write(family == AF_INET ? NB_SYSCTL_FORWARD4 : NB_SYSCTL_FORWARD6, "1", err);
 }
 
-int nb_wire_ensure_gateway(struct nb_wire *wire, struct nb_link *bridge, const struct nb_result *result,
-			   bool force_address, struct nb_error *err)
+int nb_netdev_ensure_gateway(struct nb_netdev *wire, struct nb_link *bridge, const struct nb_result *result,
+			     bool force_address, struct nb_error *err)
 {
 	struct nb_link link = *bridge;
 	size_t i;

@@ -73,8 +73,8 @@ static int check_forwarding(const struct nb_link *host, struct nb_error *err)
 		       host->name);
 }
 
-static int check_bridge(struct nb_wire *wire, const struct nb_wire_check_spec *spec, struct nb_link *bridge,
-			struct nb_error *err)
+static int check_bridge(struct nb_netdev *wire, const struct nb_netdev_check_spec *spec,
+			struct nb_link *bridge, struct nb_error *err)
 {
 	int ret = nb_link_get(&wire->host, spec->bridge, bridge, err);
 
@@ -89,11 +89,11 @@ static int check_bridge(struct nb_wire *wire, const struct nb_wire_check_spec *s
 	return ret ? ret : check_mac(bridge, find_interface(spec->result, spec->bridge, false), err);
 }
 
-static int check_pod(struct nb_wire *wire, const struct nb_wire_check_spec *spec, struct nb_link *pod,
+static int check_pod(struct nb_netdev *wire, const struct nb_netdev_check_spec *spec, struct nb_link *pod,
 		     struct nb_error *err)
 {
 	const char *ifname = spec->id->ifname;
-	int ret = nb_wire_open_pod(wire, err);
+	int ret = nb_netdev_open_pod(wire, err);
 
 	if (!ret)
 		ret = nb_link_get(&wire->pod, ifname, pod, err);
@@ -106,10 +106,10 @@ static int check_pod(struct nb_wire *wire, const struct nb_wire_check_spec *spec
 }
 
 /* Ours by its alias; else the pod's peer, if prevResult names it (the reference plugin made it). */
-static int find_host(struct nb_wire *wire, const struct nb_wire_check_spec *spec, const struct nb_link *pod,
-		     struct nb_link *host, bool *ours, struct nb_error *err)
+static int find_host(struct nb_netdev *wire, const struct nb_netdev_check_spec *spec,
+		     const struct nb_link *pod, struct nb_link *host, bool *ours, struct nb_error *err)
 {
-	int ret = nb_wire_find(wire, spec->id, host, err);
+	int ret = nb_netdev_find(wire, spec->id, host, err);
 
 	*ours = !ret;
 	if (ret == -ENODEV && pod->peer)
@@ -128,7 +128,7 @@ static int check_flag(const struct nb_link *host, const char *flag, bool have, b
 		       have ? "on" : "off");
 }
 
-static int check_port(const struct nb_wire_check_spec *spec, const struct nb_link *host,
+static int check_port(const struct nb_netdev_check_spec *spec, const struct nb_link *host,
 		      const struct nb_link *pod, const struct nb_link *bridge, struct nb_error *err)
 {
 	int ret;
@@ -153,7 +153,7 @@ static int check_port(const struct nb_wire_check_spec *spec, const struct nb_lin
 
 /* That of the MAC which the pod had at ADD: it may have got another one since, by a plugin behind this one.
  */
-static int check_fdb(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err)
+static int check_fdb(struct nb_netdev *wire, const struct nb_netdev_veth *veth, struct nb_error *err)
 {
 	const char *port = veth->host.name;
 	char mac[NB_MAC_STRLEN];
@@ -172,8 +172,8 @@ static int check_fdb(struct nb_wire *wire, const struct nb_wire_veth *veth, stru
 		       mac, port, mac, port);
 }
 
-static int check_host(struct nb_wire *wire, const struct nb_wire_check_spec *spec,
-		      const struct nb_link *bridge, struct nb_wire_veth *veth, struct nb_error *err)
+static int check_host(struct nb_netdev *wire, const struct nb_netdev_check_spec *spec,
+		      const struct nb_link *bridge, struct nb_netdev_veth *veth, struct nb_error *err)
 {
 	char qdisc[NB_QDISC_KIND_MAX] = "";
 	bool ours = false;
@@ -182,7 +182,8 @@ static int check_host(struct nb_wire *wire, const struct nb_wire_check_spec *spe
 	if (!ret)
 		ret = check_port(spec, &veth->host, &veth->pod, bridge, err);
 	if (!ret)
-		ret = nb_wire_check_vlans(wire, &veth->host, &spec->vlans, spec->preserve_default_vlan, err);
+		ret = nb_netdev_check_vlans(wire, &veth->host, &spec->vlans, spec->preserve_default_vlan,
+					    err);
 	if (!ret)
 		ret = nb_qdisc_find(&wire->host, veth->host.index, qdisc, err);
 	veth->shaped = qdisc[0];
@@ -209,7 +210,7 @@ static int check_address(const struct nb_ifaddr *addrs, unsigned int n, const st
 }
 
 /* Whether an IP of prevResult is on the container's interface (chained plugins may have added others). */
-static bool is_on_container(const struct nb_wire_check_spec *spec, const struct nb_result_ip *ip)
+static bool is_on_container(const struct nb_netdev_check_spec *spec, const struct nb_result_ip *ip)
 {
 	const struct nb_result *result = spec->result;
 
@@ -218,7 +219,7 @@ static bool is_on_container(const struct nb_wire_check_spec *spec, const struct 
 	return !strcmp(result->interfaces[ip->interface].name, spec->id->ifname);
 }
 
-static int check_addresses(struct nb_wire *wire, const struct nb_wire_check_spec *spec,
+static int check_addresses(struct nb_netdev *wire, const struct nb_netdev_check_spec *spec,
 			   const struct nb_link *pod, struct nb_error *err)
 {
 	nb_autofree struct nb_ifaddr *addrs = NULL;
@@ -237,7 +238,8 @@ static int check_addresses(struct nb_wire *wire, const struct nb_wire_check_spec
 }
 
 /* Whether the gateway of a later IP has taken the place of this one on the bridge, by forceAddress. */
-static bool is_replaced(const struct nb_wire_check_spec *spec, const struct nb_ifaddr *gateway, size_t later)
+static bool is_replaced(const struct nb_netdev_check_spec *spec, const struct nb_ifaddr *gateway,
+			size_t later)
 {
 	const struct nb_result *result = spec->result;
 
@@ -247,13 +249,13 @@ static bool is_replaced(const struct nb_wire_check_spec *spec, const struct nb_i
 
 		if (ip->has_gateway && is_on_container(spec, ip) &&
 		    nb_addr_family(&other.addr) == nb_addr_family(&gateway->addr) &&
-		    nb_wire_conflicts(gateway, &other))
+		    nb_netdev_conflicts(gateway, &other))
 			return true;
 	}
 	return false;
 }
 
-static int check_gateways(struct nb_wire *wire, const struct nb_wire_check_spec *spec,
+static int check_gateways(struct nb_netdev *wire, const struct nb_netdev_check_spec *spec,
 			  const struct nb_link *bridge, struct nb_error *err)
 {
 	nb_autofree struct nb_ifaddr *addrs = NULL;
@@ -265,7 +267,7 @@ static int check_gateways(struct nb_wire *wire, const struct nb_wire_check_spec 
 	if (!spec->is_gateway)
 		return 0;
 	if (spec->gateway_vlan)
-		ret = nb_wire_find_vlan_host(wire, bridge->name, spec->gateway_vlan, &host, err);
+		ret = nb_netdev_find_vlan_host(wire, bridge->name, spec->gateway_vlan, &host, err);
 	if (ret)
 		return missing(ret, err, "the gateway's interface in a VLAN of", bridge->name);
 	ret = nb_ifaddr_list(&wire->host, host.index, AF_UNSPEC, &addrs, &n, err);
@@ -289,7 +291,7 @@ static bool matches(const struct nb_route *have, const struct nb_result_route *w
 	       (!want->has_priority || !want->priority || have->priority == want->priority);
 }
 
-static int check_routes_of(struct nb_wire *wire, const struct nb_result *result, int family,
+static int check_routes_of(struct nb_netdev *wire, const struct nb_result *result, int family,
 			   struct nb_error *err)
 {
 	nb_autofree struct nb_route *routes = NULL;
@@ -312,7 +314,7 @@ static int check_routes_of(struct nb_wire *wire, const struct nb_result *result,
 	return ret;
 }
 
-static int check_routes(struct nb_wire *wire, const struct nb_result *result, struct nb_error *err)
+static int check_routes(struct nb_netdev *wire, const struct nb_result *result, struct nb_error *err)
 {
 	int ret;
 
@@ -322,8 +324,8 @@ static int check_routes(struct nb_wire *wire, const struct nb_result *result, st
 	return ret ? ret : check_routes_of(wire, result, AF_INET6, err);
 }
 
-int nb_wire_check(struct nb_wire *wire, const struct nb_wire_check_spec *spec, struct nb_link *bridge,
-		  struct nb_wire_veth *veth, struct nb_error *err)
+int nb_netdev_check(struct nb_netdev *wire, const struct nb_netdev_check_spec *spec, struct nb_link *bridge,
+		    struct nb_netdev_veth *veth, struct nb_error *err)
 {
 	int ret = check_bridge(wire, spec, bridge, err);
 

@@ -9,29 +9,29 @@
 #include "netdev.h"
 #include "netdev_internal.h"
 
-static int delete_link(struct nb_wire *wire, const struct nb_link *link, struct nb_error *err)
+static int delete_link(struct nb_netdev *wire, const struct nb_link *link, struct nb_error *err)
 {
 	NB_EXPEDITE;
 
-	return nb_link_unregister(&wire->host, link->index, err);
+	return nb_link_delete_async(&wire->host, link->index, err);
 }
 
 /* All host ends of the attachment: there can be two if a foreign link had the first name for a while. */
-static int delete_ours(struct nb_wire *wire, const struct nb_attachment *id, unsigned int *deleted,
+static int delete_ours(struct nb_netdev *wire, const struct nb_cni_id *id, unsigned int *deleted,
 		       struct nb_error *err)
 {
 	unsigned int salt;
 
-	for (salt = 0; salt < NB_WIRE_SALTS; salt++) {
+	for (salt = 0; salt < NB_HOST_VETH_SALTS; salt++) {
 		char name[IFNAMSIZ];
 		struct nb_link link;
 		int ret;
 
-		nb_wire_host_name(id, salt, name);
+		nb_host_veth_name(id, salt, name);
 		ret = nb_link_get(&wire->host, name, &link, err);
 		if (ret == -ENODEV)
 			continue;
-		if (!ret && !nb_wire_is_host_of(&link, id))
+		if (!ret && !nb_host_veth_is_of(&link, id))
 			continue;
 		if (!ret)
 			ret = delete_link(wire, &link, err);
@@ -43,7 +43,7 @@ static int delete_ours(struct nb_wire *wire, const struct nb_attachment *id, uns
 }
 
 /* Whether pod and host are the two ends of one pair that the reference plugin made for this attachment. */
-static bool made_by_reference(const struct nb_wire_delete_spec *spec, const struct nb_link *pod,
+static bool made_by_reference(const struct nb_netdev_delete_spec *spec, const struct nb_link *pod,
 			      const struct nb_link *host, const struct nb_link *bridge)
 {
 	return !strcmp(host->kind, "veth") && host->peer == pod->index && host->peer_elsewhere &&
@@ -51,7 +51,7 @@ static bool made_by_reference(const struct nb_wire_delete_spec *spec, const stru
 	       !strcmp(host->name, spec->prev_ifname);
 }
 
-static int delete_reference_pair(struct nb_wire *wire, const struct nb_wire_delete_spec *spec,
+static int delete_reference_pair(struct nb_netdev *wire, const struct nb_netdev_delete_spec *spec,
 				 struct nb_error *err)
 {
 	struct nb_link pod, host, bridge;
@@ -59,7 +59,7 @@ static int delete_reference_pair(struct nb_wire *wire, const struct nb_wire_dele
 
 	if (wire->netns_fd < 0 || !spec->prev_ifname || !*spec->bridge)
 		return 0;
-	ret = nb_wire_open_pod(wire, err);
+	ret = nb_netdev_open_pod(wire, err);
 	if (!ret)
 		ret = nb_link_get(&wire->pod, spec->id->ifname, &pod, err);
 	if (!ret && (strcmp(pod.kind, "veth") != 0 || !pod.peer_elsewhere || !pod.peer))
@@ -73,7 +73,7 @@ static int delete_reference_pair(struct nb_wire *wire, const struct nb_wire_dele
 	return made_by_reference(spec, &pod, &host, &bridge) ? delete_link(wire, &host, err) : 0;
 }
 
-int nb_wire_delete(struct nb_wire *wire, const struct nb_wire_delete_spec *spec, struct nb_error *err)
+int nb_netdev_delete(struct nb_netdev *wire, const struct nb_netdev_delete_spec *spec, struct nb_error *err)
 {
 	unsigned int deleted = 0;
 	int ret = delete_ours(wire, spec->id, &deleted, err);
@@ -83,23 +83,22 @@ int nb_wire_delete(struct nb_wire *wire, const struct nb_wire_delete_spec *spec,
 	return delete_reference_pair(wire, spec, err);
 }
 
-static bool is_valid(const struct nb_link *link, const char *network, const struct nb_attachment *valid,
-		     size_t n)
+static bool is_valid(const struct nb_link *link, const char *network, const struct nb_cni_id *valid, size_t n)
 {
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		struct nb_attachment id = valid[i];
+		struct nb_cni_id id = valid[i];
 
 		id.network = network;
-		if (nb_wire_is_host_of(link, &id))
+		if (nb_host_veth_is_of(link, &id))
 			return true;
 	}
 	return false;
 }
 
-int nb_wire_keep_only(struct nb_wire *wire, const char *network, const struct nb_attachment *valid, size_t n,
-		      unsigned int *removed, struct nb_error *err)
+int nb_netdev_keep_only(struct nb_netdev *wire, const char *network, const struct nb_cni_id *valid, size_t n,
+			unsigned int *removed, struct nb_error *err)
 {
 	nb_autofree struct nb_link *links = NULL;
 	unsigned int n_links = 0, i, count = 0;
@@ -109,7 +108,7 @@ int nb_wire_keep_only(struct nb_wire *wire, const char *network, const struct nb
 	if (ret)
 		return ret;
 	for (i = 0; i < n_links; i++) {
-		if (!nb_wire_is_of_network(&links[i], network) || is_valid(&links[i], network, valid, n))
+		if (!nb_host_veth_is_of_network(&links[i], network) || is_valid(&links[i], network, valid, n))
 			continue;
 		ret = delete_link(wire, &links[i], first ? NULL : err);
 		if (!ret)
@@ -122,14 +121,14 @@ int nb_wire_keep_only(struct nb_wire *wire, const char *network, const struct nb
 	return first;
 }
 
-int nb_wire_has_pods(struct nb_wire *wire, const char *network, bool *has, struct nb_error *err)
+int nb_netdev_has_pods(struct nb_netdev *wire, const char *network, bool *has, struct nb_error *err)
 {
 	nb_autofree struct nb_link *links = NULL;
 	unsigned int n = 0, found = 0;
 	int ret = nb_link_list(&wire->host, "veth", 0, &links, &n, err);
 
 	for (unsigned int i = 0; i < n; i++)
-		found += nb_wire_is_of_network(&links[i], network);
+		found += nb_host_veth_is_of_network(&links[i], network);
 	if (!ret)
 		*has = found > 0;
 	return ret;

@@ -108,7 +108,7 @@ static bool has_ipv6(const struct nb_result *result)
  * would still mark them tentative until a work queue that all namespaces share gets the rtnl lock: with many
  * ADDs at once that took over 10 s.
  */
-static int add_addresses(struct nb_wire *wire, const struct nb_wire_veth *veth,
+static int add_addresses(struct nb_netdev *wire, const struct nb_netdev_veth *veth,
 			 const struct nb_result *result, bool enable_dad, struct nb_error *err)
 {
 	size_t i;
@@ -128,7 +128,7 @@ static int add_addresses(struct nb_wire *wire, const struct nb_wire_veth *veth,
 }
 
 /* One look at the IPv6 addresses: *settled if none is waiting for its duplicate address detection. */
-static int look_at_addresses(struct nb_wire *wire, const struct nb_wire_veth *veth, bool *settled,
+static int look_at_addresses(struct nb_netdev *wire, const struct nb_netdev_veth *veth, bool *settled,
 			     struct nb_error *err)
 {
 	nb_autofree struct nb_ifaddr *addrs = NULL;
@@ -150,7 +150,7 @@ static int look_at_addresses(struct nb_wire *wire, const struct nb_wire_veth *ve
 	return 0;
 }
 
-static int settle(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err)
+static int settle(struct nb_netdev *wire, const struct nb_netdev_veth *veth, struct nb_error *err)
 {
 	unsigned int pause = SETTLE_FIRST_US, waited;
 
@@ -166,7 +166,7 @@ static int settle(struct nb_wire *wire, const struct nb_wire_veth *veth, struct 
 				       veth->pod.name, SETTLE_WAIT_US / 1000000);
 		if (waited)
 			pause = pause * 2 < SETTLE_MAX_US ? pause * 2 : SETTLE_MAX_US;
-		nb_wire_sleep(pause);
+		nb_netdev_sleep(pause);
 	}
 }
 
@@ -183,8 +183,8 @@ static const struct nb_result_ip *first_gateway(const struct nb_result *result, 
 	return NULL;
 }
 
-static int add_routes(struct nb_wire *wire, const struct nb_wire_veth *veth, const struct nb_result *result,
-		      struct nb_error *err)
+static int add_routes(struct nb_netdev *wire, const struct nb_netdev_veth *veth,
+		      const struct nb_result *result, struct nb_error *err)
 {
 	size_t i;
 
@@ -215,7 +215,7 @@ static int add_routes(struct nb_wire *wire, const struct nb_wire_veth *veth, con
 
 /* ---- steps ---- */
 
-static int pod_up(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err)
+static int pod_up(struct nb_netdev *wire, const struct nb_netdev_veth *veth, struct nb_error *err)
 {
 	struct nb_link_change change = { .set_up = true, .up = true };
 	int ret = nb_link_change(&wire->pod, veth->pod.index, &change, err);
@@ -223,16 +223,16 @@ static int pod_up(struct nb_wire *wire, const struct nb_wire_veth *veth, struct 
 	return ret ? nb_wrap(err, "cannot set \"%s\" up", veth->pod.name) : 0;
 }
 
-int nb_wire_prepare_pod(struct nb_wire *wire, const struct nb_wire_veth *veth, bool enable_dad,
-			struct nb_error *err)
+int nb_netdev_prepare_pod(struct nb_netdev *wire, const struct nb_netdev_veth *veth, bool enable_dad,
+			  struct nb_error *err)
 {
 	struct pod_settings settings = { .ifname = veth->pod.name, .enable_dad = enable_dad };
 
 	return nb_netns_run(wire->netns_fd, apply_settings, &settings, err);
 }
 
-int nb_wire_configure_pod(struct nb_wire *wire, const struct nb_wire_veth *veth,
-			  const struct nb_result *result, bool enable_dad, struct nb_error *err)
+int nb_netdev_configure_pod(struct nb_netdev *wire, const struct nb_netdev_veth *veth,
+			    const struct nb_result *result, bool enable_dad, struct nb_error *err)
 {
 	char ifname[IFNAMSIZ];
 	int ret = 0;
@@ -247,8 +247,8 @@ int nb_wire_configure_pod(struct nb_wire *wire, const struct nb_wire_veth *veth,
 	return ret ? ret : add_routes(wire, veth, result, err);
 }
 
-int nb_wire_settle_pod(struct nb_wire *wire, const struct nb_wire_veth *veth, const struct nb_result *result,
-		       struct nb_error *err)
+int nb_netdev_settle_pod(struct nb_netdev *wire, const struct nb_netdev_veth *veth,
+			 const struct nb_result *result, struct nb_error *err)
 {
 	return has_ipv6(result) ? settle(wire, veth, err) : 0;
 }

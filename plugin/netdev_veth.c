@@ -21,7 +21,7 @@ enum {
 	PORT_MAX_US = 20000,
 };
 
-void nb_wire_sleep(unsigned int microseconds)
+void nb_netdev_sleep(unsigned int microseconds)
 {
 	struct timespec time = { .tv_nsec = (long)microseconds * 1000 };
 
@@ -29,10 +29,10 @@ void nb_wire_sleep(unsigned int microseconds)
 	(void)nanosleep(&time, NULL);
 }
 
-int nb_wire_check_free(struct nb_wire *wire, const char *ifname, struct nb_error *err)
+int nb_netdev_check_free(struct nb_netdev *wire, const char *ifname, struct nb_error *err)
 {
 	struct nb_link link;
-	int ret = nb_wire_open_pod(wire, err);
+	int ret = nb_netdev_open_pod(wire, err);
 
 	if (!ret)
 		ret = nb_link_get(&wire->pod, ifname, &link, err);
@@ -46,22 +46,22 @@ int nb_wire_check_free(struct nb_wire *wire, const char *ifname, struct nb_error
  * One of the two names is taken. The pod's: the end. The host's: one of ours is left from an ADD whose
  * namespace is gone or going, so it is deleted; a foreign one stays, and the next salt is tried.
  */
-static int resolve_clash(struct nb_wire *wire, const struct nb_wire_veth_spec *spec, const char *host_name,
-			 unsigned int *salt, struct nb_error *err)
+static int resolve_clash(struct nb_netdev *wire, const struct nb_netdev_veth_spec *spec,
+			 const char *host_name, unsigned int *salt, struct nb_error *err)
 {
 	struct nb_link link;
-	int ret = nb_wire_check_free(wire, spec->id->ifname, err);
+	int ret = nb_netdev_check_free(wire, spec->id->ifname, err);
 
 	if (ret)
 		return ret;
 	ret = nb_link_get(&wire->host, host_name, &link, err);
-	if (!ret && !nb_wire_is_host_of(&link, spec->id)) {
+	if (!ret && !nb_host_veth_is_of(&link, spec->id)) {
 		++*salt;
 		return 0;
 	}
 	if (!ret)
 		ret = nb_link_delete(&wire->host, link.index, err);
-	nb_wire_sleep(RETRY_US);
+	nb_netdev_sleep(RETRY_US);
 	return ret == -ENODEV ? 0 : ret;
 }
 
@@ -69,17 +69,17 @@ static int resolve_clash(struct nb_wire *wire, const struct nb_wire_veth_spec *s
  * The request failed, but the pair may be there all the same: the kernel's answer can get lost. What has its
  * alias is not of this ADD.
  */
-static void remove_half_made(struct nb_wire *wire, const struct nb_attachment *id, const char *host_name)
+static void remove_half_made(struct nb_netdev *wire, const struct nb_cni_id *id, const char *host_name)
 {
 	struct nb_link link;
 
 	if (!nb_link_get(&wire->host, host_name, &link, NULL) && !link.alias[0] &&
-	    nb_wire_is_host_of(&link, id))
+	    nb_host_veth_is_of(&link, id))
 		(void)nb_link_delete(&wire->host, link.index, NULL);
 }
 
-static int create_pair(struct nb_wire *wire, const struct nb_wire_veth_spec *spec, char host_name[IFNAMSIZ],
-		       struct nb_error *err)
+static int create_pair(struct nb_netdev *wire, const struct nb_netdev_veth_spec *spec,
+		       char host_name[IFNAMSIZ], struct nb_error *err)
 {
 	unsigned char host_mac[NB_MAC_LEN];
 	struct nb_veth_spec pair = {
@@ -93,11 +93,11 @@ static int create_pair(struct nb_wire *wire, const struct nb_wire_veth_spec *spe
 	};
 	unsigned int salt = 0, tries;
 
-	for (tries = 0; tries < MAX_TRIES && salt < NB_WIRE_SALTS; tries++) {
+	for (tries = 0; tries < MAX_TRIES && salt < NB_HOST_VETH_SALTS; tries++) {
 		int ret;
 
-		nb_wire_host_name(spec->id, salt, host_name);
-		nb_wire_host_mac(spec->id->network, host_name, host_mac);
+		nb_host_veth_name(spec->id, salt, host_name);
+		nb_host_veth_mac(spec->id->network, host_name, host_mac);
 		ret = nb_link_create_veth(&wire->host, &pair, err);
 		if (ret && ret != -EEXIST)
 			remove_half_made(wire, spec->id, host_name);
@@ -111,7 +111,8 @@ static int create_pair(struct nb_wire *wire, const struct nb_wire_veth_spec *spe
 		       spec->id->ifname);
 }
 
-static int verify_port(const struct nb_link *host, const struct nb_wire_veth_spec *spec, struct nb_error *err)
+static int verify_port(const struct nb_link *host, const struct nb_netdev_veth_spec *spec,
+		       struct nb_error *err)
 {
 	if (host->master != spec->bridge->index || !host->has_port)
 		return nb_fail(err, NB_ERR_SYSTEM, 0, "\"%s\" is not attached to bridge \"%s\"", host->name,
@@ -123,7 +124,7 @@ static int verify_port(const struct nb_link *host, const struct nb_wire_veth_spe
 }
 
 /* Alias and port flags in one request. */
-static int set_up_host_end(struct nb_wire *wire, const struct nb_wire_veth_spec *spec, const char *name,
+static int set_up_host_end(struct nb_netdev *wire, const struct nb_netdev_veth_spec *spec, const char *name,
 			   struct nb_link *host, struct nb_error *err)
 {
 	char alias[NB_LINK_ALIAS_MAX];
@@ -137,10 +138,10 @@ static int set_up_host_end(struct nb_wire *wire, const struct nb_wire_veth_spec 
 
 	if (ret)
 		return ret;
-	nb_wire_alias(spec->id, alias);
+	nb_host_veth_alias(spec->id, alias);
 	/* As on the bridge: no routes but ours. The link may have no IPv6 at all. */
 	(void)nb_sysctl_link_write("ipv6", name, "accept_ra", "0", NULL);
-	ret = nb_wire_set_vlans(wire, host, &spec->vlans, spec->preserve_default_vlan, err);
+	ret = nb_netdev_set_vlans(wire, host, &spec->vlans, spec->preserve_default_vlan, err);
 	if (ret)
 		return ret;
 	ret = nb_link_change(&wire->host, host->index, &change, err);
@@ -149,13 +150,13 @@ static int set_up_host_end(struct nb_wire *wire, const struct nb_wire_veth_spec 
 	return ret ? ret : verify_port(host, spec, err);
 }
 
-static int set_up_pair(struct nb_wire *wire, const struct nb_wire_veth_spec *spec, const char *name,
-		       struct nb_wire_veth *veth, struct nb_error *err)
+static int set_up_pair(struct nb_netdev *wire, const struct nb_netdev_veth_spec *spec, const char *name,
+		       struct nb_netdev_veth *veth, struct nb_error *err)
 {
 	int ret = set_up_host_end(wire, spec, name, &veth->host, err);
 
 	if (!ret)
-		ret = nb_wire_open_pod(wire, err);
+		ret = nb_netdev_open_pod(wire, err);
 	if (!ret)
 		ret = nb_link_get(&wire->pod, spec->id->ifname, &veth->pod, err);
 	if (!ret && !veth->pod.has_mac)
@@ -165,28 +166,28 @@ static int set_up_pair(struct nb_wire *wire, const struct nb_wire_veth_spec *spe
 	return ret;
 }
 
-int nb_wire_add_veth(struct nb_wire *wire, const struct nb_wire_veth_spec *spec, struct nb_wire_veth *veth,
-		     struct nb_error *err)
+int nb_netdev_add_veth(struct nb_netdev *wire, const struct nb_netdev_veth_spec *spec,
+		       struct nb_netdev_veth *veth, struct nb_error *err)
 {
 	char name[IFNAMSIZ];
-	struct nb_wire_veth made = { 0 };
+	struct nb_netdev_veth made = { 0 };
 	int ret = create_pair(wire, spec, name, err);
 
 	if (ret)
 		return ret;
 	ret = set_up_pair(wire, spec, name, &made, err);
 	if (ret) {
-		struct nb_wire_delete_spec undo = { .id = spec->id, .bridge = spec->bridge->name };
+		struct nb_netdev_delete_spec undo = { .id = spec->id, .bridge = spec->bridge->name };
 
 		/* The first error is the one to report; DEL tries again. */
-		(void)nb_wire_delete(wire, &undo, NULL);
+		(void)nb_netdev_delete(wire, &undo, NULL);
 		return ret;
 	}
 	*veth = made;
 	return 0;
 }
 
-int nb_wire_port_up(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err)
+int nb_netdev_port_up(struct nb_netdev *wire, const struct nb_netdev_veth *veth, struct nb_error *err)
 {
 	struct nb_link_change change = { .set_up = true, .up = true };
 	int ret = nb_link_change(&wire->host, veth->host.index, &change, err);
@@ -211,7 +212,7 @@ static const char *operstate_name(unsigned char state)
  * kernel sends when the link comes up (arp_notify, ndisc_notify) is lost, since the bridge's port is not
  * forwarding at that moment; setting the MAC to what it is makes it send again (NETDEV_CHANGEADDR).
  */
-static int announce(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err)
+static int announce(struct nb_netdev *wire, const struct nb_netdev_veth *veth, struct nb_error *err)
 {
 	struct nb_link_change change = { .mac = veth->pod.mac };
 
@@ -219,7 +220,7 @@ static int announce(struct nb_wire *wire, const struct nb_wire_veth *veth, struc
 }
 
 /* The end of the pair that is not operational yet, if any: each gets its link by an event of its own. */
-static int look_at_link(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_link *behind,
+static int look_at_link(struct nb_netdev *wire, const struct nb_netdev_veth *veth, struct nb_link *behind,
 			bool *up, struct nb_error *err)
 {
 	int ret = nb_link_get_index(&wire->host, veth->host.index, behind, err);
@@ -230,7 +231,7 @@ static int look_at_link(struct nb_wire *wire, const struct nb_wire_veth *veth, s
 	return ret;
 }
 
-int nb_wire_wait_port(struct nb_wire *wire, const struct nb_wire_veth *veth, struct nb_error *err)
+int nb_netdev_wait_port(struct nb_netdev *wire, const struct nb_netdev_veth *veth, struct nb_error *err)
 {
 	unsigned int pause = PORT_FIRST_US, waited;
 	struct nb_link behind;
@@ -248,6 +249,6 @@ int nb_wire_wait_port(struct nb_wire *wire, const struct nb_wire_veth *veth, str
 				       operstate_name(behind.operstate));
 		if (waited)
 			pause = pause * 2 < PORT_MAX_US ? pause * 2 : PORT_MAX_US;
-		nb_wire_sleep(pause);
+		nb_netdev_sleep(pause);
 	}
 }

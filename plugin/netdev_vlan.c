@@ -27,7 +27,7 @@ static int names_of(const char *bridge, unsigned int vlan, char host[IFNAMSIZ], 
 	return 0;
 }
 
-static int get_or_create(struct nb_wire *wire, const struct nb_link *bridge, const char *name,
+static int get_or_create(struct nb_netdev *wire, const struct nb_link *bridge, const char *name,
 			 const char *port_name, struct nb_link *link, struct nb_error *err)
 {
 	/* The port's end is "this" one, since it joins the bridge. */
@@ -52,8 +52,8 @@ static int get_or_create(struct nb_wire *wire, const struct nb_link *bridge, con
 }
 
 /* The port takes part in that VLAN only. What is there already stays untouched. */
-static int ensure_port(struct nb_wire *wire, const struct nb_wire_vlan_spec *spec, unsigned int port_index,
-		       struct nb_error *err)
+static int ensure_port(struct nb_netdev *wire, const struct nb_netdev_vlan_spec *spec,
+		       unsigned int port_index, struct nb_error *err)
 {
 	const struct nb_port_vlans want = { .native = spec->vlan };
 	const struct nb_link_change up = { .set_up = true, .up = true };
@@ -67,8 +67,8 @@ static int ensure_port(struct nb_wire *wire, const struct nb_wire_vlan_spec *spe
 	return ret ? ret : nb_link_change(&wire->host, port_index, &up, err);
 }
 
-int nb_wire_find_vlan_host(struct nb_wire *wire, const char *bridge, unsigned int vlan, struct nb_link *host,
-			   struct nb_error *err)
+int nb_netdev_find_vlan_host(struct nb_netdev *wire, const char *bridge, unsigned int vlan,
+			     struct nb_link *host, struct nb_error *err)
 {
 	char name[IFNAMSIZ], port_name[IFNAMSIZ];
 	int ret = names_of(bridge, vlan, name, port_name, err);
@@ -76,8 +76,8 @@ int nb_wire_find_vlan_host(struct nb_wire *wire, const char *bridge, unsigned in
 	return ret ? ret : nb_link_get(&wire->host, name, host, err);
 }
 
-int nb_wire_ensure_vlan_host(struct nb_wire *wire, const struct nb_wire_vlan_spec *spec, struct nb_link *host,
-			     struct nb_error *err)
+int nb_netdev_ensure_vlan_host(struct nb_netdev *wire, const struct nb_netdev_vlan_spec *spec,
+			       struct nb_link *host, struct nb_error *err)
 {
 	const struct nb_link_change up = { .set_up = true, .up = true };
 	char name[IFNAMSIZ], port_name[IFNAMSIZ];
@@ -99,8 +99,8 @@ int nb_wire_ensure_vlan_host(struct nb_wire *wire, const struct nb_wire_vlan_spe
 
 /* ---- pods' ports ---- */
 
-int nb_wire_set_vlans(struct nb_wire *wire, const struct nb_link *host, const struct nb_port_vlans *vlans,
-		      bool preserve_default, struct nb_error *err)
+int nb_netdev_set_vlans(struct nb_netdev *wire, const struct nb_link *host, const struct nb_port_vlans *vlans,
+			bool preserve_default, struct nb_error *err)
 {
 	int ret = 0;
 
@@ -116,8 +116,8 @@ int nb_wire_set_vlans(struct nb_wire *wire, const struct nb_link *host, const st
 	return ret;
 }
 
-int nb_wire_check_vlans(struct nb_wire *wire, const struct nb_link *host, const struct nb_port_vlans *want,
-			bool preserve_default, struct nb_error *err)
+int nb_netdev_check_vlans(struct nb_netdev *wire, const struct nb_link *host,
+			  const struct nb_port_vlans *want, bool preserve_default, struct nb_error *err)
 {
 	struct nb_port_vlans have;
 	int ret;

@@ -47,7 +47,7 @@ void nb_log(const char *fmt, ...)
 	write_all(STDERR_FILENO, line, used); /* where to complain about a closed stderr? */
 }
 
-int nb_output_prepare(struct nb_error *err)
+int nb_report_prepare(struct nb_error *err)
 {
 	int ret = 0;
 
@@ -95,7 +95,7 @@ static int write_json(const struct cJSON *json, struct nb_error *err)
 	return errnum ? nb_fail(err, NB_ERR_IO, errnum, "writing to stdout") : 0;
 }
 
-int nb_output_result(const struct cJSON *json, struct nb_error *err)
+int nb_report_result(const struct cJSON *json, struct nb_error *err)
 {
 	return write_json(json, err);
 }
@@ -124,7 +124,7 @@ static struct cJSON *error_to_json(const char *cni_version, const struct nb_args
 	return NB_TAKE_PTR(json);
 }
 
-void nb_output_error(const char *cni_version, const struct nb_args *args, const struct nb_error *error)
+void nb_report_error(const char *cni_version, const struct nb_args *args, const struct nb_error *error)
 {
 	static const char NO_MEMORY[] =
 		"{ \"cniVersion\": \"" NB_CNI_NEWEST "\", \"code\": 100, \"msg\": \"out of memory\" }\n";

@@ -15,13 +15,13 @@ struct cJSON;
  * "stdout", and that writing to a closed pipe is an error instead of a signal. A closed stdout is an error:
  * nobody would learn of the result.
  */
-int nb_output_prepare(struct nb_error *err);
+int nb_report_prepare(struct nb_error *err);
 
 /* Writes a result to stdout, and sees to it that a full disk shows. NB_ERR_IO. */
-int nb_output_result(const struct cJSON *json, struct nb_error *err);
+int nb_report_result(const struct cJSON *json, struct nb_error *err);
 
 /* Writes {cniVersion, code, msg, details} to stdout, and the message to stderr. args may be NULL. */
-void nb_output_error(const char *cni_version, const struct nb_args *args, const struct nb_error *error);
+void nb_report_error(const char *cni_version, const struct nb_args *args, const struct nb_error *error);
 
 /* One line on stderr, behind "natbridge: ". */
 void nb_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -64,7 +64,7 @@ static int grow(char **text, size_t len, size_t *size, struct nb_error *err)
 	return 0;
 }
 
-int nb_input_read(int fd, char **text, size_t *len, struct nb_error *err)
+int nb_stdin_read(int fd, char **text, size_t *len, struct nb_error *err)
 {
 	nb_autofree char *read_text = NULL;
 	size_t used = 0, size = 0;

@@ -14,6 +14,6 @@ enum { NB_INPUT_MAX = 4 << 20 };
  * was not scheduled does not count, so that a starved node fails no ADD. Larger than NB_INPUT_MAX, or not
  * ended in time: NB_ERR_DECODE. The caller frees *text (NUL-terminated).
  */
-int nb_input_read(int fd, char **text, size_t *len, struct nb_error *err);
+int nb_stdin_read(int fd, char **text, size_t *len, struct nb_error *err);
 
 #endif

@@ -28,7 +28,7 @@ static __always_inline bool nb_takes_long_way(struct __sk_buff *skb)
 }
 
 /* A frame that is addressed to the bridge, up into the host's IP stack. */
-static __always_inline int nb_up(struct __sk_buff *skb)
+static __always_inline int nb_redirect_host(struct __sk_buff *skb)
 {
 	return nb_takes_long_way(skb) ? NB_PASS : bpf_redirect(nb_settings.bridge_ifindex, BPF_F_INGRESS);
 }
@@ -47,7 +47,7 @@ static __always_inline struct nb_port *nb_port_of_addr(const struct nb_addr *add
  * What the host has routed from one pod to another leaves the bridge device as a frame for that pod: it goes
  * to the pod's port, where qdiscs see it as before.
  */
-static __always_inline int nb_down(struct __sk_buff *skb, const struct nb_port *port)
+static __always_inline int nb_redirect_port(struct __sk_buff *skb, const struct nb_port *port)
 {
 	__be16 *eth = nb_bytes(skb, 0, ETH_HLEN);
 

@@ -55,10 +55,10 @@ extern struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *skb, struct bpf_sock_
 					 __u32 tuple_size, struct nb_ct_opts *opts, __u32 opts_size) __ksym;
 extern void bpf_ct_release(struct nf_conn *conn) __ksym;
 
-enum nb_kernel_ct { NB_KERNEL_NO, NB_KERNEL_NAT, NB_KERNEL_NAT_CLOSED };
+enum nb_nf_ct { NB_NF_CT_NO, NB_NF_CT_NAT, NB_NF_CT_NAT_CLOSED };
 
 /* Notes where the client of a translated connection sends to. */
-static __always_inline void nb_see_frontend(const struct nf_conn *conn, bool is_v4, __u8 proto)
+static __always_inline void nb_vip_cache_note_conn(const struct nf_conn *conn, bool is_v4, __u8 proto)
 {
 	struct nb_frontend_key key = { .port = conn->tuplehash[0].tuple.dst.u.all, .proto = proto };
 	const union nf_inet_addr *addr = &conn->tuplehash[0].tuple.dst.u3;
@@ -70,18 +70,17 @@ static __always_inline void nb_see_frontend(const struct nf_conn *conn, bool is_
 		for (int i = 0; i < 4; i++)
 			key.addr.w[i] = addr->all[i];
 	}
-	nb_see(&key);
+	nb_vip_cache_note(&key);
 }
 
 /* Whether the kernel has a connection that a packet with this tuple belongs to, in either direction, and
  * translates it. */
-static __always_inline enum nb_kernel_ct nb_kernel_ct(struct __sk_buff *skb, bool is_v4,
-						      const struct nb_tuple *tuple)
+static __always_inline enum nb_nf_ct nb_nf_ct(struct __sk_buff *skb, bool is_v4, const struct nb_tuple *tuple)
 {
 	struct nb_ct_opts opts = { .netns_id = -1, .l4proto = tuple->proto };
 	struct bpf_sock_tuple key = {};
 	struct nf_conn *conn;
-	enum nb_kernel_ct found = NB_KERNEL_NO;
+	enum nb_nf_ct found = NB_NF_CT_NO;
 
 	if (is_v4) {
 		key.ipv4.saddr = tuple->src.w[3];
@@ -97,12 +96,12 @@ static __always_inline enum nb_kernel_ct nb_kernel_ct(struct __sk_buff *skb, boo
 		conn = bpf_skb_ct_lookup(skb, &key, sizeof(key.ipv6), &opts, sizeof(opts));
 	}
 	if (!conn)
-		return NB_KERNEL_NO;
+		return NB_NF_CT_NO;
 	if (conn->status & NB_IPS_NAT) {
-		nb_see_frontend(conn, is_v4, tuple->proto);
+		nb_vip_cache_note_conn(conn, is_v4, tuple->proto);
 		found = tuple->proto == IPPROTO_TCP && conn->proto.tcp.state >= NB_TCP_TIME_WAIT
-				? NB_KERNEL_NAT_CLOSED
-				: NB_KERNEL_NAT;
+				? NB_NF_CT_NAT_CLOSED
+				: NB_NF_CT_NAT;
 	}
 	bpf_ct_release(conn);
 	return found;

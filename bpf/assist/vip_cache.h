@@ -17,7 +17,7 @@ struct {
 	__type(value, struct nb_frontend_key);
 } frontends_seen SEC(".maps");
 
-static __always_inline struct nb_frontend_key *nb_seen_place(const struct nb_frontend_key *key)
+static __always_inline struct nb_frontend_key *nb_vip_cache_at(const struct nb_frontend_key *key)
 {
 	__u32 hash = key->addr.w[0] ^ key->addr.w[1] ^ key->addr.w[2] ^ key->addr.w[3];
 	__u32 index = ((hash ^ key->port ^ key->proto) * 0x9e3779b1U) >> (32 - NB_SEEN_BITS);
@@ -32,18 +32,18 @@ static __always_inline bool nb_is_place_of(const struct nb_frontend_key *place,
 	       nb_addr_same(&place->addr, &key->addr);
 }
 
-static __always_inline void nb_see(const struct nb_frontend_key *key)
+static __always_inline void nb_vip_cache_note(const struct nb_frontend_key *key)
 {
-	struct nb_frontend_key *place = nb_seen_place(key);
+	struct nb_frontend_key *place = nb_vip_cache_at(key);
 
 	if (place && !nb_is_place_of(place, key))
 		*place = *key;
 }
 
-static __always_inline bool nb_is_seen(const struct nb_tuple *tuple)
+static __always_inline bool nb_vip_cache_has(const struct nb_tuple *tuple)
 {
 	struct nb_frontend_key key = { .addr = tuple->dst, .port = tuple->dport, .proto = tuple->proto };
-	struct nb_frontend_key *place = nb_seen_place(&key);
+	struct nb_frontend_key *place = nb_vip_cache_at(&key);
 
 	return place && nb_is_place_of(place, &key);
 }

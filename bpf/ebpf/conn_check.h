@@ -28,7 +28,7 @@ __noinline int nb_other_port(struct __sk_buff *skb, const struct nb_pkt *pkt, co
 }
 
 /* What can change the state of the connection, or must be written down. NB_NEW: it begins anew. */
-__noinline int nb_update(struct nb_pkt *pkt, __u32 slot)
+__noinline int nb_conn_update(struct nb_pkt *pkt, __u32 slot)
 {
 	struct nb_pair *pair = nb_pair_at(slot / 2);
 	struct nb_conn *conn;
@@ -54,22 +54,22 @@ __noinline int nb_update(struct nb_pkt *pkt, __u32 slot)
 }
 
 /* slot: of the entry that conn is in. */
-static __always_inline int nb_track(struct nb_pkt *pkt, struct nb_conn *conn, __u32 slot)
+static __always_inline int nb_conn_track(struct nb_pkt *pkt, struct nb_conn *conn, __u32 slot)
 {
 	bool tcp = pkt->tuple.proto == IPPROTO_TCP;
 
 	if (pkt->later)
 		return NB_CONTINUE;
 	if (!(conn->flags & NB_CONN_STEADY) || nb_conn_due_steady(conn, pkt) || (tcp && nb_tcp_special(pkt)))
-		return nb_update(pkt, slot);
+		return nb_conn_update(pkt, slot);
 	if (tcp)
 		nb_tcp_note_segment(pkt, conn, true);
 	return NB_CONTINUE;
 }
 
 /* Whether the entry that was found serves this packet; NB_NEW: it is of no use any more. */
-static __always_inline int nb_check(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn,
-				    struct nb_port **out)
+static __always_inline int nb_conn_check(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn,
+					 struct nb_port **out)
 {
 	int rc;
 

@@ -13,7 +13,7 @@
 #include "nat.h"
 
 enum {
-	NB_PORT_TRIES = 128, /* random source ports tried on a clash (as nf_nat_l4proto_unique_tuple()) */
+	NB_L4PORT_TRIES = 128, /* random source ports tried on a clash (as nf_nat_l4proto_unique_tuple()) */
 	NB_INSERT_TRIES = 3,
 };
 
@@ -42,7 +42,7 @@ __noinline __s64 nb_reply_look(const struct nb_tuple *reply, const struct nb_tup
 
 	if (!reply || !mine)
 		return NB_REPLY_TAKEN;
-	/* Not nb_slot_find(): the stack would not do. */
+	/* Not nb_entry_find(): the stack would not do. */
 	slot = nb_index_find(NULL, reply, nb_conn_hash(NULL, reply), 0);
 	if (slot < 0)
 		return NB_REPLY_FREE;
@@ -58,7 +58,7 @@ __noinline __s64 nb_reply_look(const struct nb_tuple *reply, const struct nb_tup
 
 /* A random port of the class that the old one is in: the kernel keeps ports of below 512, 1024 and above
  * apart. */
-static __always_inline __be16 nb_port_random(__be16 old)
+static __always_inline __be16 nb_l4port_random(__be16 old)
 {
 	__u32 port = bpf_ntohs(old), low = 1024, span = 65536 - 1024;
 
@@ -72,15 +72,15 @@ static __always_inline __be16 nb_port_random(__be16 old)
 	return bpf_htons(low + (((__u64)bpf_get_prandom_u32() * span) >> 32));
 }
 
-struct nb_port_search {
+struct nb_l4port_search {
 	struct nb_tuple *rev_key;
 	const struct nb_pkt *pkt;
 	bool found;
 };
 
-static long nb_port_try(__u64 i __attribute__((unused)), struct nb_port_search *search)
+static long nb_l4port_try(__u64 i __attribute__((unused)), struct nb_l4port_search *search)
 {
-	search->rev_key->dport = nb_port_random(search->pkt->tuple.sport);
+	search->rev_key->dport = nb_l4port_random(search->pkt->tuple.sport);
 	if (nb_reply_look(search->rev_key, &search->pkt->tuple, search->pkt->now, true) != NB_REPLY_FREE)
 		return 0;
 	search->found = true;
@@ -90,9 +90,9 @@ static long nb_port_try(__u64 i __attribute__((unused)), struct nb_port_search *
 /* Gives fwd a source port with which the backend's answers belong to no other connection. */
 static __always_inline bool nb_source_port_find(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
-	struct nb_port_search search = { .rev_key = &s->rev_key, .pkt = pkt };
+	struct nb_l4port_search search = { .rev_key = &s->rev_key, .pkt = pkt };
 
-	bpf_loop(NB_PORT_TRIES, nb_port_try, &search, 0);
+	bpf_loop(NB_L4PORT_TRIES, nb_l4port_try, &search, 0);
 	if (!search.found)
 		return false;
 	s->fwd.sport = s->rev_key.dport;
@@ -223,14 +223,14 @@ static __always_inline int nb_give_up(struct nb_pair *pair, int rc)
 static __always_inline int nb_insert_client(const struct nb_pkt *pkt, struct nb_pair *pair, __u32 place,
 					    struct nb_scratch *s)
 {
-	__s64 whose = nb_slot_enter_new(&pair->dir[0].key, pkt->hash, 2 * place);
+	__s64 whose = nb_entry_enter_new(&pair->dir[0].key, pkt->hash, 2 * place);
 
 	if (whose == NB_INDEX_DONE) {
 		nb_pair_change(pair, NB_USE_BUSY, NB_USE_TAKEN);
 		nb_count(NB_COUNT_INSERT);
 		return NB_CONTINUE;
 	}
-	nb_slot_leave(&pair->dir[1].key, 2 * place + 1);
+	nb_entry_leave(&pair->dir[1].key, 2 * place + 1);
 	if (whose == NB_INDEX_FULL)
 		return nb_give_up(pair, nb_drop(NB_DROP_TABLE_FULL));
 	s->slot = whose;
@@ -272,7 +272,7 @@ static __always_inline int nb_insert(const struct nb_pkt *pkt, struct nb_scratch
 		nb_make_reply(pkt, s);
 		if (!nb_key_same(&s->rev_key, &s->key)) {
 			nb_pair_write(pair, s);
-			whose = nb_slot_enter(&pair->dir[1].key, 2 * place + 1);
+			whose = nb_entry_enter(&pair->dir[1].key, 2 * place + 1);
 			if (whose == NB_INDEX_DONE)
 				return nb_insert_client(pkt, pair, place, s);
 			if (whose == NB_INDEX_FULL)
@@ -301,7 +301,7 @@ static __always_inline bool nb_same_way(const struct nb_conn *old, const struct 
 }
 
 /* Whether packets go as they did, and bear the same addresses and ports. */
-static __always_inline bool nb_goes_on(const struct nb_pair *pair, const struct nb_scratch *s)
+static __always_inline bool nb_same_path(const struct nb_pair *pair, const struct nb_scratch *s)
 {
 	const struct nb_conn *fwd = &pair->dir[0].conn, *rev = &pair->dir[1].conn;
 
@@ -348,7 +348,7 @@ static __always_inline void nb_pair_begin(struct nb_pair *pair, struct nb_scratc
  * where they are, keys, index and all, and only begin anew; other CPUs see them as they would after any
  * packet. Else they go, and NB_NEW is returned.
  */
-__noinline int nb_renew(const struct nb_pkt *pkt, struct nb_scratch *s, __u32 slot)
+__noinline int nb_conn_renew(const struct nb_pkt *pkt, struct nb_scratch *s, __u32 slot)
 {
 	struct nb_pair *pair = nb_pair_at(slot / 2);
 	int rc = NB_EXISTS;
@@ -361,7 +361,7 @@ __noinline int nb_renew(const struct nb_pkt *pkt, struct nb_scratch *s, __u32 sl
 	if (!nb_key_same(&pair->dir[slot & 1].key, &pkt->tuple)) {
 		rc = NB_NEW;
 	} else if (!nb_is_renewed(pkt, &pair->dir[0].conn, s)) {
-		if (slot & 1 || !nb_goes_on(pair, s)) {
+		if (slot & 1 || !nb_same_path(pair, s)) {
 			nb_pair_leave(pair, slot / 2);
 			nb_pair_release(pair);
 			return NB_NEW;
@@ -431,8 +431,8 @@ static __always_inline int nb_choose(const struct nb_pkt *pkt, const struct nb_f
 }
 
 /* What the packet's connection would be like, without an entry as yet. */
-static __always_inline int nb_design(struct __sk_buff *skb, const struct nb_pkt *pkt, bool again,
-				     struct nb_scratch *s)
+static __always_inline int nb_conn_plan(struct __sk_buff *skb, const struct nb_pkt *pkt, bool again,
+					struct nb_scratch *s)
 {
 	struct nb_frontend *frontend;
 	int rc = NB_CONTINUE;
@@ -458,7 +458,7 @@ static __always_inline int nb_design(struct __sk_buff *skb, const struct nb_pkt 
  * scratch holds the client's entry as it now stands in the table, this packet counted in. NB_EXISTS: another
  * CPU has made the connection, see slot there.
  */
-__noinline int nb_create(struct __sk_buff *skb, const struct nb_pkt *pkt, __s64 old)
+__noinline int nb_conn_create(struct __sk_buff *skb, const struct nb_pkt *pkt, __s64 old)
 {
 	__u32 zero = 0;
 	struct nb_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
@@ -466,9 +466,9 @@ __noinline int nb_create(struct __sk_buff *skb, const struct nb_pkt *pkt, __s64 
 
 	if (!pkt || !s)
 		return NB_PASS;
-	rc = nb_design(skb, pkt, old != NB_OLD_NONE, s);
+	rc = nb_conn_plan(skb, pkt, old != NB_OLD_NONE, s);
 	if (old >= 0 && rc == NB_CONTINUE)
-		rc = nb_renew(pkt, s, old);
+		rc = nb_conn_renew(pkt, s, old);
 	else if (old >= 0)
 		nb_pair_end(old, &pkt->tuple);
 	else if (rc == NB_CONTINUE)

@@ -16,7 +16,7 @@ static __always_inline struct nb_pair *nb_pair_at(__u32 place)
 	return bpf_map_lookup_elem(&connections, &place);
 }
 
-static __always_inline struct nb_entry *nb_entry_at(const struct nb_table *table __attribute__((unused)),
+static __always_inline struct nb_entry *nb_entry_at(const struct nb_conn_table *table __attribute__((unused)),
 						    __u32 slot)
 {
 	struct nb_pair *pair = nb_pair_at(slot / 2);
@@ -29,79 +29,79 @@ static __always_inline struct nb_entry *nb_entry_at(const struct nb_table *table
 	return entry;
 }
 
-static __always_inline struct nb_conn_set *nb_set_at(const struct nb_table *table __attribute__((unused)),
-						     __u32 set)
+static __always_inline struct nb_conn_set *
+nb_set_at(const struct nb_conn_table *table __attribute__((unused)), __u32 set)
 {
 	return bpf_map_lookup_elem(&conn_index, &set);
 }
 
-static __always_inline __u32 nb_set_count(const struct nb_table *table __attribute__((unused)))
+static __always_inline __u32 nb_set_count(const struct nb_conn_table *table __attribute__((unused)))
 {
 	return nb_constants.conn_sets;
 }
 
-static __always_inline __u64 nb_set_seed(const struct nb_table *table __attribute__((unused)), int word)
+static __always_inline __u64 nb_set_seed(const struct nb_conn_table *table __attribute__((unused)), int word)
 {
 	return nb_settings.index_seed[word];
 }
 
 /* What is hardly ever needed is verified once. */
 
-__s64 nb_slot_find_on(const struct nb_tuple *key, __u64 hash, __u64 known);
-int nb_slot_swap_on(__u64 hash, __u64 from, __u64 to);
-int nb_slot_leads(__u64 word, const struct nb_tuple *key);
+__s64 nb_entry_find_on(const struct nb_tuple *key, __u64 hash, __u64 known);
+int nb_entry_swap_on(__u64 hash, __u64 from, __u64 to);
+int nb_entry_leads(__u64 word, const struct nb_tuple *key);
 
-static __always_inline __s64 nb_index_find_far(const struct nb_table *table __attribute__((unused)),
+static __always_inline __s64 nb_index_find_far(const struct nb_conn_table *table __attribute__((unused)),
 					       const struct nb_tuple *key, __u64 hash, __u64 known)
 {
-	return nb_slot_find_on(key, hash, known);
+	return nb_entry_find_on(key, hash, known);
 }
 
-static __always_inline int nb_index_swap_far(const struct nb_table *table __attribute__((unused)), __u64 hash,
-					     __u64 from, __u64 to)
+static __always_inline int nb_index_swap_far(const struct nb_conn_table *table __attribute__((unused)),
+					     __u64 hash, __u64 from, __u64 to)
 {
-	return nb_slot_swap_on(hash, from, to);
+	return nb_entry_swap_on(hash, from, to);
 }
 
-static __always_inline int nb_way_leads_far(const struct nb_table *table __attribute__((unused)), __u64 word,
-					    const struct nb_tuple *key)
+static __always_inline int nb_way_leads_far(const struct nb_conn_table *table __attribute__((unused)),
+					    __u64 word, const struct nb_tuple *key)
 {
-	return nb_slot_leads(word, key);
+	return nb_entry_leads(word, key);
 }
 
-__noinline int nb_slot_leads(__u64 word, const struct nb_tuple *key)
+__noinline int nb_entry_leads(__u64 word, const struct nb_tuple *key)
 {
 	return key && nb_way_leads(NULL, word, key);
 }
 
-__noinline __s64 nb_slot_find_on(const struct nb_tuple *key, __u64 hash, __u64 known)
+__noinline __s64 nb_entry_find_on(const struct nb_tuple *key, __u64 hash, __u64 known)
 {
 	return key ? nb_index_find_on(NULL, key, hash, known) : NB_INDEX_NONE;
 }
 
-__noinline int nb_slot_swap_on(__u64 hash, __u64 from, __u64 to)
+__noinline int nb_entry_swap_on(__u64 hash, __u64 from, __u64 to)
 {
 	return nb_index_swap_on(NULL, hash, from, to);
 }
 
 /* Functions of their own, where one more call does not matter: verified once and not for each caller. */
 
-__noinline __s64 nb_slot_find(const struct nb_tuple *key)
+__noinline __s64 nb_entry_find(const struct nb_tuple *key)
 {
 	return key ? nb_index_find(NULL, key, nb_conn_hash(NULL, key), 0) : NB_INDEX_NONE;
 }
 
-__noinline __s64 nb_slot_enter(const struct nb_tuple *key, __u32 slot)
+__noinline __s64 nb_entry_enter(const struct nb_tuple *key, __u32 slot)
 {
 	return key ? nb_index_put(NULL, key, slot) : NB_INDEX_FULL;
 }
 
-__noinline __s64 nb_slot_enter_new(const struct nb_tuple *key, __u64 hash, __u32 slot)
+__noinline __s64 nb_entry_enter_new(const struct nb_tuple *key, __u64 hash, __u32 slot)
 {
 	return key ? nb_index_put_new(NULL, key, hash, slot) : NB_INDEX_FULL;
 }
 
-__noinline int nb_slot_leave(const struct nb_tuple *key, __u32 slot)
+__noinline int nb_entry_leave(const struct nb_tuple *key, __u32 slot)
 {
 	if (key)
 		nb_index_remove(NULL, nb_conn_hash(NULL, key), slot);
@@ -125,8 +125,8 @@ static __always_inline void nb_pair_release(struct nb_pair *pair)
 
 static __always_inline void nb_pair_leave(struct nb_pair *pair, __u32 place)
 {
-	nb_slot_leave(&pair->dir[0].key, 2 * place);
-	nb_slot_leave(&pair->dir[1].key, 2 * place + 1);
+	nb_entry_leave(&pair->dir[0].key, 2 * place);
+	nb_entry_leave(&pair->dir[1].key, 2 * place + 1);
 }
 
 /* Ends the connection that an entry was found to belong to by its key. Somebody else may be doing so, or have
@@ -151,9 +151,9 @@ static __always_inline bool nb_pair_repair(struct nb_pair *pair, __u32 slot)
 {
 	bool done;
 
-	if (nb_slot_find(&pair->dir[slot & 1].key) >= 0 || !nb_pair_change(pair, NB_USE_TAKEN, NB_USE_BUSY))
+	if (nb_entry_find(&pair->dir[slot & 1].key) >= 0 || !nb_pair_change(pair, NB_USE_TAKEN, NB_USE_BUSY))
 		return false;
-	done = nb_slot_enter(&pair->dir[slot & 1].key, slot) == NB_INDEX_DONE;
+	done = nb_entry_enter(&pair->dir[slot & 1].key, slot) == NB_INDEX_DONE;
 	nb_pair_change(pair, NB_USE_BUSY, NB_USE_TAKEN);
 	return done;
 }

@@ -18,26 +18,26 @@ struct sk_buff {
 
 extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
 
-enum nb_summed {
-	NB_SUMMED_WHOLE,   /* CHECKSUM_NONE, CHECKSUM_UNNECESSARY: the checksum is that of the packet */
-	NB_SUMMED_PARTIAL, /* CHECKSUM_PARTIAL: still to be completed */
-	NB_SUMMED_UNKNOWN, /* CHECKSUM_COMPLETE, of which the kernel has to keep account, or not to be read */
+enum nb_csum_state {
+	NB_CSUM_WHOLE,   /* CHECKSUM_NONE, CHECKSUM_UNNECESSARY: the checksum is that of the packet */
+	NB_CSUM_PARTIAL, /* CHECKSUM_PARTIAL: still to be completed */
+	NB_CSUM_UNKNOWN, /* CHECKSUM_COMPLETE, of which the kernel has to keep account, or not to be read */
 };
 
-static __always_inline enum nb_summed nb_summed(struct __sk_buff *skb)
+static __always_inline enum nb_csum_state nb_csum_state(struct __sk_buff *skb)
 {
 	enum { CHECKSUM_COMPLETE = 2, CHECKSUM_PARTIAL = 3 };
 	struct sk_buff *kernel;
 	__u8 summed;
 
 	if (!bpf_cast_to_kern_ctx)
-		return NB_SUMMED_UNKNOWN;
+		return NB_CSUM_UNKNOWN;
 	kernel = bpf_cast_to_kern_ctx(skb);
 	/* The field's size is a number that libbpf puts in; it is 1, 2, 4 or 8. */
 	summed = BPF_CORE_READ_BITFIELD(kernel, ip_summed); /* NOLINT(clang-analyzer-core.*) */
 	if (summed == CHECKSUM_COMPLETE)
-		return NB_SUMMED_UNKNOWN;
-	return summed == CHECKSUM_PARTIAL ? NB_SUMMED_PARTIAL : NB_SUMMED_WHOLE;
+		return NB_CSUM_UNKNOWN;
+	return summed == CHECKSUM_PARTIAL ? NB_CSUM_PARTIAL : NB_CSUM_WHOLE;
 }
 
 #endif

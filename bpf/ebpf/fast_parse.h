@@ -14,12 +14,12 @@
 #include "service.h"
 
 /* ports: of source and destination, as they stand in the header. */
-static __always_inline bool nb_ports_known(const __be16 *ports)
+static __always_inline bool nb_l4ports_known(const __be16 *ports)
 {
-	return nb_is_known_port(ports[0]) || nb_is_known_port(ports[1]);
+	return nb_is_known_l4port(ports[0]) || nb_is_known_l4port(ports[1]);
 }
 
-static __always_inline bool nb_is_plain(const void *ip, bool v4)
+static __always_inline bool nb_fast_parse_can(const void *ip, bool v4)
 {
 	const struct iphdr *ip4 = ip;
 	const struct ipv6hdr *ip6 = ip;
@@ -41,42 +41,44 @@ static __always_inline bool nb_maybe_to_vip(const void *ip, bool v4)
 }
 
 /* ip: the header of a plain packet. NB_CONTINUE: *pkt is filled. */
-static __always_inline int nb_read_plain(struct __sk_buff *skb, struct nb_pkt *pkt, const void *ip, bool v4)
+static __always_inline int nb_fast_parse_read(struct __sk_buff *skb, struct nb_pkt *pkt, const void *ip,
+					      bool v4)
 {
 	const void *l4 = ip + nb_ip_len(v4);
 	int rc;
 
 	if (skb->vlan_present)
-		return NB_NOT_PLAIN;
+		return NB_SLOW_PARSE;
 	nb_pkt_begin(skb, pkt);
 	rc = v4 ? nb_read_v4(skb, pkt, ip) : nb_read_v6(skb, pkt, ip);
 	if (rc == NB_CONTINUE && pkt->tuple.proto == IPPROTO_UDP)
 		rc = nb_read_udp(pkt, l4);
 	else if (rc == NB_CONTINUE)
 		rc = l4 + nb_l4_len(true) <= (void *)(long)skb->data_end ? nb_read_tcp(pkt, l4) : NB_BAD;
-	return rc == NB_CONTINUE ? NB_CONTINUE : NB_NOT_PLAIN;
+	return rc == NB_CONTINUE ? NB_CONTINUE : NB_SLOW_PARSE;
 }
 
-static __always_inline int nb_look(struct __sk_buff *skb, struct nb_pkt *pkt, const void *ip, bool v4)
+static __always_inline int nb_fast_parse_ip(struct __sk_buff *skb, struct nb_pkt *pkt, const void *ip,
+					    bool v4)
 {
-	if (!nb_is_plain(ip, v4))
-		return NB_NOT_PLAIN;
-	if (!nb_maybe_to_vip(ip, v4) && !nb_ports_known(ip + nb_ip_len(v4)))
+	if (!nb_fast_parse_can(ip, v4))
+		return NB_SLOW_PARSE;
+	if (!nb_maybe_to_vip(ip, v4) && !nb_l4ports_known(ip + nb_ip_len(v4)))
 		return NB_PASS;
-	return nb_read_plain(skb, pkt, ip, v4);
+	return nb_fast_parse_read(skb, pkt, ip, v4);
 }
 
-/* NB_CONTINUE: *pkt, which is zeroed, is filled; NB_PASS: none of ours; NB_NOT_PLAIN: *pkt may be filled in
+/* NB_CONTINUE: *pkt, which is zeroed, is filled; NB_PASS: none of ours; NB_SLOW_PARSE: *pkt may be filled in
  * part. */
-static __always_inline int nb_first_look(struct __sk_buff *skb, struct nb_pkt *pkt)
+static __always_inline int nb_fast_parse(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
 	bool v4 = skb->protocol == bpf_htons(ETH_P_IP);
 	const void *ip = nb_packet_at(skb, NB_L3_OFF);
 
 	if ((!v4 && skb->protocol != bpf_htons(ETH_P_IPV6)) ||
 	    ip + nb_ip_len(v4) + nb_l4_len(false) > (void *)(long)skb->data_end)
-		return NB_NOT_PLAIN;
-	return v4 ? nb_look(skb, pkt, ip, true) : nb_look(skb, pkt, ip, false);
+		return NB_SLOW_PARSE;
+	return v4 ? nb_fast_parse_ip(skb, pkt, ip, true) : nb_fast_parse_ip(skb, pkt, ip, false);
 }
 
 #endif

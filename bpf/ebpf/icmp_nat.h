@@ -17,7 +17,7 @@
 #include "nat.h"
 
 /* Too large for the stack, beside what the lookup needs. */
-struct nb_related {
+struct nb_icmp_nat {
 	struct nb_outer outer;
 	struct nb_conn to; /* outer, rewritten */
 	struct nb_headers headers;
@@ -27,10 +27,10 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct nb_related);
+	__type(value, struct nb_icmp_nat);
 } related SEC(".maps");
 
-static __always_inline struct nb_related *nb_related(void)
+static __always_inline struct nb_icmp_nat *nb_icmp_nat(void)
 {
 	__u32 zero = 0;
 
@@ -54,7 +54,7 @@ static __always_inline bool nb_quote_fix_l4(struct __sk_buff *skb, const struct 
 	check = nb_bytes(skb, off, sizeof(*check));
 	if (!check || (udp && !*check))
 		return false;
-	sum = nb_new_check(*check, conn, NB_SUMMED_WHOLE);
+	sum = nb_new_check(*check, conn, NB_CSUM_WHOLE);
 	if (udp && !sum)
 		sum = 0xffff;
 	return nb_store(skb, off, &sum, sizeof(sum));
@@ -103,7 +103,7 @@ static __always_inline __u32 nb_quote_diff(const struct nb_pkt *pkt, const struc
  * becomes the VIP even if a router on the way complains. The addresses also count in the checksum of ICMPv6.
  */
 static __always_inline bool nb_outer_write(struct __sk_buff *skb, const struct nb_pkt *pkt,
-					   const struct nb_conn *conn, struct nb_related *r,
+					   const struct nb_conn *conn, struct nb_icmp_nat *r,
 					   const struct nb_port *port)
 {
 	r->to.src = nb_addr_same(&conn->src, &pkt->tuple.src) ? r->outer.src : conn->src;
@@ -115,9 +115,9 @@ static __always_inline bool nb_outer_write(struct __sk_buff *skb, const struct n
 		!bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CSUM, 0, r->to.csum_addr, BPF_F_PSEUDO_HDR));
 }
 
-static __always_inline int nb_related_translate(struct __sk_buff *skb, const struct nb_pkt *pkt,
-						const struct nb_conn *conn, struct nb_related *r,
-						const struct nb_port *to)
+static __always_inline int nb_icmp_nat_translate(struct __sk_buff *skb, const struct nb_pkt *pkt,
+						 const struct nb_conn *conn, struct nb_icmp_nat *r,
+						 const struct nb_port *to)
 {
 	__u32 diff;
 
@@ -144,25 +144,25 @@ static __always_inline void nb_tuple_turn(struct nb_tuple *tuple)
 
 /* The live entry of the complainer, if the error is about a translated connection and addressed to its other
  * end. */
-static __always_inline struct nb_conn *nb_related_find(struct __sk_buff *skb, struct nb_pkt *pkt,
-						       struct nb_outer *outer)
+static __always_inline struct nb_conn *nb_icmp_nat_find(struct __sk_buff *skb, struct nb_pkt *pkt,
+							struct nb_outer *outer)
 {
 	struct nb_entry *entry;
 	__s64 slot;
 
 	if (!nb_quote_read(skb, pkt, outer) || !nb_addr_same(&outer->dst, &pkt->tuple.dst))
 		return NULL;
-	slot = nb_slot_find(&pkt->tuple);
+	slot = nb_entry_find(&pkt->tuple);
 	if (slot < 0 && outer->redirect) { /* of the host, about an answer that it got to translate no more */
 		nb_tuple_turn(&pkt->tuple);
-		slot = nb_slot_find(&pkt->tuple);
+		slot = nb_entry_find(&pkt->tuple);
 	}
 	entry = slot < 0 ? NULL : nb_entry_at(NULL, slot);
 	return entry && entry->conn.flags & NB_CONN_NAT ? &entry->conn : NULL;
 }
 
 /* An error about a connection whose receiver has gone is not for the address's next owner. */
-static __always_inline int nb_related_late(const struct nb_pkt *pkt, const struct nb_conn *conn)
+static __always_inline int nb_icmp_nat_late(const struct nb_pkt *pkt, const struct nb_conn *conn)
 {
 	if (nb_conn_expired(conn, pkt->now))
 		return NB_PASS;
@@ -170,54 +170,54 @@ static __always_inline int nb_related_late(const struct nb_pkt *pkt, const struc
 }
 
 /* An ICMP message that a pod sends. */
-__noinline int nb_related_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
+__noinline int nb_icmp_nat_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
-	struct nb_related *r = nb_related();
+	struct nb_icmp_nat *r = nb_icmp_nat();
 	struct nb_conn *conn;
 	struct nb_port *out;
 	int rc;
 
 	if (!pkt || !r || pkt->fragment)
 		return NB_PASS;
-	conn = nb_related_find(skb, pkt, &r->outer);
+	conn = nb_icmp_nat_find(skb, pkt, &r->outer);
 	if (!conn)
 		return NB_PASS;
 	if (r->outer.redirect || r->outer.cut)
 		return nb_drop(r->outer.cut ? NB_DROP_INVALID : NB_DROP_REDIRECT);
 	out = nb_conn_receiver(conn, pkt->now);
 	if (!out)
-		return nb_related_late(pkt, conn);
+		return nb_icmp_nat_late(pkt, conn);
 	if (conn->in_ifindex != pkt->ifindex && nb_is_of_other(&pkt->tuple.src, pkt->ifindex))
 		return nb_drop(NB_DROP_NOT_ITS_PORT);
 	if (nb_conn_finished_by_host(conn))
 		return conn->in_ifindex || nb_sender_is_known(skb, pkt) ? nb_to_host(skb)
 									: nb_drop(NB_DROP_NOT_ITS_PORT);
-	rc = nb_related_translate(skb, pkt, conn, r, nb_deliver_to(conn, out));
+	rc = nb_icmp_nat_translate(skb, pkt, conn, r, nb_deliver_to(conn, out));
 	return rc == NB_CONTINUE ? nb_deliver(skb, conn, out) : rc;
 }
 
 /* An ICMP message to a pod, by the host's stack. */
-__noinline int nb_related_to_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
+__noinline int nb_icmp_nat_to_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
-	struct nb_related *r = nb_related();
+	struct nb_icmp_nat *r = nb_icmp_nat();
 	struct nb_conn *conn;
 	struct nb_port *out;
 
 	if (!pkt || !r || pkt->fragment)
 		return NB_PASS;
-	conn = nb_related_find(skb, pkt, &r->outer);
+	conn = nb_icmp_nat_find(skb, pkt, &r->outer);
 	if (!conn)
 		return NB_PASS;
 	if (r->outer.redirect || r->outer.cut)
 		return nb_drop(r->outer.cut ? NB_DROP_INVALID : NB_DROP_REDIRECT);
-	if (!nb_conn_unfinished(conn))
+	if (!nb_conn_via_host_reply(conn))
 		return NB_PASS;
 	out = nb_conn_receiver(conn, pkt->now);
 	if (!out)
-		return nb_related_late(pkt, conn);
+		return nb_icmp_nat_late(pkt, conn);
 	if (out->ifindex != pkt->ifindex && nb_is_of_other(&pkt->tuple.dst, pkt->ifindex))
 		return NB_PASS;
-	return nb_related_translate(skb, pkt, conn, r, NULL);
+	return nb_icmp_nat_translate(skb, pkt, conn, r, NULL);
 }
 
 #endif

@@ -82,9 +82,9 @@ static __always_inline void nb_put_ip(struct nb_headers *headers, const void *at
  * The checksum of TCP or UDP after the rewrite. One that is still to be completed holds the sum of the pseudo
  * header alone, as it is, not its complement.
  */
-static __always_inline __u16 nb_new_check(__u16 check, const struct nb_conn *conn, enum nb_summed summed)
+static __always_inline __u16 nb_new_check(__u16 check, const struct nb_conn *conn, enum nb_csum_state summed)
 {
-	if (summed == NB_SUMMED_PARTIAL)
+	if (summed == NB_CSUM_PARTIAL)
 		return nb_csum_fold((__u64)conn->csum_addr + check);
 	return ~nb_csum_fold((__u64)conn->csum_addr + conn->csum_port + (__u16)~check);
 }
@@ -92,14 +92,14 @@ static __always_inline __u16 nb_new_check(__u16 check, const struct nb_conn *con
 /* TCP or UDP with the ports of the entry. A UDP checksum of 0 is none, and one that comes out as 0 is written
  * as 0xffff (RFC 768). */
 static __always_inline void nb_put_l4(union nb_l4 *l4, const void *at, bool tcp, const struct nb_conn *conn,
-				      enum nb_summed summed)
+				      enum nb_csum_state summed)
 {
 	if (tcp)
 		l4->tcp = *(const struct tcphdr *)at;
 	else
 		l4->udp = *(const struct udphdr *)at;
 	*(__u32 *)&l4->udp.source = *(const __u32 *)&conn->sport; /* both ports, which TCP has there too */
-	if (summed == NB_SUMMED_UNKNOWN)
+	if (summed == NB_CSUM_UNKNOWN)
 		return;
 	if (tcp)
 		l4->tcp.check = nb_new_check(l4->tcp.check, conn, summed);
@@ -121,7 +121,8 @@ static __always_inline bool nb_write_ip(struct __sk_buff *skb, bool is_v4, const
 
 /* TCP or UDP alone. */
 static __always_inline bool nb_write_l4(struct __sk_buff *skb, __u32 off, bool tcp,
-					const struct nb_conn *conn, enum nb_summed summed, union nb_l4 *l4)
+					const struct nb_conn *conn, enum nb_csum_state summed,
+					union nb_l4 *l4)
 {
 	void *at = nb_bytes(skb, off, nb_l4_len(tcp));
 
@@ -134,7 +135,7 @@ static __always_inline bool nb_write_l4(struct __sk_buff *skb, __u32 off, bool t
 /* All headers in one piece: there are no options between them. */
 static __always_inline bool nb_write_whole(struct __sk_buff *skb, bool is_v4, bool tcp,
 					   const struct nb_conn *conn, const struct nb_port *to,
-					   enum nb_summed summed, struct nb_headers *headers)
+					   enum nb_csum_state summed, struct nb_headers *headers)
 {
 	__u32 l4_off = ETH_HLEN + nb_ip_len(is_v4), len = l4_off + nb_l4_len(tcp);
 	void *at = nb_bytes(skb, 0, len);
@@ -169,7 +170,7 @@ static __always_inline bool nb_replace_check(struct __sk_buff *skb, const struct
 __noinline int nb_translate(struct __sk_buff *skb, const struct nb_pkt *pkt, const struct nb_conn *conn,
 			    const struct nb_port *to)
 {
-	enum nb_summed summed;
+	enum nb_csum_state summed;
 	struct nb_headers h;
 	bool tcp, v4, done;
 
@@ -177,7 +178,7 @@ __noinline int nb_translate(struct __sk_buff *skb, const struct nb_pkt *pkt, con
 		return nb_drop(NB_DROP_WRITE);
 	tcp = pkt->tuple.proto == IPPROTO_TCP;
 	v4 = pkt->is_v4;
-	summed = pkt->later ? NB_SUMMED_WHOLE : nb_summed(skb);
+	summed = pkt->later ? NB_CSUM_WHOLE : nb_csum_state(skb);
 	if (pkt->later || pkt->l4_off != ETH_HLEN + nb_ip_len(v4)) {
 		done = v4 ? nb_write_ip(skb, true, conn, to, &h) : nb_write_ip(skb, false, conn, to, &h);
 		if (done && !pkt->later)
@@ -190,7 +191,7 @@ __noinline int nb_translate(struct __sk_buff *skb, const struct nb_pkt *pkt, con
 		done = tcp ? nb_write_whole(skb, false, true, conn, to, summed, &h)
 			   : nb_write_whole(skb, false, false, conn, to, summed, &h);
 	}
-	if (done && summed == NB_SUMMED_UNKNOWN)
+	if (done && summed == NB_CSUM_UNKNOWN)
 		done = nb_replace_check(skb, pkt, conn);
 	return done ? NB_CONTINUE : nb_drop(NB_DROP_WRITE);
 }

@@ -33,7 +33,7 @@ static __always_inline bool nb_may_be_vip(const struct nb_addr *addr)
 	return nb_in_prefix(nb_is_mapped(addr) ? &nb_settings.vips[1] : &nb_settings.vips[0], addr);
 }
 
-static __always_inline bool nb_is_known_port(__be16 port)
+static __always_inline bool nb_is_known_l4port(__be16 port)
 {
 	return nb_settings.known_ports[port / 32] >> port % 32 & 1;
 }

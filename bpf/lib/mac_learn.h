@@ -14,7 +14,7 @@
 enum { NB_ND_SOLICITATION = 135 };
 
 /* Whether a frame from a port is ARP or neighbour discovery that bears an address of its pod. */
-static __always_inline bool nb_is_told(struct __sk_buff *skb, __u32 slot)
+static __always_inline bool nb_is_neigh_announce(struct __sk_buff *skb, __u32 slot)
 {
 	struct nb_addr addr = {}, *v6;
 	__u8 *next, *type;
@@ -48,7 +48,7 @@ __noinline int nb_mac_take(struct __sk_buff *skb)
 	struct nb_port *port = slot ? nb_port_of_slot(*slot) : NULL;
 	__be16 *at;
 
-	if (!port || port->flags & NB_PORT_MACSPOOFCHK || !nb_is_told(skb, *slot))
+	if (!port || port->flags & NB_PORT_MACSPOOFCHK || !nb_is_neigh_announce(skb, *slot))
 		return 0;
 	at = nb_bytes(skb, ETH_ALEN, ETH_ALEN);
 	if (!at || *(__u8 *)at & 1)

@@ -116,7 +116,7 @@ static __always_inline __u64 nb_words(__u32 first, __u32 second)
 }
 
 /* ports: of source and destination, as they stand in the header. */
-static __always_inline void nb_set_ports(struct nb_pkt *pkt, const void *ports)
+static __always_inline void nb_set_l4ports(struct nb_pkt *pkt, const void *ports)
 {
 	__u64 *words = (__u64 *)&pkt->tuple.sport; /* ports, protocol and pad */
 
@@ -137,7 +137,7 @@ static __always_inline int nb_read_tcp(struct nb_pkt *pkt, const struct tcphdr *
 {
 	if (tcp->doff < 5 || pkt->l4_off + 4 * tcp->doff > pkt->end)
 		return NB_BAD;
-	nb_set_ports(pkt, tcp);
+	nb_set_l4ports(pkt, tcp);
 	pkt->tcp_flags = ((const __u8 *)tcp)[NB_TCP_FLAGS_OFF];
 	pkt->seq = bpf_ntohl(tcp->seq);
 	pkt->ack = bpf_ntohl(tcp->ack_seq);
@@ -153,7 +153,7 @@ static __always_inline int nb_read_udp(struct nb_pkt *pkt, const struct udphdr *
 	if (pkt->l4_off + sizeof(*udp) > pkt->end || len < sizeof(*udp) ||
 	    (!pkt->fragment && pkt->l4_off + len > pkt->end))
 		return NB_BAD;
-	nb_set_ports(pkt, udp);
+	nb_set_l4ports(pkt, udp);
 	return NB_CONTINUE;
 }
 

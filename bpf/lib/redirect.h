@@ -35,7 +35,7 @@ static __always_inline int nb_to_peer(struct __sk_buff *skb, __u32 ifindex)
 }
 
 /* Whether packets of this entry are given to the host as they are: the client's port translates them. */
-static __always_inline bool nb_conn_unfinished(const struct nb_conn *conn)
+static __always_inline bool nb_conn_via_host_reply(const struct nb_conn *conn)
 {
 	return (conn->flags & (NB_CONN_VIA_HOST | NB_CONN_REPLY)) == (NB_CONN_VIA_HOST | NB_CONN_REPLY);
 }
@@ -46,7 +46,7 @@ static __always_inline bool nb_conn_unfinished(const struct nb_conn *conn)
  */
 static __always_inline bool nb_conn_finished_by_host(const struct nb_conn *conn)
 {
-	return nb_conn_unfinished(conn) && conn->flags & NB_CONN_UP;
+	return nb_conn_via_host_reply(conn) && conn->flags & NB_CONN_UP;
 }
 
 /* The port whose pod's MAC address a translated packet gets: the sender's stays, as on a switched frame, also

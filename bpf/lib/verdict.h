@@ -13,7 +13,7 @@ enum {
 	NB_NEW,                  /* there is no live connection for this packet */
 	NB_EXISTS,               /* there is one by now: look again */
 	NB_BAD,                  /* the packet's headers cannot be read */
-	NB_NOT_PLAIN,            /* they are to be parsed step by step */
+	NB_SLOW_PARSE,           /* they are to be parsed step by step */
 	NB_UP,                   /* the host's stack gets the packet as it is */
 	NB_PASS = TC_ACT_UNSPEC, /* untouched, to whatever program or bridge comes next (TCX_NEXT has the same
 				    value) */

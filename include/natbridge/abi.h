@@ -30,7 +30,7 @@ enum {
 	NB_DEFAULT_FLOWS = 65536, /* direct connections between pods that mode assist remembers */
 	NB_FLOW_WAYS = 8,         /* places of a set of them; a power of 2 */
 	NB_CONN_WAYS = 7,         /* places of a set of the connections' index */
-	NB_SLOT_BITS = 25,        /* of a way that say which entry it leads to */
+	NB_ENTRY_ID_BITS = 25,    /* of a way that say which entry it leads to */
 	NB_TUPLE_WORDS = 10,      /* of 32 bits */
 	NB_FRAGMENTS = 4096,      /* fragmented datagrams under way */
 	NB_AFFINITIES = 32768,    /* clients times service ports with affinity */
@@ -144,7 +144,8 @@ struct nb_pair {
  * that was full when it came, in another one that follows from its hash. See conn_index.h.
  */
 struct nb_conn_set {
-	__u64 ways[NB_CONN_WAYS]; /* 0: free; else of the hash, and in NB_SLOT_BITS 1 + which entry it is */
+	__u64 ways[NB_CONN_WAYS]; /* 0: free; else of the hash, and in NB_ENTRY_ID_BITS 1 + which entry it is
+				   */
 	__u64 spilled;            /* tuples that stand in other sets because this one was full */
 };
 

@@ -15,7 +15,7 @@ struct place {
 	__u32 offset;
 };
 
-static int convert(struct nb_conversion *plan, struct place from, struct place to, int depth,
+static int convert(struct nb_btf_conversion *plan, struct place from, struct place to, int depth,
 		   struct nb_error *err);
 
 /* Behind typedefs and qualifiers. *wire: a number in network byte order, which only these say. */
@@ -35,9 +35,9 @@ static const struct btf_type *resolve(const struct place *at, bool *wire)
 	return type;
 }
 
-static int add_step(struct nb_conversion *plan, struct nb_conversion_step step, struct nb_error *err)
+static int add_step(struct nb_btf_conversion *plan, struct nb_btf_conversion_step step, struct nb_error *err)
 {
-	struct nb_conversion_step *last = plan->n ? &plan->items[plan->n - 1] : NULL;
+	struct nb_btf_conversion_step *last = plan->n ? &plan->items[plan->n - 1] : NULL;
 
 	if (last && step.from_len == step.to_len && last->from_len == last->to_len &&
 	    last->from + last->from_len == step.from && last->to + last->to_len == step.to) {
@@ -60,11 +60,12 @@ static int differs(const char *how, struct nb_error *err)
 	return nb_fail(err, NB_ERR_DATAPATH, 0, "%s", how);
 }
 
-static int convert_number(struct nb_conversion *plan, const struct place *from,
+static int convert_number(struct nb_btf_conversion *plan, const struct place *from,
 			  const struct btf_type *from_type, const struct place *to,
 			  const struct btf_type *to_type, bool wire, struct nb_error *err)
 {
-	const struct nb_conversion_step step = { from->offset, to->offset, from_type->size, to_type->size };
+	const struct nb_btf_conversion_step step = { from->offset, to->offset, from_type->size,
+						     to_type->size };
 
 	if (step.from_len != step.to_len && (wire || step.from_len > 8 || step.to_len > 8))
 		return differs("is a number of another size", err);
@@ -82,7 +83,7 @@ static const struct btf_member *find_member(const struct place *at, const struct
 	return NULL;
 }
 
-static int convert_struct(struct nb_conversion *plan, const struct place *from,
+static int convert_struct(struct nb_btf_conversion *plan, const struct place *from,
 			  const struct btf_type *from_type, const struct place *to,
 			  const struct btf_type *to_type, int depth, struct nb_error *err)
 {
@@ -107,18 +108,19 @@ static int convert_struct(struct nb_conversion *plan, const struct place *from,
 }
 
 /* The views of a union are not told apart: it is carried as it is. */
-static int convert_union(struct nb_conversion *plan, const struct place *from,
+static int convert_union(struct nb_btf_conversion *plan, const struct place *from,
 			 const struct btf_type *from_type, const struct place *to,
 			 const struct btf_type *to_type, struct nb_error *err)
 {
 	if (from_type->size != to_type->size)
 		return differs("is a union of another size", err);
 	return add_step(
-		plan, (struct nb_conversion_step){ from->offset, to->offset, from_type->size, to_type->size },
+		plan,
+		(struct nb_btf_conversion_step){ from->offset, to->offset, from_type->size, to_type->size },
 		err);
 }
 
-static int convert_array(struct nb_conversion *plan, const struct place *from,
+static int convert_array(struct nb_btf_conversion *plan, const struct place *from,
 			 const struct btf_type *from_type, const struct place *to,
 			 const struct btf_type *to_type, int depth, struct nb_error *err)
 {
@@ -137,14 +139,14 @@ static int convert_array(struct nb_conversion *plan, const struct place *from,
 	if (!rc && old->nelems > both)
 		rc = nb_vec_push(
 			plan,
-			((struct nb_conversion_step){ from->offset + both * (__u32)from_size, to->offset,
-						      (old->nelems - both) * (__u32)from_size, 0 }),
+			((struct nb_btf_conversion_step){ from->offset + both * (__u32)from_size, to->offset,
+							  (old->nelems - both) * (__u32)from_size, 0 }),
 			err);
 	return rc;
 }
 
 /* A section of variables, as the value of a map made of one. */
-static int convert_section(struct nb_conversion *plan, const struct place *from,
+static int convert_section(struct nb_btf_conversion *plan, const struct place *from,
 			   const struct btf_type *from_type, const struct place *to,
 			   const struct btf_type *to_type, int depth, struct nb_error *err)
 {
@@ -163,7 +165,7 @@ static bool is_number(const struct btf_type *type)
 	return btf_is_int(type) || btf_is_any_enum(type);
 }
 
-static int convert(struct nb_conversion *plan, struct place from, struct place to, int depth,
+static int convert(struct nb_btf_conversion *plan, struct place from, struct place to, int depth,
 		   struct nb_error *err)
 {
 	bool from_wire, to_wire;
@@ -186,13 +188,13 @@ static int convert(struct nb_conversion *plan, struct place from, struct place t
 	return differs("is of a kind that is not carried", err);
 }
 
-int nb_conversion_make(struct nb_conversion *plan, const struct btf *from, __u32 from_type,
-		       const struct btf *to, __u32 to_type, struct nb_error *err)
+int nb_btf_conversion_make(struct nb_btf_conversion *plan, const struct btf *from, __u32 from_type,
+			   const struct btf *to, __u32 to_type, struct nb_error *err)
 {
 	return convert(plan, (struct place){ from, from_type, 0 }, (struct place){ to, to_type, 0 }, 0, err);
 }
 
-void nb_conversion_free(struct nb_conversion *plan)
+void nb_btf_conversion_free(struct nb_btf_conversion *plan)
 {
 	nb_vec_free(plan);
 }
@@ -206,7 +208,8 @@ static bool is_zero(const unsigned char *bytes, size_t len)
 }
 
 /* The low bytes of a number, which is as long as it was or is to be. */
-static bool carry_number(const struct nb_conversion_step *step, const unsigned char *from, unsigned char *to)
+static bool carry_number(const struct nb_btf_conversion_step *step, const unsigned char *from,
+			 unsigned char *to)
 {
 	__u32 len = step->from_len < step->to_len ? step->from_len : step->to_len;
 
@@ -218,12 +221,12 @@ static bool carry_number(const struct nb_conversion_step *step, const unsigned c
 	return is_zero(from + len, step->from_len - len);
 }
 
-bool nb_conversion_run(const struct nb_conversion *plan, const void *from, void *to)
+bool nb_btf_conversion_run(const struct nb_btf_conversion *plan, const void *from, void *to)
 {
 	bool whole = true;
 
 	for (size_t i = 0; i < plan->n; i++) {
-		const struct nb_conversion_step *step = &plan->items[i];
+		const struct nb_btf_conversion_step *step = &plan->items[i];
 
 		if (step->from_len == step->to_len)
 			memcpy((char *)to + step->to, (const char *)from + step->from, step->to_len);

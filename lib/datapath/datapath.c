@@ -145,7 +145,7 @@ static int complete(const struct nb_datapath_config *config, bool exists, struct
 		rc = nb_pins_other_layout(config->bpffs, config->network, &layout, other, sizeof(other), err);
 	if (rc)
 		return rc;
-	rc = layout ? nb_upgrade_carry(config, layout, other, dp, err) : nb_datapath_load(config, dp, err);
+	rc = layout ? nb_migrate(config, layout, other, dp, err) : nb_datapath_load(config, dp, err);
 	if (rc)
 		return rc;
 	if (!exists)
@@ -182,7 +182,7 @@ int nb_datapath_ensure(const struct nb_datapath_config *config, struct nb_datapa
 	if (!rc && exists)
 		rc = nb_pins_open(&made, err);
 	if (!rc && exists)
-		rc = nb_upgrade_renew(config, &made, err);
+		rc = nb_renew_programs(config, &made, err);
 	if (!rc && !nb_datapath_has(&made, config->mode))
 		rc = complete(config, exists, &made, err);
 	if (rc)
@@ -205,7 +205,7 @@ int nb_datapath_possible(const char *bpffs, const char *network, enum nb_mode mo
 
 		snprintf(path, sizeof(path), "%s/%s", dp.dir, prog_names[i]);
 		if (nb_mode_has_prog(mode, i) && access(path, F_OK))
-			return nb_mode_probe(mode, err);
+			return nb_kernel_probe(mode, err);
 	}
 	return rc;
 }

@@ -52,7 +52,7 @@ bool nb_datapath_impossible(const char *bpffs, const char *network)
 	       (nb_pin_path(dir, sizeof(dir), bpffs, network, NULL, NULL) || access(dir, F_OK));
 }
 
-int nb_mode_probe(enum nb_mode mode, struct nb_error *err)
+int nb_kernel_probe(enum nb_mode mode, struct nb_error *err)
 {
 	NB_LIBBPF_QUIET;
 	struct btf *kernel nb_cleanup(free_btf) = NULL, *module nb_cleanup(free_btf) = NULL;

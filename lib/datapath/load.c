@@ -200,7 +200,7 @@ static int set_defaults(const struct nb_datapath *dp, struct bpf_object *obj, co
 
 	for (unsigned int i = 0; i < NB_TIMEOUTS; i++)
 		settings.timeouts[i] = nb_ticks_from_seconds(nb_timeout_default(i));
-	rc = rc ?: nb_table_seed(&settings);
+	rc = rc ?: nb_conn_table_seed(&settings);
 	if (!rc && dp->map_fd[NB_MAP_SETTINGS] < 0)
 		rc = set_initial(obj, ".data.settings", &settings, sizeof(settings));
 	return rc;
@@ -254,7 +254,7 @@ static int refused(const struct nb_datapath_config *config, int rc, struct nb_er
 
 	if (rc == -EPERM)
 		return nb_fail(err, NB_ERR_PRIVILEGE, -rc, "the kernel refused the eBPF programs");
-	if (nb_mode_probe(config->mode, &why)) {
+	if (nb_kernel_probe(config->mode, &why)) {
 		if (err)
 			*err = why;
 		return -EOPNOTSUPP;

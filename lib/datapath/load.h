@@ -45,7 +45,7 @@ int nb_datapath_load(const struct nb_datapath_config *config, struct nb_datapath
 int nb_datapath_watch(const struct nb_datapath *dp);
 
 /* Whether the kernel has what the programs of a mode call. -EOPNOTSUPP and *err, which names alternatives. */
-int nb_mode_probe(enum nb_mode mode, struct nb_error *err);
+int nb_kernel_probe(enum nb_mode mode, struct nb_error *err);
 
 /* Whether a program is one of a mode's. */
 bool nb_mode_has_prog(enum nb_mode mode, enum nb_prog prog);

@@ -36,12 +36,12 @@ static const enum need needs[NB_MAPS] = {
 	[NB_MAP_FRONTENDS_SEEN] = LEFT_OUT,
 };
 
-void nb_side_free(struct nb_side *side)
+void nb_map_types_free(struct nb_map_types *side)
 {
 	btf__free(side->btf);
 }
 
-int nb_side_read(struct nb_side *side, int fd, struct nb_error *err)
+int nb_map_types_read(struct nb_map_types *side, int fd, struct nb_error *err)
 {
 	__u32 len = sizeof(side->info);
 
@@ -61,7 +61,7 @@ static bool is_array(const struct bpf_map_info *info)
 struct copy {
 	const struct nb_datapath *to;
 	enum nb_map map;
-	struct nb_conversion keys, values;
+	struct nb_btf_conversion keys, values;
 	struct nb_map_sizes from_size, to_size;
 	bool is_array;
 	struct nb_error *err;
@@ -69,8 +69,8 @@ struct copy {
 
 static void copy_free(struct copy *copy)
 {
-	nb_conversion_free(&copy->keys);
-	nb_conversion_free(&copy->values);
+	nb_btf_conversion_free(&copy->keys);
+	nb_btf_conversion_free(&copy->values);
 }
 
 static bool is_zero(const char *bytes, __u32 len)
@@ -96,9 +96,9 @@ static int copy_chunk(const void *keys, const void *values, __u32 n, void *arg)
 
 		if (copy->is_array && is_zero(value, copy->from_size.value)) /* as it is there already */
 			continue;
-		if (!nb_conversion_run(&copy->keys, key, new_keys + (size_t)taken * copy->to_size.key) ||
-		    !nb_conversion_run(&copy->values, value,
-				       new_values + (size_t)taken * copy->to_size.value))
+		if (!nb_btf_conversion_run(&copy->keys, key, new_keys + (size_t)taken * copy->to_size.key) ||
+		    !nb_btf_conversion_run(&copy->values, value,
+					   new_values + (size_t)taken * copy->to_size.value))
 			return nb_fail(copy->err, NB_ERR_DATAPATH, 0,
 				       "holds what there is no room for any more");
 		taken++;
@@ -107,9 +107,10 @@ static int copy_chunk(const void *keys, const void *values, __u32 n, void *arg)
 }
 
 /* An array's key is an index, which a section of variables does not even give a type. */
-static int plan(struct copy *copy, const struct nb_side *from, const struct nb_side *to, struct nb_error *err)
+static int plan(struct copy *copy, const struct nb_map_types *from, const struct nb_map_types *to,
+		struct nb_error *err)
 {
-	const struct nb_conversion_step index = { 0, 0, sizeof(__u32), sizeof(__u32) };
+	const struct nb_btf_conversion_step index = { 0, 0, sizeof(__u32), sizeof(__u32) };
 	int rc;
 
 	if (copy->is_array != is_array(&to->info))
@@ -117,19 +118,20 @@ static int plan(struct copy *copy, const struct nb_side *from, const struct nb_s
 	if (copy->is_array)
 		rc = nb_vec_push(&copy->keys, index, err);
 	else
-		rc = nb_conversion_make(&copy->keys, from->btf, from->info.btf_key_type_id, to->btf,
-					to->info.btf_key_type_id, err);
+		rc = nb_btf_conversion_make(&copy->keys, from->btf, from->info.btf_key_type_id, to->btf,
+					    to->info.btf_key_type_id, err);
 	return rc
-		       ?: nb_conversion_make(&copy->values, from->btf, from->info.btf_value_type_id, to->btf,
-					     to->info.btf_value_type_id, err);
+		       ?: nb_btf_conversion_make(&copy->values, from->btf, from->info.btf_value_type_id,
+						 to->btf, to->info.btf_value_type_id, err);
 }
 
 static int prepare(struct copy *copy, const struct nb_datapath *from, struct nb_error *err)
 {
-	struct nb_side old nb_cleanup(nb_side_free) = { 0 }, new nb_cleanup(nb_side_free) = { 0 };
-	int rc = nb_side_read(&old, from->map_fd[copy->map], err);
+	struct nb_map_types old nb_cleanup(nb_map_types_free) = { 0 },
+				new nb_cleanup(nb_map_types_free) = { 0 };
+	int rc = nb_map_types_read(&old, from->map_fd[copy->map], err);
 
-	rc = rc ?: nb_side_read(&new, copy->to->map_fd[copy->map], err);
+	rc = rc ?: nb_map_types_read(&new, copy->to->map_fd[copy->map], err);
 	if (rc)
 		return rc;
 	copy->is_array = is_array(&old.info);
@@ -149,7 +151,7 @@ static int carry_map(const struct nb_datapath *from, const struct nb_datapath *t
 	return rc ?: nb_map_walk(from, map, copy_chunk, &copy, err);
 }
 
-int nb_carry_maps(const struct nb_datapath *from, const struct nb_datapath *to, struct nb_error *err)
+int nb_migrate_maps(const struct nb_datapath *from, const struct nb_datapath *to, struct nb_error *err)
 {
 	for (int i = 0; i < NB_MAPS; i++) {
 		struct nb_error why = { 0 };
@@ -164,5 +166,5 @@ int nb_carry_maps(const struct nb_datapath *from, const struct nb_datapath *to, 
 		return nb_wrap(err, "%s", nb_map_name(i));
 	}
 	/* After the settings, where the seed of their hash stands. */
-	return nb_carry_conns(from, to, err);
+	return nb_migrate_conns(from, to, err);
 }

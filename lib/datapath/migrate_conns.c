@@ -11,18 +11,18 @@
 #include "migrate.h"
 
 struct move {
-	struct nb_table table;
-	struct nb_conversion keys, values; /* of an array: only values, whole pairs */
-	struct nb_map_sizes sizes;         /* of the old map */
+	struct nb_conn_table table;
+	struct nb_btf_conversion keys, values; /* of an array: only values, whole pairs */
+	struct nb_map_sizes sizes;             /* of the old map */
 	__u32 now;
 	struct nb_error *err;
 };
 
 static void move_free(struct move *move)
 {
-	nb_table_close(&move->table);
-	nb_conversion_free(&move->keys);
-	nb_conversion_free(&move->values);
+	nb_conn_table_close(&move->table);
+	nb_btf_conversion_free(&move->keys);
+	nb_btf_conversion_free(&move->values);
 }
 
 static int no_room(struct nb_error *err)
@@ -35,7 +35,7 @@ static int no_room(struct nb_error *err)
 static void add(struct move *move, const struct nb_pair *pair)
 {
 	if ((__s32)(pair->dir[0].conn.expires - move->now) > 0)
-		(void)nb_table_add(&move->table, pair);
+		(void)nb_conn_table_add(&move->table, pair);
 }
 
 static int take_pairs(const void *keys, const void *values, __u32 n, void *arg)
@@ -46,8 +46,8 @@ static int take_pairs(const void *keys, const void *values, __u32 n, void *arg)
 	for (__u32 i = 0; i < n; i++) {
 		struct nb_pair pair = { 0 };
 
-		if (!nb_conversion_run(&move->values, (const char *)values + (size_t)i * move->sizes.value,
-				       &pair))
+		if (!nb_btf_conversion_run(&move->values,
+					   (const char *)values + (size_t)i * move->sizes.value, &pair))
 			return no_room(move->err);
 		if (pair.dir[0].conn.use == NB_USE_TAKEN && pair.dir[0].key.proto && pair.dir[1].key.proto)
 			add(move, &pair);
@@ -62,13 +62,13 @@ static int take_entry(struct move *move, const void *key, const void *value, boo
 	struct nb_entry *found;
 	__u32 slot;
 
-	if (!nb_conversion_run(&move->keys, key, &pair.dir[0].key) ||
-	    !nb_conversion_run(&move->values, value, conn))
+	if (!nb_btf_conversion_run(&move->keys, key, &pair.dir[0].key) ||
+	    !nb_btf_conversion_run(&move->values, value, conn))
 		return no_room(move->err);
 	if (!!(conn->flags & NB_CONN_REPLY) != reply)
 		return 0;
 	if (reply) {
-		found = nb_table_find(&move->table, &pair.dir[0].key, &slot);
+		found = nb_conn_table_find(&move->table, &pair.dir[0].key, &slot);
 		if (found && slot % 2)
 			found->conn = *conn;
 		return 0;
@@ -110,11 +110,12 @@ static void drop_halves(struct move *move)
 	struct nb_pair pair;
 
 	for (__u32 place = 0; place < move->table.n_pairs; place++)
-		if (nb_table_get(&move->table, place, &pair) && !(pair.dir[1].conn.flags & NB_CONN_REPLY))
-			nb_table_end(&move->table, place);
+		if (nb_conn_table_get(&move->table, place, &pair) &&
+		    !(pair.dir[1].conn.flags & NB_CONN_REPLY))
+			nb_conn_table_end(&move->table, place);
 }
 
-static int type_of(const struct nb_side *side, const char *name, __u32 *type, struct nb_error *err)
+static int type_of(const struct nb_map_types *side, const char *name, __u32 *type, struct nb_error *err)
 {
 	__s32 found = btf__find_by_name_kind(side->btf, name, BTF_KIND_STRUCT);
 
@@ -124,17 +125,19 @@ static int type_of(const struct nb_side *side, const char *name, __u32 *type, st
 	return 0;
 }
 
-static int plan_entries(struct move *move, const struct nb_side *old, const struct nb_side *new,
+static int plan_entries(struct move *move, const struct nb_map_types *old, const struct nb_map_types *new,
 			struct nb_error *err)
 {
 	__u32 tuple = 0, conn = 0;
 	int rc = type_of(new, "nb_tuple", &tuple, err);
 
 	rc = rc ?: type_of(new, "nb_conn", &conn, err);
-	rc = rc ?: nb_conversion_make(&move->keys, old->btf, old->info.btf_key_type_id, new->btf, tuple, err);
+	rc = rc
+		     ?: nb_btf_conversion_make(&move->keys, old->btf, old->info.btf_key_type_id, new->btf,
+					       tuple, err);
 	return rc
-		       ?: nb_conversion_make(&move->values, old->btf, old->info.btf_value_type_id, new->btf,
-					     conn, err);
+		       ?: nb_btf_conversion_make(&move->values, old->btf, old->info.btf_value_type_id,
+						 new->btf, conn, err);
 }
 
 /* Settings of a layout without an index have no seed either. */
@@ -146,7 +149,7 @@ static int ensure_seed(const struct nb_datapath *dp, struct nb_error *err)
 
 	if (rc || memcmp(settings.index_seed, none, sizeof(none)) != 0)
 		return rc;
-	rc = nb_table_seed(&settings);
+	rc = nb_conn_table_seed(&settings);
 	if (rc)
 		return nb_fail(err, NB_ERR_SYSTEM, -rc, "has no random numbers");
 	return nb_settings_write(dp, &settings, err);
@@ -155,20 +158,21 @@ static int ensure_seed(const struct nb_datapath *dp, struct nb_error *err)
 static int carry(const struct nb_datapath *from, enum nb_map map, const struct nb_datapath *to,
 		 struct nb_error *err)
 {
-	struct nb_side old nb_cleanup(nb_side_free) = { 0 }, new nb_cleanup(nb_side_free) = { 0 };
+	struct nb_map_types old nb_cleanup(nb_map_types_free) = { 0 },
+				new nb_cleanup(nb_map_types_free) = { 0 };
 	struct move move nb_cleanup(move_free) = { .err = err };
 	bool entries = map == NB_MAP_CONNTRACK;
-	int rc = nb_side_read(&old, from->map_fd[map], err);
+	int rc = nb_map_types_read(&old, from->map_fd[map], err);
 
-	rc = rc ?: nb_side_read(&new, to->map_fd[NB_MAP_CONNECTIONS], err);
+	rc = rc ?: nb_map_types_read(&new, to->map_fd[NB_MAP_CONNECTIONS], err);
 	if (!rc && entries)
 		rc = plan_entries(&move, &old, &new, err);
 	else if (!rc)
-		rc = nb_conversion_make(&move.values, old.btf, old.info.btf_value_type_id, new.btf,
-					new.info.btf_value_type_id, err);
+		rc = nb_btf_conversion_make(&move.values, old.btf, old.info.btf_value_type_id, new.btf,
+					    new.info.btf_value_type_id, err);
 	rc = rc ?: nb_map_sizes(from, map, &move.sizes, err);
 	rc = rc ?: nb_tick_now(to, &move.now, err);
-	rc = rc ?: nb_table_open(to, &move.table, err);
+	rc = rc ?: nb_conn_table_open(to, &move.table, err);
 	if (rc || !entries)
 		return rc ?: nb_map_walk(from, map, take_pairs, &move, err);
 	rc = nb_map_walk(from, map, take_clients, &move, err);
@@ -183,7 +187,7 @@ static enum nb_map table_of(const struct nb_datapath *dp)
 	return dp->map_fd[NB_MAP_CONNECTIONS] < 0 ? NB_MAP_CONNTRACK : NB_MAP_CONNECTIONS;
 }
 
-int nb_carry_conns(const struct nb_datapath *from, const struct nb_datapath *to, struct nb_error *err)
+int nb_migrate_conns(const struct nb_datapath *from, const struct nb_datapath *to, struct nb_error *err)
 {
 	enum nb_map map = table_of(from);
 	int rc = ensure_seed(to, err);
@@ -193,7 +197,7 @@ int nb_carry_conns(const struct nb_datapath *from, const struct nb_datapath *to,
 	return rc ? nb_wrap(err, "%s", nb_map_name(map)) : 0;
 }
 
-int nb_carry_room(const struct nb_datapath *from, __u32 *connections, struct nb_error *err)
+int nb_migrate_capacity(const struct nb_datapath *from, __u32 *connections, struct nb_error *err)
 {
 	enum nb_map map = table_of(from);
 	struct nb_map_sizes sizes = { 0 };

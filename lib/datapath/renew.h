@@ -11,13 +11,13 @@
 #include "datapath.h"
 
 /* Programs of another build, as *dp has them pinned, are replaced in the pins and in *dp. */
-int nb_upgrade_renew(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err);
+int nb_renew_programs(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err);
 
 /*
  * Loads the modes that a network has pins of in dir, by another map layout, and that of *config, and fills
  * their maps with what the others hold. The sizes are those of the others.
  */
-int nb_upgrade_carry(const struct nb_datapath_config *config, unsigned int layout, const char *dir,
-		     struct nb_datapath *dp, struct nb_error *err);
+int nb_migrate(const struct nb_datapath_config *config, unsigned int layout, const char *dir,
+	       struct nb_datapath *dp, struct nb_error *err);
 
 #endif

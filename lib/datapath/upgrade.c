@@ -67,7 +67,7 @@ static int renew_mode(const struct nb_datapath_config *config, enum nb_mode mode
 	return rc ?: nb_pins_note_build(dp, mode, err);
 }
 
-int nb_upgrade_renew(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err)
+int nb_renew_programs(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err)
 {
 	int rc = 0;
 
@@ -94,7 +94,7 @@ static bool has_progs(const struct nb_datapath *dp, enum nb_mode mode)
 
 static int take_size(const struct nb_datapath *dp, enum nb_map map, __u32 *size, struct nb_error *err)
 {
-	return dp->map_fd[map] < 0 ? 0 : nb_map_room(dp, map, size, err);
+	return dp->map_fd[map] < 0 ? 0 : nb_map_capacity(dp, map, size, err);
 }
 
 /* A table of connections that some other mode loads takes the size of the first. */
@@ -102,7 +102,7 @@ static int take_sizes(const struct nb_datapath *old, struct nb_limits *limits, s
 {
 	int rc = take_size(old, NB_MAP_FLOWS, &limits->connections, err);
 
-	rc = rc ?: nb_carry_room(old, &limits->connections, err);
+	rc = rc ?: nb_migrate_capacity(old, &limits->connections, err);
 	rc = rc ?: take_size(old, NB_MAP_FRONTENDS, &limits->frontends, err);
 	return rc ?: take_size(old, NB_MAP_BACKENDS, &limits->backends, err);
 }
@@ -118,15 +118,15 @@ static int carry(const struct nb_datapath_config *config, const struct nb_datapa
 		if (mode == (int)config->mode || has_progs(old, mode))
 			rc = nb_datapath_load(&of_mode, dp, err);
 	}
-	rc = rc ?: nb_carry_maps(old, dp, err);
+	rc = rc ?: nb_migrate_maps(old, dp, err);
 	/* Its ledger, among the Services, is not what the map's types say. */
 	if (!rc && nb_datapath_has(dp, NB_MODE_EBPF))
-		rc = nb_table_distrust(dp, err);
+		rc = nb_snapshot_distrust(dp, err);
 	return rc ?: note_behind(dp, err);
 }
 
-int nb_upgrade_carry(const struct nb_datapath_config *config, unsigned int layout, const char *dir,
-		     struct nb_datapath *dp, struct nb_error *err)
+int nb_migrate(const struct nb_datapath_config *config, unsigned int layout, const char *dir,
+	       struct nb_datapath *dp, struct nb_error *err)
 {
 	struct nb_datapath old nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
 	int rc;

@@ -22,16 +22,16 @@ int nb_iptables_find(const char *name, char **path, struct nb_error *err)
 {
 	const char *dirs = getenv("PATH");
 
-	if (nb_delegate_find(name, dirs && *dirs ? dirs : DEFAULT_PATH, path, NULL))
+	if (nb_process_find(name, dirs && *dirs ? dirs : DEFAULT_PATH, path, NULL))
 		return nb_fail(err, NB_ERR_SYSTEM, 0, "\"%s\" is not in PATH", name);
 	return 0;
 }
 
-static int run(const char *name, const char *const *args, const char *input, struct nb_delegate_output *out,
+static int run(const char *name, const char *const *args, const char *input, struct nb_process_output *out,
 	       struct nb_error *err)
 {
 	nb_autofree char *path = NULL;
-	struct nb_delegate program = {
+	struct nb_process program = {
 		.args = args,
 		.input = input,
 		.input_len = strlen(input),
@@ -41,11 +41,11 @@ static int run(const char *name, const char *const *args, const char *input, str
 	int ret = nb_iptables_find(name, &path, err);
 
 	program.path = path;
-	return ret ? ret : nb_delegate_run(&program, out, err);
+	return ret ? ret : nb_process_run(&program, out, err);
 }
 
 /* The first line of what a program said. */
-static int failed(const char *name, const struct nb_delegate_output *out, struct nb_error *err)
+static int failed(const char *name, const struct nb_process_output *out, struct nb_error *err)
 {
 	const char *text = out->text ? out->text : "";
 
@@ -53,7 +53,7 @@ static int failed(const char *name, const struct nb_delegate_output *out, struct
 		       (int)strcspn(text, "\n"), text);
 }
 
-int nb_iptables_list(const struct nb_iptables *family, const char *chain, struct nb_delegate_output *out,
+int nb_iptables_list(const struct nb_iptables *family, const char *chain, struct nb_process_output *out,
 		     bool *there, struct nb_error *err)
 {
 	const char *const args[] = { "-w", "-t", "nat", "-S", chain, NULL };
@@ -66,7 +66,7 @@ int nb_iptables_list(const struct nb_iptables *family, const char *chain, struct
 	return *there || out->status == 1 ? 0 : failed(family->command, out, err);
 }
 
-int nb_iptables_list_hook(const struct nb_iptables *family, struct nb_delegate_output *out,
+int nb_iptables_list_hook(const struct nb_iptables *family, struct nb_process_output *out,
 			  struct nb_error *err)
 {
 	bool there = false;
@@ -77,18 +77,19 @@ int nb_iptables_list_hook(const struct nb_iptables *family, struct nb_delegate_o
 	return ret;
 }
 
-int nb_iptables_apply(const struct nb_iptables *family, const struct nb_text *commands, struct nb_error *err)
+int nb_iptables_apply(const struct nb_iptables *family, const struct nb_strbuf *commands,
+		      struct nb_error *err)
 {
 	const char *const args[] = { "-w", "--noflush", NULL };
-	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output out = { 0 };
-	nb_cleanup(nb_text_free) struct nb_text whole = { 0 };
+	nb_cleanup(nb_process_output_free) struct nb_process_output out = { 0 };
+	nb_cleanup(nb_strbuf_free) struct nb_strbuf whole = { 0 };
 	int ret;
 
 	if (!commands->len)
 		return 0;
-	nb_text_append(&whole, "*nat\n");
-	nb_text_put(&whole, commands->buf);
-	nb_text_append(&whole, "COMMIT\n");
+	nb_strbuf_append(&whole, "*nat\n");
+	nb_strbuf_put(&whole, commands->buf);
+	nb_strbuf_append(&whole, "COMMIT\n");
 	if (commands->failed || whole.failed)
 		return nb_fail_nomem(err);
 	ret = run(family->restore, args, whole.buf, &out, err);

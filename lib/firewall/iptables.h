@@ -27,15 +27,16 @@ extern const struct nb_iptables nb_iptables[NB_IPTABLES];
 int nb_iptables_find(const char *name, char **path, struct nb_error *err);
 
 /* The rules of a chain, a line each; *there: whether it exists. */
-int nb_iptables_list(const struct nb_iptables *family, const char *chain, struct nb_delegate_output *out,
+int nb_iptables_list(const struct nb_iptables *family, const char *chain, struct nb_process_output *out,
 		     bool *there, struct nb_error *err);
 
 /* Those of POSTROUTING, which always exists. */
-int nb_iptables_list_hook(const struct nb_iptables *family, struct nb_delegate_output *out,
+int nb_iptables_list_hook(const struct nb_iptables *family, struct nb_process_output *out,
 			  struct nb_error *err);
 
 /* Runs commands as iptables-restore reads them, in one transaction. None: 0. */
-int nb_iptables_apply(const struct nb_iptables *family, const struct nb_text *commands, struct nb_error *err);
+int nb_iptables_apply(const struct nb_iptables *family, const struct nb_strbuf *commands,
+		      struct nb_error *err);
 
 /* *may: false if there is no such chain. No program is started. */
 int nb_iptables_may_have(const struct nb_iptables *family, const char *chain, bool *may,

@@ -45,7 +45,7 @@ static void names_of_ref(const char *ref, struct names *names)
 	snprintf(names->mac_chain, sizeof(names->mac_chain), "%s-mac", names->iface_chain);
 }
 
-static int names_of(const struct nb_attachment *id, struct names *names, struct nb_error *err)
+static int names_of(const struct nb_cni_id *id, struct names *names, struct nb_error *err)
 {
 	char ref[ID_SIZE];
 
@@ -62,7 +62,7 @@ static int names_of(const struct nb_attachment *id, struct names *names, struct 
 
 struct removal {
 	const struct names *names;
-	struct nb_text *commands;
+	struct nb_strbuf *commands;
 };
 
 static bool append_removal(const cJSON *rule, void *arg)
@@ -72,35 +72,35 @@ static bool append_removal(const cJSON *rule, void *arg)
 
 	if (cJSON_IsNumber(handle) && handle->valuedouble >= 1 &&
 	    !strcmp(nb_nft_string(rule, "comment"), removal->names->comment))
-		nb_text_append(removal->commands, "delete rule " TABLE " " HOOK " handle %llu\n",
-			       (unsigned long long)handle->valuedouble);
+		nb_strbuf_append(removal->commands, "delete rule " TABLE " " HOOK " handle %llu\n",
+				 (unsigned long long)handle->valuedouble);
 	return true;
 }
 
 /* Both chains, empty. */
-static void append_chains(struct nb_text *commands, const struct names *names)
+static void append_chains(struct nb_strbuf *commands, const struct names *names)
 {
-	nb_text_append(commands, "add chain " TABLE " %s\n", names->iface_chain);
-	nb_text_append(commands, "add chain " TABLE " %s\n", names->mac_chain);
-	nb_text_append(commands, "flush chain " TABLE " %s\n", names->iface_chain);
-	nb_text_append(commands, "flush chain " TABLE " %s\n", names->mac_chain);
+	nb_strbuf_append(commands, "add chain " TABLE " %s\n", names->iface_chain);
+	nb_strbuf_append(commands, "add chain " TABLE " %s\n", names->mac_chain);
+	nb_strbuf_append(commands, "flush chain " TABLE " %s\n", names->iface_chain);
+	nb_strbuf_append(commands, "flush chain " TABLE " %s\n", names->mac_chain);
 }
 
-static void append_rules(struct nb_text *commands, const struct names *names, const char *host_ifname,
+static void append_rules(struct nb_strbuf *commands, const struct names *names, const char *host_ifname,
 			 const char *mac)
 {
-	nb_text_append(commands, "add rule " TABLE " " HOOK " iifname \"%s\" jump %s", host_ifname,
-		       names->iface_chain);
-	nb_text_append(commands, " comment \"%s\"\n", names->comment);
-	nb_text_append(commands, "add rule " TABLE " %s", names->iface_chain);
-	nb_text_append(commands, " jump %s comment \"%s\"\n", names->mac_chain, names->comment);
-	nb_text_append(commands, "add rule " TABLE " %s ether saddr %s return", names->mac_chain, mac);
-	nb_text_append(commands, " comment \"%s\"\n", names->comment);
-	nb_text_append(commands, "add rule " TABLE " %s drop", names->mac_chain);
-	nb_text_append(commands, " comment \"%s\"\n", names->comment);
+	nb_strbuf_append(commands, "add rule " TABLE " " HOOK " iifname \"%s\" jump %s", host_ifname,
+			 names->iface_chain);
+	nb_strbuf_append(commands, " comment \"%s\"\n", names->comment);
+	nb_strbuf_append(commands, "add rule " TABLE " %s", names->iface_chain);
+	nb_strbuf_append(commands, " jump %s comment \"%s\"\n", names->mac_chain, names->comment);
+	nb_strbuf_append(commands, "add rule " TABLE " %s ether saddr %s return", names->mac_chain, mac);
+	nb_strbuf_append(commands, " comment \"%s\"\n", names->comment);
+	nb_strbuf_append(commands, "add rule " TABLE " %s drop", names->mac_chain);
+	nb_strbuf_append(commands, " comment \"%s\"\n", names->comment);
 }
 
-static int run(const struct nb_text *commands, struct nb_error *err)
+static int run(const struct nb_strbuf *commands, struct nb_error *err)
 {
 	return commands->failed ? nb_fail_nomem(err) : nb_nft_run(commands->buf, NULL, err);
 }
@@ -113,16 +113,16 @@ static void mac_text(const unsigned char mac[NB_MAC_LEN], char text[MAC_SIZE])
 
 static int add_once(const struct names *names, const char *host_ifname, const char *mac, struct nb_error *err)
 {
-	nb_cleanup(nb_text_free) struct nb_text commands = { 0 };
+	nb_cleanup(nb_strbuf_free) struct nb_strbuf commands = { 0 };
 	nb_cleanup(nb_nft_list_free) cJSON *hook = NULL;
 	struct removal stale = { names, &commands };
 	int ret = nb_nft_list("chain " TABLE " " HOOK, &hook, err);
 
 	if (ret)
 		return ret;
-	nb_text_append(&commands, "add table " TABLE "\n");
-	nb_text_append(&commands, "add chain " TABLE " " HOOK
-				  " { type filter hook prerouting priority -300 ; policy accept ; }\n");
+	nb_strbuf_append(&commands, "add table " TABLE "\n");
+	nb_strbuf_append(&commands, "add chain " TABLE " " HOOK
+				    " { type filter hook prerouting priority -300 ; policy accept ; }\n");
 	nb_nft_each_rule(hook, HOOK, append_removal, &stale);
 	append_chains(&commands, names);
 	append_rules(&commands, names, host_ifname, mac);
@@ -132,7 +132,7 @@ static int add_once(const struct names *names, const char *host_ifname, const ch
 /* Chains that are not there are made and deleted in the same transaction. */
 static int delete_once(const struct names *names, struct nb_error *err)
 {
-	nb_cleanup(nb_text_free) struct nb_text commands = { 0 };
+	nb_cleanup(nb_strbuf_free) struct nb_strbuf commands = { 0 };
 	nb_cleanup(nb_nft_list_free) cJSON *hook = NULL;
 	struct removal removal = { names, &commands };
 	int ret = nb_nft_list("chain " TABLE " " HOOK, &hook, err);
@@ -141,8 +141,8 @@ static int delete_once(const struct names *names, struct nb_error *err)
 		return ret;
 	nb_nft_each_rule(hook, HOOK, append_removal, &removal);
 	append_chains(&commands, names);
-	nb_text_append(&commands, "delete chain " TABLE " %s\n", names->iface_chain);
-	nb_text_append(&commands, "delete chain " TABLE " %s\n", names->mac_chain);
+	nb_strbuf_append(&commands, "delete chain " TABLE " %s\n", names->iface_chain);
+	nb_strbuf_append(&commands, "delete chain " TABLE " %s\n", names->mac_chain);
 	return run(&commands, err);
 }
 
@@ -153,8 +153,8 @@ int nb_macspoof_probe(struct nb_error *err)
 	return ret ? nb_wrap(err, "macspoofchk") : 0;
 }
 
-int nb_macspoof_add(const struct nb_attachment *id, const char *host_ifname,
-		    const unsigned char mac[NB_MAC_LEN], struct nb_error *err)
+int nb_macspoof_add(const struct nb_cni_id *id, const char *host_ifname, const unsigned char mac[NB_MAC_LEN],
+		    struct nb_error *err)
 {
 	char text[MAC_SIZE];
 	struct names names;
@@ -182,7 +182,7 @@ static int delete_rules(const struct names *names, struct nb_error *err)
 	return ret ? nb_wrap(err, "macspoofchk: cannot remove rules") : 0;
 }
 
-int nb_macspoof_has(const struct nb_attachment *id, bool *has, struct nb_error *err)
+int nb_macspoof_has(const struct nb_cni_id *id, bool *has, struct nb_error *err)
 {
 	struct names names;
 
@@ -192,7 +192,7 @@ int nb_macspoof_has(const struct nb_attachment *id, bool *has, struct nb_error *
 	return nb_nft_has_chain(TABLE, names.iface_chain, has, err);
 }
 
-int nb_macspoof_delete(const struct nb_attachment *id, struct nb_error *err)
+int nb_macspoof_delete(const struct nb_cni_id *id, struct nb_error *err)
 {
 	struct names names;
 	bool there;
@@ -215,19 +215,19 @@ static const char *iifname_of(const cJSON *rule)
 	return nb_nft_string(cJSON_GetObjectItemCaseSensitive(expr, "match"), "right");
 }
 
-static bool is_host_name_of(const struct nb_attachment *id, const char *name)
+static bool is_host_name_of(const struct nb_cni_id *id, const char *name)
 {
 	char derived[IFNAMSIZ];
 
-	for (unsigned int salt = 0; salt < NB_WIRE_SALTS; salt++) {
-		nb_wire_host_name(id, salt, derived);
+	for (unsigned int salt = 0; salt < NB_HOST_VETH_SALTS; salt++) {
+		nb_host_veth_name(id, salt, derived);
 		if (!strcmp(derived, name))
 			return true;
 	}
 	return false;
 }
 
-static bool is_valid(const struct nb_attachment *id, const struct nb_attachment *valid, size_t n)
+static bool is_valid(const struct nb_cni_id *id, const struct nb_cni_id *valid, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(valid[i].container_id, id->container_id) && !strcmp(valid[i].ifname, id->ifname))
@@ -237,7 +237,7 @@ static bool is_valid(const struct nb_attachment *id, const struct nb_attachment 
 
 struct search {
 	const char *network;
-	const struct nb_attachment *valid;
+	const struct nb_cni_id *valid;
 	size_t n_valid;
 	struct names found;
 	bool any;
@@ -255,7 +255,7 @@ static bool look_for_garbage(const cJSON *rule, void *arg)
 	if (strncmp(comment, PREFIX, sizeof(PREFIX) - 1) != 0 || strlen(ref) >= sizeof(container))
 		return true;
 	for (const char *dash = strchr(ref, '-'); dash; dash = strchr(dash + 1, '-')) {
-		const struct nb_attachment id = { search->network, container, dash + 1 };
+		const struct nb_cni_id id = { search->network, container, dash + 1 };
 
 		snprintf(container, sizeof(container), "%.*s", (int)(dash - ref), ref);
 		if (strlen(id.ifname) >= IFNAMSIZ || !is_host_name_of(&id, iifname_of(rule)))
@@ -268,8 +268,8 @@ static bool look_for_garbage(const cJSON *rule, void *arg)
 	return !search->any;
 }
 
-int nb_macspoof_keep_only(const char *network, const struct nb_attachment *valid, size_t n,
-			  unsigned int *removed, struct nb_error *err)
+int nb_macspoof_keep_only(const char *network, const struct nb_cni_id *valid, size_t n, unsigned int *removed,
+			  struct nb_error *err)
 {
 	bool there = false;
 	int asked = nb_nft_has_chain(TABLE, HOOK, &there, err);
@@ -324,7 +324,7 @@ static bool look_for_rule(const cJSON *rule, void *arg)
 	return !expected->found;
 }
 
-int nb_macspoof_check(const struct nb_attachment *id, const char *host_ifname,
+int nb_macspoof_check(const struct nb_cni_id *id, const char *host_ifname,
 		      const unsigned char mac[NB_MAC_LEN], struct nb_error *err)
 {
 	nb_cleanup(nb_nft_list_free) cJSON *table = NULL;

@@ -21,17 +21,17 @@
 int nb_macspoof_probe(struct nb_error *err);
 
 /* Makes the attachment's rules exactly those for that host end and MAC, in one transaction. */
-int nb_macspoof_add(const struct nb_attachment *id, const char *host_ifname,
-		    const unsigned char mac[NB_MAC_LEN], struct nb_error *err);
+int nb_macspoof_add(const struct nb_cni_id *id, const char *host_ifname, const unsigned char mac[NB_MAC_LEN],
+		    struct nb_error *err);
 
 /* Whether there are some, for whatever host end. */
-int nb_macspoof_has(const struct nb_attachment *id, bool *has, struct nb_error *err);
+int nb_macspoof_has(const struct nb_cni_id *id, bool *has, struct nb_error *err);
 
 /* Removes them, whatever they are for; none there: 0. The table and PREROUTING stay. */
-int nb_macspoof_delete(const struct nb_attachment *id, struct nb_error *err);
+int nb_macspoof_delete(const struct nb_cni_id *id, struct nb_error *err);
 
 /* 0 if they are there; else NB_ERR_CHECK, and *err names the chain. */
-int nb_macspoof_check(const struct nb_attachment *id, const char *host_ifname,
+int nb_macspoof_check(const struct nb_cni_id *id, const char *host_ifname,
 		      const unsigned char mac[NB_MAC_LEN], struct nb_error *err);
 
 /*
@@ -39,7 +39,7 @@ int nb_macspoof_check(const struct nb_attachment *id, const char *host_ifname,
  * *network). Only those that natbridge made can be told by network: the name of their host end is derived
  * from it. *removed: the number of attachments whose rules were removed.
  */
-int nb_macspoof_keep_only(const char *network, const struct nb_attachment *valid, size_t n,
-			  unsigned int *removed, struct nb_error *err);
+int nb_macspoof_keep_only(const char *network, const struct nb_cni_id *valid, size_t n, unsigned int *removed,
+			  struct nb_error *err);
 
 #endif

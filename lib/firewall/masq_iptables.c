@@ -93,10 +93,10 @@ static void each_jump(const char *text,
 	}
 }
 
-static void append_line(struct nb_text *commands, const char *line)
+static void append_line(struct nb_strbuf *commands, const char *line)
 {
-	nb_text_put(commands, line);
-	nb_text_put(commands, "\n");
+	nb_strbuf_put(commands, line);
+	nb_strbuf_put(commands, "\n");
 }
 
 /* ---- ADD and CHECK ---- */
@@ -117,7 +117,7 @@ static bool has_any(const struct nb_iptables *family, const struct nb_ifaddr *ad
 /* Calls fn for each family that one of the addresses is of. */
 static int each_family(int (*fn)(const struct nb_iptables *family, const struct names *names,
 				 const struct nb_ifaddr *addrs, size_t n, struct nb_error *err),
-		       const struct nb_attachment *id, const struct nb_ifaddr *addrs, size_t n,
+		       const struct nb_cni_id *id, const struct nb_ifaddr *addrs, size_t n,
 		       struct nb_error *err)
 {
 	struct names names;
@@ -135,12 +135,12 @@ struct jumps {
 	const struct nb_iptables *family;
 	const struct names *names;
 	const struct nb_masq_addrs *addrs;
-	struct nb_text removals;
+	struct nb_strbuf removals;
 };
 
 static void jumps_free(struct jumps *jumps)
 {
-	nb_text_free(&jumps->removals);
+	nb_strbuf_free(&jumps->removals);
 }
 
 /* Whether a rule is the one for an address among these. */
@@ -159,7 +159,7 @@ static bool is_for(const struct jumps *jumps, const char *rule, size_t len, cons
 	return found;
 }
 
-static void append_rule_removal(struct nb_text *commands, const char *rule, size_t len)
+static void append_rule_removal(struct nb_strbuf *commands, const char *rule, size_t len)
 {
 	char line[LINE_SIZE];
 
@@ -179,7 +179,7 @@ static void look_at_jump(const char *rule, size_t len, const char *chain, void *
 
 /* The chain's lines are in one text, or in the commands already if two addresses share them. */
 static void append_missing(const struct jumps *jumps, const struct nb_ifaddr *addr, const char *hook,
-			   const char *chain, struct nb_text *commands)
+			   const char *chain, struct nb_strbuf *commands)
 {
 	struct rules rules;
 
@@ -194,16 +194,16 @@ static void append_missing(const struct jumps *jumps, const struct nb_ifaddr *ad
 
 /* Naming a chain empties it, or makes it: so one that has something stale is filled anew. */
 static void append_changes(const struct jumps *jumps, const char *hook, const char *chain,
-			   struct nb_text *commands)
+			   struct nb_strbuf *commands)
 {
 	const struct nb_masq_addrs *addrs = jumps->addrs;
 	const bool anew = !chain || jumps->removals.len;
 	bool used = false;
 
 	if (anew)
-		nb_text_append(commands, ":%s - [0:0]\n", jumps->names->chain);
+		nb_strbuf_append(commands, ":%s - [0:0]\n", jumps->names->chain);
 	if (jumps->removals.len)
-		nb_text_put(commands, jumps->removals.buf);
+		nb_strbuf_put(commands, jumps->removals.buf);
 	for (size_t i = 0; i < addrs->n_own; i++) {
 		if (!is_of(jumps->family, &addrs->own[i]))
 			continue;
@@ -220,15 +220,15 @@ static void append_changes(const struct jumps *jumps, const char *hook, const ch
 		used = true;
 	}
 	if (!used)
-		nb_text_append(commands, ":%s - [0:0]\n-X %s\n", jumps->names->chain, jumps->names->chain);
+		nb_strbuf_append(commands, ":%s - [0:0]\n-X %s\n", jumps->names->chain, jumps->names->chain);
 }
 
 static int replace_family(const struct nb_iptables *family, const struct names *names,
 			  const struct nb_masq_addrs *addrs, struct nb_error *err)
 {
-	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output hook = { 0 }, chain = { 0 };
+	nb_cleanup(nb_process_output_free) struct nb_process_output hook = { 0 }, chain = { 0 };
 	nb_cleanup(jumps_free) struct jumps jumps = { .family = family, .names = names, .addrs = addrs };
-	nb_cleanup(nb_text_free) struct nb_text commands = { 0 };
+	nb_cleanup(nb_strbuf_free) struct nb_strbuf commands = { 0 };
 	bool there = false, may = has_any(family, addrs->own, addrs->n_own);
 	int ret = 0;
 
@@ -247,7 +247,7 @@ static int replace_family(const struct nb_iptables *family, const struct names *
 	return nb_iptables_apply(family, &commands, err);
 }
 
-int nb_masq_iptables_replace(const struct nb_attachment *id, const struct nb_masq_addrs *addrs,
+int nb_masq_iptables_replace(const struct nb_cni_id *id, const struct nb_masq_addrs *addrs,
 			     struct nb_error *err)
 {
 	struct names names;
@@ -262,7 +262,7 @@ int nb_masq_iptables_replace(const struct nb_attachment *id, const struct nb_mas
 static int check_family(const struct nb_iptables *family, const struct names *names,
 			const struct nb_ifaddr *addrs, size_t n, struct nb_error *err)
 {
-	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output hook = { 0 }, chain = { 0 };
+	nb_cleanup(nb_process_output_free) struct nb_process_output hook = { 0 }, chain = { 0 };
 	char addr[NB_ADDR_STRLEN];
 	bool there = false;
 	int ret = nb_iptables_list_hook(family, &hook, err);
@@ -283,7 +283,7 @@ static int check_family(const struct nb_iptables *family, const struct names *na
 	return ret;
 }
 
-int nb_masq_iptables_check(const struct nb_attachment *id, const struct nb_ifaddr *addrs, size_t n,
+int nb_masq_iptables_check(const struct nb_cni_id *id, const struct nb_ifaddr *addrs, size_t n,
 			   struct nb_error *err)
 {
 	return each_family(check_family, id, addrs, n, err);
@@ -303,7 +303,7 @@ bool nb_masq_iptables_there(void)
 
 int nb_masq_iptables_probe(struct nb_error *err)
 {
-	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output hook = { 0 };
+	nb_cleanup(nb_process_output_free) struct nb_process_output hook = { 0 };
 	nb_autofree char *restore = NULL;
 	int ret = nb_iptables_list_hook(&nb_iptables[0], &hook, err);
 
@@ -315,16 +315,16 @@ int nb_masq_iptables_probe(struct nb_error *err)
 struct removal {
 	const char *network; /* of GC; else NULL, and only one chain is meant */
 	char chain[CHAIN_SIZE];
-	const struct nb_attachment *valid;
+	const struct nb_cni_id *valid;
 	size_t n_valid;
-	struct nb_text rules, chains;
+	struct nb_strbuf rules, chains;
 	unsigned int count;
 };
 
 static void removal_free(struct removal *removal)
 {
-	nb_text_free(&removal->rules);
-	nb_text_free(&removal->chains);
+	nb_strbuf_free(&removal->rules);
+	nb_strbuf_free(&removal->chains);
 }
 
 /* Whether GC removes a rule: its comment names the network, and its chain is no valid attachment's. */
@@ -351,7 +351,7 @@ static void append_removal(const char *rule, size_t len, const char *chain, void
 	if (removal->network ? !is_garbage(removal, rule, len, chain) : strcmp(removal->chain, chain) != 0)
 		return;
 	append_rule_removal(&removal->rules, rule, len);
-	nb_text_append(&removal->chains, ":%s - [0:0]\n-X %s\n", chain, chain);
+	nb_strbuf_append(&removal->chains, ":%s - [0:0]\n-X %s\n", chain, chain);
 	removal->count++;
 }
 
@@ -359,8 +359,8 @@ static void append_removal(const char *rule, size_t len, const char *chain, void
  */
 static int remove_family(const struct nb_iptables *family, struct removal *removal, struct nb_error *err)
 {
-	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output hook = { 0 }, chain = { 0 };
-	nb_cleanup(nb_text_free) struct nb_text commands = { 0 };
+	nb_cleanup(nb_process_output_free) struct nb_process_output hook = { 0 }, chain = { 0 };
+	nb_cleanup(nb_strbuf_free) struct nb_strbuf commands = { 0 };
 	bool there = false, may = false;
 	int ret =
 		nb_iptables_may_have(family, removal->network ? NB_IPTABLES_HOOK : removal->chain, &may, err);
@@ -369,23 +369,23 @@ static int remove_family(const struct nb_iptables *family, struct removal *remov
 		ret = nb_iptables_list_hook(family, &hook, err);
 	if (ret || !may)
 		return ret;
-	nb_text_free(&removal->rules);
-	nb_text_free(&removal->chains);
+	nb_strbuf_free(&removal->rules);
+	nb_strbuf_free(&removal->chains);
 	each_jump(hook.text, append_removal, removal);
 	/* One to which no rule leads (any more). */
 	if (!removal->network && !removal->chains.len)
 		ret = nb_iptables_list(family, removal->chain, &chain, &there, err);
 	if (there)
-		nb_text_append(&removal->chains, ":%s - [0:0]\n-X %s\n", removal->chain, removal->chain);
+		nb_strbuf_append(&removal->chains, ":%s - [0:0]\n-X %s\n", removal->chain, removal->chain);
 	commands.failed = removal->rules.failed || removal->chains.failed;
 	if (removal->rules.len)
-		nb_text_put(&commands, removal->rules.buf);
+		nb_strbuf_put(&commands, removal->rules.buf);
 	if (removal->chains.len)
-		nb_text_put(&commands, removal->chains.buf);
+		nb_strbuf_put(&commands, removal->chains.buf);
 	return ret ? ret : nb_iptables_apply(family, &commands, err);
 }
 
-int nb_masq_iptables_has(const struct nb_attachment *id, bool *has, struct nb_error *err)
+int nb_masq_iptables_has(const struct nb_cni_id *id, bool *has, struct nb_error *err)
 {
 	struct names names;
 	int ret = 0;
@@ -395,7 +395,7 @@ int nb_masq_iptables_has(const struct nb_attachment *id, bool *has, struct nb_er
 		return 0;
 	names_of(id->network, id->container_id, &names);
 	for (int i = 0; i < NB_IPTABLES && !ret && !*has; i++) {
-		nb_cleanup(nb_delegate_output_free) struct nb_delegate_output chain = { 0 };
+		nb_cleanup(nb_process_output_free) struct nb_process_output chain = { 0 };
 		bool may = false;
 
 		ret = nb_iptables_may_have(&nb_iptables[i], names.chain, &may, err);
@@ -414,7 +414,7 @@ static int remove_rules(struct removal *removal, struct nb_error *err)
 	return ret ? nb_wrap(err, "cannot remove masquerade rules") : 0;
 }
 
-int nb_masq_iptables_delete(const struct nb_attachment *id, struct nb_error *err)
+int nb_masq_iptables_delete(const struct nb_cni_id *id, struct nb_error *err)
 {
 	nb_cleanup(removal_free) struct removal removal = { 0 };
 	struct names names;
@@ -424,7 +424,7 @@ int nb_masq_iptables_delete(const struct nb_attachment *id, struct nb_error *err
 	return remove_rules(&removal, err);
 }
 
-int nb_masq_iptables_keep_only(const char *network, const struct nb_attachment *valid, size_t n,
+int nb_masq_iptables_keep_only(const char *network, const struct nb_cni_id *valid, size_t n,
 			       unsigned int *removed, struct nb_error *err)
 {
 	nb_cleanup(

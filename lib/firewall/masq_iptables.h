@@ -34,24 +34,24 @@ struct nb_masq_addrs {
  * and what the container's chain has for neither these nor the others goes. Where there is nothing to make or
  * to remove, no program is started.
  */
-int nb_masq_iptables_replace(const struct nb_attachment *id, const struct nb_masq_addrs *addrs,
+int nb_masq_iptables_replace(const struct nb_cni_id *id, const struct nb_masq_addrs *addrs,
 			     struct nb_error *err);
 
 /* 0 if each of the addresses has its rules; else NB_ERR_CHECK, and *err names the address. */
-int nb_masq_iptables_check(const struct nb_attachment *id, const struct nb_ifaddr *addrs, size_t n,
+int nb_masq_iptables_check(const struct nb_cni_id *id, const struct nb_ifaddr *addrs, size_t n,
 			   struct nb_error *err);
 
 /* Whether the attachment has a chain. */
-int nb_masq_iptables_has(const struct nb_attachment *id, bool *has, struct nb_error *err);
+int nb_masq_iptables_has(const struct nb_cni_id *id, bool *has, struct nb_error *err);
 
 /* Removes the attachment's rules and chain; none there: 0, and no program is started. */
-int nb_masq_iptables_delete(const struct nb_attachment *id, struct nb_error *err);
+int nb_masq_iptables_delete(const struct nb_cni_id *id, struct nb_error *err);
 
 /*
  * Removes the rules of the network that belong to none of valid[n] (their network member is ignored: it is
  * *network). *removed: the number of rules that led to their chains.
  */
-int nb_masq_iptables_keep_only(const char *network, const struct nb_attachment *valid, size_t n,
+int nb_masq_iptables_keep_only(const char *network, const struct nb_cni_id *valid, size_t n,
 			       unsigned int *removed, struct nb_error *err);
 
 #endif

@@ -10,7 +10,7 @@
 
 struct removal {
 	const struct nb_masq_choice *choice;
-	struct nb_text *commands;
+	struct nb_strbuf *commands;
 	unsigned int count;
 };
 
@@ -37,14 +37,14 @@ static bool append_removal(const cJSON *rule, void *arg)
 
 	if (!nb_masq_is_chosen(rule, removal->choice))
 		return true;
-	nb_text_append(removal->commands, "delete rule " NB_MASQ_TABLE " " NB_MASQ_CHAIN " handle %llu\n",
-		       handle_of(rule));
+	nb_strbuf_append(removal->commands, "delete rule " NB_MASQ_TABLE " " NB_MASQ_CHAIN " handle %llu\n",
+			 handle_of(rule));
 	removal->count++;
 	return true;
 }
 
 unsigned int nb_masq_append_removals(const cJSON *table, const struct nb_masq_choice *choice,
-				     struct nb_text *commands)
+				     struct nb_strbuf *commands)
 {
 	struct removal removal = { .choice = choice, .commands = commands };
 
@@ -52,7 +52,7 @@ unsigned int nb_masq_append_removals(const cJSON *table, const struct nb_masq_ch
 	return removal.count;
 }
 
-int nb_masq_run(const struct nb_text *commands, struct nb_error *err)
+int nb_masq_run(const struct nb_strbuf *commands, struct nb_error *err)
 {
 	if (commands->failed)
 		return nb_fail_nomem(err);
@@ -61,7 +61,7 @@ int nb_masq_run(const struct nb_text *commands, struct nb_error *err)
 
 static int remove_once(const struct nb_masq_choice *choice, unsigned int *count, struct nb_error *err)
 {
-	nb_cleanup(nb_text_free) struct nb_text commands = { 0 };
+	nb_cleanup(nb_strbuf_free) struct nb_strbuf commands = { 0 };
 	nb_cleanup(nb_nft_list_free) cJSON *table = NULL;
 	int ret = nb_nft_list("table " NB_MASQ_TABLE, &table, err);
 

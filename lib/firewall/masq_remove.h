@@ -20,7 +20,7 @@ bool nb_masq_is_chosen(const struct cJSON *rule, const struct nb_masq_choice *ch
 
 /* Appends the commands that delete the chosen rules of a table that was listed; returns their number. */
 unsigned int nb_masq_append_removals(const struct cJSON *table, const struct nb_masq_choice *choice,
-				     struct nb_text *commands);
+				     struct nb_strbuf *commands);
 
 /*
  * Deletes the chosen rules in one transaction; no table, or none in it: 0. *removed may be NULL; else the
@@ -29,7 +29,7 @@ unsigned int nb_masq_append_removals(const struct cJSON *table, const struct nb_
 int nb_masq_remove(const struct nb_masq_choice *choice, unsigned int *removed, struct nb_error *err);
 
 /* Runs the commands; out of memory while they were written is an error. */
-int nb_masq_run(const struct nb_text *commands, struct nb_error *err);
+int nb_masq_run(const struct nb_strbuf *commands, struct nb_error *err);
 
 enum { NB_MASQ_TRIES = 16 }; /* of a transaction that gives -ENOENT since others delete rules meanwhile */
 

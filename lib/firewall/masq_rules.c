@@ -17,7 +17,7 @@ void nb_masq_network_key(const char *network, char key[NB_MASQ_HASH_DIGITS + 1])
 	nb_sha512_hex(network, NB_MASQ_HASH_DIGITS, key);
 }
 
-void nb_masq_rule_key(const struct nb_attachment *id, char key[NB_MASQ_KEY_SIZE])
+void nb_masq_rule_key(const struct nb_cni_id *id, char key[NB_MASQ_KEY_SIZE])
 {
 	char text[HASHED_MAX];
 

@@ -29,7 +29,7 @@ enum {
 void nb_masq_network_key(const char *network, char key[NB_MASQ_HASH_DIGITS + 1]);
 
 /* The hashes with which the comments of the attachment's rules begin. */
-void nb_masq_rule_key(const struct nb_attachment *id, char key[NB_MASQ_KEY_SIZE]);
+void nb_masq_rule_key(const struct nb_cni_id *id, char key[NB_MASQ_KEY_SIZE]);
 
 /*
  * The attachment that a comment names, apart from the network. False: it names none, or not in full, since it

@@ -31,59 +31,59 @@ static int map(const struct nb_datapath *dp, enum nb_map which, void **at, __u32
 	return 0;
 }
 
-int nb_table_open(const struct nb_datapath *dp, struct nb_table *table, struct nb_error *err)
+int nb_conn_table_open(const struct nb_datapath *dp, struct nb_conn_table *table, struct nb_error *err)
 {
 	struct nb_settings settings;
 	void *pairs = NULL, *sets = NULL;
 	int rc;
 
-	*table = (struct nb_table){ 0 };
+	*table = (struct nb_conn_table){ 0 };
 	rc = nb_settings_read(dp, &settings, err);
 	rc = rc ?: map(dp, NB_MAP_CONNECTIONS, &pairs, &table->n_pairs, err);
 	table->pairs = pairs;
 	rc = rc ?: map(dp, NB_MAP_CONN_INDEX, &sets, &table->n_sets, err);
 	table->sets = sets;
 	if (rc) {
-		nb_table_close(table);
+		nb_conn_table_close(table);
 		return rc;
 	}
 	memcpy(table->seed, settings.index_seed, sizeof(table->seed));
 	return 0;
 }
 
-void nb_table_close(struct nb_table *table)
+void nb_conn_table_close(struct nb_conn_table *table)
 {
 	if (table->pairs)
 		munmap(table->pairs, (size_t)table->n_pairs * sizeof(*table->pairs));
 	if (table->sets)
 		munmap(table->sets, (size_t)table->n_sets * sizeof(*table->sets));
-	*table = (struct nb_table){ 0 };
+	*table = (struct nb_conn_table){ 0 };
 }
 
-static bool change_use(const struct nb_table *table, __u32 place, __u32 from, __u32 to)
+static bool change_use(const struct nb_conn_table *table, __u32 place, __u32 from, __u32 to)
 {
 	__u32 *use = &table->pairs[place].dir[0].conn.use;
 
 	return __atomic_compare_exchange_n(use, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-int nb_table_count(const struct nb_datapath *dp, __u32 *count, struct nb_error *err)
+int nb_conn_table_count(const struct nb_datapath *dp, __u32 *count, struct nb_error *err)
 {
-	struct nb_table table;
+	struct nb_conn_table table;
 	__u32 counted = 0;
-	int rc = nb_table_open(dp, &table, err);
+	int rc = nb_conn_table_open(dp, &table, err);
 
 	if (rc)
 		return rc;
 	for (__u32 place = 0; place < table.n_pairs; place++)
 		counted += __atomic_load_n(&table.pairs[place].dir[0].conn.use, __ATOMIC_RELAXED) ==
 			   NB_USE_TAKEN;
-	nb_table_close(&table);
+	nb_conn_table_close(&table);
 	*count = counted;
 	return 0;
 }
 
-bool nb_table_get(const struct nb_table *table, __u32 place, struct nb_pair *pair)
+bool nb_conn_table_get(const struct nb_conn_table *table, __u32 place, struct nb_pair *pair)
 {
 	const struct nb_pair *at = &table->pairs[place];
 
@@ -97,7 +97,8 @@ bool nb_table_get(const struct nb_table *table, __u32 place, struct nb_pair *pai
 	       nb_key_same(&pair->dir[1].key, &at->dir[1].key) && pair->dir[1].key.proto;
 }
 
-struct nb_entry *nb_table_find(const struct nb_table *table, const struct nb_tuple *key, __u32 *slot)
+struct nb_entry *nb_conn_table_find(const struct nb_conn_table *table, const struct nb_tuple *key,
+				    __u32 *slot)
 {
 	__s64 found = nb_index_find(table, key, nb_conn_hash(table, key), 0);
 
@@ -108,12 +109,12 @@ struct nb_entry *nb_table_find(const struct nb_table *table, const struct nb_tup
 	return nb_entry_at(table, found);
 }
 
-static void leave(const struct nb_table *table, __u32 slot)
+static void leave(const struct nb_conn_table *table, __u32 slot)
 {
 	nb_index_remove(table, nb_conn_hash(table, &nb_entry_at(table, slot)->key), slot);
 }
 
-static void release(const struct nb_table *table, __u32 place, __u32 use)
+static void release(const struct nb_conn_table *table, __u32 place, __u32 use)
 {
 	table->pairs[place].dir[0].key.proto = 0;
 	table->pairs[place].dir[1].key.proto = 0;
@@ -132,7 +133,7 @@ static void write_entry(struct nb_entry *to, const struct nb_entry *from)
 	__atomic_store_n(&to->key.proto, from->key.proto, __ATOMIC_SEQ_CST);
 }
 
-static int enter(const struct nb_table *table, __u32 place, const struct nb_pair *pair)
+static int enter(const struct nb_conn_table *table, __u32 place, const struct nb_pair *pair)
 {
 	struct nb_pair *at = &table->pairs[place];
 	__s64 whose;
@@ -152,7 +153,7 @@ static int enter(const struct nb_table *table, __u32 place, const struct nb_pair
 	return 0;
 }
 
-int nb_table_add(struct nb_table *table, const struct nb_pair *pair)
+int nb_conn_table_add(struct nb_conn_table *table, const struct nb_pair *pair)
 {
 	struct nb_pair busy = *pair;
 
@@ -166,7 +167,7 @@ int nb_table_add(struct nb_table *table, const struct nb_pair *pair)
 	return -ENOSPC;
 }
 
-bool nb_table_end(const struct nb_table *table, __u32 place)
+bool nb_conn_table_end(const struct nb_conn_table *table, __u32 place)
 {
 	const __u32 *use = &table->pairs[place].dir[0].conn.use;
 
@@ -179,7 +180,7 @@ bool nb_table_end(const struct nb_table *table, __u32 place)
 	return true;
 }
 
-int nb_table_seed(struct nb_settings *settings)
+int nb_conn_table_seed(struct nb_settings *settings)
 {
 	return getrandom(settings->index_seed, sizeof(settings->index_seed), 0) ==
 			       sizeof(settings->index_seed)

@@ -130,17 +130,17 @@ static bool has_both_ends(const struct present *present, const struct nb_pair *p
 int nb_conntrack_each(const struct nb_datapath *dp, int (*fn)(const struct nb_conn_info *info, void *arg),
 		      void *arg, struct nb_error *err)
 {
-	struct nb_table table nb_cleanup(nb_table_close) = { 0 };
+	struct nb_conn_table table nb_cleanup(nb_conn_table_close) = { 0 };
 	struct present *present nb_autofree = calloc(1, sizeof(*present));
 	int rc = present ? read_present(dp, present, err) : nb_fail_nomem(err);
 
-	rc = rc ?: nb_table_open(dp, &table, err);
+	rc = rc ?: nb_conn_table_open(dp, &table, err);
 	for (__u32 place = 0; place < table.n_pairs && !rc; place++) {
 		struct nb_conn_info info;
 		struct nb_pair pair;
 		__s32 left;
 
-		if (!nb_table_get(&table, place, &pair) || !has_both_ends(present, &pair))
+		if (!nb_conn_table_get(&table, place, &pair) || !has_both_ends(present, &pair))
 			continue;
 		left = ticks_left(&present->settings, &pair, present->now);
 		if (left <= 0)
@@ -177,12 +177,12 @@ int nb_conntrack_count(const struct nb_datapath *dp, __u32 *count, struct nb_err
 
 int nb_conntrack_flush(const struct nb_datapath *dp, unsigned int *removed, struct nb_error *err)
 {
-	struct nb_table table nb_cleanup(nb_table_close) = { 0 };
+	struct nb_conn_table table nb_cleanup(nb_conn_table_close) = { 0 };
 	unsigned int ended = 0;
-	int rc = nb_table_open(dp, &table, err);
+	int rc = nb_conn_table_open(dp, &table, err);
 
 	for (__u32 place = 0; place < table.n_pairs; place++)
-		ended += nb_table_end(&table, place);
+		ended += nb_conn_table_end(&table, place);
 	if (!rc && removed)
 		*removed = ended;
 	return rc;

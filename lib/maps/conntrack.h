@@ -77,7 +77,7 @@ int nb_settings_read(const struct nb_datapath *dp, struct nb_settings *settings,
 int nb_settings_write(const struct nb_datapath *dp, const struct nb_settings *settings, struct nb_error *err);
 
 /* Notes that a frontend or a backend has this port, or will have it: written before it has. */
-void nb_settings_know_port(struct nb_settings *settings, __be16 port);
+void nb_settings_know_l4port(struct nb_settings *settings, __be16 port);
 
 /*
  * The datapath's clock: a tick is 2^shift jiffies, the longest such time under 1/8 s. nb_tick_shift() derives

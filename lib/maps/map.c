@@ -29,7 +29,7 @@ int nb_map_sizes(const struct nb_datapath *dp, enum nb_map map, struct nb_map_si
 	return 0;
 }
 
-int nb_map_room(const struct nb_datapath *dp, enum nb_map map, __u32 *room, struct nb_error *err)
+int nb_map_capacity(const struct nb_datapath *dp, enum nb_map map, __u32 *room, struct nb_error *err)
 {
 	struct nb_map_sizes sizes = { 0 };
 	int rc = nb_map_sizes(dp, map, &sizes, err);
@@ -118,7 +118,7 @@ int nb_map_count(const struct nb_datapath *dp, enum nb_map map, __u32 *count, st
 	int rc;
 
 	if (map == NB_MAP_CONNECTIONS)
-		return nb_table_count(dp, count, err);
+		return nb_conn_table_count(dp, count, err);
 	rc = nb_map_walk(dp, map, map == NB_MAP_FLOWS ? count_flows : count_chunk, &counted, err);
 	if (!rc)
 		*count = counted;

@@ -26,7 +26,7 @@ typedef int (*nb_map_fn)(const void *keys, const void *values, __u32 n, void *ar
 int nb_map_walk(const struct nb_datapath *dp, enum nb_map map, nb_map_fn fn, void *arg, struct nb_error *err);
 
 /* How many elements a map has room for; of NB_MAP_FLOWS, flows in all sets. */
-int nb_map_room(const struct nb_datapath *dp, enum nb_map map, __u32 *room, struct nb_error *err);
+int nb_map_capacity(const struct nb_datapath *dp, enum nb_map map, __u32 *room, struct nb_error *err);
 
 /* How many of them are in use. */
 int nb_map_count(const struct nb_datapath *dp, enum nb_map map, __u32 *count, struct nb_error *err);

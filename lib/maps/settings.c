@@ -123,7 +123,7 @@ int nb_settings_check_max(const struct nb_datapath *dp, unsigned int max, struct
 		       sizes.max, dp->dir);
 }
 
-void nb_settings_know_port(struct nb_settings *settings, __be16 port)
+void nb_settings_know_l4port(struct nb_settings *settings, __be16 port)
 {
 	settings->known_ports[port / 32] |= 1U << port % 32;
 }

@@ -32,7 +32,7 @@ static void short_part(const char *text, char part[PART_SIZE])
 	nb_sha512_hex(text, PART_DIGITS, part + 1);
 }
 
-void nb_wire_alias(const struct nb_attachment *id, char alias[NB_LINK_ALIAS_MAX])
+void nb_host_veth_alias(const struct nb_cni_id *id, char alias[NB_LINK_ALIAS_MAX])
 {
 	char network[PART_SIZE], container[PART_SIZE];
 
@@ -51,8 +51,8 @@ static size_t alias_prefix(const char *network, char prefix[NB_LINK_ALIAS_MAX])
 	return (size_t)snprintf(prefix, NB_LINK_ALIAS_MAX, ALIAS_PREFIX "%s:", part);
 }
 
-bool nb_wire_alias_parse(const char *alias, const char *network, char container_id[NB_LINK_ALIAS_MAX],
-			 char ifname[IFNAMSIZ])
+bool nb_host_veth_alias_parse(const char *alias, const char *network, char container_id[NB_LINK_ALIAS_MAX],
+			      char ifname[IFNAMSIZ])
 {
 	char prefix[NB_LINK_ALIAS_MAX];
 	size_t len = alias_prefix(network, prefix);
@@ -70,7 +70,7 @@ bool nb_wire_alias_parse(const char *alias, const char *network, char container_
 	return true;
 }
 
-bool nb_wire_alias_network(const char *alias, char network[NB_LINK_ALIAS_MAX])
+bool nb_host_veth_alias_network(const char *alias, char network[NB_LINK_ALIAS_MAX])
 {
 	const char *colon;
 
@@ -85,17 +85,17 @@ bool nb_wire_alias_network(const char *alias, char network[NB_LINK_ALIAS_MAX])
 	return true;
 }
 
-void nb_wire_host_name(const struct nb_attachment *id, unsigned int salt, char name[IFNAMSIZ])
+void nb_host_veth_name(const struct nb_cni_id *id, unsigned int salt, char name[IFNAMSIZ])
 {
 	char alias[NB_LINK_ALIAS_MAX], text[HASHED_MAX];
 
-	nb_wire_alias(id, alias);
+	nb_host_veth_alias(id, alias);
 	snprintf(text, sizeof(text), "%s:%u", alias, salt);
 	memcpy(name, NAME_PREFIX, sizeof(NAME_PREFIX));
 	nb_sha512_hex(text, NAME_DIGITS, name + strlen(NAME_PREFIX));
 }
 
-void nb_wire_host_mac(const char *network, const char *name, unsigned char mac[NB_MAC_LEN])
+void nb_host_veth_mac(const char *network, const char *name, unsigned char mac[NB_MAC_LEN])
 {
 	char part[PART_SIZE], text[HASHED_MAX];
 	unsigned char digest[NB_SHA512_LEN];
@@ -114,34 +114,34 @@ static bool is_half_made(const struct nb_link *link, const char *network)
 
 	if (link->alias[0] || !link->has_mac)
 		return false;
-	nb_wire_host_mac(network, link->name, mac);
+	nb_host_veth_mac(network, link->name, mac);
 	return !memcmp(mac, link->mac, sizeof(mac));
 }
 
-static bool has_name_of(const struct nb_link *link, const struct nb_attachment *id)
+static bool has_name_of(const struct nb_link *link, const struct nb_cni_id *id)
 {
 	char name[IFNAMSIZ];
 	unsigned int salt;
 
-	for (salt = 0; salt < NB_WIRE_SALTS; salt++) {
-		nb_wire_host_name(id, salt, name);
+	for (salt = 0; salt < NB_HOST_VETH_SALTS; salt++) {
+		nb_host_veth_name(id, salt, name);
 		if (!strcmp(name, link->name))
 			return true;
 	}
 	return false;
 }
 
-bool nb_wire_is_host_of(const struct nb_link *link, const struct nb_attachment *id)
+bool nb_host_veth_is_of(const struct nb_link *link, const struct nb_cni_id *id)
 {
 	char alias[NB_LINK_ALIAS_MAX];
 
 	if (strcmp(link->kind, "veth") != 0)
 		return false;
-	nb_wire_alias(id, alias);
+	nb_host_veth_alias(id, alias);
 	return !strcmp(link->alias, alias) || (is_half_made(link, id->network) && has_name_of(link, id));
 }
 
-bool nb_wire_is_of_network(const struct nb_link *link, const char *network)
+bool nb_host_veth_is_of_network(const struct nb_link *link, const char *network)
 {
 	char prefix[NB_LINK_ALIAS_MAX];
 	size_t len = alias_prefix(network, prefix);

@@ -17,27 +17,27 @@
 
 #include "link.h"
 
-enum { NB_WIRE_SALTS = 4 };
+enum { NB_HOST_VETH_SALTS = 4 };
 
-void nb_wire_host_name(const struct nb_attachment *id, unsigned int salt, char name[IFNAMSIZ]);
-void nb_wire_host_mac(const char *network, const char *name, unsigned char mac[NB_MAC_LEN]);
-void nb_wire_alias(const struct nb_attachment *id, char alias[NB_LINK_ALIAS_MAX]);
+void nb_host_veth_name(const struct nb_cni_id *id, unsigned int salt, char name[IFNAMSIZ]);
+void nb_host_veth_mac(const char *network, const char *name, unsigned char mac[NB_MAC_LEN]);
+void nb_host_veth_alias(const struct nb_cni_id *id, char alias[NB_LINK_ALIAS_MAX]);
 
 /*
  * Takes an alias of that network apart: container id and interface name. False: it is none, or the
  * container's id is too long to stand in it.
  */
-bool nb_wire_alias_parse(const char *alias, const char *network, char container_id[NB_LINK_ALIAS_MAX],
-			 char ifname[IFNAMSIZ]);
+bool nb_host_veth_alias_parse(const char *alias, const char *network, char container_id[NB_LINK_ALIAS_MAX],
+			      char ifname[IFNAMSIZ]);
 
 /*
  * The network of any alias of ours. False: it is none. A name too long to stand in an alias is written as its
  * "#" and hash, which is no network's name.
  */
-bool nb_wire_alias_network(const char *alias, char network[NB_LINK_ALIAS_MAX]);
+bool nb_host_veth_alias_network(const char *alias, char network[NB_LINK_ALIAS_MAX]);
 
 /* Whether the link is the host end of this attachment; of some attachment of this network. */
-bool nb_wire_is_host_of(const struct nb_link *link, const struct nb_attachment *id);
-bool nb_wire_is_of_network(const struct nb_link *link, const char *network);
+bool nb_host_veth_is_of(const struct nb_link *link, const struct nb_cni_id *id);
+bool nb_host_veth_is_of_network(const struct nb_link *link, const char *network);
 
 #endif

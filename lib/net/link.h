@@ -97,6 +97,6 @@ int nb_link_delete(struct nb_netlink *nl, unsigned int index, struct nb_error *e
  * gone from namespaces and bridges, with its addresses and programs: a child of the caller waits until the
  * kernel has freed it. 0 if there is none.
  */
-int nb_link_unregister(struct nb_netlink *nl, unsigned int index, struct nb_error *err);
+int nb_link_delete_async(struct nb_netlink *nl, unsigned int index, struct nb_error *err);
 
 #endif

@@ -31,7 +31,7 @@ static bool ended(pid_t child, int pidfd, int ms)
 	return poll(&poll_fd, 1, ms) > 0 && waitpid(child, &status, WNOHANG) == child;
 }
 
-int nb_link_unregister(struct nb_netlink *nl, unsigned int index, struct nb_error *err)
+int nb_link_delete_async(struct nb_netlink *nl, unsigned int index, struct nb_error *err)
 {
 	nb_autoclose int pidfd = -1;
 	struct nb_link link;

@@ -50,7 +50,7 @@ static int wanted_by_others(int fd)
 	return fcntl(fd, F_OFD_GETLK, &all) || all.l_type != F_UNLCK;
 }
 
-int nb_expedite_begin(void)
+int nb_rcu_expedite_begin(void)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 
@@ -65,7 +65,7 @@ int nb_expedite_begin(void)
 	return fd;
 }
 
-void nb_expedite_end(int *fd)
+void nb_rcu_expedite_end(int *fd)
 {
 	if (*fd < 0)
 		return;

@@ -16,11 +16,12 @@
 
 enum { NB_EXPEDITED = 0x6e62 }; /* any value but 0 expedites; by this one natbridge knows its own ("nb") */
 
-/* To be given to nb_expedite_end(). */
-int nb_expedite_begin(void);
-void nb_expedite_end(int *fd);
+/* To be given to nb_rcu_expedite_end(). */
+int nb_rcu_expedite_begin(void);
+void nb_rcu_expedite_end(int *fd);
 
 /* From here to the end of the block. */
-#define NB_EXPEDITE int expedite_ __attribute__((unused, cleanup(nb_expedite_end))) = nb_expedite_begin()
+#define NB_EXPEDITE                                                                                          \
+	int expedite_ __attribute__((unused, cleanup(nb_rcu_expedite_end))) = nb_rcu_expedite_begin()
 
 #endif

@@ -7,7 +7,7 @@
 /* All there is after a change that was planned on a whole reading. services was counted with the names. */
 static void count_whole(struct nb_plan *plan)
 {
-	const struct nb_cells *cells = &plan->table->cells;
+	const struct nb_frontend_index *cells = &plan->snapshot->cells;
 	struct nb_service_ledger *ledger = &plan->ledger;
 
 	for (size_t i = 0; i < plan->items.n; i++) {
@@ -21,20 +21,20 @@ static void count_whole(struct nb_plan *plan)
 /* The ledger as it was, and what the change adds to it. */
 static void count_difference(struct nb_plan *plan)
 {
-	const struct nb_cells *cells = &plan->table->cells;
+	const struct nb_frontend_index *cells = &plan->snapshot->cells;
 	struct nb_service_ledger *ledger = &plan->ledger;
 	__u32 names = ledger->services;
 
-	*ledger = plan->table->ledger;
+	*ledger = plan->snapshot->ledger;
 	ledger->services += names;
-	for (size_t i = 0; i < plan->table->owners.n; i++) {
-		if (plan->table->owners.items[i].in_scope)
-			ledger->frontends[plan->table->owners.items[i].entry.origin]--;
+	for (size_t i = 0; i < plan->snapshot->owners.n; i++) {
+		if (plan->snapshot->owners.items[i].in_scope)
+			ledger->frontends[plan->snapshot->owners.items[i].entry.origin]--;
 	}
 	for (size_t i = 0; i < plan->items.n; i++)
 		ledger->frontends[plan->items.items[i].origin]++;
 	for (size_t i = 0; i < cells->all.n; i++) {
-		const struct nb_cell *cell = &cells->all.items[i];
+		const struct nb_frontend_cell *cell = &cells->all.items[i];
 
 		ledger->elements += (cell->after.flags != 0) - (cell->before.flags != 0);
 		if (cell->switches)
@@ -46,7 +46,7 @@ static int check_room(const struct nb_plan *plan, enum nb_map map, __u64 needed,
 		      struct nb_error *err)
 {
 	struct nb_map_sizes sizes;
-	int rc = nb_map_sizes(plan->table->dp, map, &sizes, err);
+	int rc = nb_map_sizes(plan->snapshot->dp, map, &sizes, err);
 
 	if (rc || needed <= sizes.max)
 		return rc;
@@ -55,13 +55,13 @@ static int check_room(const struct nb_plan *plan, enum nb_map map, __u64 needed,
 		       (unsigned long long)needed, what, nb_map_name(map), sizes.max);
 }
 
-int nb_plan_check_room(struct nb_plan *plan, struct nb_error *err)
+int nb_plan_check_capacity(struct nb_plan *plan, struct nb_error *err)
 {
-	const struct nb_table *table = plan->table;
+	const struct nb_snapshot *snapshot = plan->snapshot;
 	__u64 elements = 0, owners = 1; /* the ledger is one */
 	int rc;
 
-	if (table->whole)
+	if (snapshot->whole)
 		count_whole(plan);
 	else
 		count_difference(plan);
@@ -71,17 +71,17 @@ int nb_plan_check_room(struct nb_plan *plan, struct nb_error *err)
 	plan->changes.backends = plan->ledger.backends;
 
 	/* Marks and names of old and new Services stand side by side for a moment. */
-	for (size_t i = 0; i < table->cells.all.n; i++) {
-		const struct nb_cell *cell = &table->cells.all.items[i];
+	for (size_t i = 0; i < snapshot->cells.all.n; i++) {
+		const struct nb_frontend_cell *cell = &snapshot->cells.all.items[i];
 
-		elements += table->whole ? (cell->before.flags | cell->after.flags) != 0
-					 : cell->after.flags && !cell->before.flags;
+		elements += snapshot->whole ? (cell->before.flags | cell->after.flags) != 0
+					    : cell->after.flags && !cell->before.flags;
 	}
-	if (!table->whole) {
-		elements += table->ledger.elements;
-		owners += table->ledger.frontends[0] + table->ledger.frontends[1];
+	if (!snapshot->whole) {
+		elements += snapshot->ledger.elements;
+		owners += snapshot->ledger.frontends[0] + snapshot->ledger.frontends[1];
 	} else {
-		owners += table->owners.n;
+		owners += snapshot->owners.n;
 	}
 	for (size_t i = 0; i < plan->items.n; i++)
 		owners += !plan->items.items[i].has_owner;

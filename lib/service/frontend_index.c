@@ -25,12 +25,12 @@ static __u32 hash_key(const struct nb_frontend_key *key)
 }
 
 /* The slot of the key, or the empty one where it would stand. */
-static struct nb_cell_slot *find_slot(const struct nb_cells *cells, const struct nb_frontend_key *key,
-				      __u32 hash)
+static struct nb_frontend_index_slot *find_slot(const struct nb_frontend_index *cells,
+						const struct nb_frontend_key *key, __u32 hash)
 {
-	const struct nb_cell *all = cells->all.items;
+	const struct nb_frontend_cell *all = cells->all.items;
 	size_t at = hash & (cells->n_slots - 1);
-	struct nb_cell_slot *slot = &cells->slots[at];
+	struct nb_frontend_index_slot *slot = &cells->slots[at];
 
 	while (slot->cell && (slot->hash != hash || memcmp(&all[slot->cell - 1].key, key, sizeof(*key)))) {
 		at = (at + 1) & (cells->n_slots - 1);
@@ -39,7 +39,8 @@ static struct nb_cell_slot *find_slot(const struct nb_cells *cells, const struct
 	return slot;
 }
 
-struct nb_cell *nb_cells_find(const struct nb_cells *cells, const struct nb_frontend_key *key)
+struct nb_frontend_cell *nb_frontend_index_find(const struct nb_frontend_index *cells,
+						const struct nb_frontend_key *key)
 {
 	__u32 cell = cells->n_slots ? find_slot(cells, key, hash_key(key))->cell : 0;
 
@@ -47,10 +48,10 @@ struct nb_cell *nb_cells_find(const struct nb_cells *cells, const struct nb_fron
 }
 
 /* Keeps at least half of the slots empty. */
-static int grow_slots(struct nb_cells *cells, struct nb_error *err)
+static int grow_slots(struct nb_frontend_index *cells, struct nb_error *err)
 {
 	size_t n_slots = cells->n_slots ? 4 * cells->n_slots : 1024;
-	struct nb_cell_slot *slots;
+	struct nb_frontend_index_slot *slots;
 
 	if (2 * (cells->all.n + 1) <= cells->n_slots)
 		return 0;
@@ -72,12 +73,13 @@ static int grow_slots(struct nb_cells *cells, struct nb_error *err)
 	return 0;
 }
 
-struct nb_cell *nb_cells_add(struct nb_cells *cells, const struct nb_frontend_key *key, bool *is_new,
-			     struct nb_error *err)
+struct nb_frontend_cell *nb_frontend_index_add(struct nb_frontend_index *cells,
+					       const struct nb_frontend_key *key, bool *is_new,
+					       struct nb_error *err)
 {
-	struct nb_cell cell = { .key = *key };
+	struct nb_frontend_cell cell = { .key = *key };
 	__u32 hash = hash_key(key);
-	struct nb_cell_slot *slot;
+	struct nb_frontend_index_slot *slot;
 
 	if (grow_slots(cells, err))
 		return NULL;
@@ -87,6 +89,6 @@ struct nb_cell *nb_cells_add(struct nb_cells *cells, const struct nb_frontend_ke
 		return &cells->all.items[slot->cell - 1];
 	if (nb_vec_push(&cells->all, cell, err))
 		return NULL;
-	*slot = (struct nb_cell_slot){ hash, cells->all.n };
+	*slot = (struct nb_frontend_index_slot){ hash, cells->all.n };
 	return &cells->all.items[cells->all.n - 1];
 }

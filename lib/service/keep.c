@@ -74,20 +74,20 @@ static const struct nb_service *find_key(const struct nb_service *const *sorted,
 }
 
 /* Of the names those that the table has by apply; the table is sorted by name. */
-static int look_at_table(struct merge *merge, const struct nb_services *table,
+static int look_at_table(struct merge *merge, const struct nb_services *snapshot,
 			 const struct nb_service_names *names, struct nb_error *err)
 {
 	const char **sorted nb_autofree = calloc(names->n + 1, sizeof(*sorted));
 
-	merge->incomplete = calloc(table->n + 1, sizeof(*merge->incomplete));
-	merge->config = calloc(table->n + 1, sizeof(*merge->config));
+	merge->incomplete = calloc(snapshot->n + 1, sizeof(*merge->incomplete));
+	merge->config = calloc(snapshot->n + 1, sizeof(*merge->config));
 	if (!sorted || !merge->incomplete || !merge->config)
 		return nb_fail_nomem(err);
 	for (size_t i = 0; i < names->n; i++)
 		sorted[i] = names->items[i];
 	qsort(sorted, names->n, sizeof(*sorted), compare_names);
-	for (size_t i = 0; i < table->n; i++) {
-		const struct nb_service *service = &table->items[i];
+	for (size_t i = 0; i < snapshot->n; i++) {
+		const struct nb_service *service = &snapshot->items[i];
 		const char *name = service->name;
 
 		if (service->origin == NB_ORIGIN_CONFIG)
@@ -138,19 +138,19 @@ static int copy_wanted(struct merge *merge, const struct nb_services *wanted, st
 	return rc;
 }
 
-int nb_services_keep(const struct nb_services *wanted, const struct nb_services *table,
+int nb_services_keep(const struct nb_services *wanted, const struct nb_services *snapshot,
 		     const struct nb_service_names *names, struct nb_services *kept,
 		     void (*tell)(const struct nb_service *wanted, const struct nb_service *owner),
 		     struct nb_error *err)
 {
 	struct nb_services made nb_cleanup(nb_services_free) = { 0 };
 	struct merge merge nb_cleanup(merge_free) = { 0 };
-	int rc = look_at_table(&merge, table, names, err);
+	int rc = look_at_table(&merge, snapshot, names, err);
 
 	if (!rc)
 		rc = copy_wanted(&merge, wanted, &made, tell, err);
-	for (size_t i = 0; i < table->n && !rc; i++) {
-		const struct nb_service *service = &table->items[i];
+	for (size_t i = 0; i < snapshot->n && !rc; i++) {
+		const struct nb_service *service = &snapshot->items[i];
 
 		if (service->origin == NB_ORIGIN_APPLY && is_incomplete(&merge, service) &&
 		    !find_key(merge.others, merge.n_others, service))

@@ -29,7 +29,8 @@ static struct nb_owner_write make_owner(const char *name, __u32 index, const str
 /* The item that an element of services[] stands for from now on; NULL: it has none, or another has it. */
 static struct nb_item *item_of(const struct nb_plan *plan, const struct nb_owner *owner)
 {
-	const struct nb_cell *cell = nb_cells_find(&plan->table->cells, &owner->entry.frontend);
+	const struct nb_frontend_cell *cell =
+		nb_frontend_index_find(&plan->snapshot->cells, &owner->entry.frontend);
 	struct nb_item *item = cell && cell->item ? &plan->items.items[cell->item - 1] : NULL;
 
 	return item && !item->has_owner && !strcmp(item->service->name, owner->key.name) ? item : NULL;
@@ -39,11 +40,11 @@ static int keep_owner(struct nb_plan *plan, struct name_owners *owners, const st
 		      struct nb_error *err)
 {
 	struct nb_owner_write as_is = { .key = owner->key, .entry = owner->entry }, wanted;
-	const struct nb_cell *cell;
+	const struct nb_frontend_cell *cell;
 	struct nb_item *item;
 	int rc;
 
-	if (!plan->table->whole && !owner->in_scope)
+	if (!plan->snapshot->whole && !owner->in_scope)
 		return nb_vec_push(&owners->live, as_is, err);
 	item = item_of(plan, owner);
 	if (!item)
@@ -53,7 +54,7 @@ static int keep_owner(struct nb_plan *plan, struct name_owners *owners, const st
 	rc = nb_vec_push(&owners->live, wanted, err);
 	if (rc || !memcmp(&wanted.entry, &owner->entry, sizeof(wanted.entry)))
 		return rc;
-	cell = nb_cells_find(&plan->table->cells, &owner->entry.frontend);
+	cell = nb_frontend_index_find(&plan->snapshot->cells, &owner->entry.frontend);
 	plan->changes.changed += !cell->switches;
 	return nb_vec_push(&plan->owners_first, wanted, err);
 }
@@ -86,7 +87,7 @@ static int close_gaps(struct nb_plan *plan, struct name_owners *owners, struct n
 static int drop_dead(struct nb_plan *plan, const struct name_owners *owners, size_t first, size_t last,
 		     struct nb_error *err)
 {
-	const struct nb_owner *all = plan->table->owners.items;
+	const struct nb_owner *all = plan->snapshot->owners.items;
 	size_t at = 0;
 	int rc = 0;
 
@@ -105,7 +106,7 @@ static int drop_dead(struct nb_plan *plan, const struct name_owners *owners, siz
 static int plan_name(struct nb_plan *plan, struct name_owners *owners, size_t first, size_t last,
 		     size_t *item, struct nb_error *err)
 {
-	const struct nb_owner *all = plan->table->owners.items;
+	const struct nb_owner *all = plan->snapshot->owners.items;
 	__u32 behind = last > first ? all[last - 1].key.index + 1 : 0;
 	int rc = 0;
 
@@ -124,23 +125,24 @@ static int plan_name(struct nb_plan *plan, struct name_owners *owners, size_t fi
 			rc = nb_vec_push(&plan->owners_first, made, err);
 	}
 	plan->ledger.services += owners->live.n > 0;
-	if (!plan->table->whole)
+	if (!plan->snapshot->whole)
 		plan->ledger.services -= last > first;
 	if (!rc)
 		rc = drop_dead(plan, owners, first, last, err);
 	return rc ? rc : close_gaps(plan, owners, err);
 }
 
-int nb_plan_owners(struct nb_plan *plan, struct nb_error *err)
+int nb_plan_names(struct nb_plan *plan, struct nb_error *err)
 {
-	const struct nb_table *table = plan->table;
+	const struct nb_snapshot *snapshot = plan->snapshot;
 	struct name_owners owners = { 0 };
 	size_t first = 0, item = 0;
 	int rc = 0;
 
 	/* Both are sorted by name: a merge. plan_name() takes all that bear the lesser one. */
 	while (!rc) {
-		const char *owner_name = first < table->owners.n ? table->owners.items[first].key.name : NULL;
+		const char *owner_name =
+			first < snapshot->owners.n ? snapshot->owners.items[first].key.name : NULL;
 		const char *item_name = item < plan->items.n ? plan->items.items[item].service->name : NULL;
 		size_t last = first;
 
@@ -148,7 +150,8 @@ int nb_plan_owners(struct nb_plan *plan, struct nb_error *err)
 			break;
 		owners.name = !item_name || (owner_name && strcmp(owner_name, item_name) < 0) ? owner_name
 											      : item_name;
-		while (last < table->owners.n && !strcmp(table->owners.items[last].key.name, owners.name))
+		while (last < snapshot->owners.n &&
+		       !strcmp(snapshot->owners.items[last].key.name, owners.name))
 			last++;
 		rc = plan_name(plan, &owners, first, last, &item, err);
 		first = last;

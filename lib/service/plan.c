@@ -46,12 +46,12 @@ static int compare_items(const void *a, const void *b)
 static int collect_items(struct nb_plan *plan, const struct nb_services *services, int origin,
 			 struct nb_error *err)
 {
-	const struct nb_table *table = plan->table;
+	const struct nb_snapshot *snapshot = plan->snapshot;
 	int rc = 0;
 
-	for (size_t i = 0; table->whole && i < table->owners.n && !rc; i++) {
-		if (!table->owners.items[i].in_scope)
-			rc = nb_table_add_service(table, &table->owners.items[i], &plan->kept, err);
+	for (size_t i = 0; snapshot->whole && i < snapshot->owners.n && !rc; i++) {
+		if (!snapshot->owners.items[i].in_scope)
+			rc = nb_snapshot_add_service(snapshot, &snapshot->owners.items[i], &plan->kept, err);
 	}
 	if (!rc)
 		rc = nb_vec_reserve(&plan->items, plan->kept.n + services->n, err);
@@ -80,20 +80,20 @@ static int refuse_claim(const struct nb_service *service, const char *other, str
 /* Every item takes its frontend, or the one who has it is named. */
 static int claim_frontends(struct nb_plan *plan, struct nb_error *err)
 {
-	struct nb_table *table = plan->table;
+	struct nb_snapshot *snapshot = plan->snapshot;
 	char name[NB_NAME_MAX];
 
 	for (size_t i = 0; i < plan->items.n; i++) {
 		const struct nb_service *service = plan->items.items[i].service;
-		struct nb_cell *cell = nb_table_cell(table, &service->key, err);
+		struct nb_frontend_cell *cell = nb_snapshot_cell(snapshot, &service->key, err);
 		int rc;
 
 		if (!cell)
 			return -err->errnum;
 		if (cell->item)
 			return refuse_claim(service, plan->items.items[cell->item - 1].service->name, err);
-		if (!table->whole && cell->before.flags & NB_FRONTEND_SERVICE && !cell->owner) {
-			rc = nb_table_find_owner(table, &service->key, name, err);
+		if (!snapshot->whole && cell->before.flags & NB_FRONTEND_SERVICE && !cell->owner) {
+			rc = nb_snapshot_find_owner(snapshot, &service->key, name, err);
 			return rc ? rc : refuse_claim(service, name, err);
 		}
 		cell->item = i + 1;
@@ -102,11 +102,12 @@ static int claim_frontends(struct nb_plan *plan, struct nb_error *err)
 }
 
 /* Whether the cell was a frontend of the same Service before: it keeps its number. */
-static bool same_owner(const struct nb_plan *plan, const struct nb_cell *cell, const struct nb_item *item)
+static bool same_owner(const struct nb_plan *plan, const struct nb_frontend_cell *cell,
+		       const struct nb_item *item)
 {
 	return cell->before.flags & NB_FRONTEND_SERVICE && cell->owner &&
-	       !strcmp(plan->table->owners.items[cell->owner - 1].key.name, item->service->name) &&
-	       plan->table->owners.items[cell->owner - 1].entry.origin == item->origin;
+	       !strcmp(plan->snapshot->owners.items[cell->owner - 1].key.name, item->service->name) &&
+	       plan->snapshot->owners.items[cell->owner - 1].entry.origin == item->origin;
 }
 
 /* service_ids[] says which numbers are in use, so that a free one is found without reading all frontends. */
@@ -117,9 +118,9 @@ static int service_is_taken(struct nb_plan *plan, __u32 service, struct nb_error
 
 	if (plan->used[service])
 		return 1;
-	if (plan->table->whole)
+	if (plan->snapshot->whole)
 		return plan->taken[service];
-	found = nb_map_get(plan->table->dp, NB_MAP_SERVICE_IDS, &service, &used, err);
+	found = nb_map_get(plan->snapshot->dp, NB_MAP_SERVICE_IDS, &service, &used, err);
 	return found < 0 ? found : used != 0;
 }
 
@@ -153,7 +154,8 @@ static int number_port(struct nb_plan *plan, size_t first, size_t last, struct n
 
 	for (size_t i = first; i < last && !service; i++) {
 		const struct nb_item *item = &plan->items.items[i];
-		const struct nb_cell *cell = nb_cells_find(&plan->table->cells, &item->service->key);
+		const struct nb_frontend_cell *cell =
+			nb_frontend_index_find(&plan->snapshot->cells, &item->service->key);
 
 		if (same_owner(plan, cell, item) && cell->before.service < NB_MAX_SERVICES &&
 		    !plan->used[cell->before.service])
@@ -165,14 +167,14 @@ static int number_port(struct nb_plan *plan, size_t first, size_t last, struct n
 		return rc;
 	plan->used[service] = true;
 	for (size_t i = first; i < last; i++)
-		nb_cells_find(&plan->table->cells, &plan->items.items[i].service->key)->after.service =
-			service;
+		nb_frontend_index_find(&plan->snapshot->cells, &plan->items.items[i].service->key)
+			->after.service = service;
 	return 0;
 }
 
 static int number_ports(struct nb_plan *plan, struct nb_error *err)
 {
-	const struct nb_cells *cells = &plan->table->cells;
+	const struct nb_frontend_index *cells = &plan->snapshot->cells;
 	const struct nb_item *items = plan->items.items;
 	size_t first = 0;
 	int rc = 0;
@@ -206,11 +208,11 @@ static int take_set(struct nb_plan *plan, __u32 *set, struct nb_error *err)
 
 	do {
 		key.set = plan->settings.next_set++;
-		if (plan->table->whole) {
-			nb_table_members(plan->table, key.set, &n);
+		if (plan->snapshot->whole) {
+			nb_snapshot_members(plan->snapshot, key.set, &n);
 			found = n > 0;
 		} else {
-			found = nb_map_get(plan->table->dp, NB_MAP_BACKENDS, &key, &backend, err);
+			found = nb_map_get(plan->snapshot->dp, NB_MAP_BACKENDS, &key, &backend, err);
 		}
 	} while (found > 0 || (!found && !key.set));
 	if (found < 0)
@@ -220,7 +222,7 @@ static int take_set(struct nb_plan *plan, __u32 *set, struct nb_error *err)
 }
 
 /* Whether the backends that a frontend points at are all there. Only a whole reading tells. */
-static int set_is_intact(const struct nb_table *table, const struct nb_frontend *before, bool *intact,
+static int set_is_intact(const struct nb_snapshot *snapshot, const struct nb_frontend *before, bool *intact,
 			 struct nb_error *err)
 {
 	struct nb_service_backend *backends nb_autofree = NULL;
@@ -228,9 +230,9 @@ static int set_is_intact(const struct nb_table *table, const struct nb_frontend 
 	int rc;
 
 	*intact = true;
-	if (!table->whole || !before->known)
+	if (!snapshot->whole || !before->known)
 		return 0;
-	rc = nb_table_set(table, before->set, before->known, &backends, &n, err);
+	rc = nb_snapshot_set(snapshot, before->set, before->known, &backends, &n, err);
 	if (!rc)
 		*intact = n == before->known && nb_service_digest(backends, n) == before->digest;
 	return rc;
@@ -239,7 +241,7 @@ static int set_is_intact(const struct nb_table *table, const struct nb_frontend 
 static int plan_frontend(struct nb_plan *plan, const struct nb_item *item, struct nb_error *err)
 {
 	const struct nb_service *service = item->service;
-	struct nb_cell *cell = nb_cells_find(&plan->table->cells, &service->key);
+	struct nb_frontend_cell *cell = nb_frontend_index_find(&plan->snapshot->cells, &service->key);
 	struct nb_frontend *after = &cell->after;
 	bool same;
 	int rc;
@@ -249,7 +251,7 @@ static int plan_frontend(struct nb_plan *plan, const struct nb_item *item, struc
 	after->known = service->n_backends;
 	after->affinity = service->affinity;
 	after->digest = nb_service_digest(service->backends, service->n_backends);
-	rc = set_is_intact(plan->table, &cell->before, &same, err);
+	rc = set_is_intact(plan->snapshot, &cell->before, &same, err);
 	if (rc)
 		return rc;
 	same = same && cell->before.flags & NB_FRONTEND_SERVICE && cell->before.count == after->count &&
@@ -270,17 +272,17 @@ static int plan_frontend(struct nb_plan *plan, const struct nb_item *item, struc
 	else
 		plan->changes.added++;
 	cell->switches = true;
-	return nb_vec_push(&plan->switches, cell - plan->table->cells.all.items, err);
+	return nb_vec_push(&plan->switches, cell - plan->snapshot->cells.all.items, err);
 }
 
 /* Frontends that nobody wants any more go first: that makes room. */
 static int plan_removals(struct nb_plan *plan, struct nb_error *err)
 {
-	const struct nb_cells *cells = &plan->table->cells;
+	const struct nb_frontend_index *cells = &plan->snapshot->cells;
 
 	for (size_t i = 0; i < cells->all.n; i++) {
-		struct nb_cell *cell = &cells->all.items[i];
-		bool ours = plan->table->whole || cell->owner;
+		struct nb_frontend_cell *cell = &cells->all.items[i];
+		bool ours = plan->snapshot->whole || cell->owner;
 
 		if (!(cell->before.flags & NB_FRONTEND_SERVICE) || cell->item || !ours)
 			continue;
@@ -297,7 +299,7 @@ static int count_refs(struct nb_plan *plan, const struct nb_service_backend *bac
 {
 	for (size_t i = 0; i < n; i++) {
 		struct nb_frontend_key key = nb_backend_mark(&backends[i], proto);
-		struct nb_cell *cell = nb_table_cell(plan->table, &key, err);
+		struct nb_frontend_cell *cell = nb_snapshot_cell(plan->snapshot, &key, err);
 
 		if (!cell)
 			return -err->errnum;
@@ -311,23 +313,23 @@ static int count_refs(struct nb_plan *plan, const struct nb_service_backend *bac
 static int count_service(struct nb_plan *plan, const struct nb_service *service, struct nb_error *err)
 {
 	struct nb_frontend_key vip = nb_vip_mark(&service->key);
-	struct nb_cell *cell = nb_table_cell(plan->table, &vip, err);
+	struct nb_frontend_cell *cell = nb_snapshot_cell(plan->snapshot, &vip, err);
 
 	if (!cell)
 		return -err->errnum;
 	cell->after.refs++;
 	cell->after.count += !service->n_eligible;
 	/* All frontends of an address that a change is about have this alike. */
-	if (service->on_host || !plan->table->whole)
+	if (service->on_host || !plan->snapshot->whole)
 		cell->after.known = service->on_host;
 	return count_refs(plan, service->backends, service->n_backends, service->key.proto, 1, err);
 }
 
-static int uncount_service(struct nb_plan *plan, const struct nb_cell *was, struct nb_error *err)
+static int uncount_service(struct nb_plan *plan, const struct nb_frontend_cell *was, struct nb_error *err)
 {
 	struct nb_service_backend *backends nb_autofree = NULL;
 	struct nb_frontend_key vip = nb_vip_mark(&was->key);
-	struct nb_cell *cell = nb_table_cell(plan->table, &vip, err);
+	struct nb_frontend_cell *cell = nb_snapshot_cell(plan->snapshot, &vip, err);
 	size_t n = 0;
 	int rc;
 
@@ -335,20 +337,20 @@ static int uncount_service(struct nb_plan *plan, const struct nb_cell *was, stru
 		return -err->errnum;
 	cell->after.refs--;
 	cell->after.count -= !was->before.count && cell->after.count;
-	rc = nb_table_set(plan->table, was->before.set, was->before.known, &backends, &n, err);
+	rc = nb_snapshot_set(plan->snapshot, was->before.set, was->before.known, &backends, &n, err);
 	return rc ? rc : count_refs(plan, backends, n, was->key.proto, -1, err);
 }
 
 /* The references of all marks: anew from all items, or by the difference that the change makes. */
 static int plan_refs(struct nb_plan *plan, struct nb_error *err)
 {
-	struct nb_table *table = plan->table;
+	struct nb_snapshot *snapshot = plan->snapshot;
 	int rc = 0;
 
-	for (size_t i = 0; table->whole && i < plan->items.n && !rc; i++)
+	for (size_t i = 0; snapshot->whole && i < plan->items.n && !rc; i++)
 		rc = count_service(plan, plan->items.items[i].service, err);
-	for (size_t i = 0; !table->whole && i < plan->switches.n && !rc; i++) {
-		const struct nb_cell cell = table->cells.all.items[plan->switches.items[i]];
+	for (size_t i = 0; !snapshot->whole && i < plan->switches.n && !rc; i++) {
+		const struct nb_frontend_cell cell = snapshot->cells.all.items[plan->switches.items[i]];
 
 		if (cell.before.flags & NB_FRONTEND_SERVICE)
 			rc = uncount_service(plan, &cell, err);
@@ -359,10 +361,10 @@ static int plan_refs(struct nb_plan *plan, struct nb_error *err)
 }
 
 /* What the change is not about stays: a frontend of another Service that was read as somebody's backend. */
-static void complete_cells(struct nb_cells *cells)
+static void complete_cells(struct nb_frontend_index *cells)
 {
 	for (size_t i = 0; i < cells->all.n; i++) {
-		struct nb_cell *cell = &cells->all.items[i];
+		struct nb_frontend_cell *cell = &cells->all.items[i];
 
 		if (!cell->item && !cell->switches) {
 			const struct nb_frontend counted = cell->after;
@@ -401,27 +403,27 @@ static void plan_vips(struct nb_plan *plan)
 		cover(now->vips, &plan->items.items[i].service->key.addr);
 		cover(plan->vips, &plan->items.items[i].service->key.addr);
 	}
-	if (!plan->table->whole)
+	if (!plan->snapshot->whole)
 		memcpy(plan->vips, now->vips, sizeof(plan->vips));
 }
 
 /* They stay: connections may outlive the frontend. */
 static void plan_known_ports(struct nb_plan *plan)
 {
-	const struct nb_cells *cells = &plan->table->cells;
+	const struct nb_frontend_index *cells = &plan->snapshot->cells;
 
 	for (size_t i = 0; i < cells->all.n; i++)
 		if (cells->all.items[i].after.flags)
-			nb_settings_know_port(&plan->settings, cells->all.items[i].key.port);
+			nb_settings_know_l4port(&plan->settings, cells->all.items[i].key.port);
 }
 
-int nb_plan_make(struct nb_plan *plan, struct nb_table *table, const struct nb_services *services,
+int nb_plan_make(struct nb_plan *plan, struct nb_snapshot *snapshot, const struct nb_services *services,
 		 const struct nb_scope *scope, struct nb_error *err)
 {
 	int rc;
 
-	plan->table = table;
-	rc = nb_settings_read(table->dp, &plan->settings, err);
+	plan->snapshot = snapshot;
+	rc = nb_settings_read(snapshot->dp, &plan->settings, err);
 	plan->settings_before = plan->settings;
 	plan->epoch = plan->settings.epoch + 1;
 	if (!rc)
@@ -438,9 +440,9 @@ int nb_plan_make(struct nb_plan *plan, struct nb_table *table, const struct nb_s
 		rc = plan_refs(plan, err);
 	if (rc)
 		return rc;
-	complete_cells(&table->cells);
+	complete_cells(&snapshot->cells);
 	plan_vips(plan);
 	plan_known_ports(plan);
-	rc = nb_plan_owners(plan, err);
-	return rc ? rc : nb_plan_check_room(plan, err);
+	rc = nb_plan_names(plan, err);
+	return rc ? rc : nb_plan_check_capacity(plan, err);
 }

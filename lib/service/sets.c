@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Backend sets and names out of a struct nb_table, and the listing made of them. */
+/* Backend sets and names out of a struct nb_snapshot, and the listing made of them. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,10 +8,10 @@
 
 #include "snapshot.h"
 
-const struct nb_member *nb_table_members(const struct nb_table *table, __u32 set, size_t *n)
+const struct nb_member *nb_snapshot_members(const struct nb_snapshot *snapshot, __u32 set, size_t *n)
 {
-	const struct nb_member *all = table->members.items;
-	size_t low = 0, high = table->members.n;
+	const struct nb_member *all = snapshot->members.items;
+	size_t low = 0, high = snapshot->members.n;
 
 	while (low < high) {
 		size_t middle = (low + high) / 2;
@@ -21,21 +21,21 @@ const struct nb_member *nb_table_members(const struct nb_table *table, __u32 set
 		else
 			high = middle;
 	}
-	for (high = low; high < table->members.n && all[high].key.set == set;)
+	for (high = low; high < snapshot->members.n && all[high].key.set == set;)
 		high++;
 	*n = high - low;
 	return all + low;
 }
 
 /* One after the other from the map: a missing one ends it. */
-static int look_up_set(const struct nb_table *table, __u32 set, __u32 count,
+static int look_up_set(const struct nb_snapshot *snapshot, __u32 set, __u32 count,
 		       struct nb_service_backend *backends, size_t *n, struct nb_error *err)
 {
 	struct nb_backend_key key = { .set = set };
 	struct nb_backend backend;
 
 	for (key.index = 0; key.index < count; key.index++) {
-		int found = nb_map_get(table->dp, NB_MAP_BACKENDS, &key, &backend, err);
+		int found = nb_map_get(snapshot->dp, NB_MAP_BACKENDS, &key, &backend, err);
 
 		if (found <= 0)
 			return found;
@@ -44,25 +44,25 @@ static int look_up_set(const struct nb_table *table, __u32 set, __u32 count,
 	return 0;
 }
 
-int nb_table_set(const struct nb_table *table, __u32 set, __u32 count, struct nb_service_backend **backends,
-		 size_t *n, struct nb_error *err)
+int nb_snapshot_set(const struct nb_snapshot *snapshot, __u32 set, __u32 count,
+		    struct nb_service_backend **backends, size_t *n, struct nb_error *err)
 {
 	struct nb_service_backend *found nb_autofree = NULL;
 	const struct nb_member *members;
 	size_t n_found = 0, n_members;
 	int rc;
 
-	if (count > table->max_backends)
-		count = table->max_backends;
+	if (count > snapshot->max_backends)
+		count = snapshot->max_backends;
 	found = calloc(count + 1, sizeof(*found));
 	if (!found)
 		return nb_fail_nomem(err);
-	if (!table->whole) {
-		rc = look_up_set(table, set, count, found, &n_found, err);
+	if (!snapshot->whole) {
+		rc = look_up_set(snapshot, set, count, found, &n_found, err);
 		if (rc)
 			return rc;
 	} else {
-		members = nb_table_members(table, set, &n_members);
+		members = nb_snapshot_members(snapshot, set, &n_members);
 		for (; n_found < n_members && n_found < count && members[n_found].key.index == n_found;
 		     n_found++)
 			found[n_found] = (struct nb_service_backend){ .addr = members[n_found].backend.addr,
@@ -73,18 +73,19 @@ int nb_table_set(const struct nb_table *table, __u32 set, __u32 count, struct nb
 	return 0;
 }
 
-int nb_table_add_service(const struct nb_table *table, const struct nb_owner *owner,
-			 struct nb_services *services, struct nb_error *err)
+int nb_snapshot_add_service(const struct nb_snapshot *snapshot, const struct nb_owner *owner,
+			    struct nb_services *services, struct nb_error *err)
 {
-	const struct nb_cell *cell = nb_cells_find(&table->cells, &owner->entry.frontend);
+	const struct nb_frontend_cell *cell =
+		nb_frontend_index_find(&snapshot->cells, &owner->entry.frontend);
 	struct nb_service_backend *backends;
 	struct nb_service *service;
 	size_t n;
 	int rc;
 
-	if (!cell || !cell->owner || &table->owners.items[cell->owner - 1] != owner)
+	if (!cell || !cell->owner || &snapshot->owners.items[cell->owner - 1] != owner)
 		return 0;
-	rc = nb_table_set(table, cell->before.set, cell->before.known, &backends, &n, err);
+	rc = nb_snapshot_set(snapshot, cell->before.set, cell->before.known, &backends, &n, err);
 	if (rc)
 		return rc;
 	service = nb_services_add(services, err);
@@ -127,13 +128,13 @@ static int match_owner(const void *keys, const void *values, __u32 n, void *arg)
 	return 0;
 }
 
-int nb_table_find_owner(const struct nb_table *table, const struct nb_frontend_key *key, char *name,
-			struct nb_error *err)
+int nb_snapshot_find_owner(const struct nb_snapshot *snapshot, const struct nb_frontend_key *key, char *name,
+			   struct nb_error *err)
 {
 	struct owner_search search = { key, name };
 	int rc;
 
 	memcpy(name, "?", sizeof("?"));
-	rc = nb_map_walk(table->dp, NB_MAP_SERVICES, match_owner, &search, err);
+	rc = nb_map_walk(snapshot->dp, NB_MAP_SERVICES, match_owner, &search, err);
 	return rc < 0 ? rc : 0;
 }

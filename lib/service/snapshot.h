@@ -3,9 +3,9 @@
 #define NATBRIDGE_LIB_SERVICE_SNAPSHOT_H
 
 /*
- * How the service maps are changed: what is there is read into a struct nb_table (service_table_read.c), a
- * struct nb_plan says what each element shall be (service_plan.c), nb_plan_write() gets there in an order
- * that no packet can tell (service_write.c).
+ * How the service maps are changed: what is there is read into a struct nb_snapshot (snapshot.c), a
+ * struct nb_plan says what each element shall be (plan.c), nb_plan_write() gets there in an order
+ * that no packet can tell (write.c).
  *
  * Two ways to read. "Whole" reads every element in batches and derives everything anew, so it also repairs
  * what a kill left behind. Otherwise only what the named Services own is looked up, so that the cost is that
@@ -31,31 +31,33 @@ struct nb_service_ledger {
 _Static_assert(sizeof(struct nb_service_ledger) == sizeof(struct nb_service_entry), "nb_service_ledger");
 
 /* An element of frontends[], as found and as wanted. Without flags: not there. */
-struct nb_cell {
+struct nb_frontend_cell {
 	struct nb_frontend_key key;
 	struct nb_frontend before, after;
-	__u32 owner;   /* 1 + index of its element in nb_table.owners, 0: none was read */
+	__u32 owner;   /* 1 + index of its element in nb_snapshot.owners, 0: none was read */
 	bool switches; /* its frontend is among nb_plan.switches */
 	__u32 item;    /* 1 + index in nb_plan.items of who wants it as a frontend, 0: nobody */
 };
 
-struct nb_cell_slot {
+struct nb_frontend_index_slot {
 	__u32 hash;
-	__u32 cell; /* 1 + index in nb_cells.all, 0: empty */
+	__u32 cell; /* 1 + index in nb_frontend_index.all, 0: empty */
 };
 
 /* The elements of frontends[] in memory, found by key. Adding may move them. */
-struct nb_cells {
-	NB_VEC(struct nb_cell) all;
-	struct nb_cell_slot *slots;
+struct nb_frontend_index {
+	NB_VEC(struct nb_frontend_cell) all;
+	struct nb_frontend_index_slot *slots;
 	size_t n_slots;
 };
 
-struct nb_cell *nb_cells_find(const struct nb_cells *cells, const struct nb_frontend_key *key);
+struct nb_frontend_cell *nb_frontend_index_find(const struct nb_frontend_index *cells,
+						const struct nb_frontend_key *key);
 
 /* The cell of a key, made if it is not there yet (*is_new). NULL: out of memory. */
-struct nb_cell *nb_cells_add(struct nb_cells *cells, const struct nb_frontend_key *key, bool *is_new,
-			     struct nb_error *err);
+struct nb_frontend_cell *nb_frontend_index_add(struct nb_frontend_index *cells,
+					       const struct nb_frontend_key *key, bool *is_new,
+					       struct nb_error *err);
 
 /* An element of services[]. */
 struct nb_owner {
@@ -76,48 +78,48 @@ struct nb_scope {
 	int origin; /* enum nb_service_origin, -1: any */
 };
 
-struct nb_table {
+struct nb_snapshot {
 	const struct nb_datapath *dp;
 	bool whole;
 	bool fresh;         /* nothing was ever written: all maps are empty */
 	__u32 max_backends; /* elements that backends[] can hold */
 	struct nb_service_ledger ledger;
-	struct nb_cells cells;
+	struct nb_frontend_index cells;
 	NB_VEC(struct nb_owner) owners;   /* sorted by name and index */
 	NB_VEC(struct nb_member) members; /* whole only: sorted by set and index */
 };
 
 /* Reads the ledger and sizes; a table that never was written has an unfinished ledger. */
-int nb_table_begin(struct nb_table *table, struct nb_error *err);
+int nb_snapshot_begin(struct nb_snapshot *snapshot, struct nb_error *err);
 
 /* Makes the next change read everything and derive the ledger from it. No Services yet: nothing to do. */
-int nb_table_distrust(const struct nb_datapath *dp, struct nb_error *err);
+int nb_snapshot_distrust(const struct nb_datapath *dp, struct nb_error *err);
 
 /* Reads everything, or what the scope's names own. With all_names the scope may get more names. */
-int nb_table_read_whole(struct nb_table *table, const struct nb_scope *scope, struct nb_error *err);
-int nb_table_read_named(struct nb_table *table, struct nb_scope *scope, struct nb_error *err);
+int nb_snapshot_read_whole(struct nb_snapshot *snapshot, const struct nb_scope *scope, struct nb_error *err);
+int nb_snapshot_read_named(struct nb_snapshot *snapshot, struct nb_scope *scope, struct nb_error *err);
 
-void nb_table_free(struct nb_table *table);
+void nb_snapshot_free(struct nb_snapshot *snapshot);
 
 /* The cell of a key, read from the map if need be; NULL: *err. It is there until the next call. */
-struct nb_cell *nb_table_cell(struct nb_table *table, const struct nb_frontend_key *key,
-			      struct nb_error *err);
+struct nb_frontend_cell *nb_snapshot_cell(struct nb_snapshot *snapshot, const struct nb_frontend_key *key,
+					  struct nb_error *err);
 
 /* The backends of a set as far as they are there; the caller frees *backends. */
-int nb_table_set(const struct nb_table *table, __u32 set, __u32 count, struct nb_service_backend **backends,
-		 size_t *n, struct nb_error *err);
+int nb_snapshot_set(const struct nb_snapshot *snapshot, __u32 set, __u32 count,
+		    struct nb_service_backend **backends, size_t *n, struct nb_error *err);
 
-/* The members of a set in nb_table.members (whole only). */
-const struct nb_member *nb_table_members(const struct nb_table *table, __u32 set, size_t *n);
+/* The members of a set in nb_snapshot.members (whole only). */
+const struct nb_member *nb_snapshot_members(const struct nb_snapshot *snapshot, __u32 set, size_t *n);
 
 /* Adds the frontend that the owner stands for, with its backends, to *services; nothing if it is not there.
  */
-int nb_table_add_service(const struct nb_table *table, const struct nb_owner *owner,
-			 struct nb_services *services, struct nb_error *err);
+int nb_snapshot_add_service(const struct nb_snapshot *snapshot, const struct nb_owner *owner,
+			    struct nb_services *services, struct nb_error *err);
 
 /* Into name (NB_NAME_MAX bytes): who owns the frontend, by a walk over services[]; "?" if nobody does. */
-int nb_table_find_owner(const struct nb_table *table, const struct nb_frontend_key *key, char *name,
-			struct nb_error *err);
+int nb_snapshot_find_owner(const struct nb_snapshot *snapshot, const struct nb_frontend_key *key, char *name,
+			   struct nb_error *err);
 
 /* A frontend that shall be there. */
 struct nb_item {
@@ -133,7 +135,7 @@ struct nb_owner_write {
 
 /* What a change comes to. */
 struct nb_plan {
-	struct nb_table *table;
+	struct nb_snapshot *snapshot;
 	struct nb_settings settings, settings_before;
 	struct nb_prefix vips[2]; /* nb_settings.vips at the end */
 	__u32 epoch;              /* nb_settings.epoch at the end, and of each frontend that changes */
@@ -153,17 +155,17 @@ struct nb_plan {
  * Works out what has to be written so that the Services in scope are *services. Nothing is written. Fails if
  * a frontend is claimed twice or something does not fit into the maps.
  */
-int nb_plan_make(struct nb_plan *plan, struct nb_table *table, const struct nb_services *services,
+int nb_plan_make(struct nb_plan *plan, struct nb_snapshot *snapshot, const struct nb_services *services,
 		 const struct nb_scope *scope, struct nb_error *err);
 
-/* The same, for the elements of services[] (service_owners.c). */
-int nb_plan_owners(struct nb_plan *plan, struct nb_error *err);
+/* The same, for the elements of services[] (names.c). */
+int nb_plan_names(struct nb_plan *plan, struct nb_error *err);
 
 /*
- * Fills in plan->ledger and plan->changes and fails if a map cannot hold the result (service_room.c). Sets
+ * Fills in plan->ledger and plan->changes and fails if a map cannot hold the result (capacity.c). Sets
  * are written beside the old ones as far as there is room, so only the end counts there.
  */
-int nb_plan_check_room(struct nb_plan *plan, struct nb_error *err);
+int nb_plan_check_capacity(struct nb_plan *plan, struct nb_error *err);
 
 void nb_plan_free(struct nb_plan *plan);
 

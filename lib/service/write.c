@@ -50,7 +50,7 @@ static int batch_add(struct batch *batch, const void *key, const void *value, st
 static int batch_run(struct batch *batch, int rc, struct nb_error *err)
 {
 	unsigned int *writes = &batch->plan->changes.map_writes;
-	const struct nb_datapath *dp = batch->plan->table->dp;
+	const struct nb_datapath *dp = batch->plan->snapshot->dp;
 
 	if (!rc && batch->value_size)
 		rc = nb_map_write(dp, batch->map, batch->keys.items, batch->values.items, batch->n, writes,
@@ -74,10 +74,10 @@ static int batch_run(struct batch *batch, int rc, struct nb_error *err)
 static int write_ledger(struct nb_plan *plan, __u32 finished, struct nb_error *err)
 {
 	static const struct nb_service_key ledger_key;
-	struct nb_service_ledger ledger = finished ? plan->ledger : plan->table->ledger;
+	struct nb_service_ledger ledger = finished ? plan->ledger : plan->snapshot->ledger;
 
 	ledger.finished = finished;
-	return nb_map_write(plan->table->dp, NB_MAP_SERVICES, &ledger_key, &ledger, 1,
+	return nb_map_write(plan->snapshot->dp, NB_MAP_SERVICES, &ledger_key, &ledger, 1,
 			    &plan->changes.map_writes, err);
 }
 
@@ -86,7 +86,7 @@ static int write_settings(struct nb_plan *plan, struct nb_error *err)
 	if (!memcmp(&plan->settings, &plan->settings_before, sizeof(plan->settings)))
 		return 0;
 	plan->changes.map_writes++;
-	return nb_settings_write(plan->table->dp, &plan->settings, err);
+	return nb_settings_write(plan->snapshot->dp, &plan->settings, err);
 }
 
 static int write_owners(struct nb_plan *plan, const struct nb_owner_write *owners, size_t n,
@@ -117,7 +117,7 @@ static struct nb_frontend merge(const struct nb_frontend *frontend, const struct
 }
 
 /* Whether the mark in an element stays as it is. */
-static bool same_mark(const struct nb_cell *cell)
+static bool same_mark(const struct nb_frontend_cell *cell)
 {
 	return cell->before.flags & NB_FRONTEND_MARKS && cell->before.refs == cell->after.refs &&
 	       (cell->key.proto ||
@@ -126,13 +126,13 @@ static bool same_mark(const struct nb_cell *cell)
 
 static int write_new_marks(struct nb_plan *plan, struct nb_error *err)
 {
-	const struct nb_cells *cells = &plan->table->cells;
+	const struct nb_frontend_index *cells = &plan->snapshot->cells;
 	struct batch batch =
 		BATCH_WRITE(plan, NB_MAP_FRONTENDS, cells->all.items->key, cells->all.items->before);
 	int rc = 0;
 
 	for (size_t i = 0; i < cells->all.n && !rc; i++) {
-		const struct nb_cell *cell = &cells->all.items[i];
+		const struct nb_frontend_cell *cell = &cells->all.items[i];
 		struct nb_frontend value = merge(&cell->before, &cell->after);
 
 		if (!(cell->after.flags & NB_FRONTEND_MARKS) || same_mark(cell))
@@ -144,16 +144,16 @@ static int write_new_marks(struct nb_plan *plan, struct nb_error *err)
 
 static int drop_old_marks(struct nb_plan *plan, struct nb_error *err)
 {
-	const struct nb_cells *cells = &plan->table->cells;
+	const struct nb_frontend_index *cells = &plan->snapshot->cells;
 	struct batch writes =
 		BATCH_WRITE(plan, NB_MAP_FRONTENDS, cells->all.items->key, cells->all.items->before);
 	struct batch deletes = BATCH_DELETE(plan, NB_MAP_FRONTENDS, cells->all.items->key);
 	int rc = 0;
 
 	for (size_t i = 0; i < cells->all.n && !rc; i++) {
-		const struct nb_cell *cell = &cells->all.items[i];
+		const struct nb_frontend_cell *cell = &cells->all.items[i];
 		bool was_mark = cell->before.flags & NB_FRONTEND_MARKS;
-		bool unknown = cell->before.flags == 0 && plan->table->whole && cell->after.flags == 0;
+		bool unknown = cell->before.flags == 0 && plan->snapshot->whole && cell->after.flags == 0;
 
 		if (cell->after.flags & NB_FRONTEND_MARKS || (!was_mark && !unknown))
 			continue;
@@ -166,27 +166,27 @@ static int drop_old_marks(struct nb_plan *plan, struct nb_error *err)
 /* Sets that no frontend points at, left by a change that did not come to its end. */
 static int drop_stray_members(struct nb_plan *plan, struct nb_error *err)
 {
-	const struct nb_table *table = plan->table;
-	struct batch batch = BATCH_DELETE(plan, NB_MAP_BACKENDS, table->members.items->key);
-	bool *kept = calloc(table->members.n + 1, sizeof(*kept));
+	const struct nb_snapshot *snapshot = plan->snapshot;
+	struct batch batch = BATCH_DELETE(plan, NB_MAP_BACKENDS, snapshot->members.items->key);
+	bool *kept = calloc(snapshot->members.n + 1, sizeof(*kept));
 	int rc = 0;
 
 	if (!kept)
 		return nb_fail_nomem(err);
-	for (size_t i = 0; i < table->cells.all.n; i++) {
-		const struct nb_frontend *before = &table->cells.all.items[i].before;
+	for (size_t i = 0; i < snapshot->cells.all.n; i++) {
+		const struct nb_frontend *before = &snapshot->cells.all.items[i].before;
 		const struct nb_member *members;
 		size_t n;
 
 		if (!(before->flags & NB_FRONTEND_SERVICE))
 			continue;
-		members = nb_table_members(table, before->set, &n);
+		members = nb_snapshot_members(snapshot, before->set, &n);
 		for (size_t k = 0; k < n && members[k].key.index < before->known; k++)
-			kept[members - table->members.items + k] = true;
+			kept[members - snapshot->members.items + k] = true;
 	}
-	for (size_t i = 0; i < table->members.n && !rc; i++) {
+	for (size_t i = 0; i < snapshot->members.n && !rc; i++) {
 		if (!kept[i])
-			rc = batch_add(&batch, &table->members.items[i].key, NULL, err);
+			rc = batch_add(&batch, &snapshot->members.items[i].key, NULL, err);
 	}
 	free(kept);
 	return batch_run(&batch, rc, err);
@@ -197,17 +197,17 @@ struct stretch {
 	size_t first, last;
 };
 
-static const struct nb_cell *switched(const struct nb_plan *plan, size_t i)
+static const struct nb_frontend_cell *switched(const struct nb_plan *plan, size_t i)
 {
-	return &plan->table->cells.all.items[plan->switches.items[i]];
+	return &plan->snapshot->cells.all.items[plan->switches.items[i]];
 }
 
-static bool has_new_set(const struct nb_cell *cell)
+static bool has_new_set(const struct nb_frontend_cell *cell)
 {
 	return cell->after.known && cell->after.set != cell->before.set;
 }
 
-static bool has_old_set(const struct nb_cell *cell)
+static bool has_old_set(const struct nb_frontend_cell *cell)
 {
 	return cell->before.flags & NB_FRONTEND_SERVICE && cell->before.set != cell->after.set;
 }
@@ -220,7 +220,7 @@ static int write_new_sets(struct nb_plan *plan, struct stretch at, struct nb_err
 	int rc = 0;
 
 	for (size_t i = at.first; i < at.last; i++) {
-		const struct nb_cell *cell = switched(plan, i);
+		const struct nb_frontend_cell *cell = switched(plan, i);
 		const struct nb_service_backend *backends;
 
 		if (!has_new_set(cell))
@@ -243,7 +243,7 @@ static int write_frontends(struct nb_plan *plan, struct stretch at, struct nb_er
 	int rc = 0;
 
 	for (size_t i = at.first; i < at.last && !rc; i++) {
-		const struct nb_cell *cell = switched(plan, i);
+		const struct nb_frontend_cell *cell = switched(plan, i);
 		bool is_mark = cell->after.flags & NB_FRONTEND_MARKS;
 		struct nb_frontend value = merge(&cell->after, is_mark ? &cell->after : &cell->before);
 
@@ -263,7 +263,7 @@ static int write_ids(struct nb_plan *plan, struct stretch at, struct nb_error *e
 	if (!done)
 		return nb_fail_nomem(err);
 	for (size_t i = 2 * at.first; i < 2 * at.last && !rc; i++) {
-		const struct nb_cell *cell = switched(plan, i / 2);
+		const struct nb_frontend_cell *cell = switched(plan, i / 2);
 		__u32 service = i % 2 ? cell->before.service : cell->after.service;
 		__u32 used;
 
@@ -285,7 +285,7 @@ static int drop_old_sets(struct nb_plan *plan, struct stretch at, struct nb_erro
 	int rc = 0;
 
 	for (size_t i = at.first; i < at.last; i++) {
-		const struct nb_cell *cell = switched(plan, i);
+		const struct nb_frontend_cell *cell = switched(plan, i);
 
 		if (!has_old_set(cell))
 			continue;
@@ -304,7 +304,7 @@ static void next_stretch(const struct nb_plan *plan, __u64 room, struct stretch 
 
 	at->first = at->last;
 	while (at->last < plan->switches.n) {
-		const struct nb_cell *cell = switched(plan, at->last);
+		const struct nb_frontend_cell *cell = switched(plan, at->last);
 
 		needed += has_new_set(cell) ? cell->after.known : 0;
 		if (needed > room && at->last > at->first)
@@ -316,12 +316,12 @@ static void next_stretch(const struct nb_plan *plan, __u64 room, struct stretch 
 static int switch_frontends(struct nb_plan *plan, struct nb_error *err)
 {
 	struct stretch at = { 0, 0 };
-	__u64 held = plan->ledger.backends, max = plan->table->max_backends;
+	__u64 held = plan->ledger.backends, max = plan->snapshot->max_backends;
 	int rc = 0;
 
 	/* What backends[] holds now, from what it holds at the end. */
 	for (size_t i = 0; i < plan->switches.n; i++) {
-		const struct nb_cell *cell = switched(plan, i);
+		const struct nb_frontend_cell *cell = switched(plan, i);
 
 		held += (has_old_set(cell) ? cell->before.known : 0);
 		held -= (has_new_set(cell) ? cell->after.known : 0);
@@ -336,7 +336,7 @@ static int switch_frontends(struct nb_plan *plan, struct nb_error *err)
 		if (!rc)
 			rc = drop_old_sets(plan, at, err);
 		for (size_t i = at.first; i < at.last; i++) {
-			const struct nb_cell *cell = switched(plan, i);
+			const struct nb_frontend_cell *cell = switched(plan, i);
 
 			held -= (has_old_set(cell) ? cell->before.known : 0);
 			held += (has_new_set(cell) ? cell->after.known : 0);
@@ -370,7 +370,7 @@ static int correct_ids(const void *keys, const void *values, __u32 n, void *arg)
 static int correct_all_ids(struct nb_plan *plan, struct nb_error *err)
 {
 	struct id_walk walk = { plan, BATCH_WRITE(plan, NB_MAP_SERVICE_IDS, __u32, __u32), err };
-	int rc = nb_map_walk(plan->table->dp, NB_MAP_SERVICE_IDS, correct_ids, &walk, err);
+	int rc = nb_map_walk(plan->snapshot->dp, NB_MAP_SERVICE_IDS, correct_ids, &walk, err);
 
 	return batch_run(&walk.batch, rc, err);
 }
@@ -383,13 +383,13 @@ static int write_epoch(struct nb_plan *plan, struct nb_error *err)
 {
 	struct nb_settings last = plan->settings;
 
-	if (plan->switches.n || !plan->table->ledger.finished)
+	if (plan->switches.n || !plan->snapshot->ledger.finished)
 		last.epoch = plan->epoch;
 	memcpy(last.vips, plan->vips, sizeof(last.vips));
 	if (!memcmp(&last, &plan->settings, sizeof(last)))
 		return 0;
 	plan->changes.map_writes++;
-	return nb_settings_write(plan->table->dp, &last, err);
+	return nb_settings_write(plan->snapshot->dp, &last, err);
 }
 
 int nb_plan_write(struct nb_plan *plan, struct nb_error *err)
@@ -398,7 +398,7 @@ int nb_plan_write(struct nb_plan *plan, struct nb_error *err)
 
 	if (!rc)
 		rc = write_settings(plan, err);
-	if (!rc && plan->table->whole)
+	if (!rc && plan->snapshot->whole)
 		rc = drop_stray_members(plan, err);
 	if (!rc)
 		rc = write_owners(plan, plan->owners_first.items, plan->owners_first.n, err);
@@ -406,7 +406,7 @@ int nb_plan_write(struct nb_plan *plan, struct nb_error *err)
 		rc = write_new_marks(plan, err);
 	if (!rc)
 		rc = switch_frontends(plan, err);
-	if (!rc && !plan->table->ledger.finished && !plan->table->fresh)
+	if (!rc && !plan->snapshot->ledger.finished && !plan->snapshot->fresh)
 		rc = correct_all_ids(plan, err);
 	if (!rc)
 		rc = write_epoch(plan, err);
@@ -415,7 +415,7 @@ int nb_plan_write(struct nb_plan *plan, struct nb_error *err)
 	if (!rc)
 		rc = write_owners(plan, plan->owners_last.items, plan->owners_last.n, err);
 	if (!rc)
-		rc = nb_map_remove(plan->table->dp, NB_MAP_SERVICES, plan->owners_gone.items,
+		rc = nb_map_remove(plan->snapshot->dp, NB_MAP_SERVICES, plan->owners_gone.items,
 				   plan->owners_gone.n, &plan->changes.map_writes, err);
 	return rc ? rc : write_ledger(plan, 1, err);
 }

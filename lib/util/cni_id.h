@@ -3,7 +3,7 @@
 #define NATBRIDGE_LIB_UTIL_CNI_ID_H
 
 /* The three names that make an attachment unique (SPEC.md): everything that an ADD makes is found by them. */
-struct nb_attachment {
+struct nb_cni_id {
 	const char *network;
 	const char *container_id;
 	const char *ifname; /* inside the pod */

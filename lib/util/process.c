@@ -30,7 +30,7 @@ struct program {
 	int errnum; /* why it did not start; written by the child */
 };
 
-int nb_delegate_find(const char *name, const char *cni_path, char **found, struct nb_error *err)
+int nb_process_find(const char *name, const char *cni_path, char **found, struct nb_error *err)
 {
 	nb_autofree char *dirs = strdup(cni_path);
 	char *rest = dirs, *dir;
@@ -55,14 +55,14 @@ int nb_delegate_find(const char *name, const char *cni_path, char **found, struc
 	return nb_fail(err, NB_ERR_IPAM, ENOENT, "no plugin \"%s\" in CNI_PATH \"%.300s\"", name, cni_path);
 }
 
-void nb_delegate_output_free(struct nb_delegate_output *out)
+void nb_process_output_free(struct nb_process_output *out)
 {
 	free(out->text);
-	*out = (struct nb_delegate_output){ 0 };
+	*out = (struct nb_process_output){ 0 };
 }
 
 /* The input as a file in memory, at its start: unlike a pipe it never blocks whoever writes it. */
-static int input_file(const struct nb_delegate *delegate, int *fd, struct nb_error *err)
+static int input_file(const struct nb_process *delegate, int *fd, struct nb_error *err)
 {
 	nb_autoclose int file = memfd_create("natbridge-config", MFD_CLOEXEC);
 	size_t done = 0;
@@ -135,7 +135,7 @@ static int start(struct program *program, pid_t *pid)
 	return program->errnum;
 }
 
-static int spawn(const struct nb_delegate *delegate, int in, int out, pid_t *pid, struct nb_error *err)
+static int spawn(const struct nb_process *delegate, int in, int out, pid_t *pid, struct nb_error *err)
 {
 	char command_var[64] = "", *argv[ARGS_MAX + 2] = { (char *)delegate->path };
 	nb_autofree char **env = NULL;
@@ -165,7 +165,7 @@ static int spawn(const struct nb_delegate *delegate, int in, int out, pid_t *pid
 }
 
 /* Takes what can be read now. *open turns false at the end of the output. */
-static int take_output(int fd, struct nb_delegate_output *out, bool *open, struct nb_error *err)
+static int take_output(int fd, struct nb_process_output *out, bool *open, struct nb_error *err)
 {
 	char chunk[4096];
 	char *grown;
@@ -201,8 +201,7 @@ static long long now_ms(void)
  * Collects the output until the program has ended: its exit counts, not the end of the output, which a child
  * of its own may keep open.
  */
-static int collect(const struct nb_delegate_child *child, struct nb_delegate_output *out,
-		   struct nb_error *err)
+static int collect(const struct nb_process_child *child, struct nb_process_output *out, struct nb_error *err)
 {
 	bool open = true;
 
@@ -247,8 +246,7 @@ static void kill_child(pid_t pid)
 	(void)reap(pid, &status, NULL);
 }
 
-int nb_delegate_start(const struct nb_delegate *delegate, struct nb_delegate_child *child,
-		      struct nb_error *err)
+int nb_process_start(const struct nb_process *delegate, struct nb_process_child *child, struct nb_error *err)
 {
 	nb_autoclose int in = -1, from = -1, to = -1;
 	int pipe_fds[2], pidfd, ret;
@@ -271,7 +269,7 @@ int nb_delegate_start(const struct nb_delegate *delegate, struct nb_delegate_chi
 		kill_child(pid);
 		return nb_wrap(err, "%s", delegate->path);
 	}
-	*child = (struct nb_delegate_child){
+	*child = (struct nb_process_child){
 		.path = delegate->path,
 		.pid = pid,
 		.pidfd = pidfd,
@@ -282,9 +280,9 @@ int nb_delegate_start(const struct nb_delegate *delegate, struct nb_delegate_chi
 	return 0;
 }
 
-int nb_delegate_finish(struct nb_delegate_child *child, struct nb_delegate_output *out, struct nb_error *err)
+int nb_process_finish(struct nb_process_child *child, struct nb_process_output *out, struct nb_error *err)
 {
-	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output read_out = { 0 };
+	nb_cleanup(nb_process_output_free) struct nb_process_output read_out = { 0 };
 	int ret = collect(child, &read_out, err);
 
 	if (ret)
@@ -295,18 +293,18 @@ int nb_delegate_finish(struct nb_delegate_child *child, struct nb_delegate_outpu
 	close(child->out);
 	if (ret)
 		nb_wrap(err, "%s", child->path);
-	*child = (struct nb_delegate_child){ 0 };
+	*child = (struct nb_process_child){ 0 };
 	if (ret)
 		return ret;
 	*out = read_out;
-	read_out = (struct nb_delegate_output){ 0 };
+	read_out = (struct nb_process_output){ 0 };
 	return 0;
 }
 
-int nb_delegate_run(const struct nb_delegate *delegate, struct nb_delegate_output *out, struct nb_error *err)
+int nb_process_run(const struct nb_process *delegate, struct nb_process_output *out, struct nb_error *err)
 {
-	struct nb_delegate_child child = { 0 };
-	int ret = nb_delegate_start(delegate, &child, err);
+	struct nb_process_child child = { 0 };
+	int ret = nb_process_start(delegate, &child, err);
 
-	return ret ? ret : nb_delegate_finish(&child, out, err);
+	return ret ? ret : nb_process_finish(&child, out, err);
 }

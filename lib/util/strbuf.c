@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-void nb_text_free(struct nb_text *text)
+void nb_strbuf_free(struct nb_strbuf *text)
 {
 	free(text->buf);
-	*text = (struct nb_text){ 0 };
+	*text = (struct nb_strbuf){ 0 };
 }
 
-void nb_text_put(struct nb_text *text, const char *piece)
+void nb_strbuf_put(struct nb_strbuf *text, const char *piece)
 {
 	const size_t len = strlen(piece);
 
@@ -33,7 +33,7 @@ void nb_text_put(struct nb_text *text, const char *piece)
 	text->len += len;
 }
 
-void nb_text_append(struct nb_text *text, const char *fmt, ...)
+void nb_strbuf_append(struct nb_strbuf *text, const char *fmt, ...)
 {
 	char piece[512];
 	va_list ap;
@@ -45,5 +45,5 @@ void nb_text_append(struct nb_text *text, const char *fmt, ...)
 	if (len < 0 || (size_t)len >= sizeof(piece))
 		text->failed = true;
 	else
-		nb_text_put(text, piece);
+		nb_strbuf_put(text, piece);
 }

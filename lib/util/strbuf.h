@@ -7,18 +7,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct nb_text {
+struct nb_strbuf {
 	char *buf; /* NULL: empty */
 	size_t len, room;
 	bool failed; /* out of memory, or a piece over 511 bytes: to be looked at once, at the end */
 };
 
 /* Appends a piece of any length. Nothing happens after a failure. */
-void nb_text_put(struct nb_text *text, const char *piece);
+void nb_strbuf_put(struct nb_strbuf *text, const char *piece);
 
 /* The same with a format, up to 511 bytes. */
-void nb_text_append(struct nb_text *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void nb_strbuf_append(struct nb_strbuf *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-void nb_text_free(struct nb_text *text); /* for nb_cleanup() */
+void nb_strbuf_free(struct nb_strbuf *text); /* for nb_cleanup() */
 
 #endif

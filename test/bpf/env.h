@@ -20,7 +20,7 @@ enum pod { POD_A, POD_B, POD_C, PODS };
 
 struct env {
 	struct nb_datapath dp;
-	struct nb_table table;
+	struct nb_conn_table table;
 	unsigned int ifindex[PODS];
 	char bpffs[64];
 	unsigned int from; /* ifindex of the port that frames to a pod come from; 0: the host */

@@ -54,13 +54,13 @@ static const char *convert(struct layout *from, int from_type, struct layout *to
 			   void *out)
 {
 	static struct nb_error err;
-	struct nb_conversion how nb_cleanup(nb_conversion_free) = { 0 };
+	struct nb_btf_conversion how nb_cleanup(nb_btf_conversion_free) = { 0 };
 	const char *why = NULL;
 
 	err = (struct nb_error){ 0 };
-	if (nb_conversion_make(&how, from->btf, from_type, to->btf, to_type, &err))
+	if (nb_btf_conversion_make(&how, from->btf, from_type, to->btf, to_type, &err))
 		why = err.msg;
-	else if (!nb_conversion_run(&how, in, out))
+	else if (!nb_btf_conversion_run(&how, in, out))
 		why = "no room";
 	btf__free(from->btf);
 	btf__free(to->btf);

@@ -233,10 +233,8 @@ static void test_not_found(void **state)
 static void test_deadline(void **state)
 {
 	char path[300];
-	const struct nb_delegate delegate = {
-		.path = path, .command = "ADD", .input = "", .timeout_ms = 300
-	};
-	struct nb_delegate_output out = { 0 };
+	const struct nb_process delegate = { .path = path, .command = "ADD", .input = "", .timeout_ms = 300 };
+	struct nb_process_output out = { 0 };
 	struct nb_error err = { 0 };
 	struct timespec before, after;
 
@@ -244,7 +242,7 @@ static void test_deadline(void **state)
 	write_plugin("slow", "exec sleep 30");
 	snprintf(path, sizeof(path), "%s/slow", dir);
 	clock_gettime(CLOCK_MONOTONIC, &before);
-	assert_true(nb_delegate_run(&delegate, &out, &err) < 0);
+	assert_true(nb_process_run(&delegate, &out, &err) < 0);
 	clock_gettime(CLOCK_MONOTONIC, &after);
 	assert_true(after.tv_sec - before.tv_sec < 5);
 	assert_non_null(strstr(err.msg, "did not end within"));
@@ -254,9 +252,9 @@ static void test_deadline(void **state)
 /* A grandchild that keeps stdout open does not hold us up. */
 static void test_left_open(void **state)
 {
-	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output out = { 0 };
+	nb_cleanup(nb_process_output_free) struct nb_process_output out = { 0 };
 	char path[300];
-	const struct nb_delegate delegate = {
+	const struct nb_process delegate = {
 		.path = path, .command = "DEL", .input = "", .timeout_ms = 4000
 	};
 	struct nb_error err = { 0 };
@@ -264,7 +262,7 @@ static void test_left_open(void **state)
 	(void)state;
 	write_plugin("forks", "sleep 5 & echo done");
 	snprintf(path, sizeof(path), "%s/forks", dir);
-	if (nb_delegate_run(&delegate, &out, &err))
+	if (nb_process_run(&delegate, &out, &err))
 		fail_msg("%s", err.msg);
 	assert_string_equal(out.text, "done\n");
 	assert_int_equal(out.status, 0);

@@ -52,18 +52,18 @@ static void test_sha512(void **state)
 }
 
 /* A port as the kernel describes it right after its creation. */
-static struct nb_link port_of(const struct nb_attachment *id, unsigned int salt)
+static struct nb_link port_of(const struct nb_cni_id *id, unsigned int salt)
 {
 	struct nb_link link = { .index = 7, .kind = "veth", .has_mac = true };
 
-	nb_wire_host_name(id, salt, link.name);
-	nb_wire_host_mac(id->network, link.name, link.mac);
+	nb_host_veth_name(id, salt, link.name);
+	nb_host_veth_mac(id->network, link.name, link.mac);
 	return link;
 }
 
 static void test_names(void **state)
 {
-	const struct nb_attachment ids[] = {
+	const struct nb_cni_id ids[] = {
 		{ "net", "c1", "eth0" },     { "net", "c1", "eth1" },    { "net", "c2", "eth0" },
 		{ "net2", "c1", "eth0" },    { "net", "c1eth0", "" },    { "n", "et", "c1" },
 		{ long_a, long_a, "eth0" },  { long_a, long_b, "eth0" }, { long_b, long_a, "eth0" },
@@ -74,15 +74,15 @@ static void test_names(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < n; i++) {
-		for (unsigned int salt = 0; salt < NB_WIRE_SALTS; salt++) {
+		for (unsigned int salt = 0; salt < NB_HOST_VETH_SALTS; salt++) {
 			struct nb_link link = port_of(&ids[i], salt);
 
 			assert_int_equal(strlen(link.name), 12);
 			assert_memory_equal(link.name, "veth", 4);
 			assert_int_equal(link.mac[0] & 3, 2); /* locally administered, unicast */
 			for (size_t k = 0; k < n; k++) {
-				assert_int_equal(nb_wire_is_host_of(&link, &ids[k]), i == k);
-				assert_int_equal(nb_wire_is_of_network(&link, ids[k].network),
+				assert_int_equal(nb_host_veth_is_of(&link, &ids[k]), i == k);
+				assert_int_equal(nb_host_veth_is_of_network(&link, ids[k].network),
 						 !strcmp(ids[i].network, ids[k].network));
 			}
 		}
@@ -91,7 +91,7 @@ static void test_names(void **state)
 
 static void test_aliases(void **state)
 {
-	const struct nb_attachment ids[] = {
+	const struct nb_cni_id ids[] = {
 		{ "net", "c1", "eth0" },
 		{ "net", "c1", "eth1" },
 		{ "net2", "c1", "eth0" },
@@ -107,18 +107,18 @@ static void test_aliases(void **state)
 		/* with the alias, name and MAC may be anything */
 		struct nb_link link = { .index = 7, .kind = "veth", .name = "veth0" };
 
-		nb_wire_alias(&ids[i], link.alias);
+		nb_host_veth_alias(&ids[i], link.alias);
 		assert_true(strlen(link.alias) < NB_LINK_ALIAS_MAX);
 		for (size_t k = 0; k < n; k++) {
-			assert_int_equal(nb_wire_is_host_of(&link, &ids[k]), i == k);
-			assert_int_equal(nb_wire_is_of_network(&link, ids[k].network),
+			assert_int_equal(nb_host_veth_is_of(&link, &ids[k]), i == k);
+			assert_int_equal(nb_host_veth_is_of_network(&link, ids[k].network),
 					 !strcmp(ids[i].network, ids[k].network));
 		}
 	}
 	{
 		struct nb_link link = { .kind = "veth" };
 
-		nb_wire_alias(&ids[0], link.alias);
+		nb_host_veth_alias(&ids[0], link.alias);
 		assert_string_equal(link.alias, "natbridge:net:c1:eth0");
 	}
 }
@@ -132,50 +132,50 @@ static void test_network_of_alias(void **state)
 					      "natbridge:net:c1",
 					      "natbridge::c1:eth0",
 					      "Natbridge:net:c1:eth0" };
-	const struct nb_attachment longest = { long_a, long_b, "eth0" };
+	const struct nb_cni_id longest = { long_a, long_b, "eth0" };
 	char network[NB_LINK_ALIAS_MAX] = "as it was", alias[NB_LINK_ALIAS_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
-		assert_false(nb_wire_alias_network(others[i], network));
+		assert_false(nb_host_veth_alias_network(others[i], network));
 	assert_string_equal(network, "as it was");
-	assert_true(nb_wire_alias_network("natbridge:net.1:c1:eth0", network));
+	assert_true(nb_host_veth_alias_network("natbridge:net.1:c1:eth0", network));
 	assert_string_equal(network, "net.1");
-	nb_wire_alias(&longest, alias);
-	assert_true(nb_wire_alias_network(alias, network));
+	nb_host_veth_alias(&longest, alias);
+	assert_true(nb_host_veth_alias_network(alias, network));
 	assert_int_equal(network[0], '#');
 }
 
 /* What only looks like a port of ours in one respect is foreign. */
 static void test_foreign(void **state)
 {
-	const struct nb_attachment id = { "net", "c1", "eth0" };
+	const struct nb_cni_id id = { "net", "c1", "eth0" };
 	struct nb_link link;
 
 	(void)state;
 	link = port_of(&id, 0);
 	link.mac[5] ^= 1;
-	assert_false(nb_wire_is_host_of(&link, &id));
-	assert_false(nb_wire_is_of_network(&link, "net"));
+	assert_false(nb_host_veth_is_of(&link, &id));
+	assert_false(nb_host_veth_is_of_network(&link, "net"));
 
 	link = port_of(&id, 0);
 	link.has_mac = false;
-	assert_false(nb_wire_is_host_of(&link, &id));
+	assert_false(nb_host_veth_is_of(&link, &id));
 
 	link = port_of(&id, 0);
 	strcpy(link.alias, "mine");
-	assert_false(nb_wire_is_host_of(&link, &id));
-	assert_false(nb_wire_is_of_network(&link, "net"));
+	assert_false(nb_host_veth_is_of(&link, &id));
+	assert_false(nb_host_veth_is_of_network(&link, "net"));
 
 	link = port_of(&id, 0);
-	nb_wire_alias(&id, link.alias);
+	nb_host_veth_alias(&id, link.alias);
 	strcpy(link.kind, "dummy");
-	assert_false(nb_wire_is_host_of(&link, &id));
-	assert_false(nb_wire_is_of_network(&link, "net"));
+	assert_false(nb_host_veth_is_of(&link, &id));
+	assert_false(nb_host_veth_is_of_network(&link, "net"));
 
 	link = port_of(&id, 0);
 	strcpy(link.alias, "natbridge:netz:c1:eth0");
-	assert_false(nb_wire_is_of_network(&link, "net"));
+	assert_false(nb_host_veth_is_of_network(&link, "net"));
 }
 
 int main(void)
