@@ -210,7 +210,7 @@ deps: ## install what building and testing need (Debian 12; root, if anything is
 # Checks
 C_FILES := $(wildcard lib/*/*.[ch] plugin/*.[ch] cli/*.[ch] bpf/*.c bpf/*/*.h include/natbridge/*.h test/*/*.[ch])
 
-lint: tools $(SKELETONS) ## formatting, clang-tidy, shellcheck, headers alone, gcc and clang warnings, licence lines
+lint: all ## formatting, clang-tidy, shellcheck, arrows between folders, headers alone, gcc and clang warnings, licence lines
 	@CC='$(CC)' CLANG='$(CLANG)' CPPFLAGS='$(CPPFLAGS) $(PKG_CFLAGS)' CFLAGS='$(CFLAGS)' BPF_CFLAGS='$(BPF_CFLAGS)' scripts/lint.sh
 
 format: ## clang-format all C files in place

@@ -265,8 +265,8 @@ __noinline int nb_port_remap(struct __sk_buff *skb, const struct nb_pkt *pkt)
 	flow = ref.flow;
 	if (!flow || flow->kind != NB_FLOW_DIRECT || (pkt->quote && !flow->port[end]))
 		return NB_PASS;
-	if (flow->closing == NB_FLOW_CLOSED && ref.head->seen != pkt->now /* recent.h */ && !flow->port[0] &&
-	    !flow->port[1] && nb_is_syn(pkt)) {
+	if (flow->closing == NB_FLOW_CLOSED && ref.head->seen != pkt->now /* direct_cache.h */ &&
+	    !flow->port[0] && !flow->port[1] && nb_is_syn(pkt)) {
 		nb_flow_end(&ref);
 		return NB_PASS;
 	}
@@ -344,5 +344,5 @@ int nb_assist_host(struct __sk_buff *skb)
 	if (!port) /* another network's, or no pod's */
 		return NB_PASS;
 	rc = nb_by_host(skb, &pkt, !from);
-	return from && rc < NB_DROP_BASE ? nb_redirect_port(skb, port) : nb_verdict(rc);
+	return from && rc < NB_DROPPED ? nb_redirect_port(skb, port) : nb_verdict(rc);
 }

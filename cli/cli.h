@@ -5,11 +5,10 @@
 /* What main.c hands to a verb, and the table of nouns and verbs. */
 
 #include <stdbool.h>
+#include <stddef.h>
 
-#include "lib/datapath/datapath.h"
+#include "lib/maps/layout.h"
 #include "lib/util/error.h"
-
-#include "out.h"
 
 /* The command line, read. */
 struct nb_cli {

@@ -2,11 +2,15 @@
 /* natbridgectl endpoint: the pods' addresses. */
 #include <net/if.h>
 
+#include "lib/datapath/port_state.h"
 #include "lib/maps/endpoint.h"
+#include "lib/maps/layout.h"
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "cli.h"
+#include "out.h"
 #include "port.h"
 
 struct listing {

@@ -7,7 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/kube/kube.h"
+#include "lib/kube/object.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 enum { FIRST_READ = 1 << 16, INPUT_MAX = 1 << 30 };
 

@@ -4,11 +4,21 @@
 #include <errno.h>
 #include <string.h>
 
-#include "lib/maps/map.h"
+#include "lib/datapath/attach_query.h"
+#include "lib/datapath/datapath.h"
+#include "lib/firewall/masq_rules.h"
+#include "lib/maps/endpoint.h"
+#include "lib/maps/layout.h"
 #include "lib/net/host_veth.h"
+#include "lib/net/link.h"
+#include "lib/net/netlink.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
+#include "lib/util/vec.h"
 
 #include "cli.h"
+#include "networks.h"
 
 /* ---- the node ---- */
 

@@ -7,12 +7,17 @@
  * names and the network in their constants, pins by their place. Reads only.
  */
 
+#include <stdbool.h>
+
+#include <natbridge/abi.h>
+
 #include "lib/datapath/attach_query.h"
-#include "lib/firewall/masq_rules.h"
-#include "lib/maps/endpoint.h"
 #include "lib/net/link.h"
+#include "lib/net/netlink.h"
+#include "lib/util/error.h"
 #include "lib/util/vec.h"
 
+#include "cli.h"
 #include "networks.h"
 
 struct nb_inventory_item {

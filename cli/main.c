@@ -11,8 +11,10 @@
 #include <natbridge/version.h>
 
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "cli.h"
+#include "out.h"
 
 enum { EXIT_USAGE = 2, EXIT_NOT_SET_UP = 3 };
 enum { OPT_BPFFS = 256, OPT_NETWORK, OPT_KEEP, OPT_PRUNE_ALL, OPT_DRY_RUN };

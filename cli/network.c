@@ -5,9 +5,15 @@
 #include <unistd.h>
 
 #include "lib/datapath/bpffs.h"
+#include "lib/datapath/datapath.h"
+#include "lib/datapath/ensure.h"
+#include "lib/datapath/load.h"
 #include "lib/datapath/port_state.h"
-#include "lib/maps/conntrack.h"
+#include "lib/maps/layout.h"
+#include "lib/maps/settings.h"
+#include "lib/net/netlink.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "cli.h"
 #include "networks.h"

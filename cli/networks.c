@@ -6,6 +6,7 @@
 
 #include "lib/datapath/bpffs.h"
 #include "lib/datapath/datapath.h"
+#include "lib/util/error.h"
 
 #include "cli.h"
 

@@ -8,6 +8,8 @@
 
 #include "lib/util/error.h"
 
+#include "cli.h"
+
 struct nb_cli;
 
 struct nb_networks { /* zero-initialised: none */

@@ -4,8 +4,9 @@
 
 #include <net/if.h>
 
-#include "lib/datapath/datapath.h"
 #include "lib/datapath/port_state.h"
+#include "lib/maps/layout.h"
+#include "lib/util/error.h"
 
 /* The name of a pod's port on the node, "" if there is none in this network namespace; buf is returned. */
 const char *nb_port_name(unsigned int ifindex, char buf[IF_NAMESIZE]);

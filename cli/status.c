@@ -3,11 +3,18 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/datapath/port_state.h"
 #include "lib/datapath/upgrade.h"
-#include "lib/maps/conntrack.h"
+#include "lib/maps/layout.h"
 #include "lib/maps/map.h"
+#include "lib/maps/settings.h"
+#include "lib/maps/usage.h"
+#include "lib/util/error.h"
 
 #include "cli.h"
+#include "out.h"
 #include "port.h"
 #include "row.h"
 

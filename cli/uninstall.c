@@ -4,18 +4,26 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/datapath/attach_query.h"
 #include "lib/datapath/bpffs.h"
+#include "lib/datapath/datapath.h"
 #include "lib/firewall/macspoof.h"
 #include "lib/firewall/masq_iptables.h"
 #include "lib/firewall/masq_remove.h"
+#include "lib/firewall/masq_rules.h"
 #include "lib/firewall/nft.h"
+#include "lib/maps/layout.h"
 #include "lib/net/fdb.h"
 #include "lib/net/host_veth.h"
+#include "lib/net/link.h"
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
 
 #include "cli.h"
 #include "inventory.h"
+#include "out.h"
 #include "row.h"
 
 struct uninstall {

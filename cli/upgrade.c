@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl upgrade: the programs of this natbridge on the ports of pods that run. */
 #include "lib/datapath/upgrade.h"
+#include "lib/datapath/datapath.h"
+#include "lib/maps/layout.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "cli.h"
 #include "networks.h"
+#include "out.h"
 #include "row.h"
 
 static void print_upgrade(const struct cJSON *row, FILE *to)

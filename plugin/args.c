@@ -10,6 +10,7 @@
 #include "lib/net/link.h"
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 enum { CNI_NAME_MAX = 200 };
 

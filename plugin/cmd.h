@@ -5,13 +5,18 @@
 /* The commands of the specification, one file each (cmd_*.c), and what several of them share (cmd_common.c).
  */
 
+#include <stdbool.h>
+
 #include "lib/maps/endpoint.h"
+#include "lib/maps/layout.h"
+#include "lib/net/link.h"
 #include "lib/net/netlink.h"
 #include "lib/util/cni_id.h"
 #include "lib/util/error.h"
 
 #include "args.h"
 #include "conf.h"
+#include "netdev.h"
 #include "result.h"
 
 /* All but nb_cmd_add() and nb_cmd_version() print nothing on success. */

@@ -4,13 +4,28 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/datapath/datapath.h"
 #include "lib/firewall/macspoof.h"
 #include "lib/json/json.h"
+#include "lib/maps/layout.h"
 #include "lib/net/ifaddr.h"
+#include "lib/net/link.h"
+#include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+#include "lib/util/strbuf.h"
 
+#include "args.h"
+#include "cmd.h"
+#include "conf.h"
+#include "dns.h"
+#include "ipam.h"
 #include "masq.h"
+#include "netdev.h"
 #include "report.h"
+#include "result.h"
 
 static void add_free(struct nb_add *add)
 {
@@ -267,7 +282,7 @@ static int set_interface(struct nb_result_if *iface, const struct nb_link *link,
 	memcpy(iface->name, link->name, sizeof(iface->name));
 	memcpy(iface->mac, link->mac, sizeof(iface->mac));
 	iface->has_mac = link->has_mac;
-	return sandbox ? nb_conf_strdup(sandbox, &iface->sandbox, err) : 0;
+	return sandbox ? nb_strdup(sandbox, &iface->sandbox, err) : 0;
 }
 
 /* Bridge, host end, pod's end, the gateway's interface in a VLAN, in this order: the reference plugin's,

@@ -5,12 +5,19 @@
 /* What the steps of one ADD hand to each other, and those of them that have to do with the datapath
  * (cmd_add_datapath.c). Their order is in cmd_add.c. */
 
-#include "lib/datapath/datapath.h"
-#include "lib/service/service.h"
+#include <stdbool.h>
 
-#include "cmd.h"
+#include "lib/maps/layout.h"
+#include "lib/net/link.h"
+#include "lib/service/service.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
+
+#include "args.h"
+#include "conf.h"
 #include "ipam.h"
 #include "netdev.h"
+#include "result.h"
 
 struct nb_add {
 	const struct nb_args *args;

@@ -3,15 +3,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/datapath/attach.h"
+#include "lib/datapath/datapath.h"
+#include "lib/datapath/ensure.h"
+#include "lib/datapath/load.h"
 #include "lib/datapath/port_state.h"
-#include "lib/maps/conntrack.h"
+#include "lib/maps/endpoint.h"
+#include "lib/maps/layout.h"
 #include "lib/maps/map.h"
 #include "lib/maps/prefix.h"
+#include "lib/maps/settings.h"
+#include "lib/maps/usage.h"
+#include "lib/net/link.h"
+#include "lib/service/service.h"
+#include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
+#include "cmd.h"
 #include "cmd_add.h"
+#include "conf.h"
 #include "mac_sync.h"
 #include "mode_switch.h"
+#include "netdev.h"
 #include "report.h"
 
 /* Map sizes are those of the first ADD: an operator who has changed them since must be told that they do not

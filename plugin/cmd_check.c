@@ -1,15 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 
-#include "lib/datapath/datapath.h"
-#include "lib/firewall/macspoof.h"
-#include "lib/maps/conntrack.h"
-#include "lib/util/cleanup.h"
+#include <natbridge/abi.h>
 
+#include "lib/datapath/attach.h"
+#include "lib/datapath/datapath.h"
+#include "lib/datapath/kernel_probe.h"
+#include "lib/firewall/macspoof.h"
+#include "lib/maps/endpoint.h"
+#include "lib/maps/layout.h"
+#include "lib/maps/settings.h"
+#include "lib/net/link.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
+
+#include "args.h"
 #include "cmd.h"
+#include "conf.h"
 #include "ipam.h"
 #include "masq.h"
 #include "netdev.h"
+#include "result.h"
 
 static int read_prev_result(const struct nb_conf *conf, struct nb_result *prev, struct nb_error *err)
 {

@@ -2,16 +2,28 @@
 #include <errno.h>
 #include <string.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/datapath/attach.h"
 #include "lib/datapath/datapath.h"
 #include "lib/datapath/port_state.h"
 #include "lib/datapath/upgrade.h"
-#include "lib/maps/conntrack.h"
+#include "lib/maps/endpoint.h"
+#include "lib/maps/layout.h"
+#include "lib/maps/settings.h"
+#include "lib/net/link.h"
+#include "lib/net/netlink.h"
 #include "lib/net/netns.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
 
+#include "args.h"
 #include "cmd.h"
+#include "conf.h"
 #include "netdev.h"
 #include "report.h"
+#include "result.h"
 
 struct nb_cni_id nb_cmd_attachment(const struct nb_args *args, const struct nb_conf *conf)
 {

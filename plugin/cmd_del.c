@@ -3,14 +3,17 @@
 #include <string.h>
 
 #include "lib/firewall/macspoof.h"
-#include "lib/json/json.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
 
+#include "args.h"
 #include "cmd.h"
+#include "conf.h"
 #include "ipam.h"
 #include "masq.h"
 #include "netdev.h"
-#include "report.h"
+#include "result.h"
 
 /* The host end as prevResult has it, for a pair that the reference plugin made; "" if it does not say. */
 static void find_prev_ifname(const struct nb_conf *conf, char name[IFNAMSIZ])

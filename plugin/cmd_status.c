@@ -2,8 +2,11 @@
 #include "lib/datapath/datapath.h"
 #include "lib/firewall/macspoof.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
+#include "args.h"
 #include "cmd.h"
+#include "conf.h"
 #include "ipam.h"
 #include "masq.h"
 #include "netdev.h"

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "lib/json/json.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "cmd.h"
+#include "conf.h"
 #include "report.h"
 
 int nb_cmd_version(struct nb_error *err)

@@ -4,6 +4,8 @@
 
 #include "lib/json/json.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
 
 #include "conf.h"
 #include "report.h"

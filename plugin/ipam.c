@@ -7,9 +7,13 @@
 
 #include "lib/json/json.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 #include "lib/util/process.h"
 
+#include "args.h"
+#include "conf.h"
 #include "report.h"
+#include "result.h"
 
 enum { TIMEOUT_MS = 60000 };
 

@@ -8,6 +8,8 @@
  * code and message; what is no answer at all is NB_ERR_IPAM. It is killed after 60 s.
  */
 
+#include <stdbool.h>
+
 #include "lib/util/error.h"
 #include "lib/util/process.h"
 

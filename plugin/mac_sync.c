@@ -5,11 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <natbridge/abi.h>
+
 #include "lib/maps/endpoint.h"
+#include "lib/maps/layout.h"
 #include "lib/maps/map.h"
 #include "lib/net/fdb.h"
+#include "lib/net/link.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
+#include "netdev.h"
 #include "report.h"
 
 struct fdb {

@@ -7,7 +7,8 @@
  * (bpf/lib/mac_learn.h). Out: static FDB entries of these, as ADD makes one of the first.
  */
 
-#include "lib/datapath/datapath.h"
+#include "lib/maps/layout.h"
+#include "lib/net/link.h"
 
 #include "netdev.h"
 

@@ -9,6 +9,7 @@
 #include <natbridge/version.h>
 
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "args.h"
 #include "cmd.h"

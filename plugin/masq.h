@@ -17,6 +17,7 @@
 
 #include "lib/net/ifaddr.h"
 #include "lib/util/cni_id.h"
+#include "lib/util/error.h"
 
 #include "conf.h"
 #include "result.h"

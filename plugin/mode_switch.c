@@ -7,15 +7,25 @@
 
 #include <linux/rtnetlink.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/datapath/attach.h"
+#include "lib/datapath/datapath.h"
 #include "lib/datapath/upgrade.h"
-#include "lib/maps/conntrack.h"
 #include "lib/maps/endpoint.h"
+#include "lib/maps/layout.h"
 #include "lib/maps/map.h"
+#include "lib/maps/settings.h"
 #include "lib/net/host_veth.h"
 #include "lib/net/ifaddr.h"
+#include "lib/net/link.h"
 #include "lib/net/qdisc.h"
+#include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
+#include "conf.h"
+#include "netdev.h"
 #include "report.h"
 
 static __u16 flag_of(enum nb_mode mode)

@@ -7,7 +7,8 @@
  * bridge. Out: every port of the network has the programs of that mode, and the maps know every pod.
  */
 
-#include "lib/datapath/datapath.h"
+#include "lib/maps/layout.h"
+#include "lib/net/link.h"
 
 #include "conf.h"
 #include "netdev.h"

@@ -4,7 +4,10 @@
 #include <errno.h>
 
 #include "lib/net/host_veth.h"
-#include "lib/net/netns.h"
+#include "lib/net/link.h"
+#include "lib/net/netlink.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
 
 #include "netdev_internal.h"
 

@@ -19,11 +19,14 @@
  * for the result. Undo: nb_netdev_delete. Up to port_up no frame passes between the pod and the bridge.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/net/link.h"
+#include "lib/net/netlink.h"
 #include "lib/net/vlan.h"
 #include "lib/util/cni_id.h"
+#include "lib/util/error.h"
 
 #include "result.h"
 
@@ -43,7 +46,7 @@ struct nb_netdev {
 int nb_netdev_open(struct nb_netdev *wire, int netns_fd, struct nb_error *err);
 void nb_netdev_close(struct nb_netdev *wire); /* for nb_cleanup() */
 
-/* ---- bridge (wire_bridge.c) ---- */
+/* ---- bridge (netdev_bridge.c) ---- */
 
 struct nb_netdev_bridge_spec {
 	const char *name;
@@ -82,7 +85,7 @@ int nb_netdev_fix_mac(struct nb_netdev *wire, struct nb_link *bridge, struct nb_
 int nb_netdev_ensure_gateway(struct nb_netdev *wire, struct nb_link *bridge, const struct nb_result *result,
 			     bool force_address, struct nb_error *err);
 
-/* ---- VLANs (wire_vlan.c) ---- */
+/* ---- VLANs (netdev_vlan.c) ---- */
 
 struct nb_netdev_vlan_spec {
 	const struct nb_link *bridge;
@@ -111,7 +114,7 @@ int nb_netdev_set_vlans(struct nb_netdev *wire, const struct nb_link *host, cons
 int nb_netdev_check_vlans(struct nb_netdev *wire, const struct nb_link *host,
 			  const struct nb_port_vlans *want, bool preserve_default, struct nb_error *err);
 
-/* ---- veth pair (wire_veth.c) ---- */
+/* ---- veth pair (netdev_veth.c) ---- */
 
 struct nb_netdev_veth_spec {
 	const struct nb_cni_id *id;
@@ -153,7 +156,7 @@ int nb_netdev_wait_port(struct nb_netdev *wire, const struct nb_netdev_veth *vet
 /* Fetches *link anew by its index (MAC and state may have changed since). */
 int nb_netdev_refetch(struct nb_netdev *wire, struct nb_link *link, struct nb_error *err);
 
-/* ---- pod (wire_pod.c) ---- */
+/* ---- pod (netdev_pod.c) ---- */
 
 /* What can be set at the pod's end before its addresses are known. */
 int nb_netdev_prepare_pod(struct nb_netdev *wire, const struct nb_netdev_veth *veth, bool enable_dad,
@@ -174,7 +177,7 @@ int nb_netdev_configure_pod(struct nb_netdev *wire, const struct nb_netdev_veth 
 int nb_netdev_settle_pod(struct nb_netdev *wire, const struct nb_netdev_veth *veth,
 			 const struct nb_result *result, struct nb_error *err);
 
-/* ---- find, delete, garbage (wire_delete.c) ---- */
+/* ---- find, delete, garbage (netdev_delete.c) ---- */
 
 /* The host end of the attachment's veth pair. -ENODEV if there is none. */
 int nb_netdev_find(struct nb_netdev *wire, const struct nb_cni_id *id, struct nb_link *host,
@@ -204,7 +207,7 @@ int nb_netdev_keep_only(struct nb_netdev *wire, const char *network, const struc
 /* Whether the network has a host end, of whatever pod. */
 int nb_netdev_has_pods(struct nb_netdev *wire, const char *network, bool *has, struct nb_error *err);
 
-/* ---- STATUS (wire_probe.c) ---- */
+/* ---- STATUS (netdev_probe.c) ---- */
 
 struct nb_netdev_probe_spec {
 	const char *network, *bridge;
@@ -218,7 +221,7 @@ struct nb_netdev_probe_spec {
  */
 int nb_netdev_probe(struct nb_netdev *wire, const struct nb_netdev_probe_spec *spec, struct nb_error *err);
 
-/* ---- CHECK (wire_check.c) ---- */
+/* ---- CHECK (netdev_check.c) ---- */
 
 struct nb_netdev_check_spec {
 	const struct nb_cni_id *id;

@@ -6,12 +6,18 @@
 
 #include <linux/if_addr.h>
 
+#include <natbridge/abi.h>
+
 #include "lib/net/ifaddr.h"
+#include "lib/net/link.h"
 #include "lib/net/sysctl.h"
+#include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "netdev.h"
 #include "netdev_internal.h"
+#include "result.h"
 
 enum { MAX_TRIES = 8 }; /* to create or find a bridge that others create and delete meanwhile */
 

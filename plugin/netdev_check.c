@@ -7,15 +7,20 @@
 #include <linux/if_addr.h>
 #include <linux/if_bridge.h>
 
+#include <natbridge/abi.h>
+
 #include "lib/net/fdb.h"
-#include "lib/net/host_veth.h"
 #include "lib/net/ifaddr.h"
+#include "lib/net/link.h"
 #include "lib/net/qdisc.h"
 #include "lib/net/route.h"
+#include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "netdev.h"
 #include "netdev_internal.h"
+#include "result.h"
 
 /* The interface of prevResult with that name, on the host or in a sandbox; NULL if there is none. */
 static const struct nb_result_if *find_interface(const struct nb_result *result, const char *name,

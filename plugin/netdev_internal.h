@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "lib/net/ifaddr.h"
+#include "lib/util/error.h"
 
 #include "netdev.h"
 

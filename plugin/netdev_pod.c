@@ -6,14 +6,18 @@
 #include <linux/if_addr.h>
 
 #include "lib/net/ifaddr.h"
+#include "lib/net/link.h"
 #include "lib/net/netns.h"
 #include "lib/net/route.h"
 #include "lib/net/sysctl.h"
+#include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "netdev.h"
 #include "netdev_internal.h"
 #include "report.h"
+#include "result.h"
 
 enum {
 	/* Detection takes 1 to 2 s; the work queue that ends it needs the rtnl lock, which others may keep.

@@ -3,8 +3,11 @@
 #include <string.h>
 
 #include "lib/net/host_veth.h"
+#include "lib/net/link.h"
 #include "lib/net/sysctl.h"
+#include "lib/net/vlan.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "netdev.h"
 #include "netdev_internal.h"

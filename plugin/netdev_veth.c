@@ -8,7 +8,10 @@
 
 #include "lib/net/fdb.h"
 #include "lib/net/host_veth.h"
+#include "lib/net/link.h"
 #include "lib/net/sysctl.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
 
 #include "netdev.h"
 #include "netdev_internal.h"

@@ -3,11 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/net/link.h"
 #include "lib/net/vlan.h"
+#include "lib/util/error.h"
 #include "lib/util/hash.h"
 
 #include "netdev.h"
-#include "netdev_internal.h"
 
 enum { MAX_TRIES = 8, PORT_DIGITS = 8 };
 

@@ -7,6 +7,8 @@
 
 #include <linux/capability.h>
 
+#include "lib/util/error.h"
+
 static const struct {
 	unsigned int number;
 	const char *name;

@@ -11,7 +11,9 @@
 
 #include "lib/json/json.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
+#include "args.h"
 #include "conf.h"
 
 static int write_all(int fd, const char *text, size_t len)

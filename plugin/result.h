@@ -12,7 +12,9 @@
 
 #include "lib/util/error.h"
 
-#include "conf.h"
+#include "dns.h"
+
+struct cJSON;
 
 struct nb_result_if {
 	char name[IFNAMSIZ];

@@ -2,10 +2,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <natbridge/abi.h>
+
 #include "lib/json/json.h"
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
+#include "conf.h"
+#include "dns.h"
 #include "result.h"
 
 /* What the spec versions differ in. */

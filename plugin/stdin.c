@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 enum {
 	WAIT_STEP_MS = 50,   /* one poll; a longer delay is the scheduler's and not counted */

@@ -89,6 +89,7 @@ done
 check "SPDX line in every file" licence_lines
 check "clang-format" formatting
 check "shellcheck" shell_scripts
+check "arrows between folders, circles of files" scripts/arrows.sh
 check "each header alone" headers_alone
 check "$CC: warnings" compiler_warnings "$CC"
 check "$CLANG: warnings" compiler_warnings "$CLANG"

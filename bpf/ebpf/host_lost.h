@@ -4,7 +4,7 @@
 
 /*
  * A node without a default route. Whether an address of a Service is the host's as well cannot be asked there
- * (host.h): to the kernel's lookup an address of the host and one without a route look alike. So packets to
+ * (fib.h): to the kernel's lookup an address of the host and one without a route look alike. So packets to
  * it go up, until the host itself says that it has no route. From then on the address is the Service's, and
  * the packet that the error quotes is sent once more. Without this a client would wait until its next try.
  */

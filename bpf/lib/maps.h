@@ -3,7 +3,7 @@
 #define NATBRIDGE_BPF_LIB_MAPS_H
 
 /* The maps of a network that both datapaths have, ebpf and assist, and the two kinds of global data. Those of
- * one alone stand in tables.h, and in flows.h and seen.h. */
+ * one alone stand in bpf/ebpf/maps.h, and in flow.h and vip_cache.h. */
 
 #include <linux/bpf.h>
 

@@ -36,7 +36,7 @@ enum {
 };
 
 struct nb_pkt {
-	struct nb_tuple tuple; /* as it stands in the packet; of an ICMP error see related.h */
+	struct nb_tuple tuple; /* as it stands in the packet; of an ICMP error see icmp_nat.h */
 	__u64 hash;            /* of tuple, once a connection is looked for */
 	__u32 l4_off;
 	__u32 end;     /* offset at which the IP packet ends; the frame may be longer (padding); 0: none of

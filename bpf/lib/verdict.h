@@ -17,12 +17,12 @@ enum {
 	NB_UP,                   /* the host's stack gets the packet as it is */
 	NB_PASS = TC_ACT_UNSPEC, /* untouched, to whatever program or bridge comes next (TCX_NEXT has the same
 				    value) */
-	NB_DROP_BASE = 1000,     /* a drop reason: NB_DROP_BASE + enum nb_counter */
+	NB_DROPPED = 1000,       /* and more: NB_DROPPED + the reason, one of enum nb_counter */
 };
 
 static __always_inline int nb_drop(enum nb_counter reason)
 {
-	return NB_DROP_BASE + reason;
+	return NB_DROPPED + reason;
 }
 
 static __always_inline void nb_count(__u32 counter)
@@ -36,8 +36,8 @@ static __always_inline void nb_count(__u32 counter)
 /* Turns the result of the stages into what the kernel wants to hear. */
 static __always_inline int nb_verdict(int result)
 {
-	if (result >= NB_DROP_BASE) {
-		nb_count(result - NB_DROP_BASE);
+	if (result >= NB_DROPPED) {
+		nb_count(result - NB_DROPPED);
 		return TC_ACT_SHOT;
 	}
 	return result < NB_PASS ? NB_PASS : result;

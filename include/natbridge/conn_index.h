@@ -14,9 +14,6 @@
  */
 
 #include <natbridge/abi.h>
-#ifndef __bpf__
-#include "lib/maps/conn_table.h"
-#endif
 
 #include <stddef.h>
 
@@ -293,48 +290,5 @@ static __always_inline __s64 nb_index_put(const struct nb_conn_table *table, con
 		return other == slot ? NB_INDEX_DONE : other;
 	return nb_index_put_new(table, key, hash, slot);
 }
-
-/* ---- the table of a process ---- */
-
-#ifndef __bpf__
-
-static inline struct nb_conn_set *nb_set_at(const struct nb_conn_table *table, __u32 set)
-{
-	return set < table->n_sets ? &table->sets[set] : NULL;
-}
-
-/* Numbers come from memory that programs write. */
-static inline struct nb_entry *nb_entry_at(const struct nb_conn_table *table, __u32 slot)
-{
-	return slot / 2 < table->n_pairs ? &table->pairs[slot / 2].dir[slot % 2] : NULL;
-}
-
-static inline __u32 nb_set_count(const struct nb_conn_table *table)
-{
-	return table->n_sets;
-}
-
-static inline __u64 nb_set_seed(const struct nb_conn_table *table, int word)
-{
-	return table->seed[word];
-}
-
-static inline __s64 nb_index_find_far(const struct nb_conn_table *table, const struct nb_tuple *key,
-				      __u64 hash, __u64 known)
-{
-	return nb_index_find_on(table, key, hash, known);
-}
-
-static inline int nb_index_swap_far(const struct nb_conn_table *table, __u64 hash, __u64 from, __u64 to)
-{
-	return nb_index_swap_on(table, hash, from, to);
-}
-
-static inline int nb_way_leads_far(const struct nb_conn_table *table, __u64 word, const struct nb_tuple *key)
-{
-	return nb_way_leads(table, word, key);
-}
-
-#endif
 
 #endif

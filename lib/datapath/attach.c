@@ -7,10 +7,15 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/maps/layout.h"
 #include "lib/net/rcu_expedite.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
-#include "attach_query.h"
+#include "libbpf_quiet.h"
+#include "tc_hook.h"
 
 #define CONSTANTS ".rodata.constants" /* of which the kernel keeps 15 characters */
 
@@ -24,54 +29,51 @@ enum {
 	NETWORK_END = offsetof(struct nb_constants, network) + sizeof(__u32),
 };
 
-enum { NONE = NB_PROGS };
-
-/* A hook and the program that each mode has there. */
-struct hook {
-	unsigned int prog[NB_MODES]; /* enum nb_prog, or NONE */
+/* How the kernel calls a hook. */
+static const struct hook {
 	int tcx;
 	enum bpf_tc_attach_point tc;
+} hooks[NB_HOOKS] = {
+	[NB_HOOK_PORT_IN] = { TCX_INGRESS, BPF_TC_INGRESS },
+	[NB_HOOK_PORT_OUT] = { TCX_EGRESS, BPF_TC_EGRESS },
+	[NB_HOOK_BRIDGE_OUT] = { TCX_EGRESS, BPF_TC_EGRESS },
 };
 
 /* At the host-side veth of each pod. */
-static const struct hook port_hooks[] = {
-	{ { NONE, NB_PROG_FROM_POD, NB_PROG_ASSIST_FROM }, TCX_INGRESS, BPF_TC_INGRESS },
-	{ { NONE, NB_PROG_TO_POD, NONE }, TCX_EGRESS, BPF_TC_EGRESS },
-};
-
-/* At the bridge itself, where several networks may have one each. */
-static const struct hook bridge_hook = { { NONE, NONE, NB_PROG_ASSIST_HOST }, TCX_EGRESS, BPF_TC_EGRESS };
+static const enum nb_hook port_hooks[] = { NB_HOOK_PORT_IN, NB_HOOK_PORT_OUT };
 
 enum { PORT_HOOKS = sizeof(port_hooks) / sizeof(*port_hooks) };
 
 /* Where, and whose programs count as ours there. */
 struct place {
 	unsigned int ifindex;
+	enum nb_hook which;
 	const struct hook *hook;
 	bool shared;   /* only those of the network are */
 	__u32 network; /* nb_network_hash() */
 };
 
-static struct place port_place(unsigned int ifindex, unsigned int hook)
+static struct place port_place(unsigned int ifindex, unsigned int i)
 {
-	return (struct place){ .ifindex = ifindex, .hook = &port_hooks[hook] };
+	return (struct place){ .ifindex = ifindex, .which = port_hooks[i], .hook = &hooks[port_hooks[i]] };
 }
 
 static struct place bridge_place(unsigned int ifindex, const char *network)
 {
 	return (struct place){
 		.ifindex = ifindex,
-		.hook = &bridge_hook,
+		.which = NB_HOOK_BRIDGE_OUT,
+		.hook = &hooks[NB_HOOK_BRIDGE_OUT],
 		.shared = true,
 		.network = nb_network_hash(network),
 	};
 }
 
 /* Whether a program has the name of one that we attach there, of any mode and version. */
-static bool has_our_name(const struct hook *hook, const char *name)
+static bool has_our_name(const struct place *at, const char *name)
 {
-	for (int mode = 0; mode < NB_MODES; mode++)
-		if (hook->prog[mode] != NONE && !strcmp(name, nb_prog_name(hook->prog[mode])))
+	for (int i = 0; i < NB_PROGS; i++)
+		if (nb_prog_rows[i].hook == at->which && !strcmp(name, nb_prog_name(i)))
 			return true;
 	return false;
 }
@@ -113,7 +115,7 @@ static bool is_ours(const struct place *at, int prog_fd)
 {
 	struct bpf_prog_info info;
 
-	return !prog_info(prog_fd, &info) && has_our_name(at->hook, info.name) &&
+	return !prog_info(prog_fd, &info) && has_our_name(at, info.name) &&
 	       (!at->shared || nb_prog_network(prog_fd) == at->network);
 }
 
@@ -314,9 +316,9 @@ int nb_datapath_attach(const struct nb_datapath *dp, enum nb_mode mode, unsigned
 
 	for (unsigned int i = 0; i < PORT_HOOKS && !rc; i++) {
 		const struct place at = port_place(ifindex, i);
-		unsigned int prog = at.hook->prog[mode];
+		enum nb_prog prog = nb_prog_at(mode, at.which);
 
-		rc = prog == NONE ? detach(&at, err) : attach(dp, prog, &at, err);
+		rc = prog == NB_PROGS ? detach(&at, err) : attach(dp, prog, &at, err);
 	}
 	return rc;
 }
@@ -346,9 +348,9 @@ int nb_datapath_attached(const struct nb_datapath *dp, enum nb_mode mode, unsign
 			       nb_mode_name(mode));
 	for (unsigned int i = 0; i < PORT_HOOKS && !rc; i++) {
 		const struct place at = port_place(ifindex, i);
-		unsigned int prog = at.hook->prog[mode];
+		enum nb_prog prog = nb_prog_at(mode, at.which);
 
-		rc = prog == NONE ? check_none(&at, mode, err) : check(dp, prog, &at, err);
+		rc = prog == NB_PROGS ? check_none(&at, mode, err) : check(dp, prog, &at, err);
 	}
 	return rc;
 }
@@ -369,12 +371,13 @@ int nb_datapath_attach_bridge(const struct nb_datapath *dp, enum nb_mode mode, c
 			      unsigned int ifindex, struct nb_error *err)
 {
 	const struct place at = bridge_place(ifindex, network);
+	enum nb_prog prog = nb_prog_at(mode, at.which);
 
-	if (bridge_hook.prog[mode] == NONE)
+	if (prog == NB_PROGS)
 		return 0;
 
 	NB_EXPEDITE;
-	return attach(dp, bridge_hook.prog[mode], &at, err);
+	return attach(dp, prog, &at, err);
 }
 
 int nb_datapath_detach_bridge(const char *network, unsigned int ifindex, struct nb_error *err)
@@ -389,8 +392,7 @@ int nb_datapath_attached_bridge(const struct nb_datapath *dp, enum nb_mode mode,
 				unsigned int ifindex, struct nb_error *err)
 {
 	const struct place at = bridge_place(ifindex, network);
+	enum nb_prog prog = nb_prog_at(mode, at.which);
 
-	if (bridge_hook.prog[mode] == NONE)
-		return check_none(&at, mode, err);
-	return check(dp, bridge_hook.prog[mode], &at, err);
+	return prog == NB_PROGS ? check_none(&at, mode, err) : check(dp, prog, &at, err);
 }

@@ -2,28 +2,39 @@
 #ifndef NATBRIDGE_LIB_DATAPATH_ATTACH_H
 #define NATBRIDGE_LIB_DATAPATH_ATTACH_H
 
-/* Where programs are attached and how: by tcx (Linux 6.6) or clsact. attach.c attaches, attached.c looks. */
+/* Programs at ports and bridges. attach_query.h finds them without pins. */
 
-#include <bpf/libbpf.h>
-#include <limits.h>
+#include "lib/maps/layout.h"
+#include "lib/util/error.h"
 
-#include "datapath.h"
-#include "load.h"
+/*
+ * Brings the host-side veth of a pod to a mode: attaches its programs, by tcx where the kernel has it, else
+ * by clsact. Idempotent; programs of ours that are there, of the other mode or an older version, are replaced
+ * in one step or go. The attachment lives and dies with the link. ifindex in the caller's network namespace.
+ */
+int nb_datapath_attach(const struct nb_datapath *dp, enum nb_mode mode, unsigned int ifindex,
+		       struct nb_error *err);
 
-enum {
-	TCX_INGRESS =
-		46, /* BPF_TCX_INGRESS, BPF_TCX_EGRESS of linux/bpf.h, which Debian 12's does not have yet */
-	TCX_EGRESS = 47,
-	TCX_PROGS_MAX = 64, /* BPF_MPROG_MAX */
-	TC_HANDLE = 1,
-	TC_HANDLE_MAX = INT_MAX,
-	TC_PRIORITY = 0x6e62, /* "nb" */
-};
+/* Detaches our programs, whatever their mode, from the link; not attached: 0. Others' programs are left
+ * alone. */
+int nb_datapath_detach(unsigned int ifindex, struct nb_error *err);
 
-/* The network that a program was loaded for, as its constants have it; 0: they cannot be read. */
-__u32 nb_prog_network(int prog_fd);
+/* 0 if the link has the programs of that mode of *dp, and no other of ours; else NB_ERR_CHECK and *err says
+ * which is missing. */
+int nb_datapath_attached(const struct nb_datapath *dp, enum nb_mode mode, unsigned int ifindex,
+			 struct nb_error *err);
 
-/* The handle in clsact of a network's program at a hook that networks share, such as a bridge's. */
-__u32 nb_shared_handle(__u32 network);
+/* 0 if none of our programs is attached to the link; else NB_ERR_CHECK. */
+int nb_datapath_detached(unsigned int ifindex, struct nb_error *err);
+
+/*
+ * The same for the bridge, where a network in mode assist has a program, beside those of other networks. A
+ * mode without one: nothing to do. It stays until it is detached or the bridge goes.
+ */
+int nb_datapath_attach_bridge(const struct nb_datapath *dp, enum nb_mode mode, const char *network,
+			      unsigned int ifindex, struct nb_error *err);
+int nb_datapath_detach_bridge(const char *network, unsigned int ifindex, struct nb_error *err);
+int nb_datapath_attached_bridge(const struct nb_datapath *dp, enum nb_mode mode, const char *network,
+				unsigned int ifindex, struct nb_error *err);
 
 #endif

@@ -5,24 +5,18 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/maps/layout.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 #include "lib/util/vec.h"
 
-#include "attach.h"
+#include "libbpf_quiet.h"
+#include "tc_hook.h"
 
-/* Where our programs can be, of all modes. */
-static const struct site {
-	enum nb_prog prog;
-	bool ingress;
-	bool shared; /* by networks, each of which has a filter of its own in clsact */
-} sites[] = {
-	{ NB_PROG_FROM_POD, true, false },
-	{ NB_PROG_TO_POD, false, false },
-	{ NB_PROG_ASSIST_FROM, true, false },
-	{ NB_PROG_ASSIST_HOST, false, true },
-};
-
-enum { SITES = sizeof(sites) / sizeof(*sites) };
+static bool is_ingress(enum nb_hook hook)
+{
+	return hook == NB_HOOK_PORT_IN;
+}
 
 struct search {
 	unsigned int ifindex;
@@ -59,10 +53,12 @@ static int take(struct search *search, __u32 id, bool ingress, __u32 handle, str
 
 	if (fd < 0 || read_info(fd, &info))
 		return 0;
-	for (int i = 0; i < SITES; i++) {
-		if (sites[i].ingress != ingress || strcmp(info.name, nb_prog_name(sites[i].prog)) != 0)
+	for (int i = 0; i < NB_PROGS; i++) {
+		enum nb_hook hook = nb_prog_rows[i].hook;
+
+		if (hook == NB_HOOK_NONE || is_ingress(hook) != ingress || strcmp(info.name, nb_prog_name(i)))
 			continue;
-		at.prog = sites[i].prog;
+		at.prog = i;
 		at.network = nb_prog_network(fd);
 		return nb_vec_push(&search->found, at, err);
 	}
@@ -163,8 +159,8 @@ int nb_attached_remove(const struct nb_attached *at, struct nb_error *err)
 
 static bool has_our_name(const char *name)
 {
-	for (int i = 0; i < SITES; i++)
-		if (!strcmp(name, nb_prog_name(sites[i].prog)))
+	for (int i = 0; i < NB_PROGS; i++)
+		if (nb_prog_rows[i].hook != NB_HOOK_NONE && !strcmp(name, nb_prog_name(i)))
 			return true;
 	return false;
 }

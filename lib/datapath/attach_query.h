@@ -4,9 +4,13 @@
 
 /* Programs of ours that are attached, found without pins or maps: by what the kernel says of a link. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
-#include "datapath.h"
+#include <linux/types.h>
+
+#include "lib/maps/layout.h"
+#include "lib/util/error.h"
 
 struct nb_attached {
 	unsigned int ifindex;
@@ -32,8 +36,5 @@ int nb_attached_list(unsigned int ifindex, const __u32 *networks, size_t n_netwo
 
 /* Detaches that program; no longer there: 0. An emptied clsact qdisc stays, since others may use it. */
 int nb_attached_remove(const struct nb_attached *at, struct nb_error *err);
-
-/* What a network's programs know it by; not 0 for any name that is not made to. */
-__u32 nb_network_hash(const char *network);
 
 #endif

@@ -15,6 +15,7 @@
 #include <linux/magic.h>
 
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 #include "lib/util/lock.h"
 
 const char *nb_bpffs_root(const char *bpffs)

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "btf_convert.h"
+
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
 
+#include "lib/util/error.h"
 #include "lib/util/vec.h"
-
-#include "migrate.h"
 
 enum { DEPTH_MAX = 16 };
 
@@ -235,4 +237,21 @@ bool nb_btf_conversion_run(const struct nb_btf_conversion *plan, const void *fro
 					      (unsigned char *)to + step->to);
 	}
 	return whole;
+}
+
+void nb_map_types_free(struct nb_map_types *side)
+{
+	btf__free(side->btf);
+}
+
+int nb_map_types_read(struct nb_map_types *side, int fd, struct nb_error *err)
+{
+	__u32 len = sizeof(side->info);
+
+	if (bpf_obj_get_info_by_fd(fd, &side->info, &len))
+		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot read about it");
+	if (!side->info.btf_id)
+		return nb_fail(err, NB_ERR_DATAPATH, 0, "does not say what its values are (BTF)");
+	side->btf = btf__load_from_kernel_by_id(side->info.btf_id);
+	return side->btf ? 0 : nb_fail(err, NB_ERR_SYSTEM, errno, "cannot read its types (BTF)");
 }

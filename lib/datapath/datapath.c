@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "datapath.h"
+
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <errno.h>
@@ -8,67 +10,19 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/maps/layout.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 #include "lib/util/lock.h"
 
 #include "bpffs.h"
-#include "load.h"
+#include "kernel_probe.h"
 #include "pins.h"
-#include "renew.h"
 
-static const char *const map_names[NB_MAPS] = {
-	[NB_MAP_CONNECTIONS] = "connections",
-	[NB_MAP_CONN_INDEX] = "conn_index",
-	[NB_MAP_FRONTENDS] = "frontends",
-	[NB_MAP_BACKENDS] = "backends",
-	[NB_MAP_SERVICE_IDS] = "service_ids",
-	[NB_MAP_AFFINITIES] = "affinities",
-	[NB_MAP_FRAGMENTS] = "fragments",
-	[NB_MAP_SERVICES] = "services",
-	[NB_MAP_ENDPOINTS] = "endpoints",
-	[NB_MAP_PORTS] = "ports",
-	[NB_MAP_LINKS] = "links",
-	[NB_MAP_COUNTERS] = "counters",
-	[NB_MAP_SETTINGS] = "settings",
-	[NB_MAP_RUNTIME] = "runtime",
-	[NB_MAP_FLOWS] = "flows",
-	[NB_MAP_OWN_PORTS] = "own_ports",
-	[NB_MAP_FRONTENDS_SEEN] = "frontends_seen",
-	[NB_MAP_CONNTRACK] = "conntrack",
-};
-
-static const char *const prog_names[NB_PROGS] = {
-	[NB_PROG_FROM_POD] = "nb_from_pod",
-	[NB_PROG_TO_POD] = "nb_to_pod",
-	[NB_PROG_CLOCK] = "nb_clock",
-	[NB_PROG_ASSIST_FROM] = "nb_assist_from",
-	[NB_PROG_ASSIST_HOST] = "nb_assist_host",
-};
-
-const char *nb_map_name(enum nb_map map)
-{
-	return map_names[map];
-}
-
-const char *nb_prog_name(enum nb_prog prog)
-{
-	return prog_names[prog];
-}
-
-void nb_datapath_close(struct nb_datapath *dp)
-{
-	for (int i = 0; i < NB_MAPS; i++)
-		nb_close_fd(&dp->map_fd[i]);
-	for (int i = 0; i < NB_PROGS; i++)
-		nb_close_fd(&dp->prog_fd[i]);
-	nb_close_fd(&dp->watch_fd);
-	nb_close_fd(&dp->lock_fd);
-	*dp = (struct nb_datapath)NB_DATAPATH_INIT;
-}
-
-/* Sets dp->dir, and takes the lock of the root if asked to. */
-static int locate(const char *bpffs, const char *network, bool lock, struct nb_datapath *dp,
-		  struct nb_error *err)
+int nb_datapath_locate(const char *bpffs, const char *network, bool lock, struct nb_datapath *dp,
+		       struct nb_error *err)
 {
 	char version[16], root[sizeof(dp->dir)];
 	int rc;
@@ -114,7 +68,7 @@ int nb_datapath_open(const char *bpffs, const char *network, bool lock, struct n
 	if (access(root, F_OK))
 		return nb_fail(err, NB_ERR_DATAPATH, errno, "network \"%s\" has no datapath: \"%s\"", network,
 			       root);
-	rc = locate(bpffs, network, lock, &found, err);
+	rc = nb_datapath_locate(bpffs, network, lock, &found, err);
 	if (rc)
 		return rc;
 	if (access(found.dir, F_OK))
@@ -129,81 +83,16 @@ int nb_datapath_open(const char *bpffs, const char *network, bool lock, struct n
 	return 0;
 }
 
-/*
- * Loads and pins what is not there. To a datapath of another mode it is added pin by pin, programs last:
- * after a kill the next one finds what there is and goes on from there.
- */
-static int complete(const struct nb_datapath_config *config, bool exists, struct nb_datapath *dp,
-		    struct nb_error *err)
-{
-	const struct nb_datapath old = *dp;
-	char other[sizeof(dp->dir)];
-	unsigned int layout = 0;
-	int rc = 0;
-
-	if (!exists)
-		rc = nb_pins_other_layout(config->bpffs, config->network, &layout, other, sizeof(other), err);
-	if (rc)
-		return rc;
-	rc = layout ? nb_migrate(config, layout, other, dp, err) : nb_datapath_load(config, dp, err);
-	if (rc)
-		return rc;
-	if (!exists)
-		return nb_pins_create(dp, config, err);
-	rc = nb_pins_add(&old, dp, err);
-	return rc ?: nb_pins_note_build(dp, config->mode, err);
-}
-
-/* Without it all else works: watch_fd says so. */
-static void watch(struct nb_datapath *dp)
-{
-	dp->watch_fd = nb_datapath_watch(dp);
-	if (dp->watch_fd < 0 || !nb_pins_watch(dp, NULL))
-		return;
-	nb_close_fd(&dp->watch_fd);
-	dp->watch_fd = -1;
-}
-
-int nb_datapath_ensure(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err)
-{
-	struct nb_datapath made nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
-	char root[sizeof(made.dir)];
-	bool exists;
-	int rc = nb_limits_check(&config->limits, err);
-
-	rc = rc ?: nb_bpffs_ensure(nb_bpffs_root(config->bpffs), err);
-	rc = rc ?: nb_pin_path(root, sizeof(root), config->bpffs, NULL, NULL, err);
-	if (rc)
-		return rc;
-	if (mkdir(root, 0700) && errno != EEXIST)
-		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot make \"%s\"", root);
-	rc = locate(config->bpffs, config->network, true, &made, err);
-	exists = !access(made.dir, F_OK);
-	if (!rc && exists)
-		rc = nb_pins_open(&made, err);
-	if (!rc && exists)
-		rc = nb_renew_programs(config, &made, err);
-	if (!rc && !nb_datapath_has(&made, config->mode))
-		rc = complete(config, exists, &made, err);
-	if (rc)
-		return rc;
-	if (made.watch_fd < 0)
-		watch(&made);
-	*dp = made;
-	made = (struct nb_datapath)NB_DATAPATH_INIT;
-	return 0;
-}
-
 int nb_datapath_possible(const char *bpffs, const char *network, enum nb_mode mode, struct nb_error *err)
 {
 	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
 	int rc = nb_bpffs_check(nb_bpffs_root(bpffs), err);
 
-	rc = rc ?: locate(bpffs, network, false, &dp, err);
+	rc = rc ?: nb_datapath_locate(bpffs, network, false, &dp, err);
 	for (int i = 0; i < NB_PROGS && !rc; i++) {
 		char path[sizeof(dp.dir) + 32];
 
-		snprintf(path, sizeof(path), "%s/%s", dp.dir, prog_names[i]);
+		snprintf(path, sizeof(path), "%s/%s", dp.dir, nb_prog_name(i));
 		if (nb_mode_has_prog(mode, i) && access(path, F_OK))
 			return nb_kernel_probe(mode, err);
 	}
@@ -266,7 +155,7 @@ int nb_datapath_unpin(const char *bpffs, const char *network, struct nb_error *e
 
 	if (rc || access(dir, F_OK))
 		return rc;
-	rc = locate(bpffs, network, true, &dp, err);
+	rc = nb_datapath_locate(bpffs, network, true, &dp, err);
 	return rc ?: remove_network(dir, err);
 }
 
@@ -287,7 +176,7 @@ int nb_datapath_clear(const char *bpffs, const char *network, struct nb_error *e
 	rc = rc ?: nb_pin_path(dir, sizeof(dir), bpffs, network, NULL, err);
 	if (rc || access(unfinished, F_OK))
 		return rc;
-	rc = locate(bpffs, network, true, &dp, err); /* for the lock: an ADD may be at it */
+	rc = nb_datapath_locate(bpffs, network, true, &dp, err); /* for the lock: an ADD may be at it */
 	rc = rc ?: nb_pins_remove(unfinished, err);
 	if (!rc)
 		rmdir(dir); /* unless there is more in it */
@@ -317,4 +206,12 @@ int nb_datapath_probe(const char *bpffs, const char *network, enum nb_mode mode,
 		return rc;
 	rc = nb_datapath_open(bpffs, network, false, &dp, err);
 	return rc && rc != -ENOENT && rc != -ESTALE ? rc : nb_datapath_possible(bpffs, network, mode, err);
+}
+
+bool nb_datapath_impossible(const char *bpffs, const char *network)
+{
+	char dir[sizeof(((struct nb_datapath *)0)->dir)];
+
+	return nb_ebpf_usable(NULL) &&
+	       (nb_pin_path(dir, sizeof(dir), bpffs, network, NULL, NULL) || access(dir, F_OK));
 }

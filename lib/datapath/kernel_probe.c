@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "kernel_probe.h"
+
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -6,10 +8,11 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "lib/maps/layout.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
-#include "bpffs.h"
-#include "load.h"
+#include "libbpf_quiet.h"
 
 #define LOOKUP_FUNCTION "bpf_skb_ct_lookup"
 #define KERNEL_BTF      "/sys/kernel/btf/vmlinux"
@@ -42,14 +45,6 @@ int nb_ebpf_usable(struct nb_error *err)
 		return 0;
 	return nb_fail(err, NB_ERR_PRIVILEGE, errno,
 		       "this process may not use eBPF, which mode \"off\" does without");
-}
-
-bool nb_datapath_impossible(const char *bpffs, const char *network)
-{
-	char dir[sizeof(((struct nb_datapath *)0)->dir)];
-
-	return nb_ebpf_usable(NULL) &&
-	       (nb_pin_path(dir, sizeof(dir), bpffs, network, NULL, NULL) || access(dir, F_OK));
 }
 
 int nb_kernel_probe(enum nb_mode mode, struct nb_error *err)

@@ -11,73 +11,37 @@
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
+#include <natbridge/abi.h>
+
 #include "lib/maps/conn_table.h"
-#include "lib/maps/conntrack.h"
+#include "lib/maps/layout.h"
 #include "lib/maps/prefix.h"
+#include "lib/maps/settings.h"
+#include "lib/maps/tick.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "assist.skel.h"
-#include "attach_query.h"
+#include "kernel_probe.h"
+#include "libbpf_quiet.h"
 #include "natbridge.skel.h"
 #include "qdisc.skel.h"
 
 enum { ENTRIES_MAX = 1 << 24 };
 
-/* What each mode consists of. */
-static const struct mode {
-	const char *name;
+/* The eBPF object of each mode, and the hash of its build. */
+static const struct object {
 	const void *(*elf)(size_t *size);
-	const char *build; /* hash of that object */
-	bool map[NB_MAPS], prog[NB_PROGS];
-} modes[NB_MODES] = {
-	[NB_MODE_OFF] = { .name = "off" },
-	[NB_MODE_EBPF] = { .name = "ebpf",
-			   .elf = natbridge_bpf__elf_bytes,
-			   .build = NATBRIDGE_BPF_BUILD,
-			   .map = { [0 ... NB_MAP_RUNTIME] = true, [NB_MAP_OWN_PORTS] = true },
-			   .prog = { [NB_PROG_FROM_POD] = true,
-				     [NB_PROG_TO_POD] = true,
-				     [NB_PROG_CLOCK] = true } },
-	[NB_MODE_ASSIST] = { .name = "assist",
-			     .elf = assist_bpf__elf_bytes,
-			     .build = ASSIST_BPF_BUILD,
-			     .map = { [NB_MAP_FRAGMENTS] = true,
-				      [NB_MAP_ENDPOINTS] = true,
-				      [NB_MAP_PORTS] = true,
-				      [NB_MAP_LINKS] = true,
-				      [NB_MAP_COUNTERS] = true,
-				      [NB_MAP_SETTINGS] = true,
-				      [NB_MAP_RUNTIME] = true,
-				      [NB_MAP_FLOWS] = true,
-				      [NB_MAP_FRONTENDS_SEEN] = true },
-			     .prog = { [NB_PROG_ASSIST_FROM] = true, [NB_PROG_ASSIST_HOST] = true } },
+	const char *build;
+} objects[NB_MODES] = {
+	[NB_MODE_EBPF] = { natbridge_bpf__elf_bytes, NATBRIDGE_BPF_BUILD },
+	[NB_MODE_ASSIST] = { assist_bpf__elf_bytes, ASSIST_BPF_BUILD },
 };
-
-const char *nb_mode_name(enum nb_mode mode)
-{
-	return modes[mode].name;
-}
 
 void nb_object_build(unsigned int object, char build[NB_BUILD_LEN])
 {
 	snprintf(build, NB_BUILD_LEN, "%s",
-		 object == NB_OBJECT_WATCH ? QDISC_BPF_BUILD : modes[object].build);
-}
-
-bool nb_mode_has_prog(enum nb_mode mode, enum nb_prog prog)
-{
-	return modes[mode].prog[prog];
-}
-
-bool nb_datapath_has(const struct nb_datapath *dp, enum nb_mode mode)
-{
-	for (int i = 0; i < NB_MAPS; i++)
-		if (modes[mode].map[i] && dp->map_fd[i] < 0)
-			return false;
-	for (int i = 0; i < NB_PROGS; i++)
-		if (modes[mode].prog[i] && dp->prog_fd[i] < 0)
-			return false;
-	return true;
+		 object == NB_OBJECT_WATCH ? QDISC_BPF_BUILD : objects[object].build);
 }
 
 static int on_libbpf_message(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -102,16 +66,6 @@ int nb_limits_check(const struct nb_limits *limits, struct nb_error *err)
 	return 0;
 }
 
-/* FNV-1a */
-__u32 nb_network_hash(const char *network)
-{
-	__u32 hash = 0x811c9dc5U;
-
-	for (; *network; network++)
-		hash = (hash ^ (unsigned char)*network) * 0x01000193U;
-	return hash;
-}
-
 /* bpf_redirect_peer() sets the packet type itself since Linux 6.15 (commit c4327229948). */
 static bool peer_sets_host(void)
 {
@@ -124,44 +78,43 @@ static bool peer_sets_host(void)
 }
 
 /* NULL: the object does not have it. */
-static struct bpf_map *map_of(struct bpf_object *obj, enum nb_map map)
+static struct bpf_map *map_of(const struct bpf_object *obj, enum nb_map map)
 {
-	switch (map) {
-	case NB_MAP_SETTINGS:
-		return bpf_object__find_map_by_name(obj, ".data.settings");
-	case NB_MAP_RUNTIME:
-		return bpf_object__find_map_by_name(obj, ".data.runtime");
-	default:
-		return bpf_object__find_map_by_name(obj, nb_map_name(map));
+	return bpf_object__find_map_by_name(obj, nb_map_rows[map].in_object);
+}
+
+/* How many elements a map is to have; 0: as the object says. */
+static __u32 entries_of(enum nb_map map, const struct nb_limits *limits)
+{
+	__u32 flows = limit_or(limits->connections, NB_DEFAULT_FLOWS);
+
+	switch (nb_map_rows[map].size) {
+	case NB_SIZE_CONNECTIONS:
+		return limit_or(limits->connections, NB_DEFAULT_CONNECTIONS);
+	case NB_SIZE_FRONTENDS:
+		return limit_or(limits->frontends, NB_DEFAULT_FRONTENDS);
+	case NB_SIZE_BACKENDS:
+		return limit_or(limits->backends, NB_DEFAULT_BACKENDS);
+	case NB_SIZE_FLOWS:
+		return flows / NB_FLOW_WAYS + !!(flows % NB_FLOW_WAYS);
+	case NB_SIZE_FIXED:
+		break;
 	}
+	return 0;
 }
 
-static int set_size(const struct nb_datapath *dp, struct bpf_object *obj, enum nb_map map, __u32 entries)
-{
-	struct bpf_map *found = bpf_object__find_map_by_name(obj, nb_map_name(map));
-
-	return found && dp->map_fd[map] < 0 ? bpf_map__set_max_entries(found, entries) : 0;
-}
-
-static __u32 flow_sets(__u32 flows)
-{
-	return flows / NB_FLOW_WAYS + !!(flows % NB_FLOW_WAYS);
-}
-
+/* Maps that the network has already are shared and keep their size. */
 static int set_sizes(const struct nb_datapath *dp, struct bpf_object *obj, const struct nb_limits *limits)
 {
-	__u32 connections = limit_or(limits->connections, NB_DEFAULT_CONNECTIONS);
-	__u32 frontends = limit_or(limits->frontends, NB_DEFAULT_FRONTENDS);
-	int rc = set_size(dp, obj, NB_MAP_CONNECTIONS, connections);
+	for (int i = 0; i < NB_MAPS; i++) {
+		struct bpf_map *map = map_of(obj, i);
+		__u32 entries = entries_of(i, limits);
+		int rc = map && entries && dp->map_fd[i] < 0 ? bpf_map__set_max_entries(map, entries) : 0;
 
-	/* Two tuples for each set, which has seven ways. */
-	rc = rc ?: set_size(dp, obj, NB_MAP_CONN_INDEX, connections);
-	rc = rc ?: set_size(dp, obj, NB_MAP_FRONTENDS, frontends);
-	rc = rc ?: set_size(dp, obj, NB_MAP_SERVICES, frontends);
-	rc = rc ?: set_size(dp, obj, NB_MAP_BACKENDS, limit_or(limits->backends, NB_DEFAULT_BACKENDS));
-	return rc
-		       ?: set_size(dp, obj, NB_MAP_FLOWS,
-				   flow_sets(limit_or(limits->connections, NB_DEFAULT_FLOWS)));
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
 static int set_initial(struct bpf_object *obj, const char *section, const void *value, size_t size)
@@ -174,7 +127,7 @@ static int set_initial(struct bpf_object *obj, const char *section, const void *
 /* Of a map that another load has made, that one's. 0: the object does not have it. */
 static __u32 size_of(const struct bpf_object *obj, enum nb_map map)
 {
-	const struct bpf_map *found = bpf_object__find_map_by_name(obj, nb_map_name(map));
+	const struct bpf_map *found = map_of(obj, map);
 
 	return found ? bpf_map__max_entries(found) : 0;
 }
@@ -228,16 +181,15 @@ static int keep_fd(int from, int *to, const char *name, struct nb_error *err)
 	return *to < 0 ? nb_fail(err, NB_ERR_SYSTEM, errno, "cannot keep \"%s\" open", name) : 0;
 }
 
-static int keep_fds(struct bpf_object *obj, const struct mode *mode, struct nb_datapath *dp,
-		    struct nb_error *err)
+static int keep_fds(struct bpf_object *obj, enum nb_mode mode, struct nb_datapath *dp, struct nb_error *err)
 {
 	int rc = 0;
 
 	for (int i = 0; i < NB_MAPS && !rc; i++)
-		if (mode->map[i])
+		if (nb_mode_has_map(mode, i))
 			rc = keep_fd(bpf_map__fd(map_of(obj, i)), &dp->map_fd[i], nb_map_name(i), err);
 	for (int i = 0; i < NB_PROGS && !rc; i++)
-		if (mode->prog[i])
+		if (nb_mode_has_prog(mode, i))
 			rc = keep_fd(bpf_program__fd(bpf_object__find_program_by_name(obj, nb_prog_name(i))),
 				     &dp->prog_fd[i], nb_prog_name(i), err);
 	return rc;
@@ -266,14 +218,13 @@ static int refused(const struct nb_datapath_config *config, int rc, struct nb_er
 
 int nb_datapath_load(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err)
 {
-	const struct mode *mode = &modes[config->mode];
 	struct bpf_object *obj nb_cleanup(close_object) = NULL;
 	const void *elf;
 	size_t size;
 	int rc;
 
 	libbpf_set_print(on_libbpf_message);
-	elf = mode->elf(&size);
+	elf = objects[config->mode].elf(&size);
 	obj = bpf_object__open_mem(elf, size, NULL);
 	if (!obj)
 		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot open the eBPF programs");
@@ -283,7 +234,7 @@ int nb_datapath_load(const struct nb_datapath_config *config, struct nb_datapath
 	if (rc)
 		return nb_fail(err, NB_ERR_DATAPATH, -rc, "cannot prepare the eBPF maps");
 	rc = bpf_object__load(obj);
-	return rc ? refused(config, rc, err) : keep_fds(obj, mode, dp, err);
+	return rc ? refused(config, rc, err) : keep_fds(obj, config->mode, dp, err);
 }
 
 static void destroy_link(struct bpf_link **link)

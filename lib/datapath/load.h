@@ -5,21 +5,24 @@
 /* From the eBPF objects inside this library to loaded programs and maps; lib/datapath/datapath.c pins them.
  */
 
-#include <bpf/libbpf.h>
+#include <linux/types.h>
 
-#include "lib/util/cleanup.h"
+#include "lib/maps/layout.h"
+#include "lib/util/error.h"
 
-#include "datapath.h"
+/* Sizes of the maps, fixed when a datapath is loaded. */
+struct nb_limits {
+	__u32 connections; /* 1024 .. 2^23; in mode assist the direct ones that are remembered */
+	__u32 frontends;   /* frontends and backends' own addresses together */
+	__u32 backends;
+};
 
-/* What the kernel says to what is tried in this block is no warning for the operator. */
-#define NB_LIBBPF_QUIET                                                                                      \
-	libbpf_print_fn_t quiet nb_cleanup(nb_libbpf_restore_print) __attribute__((unused)) =                \
-		libbpf_set_print(NULL)
-
-static inline void nb_libbpf_restore_print(libbpf_print_fn_t *print)
-{
-	libbpf_set_print(*print);
-}
+struct nb_datapath_config {
+	const char *bpffs;       /* NULL: NATBRIDGE_BPFFS, or /sys/fs/bpf */
+	const char *network;     /* checked by the caller (CNI name pattern) */
+	enum nb_mode mode;       /* not NB_MODE_OFF */
+	struct nb_limits limits; /* 0: the default */
+};
 
 enum { NB_BUILD_LEN = 17 }; /* 16 digits of a hash, and the end */
 
@@ -43,11 +46,5 @@ int nb_datapath_load(const struct nb_datapath_config *config, struct nb_datapath
  * the link, which lives as long as its descriptor and its pin; -1 if the kernel does not take it.
  */
 int nb_datapath_watch(const struct nb_datapath *dp);
-
-/* Whether the kernel has what the programs of a mode call. -EOPNOTSUPP and *err, which names alternatives. */
-int nb_kernel_probe(enum nb_mode mode, struct nb_error *err);
-
-/* Whether a program is one of a mode's. */
-bool nb_mode_has_prog(enum nb_mode mode, enum nb_prog prog);
 
 #endif

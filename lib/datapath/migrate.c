@@ -4,54 +4,15 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "lib/maps/layout.h"
 #include "lib/maps/map.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 #include "lib/util/vec.h"
 
-enum need {
-	LEFT_OUT,
-	IF_POSSIBLE, /* it is found out anew */
-	NEEDED,
-};
-
-static const enum need needs[NB_MAPS] = {
-	[NB_MAP_CONNECTIONS] = LEFT_OUT, /* carry_conns.c */
-	[NB_MAP_CONN_INDEX] = LEFT_OUT,
-	[NB_MAP_CONNTRACK] = LEFT_OUT,
-	[NB_MAP_FRONTENDS] = NEEDED,
-	[NB_MAP_BACKENDS] = NEEDED,
-	[NB_MAP_SERVICE_IDS] = NEEDED,
-	[NB_MAP_AFFINITIES] = IF_POSSIBLE,
-	[NB_MAP_FRAGMENTS] = LEFT_OUT,
-	[NB_MAP_SERVICES] = NEEDED,
-	[NB_MAP_ENDPOINTS] = NEEDED,
-	[NB_MAP_PORTS] = NEEDED,
-	[NB_MAP_LINKS] = NEEDED,
-	[NB_MAP_COUNTERS] = LEFT_OUT,
-	[NB_MAP_SETTINGS] = NEEDED,
-	[NB_MAP_RUNTIME] = NEEDED,
-	[NB_MAP_FLOWS] = IF_POSSIBLE,
-	[NB_MAP_OWN_PORTS] = IF_POSSIBLE,
-	[NB_MAP_FRONTENDS_SEEN] = LEFT_OUT,
-};
-
-void nb_map_types_free(struct nb_map_types *side)
-{
-	btf__free(side->btf);
-}
-
-int nb_map_types_read(struct nb_map_types *side, int fd, struct nb_error *err)
-{
-	__u32 len = sizeof(side->info);
-
-	if (bpf_obj_get_info_by_fd(fd, &side->info, &len))
-		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot read about it");
-	if (!side->info.btf_id)
-		return nb_fail(err, NB_ERR_DATAPATH, 0, "does not say what its values are (BTF)");
-	side->btf = btf__load_from_kernel_by_id(side->info.btf_id);
-	return side->btf ? 0 : nb_fail(err, NB_ERR_SYSTEM, errno, "cannot read its types (BTF)");
-}
+#include "btf_convert.h"
 
 static bool is_array(const struct bpf_map_info *info)
 {
@@ -101,6 +62,11 @@ static int copy_chunk(const void *keys, const void *values, __u32 n, void *arg)
 					   new_values + (size_t)taken * copy->to_size.value))
 			return nb_fail(copy->err, NB_ERR_DATAPATH, 0,
 				       "holds what there is no room for any more");
+		/* The services' ledger, under the zero key, is not what the map's types say. Zero:
+		 * unfinished. */
+		if (nb_map_rows[copy->map].migration == NB_MIGRATE_SERVICES &&
+		    is_zero(key, copy->from_size.key))
+			memset(new_values + (size_t)taken * copy->to_size.value, 0, copy->to_size.value);
 		taken++;
 	}
 	return nb_map_write(copy->to, copy->map, new_keys, new_values, taken, NULL, copy->err);
@@ -135,20 +101,28 @@ static int prepare(struct copy *copy, const struct nb_datapath *from, struct nb_
 	if (rc)
 		return rc;
 	copy->is_array = is_array(&old.info);
-	if (needs[copy->map] == IF_POSSIBLE && copy->is_array && old.info.max_entries != new.info.max_entries)
+	if (nb_map_rows[copy->map].migration == NB_MIGRATE_IF_POSSIBLE && copy->is_array &&
+	    old.info.max_entries != new.info.max_entries)
 		return nb_fail(err, NB_ERR_DATAPATH, 0, "has another size"); /* and with it, other indexes */
 	rc = plan(copy, &old, &new, err);
 	rc = rc ?: nb_map_sizes(from, copy->map, &copy->from_size, err);
 	return rc ?: nb_map_sizes(copy->to, copy->map, &copy->to_size, err);
 }
 
-static int carry_map(const struct nb_datapath *from, const struct nb_datapath *to, enum nb_map map,
-		     struct nb_error *err)
+static int copy_map(const struct nb_datapath *from, const struct nb_datapath *to, enum nb_map map,
+		    struct nb_error *err)
 {
 	struct copy copy nb_cleanup(copy_free) = { .to = to, .map = map, .err = err };
 	int rc = prepare(&copy, from, err);
 
 	return rc ?: nb_map_walk(from, map, copy_chunk, &copy, err);
+}
+
+static bool is_copied(enum nb_map map)
+{
+	enum nb_map_migration migration = nb_map_rows[map].migration;
+
+	return migration != NB_MIGRATE_NOT && migration != NB_MIGRATE_CONNS;
 }
 
 int nb_migrate_maps(const struct nb_datapath *from, const struct nb_datapath *to, struct nb_error *err)
@@ -157,9 +131,9 @@ int nb_migrate_maps(const struct nb_datapath *from, const struct nb_datapath *to
 		struct nb_error why = { 0 };
 		int rc = 0;
 
-		if (needs[i] != LEFT_OUT && from->map_fd[i] >= 0 && to->map_fd[i] >= 0)
-			rc = carry_map(from, to, i, &why);
-		if (!rc || needs[i] == IF_POSSIBLE)
+		if (is_copied(i) && from->map_fd[i] >= 0 && to->map_fd[i] >= 0)
+			rc = copy_map(from, to, i, &why);
+		if (!rc || nb_map_rows[i].migration == NB_MIGRATE_IF_POSSIBLE)
 			continue;
 		if (err)
 			*err = why;

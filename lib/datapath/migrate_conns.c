@@ -3,11 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/maps/conn_table.h"
-#include "lib/maps/conntrack.h"
-#include "lib/maps/map.h"
-#include "lib/util/cleanup.h"
+#include <natbridge/abi.h>
 
+#include "lib/maps/conn_table.h"
+#include "lib/maps/layout.h"
+#include "lib/maps/map.h"
+#include "lib/maps/settings.h"
+#include "lib/maps/tick.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+
+#include "btf_convert.h"
 #include "migrate.h"
 
 struct move {

@@ -11,9 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/maps/layout.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "bpffs.h"
+#include "load.h"
 
 #define WATCH_NAME "nb_qdisc_made"
 

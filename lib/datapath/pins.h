@@ -8,6 +8,12 @@
  * of the object the programs came. All but the open functions want the lock.
  */
 
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/maps/layout.h"
+#include "lib/util/error.h"
+
 #include "load.h"
 
 #define NB_PINS_UNFINISHED "unfinished" /* the directory of pins that do not make a datapath yet */

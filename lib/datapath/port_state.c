@@ -10,8 +10,16 @@
 
 #include <linux/if_bridge.h>
 
-#include "lib/maps/conntrack.h"
+#include <natbridge/abi.h>
+
+#include "lib/maps/layout.h"
+#include "lib/maps/settings.h"
+#include "lib/net/link.h"
+#include "lib/net/netlink.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+
+#include "datapath.h"
 
 static const char *const names[NB_PORT_STATES] = {
 	[NB_PORT_FORWARDING] = "forwarding",         [NB_PORT_GONE] = "gone",

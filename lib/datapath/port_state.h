@@ -9,9 +9,12 @@
  * the maps up to date.
  */
 
-#include "lib/net/link.h"
+#include <stdbool.h>
 
-#include "datapath.h"
+#include "lib/maps/layout.h"
+#include "lib/net/link.h"
+#include "lib/net/netlink.h"
+#include "lib/util/error.h"
 
 enum nb_port_state {
 	NB_PORT_FORWARDING,

@@ -8,7 +8,10 @@
  * follow by nb_ports_attach(). All with the lock.
  */
 
-#include "datapath.h"
+#include "lib/maps/layout.h"
+#include "lib/util/error.h"
+
+#include "load.h"
 
 /* Programs of another build, as *dp has them pinned, are replaced in the pins and in *dp. */
 int nb_renew_programs(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err);

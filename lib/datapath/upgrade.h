@@ -9,7 +9,10 @@
  * is set, and the other layout's pins stay.
  */
 
-#include "datapath.h"
+#include <stdbool.h>
+
+#include "lib/maps/layout.h"
+#include "lib/util/error.h"
 
 /* Whether the programs that are pinned are of another build than this natbridge's. */
 bool nb_upgrade_possible(const struct nb_datapath *dp);

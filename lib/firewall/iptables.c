@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+#include "lib/util/process.h"
+#include "lib/util/strbuf.h"
 
 #include "nft.h"
 

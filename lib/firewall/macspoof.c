@@ -8,7 +8,10 @@
 #include <string.h>
 
 #include "lib/net/host_veth.h"
+#include "lib/net/link.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
 #include "lib/util/strbuf.h"
 
 #include "nft.h"

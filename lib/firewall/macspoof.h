@@ -16,6 +16,7 @@
 
 #include "lib/net/link.h"
 #include "lib/util/cni_id.h"
+#include "lib/util/error.h"
 
 /* Whether rules can be made at all: libnftables is installed and the kernel has nf_tables. */
 int nb_macspoof_probe(struct nb_error *err);

@@ -5,9 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/net/ifaddr.h"
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
 #include "lib/util/hash.h"
+#include "lib/util/process.h"
 #include "lib/util/strbuf.h"
 
 #include "iptables.h"

@@ -5,7 +5,10 @@
 #include <errno.h>
 
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+#include "lib/util/strbuf.h"
 
+#include "masq_rules.h"
 #include "nft.h"
 
 struct removal {

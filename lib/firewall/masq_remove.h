@@ -4,9 +4,12 @@
 
 /* Taking masquerade rules away. They are chosen by their comments alone. */
 
+#include <stdbool.h>
+
+#include "lib/util/error.h"
 #include "lib/util/strbuf.h"
 
-#include "masq_rules.h"
+struct cJSON;
 
 struct nb_masq_choice {
 	const char *key; /* with which the comments of all rules in question begin */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/util/cni_id.h"
 #include "lib/util/hash.h"
 
 #include "nft.h"

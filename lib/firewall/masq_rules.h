@@ -10,7 +10,6 @@
 #include <stdbool.h>
 
 #include "lib/util/cni_id.h"
-#include "lib/util/error.h"
 
 struct cJSON;
 

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #define LIBRARY "libnftables.so.1"
 

@@ -9,6 +9,7 @@
 
 #include "lib/net/netlink.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "nft.h"
 

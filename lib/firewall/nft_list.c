@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "nft.h"
 

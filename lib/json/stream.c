@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
+#include "json.h"
 #include "validate.h"
 
 static bool is_blank(char c)

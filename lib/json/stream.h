@@ -7,7 +7,14 @@
  * whole: the items are parsed one after the other.
  */
 
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/util/error.h"
+
 #include "json.h"
+
+struct cJSON;
 
 struct nb_json_items {
 	struct cJSON *frame;  /* owned: the document, its array empty */

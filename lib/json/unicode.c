@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 size_t nb_bom_length(const char *text, size_t len)
 {

@@ -4,6 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lib/util/error.h"
+
+#include "json.h"
+
 /* A cursor over the text. Each step returns NULL and moves on, or returns what is wrong at the cursor. */
 struct scan {
 	const unsigned char *at, *end;

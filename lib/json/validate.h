@@ -2,6 +2,10 @@
 #ifndef NATBRIDGE_LIB_JSON_VALIDATE_H
 #define NATBRIDGE_LIB_JSON_VALIDATE_H
 
+#include <stddef.h>
+
+#include "lib/util/error.h"
+
 #include "json.h"
 
 /*

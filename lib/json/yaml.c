@@ -11,7 +11,9 @@
 #include <yaml.h>
 
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
+#include "json.h"
 #include "yaml_anchors.h"
 
 enum { DEPTH_MAX = 512 };

@@ -10,6 +10,8 @@
 
 #include "json.h"
 
+struct cJSON;
+
 /*
  * Parses a stream of documents, text[len], into *json: an array with one element for each document that is
  * not empty. Scalars by the core schema of YAML 1.2 (section 10.3.2): plain null, booleans and numbers have

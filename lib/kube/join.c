@@ -4,7 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/service/service.h"
+#include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "object.h"
 

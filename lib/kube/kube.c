@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Kubernetes objects by kind into a collection, one by one, in lists or as text. */
+#include "kube.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/json/json.h"
 #include "lib/json/stream.h"
 #include "lib/json/unicode.h"
 #include "lib/json/validate.h"
 #include "lib/json/yaml.h"
+#include "lib/service/service.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+#include "lib/util/vec.h"
 
 #include "object.h"
 

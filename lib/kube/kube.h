@@ -18,8 +18,11 @@
  * object must not stop the others. The same holds for one endpoint of such an EndpointSlice.
  */
 
-#include "lib/json/json.h"
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "lib/service/service.h"
+#include "lib/util/error.h"
 
 /*
  * Told what was left out, passed over or is not followed, one sentence each; text is valid during the call.

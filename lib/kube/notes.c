@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/util/error.h"
+#include "lib/util/vec.h"
+
 #include "object.h"
 
 enum { TOLD_MAX = 5 };

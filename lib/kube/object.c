@@ -7,6 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/json/json.h"
+#include "lib/util/error.h"
+
 enum { NAME_MAX_LEN = 253, LABEL_MAX_LEN = 63 };
 
 int nb_kube_string(const struct nb_json *at, const char **value, struct nb_error *err)

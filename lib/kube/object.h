@@ -4,6 +4,14 @@
 
 /* Service and EndpointSlice as far as they matter here, read from their JSON and checked. */
 
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <natbridge/abi.h>
+
+#include "lib/json/json.h"
+#include "lib/service/service.h"
+#include "lib/util/error.h"
 #include "lib/util/vec.h"
 
 #include "kube.h"

@@ -3,6 +3,13 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/json/json.h"
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
+#include "lib/util/vec.h"
+
 #include "object.h"
 
 enum { AFFINITY_DEFAULT = 10800, AFFINITY_MAX = 86400 };

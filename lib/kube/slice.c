@@ -4,6 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/json/json.h"
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
+#include "lib/util/vec.h"
+
 #include "object.h"
 
 static int read_port(const struct nb_json *at, struct nb_kube_slice *slice, struct nb_error *err)

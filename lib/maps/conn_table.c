@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "conn_table.h"
+#include "conn_table_access.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 
+#include <natbridge/abi.h>
 #include <natbridge/conn_index.h>
 
-#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
-#include "conntrack.h"
+#include "conn_table_access.h"
+#include "layout.h"
 #include "map.h"
+#include "settings.h"
 
 static int map(const struct nb_datapath *dp, enum nb_map which, void **at, __u32 *elements,
 	       struct nb_error *err)

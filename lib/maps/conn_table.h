@@ -5,7 +5,13 @@
 /* The table of connections in this process's memory, shared with the programs that use it at the same time.
  */
 
-#include "lib/datapath/datapath.h"
+#include <stdbool.h>
+
+#include <natbridge/abi.h>
+
+#include "lib/util/error.h"
+
+#include "layout.h"
 
 struct nb_conn_table {
 	struct nb_pair *pairs; /* NULL: not open */

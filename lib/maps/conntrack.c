@@ -7,77 +7,25 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include <natbridge/abi.h>
+
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "conn_table.h"
 #include "endpoint.h"
+#include "layout.h"
+#include "settings.h"
+#include "tick.h"
 
 static const char *const tcp_state_names[NB_TCP_STATES] = {
 	"NONE",       "SYN_SENT", "SYN_RECV",  "ESTABLISHED", "FIN_WAIT",
 	"CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE",       "SYN_SENT2",
 };
 
-static const char *const counter_names[NB_COUNTERS] = {
-	[NB_COUNT_NONE] = "none",
-	[NB_COUNT_INSERT] = "insert",
-	[NB_COUNT_INSERT_FAILED] = "insert_failed",
-	[NB_COUNT_CLASH_RESOLVE] = "clash_resolve",
-	[NB_COUNT_EARLY_DROP] = "early_drop",
-	[NB_COUNT_RECLAIMED] = "reclaimed",
-	[NB_COUNT_PORT_CHANGED] = "port_changed",
-	[NB_COUNT_REPAIRED] = "repaired",
-	[NB_COUNT_FOUND] = "found",
-	[NB_COUNT_ECHO] = "echo",
-	[NB_COUNT_RELATED] = "related",
-	[NB_COUNT_ASSISTED] = "assisted",
-	[NB_DROP_TABLE_FULL] = "drop",
-	[NB_DROP_NO_BACKEND] = "drop_no_backend",
-	[NB_DROP_NO_SERVICE] = "drop_no_service",
-	[NB_DROP_NO_VIP] = "drop_no_vip",
-	[NB_DROP_BACKEND_GONE] = "drop_backend_gone",
-	[NB_DROP_NO_PORT] = "drop_no_port",
-	[NB_DROP_NOT_ITS_PORT] = "drop_not_its_port",
-	[NB_DROP_INVALID] = "drop_invalid",
-	[NB_DROP_FRAGMENT] = "drop_fragment",
-	[NB_DROP_UNPARSED] = "drop_unparsed",
-	[NB_DROP_CUT] = "drop_cut_off",
-	[NB_DROP_ISOLATED] = "drop_isolated",
-	[NB_DROP_GONE] = "drop_gone",
-	[NB_DROP_WRITE] = "drop_write",
-	[NB_DROP_REDIRECT] = "drop_redirect",
-	[NB_DROP_SPOOFED] = "drop_spoofed",
-};
-
 const char *nb_tcp_state_name(unsigned int state)
 {
 	return state < NB_TCP_STATES ? tcp_state_names[state] : "UNKNOWN";
-}
-
-const char *nb_counter_name(enum nb_counter counter)
-{
-	return (unsigned int)counter < NB_COUNTERS ? counter_names[counter] : "unknown";
-}
-
-int nb_conntrack_counters(const struct nb_datapath *dp, __u64 counters[NB_COUNTERS], struct nb_error *err)
-{
-	int cpus = libbpf_num_possible_cpus();
-	__u64 *each nb_autofree = NULL;
-	__u64 sum[NB_COUNTERS] = { 0 };
-
-	if (cpus <= 0)
-		return nb_fail(err, NB_ERR_SYSTEM, -cpus, "cannot count the CPUs");
-	each = calloc(cpus, sizeof(*each));
-	if (!each)
-		return nb_fail_nomem(err);
-	for (__u32 i = 0; i < NB_COUNTERS; i++) {
-		if (bpf_map_lookup_elem(dp->map_fd[NB_MAP_COUNTERS], &i, each))
-			return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot read the counters below \"%s\"",
-				       dp->dir);
-		for (int cpu = 0; cpu < cpus; cpu++)
-			sum[i] += each[cpu];
-	}
-	memcpy(counters, sum, sizeof(sum));
-	return 0;
 }
 
 /* Seconds left, by the same rules as in the programs (nb_conn_stalled() of bpf/ebpf/conntrack.h). */

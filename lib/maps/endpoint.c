@@ -8,9 +8,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include <natbridge/abi.h>
+
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+#include "lib/util/hash.h"
 
+#include "layout.h"
 #include "map.h"
 
 /* The kernel keeps values of arrays at multiples of 8. */
@@ -22,16 +27,9 @@ struct port_table {
 
 __u64 nb_endpoint_owner(const char *container_id, const char *ifname)
 {
-	const char *parts[] = { container_id, ifname };
-	__u64 hash = 0xcbf29ce484222325ULL;
+	__u64 hash = nb_fnv1a_64(NB_FNV1A_64_START, container_id, strlen(container_id) + 1);
 
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
-		for (const char *c = parts[i];; c++) {
-			hash = (hash ^ (unsigned char)*c) * 0x100000001b3ULL;
-			if (!*c)
-				break;
-		}
-	return hash;
+	return nb_fnv1a_64(hash, ifname, strlen(ifname) + 1);
 }
 
 static int copy_ports(const void *keys, const void *values, __u32 n, void *arg)

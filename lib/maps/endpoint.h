@@ -7,7 +7,13 @@
  * the lock of the datapath.
  */
 
-#include "lib/datapath/datapath.h"
+#include <stdbool.h>
+
+#include <natbridge/abi.h>
+
+#include "lib/util/error.h"
+
+#include "layout.h"
 
 enum { NB_ENDPOINT_ADDRS = 32 };
 

@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/util/cleanup.h"
+#include <natbridge/abi.h>
 
-#include "conn_table.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+
+#include "layout.h"
 
 enum {
 	CHUNK_FIRST = 4096,      /* elements asked for at a time; a hash bucket must fit as a whole */
@@ -27,16 +30,6 @@ int nb_map_sizes(const struct nb_datapath *dp, enum nb_map map, struct nb_map_si
 		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot read the size of map %s", nb_map_name(map));
 	*sizes = (struct nb_map_sizes){ info.key_size, info.value_size, info.max_entries };
 	return 0;
-}
-
-int nb_map_capacity(const struct nb_datapath *dp, enum nb_map map, __u32 *room, struct nb_error *err)
-{
-	struct nb_map_sizes sizes = { 0 };
-	int rc = nb_map_sizes(dp, map, &sizes, err);
-
-	if (!rc)
-		*room = map == NB_MAP_FLOWS ? sizes.max * NB_FLOW_WAYS : sizes.max;
-	return rc;
 }
 
 struct chunk {
@@ -91,37 +84,6 @@ int nb_map_walk(const struct nb_datapath *dp, enum nb_map map, nb_map_fn fn, voi
 		at = next;
 		first = false;
 	}
-	return rc;
-}
-
-static int count_chunk(const void *keys, const void *values, __u32 n, void *arg)
-{
-	(void)keys;
-	(void)values;
-	*(__u32 *)arg += n;
-	return 0;
-}
-
-static int count_flows(const void *keys, const void *values, __u32 n, void *arg)
-{
-	const struct nb_flow_set *sets = values;
-
-	(void)keys;
-	for (__u32 i = 0; i < n * NB_FLOW_WAYS; i++)
-		*(__u32 *)arg += !!sets[i / NB_FLOW_WAYS].heads[i % NB_FLOW_WAYS].tag;
-	return 0;
-}
-
-int nb_map_count(const struct nb_datapath *dp, enum nb_map map, __u32 *count, struct nb_error *err)
-{
-	__u32 counted = 0;
-	int rc;
-
-	if (map == NB_MAP_CONNECTIONS)
-		return nb_conn_table_count(dp, count, err);
-	rc = nb_map_walk(dp, map, map == NB_MAP_FLOWS ? count_flows : count_chunk, &counted, err);
-	if (!rc)
-		*count = counted;
 	return rc;
 }
 

@@ -6,7 +6,11 @@
 
 #include <stddef.h>
 
-#include "lib/datapath/datapath.h"
+#include <linux/types.h>
+
+#include "lib/util/error.h"
+
+#include "layout.h"
 
 struct nb_map_sizes {
 	__u32 key, value; /* bytes */
@@ -24,12 +28,6 @@ typedef int (*nb_map_fn)(const void *keys, const void *values, __u32 n, void *ar
  * not 0; returns that. What others write meanwhile may or may not be seen; what stays is seen once.
  */
 int nb_map_walk(const struct nb_datapath *dp, enum nb_map map, nb_map_fn fn, void *arg, struct nb_error *err);
-
-/* How many elements a map has room for; of NB_MAP_FLOWS, flows in all sets. */
-int nb_map_capacity(const struct nb_datapath *dp, enum nb_map map, __u32 *room, struct nb_error *err);
-
-/* How many of them are in use. */
-int nb_map_count(const struct nb_datapath *dp, enum nb_map map, __u32 *count, struct nb_error *err);
 
 /* 1: *value holds the element; 0: there is none, *value is untouched; negative: *err. */
 int nb_map_get(const struct nb_datapath *dp, enum nb_map map, const void *key, void *value,

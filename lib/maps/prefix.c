@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "prefix.h"
 
+#include <natbridge/abi.h>
+
+#include "lib/util/addr.h"
+
 enum { WORDS = sizeof(struct nb_addr) / sizeof(__be32) };
 
 struct nb_prefix nb_prefix_none(void)

@@ -4,7 +4,7 @@
 
 /* Address ranges as the programs compare them, and the smallest one that holds several. */
 
-#include "lib/util/addr.h"
+#include <natbridge/abi.h>
 
 /* A range that holds no address which a packet can have: mask all ones, value zero. */
 struct nb_prefix nb_prefix_none(void);

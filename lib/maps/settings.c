@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "settings.h"
+
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "conntrack.h"
+#include <natbridge/abi.h>
+
+#include "lib/util/error.h"
+
+#include "layout.h"
 #include "map.h"
+#include "tick.h"
 
 static const struct {
 	const char *name;

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "tick.h"
+
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <time.h>
 
-#include "conntrack.h"
+#include "lib/util/error.h"
+
+#include "layout.h"
 
 static const unsigned long long ns_per_second = 1000000000ULL;
 

@@ -9,7 +9,11 @@
 #include <linux/rtnetlink.h>
 
 #include "lib/util/addr.h"
+#include "lib/util/error.h"
 #include "lib/util/vec.h"
+
+#include "link.h"
+#include "netlink.h"
 
 static struct nlmsghdr *start(struct nb_request *req, uint16_t type, uint16_t flags, unsigned int port_index,
 			      const unsigned char mac[NB_MAC_LEN])

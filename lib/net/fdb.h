@@ -4,7 +4,12 @@
 
 /* The forwarding database of a bridge. Flags of a port: nb_link_change() and struct nb_link. */
 
+#include <stdbool.h>
+
+#include "lib/util/error.h"
+
 #include "link.h"
+#include "netlink.h"
 
 /*
  * Enters mac as reached through the port: a static entry, which does not age. An entry of that MAC that is

@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/util/cni_id.h"
 #include "lib/util/hash.h"
+
+#include "link.h"
 
 #define NAME_PREFIX  "veth"
 #define ALIAS_PREFIX "natbridge:"

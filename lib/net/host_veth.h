@@ -13,6 +13,8 @@
  *        Neither '#' nor ':' may be in a valid name of the CNI, so no two attachments share an alias.
  */
 
+#include <stdbool.h>
+
 #include "lib/util/cni_id.h"
 
 #include "link.h"

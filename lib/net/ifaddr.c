@@ -9,6 +9,11 @@
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
+
+#include "netlink.h"
+
 /* Networks this small have no broadcast address (RFC 3021). */
 enum { NO_BROADCAST_PREFIX = 31 };
 

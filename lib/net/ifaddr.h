@@ -4,7 +4,9 @@
 
 /* IP addresses of links. */
 
-#include "lib/util/addr.h"
+#include <natbridge/abi.h>
+
+#include "lib/util/error.h"
 
 #include "netlink.h"
 

@@ -12,6 +12,10 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 
+#include "lib/util/error.h"
+
+#include "netlink.h"
+
 #ifndef RTEXT_FILTER_SKIP_STATS
 #define RTEXT_FILTER_SKIP_STATS (1 << 3)
 #endif

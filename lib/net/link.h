@@ -5,6 +5,9 @@
 /* Network links: look up, create, change, delete. Names and indices are those of the socket's namespace. */
 
 #include <net/if.h>
+#include <stdbool.h>
+
+#include "lib/util/error.h"
 
 #include "netlink.h"
 

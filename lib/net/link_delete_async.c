@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "link.h"
+#include "netlink.h"
 
 enum { PAUSE_FIRST_MS = 1, PAUSE_MAX_MS = 16 };
 

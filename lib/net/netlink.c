@@ -11,7 +11,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 
-#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "netns.h"
 

@@ -4,7 +4,7 @@
 
 /*
  * One rtnetlink socket and the one function that talks through it. Everything that sends a request (link.h,
- * address.h, route.h, bridge.h) goes through nb_netlink_request().
+ * ifaddr.h, route.h, fdb.h) goes through nb_netlink_request().
  */
 
 #include <stdbool.h>

@@ -15,6 +15,7 @@
 #include <linux/nsfs.h>
 
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 enum { STACK_SIZE = 256 * 1024 };
 

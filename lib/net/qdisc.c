@@ -7,6 +7,10 @@
 
 #include <linux/rtnetlink.h>
 
+#include "lib/util/error.h"
+
+#include "netlink.h"
+
 struct search {
 	unsigned int index;
 	char kind[NB_QDISC_KIND_MAX];

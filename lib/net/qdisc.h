@@ -4,6 +4,8 @@
 
 /* Queueing disciplines that others have put on a link: they want to see its packets. */
 
+#include "lib/util/error.h"
+
 #include "netlink.h"
 
 enum { NB_QDISC_KIND_MAX = 16 }; /* IFNAMSIZ, as in the kernel's struct Qdisc_ops */

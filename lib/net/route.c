@@ -7,6 +7,11 @@
 
 #include <linux/rtnetlink.h>
 
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
+
+#include "netlink.h"
+
 /* Tables above this one do not fit struct rtmsg and need RTA_TABLE. */
 enum { MAX_SMALL_TABLE = 255 };
 

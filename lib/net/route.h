@@ -4,7 +4,11 @@
 
 /* Unicast routes through a link. */
 
-#include "lib/util/addr.h"
+#include <stdbool.h>
+
+#include <natbridge/abi.h>
+
+#include "lib/util/error.h"
 
 #include "netlink.h"
 

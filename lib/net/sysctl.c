@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "link.h"
 

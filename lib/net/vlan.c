@@ -10,6 +10,10 @@
 #include <linux/if_bridge.h>
 #include <linux/rtnetlink.h>
 
+#include "lib/util/error.h"
+
+#include "netlink.h"
+
 void nb_vlans_put(struct nb_vlans *vlans, unsigned int id)
 {
 	vlans->bits[id / 8] |= (unsigned char)(1U << id % 8);

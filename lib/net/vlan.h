@@ -4,7 +4,11 @@
 
 /* The VLANs of a bridge's port (802.1Q, bridge VLAN filtering). Ids are 1 to 4094. */
 
-#include "link.h"
+#include <stdbool.h>
+
+#include "lib/util/error.h"
+
+#include "netlink.h"
 
 enum { NB_VLAN_MAX = 4094 };
 

@@ -2,6 +2,10 @@
 /* What the service maps hold after a change, and whether they can. */
 #include <errno.h>
 
+#include "lib/maps/layout.h"
+#include "lib/maps/map.h"
+#include "lib/util/error.h"
+
 #include "snapshot.h"
 
 /* All there is after a change that was planned on a whole reading. services was counted with the names. */

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Changes and listings of the service maps, see snapshot.h for how they are done. */
-#include "snapshot.h"
-
 #include <errno.h>
 #include <string.h>
 
-#include "lib/maps/conntrack.h"
+#include <natbridge/abi.h>
+
+#include "lib/maps/layout.h"
+#include "lib/maps/map.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+#include "lib/util/vec.h"
+
+#include "service.h"
+#include "snapshot.h"
 
 enum {
 	NAMES_FOR_WHOLE = 512, /* from so many names on reading everything in batches is cheaper */

@@ -3,25 +3,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "snapshot.h"
+#include <natbridge/abi.h>
 
-/* The finalizer of MurmurHash3: every bit of x moves every bit of the result. */
-static __u64 mix(__u64 x)
-{
-	x = (x ^ (x >> 33)) * 0xff51afd7ed558ccdULL;
-	x = (x ^ (x >> 33)) * 0xc4ceb9fe1a85ec53ULL;
-	return x ^ (x >> 33);
-}
+#include "lib/util/error.h"
+#include "lib/util/hash.h"
+#include "lib/util/vec.h"
+
+#include "snapshot.h"
 
 static __u32 hash_key(const struct nb_frontend_key *key)
 {
-	__u64 high, low;
-	__u32 port;
+	__u64 hash = nb_fnv1a_64(NB_FNV1A_64_START, key, sizeof(*key));
 
-	memcpy(&high, &key->addr.w[0], sizeof(high));
-	memcpy(&low, &key->addr.w[2], sizeof(low));
-	memcpy(&port, (const char *)key + sizeof(key->addr), sizeof(port)); /* and the protocol */
-	return mix(mix(mix(high) ^ low) ^ port);
+	return hash ^ hash >> 32;
 }
 
 /* The slot of the key, or the empty one where it would stand. */

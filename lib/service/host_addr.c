@@ -3,8 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <natbridge/abi.h>
+
 #include "lib/net/ifaddr.h"
+#include "lib/net/netlink.h"
+#include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "service.h"
 

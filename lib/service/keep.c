@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <natbridge/abi.h>
+
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "service.h"
 

@@ -6,6 +6,11 @@
  */
 #include <string.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/util/error.h"
+#include "lib/util/vec.h"
+
 #include "snapshot.h"
 
 /* The elements of one name, after the change. */

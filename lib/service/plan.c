@@ -4,10 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/maps/conntrack.h"
-#include "lib/maps/prefix.h"
-#include "lib/util/cleanup.h"
+#include <natbridge/abi.h>
 
+#include "lib/maps/layout.h"
+#include "lib/maps/map.h"
+#include "lib/maps/prefix.h"
+#include "lib/maps/settings.h"
+#include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+#include "lib/util/vec.h"
+
+#include "service.h"
 #include "snapshot.h"
 
 void nb_plan_free(struct nb_plan *plan)

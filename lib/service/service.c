@@ -6,6 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
+#include "lib/util/hash.h"
+
 void nb_services_free(struct nb_services *services)
 {
 	for (size_t i = 0; i < services->n; i++)
@@ -141,22 +147,13 @@ int nb_services_normalize(struct nb_services *services, struct nb_error *err)
 	return 0;
 }
 
-static __u64 fnv1a(__u64 hash, const void *data, size_t len)
-{
-	const unsigned char *bytes = data;
-
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ bytes[i]) * 0x100000001b3ULL;
-	return hash;
-}
-
 __u64 nb_service_digest(const struct nb_service_backend *backends, size_t n)
 {
-	__u64 hash = 0xcbf29ce484222325ULL;
+	__u64 hash = NB_FNV1A_64_START;
 
 	for (size_t i = 0; i < n; i++) {
-		hash = fnv1a(hash, &backends[i].addr, sizeof(backends[i].addr));
-		hash = fnv1a(hash, &backends[i].port, sizeof(backends[i].port));
+		hash = nb_fnv1a_64(hash, &backends[i].addr, sizeof(backends[i].addr));
+		hash = nb_fnv1a_64(hash, &backends[i].port, sizeof(backends[i].port));
 	}
 	return hash;
 }

@@ -8,10 +8,15 @@
  * fills one from the maps. No JSON here.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
-#include "lib/datapath/datapath.h"
+#include <natbridge/abi.h>
+
+#include "lib/maps/layout.h"
+#include "lib/net/netlink.h"
 #include "lib/util/addr.h"
+#include "lib/util/error.h"
 
 struct nb_service_backend {
 	struct nb_addr addr;

@@ -4,8 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/util/cleanup.h"
+#include <natbridge/abi.h>
 
+#include "lib/maps/layout.h"
+#include "lib/maps/map.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+
+#include "service.h"
 #include "snapshot.h"
 
 const struct nb_member *nb_snapshot_members(const struct nb_snapshot *snapshot, __u32 set, size_t *n)

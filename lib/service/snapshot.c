@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* From the service maps into struct nb_snapshot, as a whole or for some Services. */
+#include "snapshot.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "snapshot.h"
+#include <natbridge/abi.h>
+
+#include "lib/maps/layout.h"
+#include "lib/maps/map.h"
+#include "lib/util/error.h"
+#include "lib/util/vec.h"
 
 int nb_snapshot_begin(struct nb_snapshot *snapshot, struct nb_error *err)
 {

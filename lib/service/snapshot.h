@@ -13,7 +13,13 @@
  * came to its end.
  */
 
-#include "lib/maps/map.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <natbridge/abi.h>
+
+#include "lib/maps/layout.h"
+#include "lib/util/error.h"
 #include "lib/util/vec.h"
 
 #include "service.h"

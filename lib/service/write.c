@@ -18,8 +18,15 @@
  */
 #include <string.h>
 
-#include "lib/maps/conntrack.h"
+#include <natbridge/abi.h>
 
+#include "lib/maps/layout.h"
+#include "lib/maps/map.h"
+#include "lib/maps/settings.h"
+#include "lib/util/error.h"
+#include "lib/util/vec.h"
+
+#include "service.h"
 #include "snapshot.h"
 
 /* Elements of one map to be written, or with value_size 0 deleted. */

@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include <natbridge/abi.h>
+
 struct nb_addr nb_addr_from_bytes(int family, const void *bytes)
 {
 	struct nb_addr addr = { 0 };

@@ -13,8 +13,6 @@
 
 #include <natbridge/abi.h>
 
-#include "error.h"
-
 enum { NB_ADDR_STRLEN = INET6_ADDRSTRLEN, NB_MAC_STRLEN = 18 };
 
 static inline bool nb_addr_is_v4(const struct nb_addr *a)

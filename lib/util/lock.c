@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "cleanup.h"
+#include "error.h"
 
 enum {
 	LOCK_WAIT_SECONDS = 60,

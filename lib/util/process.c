@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "cleanup.h"
+#include "error.h"
 
 enum { ARGS_MAX = 8, BUSY_TRIES = 10, BUSY_PAUSE_MS = 100, CHILD_STACK = 16384 };
 

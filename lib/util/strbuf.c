@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "error.h"
+
 void nb_strbuf_free(struct nb_strbuf *text)
 {
 	free(text->buf);
@@ -46,4 +48,15 @@ void nb_strbuf_append(struct nb_strbuf *text, const char *fmt, ...)
 		text->failed = true;
 	else
 		nb_strbuf_put(text, piece);
+}
+
+int nb_strdup(const char *from, char **to, struct nb_error *err)
+{
+	char *copy = strdup(from);
+
+	if (!copy)
+		return nb_fail_nomem(err);
+	free(*to);
+	*to = copy;
+	return 0;
 }

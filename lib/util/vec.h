@@ -4,6 +4,7 @@
 
 /* Arrays that grow: NB_VEC(type) declares one, zeroed is empty, nb_vec_push() adds at the end. */
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "error.h"

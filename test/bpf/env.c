@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "env.h"
 
-#include "lib/maps/conntrack.h"
+#include "lib/datapath/ensure.h"
+#include "lib/datapath/load.h"
+#include "lib/maps/conn_table.h"
+#include "lib/maps/counters.h"
 #include "lib/maps/endpoint.h"
+#include "lib/maps/layout.h"
 #include "lib/maps/map.h"
+#include "lib/maps/settings.h"
+#include "lib/maps/tick.h"
+#include "lib/maps/usage.h"
 #include "lib/service/service.h"
 #include "lib/util/addr.h"
+#include "lib/util/error.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -374,6 +382,6 @@ uint64_t env_counter(struct env *env, enum nb_counter counter)
 	__u64 counters[NB_COUNTERS];
 	struct nb_error err = { 0 };
 
-	assert_int_equal(nb_conntrack_counters(&env->dp, counters, &err), 0);
+	assert_int_equal(nb_counters_read(&env->dp, counters, &err), 0);
 	return counters[counter];
 }

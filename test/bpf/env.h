@@ -8,6 +8,7 @@
  */
 
 #include "lib/maps/conn_table.h"
+#include "lib/maps/layout.h"
 
 #include "packet.h"
 

@@ -2,6 +2,7 @@
 #include "env.h"
 
 #include "lib/maps/conntrack.h"
+#include "lib/util/error.h"
 
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>

@@ -2,7 +2,6 @@
 /* What a pod's port learns of a changed MAC address, and from whom it does not. */
 #include "env.h"
 
-#include "lib/maps/conntrack.h"
 #include "lib/util/addr.h"
 
 #include <linux/if_ether.h>

@@ -2,6 +2,9 @@
 #include "env.h"
 
 #include "lib/maps/conntrack.h"
+#include "lib/maps/settings.h"
+#include "lib/maps/tick.h"
+#include "lib/util/error.h"
 
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>

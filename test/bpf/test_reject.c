@@ -2,8 +2,9 @@
 /* Services and addresses that lead nowhere (A5, A6), and how that is said. */
 #include "env.h"
 
-#include "lib/maps/conntrack.h"
+#include "lib/maps/settings.h"
 #include "lib/util/addr.h"
+#include "lib/util/error.h"
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>
 #include <setjmp.h>

@@ -4,6 +4,7 @@
 #include "lib/maps/conntrack.h"
 #include "lib/maps/endpoint.h"
 #include "lib/util/addr.h"
+#include "lib/util/error.h"
 
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "env.h"
 
-#include "lib/maps/conntrack.h"
 #include "lib/maps/endpoint.h"
-#include "lib/maps/map.h"
+#include "lib/maps/settings.h"
+#include "lib/util/error.h"
 
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>

@@ -3,8 +3,9 @@
 
 #include "lib/maps/conntrack.h"
 #include "lib/maps/endpoint.h"
-#include "lib/maps/map.h"
+#include "lib/maps/settings.h"
 #include "lib/util/addr.h"
+#include "lib/util/error.h"
 
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>

@@ -4,7 +4,9 @@
  * behaviour, every failure has a message, and what is read is normalized.
  */
 #include "lib/kube/kube.h"
+#include "lib/kube/object.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include <stdint.h>
 #include <stdlib.h>

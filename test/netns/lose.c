@@ -4,8 +4,11 @@
  *
  *   lose BPFFS NETWORK PORT client|backend     the half that sends from PORT, or to it
  */
+#include "lib/datapath/datapath.h"
 #include "lib/maps/conn_table.h"
+#include "lib/maps/layout.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

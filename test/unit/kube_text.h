@@ -5,6 +5,9 @@
 /* Objects of Kubernetes as text, and what is read from them as text again. */
 
 #include "lib/kube/kube.h"
+#include "lib/kube/object.h"
+#include "lib/service/service.h"
+#include "lib/util/error.h"
 
 #define SERVICE(name, spec)                                                                                  \
 	"apiVersion: v1\nkind: Service\nmetadata: {name: " name ", namespace: default}\nspec: " spec "\n---" \

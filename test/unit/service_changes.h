@@ -4,6 +4,10 @@
 
 /* Changes of real service maps in one line each, in the notation of test_services(). */
 
+#include "lib/maps/layout.h"
+#include "lib/service/service.h"
+#include "lib/util/error.h"
+
 #include "service_maps.h"
 
 extern const struct nb_test_sizes test_roomy;

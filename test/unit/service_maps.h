@@ -5,6 +5,7 @@
 /* Real service maps without programs, services from text, and a check of all maps by other means than lib's.
  */
 
+#include "lib/maps/layout.h"
 #include "lib/service/service.h"
 
 struct nb_test_sizes {

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* IPAM as a delegate: what it is given, and what becomes of every kind of answer. The plugins are scripts. */
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+#include "lib/util/process.h"
+#include "plugin/args.h"
+#include "plugin/conf.h"
+#include "plugin/ipam.h"
+#include "plugin/result.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -13,9 +19,6 @@
 #include <time.h>
 
 #include <cmocka.h>
-
-#include "lib/util/process.h"
-#include "plugin/ipam.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

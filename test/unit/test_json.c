@@ -2,6 +2,7 @@
 /* Strict JSON: what cJSON alone would let pass is refused, with the place or the path in the message. */
 #include "lib/json/json.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,6 +3,7 @@
 #include "netlink_answers.h"
 
 #include "lib/net/link.h"
+#include "lib/util/error.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>

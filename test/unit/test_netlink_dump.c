@@ -5,7 +5,9 @@
 #include "lib/net/ifaddr.h"
 #include "lib/net/link.h"
 #include "lib/net/route.h"
+#include "lib/util/error.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>

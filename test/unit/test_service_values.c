@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What the programs read of services beside addresses: epochs, marks, draining backends, bounds. Real maps.
  */
-#include "lib/maps/conntrack.h"
+#include "lib/maps/layout.h"
 #include "lib/maps/prefix.h"
+#include "lib/maps/settings.h"
 #include "lib/service/service.h"
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
 
 #include <bpf/bpf.h>
 #include <setjmp.h>

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ICMP errors about translated connections (B15), and redirects (A2). */
+
+#include "lib/maps/layout.h"
+
 #include "env.h"
 
 #include <bpf/bpf.h>

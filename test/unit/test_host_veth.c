@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* How a port is known as an attachment's: names, MACs and aliases, and the hash that they come from. */
 #include "lib/net/host_veth.h"
+#include "lib/net/link.h"
+#include "lib/util/cni_id.h"
 #include "lib/util/hash.h"
 
 #include <setjmp.h>

@@ -2,12 +2,15 @@
 #include <cjson/cJSON.h>
 #include <string.h>
 
-#include "lib/firewall/masq_rules.h"
-#include "lib/firewall/nft.h"
+#include "lib/net/ifaddr.h"
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
 
-#include "masq_backend.h"
+#include "masq_nft.h"
+#include "masq_rules.h"
+#include "nft.h"
 
 struct search {
 	const char *key;
@@ -43,7 +46,7 @@ static bool look_for_address(const cJSON *rule, void *arg)
 	return !search->found;
 }
 
-int nb_masq_nft_check(const struct nb_cni_id *id, const struct nb_result_ip *ips, size_t n,
+int nb_masq_nft_check(const struct nb_cni_id *id, const struct nb_ifaddr *addrs, size_t n,
 		      struct nb_error *err)
 {
 	nb_cleanup(nb_nft_list_free) cJSON *table = NULL;
@@ -60,8 +63,8 @@ int nb_masq_nft_check(const struct nb_cni_id *id, const struct nb_result_ip *ips
 			       "\" is missing or changed");
 	for (i = 0; i < n; i++) {
 		struct search search = { .key = key,
-					 .family = nb_addr_is_v4(&ips[i].addr) ? "ip" : "ip6",
-					 .addr = nb_addr_format(&ips[i].addr, addr) };
+					 .family = nb_addr_is_v4(&addrs[i].addr) ? "ip" : "ip6",
+					 .addr = nb_addr_format(&addrs[i].addr, addr) };
 
 		nb_nft_each_rule(table, NB_MASQ_CHAIN, look_for_address, &search);
 		if (!search.found)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* From one layout of a value to another, by the names in their BTF (lib/datapath/migrate.h). */
+#include "lib/datapath/btf_convert.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,8 +11,6 @@
 #include <string.h>
 /* after those */
 #include <cmocka.h>
-
-#include "lib/datapath/migrate.h"
 
 /* A layout under construction, with the types that the values of maps are made of. */
 struct layout {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The service maps under apply, update and delete. Real maps: needs root. */
-#include "lib/maps/conntrack.h"
+#include "lib/maps/layout.h"
+#include "lib/maps/settings.h"
 #include "lib/service/service.h"
+#include "lib/util/error.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>

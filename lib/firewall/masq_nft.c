@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "masq_nft.h"
+
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <string.h>
 
-#include "lib/firewall/masq_remove.h"
-#include "lib/firewall/nft.h"
+#include <natbridge/abi.h>
+
+#include "lib/net/ifaddr.h"
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
 #include "lib/util/strbuf.h"
 
-#include "masq_backend.h"
+#include "masq_remove.h"
+#include "masq_rules.h"
+#include "nft.h"
 
 /* ---- comments ---- */
 
@@ -86,22 +93,21 @@ static void append_chains(struct nb_strbuf *commands)
 	nb_strbuf_append(commands, "add rule %s %s goto %s\n", NB_MASQ_TABLE, NB_MASQ_HOOK, NB_MASQ_CHAIN);
 }
 
-static void append_rule(struct nb_strbuf *commands, const struct nb_result_ip *ip, const char *comment)
+static void append_rule(struct nb_strbuf *commands, const struct nb_ifaddr *addr, const char *comment)
 {
-	char addr[NB_ADDR_STRLEN], net[NB_ADDR_STRLEN];
-	const char *family = nb_addr_is_v4(&ip->addr) ? "ip" : "ip6";
-	struct nb_addr network = nb_addr_network(&ip->addr, ip->prefix_len);
+	char source[NB_ADDR_STRLEN], net[NB_ADDR_STRLEN];
+	const char *family = nb_addr_is_v4(&addr->addr) ? "ip" : "ip6";
+	struct nb_addr network = nb_addr_network(&addr->addr, addr->prefix_len);
 
 	nb_strbuf_append(commands,
 			 "add rule " NB_MASQ_TABLE " " NB_MASQ_CHAIN
 			 " %s saddr == %s %s daddr != %s/%u masquerade",
-			 family, nb_addr_format(&ip->addr, addr), family, nb_addr_format(&network, net),
-			 ip->prefix_len);
+			 family, nb_addr_format(&addr->addr, source), family, nb_addr_format(&network, net),
+			 addr->prefix_len);
 	nb_strbuf_append(commands, " comment \"%s\"\n", comment);
 }
 
-static int add_once(const struct nb_cni_id *id, const struct nb_result_ip *ips, size_t n,
-		    struct nb_error *err)
+static int add_once(const struct nb_cni_id *id, const struct nb_ifaddr *addrs, size_t n, struct nb_error *err)
 {
 	nb_cleanup(nb_strbuf_free) struct nb_strbuf commands = { 0 };
 	nb_cleanup(nb_nft_list_free) cJSON *table = NULL;
@@ -120,7 +126,7 @@ static int add_once(const struct nb_cni_id *id, const struct nb_result_ip *ips, 
 		append_chains(&commands);
 	nb_masq_append_removals(table, &stale, &commands);
 	for (i = 0; i < n; i++)
-		append_rule(&commands, &ips[i], comment);
+		append_rule(&commands, &addrs[i], comment);
 	return nb_masq_run(&commands, err);
 }
 
@@ -133,8 +139,7 @@ int nb_masq_nft_probe(struct nb_error *err)
 	return ret;
 }
 
-int nb_masq_nft_add(const struct nb_cni_id *id, const struct nb_result_ip *ips, size_t n,
-		    struct nb_error *err)
+int nb_masq_nft_add(const struct nb_cni_id *id, const struct nb_ifaddr *addrs, size_t n, struct nb_error *err)
 {
 	unsigned int tries;
 	int ret = check_names(id, err);
@@ -142,7 +147,7 @@ int nb_masq_nft_add(const struct nb_cni_id *id, const struct nb_result_ip *ips, 
 	if (ret)
 		return ret;
 	for (tries = 0; tries < NB_MASQ_TRIES; tries++) {
-		ret = add_once(id, ips, n, err);
+		ret = add_once(id, addrs, n, err);
 		if (ret != -ENOENT)
 			break;
 	}
