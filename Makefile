@@ -18,7 +18,7 @@ BPFTOOL ?= bpftool
 PKG_CONFIG ?= pkg-config
 PREFIX  ?= /usr/local
 CNI_BIN_DIR ?= /opt/cni/bin
-MAN_DIR ?= $(PREFIX)/share/man/man8
+MAN_DIR ?= $(PREFIX)/share/man
 DOC_DIR ?= $(PREFIX)/share/doc/natbridge
 # Where deps puts cnitool and the reference plugins, which only the demo, the tests and the bench use.
 TEST_BIN_DIR ?= /opt/natbridge-test/bin
@@ -226,10 +226,9 @@ compile_commands.json: ## for editors and clang-tidy
 	for f in $(wildcard bpf/*.bpf.c); do entry "$$f" "$(CLANG) $(call editor_flags,$(BPF_CFLAGS))"; done; \
 	printf ']\n'; } > $@
 
-$(B)/natbridgectl.8: $(B)/natbridgectl scripts/man.sh
-	$(call say,MAN,$@)
-	$(Q)scripts/man.sh $< > $@
-
+# Each page goes to the section that its name ends with.
+MAN_PAGES := $(wildcard doc/man/*.[58])
+man_target = $(MAN_DIR)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 # README.md leads to the others by these paths. The demo runs in the sources only.
 DOCS := README.md LICENSE $(wildcard doc/*.md) $(filter-out %.sh,$(wildcard examples/*))
 DOC_DIRS := doc examples
@@ -237,20 +236,21 @@ DOC_DIRS := doc examples
 below = $(call quoted,$(DESTDIR)$(1))
 
 # The plugin is put in place whole: a runtime may be about to call it.
-install: all $(B)/natbridgectl.8 ## install programs, manual page, documents and examples below $(DESTDIR)
+install: all ## install programs, manual pages, documents and examples below $(DESTDIR)
 	install -D -m 0755 $(B)/natbridge $(call below,$(CNI_BIN_DIR)/natbridge.new)
 	mv $(call below,$(CNI_BIN_DIR)/natbridge.new) $(call below,$(CNI_BIN_DIR)/natbridge)
 	install -D -m 0755 $(B)/natbridgectl $(call below,$(PREFIX)/bin/natbridgectl)
-	install -D -m 0644 $(B)/natbridgectl.8 $(call below,$(MAN_DIR)/natbridgectl.8)
+	$(foreach m,$(MAN_PAGES),install -D -m 0644 $(m) $(call below,$(call man_target,$(m)))$(newline))
 	for f in $(DOCS); do install -D -m 0644 $$f $(call below,$(DOC_DIR))/$$f || exit 1; done
 
 uninstall: ## remove what install put there
-	rm -f $(call below,$(CNI_BIN_DIR)/natbridge) $(call below,$(PREFIX)/bin/natbridgectl) $(call below,$(MAN_DIR)/natbridgectl.8)
+	rm -f $(call below,$(CNI_BIN_DIR)/natbridge) $(call below,$(PREFIX)/bin/natbridgectl)
+	rm -f $(foreach m,$(MAN_PAGES),$(call below,$(call man_target,$(m))))
 	for f in $(DOCS); do rm -f $(call below,$(DOC_DIR))/$$f || exit 1; done
 	for d in $(addprefix /,$(DOC_DIRS)) /; do \
 		[ ! -d $(call below,$(DOC_DIR))$$d ] || rmdir --ignore-fail-on-non-empty $(call below,$(DOC_DIR))$$d; done
 
-deb: all $(B)/natbridgectl.8 ## make the Debian package build/natbridge_VERSION_ARCH.deb (no root)
+deb: all ## make the Debian package build/natbridge_VERSION_ARCH.deb (no root)
 	@scripts/deb.sh
 
 clean: ## remove build/ and compile_commands.json
