@@ -168,6 +168,11 @@ int nb_conf_parse_proxy(const struct nb_json *proxy, bool full, struct nb_proxy_
 	return nb_conf_parse_services(&services, &conf->services, err);
 }
 
+void nb_conf_correct_proxy(struct cJSON *proxy)
+{
+	nb_json_correct_case(proxy, PROXY_KEYS);
+}
+
 void nb_conf_free_proxy(struct nb_proxy_conf *conf)
 {
 	free(conf->bpffs);

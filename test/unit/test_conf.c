@@ -346,6 +346,43 @@ static void test_lenient_delete(void **state)
 	}
 }
 
+/* ADD, CHECK and STATUS refuse a key in another case; DEL and GC read it. */
+static void test_wrong_case(void **state)
+{
+	static const char text[] =
+		"!{'CNIVersion': '1.1.0', 'NAME': 'net', 'Bridge': 'br-x', 'Ipam': {'Type': 'own'},"
+		"'isgateway': true, 'hairpinmode': true, 'PrevResult': {'ips': []},"
+		"'CNI.dev/valid-attachments': [{'containerID': 'a', 'ifname': 'eth0'}],"
+		"'serviceproxy': {'Mode': 'assist', 'bpfFS': '/run/bpf'}}";
+	static const enum nb_command strict[] = { NB_CMD_ADD, NB_CMD_CHECK, NB_CMD_STATUS };
+	static const enum nb_command lenient[] = { NB_CMD_DEL, NB_CMD_GC };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(strict); i++) {
+		nb_cleanup(nb_conf_free) struct nb_conf conf = { 0 };
+		struct nb_error err = { 0 };
+
+		assert_true(parse(strict[i], text, &conf, &err) < 0);
+		assert_int_equal(err.code, NB_ERR_CONFIG);
+		assert_string_equal(err.msg, "\"CNIVersion\": unknown key; it is written \"cniVersion\"");
+	}
+	for (size_t i = 0; i < COUNT(lenient); i++) {
+		nb_cleanup(nb_conf_free) struct nb_conf conf = { 0 };
+		struct nb_error err = { 0 };
+
+		assert_int_equal(parse(lenient[i], text, &conf, &err), 0);
+		assert_string_equal(conf.cni_version, "1.1.0");
+		assert_string_equal(conf.name, "net");
+		assert_string_equal(conf.bridge, "br-x");
+		assert_string_equal(conf.ipam_type, "own");
+		assert_true(conf.is_gateway);
+		assert_non_null(conf.prev_result);
+		assert_int_equal(conf.n_attachments, 1);
+		assert_int_equal(conf.proxy.mode, NB_MODE_ASSIST);
+		assert_string_equal(conf.proxy.bpffs, "/run/bpf");
+	}
+}
+
 static void test_attachments(void **state)
 {
 	nb_cleanup(nb_conf_free) struct nb_conf conf = { 0 }, bad = { 0 };
@@ -439,7 +476,6 @@ static void test_bad_attachments(void **state)
 		NEW "[{'containerID': 'a', 'ifname': null}]",
 		OLD "[{'containerID': 5, 'ifname': 'eth0'}]",
 		OLD "[{'containerId': 'a', 'ifname': 'eth0'}]",
-		"'cni.dev/Attachments': []",
 	};
 
 	(void)state;
@@ -490,6 +526,7 @@ int main(void)
 		cmocka_unit_test(test_versions),        cmocka_unit_test(test_lenient_delete),
 		cmocka_unit_test(test_attachments),     cmocka_unit_test(test_attachment_keys),
 		cmocka_unit_test(test_bad_attachments), cmocka_unit_test(test_mac_order),
+		cmocka_unit_test(test_wrong_case),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
