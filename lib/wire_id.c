@@ -141,6 +141,15 @@ bool nb_wire_is_host_of(const struct nb_link *link, const struct nb_attachment *
 	return !strcmp(link->alias, alias) || (is_half_made(link, id->network) && has_name_of(link, id));
 }
 
+bool nb_wire_is_of_container(const struct nb_link *link, const struct nb_attachment *id)
+{
+	const struct nb_attachment nameless = { id->network, id->container_id, "" };
+	char prefix[NB_LINK_ALIAS_MAX];
+
+	nb_wire_alias(&nameless, prefix);
+	return !strcmp(link->kind, "veth") && !strncmp(link->alias, prefix, strlen(prefix));
+}
+
 bool nb_wire_is_of_network(const struct nb_link *link, const char *network)
 {
 	char prefix[NB_LINK_ALIAS_MAX];

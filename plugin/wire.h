@@ -201,6 +201,15 @@ int nb_wire_delete(struct nb_wire *wire, const struct nb_wire_delete_spec *spec,
 int nb_wire_keep_only(struct nb_wire *wire, const char *network, const struct nb_attachment *valid, size_t n,
 		      unsigned int *removed, struct nb_error *err);
 
+/*
+ * Addresses that the container has beside those of the attachment, once its pair is deleted: all that are in
+ * the namespace, and those of the container's other interfaces in the network, wherever they are. The caller
+ * frees *addrs.
+ */
+struct nb_ifaddr;
+int nb_wire_other_addresses(struct nb_wire *wire, const struct nb_attachment *id, struct nb_ifaddr **addrs,
+			    size_t *n, struct nb_error *err);
+
 /* Whether the network has a host end, of whatever pod. */
 int nb_wire_has_pods(struct nb_wire *wire, const char *network, bool *has, struct nb_error *err);
 

@@ -35,8 +35,12 @@ bool nb_wire_alias_parse(const char *alias, const char *network, char container_
  */
 bool nb_wire_alias_network(const char *alias, char network[NB_LINK_ALIAS_MAX]);
 
-/* Whether the link is the host end of this attachment; of some attachment of this network. */
+/*
+ * Whether the link is the host end of this attachment; of any interface of its container in its network, by
+ * the alias; of some attachment of this network.
+ */
 bool nb_wire_is_host_of(const struct nb_link *link, const struct nb_attachment *id);
+bool nb_wire_is_of_container(const struct nb_link *link, const struct nb_attachment *id);
 bool nb_wire_is_of_network(const struct nb_link *link, const char *network);
 
 #endif
