@@ -186,6 +186,9 @@ int nb_add_write_settings(struct nb_add *add, struct nb_error *err)
 	/* Stays: an earlier pod may have it, if the config has not any more. */
 	if (add->conf->ip_spoof_check || add->conf->mac_spoof_check)
 		new.flags |= NB_SETTINGS_SPOOFCHK;
+	new.flags &= ~NB_SETTINGS_NOT_EXPEDITED;
+	if (!add->conf->proxy.rcu_expedited)
+		new.flags |= NB_SETTINGS_NOT_EXPEDITED;
 	if (add->conf->shaped)
 		new.flags |= NB_SETTINGS_SHAPED;
 	set_ranges(add->conf, &new);

@@ -27,7 +27,8 @@ struct nb_json;
 struct nb_proxy_conf {
 	enum nb_mode mode;
 	bool fast_path, fast_path_given;
-	char *bpffs; /* NULL: not given */
+	bool rcu_expedited; /* whether /sys/kernel/rcu_expedited may be switched on for a moment */
+	char *bpffs;        /* NULL: not given */
 	struct nb_limits limits;
 	__u32 timeouts[NB_TIMEOUTS];                   /* seconds; 0: not given */
 	struct nb_prefix ranges[NB_MAX_SERVICE_CIDRS]; /* serviceCIDRs */

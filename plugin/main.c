@@ -4,6 +4,7 @@
  * stdout.
  */
 #include <natbridge/cleanup.h>
+#include <natbridge/expedite.h>
 #include <natbridge/version.h>
 
 #include <stdlib.h>
@@ -46,6 +47,8 @@ static int run(struct nb_args *args, struct nb_conf *conf, struct nb_error *err)
 	ret = nb_input_read(STDIN_FILENO, &text, &len, err);
 	if (!ret)
 		ret = nb_conf_parse(text, len, args, conf, err);
+	if (!ret)
+		nb_expedite_allow(conf->proxy.rcu_expedited);
 	if (!ret && COMMANDS[args->command].privileged)
 		ret = nb_privilege_check(err);
 	return ret ? ret : COMMANDS[args->command].run(args, conf, err);
