@@ -102,6 +102,10 @@ int nb_wire_ensure_vlan_host(struct nb_wire *wire, const struct nb_wire_vlan_spe
 int nb_wire_find_vlan_host(struct nb_wire *wire, const char *bridge, unsigned int vlan, struct nb_link *host,
 			   struct nb_error *err);
 
+/* Whether a link is such a pair's host end, and of which VLAN. links[n]: all of the namespace. */
+bool nb_wire_is_vlan_host(const struct nb_link *link, const struct nb_link *bridge,
+			  const struct nb_link *links, unsigned int n, unsigned int *vlan);
+
 /* Gives a port its VLANs, and takes the bridge's default one from it unless that is to be preserved. No
  * VLANs: it keeps what it has. */
 int nb_wire_set_vlans(struct nb_wire *wire, const struct nb_link *host, const struct nb_port_vlans *vlans,
