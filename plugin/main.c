@@ -50,7 +50,7 @@ static int run(struct nb_args *args, struct nb_conf *conf, struct nb_error *err)
 	if (!ret)
 		ret = nb_conf_parse(text, len, args, conf, err);
 	if (!ret)
-		nb_expedite_allow(conf->proxy.rcu_expedited);
+		nb_rcu_expedite_allow(conf->proxy.rcu_expedited);
 	if (!ret && COMMANDS[args->command].privileged)
 		ret = nb_privilege_check(err);
 	return ret ? ret : COMMANDS[args->command].run(args, conf, err);

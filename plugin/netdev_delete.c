@@ -6,6 +6,7 @@
 #include "lib/net/host_veth.h"
 #include "lib/net/ifaddr.h"
 #include "lib/net/link.h"
+#include "lib/net/link_delete_async.h"
 #include "lib/net/rcu_expedite.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/cni_id.h"

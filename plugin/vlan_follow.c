@@ -18,6 +18,7 @@
 #include "lib/net/host_veth.h"
 #include "lib/net/ifaddr.h"
 #include "lib/net/link.h"
+#include "lib/net/link_delete_async.h"
 #include "lib/net/netlink.h"
 #include "lib/net/sysctl.h"
 #include "lib/net/vlan.h"

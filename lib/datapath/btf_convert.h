@@ -24,7 +24,7 @@ struct nb_btf_conversion {
 		__u32 from_len,
 			to_len; /* alike: bytes; else numbers; to_len 0: what is left out, and must be zero */
 	} * items;
-	size_t n, room;
+	size_t n, capacity;
 };
 
 /* Fails if a field has become something else: another kind, or a number of another width in network order. */

@@ -166,10 +166,10 @@ static int attach_as_allowed(const struct nb_datapath *dp, const char *network, 
 
 	if (rc)
 		return rc;
-	allowed = nb_expedite_allow(false);
-	nb_expedite_allow(allowed && !(settings.flags & NB_SETTINGS_NOT_EXPEDITED));
+	allowed = nb_rcu_expedite_allow(false);
+	nb_rcu_expedite_allow(allowed && !(settings.flags & NB_SETTINGS_NOT_EXPEDITED));
 	rc = attach_all(dp, network, &settings, done, err);
-	nb_expedite_allow(allowed);
+	nb_rcu_expedite_allow(allowed);
 	return rc;
 }
 

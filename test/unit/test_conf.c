@@ -167,8 +167,8 @@ static const struct {
 	{ "!", 6, "empty" },
 	{ "!{", 6, "not JSON" },
 	{ "![]", 6, "not a JSON object" },
-	{ "!{'name': 'net'} x", 6, "more after" },
-	{ "!{'name': 'net', 'name': 'net'}", 6, "\"name\": the key appears more than once" },
+	{ "!{'name': 'net'} x", 6, "unexpected text" },
+	{ "!{'name': 'net', 'name': 'net'}", 6, "\"name\": duplicate key" },
 	{ "!{'cniVersion': '1.0.0'}", 7, "name is missing" },
 	{ "!{'name': '../x'}", 7, "\"../x\"" },
 	{ "!{'name': 'a/b'}", 7, "\"a/b\"" },
@@ -176,8 +176,8 @@ static const struct {
 	{ "'cniVersion': '2.0.0'", 1, "\"2.0.0\" is not supported" },
 	{ "'cniVersion': 'banana'", 1, "\"banana\"" },
 	{ "'cniVersion': 1", 7, "\"cniVersion\"" },
-	{ "'Bridge': 'x'", 7, "\"Bridge\": unknown key; it is written \"bridge\"" },
-	{ "'isgateway': true", 7, "it is written \"isGateway\"" },
+	{ "'Bridge': 'x'", 7, "\"Bridge\": unknown key; did you mean \"bridge\"?" },
+	{ "'isgateway': true", 7, "did you mean \"isGateway\"?" },
 	{ "'bridge': ''", 7, "\"bridge\"" },
 	{ "'bridge': 'a/b'", 7, "\"bridge\": \"a/b\"" },
 	{ "'bridge': 'longer-than-15-bytes'", 7, "\"bridge\"" },
@@ -208,15 +208,15 @@ static const struct {
 	{ "'ipam': {'type': '../evil'}", 7, "\"ipam.type\": \"../evil\"" },
 	{ "'ipam': {'type': '/bin/sh'}", 7, "\"ipam.type\": \"/bin/sh\"" },
 	{ "'ipam': {'type': 'a\\u0001'}", 7, "\"ipam.type\"" },
-	{ "'ipam': {'Type': 'static'}", 7, "\"ipam.Type\": unknown key; it is written \"type\"" },
+	{ "'ipam': {'Type': 'static'}", 7, "\"ipam.Type\": unknown key; did you mean \"type\"?" },
 	{ "'dns': {'nameservers': '1.1.1.1'}", 7, "\"dns.nameservers\"" },
 	{ "'dns': {'search': [1]}", 7, "\"dns.search[0]\"" },
 	{ "'args': {'cni': {'mac': 'x'}}", 7, "\"args.cni.mac\": \"x\"" },
 	{ "'runtimeConfig': {'mac': 'ff:ff:ff:ff:ff:ff'}", 7, "\"runtimeConfig.mac\"" },
 	{ "'args': {'CNI': {'mac': '02:00:00:00:00:01'}}", 7,
-	  "\"args.CNI\": unknown key; it is written \"cni\"" },
+	  "\"args.CNI\": unknown key; did you mean \"cni\"?" },
 	{ "'runtimeConfig': {'Bandwidth': {}}", 7, "\"runtimeConfig.Bandwidth\"" },
-	{ "'cni.dev/Valid-Attachments': []", 7, "it is written \"cni.dev/valid-attachments\"" },
+	{ "'cni.dev/Valid-Attachments': []", 7, "did you mean \"cni.dev/valid-attachments\"?" },
 	{ "'serviceProxy': {'mode': ''}", 7, "\"serviceProxy.mode\": \"\"" },
 	{ "'serviceProxy': {'bpffs': ''}", 7, "\"serviceProxy.bpffs\": \"\"" },
 	{ "'ipMasq': true, 'ipMasqBackend': ''", 7, "\"ipMasqBackend\": \"\"" },
@@ -243,7 +243,7 @@ static const struct {
 	{ "'serviceProxy': {'bpffs': 'sys/fs/bpf'}", 7, "\"serviceProxy.bpffs\": \"sys/fs/bpf\"" },
 	{ "'serviceProxy': {'fastPath': 'on'}", 7, "\"serviceProxy.fastPath\"" },
 	{ "'serviceProxy': {'rcuExpedited': 0}", 7, "\"serviceProxy.rcuExpedited\": is a number" },
-	{ "'serviceProxy': {'rcuexpedited': false}", 7, "it is written \"rcuExpedited\"" },
+	{ "'serviceProxy': {'rcuexpedited': false}", 7, "did you mean \"rcuExpedited\"?" },
 	{ "'serviceProxy': {'conntrack': {'max': 10}}", 7, "\"serviceProxy.conntrack.max\": 10" },
 	{ "'serviceProxy': {'conntrack': {'min': 10}}", 7, "\"serviceProxy.conntrack.min\": unknown key" },
 	{ "'serviceProxy': {'conntrack': {'timeouts': {'tcp': 5}}}", 7,
@@ -370,7 +370,7 @@ static void test_wrong_case(void **state)
 
 		assert_true(parse(strict[i], text, &conf, &err) < 0);
 		assert_int_equal(err.code, NB_ERR_CONFIG);
-		assert_string_equal(err.msg, "\"CNIVersion\": unknown key; it is written \"cniVersion\"");
+		assert_string_equal(err.msg, "\"CNIVersion\": unknown key; did you mean \"cniVersion\"?");
 	}
 	for (size_t i = 0; i < COUNT(lenient); i++) {
 		nb_cleanup(nb_conf_free) struct nb_conf conf = { 0 };
