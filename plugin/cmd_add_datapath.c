@@ -17,6 +17,8 @@
 #include "lib/maps/settings.h"
 #include "lib/maps/usage.h"
 #include "lib/net/link.h"
+#include "lib/service/change.h"
+#include "lib/service/host_addr.h"
 #include "lib/service/service.h"
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"

@@ -11,6 +11,7 @@
 #include "lib/maps/settings.h"
 #include "lib/maps/tick.h"
 #include "lib/maps/usage.h"
+#include "lib/service/change.h"
 #include "lib/service/service.h"
 #include "lib/util/addr.h"
 #include "lib/util/error.h"
