@@ -99,7 +99,7 @@ int nb_add_refuse_duplicates(struct nb_add *add, struct nb_error *err)
 	int ret;
 
 	if (!nb_conf_uses_datapath(add->conf) || !add->conf->enable_dad ||
-	    nb_datapath_open(add->conf->proxy.bpffs, add->conf->name, false, &dp, NULL))
+	    nb_datapath_open(&add->conf->proxy.pin_root, add->conf->name, false, &dp, NULL))
 		return 0;
 	for (size_t i = 0; i < add->result.n_ips; i++) {
 		const struct nb_addr *addr = &add->result.ips[i].addr;
@@ -118,7 +118,7 @@ int nb_add_refuse_duplicates(struct nb_add *add, struct nb_error *err)
 int nb_add_open_datapath(struct nb_add *add, struct nb_error *err)
 {
 	const struct nb_datapath_config config = {
-		.bpffs = add->conf->proxy.bpffs,
+		.root = &add->conf->proxy.pin_root,
 		.network = add->conf->name,
 		.mode = add->conf->proxy.mode,
 		.limits = add->conf->proxy.limits,

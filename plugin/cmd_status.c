@@ -36,7 +36,7 @@ int nb_cmd_status(const struct nb_args *args, const struct nb_conf *conf, struct
 	int ret = nb_privilege_check(err);
 
 	if (!ret && nb_conf_uses_datapath(conf))
-		ret = nb_datapath_probe(conf->proxy.bpffs, conf->name, conf->proxy.mode, err);
+		ret = nb_datapath_probe(&conf->proxy.pin_root, conf->name, conf->proxy.mode, err);
 	if (!ret)
 		ret = probe_wire(conf, err);
 	if (!ret && conf->mac_spoof_check)

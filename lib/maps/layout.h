@@ -146,13 +146,15 @@ enum nb_prog nb_prog_at(enum nb_mode mode, enum nb_hook hook);
 /* FNV-1a of a network's name: the number in its programs' constants that says whose they are. */
 __u32 nb_network_hash(const char *network);
 
+enum { NB_PIN_PATH_MAX = 512 }; /* bytes of the path of a directory with pins, and its NUL */
+
 /* An open datapath: descriptors of one network's maps and programs, which lib/datapath opens. */
 struct nb_datapath {
-	char dir[512];         /* where its pins are */
-	int lock_fd;           /* flock on <bpffs>/natbridge, -1: not taken; see nb_datapath_open() */
-	int map_fd[NB_MAPS];   /* -1: the network never had a mode that uses the map */
-	int prog_fd[NB_PROGS]; /* the same */
-	int watch_fd;          /* link of the program that notices qdiscs (bpf/qdisc.bpf.c); -1: not loaded */
+	char dir[NB_PIN_PATH_MAX]; /* where its pins are */
+	int lock_fd;               /* flock on <bpffs>/natbridge, -1: not taken; see nb_datapath_open() */
+	int map_fd[NB_MAPS];       /* -1: the network never had a mode that uses the map */
+	int prog_fd[NB_PROGS];     /* the same */
+	int watch_fd; /* link of the program that notices qdiscs (bpf/qdisc.bpf.c); -1: not loaded */
 };
 
 /* The value of a struct nb_datapath that is not open. */

@@ -57,7 +57,7 @@ static void test_defaults(void **state)
 	assert_null(conf.prev_result);
 	assert_int_equal(conf.proxy.mode, NB_MODE_EBPF);
 	assert_true(conf.proxy.fast_path);
-	assert_null(conf.proxy.bpffs);
+	assert_string_equal(conf.proxy.pin_root.path, "/sys/fs/bpf/natbridge");
 	assert_false(conf.proxy.services_given);
 	assert_false(nb_conf_uses_datapath(&conf)); /* no addresses */
 }
@@ -112,7 +112,7 @@ static void test_every_key(void **state)
 	assert_memory_equal(conf.mac, MAC, 6);
 	assert_non_null(conf.prev_result);
 	assert_false(conf.proxy.fast_path);
-	assert_string_equal(conf.proxy.bpffs, "/run/bpf");
+	assert_string_equal(conf.proxy.pin_root.bpffs, "/run/bpf");
 	assert_int_equal(conf.proxy.limits.connections, 1024);
 	assert_int_equal(conf.proxy.limits.frontends, 100);
 	assert_int_equal(conf.proxy.limits.backends, 1000);
