@@ -188,13 +188,25 @@ all_work() {
 	[ "$sticky" = "$backend" ] || fail "by $sticky, not $backend"
 	[ "$(ctl n -o json conntrack stats | jq '.[0].settings.udp')" = 77 ]
 	[ ! -e "$(pins "$NBT_LAYOUT")" ]
+	counts_anew
 	all_work
+}
+
+# Counters begin at zero: those of the new programs alone are read, by their own numbers.
+counts_anew() {
+	local before after
+	before=$(ctl n -o json conntrack stats | jq '.[0].insert')
+	[ "$before" -lt $STREAMS ] || fail "$before connections counted since the migration"
+	run -0 ask a -c 3 tcp $WEB4 80
+	after=$(ctl n -o json conntrack stats | jq '.[0].insert')
+	[ "$after" = $((before + 3)) ] || fail "insert: $before, and $after after 3 connections"
 }
 
 @test "C13: and back, by natbridgectl upgrade" {
 	version layout
 	while_streams_run upgraded this
 	[ "$(ls "$NBT_DIR/node-n/bpf/natbridge/net")" = "$NBT_LAYOUT" ]
+	counts_anew
 	all_work
 }
 
