@@ -21,18 +21,18 @@ struct part {
 static int convert(struct nb_btf_conversion *plan, struct part from, struct part to, int depth,
 		   struct nb_error *err);
 
-/* The type behind typedefs and qualifiers. *wire: one of them says that it is in network byte order. */
-static const struct btf_type *resolve(const struct part *at, bool *wire)
+/* The type behind typedefs and qualifiers. *is_be: one of them says that it is in network byte order. */
+static const struct btf_type *resolve(const struct part *at, bool *is_be)
 {
 	__u32 id = at->type;
 	const struct btf_type *type = btf__type_by_id(at->btf, id);
 
-	*wire = false;
+	*is_be = false;
 	while (type && (btf_is_mod(type) || btf_is_typedef(type))) {
 		const char *name = btf__name_by_offset(at->btf, type->name_off);
 
 		if (btf_is_typedef(type) && name && !strncmp(name, "__be", 4))
-			*wire = true;
+			*is_be = true;
 		type = btf__type_by_id(at->btf, type->type);
 	}
 	return type;
@@ -66,12 +66,12 @@ static int refuse(const char *how, struct nb_error *err)
 
 static int convert_number(struct nb_btf_conversion *plan, const struct part *from,
 			  const struct btf_type *from_type, const struct part *to,
-			  const struct btf_type *to_type, bool wire, struct nb_error *err)
+			  const struct btf_type *to_type, bool is_be, struct nb_error *err)
 {
 	const struct nb_btf_conversion_step step = { from->offset, to->offset, from_type->size,
 						     to_type->size };
 
-	if (step.from_len != step.to_len && (wire || step.from_len > 8 || step.to_len > 8))
+	if (step.from_len != step.to_len && (is_be || step.from_len > 8 || step.to_len > 8))
 		return refuse("a number in network byte order has another size", err);
 	return add_step(plan, step, err);
 }
@@ -177,13 +177,13 @@ static bool is_number(const struct btf_type *type)
 static int convert(struct nb_btf_conversion *plan, struct part from, struct part to, int depth,
 		   struct nb_error *err)
 {
-	bool from_wire, to_wire;
-	const struct btf_type *old = resolve(&from, &from_wire), *new = resolve(&to, &to_wire);
+	bool from_is_be, to_is_be;
+	const struct btf_type *old = resolve(&from, &from_is_be), *new = resolve(&to, &to_is_be);
 
 	if (!old || !new || depth == DEPTH_MAX)
 		return refuse("has no type", err);
-	if (is_number(old) && is_number(new) && from_wire == to_wire)
-		return convert_number(plan, &from, old, &to, new, to_wire, err);
+	if (is_number(old) && is_number(new) && from_is_be == to_is_be)
+		return convert_number(plan, &from, old, &to, new, to_is_be, err);
 	if (btf_kind(old) != btf_kind(new) || is_number(old))
 		return refuse("has another type", err);
 	if (btf_is_struct(new))

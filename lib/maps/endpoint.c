@@ -180,12 +180,21 @@ static int free_former_users(const struct nb_datapath *dp, struct port_table *ta
 {
 	int rc = free_owner(dp, table, nb_endpoint_owner(spec->container_id, spec->ifname), err);
 
-	for (__u32 slot = 1; slot < NB_MAX_PORTS && !rc; slot++)
-		if (table->port[slot].ifindex == spec->ifindex)
-			rc = free_slot(dp, table, slot, err);
-	for (unsigned int i = 0; i < spec->n_addrs && !rc; i++)
+	if (rc)
+		return rc;
+	for (__u32 slot = 1; slot < NB_MAX_PORTS; slot++) {
+		if (table->port[slot].ifindex != spec->ifindex)
+			continue;
+		rc = free_slot(dp, table, slot, err);
+		if (rc)
+			return rc;
+	}
+	for (unsigned int i = 0; i < spec->n_addrs; i++) {
 		rc = free_addr(dp, table, &spec->addrs[i].addr, err);
-	return rc;
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
 /* The slot that was freed least often, so that none is reused soon; 0: all are in use. */
