@@ -7,12 +7,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lib/datapath/pin_path.h"
 #include "lib/maps/layout.h"
 #include "lib/util/error.h"
 
 /* The command line, read. */
 struct nb_cli {
-	const char *bpffs;        /* NULL: not given */
+	const char *bpffs; /* NULL: not given */
+	struct nb_pin_root pin_root;
 	const char *network;      /* NULL: every network of the node */
 	const char *const *files; /* -f, each one */
 	size_t n_files;

@@ -143,7 +143,7 @@ int nb_pods_find(struct nb_pods *pods, const struct nb_inventory *traces, const 
 	}
 	if (rc)
 		return rc;
-	rc = nb_datapath_open(cli->bpffs, network, false, &dp, err);
+	rc = nb_datapath_open(&cli->pin_root, network, false, &dp, err);
 	if (rc) /* none, or one of another version: the links have to do */
 		return rc == -ENOENT || rc == -ESTALE ? 0 : rc;
 	return nb_endpoint_ports(&dp, &pods->ports, &pods->n_ports, err);

@@ -10,6 +10,7 @@
 #include <natbridge/abi.h>
 #include <natbridge/version.h>
 
+#include "lib/datapath/pin_path.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
@@ -223,6 +224,9 @@ static int run(struct words *words, struct nb_cli *cli, struct nb_error *err)
 	rc = check_verb(verb, words, used, cli, err);
 	if (rc)
 		return rc;
+	rc = nb_pin_root_resolve(cli->bpffs, &cli->pin_root, err);
+	if (rc)
+		return EXIT_FAILURE;
 	rc = verb->run(cli, err);
 	if (!rc)
 		rc = nb_out_end(cli->out, err);

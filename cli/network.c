@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "lib/datapath/bpffs.h"
 #include "lib/datapath/datapath.h"
 #include "lib/datapath/ensure.h"
 #include "lib/datapath/load.h"
+#include "lib/datapath/pin_path.h"
 #include "lib/datapath/port_state.h"
 #include "lib/maps/layout.h"
 #include "lib/maps/settings.h"
@@ -20,27 +20,26 @@
 
 int nb_explain_missing(const struct nb_cli *cli, const char *network, int rc, struct nb_error *err)
 {
-	char path[512];
+	char path[NB_PIN_PATH_MAX];
 
-	if (rc != -ENOENT || nb_pin_path(path, sizeof(path), cli->bpffs, network, NULL, NULL) ||
-	    !access(path, F_OK))
+	if (rc != -ENOENT || nb_pin_path(&cli->pin_root, network, NULL, path, NULL) || !access(path, F_OK))
 		return rc;
 	return nb_fail(
 		err, NB_ERR_NOT_SET_UP, 0,
 		"network \"%s\" has not been set up below \"%s\" yet: the ADD of its first pod does that, "
 		"unless its mode is off",
-		network, nb_bpffs_root(cli->bpffs));
+		network, cli->pin_root.bpffs);
 }
 
 static int open_network(const struct nb_cli *cli, const char *network, unsigned int access,
 			struct nb_datapath *dp, struct nb_error *err)
 {
 	const struct nb_datapath_config config = {
-		.bpffs = cli->bpffs,
+		.root = &cli->pin_root,
 		.network = network,
 		.mode = NB_MODE_EBPF,
 	};
-	int rc = nb_datapath_open(cli->bpffs, network, access != NB_READ, dp, err);
+	int rc = nb_datapath_open(&cli->pin_root, network, access != NB_READ, dp, err);
 
 	if (rc == -ENOENT && access == NB_ENSURE && cli->network)
 		return nb_datapath_ensure(&config, dp, err);
@@ -82,7 +81,7 @@ void nb_follow_ports(const struct nb_cli *cli, const char *network, const struct
 	struct nb_netlink nl nb_cleanup(nb_netlink_close) = { 0 };
 	struct nb_error err = { 0 };
 
-	if (nb_netlink_open(&nl, &err) || nb_ports_follow(dp, cli->bpffs, &nl, &err))
+	if (nb_netlink_open(&nl, &err) || nb_ports_follow(dp, &cli->pin_root, &nl, &err))
 		fprintf(stderr, "natbridgectl: network \"%s\": the states of the ports are not known: %s\n",
 			network, err.msg);
 }
@@ -144,7 +143,7 @@ int nb_require_network(const struct nb_cli *cli, const struct nb_walked *walked,
 		err, NB_ERR_NOT_SET_UP, 0,
 		"no network has been set up below \"%s\" yet: the ADD of its first pod does that, unless its "
 		"mode is off",
-		nb_bpffs_root(cli->bpffs));
+		cli->pin_root.bpffs);
 }
 
 void nb_note_assisted(const struct nb_walked *walked)

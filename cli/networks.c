@@ -55,7 +55,7 @@ int nb_networks_read(struct nb_networks *names, const struct nb_cli *cli, struct
 
 	if (cli->network)
 		return nb_networks_add(names, cli->network, err);
-	rc = nb_datapath_each(cli->bpffs, add_name, names, err);
+	rc = nb_datapath_each(&cli->pin_root, add_name, names, err);
 	if (rc > 0)
 		return nb_fail_nomem(err);
 	nb_networks_sort(names);

@@ -6,7 +6,7 @@
 #include <natbridge/abi.h>
 
 #include "lib/datapath/port_state.h"
-#include "lib/datapath/upgrade.h"
+#include "lib/datapath/renew.h"
 #include "lib/maps/layout.h"
 #include "lib/maps/map.h"
 #include "lib/maps/settings.h"
@@ -170,7 +170,7 @@ static int status_network(const struct nb_cli *cli, const char *network, const s
 	cJSON_AddStringToObject(row, "network", network);
 	cJSON_AddStringToObject(row, "mode", nb_mode_name(mode));
 	cJSON_AddBoolToObject(row, "fastPath", settings.flags & NB_SETTINGS_FAST_PATH);
-	cJSON_AddBoolToObject(row, "behind", nb_upgrade_possible(dp) || settings.flags & NB_SETTINGS_BEHIND);
+	cJSON_AddBoolToObject(row, "behind", nb_renew_is_due(dp) || settings.flags & NB_SETTINGS_BEHIND);
 	cJSON_AddNumberToObject(row, "abiVersion", NB_ABI_VERSION);
 	cJSON_AddStringToObject(row, "directory", dp->dir);
 	rc = rc ?: add_programs(row, dp, err);

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "lib/datapath/attach_query.h"
-#include "lib/datapath/bpffs.h"
 #include "lib/datapath/datapath.h"
+#include "lib/datapath/pin_path.h"
 #include "lib/firewall/macspoof.h"
 #include "lib/firewall/masq_iptables.h"
 #include "lib/firewall/masq_remove.h"
@@ -251,14 +251,14 @@ static void remove_chains(struct uninstall *un, const char *network, const struc
 
 static void remove_pins(struct uninstall *un, const char *network)
 {
-	char dir[sizeof(((struct nb_datapath *)0)->dir)];
+	char dir[NB_PIN_PATH_MAX];
 	const struct thing thing = { .network = network, .kind = "pins", .object = dir };
 	struct nb_error step = { 0 };
 	int rc;
 
-	if (nb_pin_path(dir, sizeof(dir), un->cli->bpffs, network, NULL, NULL) || access(dir, F_OK))
+	if (nb_pin_path(&un->cli->pin_root, network, NULL, dir, NULL) || access(dir, F_OK))
 		return;
-	rc = un->cli->dry_run ? 0 : nb_datapath_unpin(un->cli->bpffs, network, &step);
+	rc = un->cli->dry_run ? 0 : nb_datapath_unpin(&un->cli->pin_root, network, &step);
 	report(un, &thing, rc, &step);
 }
 
@@ -276,22 +276,22 @@ static bool would_be_empty(const struct uninstall *un, const char *root)
 
 	if (access(root, F_OK))
 		return false;
-	return !network || !nb_datapath_each(un->cli->bpffs, is_another, (void *)network, NULL);
+	return !network || !nb_datapath_each(&un->cli->pin_root, is_another, (void *)network, NULL);
 }
 
 /* The directory of all networks' pins, when the last one has gone. */
 static void remove_root(struct uninstall *un)
 {
-	char root[sizeof(((struct nb_datapath *)0)->dir)];
-	const struct thing thing = { .kind = "pins", .object = root };
+	const struct nb_pin_root *root = &un->cli->pin_root;
+	const struct thing thing = { .kind = "pins", .object = root->path };
 	struct nb_error step = { 0 };
 	bool removed = false;
-	int rc = nb_pin_path(root, sizeof(root), un->cli->bpffs, NULL, NULL, &step);
+	int rc = 0;
 
-	if (!rc && un->cli->dry_run)
-		removed = would_be_empty(un, root);
-	else if (!rc)
-		rc = nb_datapath_unpin_root(un->cli->bpffs, &removed, &step);
+	if (un->cli->dry_run)
+		removed = would_be_empty(un, root->path);
+	else
+		rc = nb_datapath_unpin_root(root, &removed, &step);
 	if (rc || removed)
 		report(un, &thing, rc, &step);
 }

@@ -25,14 +25,14 @@ static void follow_ports(const struct nb_cli *cli, const char *network)
 {
 	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
 
-	if (!nb_datapath_open(cli->bpffs, network, false, &dp, NULL))
+	if (!nb_datapath_open(&cli->pin_root, network, false, &dp, NULL))
 		nb_follow_ports(cli, network, &dp);
 }
 
 static int upgrade_network(const struct nb_cli *cli, const char *network, struct nb_error *err)
 {
 	struct nb_upgraded done;
-	int rc = nb_upgrade(cli->bpffs, network, &done, err);
+	int rc = nb_upgrade(&cli->pin_root, network, &done, err);
 	struct cJSON *row;
 
 	if (rc)

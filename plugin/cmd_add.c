@@ -67,7 +67,7 @@ static int ask_kernel(struct nb_add *add, struct nb_error *err)
 	log_unused(conf);
 	if (!nb_conf_uses_datapath(conf))
 		return 0;
-	return nb_datapath_possible(conf->proxy.bpffs, conf->name, conf->proxy.mode, err);
+	return nb_datapath_possible(&conf->proxy.pin_root, conf->name, conf->proxy.mode, err);
 }
 
 /*

@@ -17,6 +17,8 @@
 #include "lib/maps/settings.h"
 #include "lib/maps/usage.h"
 #include "lib/net/link.h"
+#include "lib/service/change.h"
+#include "lib/service/host_addr.h"
 #include "lib/service/service.h"
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
@@ -98,7 +100,7 @@ int nb_add_refuse_duplicates(struct nb_add *add, struct nb_error *err)
 	int ret;
 
 	if (!nb_conf_uses_datapath(add->conf) || !add->conf->enable_dad ||
-	    nb_datapath_open(add->conf->proxy.bpffs, add->conf->name, false, &dp, NULL))
+	    nb_datapath_open(&add->conf->proxy.pin_root, add->conf->name, false, &dp, NULL))
 		return 0;
 	for (size_t i = 0; i < add->result.n_ips; i++) {
 		const struct nb_addr *addr = &add->result.ips[i].addr;
@@ -127,7 +129,7 @@ static void keep_former_host(struct nb_add *add)
 	struct nb_link link;
 
 	if (!add->conf->is_gateway &&
-	    !nb_datapath_open(add->conf->proxy.bpffs, add->conf->name, false, &dp, NULL) &&
+	    !nb_datapath_open(&add->conf->proxy.pin_root, add->conf->name, false, &dp, NULL) &&
 	    !nb_settings_read(&dp, &settings, NULL) &&
 	    !nb_link_get_index(&add->wire.host, settings.bridge_ifindex, &link, NULL) &&
 	    !strncmp(link.name, add->bridge.name, len) && link.name[len] == '.')
@@ -137,7 +139,7 @@ static void keep_former_host(struct nb_add *add)
 int nb_add_open_datapath(struct nb_add *add, struct nb_error *err)
 {
 	const struct nb_datapath_config config = {
-		.bpffs = add->conf->proxy.bpffs,
+		.root = &add->conf->proxy.pin_root,
 		.network = add->conf->name,
 		.mode = add->conf->proxy.mode,
 		.limits = add->conf->proxy.limits,

@@ -83,11 +83,11 @@ static int check_datapath(const struct nb_args *args, const struct nb_conf *conf
 	unsigned int host = veth->host.master;
 	int ret;
 
-	if (!nb_conf_uses_datapath(conf) && nb_ebpf_usable(NULL))
+	if (!nb_conf_uses_datapath(conf) && nb_kernel_allows_ebpf(NULL))
 		return 0; /* nor could any ADD */
 	if (!nb_conf_uses_datapath(conf))
 		return nb_datapath_detached(veth->host.index, err);
-	ret = nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, err);
+	ret = nb_datapath_open(&conf->proxy.pin_root, conf->name, false, &dp, err);
 	if (ret == -ENOENT)
 		err->code = NB_ERR_CHECK;
 	if (!ret)

@@ -129,7 +129,7 @@ static int leave_bridge_by_name(const struct nb_conf *conf, struct nb_error *err
 	unsigned int n = 0, vlan;
 	struct nb_link bridge;
 	bool has_pods = false;
-	int ret = nb_datapath_lock(conf->proxy.bpffs, &lock, err);
+	int ret = nb_datapath_lock(&conf->proxy.pin_root, &lock, err);
 
 	if (!ret)
 		ret = nb_netdev_open(&wire, -1, err);
@@ -151,7 +151,7 @@ static int leave_bridge_by_name(const struct nb_conf *conf, struct nb_error *err
 
 int nb_cmd_forget_datapath(const struct nb_conf *conf, struct nb_error *err)
 {
-	int ret = nb_datapath_clear(conf->proxy.bpffs, conf->name, err);
+	int ret = nb_datapath_clear(&conf->proxy.pin_root, conf->name, err);
 
 	return ret || !nb_conf_uses_datapath(conf) ? ret : leave_bridge_by_name(conf, err);
 }
@@ -159,13 +159,13 @@ int nb_cmd_forget_datapath(const struct nb_conf *conf, struct nb_error *err)
 int nb_cmd_open_datapath(const struct nb_conf *conf, struct nb_datapath *dp, struct nb_error *err)
 {
 	struct nb_upgraded done;
-	int ret = nb_datapath_open(conf->proxy.bpffs, conf->name, true, dp, err);
+	int ret = nb_datapath_open(&conf->proxy.pin_root, conf->name, true, dp, err);
 
 	if (ret != -ESTALE)
 		return ret;
-	ret = nb_upgrade(conf->proxy.bpffs, conf->name, &done, err);
+	ret = nb_upgrade(&conf->proxy.pin_root, conf->name, &done, err);
 	if (!ret)
-		return nb_datapath_open(conf->proxy.bpffs, conf->name, true, dp, err);
+		return nb_datapath_open(&conf->proxy.pin_root, conf->name, true, dp, err);
 	nb_log("%s", err->msg);
 	return -ENOENT;
 }
@@ -174,7 +174,7 @@ void nb_cmd_follow_ports(const struct nb_datapath *dp, const struct nb_conf *con
 {
 	struct nb_error err = { 0 };
 
-	if (nb_conf_uses_datapath(conf) && nb_ports_follow(dp, conf->proxy.bpffs, host, &err))
+	if (nb_conf_uses_datapath(conf) && nb_ports_follow(dp, &conf->proxy.pin_root, host, &err))
 		nb_log("the states of the pods' ports are not known: %s", err.msg);
 }
 
@@ -193,7 +193,7 @@ int nb_cmd_forget_endpoint(const struct nb_args *args, const struct nb_conf *con
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
 	int ret;
 
-	if (nb_datapath_impossible(conf->proxy.bpffs, conf->name))
+	if (nb_datapath_impossible(&conf->proxy.pin_root, conf->name))
 		return 0;
 	ret = nb_cmd_open_datapath(conf, &dp, err);
 	if (ret == -ENOENT)

@@ -38,7 +38,7 @@ static int collect_endpoints(const struct nb_conf *conf, struct nb_error *err)
 	unsigned int removed = 0;
 	int ret;
 
-	if (nb_datapath_impossible(conf->proxy.bpffs, conf->name))
+	if (nb_datapath_impossible(&conf->proxy.pin_root, conf->name))
 		return 0;
 	if (!owners)
 		return nb_fail_nomem(err);

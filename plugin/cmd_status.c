@@ -6,7 +6,7 @@
 #include "lib/datapath/datapath.h"
 #include "lib/firewall/macspoof.h"
 #include "lib/maps/layout.h"
-#include "lib/service/service.h"
+#include "lib/service/change.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
@@ -41,7 +41,7 @@ static int probe_services(const struct nb_conf *conf, struct nb_error *err)
 
 	if (!conf->proxy.services.n || !nb_conf_uses_datapath(conf) || conf->proxy.mode != NB_MODE_EBPF)
 		return 0;
-	ret = nb_datapath_open(conf->proxy.bpffs, conf->name, true, &dp, err);
+	ret = nb_datapath_open(&conf->proxy.pin_root, conf->name, true, &dp, err);
 	if (ret == -ENOENT || ret == -ESTALE || (!ret && !nb_datapath_has(&dp, NB_MODE_EBPF)))
 		return 0;
 	return ret ? ret : nb_service_check(&dp, &conf->proxy.services, NB_ORIGIN_CONFIG, err);
@@ -56,7 +56,7 @@ int nb_cmd_status(const struct nb_args *args, const struct nb_conf *conf, struct
 	int ret = nb_privilege_check(err);
 
 	if (!ret && nb_conf_uses_datapath(conf))
-		ret = nb_datapath_probe(conf->proxy.bpffs, conf->name, conf->proxy.mode, err);
+		ret = nb_datapath_probe(&conf->proxy.pin_root, conf->name, conf->proxy.mode, err);
 	if (!ret)
 		ret = probe_services(conf, err);
 	if (!ret)

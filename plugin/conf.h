@@ -14,6 +14,7 @@
 #include <natbridge/abi.h>
 
 #include "lib/datapath/load.h"
+#include "lib/datapath/pin_path.h"
 #include "lib/json/json.h"
 #include "lib/maps/layout.h"
 #include "lib/net/vlan.h"
@@ -31,8 +32,8 @@ struct nb_json;
 struct nb_proxy_conf {
 	enum nb_mode mode;
 	bool fast_path, fast_path_given;
-	bool rcu_expedited; /* whether /sys/kernel/rcu_expedited may be switched on for a moment */
-	char *bpffs;        /* NULL: not given */
+	bool rcu_expedited;          /* whether natbridge may set /sys/kernel/rcu_expedited for a moment */
+	struct nb_pin_root pin_root; /* from bpffs */
 	struct nb_limits limits;
 	__u32 timeouts[NB_TIMEOUTS];                   /* seconds; 0: not given */
 	struct nb_prefix ranges[NB_MAX_SERVICE_CIDRS]; /* serviceCIDRs */

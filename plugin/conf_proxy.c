@@ -5,6 +5,7 @@
 
 #include <natbridge/abi.h>
 
+#include "lib/datapath/pin_path.h"
 #include "lib/json/json.h"
 #include "lib/maps/layout.h"
 #include "lib/maps/prefix.h"
@@ -12,7 +13,6 @@
 #include "lib/service/service.h"
 #include "lib/util/addr.h"
 #include "lib/util/error.h"
-#include "lib/util/strbuf.h"
 
 #include "conf.h"
 
@@ -50,8 +50,10 @@ static int parse_bpffs(const struct nb_json *proxy, struct nb_proxy_conf *conf, 
 	const char *path = NULL;
 	int ret = nb_json_string(&at, &path, err);
 
-	if (ret || !path)
+	if (ret)
 		return ret;
+	if (!path)
+		return nb_pin_root_resolve(NULL, &conf->pin_root, err);
 	if (path[0] != '/' || strlen(path) > BPFFS_MAX)
 		return nb_json_fail(&at, NB_ERR_CONFIG, err,
 				    "\"%.100s\" is not an absolute path of at most %d bytes", path,
@@ -59,7 +61,7 @@ static int parse_bpffs(const struct nb_json *proxy, struct nb_proxy_conf *conf, 
 	for (const char *c = path; *c; c++)
 		if (iscntrl((unsigned char)*c))
 			return nb_json_fail(&at, NB_ERR_CONFIG, err, "contains a control character");
-	return nb_strdup(path, &conf->bpffs, err);
+	return nb_pin_root_resolve(path, &conf->pin_root, err);
 }
 
 static int parse_timeouts(const struct nb_json *conntrack, struct nb_proxy_conf *conf, struct nb_error *err)
@@ -200,6 +202,5 @@ void nb_conf_correct_proxy(struct cJSON *proxy)
 
 void nb_conf_free_proxy(struct nb_proxy_conf *conf)
 {
-	free(conf->bpffs);
 	nb_services_free(&conf->services);
 }

@@ -115,7 +115,7 @@ static int adopt(struct nb_netdev *wire, const struct nb_conf *conf, const struc
 		return nb_fail(err, NB_ERR_SYSTEM, 0, "\"%s\" does not name its container", host->alias);
 	ret = read_pod(wire, conf, gateway, host, &spec, err);
 	if (!ret)
-		ret = nb_datapath_open(conf->proxy.bpffs, conf->name, true, &dp, err);
+		ret = nb_datapath_open(&conf->proxy.pin_root, conf->name, true, &dp, err);
 	if (!ret)
 		ret = nb_map_get(&dp, NB_MAP_LINKS, &host->index, &slot, err);
 	if (ret) /* an error, or another ADD was faster */
@@ -195,9 +195,9 @@ static void leave(struct nb_netdev *wire, const struct nb_conf *conf, const stru
 	bool left;
 	int ret;
 
-	if (nb_datapath_impossible(conf->proxy.bpffs, conf->name))
+	if (nb_datapath_impossible(&conf->proxy.pin_root, conf->name))
 		return;
-	ret = nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, &err);
+	ret = nb_datapath_open(&conf->proxy.pin_root, conf->name, false, &dp, &err);
 	if (ret == -ENOENT) { /* pins that were lost may have left it */
 		nb_datapath_detach_bridge(conf->name, host->index, NULL);
 		return;
@@ -205,7 +205,7 @@ static void leave(struct nb_netdev *wire, const struct nb_conf *conf, const stru
 	left = ret == -ESTALE ? leave_links(wire, conf, bridge) : !ret && change_ports(&dp, NB_MODE_OFF);
 	if (left) {
 		leave_bridge(conf, host);
-		ret = nb_datapath_unpin(conf->proxy.bpffs, conf->name, &err);
+		ret = nb_datapath_unpin(&conf->proxy.pin_root, conf->name, &err);
 	}
 	if (ret)
 		nb_log("the datapath of network %s stays: %s", conf->name, err.msg);
@@ -227,7 +227,7 @@ static int follow(struct nb_netdev *wire, const struct nb_conf *conf, const stru
 		  const struct nb_link *host, struct nb_error *err)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
-	int ret = nb_datapath_open(conf->proxy.bpffs, conf->name, false, &dp, err);
+	int ret = nb_datapath_open(&conf->proxy.pin_root, conf->name, false, &dp, err);
 
 	if (ret)
 		return ret;
@@ -236,7 +236,7 @@ static int follow(struct nb_netdev *wire, const struct nb_conf *conf, const stru
 		return 0;
 	if (conf->proxy.mode != NB_MODE_ASSIST)
 		leave_bridge(conf, host);
-	if (nb_ports_followed(conf->proxy.bpffs, conf->name, conf->proxy.mode, err))
+	if (nb_ports_followed(&conf->proxy.pin_root, conf->name, conf->proxy.mode, err))
 		nb_log("mode \"%s\" is not noted: %s", nb_mode_name(conf->proxy.mode), err->msg);
 	return 0;
 }

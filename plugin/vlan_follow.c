@@ -290,7 +290,7 @@ static int note_vlan(const struct follow *follow, const struct nb_link *link, st
 
 	if (!follow->dp || noted_vlan(follow, link->index) == conf->vlan)
 		return 0;
-	ret = nb_datapath_open(conf->proxy.bpffs, conf->name, true, &dp, err);
+	ret = nb_datapath_open(&conf->proxy.pin_root, conf->name, true, &dp, err);
 	return ret ? ret : nb_port_set_vlan(&dp, link->index, conf->vlan, err);
 }
 

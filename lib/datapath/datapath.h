@@ -3,12 +3,12 @@
 #define NATBRIDGE_LIB_DATAPATH_DATAPATH_H
 
 /*
- * The datapath of one network: eBPF programs and their maps (lib/maps/layout.h), pinned in
- * <bpffs>/natbridge/<network>/v<NB_ABI_VERSION>/. The first ADD loads and pins it (ensure.h), later callers
- * open the pins by path: nothing here loads or verifies a program.
+ * The datapath of one network: its eBPF programs and maps (lib/maps/layout.h), pinned below a pin root
+ * (pin_path.h). The first ADD loads and pins it (ensure.h). The functions here open, find and remove pins;
+ * none loads a program.
  *
- * Each mode has programs of its own: ebpf two on every port, assist one on every port and one on the bridge;
- * and maps that only it needs. A network that has changed its mode has those of both.
+ * Each mode has its own programs: ebpf two at every port, assist one at every port and one at the bridge. A
+ * network whose mode was changed has pins of both.
  */
 
 #include <stdbool.h>
@@ -16,50 +16,50 @@
 #include "lib/maps/layout.h"
 #include "lib/util/error.h"
 
-/*
- * Whether nb_datapath_ensure() may go about it: 0 if the network has the programs of the mode or the kernel
- * has what they need; else NB_ERR_NOT_AVAILABLE, and *err says what it lacks and what to do. Writes nothing.
- */
-int nb_datapath_possible(const char *bpffs, const char *network, enum nb_mode mode, struct nb_error *err);
+#include "pin_path.h"
 
 /*
- * Opens an existing datapath. -ENOENT (and *err) if nothing is pinned, -ESTALE if only another map layout is.
- * With lock the lock is taken as above; else reading only: lock_fd stays -1.
+ * Opens a network's datapath. With lock it takes the lock of the pin root, which lock_fd holds until
+ * nb_datapath_close(); without, *dp is for reading only. -ENOENT: nothing is pinned; -ESTALE: only another
+ * map layout is.
  */
-int nb_datapath_open(const char *bpffs, const char *network, bool lock, struct nb_datapath *dp,
+int nb_datapath_open(const struct nb_pin_root *root, const char *network, bool lock, struct nb_datapath *dp,
 		     struct nb_error *err);
 
-/* Sets dp->dir, and takes the lock of the bpffs root with lock. For those who open a datapath. */
-int nb_datapath_locate(const char *bpffs, const char *network, bool lock, struct nb_datapath *dp,
+/* The first step of opening one: sets dp->dir and, with lock, takes the lock. */
+int nb_datapath_locate(const struct nb_pin_root *root, const char *network, bool lock, struct nb_datapath *dp,
 		       struct nb_error *err);
 
-/* Calls fn for each network that has pins below bpffs, in no order, until fn returns not 0; returns that. */
-int nb_datapath_each(const char *bpffs, int (*fn)(const char *network, void *arg), void *arg,
+/* Takes the lock of the pin root without a datapath. The root does not exist: 0, *lock_fd is untouched. */
+int nb_datapath_lock(const struct nb_pin_root *root, int *lock_fd, struct nb_error *err);
+
+/* Calls fn for each network that has pins, in no order, until fn returns not 0, and returns that. */
+int nb_datapath_each(const struct nb_pin_root *root, int (*fn)(const char *network, void *arg), void *arg,
 		     struct nb_error *err);
 
-/* Takes the lock that nb_datapath_open() takes, without a datapath. No directory for it: *lock_fd stays. */
-int nb_datapath_lock(const char *bpffs, int *lock_fd, struct nb_error *err);
+/* ---- whether nb_datapath_ensure() can work; these write nothing ---- */
 
-/* Removes the pins that a killed nb_datapath_ensure() left unfinished. None there: 0. */
-int nb_datapath_clear(const char *bpffs, const char *network, struct nb_error *err);
+/* 0: the network has the programs of the mode, or the kernel can load them; else NB_ERR_NOT_AVAILABLE, and
+ * *err says what the kernel lacks and what to do. */
+int nb_datapath_possible(const struct nb_pin_root *root, const char *network, enum nb_mode mode,
+			 struct nb_error *err);
 
-/*
- * Removes all pins of the network, of every version. Attached programs go on until their port is gone. No
- * pins: 0.
- */
-int nb_datapath_unpin(const char *bpffs, const char *network, struct nb_error *err);
+/* The same for STATUS: also checks privileges, the bpffs, and the pins that the network has. */
+int nb_datapath_probe(const struct nb_pin_root *root, const char *network, enum nb_mode mode,
+		      struct nb_error *err);
 
-/* Removes <bpffs>/natbridge if it holds no network any more. *removed: it was there and empty. */
-int nb_datapath_unpin_root(const char *bpffs, bool *removed, struct nb_error *err);
+/* Whether this process may not use eBPF and sees no pins of the network: then there is nothing to remove. */
+bool nb_datapath_impossible(const struct nb_pin_root *root, const char *network);
 
-/* Whether nb_datapath_ensure() can work: the kernel lets us load programs and has what the mode needs, the
- * bpffs root is usable, and so are the pins that the network has. Writes nothing (STATUS). */
-int nb_datapath_probe(const char *bpffs, const char *network, enum nb_mode mode, struct nb_error *err);
+/* ---- removal ---- */
 
-/*
- * Whether the network can have nothing of eBPF: this process may not use it, so no ADD of its kind could, and
- * no pins of the network are to be seen. Then there is nothing to remove either.
- */
-bool nb_datapath_impossible(const char *bpffs, const char *network);
+/* Removes all pins of the network, of every layout; there are none: 0. Attached programs run on. */
+int nb_datapath_unpin(const struct nb_pin_root *root, const char *network, struct nb_error *err);
+
+/* Removes what a killed nb_datapath_ensure() left unfinished; there is nothing: 0. */
+int nb_datapath_clear(const struct nb_pin_root *root, const char *network, struct nb_error *err);
+
+/* Removes the pin root if no network is in it. *removed: it existed and was empty. */
+int nb_datapath_unpin_root(const struct nb_pin_root *root, bool *removed, struct nb_error *err);
 
 #endif

@@ -13,35 +13,56 @@
 #include "bpffs.h"
 #include "datapath.h"
 #include "load.h"
+#include "migrate.h"
 #include "pins.h"
 #include "renew.h"
 
-/*
- * Loads and pins what is not there. To a datapath of another mode it is added pin by pin, programs last:
- * after a kill the next one finds what there is and goes on from there.
- */
-static int complete(const struct nb_datapath_config *config, bool exists, struct nb_datapath *dp,
-		    struct nb_error *err)
+/* No pins of this map layout: migrates those of another one, or loads and pins everything. */
+static int create(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err)
 {
-	const struct nb_datapath old = *dp;
-	char other[sizeof(dp->dir)];
-	unsigned int layout = 0;
-	int rc = 0;
+	char other[NB_PIN_PATH_MAX];
+	unsigned int layout;
+	int rc = nb_pins_other_layout(config->root, config->network, &layout, other, err);
 
-	if (!exists)
-		rc = nb_pins_other_layout(config->bpffs, config->network, &layout, other, sizeof(other), err);
 	if (rc)
 		return rc;
 	rc = layout ? nb_migrate(config, layout, other, dp, err) : nb_datapath_load(config, dp, err);
 	if (rc)
 		return rc;
-	if (!exists)
-		return nb_pins_create(dp, config, err);
-	rc = nb_pins_add(&old, dp, err);
-	return rc ?: nb_pins_note_build(dp, config->mode, err);
+	return nb_pins_create(dp, config, err);
 }
 
-/* Without it all else works: watch_fd says so. */
+/* Adds a mode to the pins of another one, programs last. After a kill, the next call continues. */
+static int complete(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err)
+{
+	const struct nb_datapath old = *dp;
+	int rc = nb_datapath_load(config, dp, err);
+
+	if (rc)
+		return rc;
+	rc = nb_pins_add(&old, dp, err);
+	if (rc)
+		return rc;
+	return nb_pins_note_build(dp, config->mode, err);
+}
+
+static int open_or_create(const struct nb_datapath_config *config, struct nb_datapath *dp,
+			  struct nb_error *err)
+{
+	int rc;
+
+	if (access(dp->dir, F_OK))
+		return create(config, dp, err);
+	rc = nb_pins_open(dp, err);
+	if (rc)
+		return rc;
+	rc = nb_renew_programs(config, dp, err);
+	if (rc || nb_datapath_has(dp, config->mode))
+		return rc;
+	return complete(config, dp, err);
+}
+
+/* A failure is no error: all else works without the watch, and watch_fd says that there is none. */
 static void watch(struct nb_datapath *dp)
 {
 	dp->watch_fd = nb_datapath_watch(dp);
@@ -53,25 +74,20 @@ static void watch(struct nb_datapath *dp)
 
 int nb_datapath_ensure(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err)
 {
-	struct nb_datapath made nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
-	char root[sizeof(made.dir)];
-	bool exists;
+	nb_cleanup(nb_datapath_close) struct nb_datapath made = NB_DATAPATH_INIT;
 	int rc = nb_limits_check(&config->limits, err);
 
-	rc = rc ?: nb_bpffs_ensure(nb_bpffs_root(config->bpffs), err);
-	rc = rc ?: nb_pin_path(root, sizeof(root), config->bpffs, NULL, NULL, err);
 	if (rc)
 		return rc;
-	if (mkdir(root, 0700) && errno != EEXIST)
-		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot make \"%s\"", root);
-	rc = nb_datapath_locate(config->bpffs, config->network, true, &made, err);
-	exists = !access(made.dir, F_OK);
-	if (!rc && exists)
-		rc = nb_pins_open(&made, err);
-	if (!rc && exists)
-		rc = nb_renew_programs(config, &made, err);
-	if (!rc && !nb_datapath_has(&made, config->mode))
-		rc = complete(config, exists, &made, err);
+	rc = nb_bpffs_ensure(config->root->bpffs, err);
+	if (rc)
+		return rc;
+	if (mkdir(config->root->path, 0700) && errno != EEXIST)
+		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot create \"%s\"", config->root->path);
+	rc = nb_datapath_locate(config->root, config->network, true, &made, err);
+	if (rc)
+		return rc;
+	rc = open_or_create(config, &made, err);
 	if (rc)
 		return rc;
 	if (made.watch_fd < 0)

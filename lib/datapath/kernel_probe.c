@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* One check a requirement, each with a message that names kernel, requirement and way out. */
 #include "kernel_probe.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -26,59 +28,95 @@ static void free_btf(struct btf **btf)
 	btf__free(*btf);
 }
 
+static const char *release(struct utsname *name)
+{
+	return uname(name) ? "unknown" : name->release;
+}
+
+int nb_kernel_allows_ebpf(struct nb_error *err)
+{
+	__u32 id;
+
+	/* ENOENT: allowed, but no program is loaded. ENOSYS: CONFIG_BPF_SYSCALL is off. */
+	if (!bpf_prog_get_next_id(0, &id) || (errno != EPERM && errno != EACCES && errno != ENOSYS))
+		return 0;
+	return nb_fail(err, NB_ERR_PRIVILEGE, errno,
+		       "this process may not use eBPF; mode \"off\" works without it");
+}
+
+static int check_helpers(enum nb_mode mode, struct nb_error *err)
+{
+	struct utsname name;
+
+	if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_loop, NULL) != 0)
+		return 0;
+	return nb_fail(err, NB_ERR_NOT_AVAILABLE, 0,
+		       "mode \"%s\" needs Linux %s or newer, and kernel %s has no bpf_loop(): use a newer "
+		       "kernel, or " WAY_OUT,
+		       nb_mode_name(mode), oldest[mode], release(&name));
+}
+
+/* *kernel is NULL where nobody needs it: reading it takes 15 ms. */
+static int check_btf(enum nb_mode mode, struct btf **kernel, struct nb_error *err)
+{
+	struct utsname name;
+
+	if (mode != NB_MODE_ASSIST && !access(KERNEL_BTF, R_OK))
+		return 0;
+	*kernel = btf__load_vmlinux_btf();
+	if (*kernel)
+		return 0;
+	return nb_fail(err, NB_ERR_NOT_AVAILABLE, 0,
+		       "mode \"%s\" needs the kernel's BTF (CONFIG_DEBUG_INFO_BTF, " KERNEL_BTF
+		       "), and kernel %s has none: use one that has it, or " WAY_OUT,
+		       nb_mode_name(mode), release(&name));
+}
+
 static bool has_function(const struct btf *btf, const char *name)
 {
 	return btf && btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0;
 }
 
-static const char *this_kernel(struct utsname *name)
+static int check_ct_lookup(struct btf *kernel, struct nb_error *err)
 {
-	return uname(name) ? "unknown" : name->release;
-}
-
-/* No program is loaded: ENOENT. CONFIG_BPF_SYSCALL is off: ENOSYS. */
-int nb_ebpf_usable(struct nb_error *err)
-{
-	__u32 id;
-
-	if (!bpf_prog_get_next_id(0, &id) || (errno != EPERM && errno != EACCES && errno != ENOSYS))
-		return 0;
-	return nb_fail(err, NB_ERR_PRIVILEGE, errno,
-		       "this process may not use eBPF, which mode \"off\" does without");
-}
-
-int nb_kernel_probe(enum nb_mode mode, struct nb_error *err)
-{
-	NB_LIBBPF_QUIET;
-	struct btf *kernel nb_cleanup(free_btf) = NULL, *module nb_cleanup(free_btf) = NULL;
+	nb_cleanup(free_btf) struct btf *module = btf__load_module_btf("nf_conntrack", kernel);
 	struct utsname name;
-	int rc = mode == NB_MODE_OFF ? 0 : nb_ebpf_usable(err);
 
-	if (rc || mode == NB_MODE_OFF)
-		return rc;
-	/* Only a definite no counts: where we may not ask, loading tells why. */
-	if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_loop, NULL) == 0)
-		return nb_fail(
-			err, NB_ERR_NOT_AVAILABLE, 0,
-			"mode \"%s\" needs Linux %s or newer, and this one (%s) has no bpf_loop(): use "
-			"a newer kernel, or " WAY_OUT,
-			nb_mode_name(mode), oldest[mode], this_kernel(&name));
-	if (mode != NB_MODE_ASSIST && !access(KERNEL_BTF, R_OK)) /* to read it takes 15 ms */
-		return 0;
-	kernel = btf__load_vmlinux_btf();
-	if (!kernel)
-		return nb_fail(err, NB_ERR_NOT_AVAILABLE, 0,
-			       "mode \"%s\" needs the kernel's BTF (CONFIG_DEBUG_INFO_BTF, " KERNEL_BTF
-			       "), and this one (%s) does not show it: use one that "
-			       "does, or " WAY_OUT,
-			       nb_mode_name(mode), this_kernel(&name));
-	if (mode != NB_MODE_ASSIST)
-		return 0;
-	module = btf__load_module_btf("nf_conntrack", kernel);
 	if (has_function(kernel, LOOKUP_FUNCTION) || has_function(module, LOOKUP_FUNCTION))
 		return 0;
 	return nb_fail(err, NB_ERR_NOT_AVAILABLE, 0,
 		       "mode \"assist\" needs " LOOKUP_FUNCTION
-		       "() of the kernel (Linux 5.18, nf_conntrack loaded), "
-		       "which this one has not: use mode \"ebpf\", or " WAY_OUT);
+		       "() (Linux 5.18, nf_conntrack loaded), and kernel "
+		       "%s does not have it: use mode \"ebpf\", or " WAY_OUT,
+		       release(&name));
+}
+
+int nb_kernel_check(enum nb_mode mode, struct nb_error *err)
+{
+	NB_LIBBPF_QUIET;
+	nb_cleanup(free_btf) struct btf *kernel = NULL;
+	int rc;
+
+	if (mode == NB_MODE_OFF)
+		return 0;
+	rc = nb_kernel_allows_ebpf(err);
+	if (rc)
+		return rc;
+	rc = check_helpers(mode, err);
+	if (rc)
+		return rc;
+	rc = check_btf(mode, &kernel, err);
+	if (rc || mode != NB_MODE_ASSIST)
+		return rc;
+	return check_ct_lookup(kernel, err);
+}
+
+bool nb_kernel_peer_sets_host(void)
+{
+	unsigned int major, minor;
+	struct utsname name;
+
+	/* NOLINTNEXTLINE(cert-err34-c): the kernel's version is a number of this size */
+	return !uname(&name) && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 15));
 }

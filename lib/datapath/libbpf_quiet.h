@@ -2,13 +2,13 @@
 #ifndef NATBRIDGE_LIB_DATAPATH_LIBBPF_QUIET_H
 #define NATBRIDGE_LIB_DATAPATH_LIBBPF_QUIET_H
 
-/* Silence for attempts that may fail. */
+/* Silence where a failure is no warning for the operator. */
 
 #include <bpf/libbpf.h>
 
 #include "lib/util/cleanup.h"
 
-/* What the kernel says to what is tried in this block is no warning for the operator. */
+/* Until the block ends, libbpf prints nothing. */
 #define NB_LIBBPF_QUIET                                                                                      \
 	libbpf_print_fn_t quiet nb_cleanup(nb_libbpf_restore_print) __attribute__((unused)) =                \
 		libbpf_set_print(NULL)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* The objects of the skeletons, sized, shared, loaded and taken apart into descriptors. */
 #include "load.h"
 
 #include <bpf/bpf.h>
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 
 #include <natbridge/abi.h>
 
@@ -29,7 +29,7 @@
 
 enum { ENTRIES_MAX = 1 << 24 };
 
-/* The eBPF object of each mode, and the hash of its build. */
+/* The eBPF object of each mode. */
 static const struct object {
 	const void *(*elf)(size_t *size);
 	const char *build;
@@ -58,32 +58,22 @@ int nb_limits_check(const struct nb_limits *limits, struct nb_error *err)
 {
 	if (limits->connections &&
 	    (limits->connections < NB_CONNECTIONS_MIN || limits->connections > NB_CONNECTIONS_MAX))
-		return nb_fail(err, NB_ERR_CONFIG, 0, "conntrack.max %u is not in %u .. %u",
+		return nb_fail(err, NB_ERR_CONFIG, 0, "conntrack.max: %u is not in %u..%u",
 			       limits->connections, NB_CONNECTIONS_MIN, NB_CONNECTIONS_MAX);
 	if (limits->frontends > ENTRIES_MAX || limits->backends > ENTRIES_MAX)
-		return nb_fail(err, NB_ERR_CONFIG, 0, "limits of %u frontends and %u backends are above %u",
-			       limits->frontends, limits->backends, ENTRIES_MAX);
+		return nb_fail(err, NB_ERR_CONFIG, 0,
+			       "limits: %u frontends and %u backends: the maximum is %u", limits->frontends,
+			       limits->backends, ENTRIES_MAX);
 	return 0;
 }
 
-/* bpf_redirect_peer() sets the packet type itself since Linux 6.15 (commit c4327229948). */
-static bool peer_sets_host(void)
-{
-	unsigned int major, minor;
-	struct utsname name;
-
-	/* NOLINTNEXTLINE(cert-err34-c): the kernel's version is a number of this size */
-	return !uname(&name) && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
-	       (major > 6 || (major == 6 && minor >= 15));
-}
-
-/* NULL: the object does not have it. */
+/* NULL: the object does not have the map. */
 static struct bpf_map *map_of(const struct bpf_object *obj, enum nb_map map)
 {
 	return bpf_object__find_map_by_name(obj, nb_map_rows[map].in_object);
 }
 
-/* How many elements a map is to have; 0: as the object says. */
+/* How many elements a map shall have; 0: as the object says. */
 static __u32 entries_of(enum nb_map map, const struct nb_limits *limits)
 {
 	__u32 flows = limit_or(limits->connections, NB_DEFAULT_FLOWS);
@@ -103,7 +93,7 @@ static __u32 entries_of(enum nb_map map, const struct nb_limits *limits)
 	return 0;
 }
 
-/* Maps that the network has already are shared and keep their size. */
+/* Maps that *dp has are shared and keep their size. */
 static int set_sizes(const struct nb_datapath *dp, struct bpf_object *obj, const struct nb_limits *limits)
 {
 	for (int i = 0; i < NB_MAPS; i++) {
@@ -124,7 +114,7 @@ static int set_initial(struct bpf_object *obj, const char *section, const void *
 	return map ? bpf_map__set_initial_value(map, value, size) : -ENOENT;
 }
 
-/* Of a map that another load has made, that one's. 0: the object does not have it. */
+/* How many elements a map has, also a shared one; 0: the object does not have it. */
 static __u32 size_of(const struct bpf_object *obj, enum nb_map map)
 {
 	const struct bpf_map *found = map_of(obj, map);
@@ -141,36 +131,39 @@ static int set_defaults(const struct nb_datapath *dp, struct bpf_object *obj, co
 		.network = nb_network_hash(network),
 		.flow_sets = size_of(obj, NB_MAP_FLOWS),
 		.conn_sets = size_of(obj, NB_MAP_CONN_INDEX),
-		.peer_sets_host = peer_sets_host(),
+		.peer_sets_host = nb_kernel_peer_sets_host(),
 	};
 	struct nb_settings settings = {
 		.flags = NB_SETTINGS_FAST_PATH,
 		.max = limit_or(limits->connections, NB_DEFAULT_CONNECTIONS),
-		/* No VIP as yet: no packet has an unspecified destination. */
+		/* No VIP yet. */
 		.vips = { nb_prefix_none(), nb_prefix_none() },
 	};
 	int rc = set_initial(obj, ".rodata.constants", &constants, sizeof(constants));
 
+	if (rc)
+		return rc;
 	for (unsigned int i = 0; i < NB_TIMEOUTS; i++)
 		settings.timeouts[i] = nb_ticks_from_seconds(nb_timeout_default(i));
-	rc = rc ?: nb_conn_table_seed(&settings);
-	if (!rc && dp->map_fd[NB_MAP_SETTINGS] < 0)
-		rc = set_initial(obj, ".data.settings", &settings, sizeof(settings));
-	return rc;
+	rc = nb_conn_table_seed(&settings);
+	if (rc)
+		return rc;
+	if (dp->map_fd[NB_MAP_SETTINGS] >= 0)
+		return 0;
+	return set_initial(obj, ".data.settings", &settings, sizeof(settings));
 }
 
-/* What the network has of another mode is shared. */
+/* Maps that *dp has, of another mode or of older programs, are used instead of new ones. */
 static int share_maps(const struct nb_datapath *dp, struct bpf_object *obj)
 {
-	int rc = 0;
-
-	for (int i = 0; i < NB_MAPS && !rc; i++) {
+	for (int i = 0; i < NB_MAPS; i++) {
 		struct bpf_map *map = map_of(obj, i);
+		int rc = map && dp->map_fd[i] >= 0 ? bpf_map__reuse_fd(map, dp->map_fd[i]) : 0;
 
-		if (map && dp->map_fd[i] >= 0)
-			rc = bpf_map__reuse_fd(map, dp->map_fd[i]);
+		if (rc)
+			return rc;
 	}
-	return rc;
+	return 0;
 }
 
 static int keep_fd(int from, int *to, const char *name, struct nb_error *err)
@@ -178,21 +171,33 @@ static int keep_fd(int from, int *to, const char *name, struct nb_error *err)
 	if (*to >= 0)
 		return 0;
 	*to = fcntl(from, F_DUPFD_CLOEXEC, 0);
-	return *to < 0 ? nb_fail(err, NB_ERR_SYSTEM, errno, "cannot keep \"%s\" open", name) : 0;
+	if (*to < 0)
+		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot keep \"%s\" open", name);
+	return 0;
 }
 
 static int keep_fds(struct bpf_object *obj, enum nb_mode mode, struct nb_datapath *dp, struct nb_error *err)
 {
-	int rc = 0;
+	for (int i = 0; i < NB_MAPS; i++) {
+		int rc = nb_mode_has_map(mode, i)
+				 ? keep_fd(bpf_map__fd(map_of(obj, i)), &dp->map_fd[i], nb_map_name(i), err)
+				 : 0;
 
-	for (int i = 0; i < NB_MAPS && !rc; i++)
-		if (nb_mode_has_map(mode, i))
-			rc = keep_fd(bpf_map__fd(map_of(obj, i)), &dp->map_fd[i], nb_map_name(i), err);
-	for (int i = 0; i < NB_PROGS && !rc; i++)
-		if (nb_mode_has_prog(mode, i))
-			rc = keep_fd(bpf_program__fd(bpf_object__find_program_by_name(obj, nb_prog_name(i))),
-				     &dp->prog_fd[i], nb_prog_name(i), err);
-	return rc;
+		if (rc)
+			return rc;
+	}
+	for (int i = 0; i < NB_PROGS; i++) {
+		const struct bpf_program *prog;
+		int rc;
+
+		if (!nb_mode_has_prog(mode, i))
+			continue;
+		prog = bpf_object__find_program_by_name(obj, nb_prog_name(i));
+		rc = keep_fd(bpf_program__fd(prog), &dp->prog_fd[i], nb_prog_name(i), err);
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
 static void close_object(struct bpf_object **obj)
@@ -200,25 +205,39 @@ static void close_object(struct bpf_object **obj)
 	bpf_object__close(*obj);
 }
 
+/* What the kernel lacks, if that is why it refused the programs. */
 static int refused(const struct nb_datapath_config *config, int rc, struct nb_error *err)
 {
 	struct nb_error why = { 0 };
 
 	if (rc == -EPERM)
 		return nb_fail(err, NB_ERR_PRIVILEGE, -rc, "the kernel refused the eBPF programs");
-	if (nb_kernel_probe(config->mode, &why)) {
+	if (nb_kernel_check(config->mode, &why)) {
 		if (err)
 			*err = why;
 		return -EOPNOTSUPP;
 	}
 	return nb_fail(err, NB_ERR_DATAPATH, -rc,
-		       "the kernel refused the eBPF programs of mode \"%s\", without which mode \"off\" does",
+		       "the kernel refused the eBPF programs of mode \"%s\" (mode \"off\" needs none)",
 		       nb_mode_name(config->mode));
+}
+
+static int prepare(const struct nb_datapath_config *config, const struct nb_datapath *dp,
+		   struct bpf_object *obj)
+{
+	int rc = set_sizes(dp, obj, &config->limits);
+
+	if (rc)
+		return rc;
+	rc = share_maps(dp, obj);
+	if (rc)
+		return rc;
+	return set_defaults(dp, obj, config->network, &config->limits);
 }
 
 int nb_datapath_load(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err)
 {
-	struct bpf_object *obj nb_cleanup(close_object) = NULL;
+	nb_cleanup(close_object) struct bpf_object *obj = NULL;
 	const void *elf;
 	size_t size;
 	int rc;
@@ -228,13 +247,13 @@ int nb_datapath_load(const struct nb_datapath_config *config, struct nb_datapath
 	obj = bpf_object__open_mem(elf, size, NULL);
 	if (!obj)
 		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot open the eBPF programs");
-	rc = set_sizes(dp, obj, &config->limits);
-	rc = rc ?: share_maps(dp, obj);
-	rc = rc ?: set_defaults(dp, obj, config->network, &config->limits);
+	rc = prepare(config, dp, obj);
 	if (rc)
 		return nb_fail(err, NB_ERR_DATAPATH, -rc, "cannot prepare the eBPF maps");
 	rc = bpf_object__load(obj);
-	return rc ? refused(config, rc, err) : keep_fds(obj, config->mode, dp, err);
+	if (rc)
+		return refused(config, rc, err);
+	return keep_fds(obj, config->mode, dp, err);
 }
 
 static void destroy_link(struct bpf_link **link)
@@ -243,10 +262,10 @@ static void destroy_link(struct bpf_link **link)
 		bpf_link__destroy(*link);
 }
 
-static struct bpf_object *open_watch(const struct nb_datapath *dp)
+/* NULL: it does not work. */
+static struct bpf_object *load_watch(const struct nb_datapath *dp)
 {
-	struct bpf_object *obj nb_cleanup(close_object) = NULL;
-	struct bpf_object *ready;
+	nb_cleanup(close_object) struct bpf_object *obj = NULL;
 	struct stat netns;
 	__u32 inode;
 	size_t size;
@@ -259,17 +278,15 @@ static struct bpf_object *open_watch(const struct nb_datapath *dp)
 	if (!obj || share_maps(dp, obj) || set_initial(obj, ".rodata.netns", &inode, sizeof(inode)) ||
 	    bpf_object__load(obj))
 		return NULL;
-	ready = obj;
-	obj = NULL;
-	return ready;
+	return NB_TAKE_PTR(obj);
 }
 
 int nb_datapath_watch(const struct nb_datapath *dp)
 {
 	NB_LIBBPF_QUIET;
-	struct bpf_object *obj nb_cleanup(close_object) = open_watch(dp);
+	nb_cleanup(close_object) struct bpf_object *obj = load_watch(dp);
 	struct bpf_program *prog = obj ? bpf_object__find_program_by_name(obj, "nb_qdisc_made") : NULL;
-	struct bpf_link *link nb_cleanup(destroy_link) = prog ? bpf_program__attach(prog) : NULL;
+	nb_cleanup(destroy_link) struct bpf_link *link = prog ? bpf_program__attach(prog) : NULL;
 
 	return link ? fcntl(bpf_link__fd(link), F_DUPFD_CLOEXEC, 0) : -1;
 }

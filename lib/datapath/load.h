@@ -2,48 +2,50 @@
 #ifndef NATBRIDGE_LIB_DATAPATH_LOAD_H
 #define NATBRIDGE_LIB_DATAPATH_LOAD_H
 
-/* From the eBPF objects inside this library to loaded programs and maps; lib/datapath/datapath.c pins them.
- */
+/* From the eBPF objects inside this library to programs and maps in the kernel, which pins.h pins. */
 
 #include <linux/types.h>
 
 #include "lib/maps/layout.h"
 #include "lib/util/error.h"
 
-/* Sizes of the maps, fixed when a datapath is loaded. */
+#include "pin_path.h"
+
+/* Sizes of the maps, fixed when they are loaded. 0: the default. */
 struct nb_limits {
-	__u32 connections; /* 1024 .. 2^23; in mode assist the direct ones that are remembered */
-	__u32 frontends;   /* frontends and backends' own addresses together */
+	__u32 connections; /* NB_CONNECTIONS_MIN..MAX; in mode assist, direct connections that it remembers */
+	__u32 frontends;   /* frontends and addresses of backends together */
 	__u32 backends;
 };
 
 struct nb_datapath_config {
-	const char *bpffs;       /* NULL: NATBRIDGE_BPFFS, or /sys/fs/bpf */
-	const char *network;     /* checked by the caller (CNI name pattern) */
-	enum nb_mode mode;       /* not NB_MODE_OFF */
-	struct nb_limits limits; /* 0: the default */
+	const struct nb_pin_root *root;
+	const char *network; /* checked by the caller (CNI name pattern) */
+	enum nb_mode mode;   /* not NB_MODE_OFF */
+	struct nb_limits limits;
 };
 
-enum { NB_BUILD_LEN = 17 }; /* 16 digits of a hash, and the end */
+enum { NB_BUILD_LEN = 17 }; /* 16 hex digits and a NUL */
 
-/* The objects are numbered as the modes whose programs they hold, and then comes that of the watch. */
+/* Objects have the numbers of their modes; that of the watch comes after them. */
 enum { NB_OBJECT_WATCH = NB_MODES };
 
-/* By what build this natbridge has an object. */
+/* The build of an object in this natbridge: a hash of it, by which two builds are told apart. */
 void nb_object_build(unsigned int object, char build[NB_BUILD_LEN]);
 
-/* Whether sizes are in range. */
+/* 0: the sizes are in range; else NB_ERR_CONFIG. */
 int nb_limits_check(const struct nb_limits *limits, struct nb_error *err);
 
 /*
- * Loads what config->mode needs and *dp does not hold; the maps that it holds are shared. On success *dp
- * holds all of the mode; on failure it may hold a part.
+ * Loads the programs of config->mode and the maps that *dp lacks; maps that *dp has are shared. On success
+ * *dp has all of the mode; on failure it may have a part.
  */
 int nb_datapath_load(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err);
 
 /*
- * Attaches the program that notices qdiscs of the ports in dp, in the caller's network namespace, and returns
- * the link, which lives as long as its descriptor and its pin; -1 if the kernel does not take it.
+ * Attaches the program that notices qdiscs of dp's ports, which are in the caller's network namespace.
+ * Returns the descriptor of its link, which exists as long as the descriptor or a pin; -1: the kernel refuses
+ * it.
  */
 int nb_datapath_watch(const struct nb_datapath *dp);
 

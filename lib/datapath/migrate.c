@@ -1,18 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Loads empty maps in the old ones' sizes, then copies map by map, chunk by chunk. */
 #include "migrate.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include <natbridge/abi.h>
+
 #include "lib/maps/layout.h"
 #include "lib/maps/map.h"
+#include "lib/maps/settings.h"
+#include "lib/maps/usage.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 #include "lib/util/vec.h"
 
 #include "btf_convert.h"
+#include "load.h"
+#include "migrate_conns.h"
+#include "pins.h"
 
 static bool is_array(const struct bpf_map_info *info)
 {
@@ -54,68 +63,84 @@ static int copy_chunk(const void *keys, const void *values, __u32 n, void *arg)
 	for (__u32 i = 0; i < n; i++) {
 		const char *key = (const char *)keys + (size_t)i * copy->from_size.key;
 		const char *value = (const char *)values + (size_t)i * copy->from_size.value;
+		char *new_key = new_keys + (size_t)taken * copy->to_size.key;
+		char *new_value = new_values + (size_t)taken * copy->to_size.value;
 
-		if (copy->is_array && is_zero(value, copy->from_size.value)) /* as it is there already */
+		if (copy->is_array && is_zero(value, copy->from_size.value)) /* the new one is zero as well */
 			continue;
-		if (!nb_btf_conversion_run(&copy->keys, key, new_keys + (size_t)taken * copy->to_size.key) ||
-		    !nb_btf_conversion_run(&copy->values, value,
-					   new_values + (size_t)taken * copy->to_size.value))
+		if (!nb_btf_conversion_run(&copy->keys, key, new_key) ||
+		    !nb_btf_conversion_run(&copy->values, value, new_value))
 			return nb_fail(copy->err, NB_ERR_DATAPATH, 0,
-				       "holds what there is no room for any more");
-		/* The services' ledger, under the zero key, is not what the map's types say. Zero:
-		 * unfinished. */
+				       "a value does not fit into this map layout");
+		/* The ledger, under the zero key, is not of the map's type. Zero: unfinished. */
 		if (nb_map_rows[copy->map].migration == NB_MIGRATE_SERVICES &&
 		    is_zero(key, copy->from_size.key))
-			memset(new_values + (size_t)taken * copy->to_size.value, 0, copy->to_size.value);
+			memset(new_value, 0, copy->to_size.value);
 		taken++;
 	}
 	return nb_map_write(copy->to, copy->map, new_keys, new_values, taken, NULL, copy->err);
 }
 
-/* An array's key is an index, which a section of variables does not even give a type. */
-static int plan(struct copy *copy, const struct nb_map_types *from, const struct nb_map_types *to,
-		struct nb_error *err)
+static int plan_keys(struct copy *copy, const struct nb_map_types *from, const struct nb_map_types *to,
+		     struct nb_error *err)
 {
+	/* The index of an array: the map of a section has no type for it. */
 	const struct nb_btf_conversion_step index = { 0, 0, sizeof(__u32), sizeof(__u32) };
+
+	if (copy->is_array)
+		return nb_vec_push(&copy->keys.steps, index, err);
+	return nb_btf_conversion_make(&copy->keys, from->btf, from->info.btf_key_type_id, to->btf,
+				      to->info.btf_key_type_id, err);
+}
+
+static int plan_copy(struct copy *copy, const struct nb_map_types *from, const struct nb_map_types *to,
+		     struct nb_error *err)
+{
 	int rc;
 
+	copy->is_array = is_array(&from->info);
 	if (copy->is_array != is_array(&to->info))
-		return nb_fail(err, NB_ERR_DATAPATH, 0, "is a map of another kind");
-	if (copy->is_array)
-		rc = nb_vec_push(&copy->keys, index, err);
-	else
-		rc = nb_btf_conversion_make(&copy->keys, from->btf, from->info.btf_key_type_id, to->btf,
-					    to->info.btf_key_type_id, err);
-	return rc
-		       ?: nb_btf_conversion_make(&copy->values, from->btf, from->info.btf_value_type_id,
-						 to->btf, to->info.btf_value_type_id, err);
+		return nb_fail(err, NB_ERR_DATAPATH, 0, "the map has another kind");
+	/* In another size, indices mean something else. */
+	if (nb_map_rows[copy->map].migration == NB_MIGRATE_IF_POSSIBLE && copy->is_array &&
+	    from->info.max_entries != to->info.max_entries)
+		return nb_fail(err, NB_ERR_DATAPATH, 0, "the map has another size");
+	rc = plan_keys(copy, from, to, err);
+	if (rc)
+		return rc;
+	return nb_btf_conversion_make(&copy->values, from->btf, from->info.btf_value_type_id, to->btf,
+				      to->info.btf_value_type_id, err);
 }
 
 static int prepare(struct copy *copy, const struct nb_datapath *from, struct nb_error *err)
 {
-	struct nb_map_types old nb_cleanup(nb_map_types_free) = { 0 },
-				new nb_cleanup(nb_map_types_free) = { 0 };
+	nb_cleanup(nb_map_types_free) struct nb_map_types old = { 0 };
+	nb_cleanup(nb_map_types_free) struct nb_map_types new = { 0 };
 	int rc = nb_map_types_read(&old, from->map_fd[copy->map], err);
 
-	rc = rc ?: nb_map_types_read(&new, copy->to->map_fd[copy->map], err);
 	if (rc)
 		return rc;
-	copy->is_array = is_array(&old.info);
-	if (nb_map_rows[copy->map].migration == NB_MIGRATE_IF_POSSIBLE && copy->is_array &&
-	    old.info.max_entries != new.info.max_entries)
-		return nb_fail(err, NB_ERR_DATAPATH, 0, "has another size"); /* and with it, other indexes */
-	rc = plan(copy, &old, &new, err);
-	rc = rc ?: nb_map_sizes(from, copy->map, &copy->from_size, err);
-	return rc ?: nb_map_sizes(copy->to, copy->map, &copy->to_size, err);
+	rc = nb_map_types_read(&new, copy->to->map_fd[copy->map], err);
+	if (rc)
+		return rc;
+	rc = plan_copy(copy, &old, &new, err);
+	if (rc)
+		return rc;
+	rc = nb_map_sizes(from, copy->map, &copy->from_size, err);
+	if (rc)
+		return rc;
+	return nb_map_sizes(copy->to, copy->map, &copy->to_size, err);
 }
 
 static int copy_map(const struct nb_datapath *from, const struct nb_datapath *to, enum nb_map map,
 		    struct nb_error *err)
 {
-	struct copy copy nb_cleanup(copy_free) = { .to = to, .map = map, .err = err };
+	nb_cleanup(copy_free) struct copy copy = { .to = to, .map = map, .err = err };
 	int rc = prepare(&copy, from, err);
 
-	return rc ?: nb_map_walk(from, map, copy_chunk, &copy, err);
+	if (rc)
+		return rc;
+	return nb_map_walk(from, map, copy_chunk, &copy, err);
 }
 
 static bool is_copied(enum nb_map map)
@@ -125,20 +150,89 @@ static bool is_copied(enum nb_map map)
 	return migration != NB_MIGRATE_NOT && migration != NB_MIGRATE_CONNS;
 }
 
-int nb_migrate_maps(const struct nb_datapath *from, const struct nb_datapath *to, struct nb_error *err)
+static int copy_maps(const struct nb_datapath *from, const struct nb_datapath *to, struct nb_error *err)
 {
 	for (int i = 0; i < NB_MAPS; i++) {
 		struct nb_error why = { 0 };
-		int rc = 0;
 
-		if (is_copied(i) && from->map_fd[i] >= 0 && to->map_fd[i] >= 0)
-			rc = copy_map(from, to, i, &why);
-		if (!rc || nb_map_rows[i].migration == NB_MIGRATE_IF_POSSIBLE)
+		if (!is_copied(i) || from->map_fd[i] < 0 || to->map_fd[i] < 0)
+			continue;
+		if (!copy_map(from, to, i, &why) || nb_map_rows[i].migration == NB_MIGRATE_IF_POSSIBLE)
 			continue;
 		if (err)
 			*err = why;
 		return nb_wrap(err, "%s", nb_map_name(i));
 	}
-	/* After the settings, where the seed of their hash stands. */
-	return nb_migrate_conns(from, to, err);
+	return 0;
+}
+
+static int take_size(const struct nb_datapath *dp, enum nb_map map, __u32 *size, struct nb_error *err)
+{
+	return dp->map_fd[map] < 0 ? 0 : nb_map_capacity(dp, map, size, err);
+}
+
+/* The sizes of the old maps. A connection table that only another mode has takes the size of its flows. */
+static int take_sizes(const struct nb_datapath *old, struct nb_limits *limits, struct nb_error *err)
+{
+	int rc = take_size(old, NB_MAP_FLOWS, &limits->connections, err);
+
+	if (rc)
+		return rc;
+	rc = nb_migrate_capacity(old, &limits->connections, err);
+	if (rc)
+		return rc;
+	rc = take_size(old, NB_MAP_FRONTENDS, &limits->frontends, err);
+	if (rc)
+		return rc;
+	return take_size(old, NB_MAP_BACKENDS, &limits->backends, err);
+}
+
+static int load_modes(const struct nb_datapath_config *config, const struct nb_datapath *old,
+		      struct nb_datapath *dp, struct nb_error *err)
+{
+	struct nb_datapath_config of_mode = *config;
+	int rc = take_sizes(old, &of_mode.limits, err);
+
+	if (rc)
+		return rc;
+	for (int mode = NB_MODE_OFF + 1; mode < NB_MODES; mode++) {
+		if (mode != (int)config->mode && !nb_datapath_has_progs(old, mode))
+			continue;
+		of_mode.mode = mode;
+		rc = nb_datapath_load(&of_mode, dp, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int migrate(const struct nb_datapath_config *config, struct nb_datapath *old, struct nb_datapath *dp,
+		   struct nb_error *err)
+{
+	int rc = nb_pins_open(old, err);
+
+	if (rc)
+		return rc;
+	rc = load_modes(config, old, dp, err);
+	if (rc)
+		return rc;
+	rc = copy_maps(old, dp, err);
+	if (rc)
+		return rc;
+	rc = nb_migrate_conns(old, dp, err); /* after the settings, which hold the seed of the index */
+	if (rc)
+		return rc;
+	return nb_settings_change_flags(dp, 0, NB_SETTINGS_BEHIND, err);
+}
+
+int nb_migrate(const struct nb_datapath_config *config, unsigned int layout, const char *dir,
+	       struct nb_datapath *dp, struct nb_error *err)
+{
+	nb_cleanup(nb_datapath_close) struct nb_datapath old = NB_DATAPATH_INIT;
+
+	snprintf(old.dir, sizeof(old.dir), "%s", dir);
+	if (migrate(config, &old, dp, err))
+		return nb_wrap(err, "cannot migrate network \"%s\" from map layout %u to %d", config->network,
+			       layout, NB_ABI_VERSION);
+	return 0;
 }

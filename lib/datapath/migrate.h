@@ -2,24 +2,24 @@
 #ifndef NATBRIDGE_LIB_DATAPATH_MIGRATE_H
 #define NATBRIDGE_LIB_DATAPATH_MIGRATE_H
 
-/* From the maps of one layout to those of another, map by map as nb_map_rows[] says. */
-
-#include <linux/types.h>
+/*
+ * From the maps of another map layout, older or newer, to maps of this one, field by field: btf_convert.h
+ * says how, the rows of lib/maps/layout.h which maps. The other layout's programs run meanwhile, and go on
+ * until upgrade.h has replaced them at every port.
+ */
 
 #include "lib/maps/layout.h"
 #include "lib/util/error.h"
 
+#include "load.h"
+
 /*
- * Fills the maps of *to, which are empty, with what those of *from hold, whose programs may run meanwhile.
- * Left out are the counters, and what is only known for seconds.
+ * Loads the modes that the network has pins of in dir, which have that layout, and the mode of *config, and
+ * fills their maps with what the old ones hold. The maps have the old ones' sizes. Pins nothing; sets
+ * NB_SETTINGS_BEHIND. If something cannot be converted, *err names map and field, and the old pins are as
+ * they were. Needs the lock.
  */
-int nb_migrate_maps(const struct nb_datapath *from, const struct nb_datapath *to, struct nb_error *err);
-
-/* The connections alone, as far as both sides have any, after the settings, which get a seed if they have
- * none: up to layout 5 they were two elements each of a hash map. */
-int nb_migrate_conns(const struct nb_datapath *from, const struct nb_datapath *to, struct nb_error *err);
-
-/* How many a table of either kind was made for; without one *connections stays. */
-int nb_migrate_capacity(const struct nb_datapath *from, __u32 *connections, struct nb_error *err);
+int nb_migrate(const struct nb_datapath_config *config, unsigned int layout, const char *dir,
+	       struct nb_datapath *dp, struct nb_error *err);
 
 #endif

@@ -1,4 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Two kinds of old tables: an array of pairs, and, up to layout 5, a hash map with two entries a connection,
+ * each under its tuple.
+ */
+#include "migrate_conns.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +20,10 @@
 #include "lib/util/error.h"
 
 #include "btf_convert.h"
-#include "migrate.h"
 
 struct move {
 	struct nb_conn_table table;
-	struct nb_btf_conversion keys, values; /* of an array: only values, whole pairs */
+	struct nb_btf_conversion keys, values; /* of an array: only values, which are pairs */
 	struct nb_map_sizes sizes;             /* of the old map */
 	__u32 now;
 	struct nb_error *err;
@@ -31,13 +36,16 @@ static void move_free(struct move *move)
 	nb_btf_conversion_free(&move->values);
 }
 
-static int no_room(struct nb_error *err)
+static int does_not_fit(struct nb_error *err)
 {
-	return nb_fail(err, NB_ERR_DATAPATH, 0, "holds what there is no room for any more");
+	return nb_fail(err, NB_ERR_DATAPATH, 0, "a connection does not fit into this map layout");
 }
 
-/* What has expired is not carried. A connection may come a second time, or one too many, since the old
- * programs run on: it is left out, as it would be by a full table. */
+/*
+ * Skips expired connections. The old programs run on and change the old table during the walk, so that a
+ * connection may be seen twice, or one more than the table can hold: those are left out, as a full table
+ * leaves them out.
+ */
 static void add(struct move *move, const struct nb_pair *pair)
 {
 	if ((__s32)(pair->dir[0].conn.expires - move->now) > 0)
@@ -54,28 +62,29 @@ static int take_pairs(const void *keys, const void *values, __u32 n, void *arg)
 
 		if (!nb_btf_conversion_run(&move->values,
 					   (const char *)values + (size_t)i * move->sizes.value, &pair))
-			return no_room(move->err);
+			return does_not_fit(move->err);
 		if (pair.dir[0].conn.use == NB_USE_TAKEN && pair.dir[0].key.proto && pair.dir[1].key.proto)
 			add(move, &pair);
 	}
 	return 0;
 }
 
+/* An entry of the hash map. The client's makes a connection; the reply's completes it, in a second walk. */
 static int take_entry(struct move *move, const void *key, const void *value, bool reply)
 {
 	struct nb_pair pair = { 0 };
 	struct nb_conn *conn = &pair.dir[0].conn;
 	struct nb_entry *found;
-	__u32 slot;
+	__u32 entry_id;
 
 	if (!nb_btf_conversion_run(&move->keys, key, &pair.dir[0].key) ||
 	    !nb_btf_conversion_run(&move->values, value, conn))
-		return no_room(move->err);
+		return does_not_fit(move->err);
 	if (!!(conn->flags & NB_CONN_REPLY) != reply)
 		return 0;
 	if (reply) {
-		found = nb_conn_table_find(&move->table, &pair.dir[0].key, &slot);
-		if (found && slot % 2)
+		found = nb_conn_table_find(&move->table, &pair.dir[0].key, &entry_id);
+		if (found && entry_id % 2) /* the reply's entry of its pair */
 			found->conn = *conn;
 		return 0;
 	}
@@ -92,12 +101,14 @@ static int take_entry(struct move *move, const void *key, const void *value, boo
 
 static int take_entries(struct move *move, const void *keys, const void *values, __u32 n, bool reply)
 {
-	int rc = 0;
+	for (__u32 i = 0; i < n; i++) {
+		int rc = take_entry(move, (const char *)keys + (size_t)i * move->sizes.key,
+				    (const char *)values + (size_t)i * move->sizes.value, reply);
 
-	for (__u32 i = 0; i < n && !rc; i++)
-		rc = take_entry(move, (const char *)keys + (size_t)i * move->sizes.key,
-				(const char *)values + (size_t)i * move->sizes.value, reply);
-	return rc;
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
 static int take_clients(const void *keys, const void *values, __u32 n, void *arg)
@@ -110,15 +121,15 @@ static int take_replies(const void *keys, const void *values, __u32 n, void *arg
 	return take_entries(arg, keys, values, n, true);
 }
 
-/* Connections of which the old table had lost the reply's entry. */
+/* Ends connections whose reply's entry the old table had lost. */
 static void drop_halves(struct move *move)
 {
 	struct nb_pair pair;
 
-	for (__u32 place = 0; place < move->table.n_pairs; place++)
-		if (nb_conn_table_get(&move->table, place, &pair) &&
+	for (__u32 pair_id = 0; pair_id < move->table.n_pairs; pair_id++)
+		if (nb_conn_table_get(&move->table, pair_id, &pair) &&
 		    !(pair.dir[1].conn.flags & NB_CONN_REPLY))
-			nb_conn_table_end(&move->table, place);
+			nb_conn_table_end(&move->table, pair_id);
 }
 
 static int type_of(const struct nb_map_types *side, const char *name, __u32 *type, struct nb_error *err)
@@ -126,7 +137,7 @@ static int type_of(const struct nb_map_types *side, const char *name, __u32 *typ
 	__s32 found = btf__find_by_name_kind(side->btf, name, BTF_KIND_STRUCT);
 
 	if (found <= 0)
-		return nb_fail(err, NB_ERR_DATAPATH, 0, "does not know struct %s (BTF)", name);
+		return nb_fail(err, NB_ERR_DATAPATH, 0, "the BTF of the map has no struct %s", name);
 	*type = found;
 	return 0;
 }
@@ -137,16 +148,26 @@ static int plan_entries(struct move *move, const struct nb_map_types *old, const
 	__u32 tuple = 0, conn = 0;
 	int rc = type_of(new, "nb_tuple", &tuple, err);
 
-	rc = rc ?: type_of(new, "nb_conn", &conn, err);
-	rc = rc
-		     ?: nb_btf_conversion_make(&move->keys, old->btf, old->info.btf_key_type_id, new->btf,
-					       tuple, err);
-	return rc
-		       ?: nb_btf_conversion_make(&move->values, old->btf, old->info.btf_value_type_id,
-						 new->btf, conn, err);
+	if (rc)
+		return rc;
+	rc = type_of(new, "nb_conn", &conn, err);
+	if (rc)
+		return rc;
+	rc = nb_btf_conversion_make(&move->keys, old->btf, old->info.btf_key_type_id, new->btf, tuple, err);
+	if (rc)
+		return rc;
+	return nb_btf_conversion_make(&move->values, old->btf, old->info.btf_value_type_id, new->btf, conn,
+				      err);
 }
 
-/* Settings of a layout without an index have no seed either. */
+static int plan_pairs(struct move *move, const struct nb_map_types *old, const struct nb_map_types *new,
+		      struct nb_error *err)
+{
+	return nb_btf_conversion_make(&move->values, old->btf, old->info.btf_value_type_id, new->btf,
+				      new->info.btf_value_type_id, err);
+}
+
+/* The settings of a layout without an index have no seed. */
 static int ensure_seed(const struct nb_datapath *dp, struct nb_error *err)
 {
 	const __u64 none[NB_TUPLE_WORDS] = { 0 };
@@ -157,37 +178,56 @@ static int ensure_seed(const struct nb_datapath *dp, struct nb_error *err)
 		return rc;
 	rc = nb_conn_table_seed(&settings);
 	if (rc)
-		return nb_fail(err, NB_ERR_SYSTEM, -rc, "has no random numbers");
+		return nb_fail(err, NB_ERR_SYSTEM, -rc, "no random numbers for the seed of the index");
 	return nb_settings_write(dp, &settings, err);
 }
 
-static int carry(const struct nb_datapath *from, enum nb_map map, const struct nb_datapath *to,
-		 struct nb_error *err)
+static int prepare(struct move *move, const struct nb_datapath *from, enum nb_map map,
+		   const struct nb_datapath *to, struct nb_error *err)
 {
-	struct nb_map_types old nb_cleanup(nb_map_types_free) = { 0 },
-				new nb_cleanup(nb_map_types_free) = { 0 };
-	struct move move nb_cleanup(move_free) = { .err = err };
-	bool entries = map == NB_MAP_CONNTRACK;
+	nb_cleanup(nb_map_types_free) struct nb_map_types old = { 0 };
+	nb_cleanup(nb_map_types_free) struct nb_map_types new = { 0 };
 	int rc = nb_map_types_read(&old, from->map_fd[map], err);
 
-	rc = rc ?: nb_map_types_read(&new, to->map_fd[NB_MAP_CONNECTIONS], err);
-	if (!rc && entries)
-		rc = plan_entries(&move, &old, &new, err);
-	else if (!rc)
-		rc = nb_btf_conversion_make(&move.values, old.btf, old.info.btf_value_type_id, new.btf,
-					    new.info.btf_value_type_id, err);
-	rc = rc ?: nb_map_sizes(from, map, &move.sizes, err);
-	rc = rc ?: nb_tick_now(to, &move.now, err);
-	rc = rc ?: nb_conn_table_open(to, &move.table, err);
-	if (rc || !entries)
-		return rc ?: nb_map_walk(from, map, take_pairs, &move, err);
-	rc = nb_map_walk(from, map, take_clients, &move, err);
-	rc = rc ?: nb_map_walk(from, map, take_replies, &move, err);
-	if (!rc)
-		drop_halves(&move);
-	return rc;
+	if (rc)
+		return rc;
+	rc = nb_map_types_read(&new, to->map_fd[NB_MAP_CONNECTIONS], err);
+	if (rc)
+		return rc;
+	rc = map == NB_MAP_CONNTRACK ? plan_entries(move, &old, &new, err)
+				     : plan_pairs(move, &old, &new, err);
+	if (rc)
+		return rc;
+	rc = nb_map_sizes(from, map, &move->sizes, err);
+	if (rc)
+		return rc;
+	rc = nb_tick_now(to, &move->now, err);
+	if (rc)
+		return rc;
+	return nb_conn_table_open(to, &move->table, err);
 }
 
+static int move_table(const struct nb_datapath *from, enum nb_map map, const struct nb_datapath *to,
+		      struct nb_error *err)
+{
+	nb_cleanup(move_free) struct move move = { .err = err };
+	int rc = prepare(&move, from, map, to, err);
+
+	if (rc)
+		return rc;
+	if (map != NB_MAP_CONNTRACK)
+		return nb_map_walk(from, map, take_pairs, &move, err);
+	rc = nb_map_walk(from, map, take_clients, &move, err);
+	if (rc)
+		return rc;
+	rc = nb_map_walk(from, map, take_replies, &move, err);
+	if (rc)
+		return rc;
+	drop_halves(&move);
+	return 0;
+}
+
+/* The map that a layout keeps connections in. */
 static enum nb_map table_of(const struct nb_datapath *dp)
 {
 	return dp->map_fd[NB_MAP_CONNECTIONS] < 0 ? NB_MAP_CONNTRACK : NB_MAP_CONNECTIONS;
@@ -198,9 +238,13 @@ int nb_migrate_conns(const struct nb_datapath *from, const struct nb_datapath *t
 	enum nb_map map = table_of(from);
 	int rc = ensure_seed(to, err);
 
-	if (!rc && from->map_fd[map] >= 0 && to->map_fd[NB_MAP_CONNECTIONS] >= 0)
-		rc = carry(from, map, to, err);
-	return rc ? nb_wrap(err, "%s", nb_map_name(map)) : 0;
+	if (rc)
+		return nb_wrap(err, "%s", nb_map_name(NB_MAP_SETTINGS));
+	if (from->map_fd[map] < 0 || to->map_fd[NB_MAP_CONNECTIONS] < 0)
+		return 0;
+	if (move_table(from, map, to, err))
+		return nb_wrap(err, "%s", nb_map_name(map));
+	return 0;
 }
 
 int nb_migrate_capacity(const struct nb_datapath *from, __u32 *connections, struct nb_error *err)
@@ -215,10 +259,11 @@ int nb_migrate_capacity(const struct nb_datapath *from, __u32 *connections, stru
 	if (rc)
 		return rc;
 	*connections = sizes.max;
-	if (map == NB_MAP_CONNTRACK) { /* two for each, and a sixteenth for what was given up in a race */
-		*connections = (__u64)sizes.max * 16 / 33;
-		while (2 * *connections + *connections / 16 < sizes.max)
-			++*connections;
-	}
+	if (map != NB_MAP_CONNTRACK)
+		return 0;
+	/* The hash map had two entries a connection, and a sixteenth more for those lost in a race. */
+	*connections = (__u64)sizes.max * 16 / 33;
+	while (2 * *connections + *connections / 16 < sizes.max)
+		++*connections;
 	return 0;
 }

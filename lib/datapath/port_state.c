@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Which ports their bridge forwards to, and NB_GEN_CUT in the maps for those that it does not. */
+/* States of ports by netlink, and NB_GEN_CUT changed by compare and swap in the mapped ports[]. */
 #include "port_state.h"
 
 #include <errno.h>
@@ -20,6 +20,7 @@
 #include "lib/util/error.h"
 
 #include "datapath.h"
+#include "pin_path.h"
 
 static const char *const names[NB_PORT_STATES] = {
 	[NB_PORT_FORWARDING] = "forwarding",         [NB_PORT_GONE] = "gone",
@@ -82,15 +83,15 @@ enum nb_port_state nb_port_state_of(const struct nb_port_links *links, unsigned 
 		return NB_PORT_BRIDGE_DOWN;
 	if (!(port->flags & IFF_UP))
 		return NB_PORT_DOWN;
-	/* Without a carrier the bridge disables the port by itself, and enables it with the pod's end. */
+	/* Without a carrier, the bridge itself disables the port, and enables it once the pod's end is up. */
 	if (!port->has_port || !(port->flags & IFF_RUNNING))
 		return NB_PORT_FORWARDING;
-	return port->port_state == BR_STATE_DISABLED || port->port_state == BR_STATE_BLOCKING
-		       ? NB_PORT_NOT_FORWARDING
-		       : NB_PORT_FORWARDING;
+	if (port->port_state == BR_STATE_DISABLED || port->port_state == BR_STATE_BLOCKING)
+		return NB_PORT_NOT_FORWARDING;
+	return NB_PORT_FORWARDING;
 }
 
-/* ports[] in memory, which programs and other callers change meanwhile. */
+/* ports[] in memory. Programs and other processes change it at the same time: words by atomics only. */
 struct port_map {
 	struct nb_port *ports;
 };
@@ -115,13 +116,15 @@ static int map_ports(const struct nb_datapath *dp, struct port_map *map, struct 
 
 int nb_port_connected(const struct nb_datapath *dp, unsigned int ifindex, struct nb_error *err)
 {
-	struct port_map map nb_cleanup(unmap) = { 0 };
+	nb_cleanup(unmap) struct port_map map = { 0 };
 	int rc = map_ports(dp, &map, err);
 
-	for (unsigned int slot = 1; slot < NB_MAX_PORTS && !rc; slot++)
-		if (map.ports[slot].ifindex == ifindex)
+	if (rc)
+		return rc;
+	for (unsigned int slot = 1; slot < NB_MAX_PORTS; slot++)
+		if (__atomic_load_n(&map.ports[slot].ifindex, __ATOMIC_SEQ_CST) == ifindex)
 			__atomic_fetch_and(&map.ports[slot].gen, ~NB_GEN_CUT, __ATOMIC_SEQ_CST);
-	return rc;
+	return 0;
 }
 
 int nb_port_set_vlan(const struct nb_datapath *dp, unsigned int ifindex, unsigned int vlan,
@@ -151,17 +154,17 @@ struct before {
 	__u32 ifindex, gen;
 };
 
-static bool is_to_be_cut(const struct nb_port_links *links, unsigned int ifindex)
+static bool shall_be_cut(const struct nb_port_links *links, unsigned int ifindex)
 {
 	enum nb_port_state state = nb_port_state_of(links, ifindex);
 
-	/* To a link that has gone the kernel delivers nothing. */
+	/* The kernel delivers nothing to a link that is gone. */
 	return state != NB_PORT_FORWARDING && state != NB_PORT_GONE;
 }
 
 /*
- * Of two that are at it, or an ADD that has just connected its port, each changes only what the others have
- * left as it was. A slot that is freed meanwhile has another generation.
+ * Another process may do the same, and an ADD may connect its port: the compare and swap changes a word only
+ * if it is as it was before the links were read. A slot freed meanwhile has another generation.
  */
 static void write_bits(const struct port_map *map, const struct before *before,
 		       const struct nb_port_links *links)
@@ -171,76 +174,76 @@ static void write_bits(const struct port_map *map, const struct before *before,
 
 		if (!before[slot].ifindex)
 			continue;
-		gen |= is_to_be_cut(links, before[slot].ifindex) ? NB_GEN_CUT : 0;
+		gen |= shall_be_cut(links, before[slot].ifindex) ? NB_GEN_CUT : 0;
 		if (gen != was)
 			__atomic_compare_exchange_n(&map->ports[slot].gen, &was, gen, false, __ATOMIC_SEQ_CST,
 						    __ATOMIC_SEQ_CST);
 	}
 }
 
-/* Whether programs must look at a sender's port: some port is cut off whose pod can send. That of an ADD
- * which has not connected it yet is down. */
+/* Whether the programs must check senders: the pod of a port that is cut off can send. A port that is down
+ * cannot; neither can one that its ADD has not connected yet. */
 static bool has_cut_senders(const struct port_map *map, const struct nb_port_links *links)
 {
-	bool found = false;
-
-	for (unsigned int slot = 1; slot < NB_MAX_PORTS && !found; slot++) {
+	for (unsigned int slot = 1; slot < NB_MAX_PORTS; slot++) {
 		__u32 ifindex = __atomic_load_n(&map->ports[slot].ifindex, __ATOMIC_SEQ_CST);
 
-		found = ifindex && is_to_be_cut(links, ifindex) &&
-			nb_port_state_of(links, ifindex) != NB_PORT_DOWN;
+		if (ifindex && shall_be_cut(links, ifindex) &&
+		    nb_port_state_of(links, ifindex) != NB_PORT_DOWN)
+			return true;
 	}
-	return found;
+	return false;
 }
 
 static int set_flag(const struct nb_datapath *dp, const struct port_map *map, struct nb_netlink *nl,
 		    struct nb_error *err)
 {
-	struct nb_port_links links nb_cleanup(nb_port_links_free) = { 0 };
-	struct nb_settings settings;
-	int rc = nb_port_links_read(dp, nl, &links, err); /* as they are now that the lock is there */
+	nb_cleanup(nb_port_links_free) struct nb_port_links links = { 0 };
+	int rc = nb_port_links_read(dp, nl, &links, err); /* again, now that the lock is taken */
 
-	if (!rc)
-		rc = nb_settings_read(dp, &settings, err);
 	if (rc || !links.known)
 		return rc;
-	settings.flags &= ~NB_SETTINGS_CUT;
-	if (has_cut_senders(map, &links))
-		settings.flags |= NB_SETTINGS_CUT;
-	return nb_settings_write(dp, &settings, err);
+	return nb_settings_change_flags(dp, NB_SETTINGS_CUT,
+					has_cut_senders(map, &links) ? NB_SETTINGS_CUT : 0, err);
 }
 
-/* The flag in the settings, which only who has the lock may write. */
-static int follow_flag(const struct nb_datapath *dp, const char *bpffs, const struct port_map *map,
-		       const struct nb_port_links *links, struct nb_netlink *nl, struct nb_error *err)
+/* Settings are written under the lock only; it is taken only if the flag differs. */
+static int follow_flag(const struct nb_datapath *dp, const struct nb_pin_root *root,
+		       const struct port_map *map, const struct nb_port_links *links, struct nb_netlink *nl,
+		       struct nb_error *err)
 {
-	int lock nb_autoclose = -1;
+	nb_autoclose int lock = -1;
 	struct nb_settings settings;
 	int rc = nb_settings_read(dp, &settings, err);
 
 	if (rc || has_cut_senders(map, links) == !!(settings.flags & NB_SETTINGS_CUT))
 		return rc;
-	if (dp->lock_fd < 0)
-		rc = nb_datapath_lock(bpffs, &lock, err);
-	return rc ? rc : set_flag(dp, map, nl, err);
+	rc = dp->lock_fd < 0 ? nb_datapath_lock(root, &lock, err) : 0;
+	if (rc)
+		return rc;
+	return set_flag(dp, map, nl, err);
 }
 
-int nb_ports_follow(const struct nb_datapath *dp, const char *bpffs, struct nb_netlink *nl,
+int nb_ports_follow(const struct nb_datapath *dp, const struct nb_pin_root *root, struct nb_netlink *nl,
 		    struct nb_error *err)
 {
-	struct nb_port_links links nb_cleanup(nb_port_links_free) = { 0 };
-	struct before *before nb_autofree = calloc(NB_MAX_PORTS, sizeof(*before));
-	struct port_map map nb_cleanup(unmap) = { 0 };
-	int rc = before ? map_ports(dp, &map, err) : nb_fail_nomem(err);
+	nb_cleanup(nb_port_links_free) struct nb_port_links links = { 0 };
+	nb_autofree struct before *before = calloc(NB_MAX_PORTS, sizeof(*before));
+	nb_cleanup(unmap) struct port_map map = { 0 };
+	int rc;
 
-	for (unsigned int slot = 1; slot < NB_MAX_PORTS && !rc; slot++) {
+	if (!before)
+		return nb_fail_nomem(err);
+	rc = map_ports(dp, &map, err);
+	if (rc)
+		return rc;
+	for (unsigned int slot = 1; slot < NB_MAX_PORTS; slot++) {
 		before[slot].gen = __atomic_load_n(&map.ports[slot].gen, __ATOMIC_SEQ_CST);
 		before[slot].ifindex = __atomic_load_n(&map.ports[slot].ifindex, __ATOMIC_SEQ_CST);
 	}
-	if (!rc)
-		rc = nb_port_links_read(dp, nl, &links, err);
+	rc = nb_port_links_read(dp, nl, &links, err);
 	if (rc || !links.known)
 		return rc;
 	write_bits(&map, before, &links);
-	return follow_flag(dp, bpffs, &map, &links, nl, err);
+	return follow_flag(dp, root, &map, &links, nl, err);
 }

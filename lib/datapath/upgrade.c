@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Programs to every port, then the note that they are there, then the other layout's pins away. */
 #include "upgrade.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@
 #include "datapath.h"
 #include "ensure.h"
 #include "load.h"
+#include "pin_path.h"
 #include "pins.h"
 
 /* ---- the ports ---- */
@@ -27,11 +29,13 @@
 int nb_ports_attach(const struct nb_datapath *dp, enum nb_mode mode, struct nb_ports *ports,
 		    struct nb_error *err)
 {
-	struct nb_port *list nb_autofree = NULL;
-	unsigned int n = 0;
+	nb_autofree struct nb_port *list = NULL;
+	unsigned int n;
 	int first = nb_endpoint_ports(dp, &list, &n, err);
 
 	*ports = (struct nb_ports){ 0 };
+	if (first)
+		return first;
 	for (unsigned int i = 0; i < n; i++) {
 		struct nb_error why = { 0 };
 		int rc = mode == NB_MODE_OFF ? nb_datapath_detach(list[i].ifindex, &why)
@@ -39,7 +43,7 @@ int nb_ports_attach(const struct nb_datapath *dp, enum nb_mode mode, struct nb_p
 
 		ports->attached += !rc;
 		ports->gone += rc == -ENODEV;
-		if (!rc || rc == -ENODEV || first) /* a port may go meanwhile */
+		if (!rc || rc == -ENODEV || first)
 			continue;
 		first = rc;
 		if (err)
@@ -50,7 +54,7 @@ int nb_ports_attach(const struct nb_datapath *dp, enum nb_mode mode, struct nb_p
 
 struct link_search {
 	const struct nb_datapath *dp;
-	bool unknown; /* one that *dp does not know */
+	bool found; /* a link that *dp does not have */
 	struct nb_error *err;
 };
 
@@ -62,72 +66,114 @@ static int look_for_unknown(const void *keys, const void *values, __u32 n, void 
 	__u32 slot;
 
 	(void)values;
-	for (__u32 i = 0; i < n && !search->unknown; i++) {
-		int found = nb_map_get(search->dp, NB_MAP_LINKS, &ifindex[i], &slot, search->err);
+	for (__u32 i = 0; i < n && !search->found; i++) {
+		int known = nb_map_get(search->dp, NB_MAP_LINKS, &ifindex[i], &slot, search->err);
 
-		if (found < 0)
-			return found;
-		search->unknown = !found && if_indextoname(ifindex[i], name); /* else deleted meanwhile */
+		if (known < 0)
+			return known;
+		/* A link that does not exist is that of a pod deleted since the migration. */
+		search->found = !known && if_indextoname(ifindex[i], name);
 	}
 	return 0;
 }
 
-/* The pins of another layout go, unless its natbridge has added a pod there since it was carried over. */
+/* Sets *found if the other layout has a link that *dp does not have. */
+static int find_unknown_link(struct link_search *search, const struct nb_datapath *old)
+{
+	struct nb_map_sizes sizes;
+	int rc;
+
+	if (old->map_fd[NB_MAP_LINKS] < 0)
+		return 0;
+	rc = nb_map_sizes(old, NB_MAP_LINKS, &sizes, search->err);
+	if (rc || sizes.key != sizeof(__u32))
+		return rc;
+	return nb_map_walk(old, NB_MAP_LINKS, look_for_unknown, search, search->err);
+}
+
+/* Removes the pins of another layout, unless its natbridge has added a pod there since the migration. */
 static int remove_layout(const struct nb_datapath *dp, const char *dir, unsigned int layout,
 			 struct nb_error *err)
 {
-	struct nb_datapath old nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
+	nb_cleanup(nb_datapath_close) struct nb_datapath old = NB_DATAPATH_INIT;
 	struct link_search search = { .dp = dp, .err = err };
-	struct nb_map_sizes sizes = { 0 };
 	int rc;
 
 	snprintf(old.dir, sizeof(old.dir), "%s", dir);
 	rc = nb_pins_open(&old, err);
-	if (!rc && old.map_fd[NB_MAP_LINKS] >= 0)
-		rc = nb_map_sizes(&old, NB_MAP_LINKS, &sizes, err);
-	if (!rc && sizes.key == sizeof(__u32))
-		rc = nb_map_walk(&old, NB_MAP_LINKS, look_for_unknown, &search, err);
-	if (!rc && search.unknown)
-		return nb_fail(err, NB_ERR_DATAPATH, EAGAIN,
-			       "a pod was added by map layout %u meanwhile; the next ADD goes on", layout);
-	return rc ?: nb_pins_remove(dir, err);
-}
-
-int nb_ports_followed(const char *bpffs, const char *network, enum nb_mode mode, struct nb_error *err)
-{
-	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
-	struct nb_settings settings;
-	int rc = nb_datapath_open(bpffs, network, true, &dp, err);
-	char other[sizeof(dp.dir)];
-	unsigned int layout = 1;
-
-	while (!rc && layout) {
-		rc = nb_pins_other_layout(bpffs, network, &layout, other, sizeof(other), err);
-		if (!rc && layout)
-			rc = remove_layout(&dp, other, layout, err);
-	}
-	rc = rc ?: nb_settings_read(&dp, &settings, err);
 	if (rc)
 		return rc;
-	settings.flags &= ~(NB_SETTINGS_IS_EBPF | NB_SETTINGS_IS_ASSIST | NB_SETTINGS_BEHIND);
-	settings.flags |= mode == NB_MODE_ASSIST ? NB_SETTINGS_IS_ASSIST : NB_SETTINGS_IS_EBPF;
-	return nb_settings_write(&dp, &settings, err);
+	rc = find_unknown_link(&search, &old);
+	if (rc)
+		return rc;
+	if (search.found)
+		return nb_fail(err, NB_ERR_DATAPATH, EAGAIN,
+			       "a natbridge with map layout %u has added a pod meanwhile; the next ADD "
+			       "completes the migration",
+			       layout);
+	return nb_pins_remove(dir, err);
+}
+
+static int remove_other_layouts(const struct nb_pin_root *root, const char *network,
+				const struct nb_datapath *dp, struct nb_error *err)
+{
+	for (;;) {
+		char dir[NB_PIN_PATH_MAX];
+		unsigned int layout;
+		int rc = nb_pins_other_layout(root, network, &layout, dir, err);
+
+		if (rc || !layout)
+			return rc;
+		rc = remove_layout(dp, dir, layout, err);
+		if (rc)
+			return rc;
+	}
+}
+
+int nb_ports_followed(const struct nb_pin_root *root, const char *network, enum nb_mode mode,
+		      struct nb_error *err)
+{
+	const __u16 clear = NB_SETTINGS_IS_EBPF | NB_SETTINGS_IS_ASSIST | NB_SETTINGS_BEHIND;
+	const __u16 set = mode == NB_MODE_ASSIST ? NB_SETTINGS_IS_ASSIST : NB_SETTINGS_IS_EBPF;
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	int rc = nb_datapath_open(root, network, true, &dp, err);
+
+	if (rc)
+		return rc;
+	rc = remove_other_layouts(root, network, &dp, err);
+	if (rc)
+		return rc;
+	return nb_settings_change_flags(&dp, clear, set, err);
 }
 
 /* ---- all of it, outside of an ADD ---- */
 
-/* The pins, whatever their layout, say what modes there are; any of them will do to open them. */
-static int some_mode(const char *bpffs, const char *network, enum nb_mode *mode, struct nb_error *err)
+/* Opens the pins of whatever layout the network has. */
+static int open_any_layout(const struct nb_pin_root *root, const char *network, struct nb_datapath *dp,
+			   struct nb_error *err)
 {
-	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
 	unsigned int layout;
-	int rc = nb_datapath_open(bpffs, network, false, &dp, err);
+	int rc = nb_datapath_open(root, network, false, dp, err);
 
-	if (rc == -ESTALE)
-		rc = nb_pins_other_layout(bpffs, network, &layout, dp.dir, sizeof(dp.dir), err)
-			     ?: nb_pins_open(&dp, err);
+	if (rc != -ESTALE)
+		return rc;
+	rc = nb_pins_other_layout(root, network, &layout, dp->dir, err);
+	if (rc)
+		return rc;
+	return nb_pins_open(dp, err);
+}
+
+/* A mode that the network has programs of: to ensure it changes no mode. */
+static int some_mode(const struct nb_pin_root *root, const char *network, enum nb_mode *mode,
+		     struct nb_error *err)
+{
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	int rc = open_any_layout(root, network, &dp, err);
+
+	if (rc)
+		return rc;
 	*mode = nb_datapath_has_progs(&dp, NB_MODE_EBPF) ? NB_MODE_EBPF : NB_MODE_ASSIST;
-	return rc;
+	return 0;
 }
 
 static int attach_all(const struct nb_datapath *dp, const char *network, const struct nb_settings *settings,
@@ -145,15 +191,17 @@ static int attach_all(const struct nb_datapath *dp, const char *network, const s
 		return 0;
 	if (settings->bridge_ifindex)
 		rc = nb_datapath_attach_bridge(dp, mode, network, settings->bridge_ifindex, err);
-	if (rc == -ENODEV) /* the bridge has gone, and its ports with it */
-		rc = 0;
-	rc = rc ?: nb_ports_attach(dp, mode, &ports, err);
+	if (rc && rc != -ENODEV) /* ENODEV: the bridge is gone, and its ports with it */
+		return rc;
+	rc = nb_ports_attach(dp, mode, &ports, err);
 	done->ports = ports.attached;
-	if (!rc && ports.gone && !ports.attached)
+	if (rc)
+		return rc;
+	if (ports.gone && !ports.attached)
 		return nb_fail(err, NB_ERR_DATAPATH, 0,
 			       "none of the %u ports of network \"%s\" is in this network namespace",
 			       ports.gone, network);
-	return rc;
+	return 0;
 }
 
 /* Without a config it is the settings that say whether the network forbids the kernel's switch. */
@@ -173,20 +221,23 @@ static int attach_as_allowed(const struct nb_datapath *dp, const char *network, 
 	return rc;
 }
 
-int nb_upgrade(const char *bpffs, const char *network, struct nb_upgraded *done, struct nb_error *err)
+int nb_upgrade(const struct nb_pin_root *root, const char *network, struct nb_upgraded *done,
+	       struct nb_error *err)
 {
-	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
-	struct nb_datapath_config config = { .bpffs = bpffs, .network = network };
-	int rc = some_mode(bpffs, network, &config.mode, err);
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	struct nb_datapath_config config = { .root = root, .network = network };
+	int rc = some_mode(root, network, &config.mode, err);
 
 	*done = (struct nb_upgraded){ 0 };
-	rc = rc ?: nb_datapath_ensure(&config, &dp, err);
 	if (rc)
 		return rc;
-	nb_close_fd(&dp.lock_fd); /* attaching may wait for others, see lib/datapath/attach.c */
+	rc = nb_datapath_ensure(&config, &dp, err);
+	if (rc)
+		return rc;
+	nb_close_fd(&dp.lock_fd); /* attaching may wait, see attach.h */
 	dp.lock_fd = -1;
 	rc = attach_as_allowed(&dp, network, done, err);
 	if (rc || !done->replaced)
 		return rc;
-	return nb_ports_followed(bpffs, network, done->mode, err);
+	return nb_ports_followed(root, network, done->mode, err);
 }

@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lib/service/keep.h"
 #include "lib/service/service.h"
 #include "lib/util/error.h"
 

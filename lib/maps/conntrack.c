@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Which connections of the table are live, and for how long. */
 #include "conntrack.h"
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -18,6 +17,8 @@
 #include "settings.h"
 #include "tick.h"
 
+enum { REPEATS_MAX = 3 }; /* after as many, nb_conn_stalled() shortens the timeout */
+
 static const char *const tcp_state_names[NB_TCP_STATES] = {
 	"NONE",       "SYN_SENT", "SYN_RECV",  "ESTABLISHED", "FIN_WAIT",
 	"CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE",       "SYN_SENT2",
@@ -28,17 +29,18 @@ const char *nb_tcp_state_name(unsigned int state)
 	return state < NB_TCP_STATES ? tcp_state_names[state] : "UNKNOWN";
 }
 
-/* Seconds left, by the same rules as in the programs (nb_conn_stalled() of bpf/ebpf/conntrack.h). */
+/* Ticks left, by the same rules as in the programs (nb_conn_stalled() of bpf/ebpf/conntrack.h). */
 static __s32 ticks_left(const struct nb_settings *settings, const struct nb_pair *pair, __u32 now)
 {
 	const struct nb_conn *conn = &pair->dir[0].conn, *rev = &pair->dir[1].conn;
 	__u32 established = settings->timeouts[NB_TCP_ESTABLISHED], limit;
 	__s32 left = conn->expires - now;
 
+	/* Without SEEN_REPLY another timeout holds (nb_conn_timeout()). */
 	if (pair->dir[0].key.proto != IPPROTO_TCP || conn->state != NB_TCP_ESTABLISHED || left <= 0 ||
-	    !(conn->flags & NB_CONN_SEEN_REPLY)) /* then its timeout is another one (nb_conn_timeout()) */
+	    !(conn->flags & NB_CONN_SEEN_REPLY))
 		return left;
-	if (conn->retrans >= 3 || rev->retrans >= 3)
+	if (conn->retrans >= REPEATS_MAX || rev->retrans >= REPEATS_MAX)
 		limit = settings->timeouts[NB_TIMEOUT_TCP_RETRANS];
 	else if ((__s32)(conn->seq_end - rev->ack) > 0 || (__s32)(rev->seq_end - conn->ack) > 0)
 		limit = settings->timeouts[NB_TIMEOUT_TCP_UNACKNOWLEDGED];
@@ -47,7 +49,7 @@ static __s32 ticks_left(const struct nb_settings *settings, const struct nb_pair
 	return limit < established ? left - (__s32)(established - limit) : left;
 }
 
-/* What tells whether a connection lives. */
+/* What decides whether a connection is live. */
 struct present {
 	struct nb_settings settings;
 	__u32 now;
@@ -58,12 +60,15 @@ static int read_present(const struct nb_datapath *dp, struct present *present, s
 {
 	int rc = nb_settings_read(dp, &present->settings, err);
 
-	if (!rc)
-		rc = nb_tick_now(dp, &present->now, err);
-	return rc ? rc : nb_endpoint_generations(dp, present->generations, err);
+	if (rc)
+		return rc;
+	rc = nb_tick_now(dp, &present->now, err);
+	if (rc)
+		return rc;
+	return nb_endpoint_generations(dp, present->generations, err);
 }
 
-/* Whether both ends are there: a pod that has gone took the generation of its slot with it. */
+/* Whether both pods still exist: removing a pod changes the generation of its slot. */
 static bool has_both_ends(const struct present *present, const struct nb_pair *pair)
 {
 	for (int dir = 0; dir < 2; dir++) {
@@ -78,30 +83,39 @@ static bool has_both_ends(const struct present *present, const struct nb_pair *p
 int nb_conntrack_each(const struct nb_datapath *dp, int (*fn)(const struct nb_conn_info *info, void *arg),
 		      void *arg, struct nb_error *err)
 {
-	struct nb_conn_table table nb_cleanup(nb_conn_table_close) = { 0 };
-	struct present *present nb_autofree = calloc(1, sizeof(*present));
-	int rc = present ? read_present(dp, present, err) : nb_fail_nomem(err);
+	nb_cleanup(nb_conn_table_close) struct nb_conn_table table = { 0 };
+	nb_autofree struct present *present = calloc(1, sizeof(*present));
+	int rc;
 
-	rc = rc ?: nb_conn_table_open(dp, &table, err);
-	for (__u32 place = 0; place < table.n_pairs && !rc; place++) {
+	if (!present)
+		return nb_fail_nomem(err);
+	rc = read_present(dp, present, err);
+	if (rc)
+		return rc;
+	rc = nb_conn_table_open(dp, &table, err);
+	if (rc)
+		return rc;
+	for (__u32 pair_id = 0; pair_id < table.n_pairs; pair_id++) {
 		struct nb_conn_info info;
 		struct nb_pair pair;
 		__s32 left;
 
-		if (!nb_conn_table_get(&table, place, &pair) || !has_both_ends(present, &pair))
+		if (!nb_conn_table_get(&table, pair_id, &pair) || !has_both_ends(present, &pair))
 			continue;
 		left = ticks_left(&present->settings, &pair, present->now);
 		if (left <= 0)
 			continue;
-		/* Entries are kept for up to a second more than they are promised (nb_conn_deadline()). */
+		/* An entry lives up to a second longer than its timeout says (nb_conn_deadline()). */
 		left -= nb_ticks_from_seconds(1);
 		info.orig = pair.dir[0].key;
 		info.reply = pair.dir[1].key;
 		info.conn = pair.dir[0].conn;
 		info.remaining = left > 0 ? nb_seconds_from_ticks(left) : 0;
 		rc = fn(&info, arg);
+		if (rc)
+			return rc;
 	}
-	return rc;
+	return 0;
 }
 
 static int count_connection(const struct nb_conn_info *info, void *arg)
@@ -118,20 +132,23 @@ int nb_conntrack_count(const struct nb_datapath *dp, __u32 *count, struct nb_err
 	__u32 counted = 0;
 	int rc = nb_conntrack_each(dp, count_connection, &counted, err);
 
-	if (!rc)
-		*count = counted;
-	return rc;
+	if (rc)
+		return rc;
+	*count = counted;
+	return 0;
 }
 
 int nb_conntrack_flush(const struct nb_datapath *dp, unsigned int *removed, struct nb_error *err)
 {
-	struct nb_conn_table table nb_cleanup(nb_conn_table_close) = { 0 };
+	nb_cleanup(nb_conn_table_close) struct nb_conn_table table = { 0 };
 	unsigned int ended = 0;
 	int rc = nb_conn_table_open(dp, &table, err);
 
-	for (__u32 place = 0; place < table.n_pairs; place++)
-		ended += nb_conn_table_end(&table, place);
-	if (!rc && removed)
+	if (rc)
+		return rc;
+	for (__u32 pair_id = 0; pair_id < table.n_pairs; pair_id++)
+		ended += nb_conn_table_end(&table, pair_id);
+	if (removed)
 		*removed = ended;
-	return rc;
+	return 0;
 }

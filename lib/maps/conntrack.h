@@ -14,23 +14,24 @@ struct nb_conn_info {
 	struct nb_tuple orig;   /* as the client sends */
 	struct nb_tuple reply;  /* as the backend answers */
 	struct nb_conn conn;    /* the client's entry */
-	unsigned int remaining; /* seconds until it expires */
+	unsigned int remaining; /* seconds until it expires, unless another packet comes */
 };
 
 /*
- * Calls fn for each live connection, in no order, until fn returns not 0; returns that. Not live are expired
- * ones and those of pods that have gone.
+ * Calls fn for each live connection, in no order, until fn returns not 0, and returns that. Expired
+ * connections and those of removed pods are not live. Connections that begin or end meanwhile may be seen or
+ * not.
  */
 int nb_conntrack_each(const struct nb_datapath *dp, int (*fn)(const struct nb_conn_info *info, void *arg),
 		      void *arg, struct nb_error *err);
 
-/* How many nb_conntrack_each() would show. */
+/* How many connections are live. */
 int nb_conntrack_count(const struct nb_datapath *dp, __u32 *count, struct nb_error *err);
 
-/* Removes all connections, live or not. *removed (may be NULL): connections. */
+/* Ends all connections, live or not. *removed (may be NULL): how many. Needs the lock of the datapath. */
 int nb_conntrack_flush(const struct nb_datapath *dp, unsigned int *removed, struct nb_error *err);
 
-/* Name of a TCP state as conntrack -L prints it ("SYN_SENT"). */
+/* Name of a TCP state (enum nb_tcp_state) as conntrack -L prints it ("SYN_SENT"). */
 const char *nb_tcp_state_name(unsigned int state);
 
 #endif

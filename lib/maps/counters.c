@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The counters of the programs, summed, and their names. */
+/* The programs' counters, summed over the CPUs, and their names. */
 #include "counters.h"
 
 #include <bpf/bpf.h>
@@ -27,7 +27,7 @@ const char *nb_counter_name(unsigned int counter)
 int nb_counters_read(const struct nb_datapath *dp, __u64 counters[NB_COUNTERS], struct nb_error *err)
 {
 	int cpus = libbpf_num_possible_cpus();
-	__u64 *each nb_autofree = NULL;
+	nb_autofree __u64 *each = NULL;
 	__u64 sum[NB_COUNTERS] = { 0 };
 
 	if (cpus <= 0)
@@ -37,7 +37,7 @@ int nb_counters_read(const struct nb_datapath *dp, __u64 counters[NB_COUNTERS], 
 		return nb_fail_nomem(err);
 	for (__u32 i = 0; i < NB_COUNTERS; i++) {
 		if (bpf_map_lookup_elem(dp->map_fd[NB_MAP_COUNTERS], &i, each))
-			return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot read the counters below \"%s\"",
+			return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot read the counters in \"%s\"",
 				       dp->dir);
 		for (int cpu = 0; cpu < cpus; cpu++)
 			sum[i] += each[cpu];

@@ -10,10 +10,10 @@
 
 #include "layout.h"
 
-/* Sums over all CPUs, by number. */
+/* Sums over all CPUs, by number (enum nb_counter). They start at 0 when the datapath is loaded. */
 int nb_counters_read(const struct nb_datapath *dp, __u64 counters[NB_COUNTERS], struct nb_error *err);
 
-/* Name of a counter ("insert_failed", "drop_no_backend"); NULL: no counter has this number. */
+/* Name of a counter as operators see it ("insert_failed", "drop_no_backend"); NULL: the number is unused. */
 const char *nb_counter_name(unsigned int counter);
 
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Slots of ports[] given to pods and freed, in an order that packets and kills may interrupt. */
 #include "endpoint.h"
 
 #include <assert.h>
@@ -14,6 +15,7 @@
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 #include "lib/util/hash.h"
+#include "lib/util/vec.h"
 
 #include "layout.h"
 #include "map.h"
@@ -44,7 +46,7 @@ static int copy_ports(const void *keys, const void *values, __u32 n, void *arg)
 	return 0;
 }
 
-/* From the map's memory, a tenth of the time; but maps of older pins cannot be mapped. */
+/* From the map's memory, in a tenth of the time. Maps of older layouts cannot be mapped. */
 static int read_ports(const struct nb_datapath *dp, struct port_table *table, struct nb_error *err)
 {
 	void *ports = mmap(NULL, sizeof(*table), PROT_READ, MAP_SHARED, dp->map_fd[NB_MAP_PORTS], 0);
@@ -58,8 +60,8 @@ static int read_ports(const struct nb_datapath *dp, struct port_table *table, st
 	return 0;
 }
 
-/* The slot that a pod has, or 0. */
-static __u32 slot_of_owner(const struct port_table *table, __u64 owner)
+/* The slot of a pod; 0: it has none. */
+static __u32 find_owner(const struct port_table *table, __u64 owner)
 {
 	for (__u32 slot = 1; slot < NB_MAX_PORTS; slot++)
 		if (table->port[slot].ifindex && table->port[slot].owner == owner)
@@ -78,33 +80,49 @@ static int remove_addrs(const void *keys, const void *values, __u32 n, void *arg
 	const struct nb_addr *addr = keys;
 	const struct nb_endpoint *endpoint = values;
 	struct slot_addrs *of = arg;
-	int rc = 0;
 
-	for (__u32 i = 0; i < n && !rc; i++)
-		if (endpoint[i].slot == of->slot)
-			rc = nb_map_remove(of->dp, NB_MAP_ENDPOINTS, &addr[i], 1, NULL, of->err);
-	return rc;
+	for (__u32 i = 0; i < n; i++) {
+		int rc = endpoint[i].slot == of->slot
+				 ? nb_map_remove(of->dp, NB_MAP_ENDPOINTS, &addr[i], 1, NULL, of->err)
+				 : 0;
+
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
-/* A link's place in own_ports, which only mode ebpf has; without it, the link is found in links. */
-static int note_own_port(const struct nb_datapath *dp, __u32 ifindex, bool own, struct nb_error *err)
+/* own_ports[] is a cache of links[] that only mode ebpf has: two links may share an index, and the last one
+ * that was added has it. */
+static int add_own_port(const struct nb_datapath *dp, __u32 ifindex, struct nb_error *err)
 {
-	__u32 place = ifindex % NB_OWN_PORTS, found = 0, value = own ? ifindex : 0;
+	__u32 index = ifindex % NB_OWN_PORTS;
+
+	if (dp->map_fd[NB_MAP_OWN_PORTS] < 0)
+		return 0;
+	return nb_map_write(dp, NB_MAP_OWN_PORTS, &index, &ifindex, 1, NULL, err);
+}
+
+static int remove_own_port(const struct nb_datapath *dp, __u32 ifindex, struct nb_error *err)
+{
+	__u32 index = ifindex % NB_OWN_PORTS, found = 0, none = 0;
 	int rc;
 
 	if (dp->map_fd[NB_MAP_OWN_PORTS] < 0)
 		return 0;
-	rc = nb_map_get(dp, NB_MAP_OWN_PORTS, &place, &found, err);
-	if (rc < 0 || (!own && found != ifindex))
-		return rc < 0 ? rc : 0;
-	return nb_map_write(dp, NB_MAP_OWN_PORTS, &place, &value, 1, NULL, err);
+	rc = nb_map_get(dp, NB_MAP_OWN_PORTS, &index, &found, err);
+	if (rc < 0)
+		return rc;
+	if (found != ifindex)
+		return 0;
+	return nb_map_write(dp, NB_MAP_OWN_PORTS, &index, &none, 1, NULL, err);
 }
 
 /*
- * Frees a slot. The generation moves on first: from then on no packet takes an entry that leads there,
- * whatever of the rest can be removed. Owner and link stay in the slot until all the rest is gone, so that
- * after a kill or an error the next DEL finds it; then the generation moves once more, for what may have been
- * entered meanwhile.
+ * Frees a slot. First its generation moves on: from then on no packet uses a connection that leads there,
+ * however far the rest gets. Owner and link stay in the slot until everything else is removed, so that after
+ * a kill or an error the next DEL finds it. Then the generation moves on once more, because programs may have
+ * entered connections meanwhile.
  */
 static int free_slot(const struct nb_datapath *dp, struct port_table *table, __u32 slot, struct nb_error *err)
 {
@@ -115,54 +133,71 @@ static int free_slot(const struct nb_datapath *dp, struct port_table *table, __u
 	going.gen = (going.gen + 1) & ~NB_GEN_CUT;
 	freed = (struct nb_port){ .gen = (going.gen + 1) & ~NB_GEN_CUT };
 	rc = nb_map_write(dp, NB_MAP_PORTS, &slot, &going, 1, NULL, err);
-	if (!rc)
-		rc = note_own_port(dp, going.ifindex, false, err);
-	if (!rc)
-		rc = nb_map_remove(dp, NB_MAP_LINKS, &going.ifindex, 1, NULL, err);
-	if (!rc)
-		rc = nb_map_walk(dp, NB_MAP_ENDPOINTS, remove_addrs, &of, err);
-	if (!rc)
-		rc = nb_map_write(dp, NB_MAP_PORTS, &slot, &freed, 1, NULL, err);
-	if (!rc)
-		table->port[slot] = freed;
-	return rc;
+	if (rc)
+		return rc;
+	rc = remove_own_port(dp, going.ifindex, err);
+	if (rc)
+		return rc;
+	rc = nb_map_remove(dp, NB_MAP_LINKS, &going.ifindex, 1, NULL, err);
+	if (rc)
+		return rc;
+	rc = nb_map_walk(dp, NB_MAP_ENDPOINTS, remove_addrs, &of, err);
+	if (rc)
+		return rc;
+	rc = nb_map_write(dp, NB_MAP_PORTS, &slot, &freed, 1, NULL, err);
+	if (rc)
+		return rc;
+	table->port[slot] = freed;
+	return 0;
 }
 
 static int free_owner(const struct nb_datapath *dp, struct port_table *table, __u64 owner,
 		      struct nb_error *err)
 {
-	__u32 slot = slot_of_owner(table, owner);
+	__u32 slot = find_owner(table, owner);
 
 	return slot ? free_slot(dp, table, slot, err) : 0;
 }
 
-/* An address or a link that another pod still has is that of a pod which is gone: IPAM and kernel gave it
- * anew. */
+/* Frees the slot of the pod that the maps give an address to, or removes a left-over address. */
+static int free_addr(const struct nb_datapath *dp, struct port_table *table, const struct nb_addr *addr,
+		     struct nb_error *err)
+{
+	struct nb_endpoint endpoint;
+	int found = nb_map_get(dp, NB_MAP_ENDPOINTS, addr, &endpoint, err);
+
+	if (found <= 0)
+		return found;
+	if (endpoint.slot && endpoint.slot < NB_MAX_PORTS && table->port[endpoint.slot].ifindex)
+		return free_slot(dp, table, endpoint.slot, err);
+	return nb_map_remove(dp, NB_MAP_ENDPOINTS, addr, 1, NULL, err);
+}
+
+/* IPAM and the kernel assign an address or a link anew only after its pod is gone: whatever pod the maps
+ * still give it to no longer exists. */
 static int free_former_users(const struct nb_datapath *dp, struct port_table *table,
 			     const struct nb_endpoint_spec *spec, struct nb_error *err)
 {
 	int rc = free_owner(dp, table, nb_endpoint_owner(spec->container_id, spec->ifname), err);
 
-	for (__u32 slot = 1; slot < NB_MAX_PORTS && !rc; slot++)
-		if (table->port[slot].ifindex == spec->ifindex)
-			rc = free_slot(dp, table, slot, err);
-	for (unsigned int i = 0; i < spec->n_addrs && !rc; i++) {
-		struct nb_endpoint endpoint;
-		int found = nb_map_get(dp, NB_MAP_ENDPOINTS, &spec->addrs[i].addr, &endpoint, err);
-
-		if (found < 0)
-			return found;
-		if (!found)
+	if (rc)
+		return rc;
+	for (__u32 slot = 1; slot < NB_MAX_PORTS; slot++) {
+		if (table->port[slot].ifindex != spec->ifindex)
 			continue;
-		if (endpoint.slot && endpoint.slot < NB_MAX_PORTS && table->port[endpoint.slot].ifindex)
-			rc = free_slot(dp, table, endpoint.slot, err);
-		else
-			rc = nb_map_remove(dp, NB_MAP_ENDPOINTS, &spec->addrs[i].addr, 1, NULL, err);
+		rc = free_slot(dp, table, slot, err);
+		if (rc)
+			return rc;
 	}
-	return rc;
+	for (unsigned int i = 0; i < spec->n_addrs; i++) {
+		rc = free_addr(dp, table, &spec->addrs[i].addr, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
-/* Taken in turn, so that a slot is not used again soon. */
+/* The slot that was freed least often, so that none is reused soon; 0: all are in use. */
 static __u32 find_free_slot(const struct port_table *table)
 {
 	__u32 best = 0;
@@ -173,9 +208,32 @@ static __u32 find_free_slot(const struct port_table *table)
 	return best;
 }
 
+static int write_pod(const struct nb_datapath *dp, const struct nb_endpoint_spec *spec, __u32 slot,
+		     const struct nb_port *port, struct nb_error *err)
+{
+	int rc = nb_map_write(dp, NB_MAP_PORTS, &slot, port, 1, NULL, err);
+
+	if (rc)
+		return rc;
+	rc = nb_map_write(dp, NB_MAP_LINKS, &spec->ifindex, &slot, 1, NULL, err);
+	if (rc)
+		return rc;
+	rc = add_own_port(dp, spec->ifindex, err);
+	if (rc)
+		return rc;
+	for (unsigned int i = 0; i < spec->n_addrs; i++) {
+		struct nb_endpoint endpoint = { .slot = slot, .gateway = spec->addrs[i].gateway };
+
+		rc = nb_map_write(dp, NB_MAP_ENDPOINTS, &spec->addrs[i].addr, &endpoint, 1, NULL, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 int nb_endpoint_add(const struct nb_datapath *dp, const struct nb_endpoint_spec *spec, struct nb_error *err)
 {
-	struct port_table *table nb_autofree = malloc(sizeof(*table));
+	nb_autofree struct port_table *table = malloc(sizeof(*table));
 	struct nb_port port = {
 		.ifindex = spec->ifindex,
 		.flags = spec->flags,
@@ -187,25 +245,20 @@ int nb_endpoint_add(const struct nb_datapath *dp, const struct nb_endpoint_spec 
 	if (!table)
 		return nb_fail_nomem(err);
 	rc = read_ports(dp, table, err);
-	rc = rc ?: free_former_users(dp, table, spec, err);
+	if (rc)
+		return rc;
+	rc = free_former_users(dp, table, spec, err);
 	if (rc)
 		return rc;
 	slot = find_free_slot(table);
 	if (!slot)
-		return nb_fail(err, NB_ERR_DATAPATH, ENOSPC, "the network has %d pods already",
+		return nb_fail(err, NB_ERR_DATAPATH, ENOSPC, "the network already has %d pods, its maximum",
 			       NB_MAX_PORTS - 1);
 	port.gen = table->port[slot].gen & ~NB_GEN_CUT;
 	port.gen |= spec->unconnected ? NB_GEN_CUT : 0;
 	memcpy(port.mac, spec->mac, sizeof(port.mac));
 	table->port[slot] = port;
-	rc = nb_map_write(dp, NB_MAP_PORTS, &slot, &port, 1, NULL, err);
-	rc = rc ?: nb_map_write(dp, NB_MAP_LINKS, &spec->ifindex, &slot, 1, NULL, err);
-	rc = rc ?: note_own_port(dp, spec->ifindex, true, err);
-	for (unsigned int i = 0; i < spec->n_addrs && !rc; i++) {
-		struct nb_endpoint endpoint = { .slot = slot, .gateway = spec->addrs[i].gateway };
-
-		rc = nb_map_write(dp, NB_MAP_ENDPOINTS, &spec->addrs[i].addr, &endpoint, 1, NULL, err);
-	}
+	rc = write_pod(dp, spec, slot, &port, err);
 	if (rc)
 		free_slot(dp, table, slot, NULL);
 	return rc;
@@ -214,19 +267,21 @@ int nb_endpoint_add(const struct nb_datapath *dp, const struct nb_endpoint_spec 
 int nb_endpoint_delete(const struct nb_datapath *dp, const char *container_id, const char *ifname,
 		       struct nb_error *err)
 {
-	struct port_table *table nb_autofree = malloc(sizeof(*table));
+	nb_autofree struct port_table *table = malloc(sizeof(*table));
 	int rc;
 
 	if (!table)
 		return nb_fail_nomem(err);
 	rc = read_ports(dp, table, err);
-	return rc ?: free_owner(dp, table, nb_endpoint_owner(container_id, ifname), err);
+	if (rc)
+		return rc;
+	return free_owner(dp, table, nb_endpoint_owner(container_id, ifname), err);
 }
 
 int nb_endpoint_ports(const struct nb_datapath *dp, struct nb_port **ports, unsigned int *n,
 		      struct nb_error *err)
 {
-	struct port_table *table nb_autofree = malloc(sizeof(*table));
+	nb_autofree struct port_table *table = malloc(sizeof(*table));
 	unsigned int used = 0;
 	int rc;
 
@@ -246,20 +301,22 @@ int nb_endpoint_ports(const struct nb_datapath *dp, struct nb_port **ports, unsi
 int nb_endpoint_generations(const struct nb_datapath *dp, __u32 generations[NB_MAX_PORTS],
 			    struct nb_error *err)
 {
-	struct port_table *table nb_autofree = malloc(sizeof(*table));
+	nb_autofree struct port_table *table = malloc(sizeof(*table));
 	int rc;
 
 	if (!table)
 		return nb_fail_nomem(err);
 	rc = read_ports(dp, table, err);
-	for (__u32 slot = 0; slot < NB_MAX_PORTS && !rc; slot++)
+	if (rc)
+		return rc;
+	for (__u32 slot = 0; slot < NB_MAX_PORTS; slot++)
 		generations[slot] = table->port[slot].gen & ~NB_GEN_CUT;
-	return rc;
+	return 0;
 }
 
 int nb_endpoint_count(const struct nb_datapath *dp, unsigned int *n, struct nb_error *err)
 {
-	struct nb_port *ports nb_autofree = NULL;
+	nb_autofree struct nb_port *ports = NULL;
 
 	return nb_endpoint_ports(dp, &ports, n, err);
 }
@@ -267,9 +324,9 @@ int nb_endpoint_count(const struct nb_datapath *dp, unsigned int *n, struct nb_e
 int nb_endpoint_keep_only(const struct nb_datapath *dp, const __u64 *owners, unsigned int n,
 			  unsigned int *removed, struct nb_error *err)
 {
-	struct port_table *table nb_autofree = malloc(sizeof(*table));
+	nb_autofree struct port_table *table = malloc(sizeof(*table));
 	unsigned int freed = 0;
-	int result = 0, rc;
+	int first = 0, rc;
 
 	if (!table)
 		return nb_fail_nomem(err);
@@ -283,13 +340,14 @@ int nb_endpoint_keep_only(const struct nb_datapath *dp, const __u64 *owners, uns
 			keep = owners[i] == table->port[slot].owner;
 		if (keep)
 			continue;
-		rc = free_slot(dp, table, slot, result ? NULL : err);
+		rc = free_slot(dp, table, slot, first ? NULL : err);
 		freed += !rc;
-		result = result ?: rc;
+		if (!first)
+			first = rc;
 	}
 	if (removed)
 		*removed = freed;
-	return result;
+	return first;
 }
 
 static int check_addr(const struct nb_datapath *dp, const struct nb_endpoint_spec *spec, unsigned int i,
@@ -303,11 +361,10 @@ static int check_addr(const struct nb_datapath *dp, const struct nb_endpoint_spe
 		return found;
 	nb_addr_format(&spec->addrs[i].addr, text);
 	if (!found)
-		return nb_fail(err, NB_ERR_CHECK, ENOENT, "the endpoint map does not hold the address %s",
-			       text);
+		return nb_fail(err, NB_ERR_CHECK, ENOENT, "map endpoints has no address %s", text);
 	if (endpoint.slot != slot)
-		return nb_fail(err, NB_ERR_CHECK, ENOENT,
-			       "the endpoint map gives the address %s to another pod", text);
+		return nb_fail(err, NB_ERR_CHECK, ENOENT, "map endpoints gives address %s to another pod",
+			       text);
 	return 0;
 }
 
@@ -323,12 +380,11 @@ int nb_endpoint_check(const struct nb_datapath *dp, const struct nb_endpoint_spe
 		return found;
 	if (!found || !slot || port.ifindex != spec->ifindex ||
 	    port.owner != nb_endpoint_owner(spec->container_id, spec->ifname))
-		return nb_fail(err, NB_ERR_CHECK, ENOENT,
-			       "the port map does not hold link %u of container \"%s\"", spec->ifindex,
-			       spec->container_id);
+		return nb_fail(err, NB_ERR_CHECK, ENOENT, "map ports has no link %u of container \"%s\"",
+			       spec->ifindex, spec->container_id);
 	if (spec->flags & ~port.flags & NB_PORT_NO_FAST_PATH)
 		return nb_fail(err, NB_ERR_CHECK, ENOENT,
-			       "the traffic of link %u is shaped, and takes the fast path past that",
+			       "the traffic of link %u is shaped, but the fast path bypasses the shaper",
 			       spec->ifindex);
 	if ((port.flags ^ spec->flags) >> NB_PORT_VLAN_SHIFT)
 		return nb_fail(err, NB_ERR_CHECK, ENOENT, "link %u has VLAN %u in the port map instead of %u",
@@ -337,7 +393,7 @@ int nb_endpoint_check(const struct nb_datapath *dp, const struct nb_endpoint_spe
 	flags = spec->flags | (port.flags & NB_PORT_NO_FAST_PATH); /* qdisc.bpf.c sets it */
 	if (port.flags != flags)
 		return nb_fail(err, NB_ERR_CHECK, ENOENT,
-			       "link %u has flags 0x%x in the port map instead of 0x%x", spec->ifindex,
+			       "map ports gives link %u flags 0x%x instead of 0x%x", spec->ifindex,
 			       port.flags, flags);
 	for (unsigned int i = 0; i < spec->n_addrs; i++) {
 		int rc = check_addr(dp, spec, i, slot, err);
@@ -349,10 +405,14 @@ int nb_endpoint_check(const struct nb_datapath *dp, const struct nb_endpoint_spe
 }
 
 struct listing {
-	struct nb_endpoint_info *items;
-	size_t n, room;
+	NB_VEC(struct nb_endpoint_info) endpoints;
 	struct nb_error *err;
 };
+
+static void listing_free(struct listing *list)
+{
+	nb_vec_free(&list->endpoints);
+}
 
 static int collect(const void *keys, const void *values, __u32 n, void *arg)
 {
@@ -360,18 +420,13 @@ static int collect(const void *keys, const void *values, __u32 n, void *arg)
 	const struct nb_endpoint *endpoint = values;
 	struct listing *list = arg;
 
-	if (list->n + n > list->room) {
-		size_t room = 2 * list->room + n;
-		struct nb_endpoint_info *grown = realloc(list->items, room * sizeof(*grown));
+	for (__u32 i = 0; i < n; i++) {
+		struct nb_endpoint_info info = { .addr = addr[i], .endpoint = endpoint[i] };
+		int rc = nb_vec_push(&list->endpoints, info, list->err);
 
-		if (!grown)
-			return nb_fail_nomem(list->err);
-		list->items = grown;
-		list->room = room;
+		if (rc)
+			return rc;
 	}
-	for (__u32 i = 0; i < n; i++)
-		list->items[list->n++] =
-			(struct nb_endpoint_info){ .addr = addr[i], .endpoint = endpoint[i] };
 	return 0;
 }
 
@@ -384,23 +439,27 @@ static int by_addr(const void *a, const void *b)
 int nb_endpoint_each(const struct nb_datapath *dp, int (*fn)(const struct nb_endpoint_info *info, void *arg),
 		     void *arg, struct nb_error *err)
 {
-	struct port_table *table nb_autofree = malloc(sizeof(*table));
-	struct nb_endpoint_info *items nb_autofree = NULL;
-	struct listing list = { .err = err };
+	nb_autofree struct port_table *table = malloc(sizeof(*table));
+	nb_cleanup(listing_free) struct listing list = { .err = err };
 	int rc;
 
 	if (!table)
 		return nb_fail_nomem(err);
 	rc = read_ports(dp, table, err);
-	rc = rc ?: nb_map_walk(dp, NB_MAP_ENDPOINTS, collect, &list, err);
-	items = list.items;
-	if (rc || !list.n)
+	if (rc)
 		return rc;
-	qsort(items, list.n, sizeof(*items), by_addr);
-	for (size_t i = 0; i < list.n && !rc; i++) {
-		if (items[i].endpoint.slot < NB_MAX_PORTS)
-			items[i].port = table->port[items[i].endpoint.slot];
-		rc = fn(&items[i], arg);
+	rc = nb_map_walk(dp, NB_MAP_ENDPOINTS, collect, &list, err);
+	if (rc || !list.endpoints.n)
+		return rc;
+	qsort(list.endpoints.items, list.endpoints.n, sizeof(*list.endpoints.items), by_addr);
+	for (size_t i = 0; i < list.endpoints.n; i++) {
+		struct nb_endpoint_info *info = &list.endpoints.items[i];
+
+		if (info->endpoint.slot < NB_MAX_PORTS)
+			info->port = table->port[info->endpoint.slot];
+		rc = fn(info, arg);
+		if (rc)
+			return rc;
 	}
-	return rc;
+	return 0;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The rows of maps, programs and modes, and what they answer. */
+/* The rows of maps, programs and modes, and lookups in them. */
 #include "layout.h"
 
 #include "lib/util/cleanup.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Batches of the bpf() system call, cut to sizes that the kernel takes. */
 #include "map.h"
 
 #include <bpf/bpf.h>
@@ -14,10 +15,10 @@
 #include "layout.h"
 
 enum {
-	CHUNK_FIRST = 4096,      /* elements asked for at a time; a hash bucket must fit as a whole */
-	CHUNK_MAX = 1 << 20,     /* no bucket is as long */
-	WRITE_CHUNK = 1 << 16,   /* elements a system call, which cannot be interrupted */
-	TRANSIENT_RETRIES = 200, /* times 1 ms */
+	CHUNK_FIRST = 4096,      /* elements that one call reads; a whole hash bucket must fit */
+	CHUNK_MAX = 1 << 20,     /* longer than any bucket */
+	WRITE_CHUNK = 1 << 16,   /* elements that one call writes: it cannot be interrupted */
+	TRANSIENT_RETRIES = 200, /* 1 ms each */
 };
 
 int nb_map_sizes(const struct nb_datapath *dp, enum nb_map map, struct nb_map_sizes *sizes,
@@ -33,7 +34,7 @@ int nb_map_sizes(const struct nb_datapath *dp, enum nb_map map, struct nb_map_si
 }
 
 struct chunk {
-	__u32 room;
+	__u32 capacity;
 	void *keys, *values;
 };
 
@@ -43,36 +44,38 @@ static void chunk_free(struct chunk *chunk)
 	free(chunk->values);
 }
 
-static int chunk_grow(struct chunk *chunk, const struct nb_map_sizes *sizes, __u32 room, struct nb_error *err)
+static int chunk_resize(struct chunk *chunk, const struct nb_map_sizes *sizes, __u32 capacity,
+			struct nb_error *err)
 {
 	chunk_free(chunk);
-	chunk->room = room;
-	chunk->keys = calloc(room, sizes->key);
-	chunk->values = calloc(room, sizes->value);
+	chunk->capacity = capacity;
+	chunk->keys = calloc(capacity, sizes->key);
+	chunk->values = calloc(capacity, sizes->value);
 	return chunk->keys && chunk->values ? 0 : nb_fail_nomem(err);
 }
 
 int nb_map_walk(const struct nb_datapath *dp, enum nb_map map, nb_map_fn fn, void *arg, struct nb_error *err)
 {
-	struct chunk chunk nb_cleanup(chunk_free) = { 0 };
+	nb_cleanup(chunk_free) struct chunk chunk = { 0 };
 	/* The kernel's cursor: a key for array maps, else a bucket number. */
 	union {
 		__u32 bucket;
 		unsigned char key[sizeof(struct nb_service_key)];
 	} at, next;
 	struct nb_map_sizes sizes;
-	bool first = true;
+	bool is_first = true;
 	int rc = nb_map_sizes(dp, map, &sizes, err);
 
-	if (!rc)
-		rc = chunk_grow(&chunk, &sizes, CHUNK_FIRST, err);
+	if (rc)
+		return rc;
+	rc = chunk_resize(&chunk, &sizes, CHUNK_FIRST, err);
 	while (!rc) {
-		__u32 n = chunk.room;
-		int end = bpf_map_lookup_batch(dp->map_fd[map], first ? NULL : &at, &next, chunk.keys,
+		__u32 n = chunk.capacity;
+		int end = bpf_map_lookup_batch(dp->map_fd[map], is_first ? NULL : &at, &next, chunk.keys,
 					       chunk.values, &n, NULL);
 
-		if (end && errno == ENOSPC && chunk.room < CHUNK_MAX) {
-			rc = chunk_grow(&chunk, &sizes, chunk.room * 4, err);
+		if (end && errno == ENOSPC && chunk.capacity < CHUNK_MAX) {
+			rc = chunk_resize(&chunk, &sizes, chunk.capacity * 4, err);
 			continue;
 		}
 		if (end && errno != ENOENT)
@@ -80,9 +83,9 @@ int nb_map_walk(const struct nb_datapath *dp, enum nb_map map, nb_map_fn fn, voi
 		if (n)
 			rc = fn(chunk.keys, chunk.values, n, arg);
 		if (end)
-			break;
+			return rc;
 		at = next;
-		first = false;
+		is_first = false;
 	}
 	return rc;
 }
@@ -98,10 +101,11 @@ int nb_map_get(const struct nb_datapath *dp, enum nb_map map, const void *key, v
 }
 
 /*
- * Errors that pass: an element of a map without preallocation comes from a small store that the kernel fills
- * up in the background (ENOMEM), and a bucket may be in use by a program on this CPU (EBUSY).
+ * Whether to try again after an error that passes. The kernel takes elements of a map without preallocation
+ * from a small store that it refills in the background (ENOMEM); a program on this CPU may be using the
+ * bucket (EBUSY).
  */
-static bool transient(int errnum, unsigned int *retries)
+static bool passes(int errnum, unsigned int *retries)
 {
 	if ((errnum != ENOMEM && errnum != EBUSY && errnum != EINTR && errnum != EAGAIN) ||
 	    ++*retries > TRANSIENT_RETRIES)
@@ -110,24 +114,30 @@ static bool transient(int errnum, unsigned int *retries)
 	return true;
 }
 
-/* Elements that a batch got through: before the first one the kernel may fail without setting the count. */
+/* How many elements to hand to one call. */
+static __u32 batch_size(size_t left)
+{
+	return left < WRITE_CHUNK ? left : WRITE_CHUNK;
+}
+
+/* How many of them a call got through. If it fails before the first, the kernel may leave the count alone. */
 static __u32 written(size_t left, __u32 count, int failed)
 {
-	__u32 asked = left < WRITE_CHUNK ? left : WRITE_CHUNK;
-
-	return failed && count == asked ? 0 : count;
+	return failed && count == batch_size(left) ? 0 : count;
 }
 
 int nb_map_write(const struct nb_datapath *dp, enum nb_map map, const void *keys, const void *values,
 		 size_t n, unsigned int *writes, struct nb_error *err)
 {
-	struct nb_map_sizes sizes;
+	struct nb_map_sizes sizes = { 0 };
 	unsigned int retries = 0;
-	int rc = n ? nb_map_sizes(dp, map, &sizes, err) : 0;
 	size_t done = 0;
+	int rc = n ? nb_map_sizes(dp, map, &sizes, err) : 0;
 
-	while (!rc && done < n) {
-		__u32 count = n - done < WRITE_CHUNK ? n - done : WRITE_CHUNK;
+	if (rc)
+		return rc;
+	while (done < n) {
+		__u32 count = batch_size(n - done);
 		int failed = bpf_map_update_batch(dp->map_fd[map], (const char *)keys + done * sizes.key,
 						  (const char *)values + done * sizes.value, &count, NULL);
 		int errnum = failed ? errno : 0;
@@ -140,23 +150,25 @@ int nb_map_write(const struct nb_datapath *dp, enum nb_map map, const void *keys
 			return nb_fail(err, NB_ERR_DATAPATH, ENOSPC,
 				       "map %s is full (it holds at most %u elements)", nb_map_name(map),
 				       sizes.max);
-		if (errnum && !transient(errnum, &retries))
+		if (errnum && !passes(errnum, &retries))
 			return nb_fail(err, NB_ERR_SYSTEM, errnum, "cannot write to map %s",
 				       nb_map_name(map));
 	}
-	return rc;
+	return 0;
 }
 
 int nb_map_remove(const struct nb_datapath *dp, enum nb_map map, const void *keys, size_t n,
 		  unsigned int *writes, struct nb_error *err)
 {
-	struct nb_map_sizes sizes;
+	struct nb_map_sizes sizes = { 0 };
 	unsigned int retries = 0;
-	int rc = n ? nb_map_sizes(dp, map, &sizes, err) : 0;
 	size_t done = 0;
+	int rc = n ? nb_map_sizes(dp, map, &sizes, err) : 0;
 
-	while (!rc && done < n) {
-		__u32 count = n - done < WRITE_CHUNK ? n - done : WRITE_CHUNK;
+	if (rc)
+		return rc;
+	while (done < n) {
+		__u32 count = batch_size(n - done);
 		int failed = bpf_map_delete_batch(dp->map_fd[map], (const char *)keys + done * sizes.key,
 						  &count, NULL);
 		int errnum = failed ? errno : 0;
@@ -167,9 +179,9 @@ int nb_map_remove(const struct nb_datapath *dp, enum nb_map map, const void *key
 			*writes += count;
 		if (errnum == ENOENT)
 			done++;
-		else if (errnum && !transient(errnum, &retries))
+		else if (errnum && !passes(errnum, &retries))
 			return nb_fail(err, NB_ERR_SYSTEM, errnum, "cannot delete from map %s",
 				       nb_map_name(map));
 	}
-	return rc;
+	return 0;
 }

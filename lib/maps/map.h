@@ -2,7 +2,7 @@
 #ifndef NATBRIDGE_LIB_MAPS_MAP_H
 #define NATBRIDGE_LIB_MAPS_MAP_H
 
-/* Many elements of a map at a time, with errors that name the map. */
+/* Reading and writing many elements of a map at a time, with errors that name the map. */
 
 #include <stddef.h>
 
@@ -24,20 +24,21 @@ int nb_map_sizes(const struct nb_datapath *dp, enum nb_map map, struct nb_map_si
 typedef int (*nb_map_fn)(const void *keys, const void *values, __u32 n, void *arg);
 
 /*
- * Calls fn for all elements of a hash or array map, chunk by chunk (not the per-CPU ones), until it returns
- * not 0; returns that. What others write meanwhile may or may not be seen; what stays is seen once.
+ * Calls fn for all elements of a hash or array map (not per CPU), chunk by chunk, until it returns not 0, and
+ * returns that. An element that others add or delete meanwhile may be seen or not; one that stays is seen
+ * once.
  */
 int nb_map_walk(const struct nb_datapath *dp, enum nb_map map, nb_map_fn fn, void *arg, struct nb_error *err);
 
-/* 1: *value holds the element; 0: there is none, *value is untouched; negative: *err. */
+/* 1: *value is the element; 0: there is none, *value is untouched; negative: *err. */
 int nb_map_get(const struct nb_datapath *dp, enum nb_map map, const void *key, void *value,
 	       struct nb_error *err);
 
-/* Writes n elements (made or replaced), in this order. *writes, if not NULL, grows by those written. */
+/* Adds or replaces n elements, in this order. Counts those written in *writes, unless it is NULL. */
 int nb_map_write(const struct nb_datapath *dp, enum nb_map map, const void *keys, const void *values,
 		 size_t n, unsigned int *writes, struct nb_error *err);
 
-/* Deletes n elements, in this order; those not there are passed over. *writes grows by those deleted. */
+/* Deletes n elements, in this order, and skips those that do not exist. Counts those deleted in *writes. */
 int nb_map_remove(const struct nb_datapath *dp, enum nb_map map, const void *keys, size_t n,
 		  unsigned int *writes, struct nb_error *err);
 

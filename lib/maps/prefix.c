@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Prefixes of both families, word by word. */
 #include "prefix.h"
 
 #include <natbridge/abi.h>
@@ -38,7 +39,7 @@ struct nb_prefix nb_prefix_make(const struct nb_addr *addr, unsigned int prefix_
 
 void nb_prefix_cover(struct nb_prefix *prefix, const struct nb_prefix *other)
 {
-	bool ended = false;
+	bool ended = false; /* the mask has, in an earlier word */
 
 	if (is_none(other))
 		return;

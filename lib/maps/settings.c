@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Settings by name, with their ranges and defaults, and the map that holds them. */
 #include "settings.h"
 
 #include <bpf/bpf.h>
@@ -14,12 +15,11 @@
 #include "map.h"
 #include "tick.h"
 
+/* Names and defaults of net.netfilter.nf_conntrack_<protocol>_timeout_<name> (nf_conntrack_proto_*.c). */
 static const struct {
 	const char *name;
 	unsigned int seconds;
 } timeouts[NB_TIMEOUTS] = {
-	/* Names and defaults of net.netfilter.nf_conntrack_<protocol>_timeout_<name>
-	   (nf_conntrack_proto_*.c). */
 	[NB_TCP_NONE] = { "tcp_none", 120 },
 	[NB_TCP_SYN_SENT] = { "tcp_syn_sent", 120 },
 	[NB_TCP_SYN_RECV] = { "tcp_syn_recv", 60 },
@@ -82,23 +82,21 @@ int nb_setting_parse(const char *text, unsigned int *setting, unsigned int *valu
 	int found;
 
 	if (!equals || equals == text || equals - text >= (int)sizeof(name))
-		return nb_fail(err, NB_ERR_CONFIG, 0,
-			       "\"%.100s\" is not NAME=VALUE with the name of a setting", text);
+		return nb_fail(err, NB_ERR_CONFIG, 0, "\"%.100s\" is not NAME=VALUE", text);
 	memcpy(name, text, equals - text);
 	name[equals - text] = '\0';
 	found = nb_setting_find(name);
 	if (found < 0)
-		return nb_fail(
-			err, NB_ERR_CONFIG, 0,
-			"\"%s\" is not a setting; the names are those of nf_conntrack: max and timeouts",
-			name);
+		return nb_fail(err, NB_ERR_CONFIG, 0,
+			       "unknown setting \"%s\": use max or a timeout's name, as nf_conntrack has it",
+			       name);
 	*setting = found;
 	errno = 0;
 	number = strtoul(equals + 1, &end, 10);
 	if (!strchr("0123456789", equals[1]) || !equals[1] || *end || errno ||
 	    number < nb_setting_least(found) || number > nb_setting_most(found))
-		return nb_fail(err, NB_ERR_CONFIG, 0, "%s \"%.50s\" is not a number of %s from %u to %u",
-			       name, equals + 1, found == NB_SETTING_MAX ? "connections" : "seconds",
+		return nb_fail(err, NB_ERR_CONFIG, 0, "%s=%.50s: not a number of %s in %u..%u", name,
+			       equals + 1, found == NB_SETTING_MAX ? "connections" : "seconds",
 			       nb_setting_least(found), nb_setting_most(found));
 	*value = number;
 	return 0;
@@ -120,14 +118,15 @@ int nb_settings_check_max(const struct nb_datapath *dp, unsigned int max, struct
 	int rc;
 
 	if (!nb_datapath_has(dp, NB_MODE_EBPF))
-		return nb_fail(err, NB_ERR_CONFIG, 0, "max %u: mode assist has no connections of its own",
-			       max);
+		return nb_fail(err, NB_ERR_CONFIG, 0, "max=%u: mode assist has no connection table", max);
 	rc = nb_map_sizes(dp, NB_MAP_CONNECTIONS, &sizes, err);
-	if (rc || max <= sizes.max)
+	if (rc)
 		return rc;
+	if (max <= sizes.max)
+		return 0;
 	return nb_fail(err, NB_ERR_CONFIG, 0,
-		       "max %u is more than the %u connections that the table below \"%s\" was made for", max,
-		       sizes.max, dp->dir);
+		       "max=%u: the connection table in \"%s\" was made for %u connections", max, dp->dir,
+		       sizes.max);
 }
 
 void nb_settings_know_l4port(struct nb_settings *settings, __be16 port)
@@ -141,7 +140,7 @@ int nb_settings_read(const struct nb_datapath *dp, struct nb_settings *settings,
 	__u32 zero = 0;
 
 	if (bpf_map_lookup_elem(dp->map_fd[NB_MAP_SETTINGS], &zero, &found))
-		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot read the settings below \"%s\"", dp->dir);
+		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot read the settings in \"%s\"", dp->dir);
 	*settings = found;
 	return 0;
 }
@@ -151,9 +150,19 @@ int nb_settings_write(const struct nb_datapath *dp, const struct nb_settings *se
 	__u32 zero = 0;
 
 	if (bpf_map_update_elem(dp->map_fd[NB_MAP_SETTINGS], &zero, settings, BPF_ANY))
-		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot write the settings below \"%s\"",
-			       dp->dir);
+		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot write the settings in \"%s\"", dp->dir);
 	return 0;
+}
+
+int nb_settings_change_flags(const struct nb_datapath *dp, __u16 clear, __u16 set, struct nb_error *err)
+{
+	struct nb_settings settings;
+	int rc = nb_settings_read(dp, &settings, err);
+
+	if (rc)
+		return rc;
+	settings.flags = (settings.flags & ~clear) | set;
+	return nb_settings_write(dp, &settings, err);
 }
 
 int nb_datapath_mode(const struct nb_datapath *dp, enum nb_mode *mode, struct nb_error *err)

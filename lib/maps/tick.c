@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Ticks from the kernel's jiffies and back to seconds. */
 #include "tick.h"
 
 #include <bpf/bpf.h>
@@ -11,7 +12,7 @@
 
 static const unsigned long long ns_per_second = 1000000000ULL;
 
-/* Nanoseconds of a jiffy: the resolution of the clock that only moves with it. */
+/* Nanoseconds of a jiffy: the resolution of the clock that moves only with jiffies. */
 static unsigned long long jiffy_ns(void)
 {
 	struct timespec res;
@@ -36,8 +37,7 @@ static unsigned long long tick_ns(void)
 	return jiffy_ns() << nb_tick_shift();
 }
 
-/* Jiffies cannot be worked out from other clocks: they lag behind where ticks were lost, as in a guest that
- * stood still. */
+/* Jiffies do not follow from other clocks: they lag where timer interrupts were lost, as in a guest. */
 int nb_tick_now(const struct nb_datapath *dp, __u32 *now, struct nb_error *err)
 {
 	unsigned char frame[64] = { 0 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* How many elements maps hold and have room for, as an operator counts them. */
+/* Counts of elements, with the two maps that pack several connections into one. */
 #include "usage.h"
 
 #include <natbridge/abi.h>
@@ -10,17 +10,18 @@
 #include "layout.h"
 #include "map.h"
 
-int nb_map_capacity(const struct nb_datapath *dp, enum nb_map map, __u32 *room, struct nb_error *err)
+int nb_map_capacity(const struct nb_datapath *dp, enum nb_map map, __u32 *capacity, struct nb_error *err)
 {
-	struct nb_map_sizes sizes = { 0 };
+	struct nb_map_sizes sizes;
 	int rc = nb_map_sizes(dp, map, &sizes, err);
 
-	if (!rc)
-		*room = map == NB_MAP_FLOWS ? sizes.max * NB_FLOW_WAYS : sizes.max;
-	return rc;
+	if (rc)
+		return rc;
+	*capacity = map == NB_MAP_FLOWS ? sizes.max * NB_FLOW_WAYS : sizes.max;
+	return 0;
 }
 
-static int count_chunk(const void *keys, const void *values, __u32 n, void *arg)
+static int count_elements(const void *keys, const void *values, __u32 n, void *arg)
 {
 	(void)keys;
 	(void)values;
@@ -45,8 +46,9 @@ int nb_map_count(const struct nb_datapath *dp, enum nb_map map, __u32 *count, st
 
 	if (map == NB_MAP_CONNECTIONS)
 		return nb_conn_table_count(dp, count, err);
-	rc = nb_map_walk(dp, map, map == NB_MAP_FLOWS ? count_flows : count_chunk, &counted, err);
-	if (!rc)
-		*count = counted;
-	return rc;
+	rc = nb_map_walk(dp, map, map == NB_MAP_FLOWS ? count_flows : count_elements, &counted, err);
+	if (rc)
+		return rc;
+	*count = counted;
+	return 0;
 }

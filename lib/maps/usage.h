@@ -2,7 +2,7 @@
 #ifndef NATBRIDGE_LIB_MAPS_USAGE_H
 #define NATBRIDGE_LIB_MAPS_USAGE_H
 
-/* How full maps are. Of NB_MAP_CONNECTIONS and NB_MAP_FLOWS it is connections that count. */
+/* How full a map is, in the units that an operator counts: connections, not entries or sets. */
 
 #include <linux/types.h>
 
@@ -10,10 +10,10 @@
 
 #include "layout.h"
 
-/* How many elements a map has room for; of NB_MAP_FLOWS, flows in all sets. */
-int nb_map_capacity(const struct nb_datapath *dp, enum nb_map map, __u32 *room, struct nb_error *err);
+/* How many elements a map can hold; of NB_MAP_FLOWS, flows in all its sets. */
+int nb_map_capacity(const struct nb_datapath *dp, enum nb_map map, __u32 *capacity, struct nb_error *err);
 
-/* How many of them are in use. */
+/* How many it holds; of NB_MAP_CONNECTIONS, expired ones included. */
 int nb_map_count(const struct nb_datapath *dp, enum nb_map map, __u32 *count, struct nb_error *err);
 
 #endif

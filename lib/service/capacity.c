@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the service maps hold after a change, and whether they can. */
+/* Counts what the service maps hold after a change, and at most during it. */
+#include "capacity.h"
+
 #include <errno.h>
 
 #include "lib/maps/layout.h"
 #include "lib/maps/map.h"
 #include "lib/util/error.h"
 
+#include "frontend_index.h"
+#include "plan.h"
 #include "snapshot.h"
 
-/* All there is after a change that was planned on a whole reading. services was counted with the names. */
+/* From everything that a whole snapshot and its plan hold. nb_plan_names() has counted ledger->services. */
 static void count_whole(struct nb_plan *plan)
 {
 	const struct nb_frontend_index *cells = &plan->snapshot->cells;
@@ -22,7 +26,7 @@ static void count_whole(struct nb_plan *plan)
 		ledger->elements += cells->all.items[i].after.flags != 0;
 }
 
-/* The ledger as it was, and what the change adds to it. */
+/* From the ledger before the change, and what the change adds and removes. */
 static void count_difference(struct nb_plan *plan)
 {
 	const struct nb_frontend_index *cells = &plan->snapshot->cells;
@@ -46,14 +50,16 @@ static void count_difference(struct nb_plan *plan)
 	}
 }
 
-static int check_room(const struct nb_plan *plan, enum nb_map map, __u64 needed, const char *what,
-		      struct nb_error *err)
+static int check_capacity(const struct nb_plan *plan, enum nb_map map, __u64 needed, const char *what,
+			  struct nb_error *err)
 {
 	struct nb_map_sizes sizes;
 	int rc = nb_map_sizes(plan->snapshot->dp, map, &sizes, err);
 
-	if (rc || needed <= sizes.max)
+	if (rc)
 		return rc;
+	if (needed <= sizes.max)
+		return 0;
 	return nb_fail(err, NB_ERR_DATAPATH, ENOSPC,
 		       "too many services for this network: %llu %s needed, its map %s holds at most %u",
 		       (unsigned long long)needed, what, nb_map_name(map), sizes.max);
@@ -74,7 +80,7 @@ int nb_plan_check_capacity(struct nb_plan *plan, struct nb_error *err)
 	plan->changes.frontends = plan->ledger.frontends[0] + plan->ledger.frontends[1];
 	plan->changes.backends = plan->ledger.backends;
 
-	/* Marks and names of old and new Services stand side by side for a moment. */
+	/* Old and new marks and names exist side by side for a moment. */
 	for (size_t i = 0; i < snapshot->cells.all.n; i++) {
 		const struct nb_frontend_cell *cell = &snapshot->cells.all.items[i];
 
@@ -89,8 +95,11 @@ int nb_plan_check_capacity(struct nb_plan *plan, struct nb_error *err)
 	}
 	for (size_t i = 0; i < plan->items.n; i++)
 		owners += !plan->items.items[i].has_owner;
-	rc = check_room(plan, NB_MAP_FRONTENDS, elements, "frontends and addresses of backends", err);
-	if (!rc)
-		rc = check_room(plan, NB_MAP_BACKENDS, plan->ledger.backends, "backends", err);
-	return rc ? rc : check_room(plan, NB_MAP_SERVICES, owners, "ports of Services", err);
+	rc = check_capacity(plan, NB_MAP_FRONTENDS, elements, "frontends and addresses of backends", err);
+	if (rc)
+		return rc;
+	rc = check_capacity(plan, NB_MAP_BACKENDS, plan->ledger.backends, "backends", err);
+	if (rc)
+		return rc;
+	return check_capacity(plan, NB_MAP_SERVICES, owners, "ports of Services", err);
 }

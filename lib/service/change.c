@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Changes and listings of the service maps, see snapshot.h for how they are done. */
+/* A change is a snapshot, a plan and its writing; a listing is a snapshot. */
+#include "change.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -11,11 +13,15 @@
 #include "lib/util/error.h"
 #include "lib/util/vec.h"
 
+#include "frontend_index.h"
+#include "plan.h"
 #include "service.h"
+#include "sets.h"
 #include "snapshot.h"
+#include "write.h"
 
 enum {
-	NAMES_FOR_WHOLE = 512, /* from so many names on reading everything in batches is cheaper */
+	NAMES_FOR_WHOLE = 512, /* for more names, reading everything in batches is cheaper */
 	READ_TRIES = 5,
 };
 
@@ -27,18 +33,18 @@ static void scope_free(struct nb_scope *scope)
 /* services is normalized, so the names are sorted. */
 static int scope_add_names(struct nb_scope *scope, const struct nb_services *services, struct nb_error *err)
 {
-	int rc = 0;
-
-	for (size_t i = 0; i < services->n && !rc; i++) {
-		if (!i || strcmp(services->items[i].name, services->items[i - 1].name))
-			rc = nb_vec_push(&scope->names, services->items[i].name, err);
+	for (size_t i = 0; i < services->n; i++) {
+		if (i && !strcmp(services->items[i].name, services->items[i - 1].name))
+			continue;
+		if (nb_vec_push(&scope->names, services->items[i].name, err))
+			return -ENOMEM;
 	}
-	return rc;
+	return 0;
 }
 
 /*
- * apply by the operator reads everything, so that it also puts right what was wrong; the config's few
- * Services are changed by every ADD, which must not depend on how many others there are.
+ * An operator's apply reads everything, so that it also repairs what is wrong. Every ADD applies the few
+ * Services of the config, and its cost must not grow with the number of others.
  */
 static bool reads_whole(const struct nb_snapshot *snapshot, const struct nb_scope *scope)
 {
@@ -46,7 +52,7 @@ static bool reads_whole(const struct nb_snapshot *snapshot, const struct nb_scop
 	       (scope->all_names && scope->origin == NB_ORIGIN_APPLY);
 }
 
-/* Elements that a killed change left: in no map may be more than the plan's end wants. */
+/* Whether a killed change left elements: no map may hold more than the plan's end. */
 static bool has_leftovers(const struct nb_plan *plan)
 {
 	const struct nb_snapshot *snapshot = plan->snapshot;
@@ -71,7 +77,8 @@ static bool has_work(const struct nb_plan *plan)
 
 /* snapshot->dp is set, all else zeroed. */
 static int read_and_plan(struct nb_plan *plan, struct nb_snapshot *snapshot,
-			 const struct nb_services *services, struct nb_scope *scope, struct nb_error *err)
+			 const struct nb_services *services, const struct nb_scope *scope,
+			 struct nb_error *err)
 {
 	int rc = nb_snapshot_begin(snapshot, err);
 
@@ -79,111 +86,129 @@ static int read_and_plan(struct nb_plan *plan, struct nb_snapshot *snapshot,
 		return rc;
 	rc = reads_whole(snapshot, scope) ? nb_snapshot_read_whole(snapshot, scope, err)
 					  : nb_snapshot_read_named(snapshot, scope, err);
-	return rc ? rc : nb_plan_make(plan, snapshot, services, scope, err);
+	if (rc)
+		return rc;
+	return nb_plan_make(plan, snapshot, services, scope, err);
 }
 
-static int change(const struct nb_datapath *dp, const struct nb_services *services, struct nb_scope *scope,
-		  struct nb_service_changes *changes, struct nb_error *err)
+static int change(const struct nb_datapath *dp, const struct nb_services *services,
+		  const struct nb_scope *scope, struct nb_service_changes *changes, struct nb_error *err)
 {
-	struct nb_snapshot snapshot nb_cleanup(nb_snapshot_free) = { .dp = dp };
-	struct nb_plan plan nb_cleanup(nb_plan_free) = { 0 };
+	nb_cleanup(nb_snapshot_free) struct nb_snapshot snapshot = { .dp = dp };
+	nb_cleanup(nb_plan_free) struct nb_plan plan = { 0 };
 	int rc = read_and_plan(&plan, &snapshot, services, scope, err);
 
-	if (!rc && has_work(&plan))
+	if (rc)
+		return rc;
+	if (has_work(&plan)) {
 		rc = nb_plan_write(&plan, err);
-	if (!rc && changes)
+		if (rc)
+			return rc;
+	}
+	if (changes)
 		*changes = plan.changes;
-	return rc;
+	return 0;
 }
 
 int nb_service_apply(const struct nb_datapath *dp, const struct nb_services *services,
 		     enum nb_service_origin origin, struct nb_service_changes *changes, struct nb_error *err)
 {
-	struct nb_scope scope nb_cleanup(scope_free) = { .all_names = true, .origin = origin };
+	nb_cleanup(scope_free) struct nb_scope scope = { .all_names = true, .origin = origin };
 	struct nb_error unused = { 0 };
 	int rc;
 
 	err = err ? err : &unused;
 	rc = scope_add_names(&scope, services, err);
-	return rc ? rc : change(dp, services, &scope, changes, err);
+	if (rc)
+		return rc;
+	return change(dp, services, &scope, changes, err);
 }
 
 int nb_service_check(const struct nb_datapath *dp, const struct nb_services *services,
 		     enum nb_service_origin origin, struct nb_error *err)
 {
-	struct nb_scope scope nb_cleanup(scope_free) = { .all_names = true, .origin = origin };
-	struct nb_snapshot snapshot nb_cleanup(nb_snapshot_free) = { .dp = dp };
-	struct nb_plan plan nb_cleanup(nb_plan_free) = { 0 };
+	nb_cleanup(scope_free) struct nb_scope scope = { .all_names = true, .origin = origin };
+	nb_cleanup(nb_snapshot_free) struct nb_snapshot snapshot = { .dp = dp };
+	nb_cleanup(nb_plan_free) struct nb_plan plan = { 0 };
 	struct nb_error unused = { 0 };
 	int rc;
 
 	err = err ? err : &unused;
 	rc = scope_add_names(&scope, services, err);
-	return rc ? rc : read_and_plan(&plan, &snapshot, services, &scope, err);
+	if (rc)
+		return rc;
+	return read_and_plan(&plan, &snapshot, services, &scope, err);
 }
 
 int nb_service_update(const struct nb_datapath *dp, const struct nb_services *services,
 		      enum nb_service_origin origin, struct nb_service_changes *changes, struct nb_error *err)
 {
-	struct nb_scope scope nb_cleanup(scope_free) = { .origin = origin };
+	nb_cleanup(scope_free) struct nb_scope scope = { .origin = origin };
 	struct nb_error unused = { 0 };
 	int rc;
 
 	err = err ? err : &unused;
 	rc = scope_add_names(&scope, services, err);
-	return rc ? rc : change(dp, services, &scope, changes, err);
+	if (rc)
+		return rc;
+	return change(dp, services, &scope, changes, err);
 }
 
 int nb_service_delete(const struct nb_datapath *dp, const char *name, struct nb_service_changes *changes,
 		      struct nb_error *err)
 {
 	static const struct nb_services none;
-	struct nb_scope scope nb_cleanup(scope_free) = { .origin = -1 };
+	nb_cleanup(scope_free) struct nb_scope scope = { .origin = -1 };
 	struct nb_service_key key = { 0 };
 	struct nb_service_entry entry;
 	struct nb_error unused = { 0 };
-	int rc = 0;
+	int found = 0;
 
 	err = err ? err : &unused;
 	if (strlen(name) && strlen(name) < sizeof(key.name)) {
 		memcpy(key.name, name, strlen(name));
-		rc = nb_map_get(dp, NB_MAP_SERVICES, &key, &entry, err);
+		found = nb_map_get(dp, NB_MAP_SERVICES, &key, &entry, err);
 	}
-	if (rc < 0)
-		return rc;
-	if (!rc) {
+	if (found < 0)
+		return found;
+	if (!found) {
+		/* Without ": No such file or directory" at its end. */
 		nb_fail(err, NB_ERR_CONFIG, 0, "there is no Service %s", name);
 		err->errnum = ENOENT;
 		return -ENOENT;
 	}
-	rc = nb_vec_push(&scope.names, name, err);
-	return rc ? rc : change(dp, &none, &scope, changes, err);
+	if (nb_vec_push(&scope.names, name, err))
+		return -ENOMEM;
+	return change(dp, &none, &scope, changes, err);
 }
 
-/* One reading. *torn: some set was not all there, since it was replaced between two looks. */
+/* *torn: a set was incomplete, because a change replaced it between two reads. */
 static int read_once(const struct nb_datapath *dp, struct nb_services *services, bool *torn,
 		     struct nb_error *err)
 {
-	struct nb_snapshot snapshot nb_cleanup(nb_snapshot_free) = { .dp = dp };
-	struct nb_services found nb_cleanup(nb_services_free) = { 0 };
+	nb_cleanup(nb_snapshot_free) struct nb_snapshot snapshot = { .dp = dp };
+	nb_cleanup(nb_services_free) struct nb_services found = { 0 };
 	int rc = nb_snapshot_begin(&snapshot, err);
 
-	if (!rc)
-		rc = nb_snapshot_read_whole(&snapshot, NULL, err);
-
+	if (rc)
+		return rc;
+	rc = nb_snapshot_read_whole(&snapshot, NULL, err);
+	if (rc)
+		return rc;
 	*torn = false;
-	for (size_t i = 0; i < snapshot.owners.n && !rc; i++) {
+	for (size_t i = 0; i < snapshot.owners.n; i++) {
 		const struct nb_owner *owner = &snapshot.owners.items[i];
 		const struct nb_frontend_cell *cell =
 			nb_frontend_index_find(&snapshot.cells, &owner->entry.frontend);
 		size_t before = found.n;
 
 		rc = nb_snapshot_add_service(&snapshot, owner, &found, err);
-		if (!rc && found.n > before && found.items[before].n_backends != cell->before.known)
+		if (rc)
+			return rc;
+		if (found.n > before && found.items[before].n_backends != cell->before.known)
 			*torn = true;
 	}
-	if (!rc)
-		rc = nb_services_normalize(&found, err);
+	rc = nb_services_normalize(&found, err);
 	if (rc)
 		return rc;
 	nb_services_free(services);
@@ -194,18 +219,18 @@ static int read_once(const struct nb_datapath *dp, struct nb_services *services,
 
 int nb_service_read(const struct nb_datapath *dp, struct nb_services *services, struct nb_error *err)
 {
-	struct nb_services found = { 0 };
+	nb_cleanup(nb_services_free) struct nb_services found = { 0 };
 	struct nb_error unused = { 0 };
 	bool torn = true;
-	int rc = 0;
 
 	err = err ? err : &unused;
-	for (int tries = 0; tries < READ_TRIES && torn && !rc; tries++)
-		rc = read_once(dp, &found, &torn, err);
-	if (rc) {
-		nb_services_free(&found);
-		return rc;
+	for (int tries = 0; tries < READ_TRIES && torn; tries++) {
+		int rc = read_once(dp, &found, &torn, err);
+
+		if (rc)
+			return rc;
 	}
 	*services = found;
+	found = (struct nb_services){ 0 };
 	return 0;
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The elements of frontends[] in memory: a hash table with open addressing. */
+/* A hash table with open addressing over an array of cells. */
+#include "frontend_index.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,8 +11,6 @@
 #include "lib/util/hash.h"
 #include "lib/util/vec.h"
 
-#include "snapshot.h"
-
 static __u32 hash_key(const struct nb_frontend_key *key)
 {
 	__u64 hash = nb_fnv1a_64(NB_FNV1A_64_START, key, sizeof(*key));
@@ -18,71 +18,78 @@ static __u32 hash_key(const struct nb_frontend_key *key)
 	return hash ^ hash >> 32;
 }
 
-/* The slot of the key, or the empty one where it would stand. */
-static struct nb_frontend_index_slot *find_slot(const struct nb_frontend_index *cells,
-						const struct nb_frontend_key *key, __u32 hash)
+/* The bucket of the key, or the empty one where it would be. */
+static struct nb_frontend_bucket *find_bucket(const struct nb_frontend_index *index,
+					      const struct nb_frontend_key *key, __u32 hash)
 {
-	const struct nb_frontend_cell *all = cells->all.items;
-	size_t at = hash & (cells->n_slots - 1);
-	struct nb_frontend_index_slot *slot = &cells->slots[at];
+	const struct nb_frontend_cell *all = index->all.items;
+	size_t at = hash & (index->n_buckets - 1);
+	struct nb_frontend_bucket *bucket = &index->buckets[at];
 
-	while (slot->cell && (slot->hash != hash || memcmp(&all[slot->cell - 1].key, key, sizeof(*key)))) {
-		at = (at + 1) & (cells->n_slots - 1);
-		slot = &cells->slots[at];
+	while (bucket->cell &&
+	       (bucket->hash != hash || memcmp(&all[bucket->cell - 1].key, key, sizeof(*key)))) {
+		at = (at + 1) & (index->n_buckets - 1);
+		bucket = &index->buckets[at];
 	}
-	return slot;
+	return bucket;
 }
 
-struct nb_frontend_cell *nb_frontend_index_find(const struct nb_frontend_index *cells,
+struct nb_frontend_cell *nb_frontend_index_find(const struct nb_frontend_index *index,
 						const struct nb_frontend_key *key)
 {
-	__u32 cell = cells->n_slots ? find_slot(cells, key, hash_key(key))->cell : 0;
+	__u32 cell = index->n_buckets ? find_bucket(index, key, hash_key(key))->cell : 0;
 
-	return cell ? &cells->all.items[cell - 1] : NULL;
+	return cell ? &index->all.items[cell - 1] : NULL;
 }
 
-/* Keeps at least half of the slots empty. */
-static int grow_slots(struct nb_frontend_index *cells, struct nb_error *err)
+/* Makes room for one more, with at least half of the buckets empty. */
+static int grow(struct nb_frontend_index *index, struct nb_error *err)
 {
-	size_t n_slots = cells->n_slots ? 4 * cells->n_slots : 1024;
-	struct nb_frontend_index_slot *slots;
+	size_t n_buckets = index->n_buckets ? 4 * index->n_buckets : 1024;
+	struct nb_frontend_bucket *buckets;
 
-	if (2 * (cells->all.n + 1) <= cells->n_slots)
+	if (2 * (index->all.n + 1) <= index->n_buckets)
 		return 0;
-	slots = calloc(n_slots, sizeof(*slots));
-	if (!slots)
+	buckets = calloc(n_buckets, sizeof(*buckets));
+	if (!buckets)
 		return nb_fail_nomem(err);
-	for (size_t i = 0; i < cells->n_slots; i++) {
-		size_t at = cells->slots[i].hash & (n_slots - 1);
+	for (size_t i = 0; i < index->n_buckets; i++) {
+		size_t at = index->buckets[i].hash & (n_buckets - 1);
 
-		if (!cells->slots[i].cell)
+		if (!index->buckets[i].cell)
 			continue;
-		while (slots[at].cell)
-			at = (at + 1) & (n_slots - 1);
-		slots[at] = cells->slots[i];
+		while (buckets[at].cell)
+			at = (at + 1) & (n_buckets - 1);
+		buckets[at] = index->buckets[i];
 	}
-	free(cells->slots);
-	cells->slots = slots;
-	cells->n_slots = n_slots;
+	free(index->buckets);
+	index->buckets = buckets;
+	index->n_buckets = n_buckets;
 	return 0;
 }
 
-struct nb_frontend_cell *nb_frontend_index_add(struct nb_frontend_index *cells,
+struct nb_frontend_cell *nb_frontend_index_add(struct nb_frontend_index *index,
 					       const struct nb_frontend_key *key, bool *is_new,
 					       struct nb_error *err)
 {
 	struct nb_frontend_cell cell = { .key = *key };
 	__u32 hash = hash_key(key);
-	struct nb_frontend_index_slot *slot;
+	struct nb_frontend_bucket *bucket;
 
-	if (grow_slots(cells, err))
+	if (grow(index, err))
 		return NULL;
-	slot = find_slot(cells, key, hash);
-	*is_new = !slot->cell;
-	if (slot->cell)
-		return &cells->all.items[slot->cell - 1];
-	if (nb_vec_push(&cells->all, cell, err))
+	bucket = find_bucket(index, key, hash);
+	*is_new = !bucket->cell;
+	if (bucket->cell)
+		return &index->all.items[bucket->cell - 1];
+	if (nb_vec_push(&index->all, cell, err))
 		return NULL;
-	*slot = (struct nb_frontend_index_slot){ hash, cells->all.n };
-	return &cells->all.items[cells->all.n - 1];
+	*bucket = (struct nb_frontend_bucket){ hash, index->all.n };
+	return &index->all.items[index->all.n - 1];
+}
+
+void nb_frontend_index_free(struct nb_frontend_index *index)
+{
+	nb_vec_free(&index->all);
+	free(index->buckets);
 }

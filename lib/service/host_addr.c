@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Services whose address is one of the host's own. */
+/* Addresses of Services compared with those of the host's links. */
+#include "host_addr.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +23,7 @@ static bool has_address(const struct nb_ifaddr *addrs, unsigned int n, const str
 	return false;
 }
 
-/* Whether a frontend before that one in *services is of the same Service and address. */
+/* Whether an earlier frontend in *services has the same Service and address. */
 static bool is_repeated(const struct nb_services *services, size_t at)
 {
 	const struct nb_service *service = &services->items[at];
@@ -35,7 +37,7 @@ static bool is_repeated(const struct nb_services *services, size_t at)
 int nb_services_mark_on_host(struct nb_services *services, struct nb_netlink *nl,
 			     void (*tell)(const struct nb_service *service), struct nb_error *err)
 {
-	struct nb_ifaddr *addrs nb_autofree = NULL;
+	nb_autofree struct nb_ifaddr *addrs = NULL;
 	unsigned int n_addrs;
 	int rc;
 

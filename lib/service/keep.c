@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Services that stay as the table has them, whatever else an apply changes. */
+/* What is wanted, merged with the Services of the table that an apply leaves alone. */
+#include "keep.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +17,11 @@ int nb_service_names_add(struct nb_service_names *names, const char *name, struc
 {
 	char **items = reallocarray(names->items, names->n + 1, sizeof(*items));
 
-	if (items)
-		names->items = items;
-	if (items)
-		items[names->n] = strdup(name);
-	if (!items || !items[names->n])
+	if (!items)
+		return nb_fail_nomem(err);
+	names->items = items;
+	items[names->n] = strdup(name);
+	if (!items[names->n])
 		return nb_fail_nomem(err);
 	names->n++;
 	return 0;
@@ -44,11 +46,11 @@ static int compare_keys(const void *a, const void *b)
 		      &(*(const struct nb_service *const *)b)->key, sizeof(struct nb_frontend_key));
 }
 
-/* Sorted, so that one is found in them; the strings and services are others'. */
+/* Sorted, for bsearch(). Strings and Services belong to the caller. */
 struct merge {
-	const char **incomplete;          /* names that the table has */
-	const struct nb_service **config; /* of the table */
-	const struct nb_service **others; /* of what is wanted, by other names */
+	const char **incomplete;          /* names whose frontends stay as the table has them */
+	const struct nb_service **config; /* frontends of the network config, in the table */
+	const struct nb_service **others; /* frontends that are wanted under other names */
 	size_t n_incomplete, n_config, n_others;
 };
 
@@ -76,21 +78,21 @@ static const struct nb_service *find_key(const struct nb_service *const *sorted,
 	return found ? *found : NULL;
 }
 
-/* Of the names those that the table has by apply; the table is sorted by name. */
-static int look_at_table(struct merge *merge, const struct nb_services *snapshot,
+/* Finds the config's frontends and the incomplete names. The table is sorted by name. */
+static int look_at_table(struct merge *merge, const struct nb_services *table,
 			 const struct nb_service_names *names, struct nb_error *err)
 {
-	const char **sorted nb_autofree = calloc(names->n + 1, sizeof(*sorted));
+	nb_autofree const char **sorted = calloc(names->n + 1, sizeof(*sorted));
 
-	merge->incomplete = calloc(snapshot->n + 1, sizeof(*merge->incomplete));
-	merge->config = calloc(snapshot->n + 1, sizeof(*merge->config));
+	merge->incomplete = calloc(table->n + 1, sizeof(*merge->incomplete));
+	merge->config = calloc(table->n + 1, sizeof(*merge->config));
 	if (!sorted || !merge->incomplete || !merge->config)
 		return nb_fail_nomem(err);
 	for (size_t i = 0; i < names->n; i++)
 		sorted[i] = names->items[i];
 	qsort(sorted, names->n, sizeof(*sorted), compare_names);
-	for (size_t i = 0; i < snapshot->n; i++) {
-		const struct nb_service *service = &snapshot->items[i];
+	for (size_t i = 0; i < table->n; i++) {
+		const struct nb_service *service = &table->items[i];
 		const char *name = service->name;
 
 		if (service->origin == NB_ORIGIN_CONFIG)
@@ -105,30 +107,32 @@ static int look_at_table(struct merge *merge, const struct nb_services *snapshot
 static int copy_service(struct nb_services *to, const struct nb_service *from, struct nb_error *err)
 {
 	struct nb_service *copy = nb_services_add(to, err);
-	int rc = 0;
 
 	if (!copy)
 		return -ENOMEM;
 	*copy = *from;
 	copy->n_backends = copy->n_eligible = 0;
 	copy->backends = NULL;
-	for (size_t i = 0; i < from->n_backends && !rc; i++)
-		rc = nb_service_add_backend(copy, &from->backends[i], err);
-	return rc;
+	for (size_t i = 0; i < from->n_backends; i++) {
+		int rc = nb_service_add_backend(copy, &from->backends[i], err);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
 static int copy_wanted(struct merge *merge, const struct nb_services *wanted, struct nb_services *kept,
 		       void (*tell)(const struct nb_service *wanted, const struct nb_service *owner),
 		       struct nb_error *err)
 {
-	int rc = 0;
-
 	merge->others = calloc(wanted->n + 1, sizeof(*merge->others));
 	if (!merge->others)
 		return nb_fail_nomem(err);
-	for (size_t i = 0; i < wanted->n && !rc; i++) {
+	for (size_t i = 0; i < wanted->n; i++) {
 		const struct nb_service *service = &wanted->items[i];
 		const struct nb_service *owner = find_key(merge->config, merge->n_config, service);
+		int rc;
 
 		if (owner)
 			tell(service, owner);
@@ -136,31 +140,49 @@ static int copy_wanted(struct merge *merge, const struct nb_services *wanted, st
 			continue;
 		merge->others[merge->n_others++] = service;
 		rc = copy_service(kept, service, err);
+		if (rc)
+			return rc;
 	}
 	qsort(merge->others, merge->n_others, sizeof(*merge->others), compare_keys);
-	return rc;
+	return 0;
 }
 
-int nb_services_keep(const struct nb_services *wanted, const struct nb_services *snapshot,
+/* The incomplete Services of the table, but for what is wanted under another name. */
+static int copy_incomplete(const struct merge *merge, const struct nb_services *table,
+			   struct nb_services *kept, struct nb_error *err)
+{
+	for (size_t i = 0; i < table->n; i++) {
+		const struct nb_service *service = &table->items[i];
+		int rc;
+
+		if (service->origin != NB_ORIGIN_APPLY || !is_incomplete(merge, service) ||
+		    find_key(merge->others, merge->n_others, service))
+			continue;
+		rc = copy_service(kept, service, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int nb_services_keep(const struct nb_services *wanted, const struct nb_services *table,
 		     const struct nb_service_names *names, struct nb_services *kept,
 		     void (*tell)(const struct nb_service *wanted, const struct nb_service *owner),
 		     struct nb_error *err)
 {
-	struct nb_services made nb_cleanup(nb_services_free) = { 0 };
-	struct merge merge nb_cleanup(merge_free) = { 0 };
-	int rc = look_at_table(&merge, snapshot, names, err);
+	nb_cleanup(nb_services_free) struct nb_services made = { 0 };
+	nb_cleanup(merge_free) struct merge merge = { 0 };
+	int rc = look_at_table(&merge, table, names, err);
 
-	if (!rc)
-		rc = copy_wanted(&merge, wanted, &made, tell, err);
-	for (size_t i = 0; i < snapshot->n && !rc; i++) {
-		const struct nb_service *service = &snapshot->items[i];
-
-		if (service->origin == NB_ORIGIN_APPLY && is_incomplete(&merge, service) &&
-		    !find_key(merge.others, merge.n_others, service))
-			rc = copy_service(&made, service, err);
-	}
-	if (!rc)
-		rc = nb_services_normalize(&made, err);
+	if (rc)
+		return rc;
+	rc = copy_wanted(&merge, wanted, &made, tell, err);
+	if (rc)
+		return rc;
+	rc = copy_incomplete(&merge, table, &made, err);
+	if (rc)
+		return rc;
+	rc = nb_services_normalize(&made, err);
 	if (rc)
 		return rc;
 	*kept = made;

@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The elements of services[] that a change writes. At every moment each frontend has one: new ones are added
- * behind the last index before their frontend is made, and gaps of those that went are filled from the end
- * afterwards.
+ * Plans the elements of services[]. Each frontend has one at every moment: new ones are added behind the last
+ * index before their frontends are written; gaps of removed ones are filled from the end afterwards.
  */
+#include "names.h"
+
+#include <errno.h>
 #include <string.h>
 
 #include <natbridge/abi.h>
 
+#include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 #include "lib/util/vec.h"
 
+#include "frontend_index.h"
+#include "plan.h"
 #include "snapshot.h"
 
-/* The elements of one name, after the change. */
+/* The elements of one name after the change. */
 struct name_owners {
 	const char *name;
 	NB_VEC(struct nb_owner_write) live; /* sorted by index */
@@ -31,7 +36,7 @@ static struct nb_owner_write make_owner(const char *name, __u32 index, const str
 	return made;
 }
 
-/* The item that an element of services[] stands for from now on; NULL: it has none, or another has it. */
+/* The item whose name an element of services[] stays; NULL: none, or another element names it. */
 static struct nb_item *item_of(const struct nb_plan *plan, const struct nb_owner *owner)
 {
 	const struct nb_frontend_cell *cell =
@@ -64,47 +69,67 @@ static int keep_owner(struct nb_plan *plan, struct name_owners *owners, const st
 	return nb_vec_push(&plan->owners_first, wanted, err);
 }
 
-/* Moves what stands behind the new end into the gaps before it. */
+/* Moves elements behind the new end into the gaps before it. */
 static int close_gaps(struct nb_plan *plan, struct name_owners *owners, struct nb_error *err)
 {
 	size_t n = owners->live.n, from = 0;
-	int rc = 0;
 
 	while (from < n && owners->live.items[from].key.index < n)
 		from++;
-	for (size_t slot = 0, at = 0; from < n && !rc; slot++) {
+	for (size_t index = 0, at = 0; from < n; index++) {
 		struct nb_owner_write moved = owners->live.items[from];
 
-		if (at < n && owners->live.items[at].key.index == slot) {
+		if (at < n && owners->live.items[at].key.index == index) {
 			at++;
 			continue;
 		}
-		rc = nb_vec_push(&plan->owners_gone, moved.key, err);
-		moved.key.index = slot;
-		if (!rc)
-			rc = nb_vec_push(&plan->owners_last, moved, err);
+		if (nb_vec_push(&plan->owners_gone, moved.key, err))
+			return -ENOMEM;
+		moved.key.index = index;
+		if (nb_vec_push(&plan->owners_last, moved, err))
+			return -ENOMEM;
 		from++;
 	}
-	return rc;
+	return 0;
 }
 
-/* Elements behind the new end whose frontends are not there any more. */
+/* Deletes elements behind the new end whose frontends go. close_gaps() overwrites those before it. */
 static int drop_dead(struct nb_plan *plan, const struct name_owners *owners, size_t first, size_t last,
 		     struct nb_error *err)
 {
 	const struct nb_owner *all = plan->snapshot->owners.items;
 	size_t at = 0;
-	int rc = 0;
 
-	for (size_t i = first; i < last && !rc; i++) {
+	for (size_t i = first; i < last; i++) {
 		while (at < owners->live.n && owners->live.items[at].key.index < all[i].key.index)
 			at++;
 		if (all[i].key.index < owners->live.n ||
 		    (at < owners->live.n && owners->live.items[at].key.index == all[i].key.index))
 			continue;
-		rc = nb_vec_push(&plan->owners_gone, all[i].key, err);
+		if (nb_vec_push(&plan->owners_gone, all[i].key, err))
+			return -ENOMEM;
 	}
-	return rc;
+	return 0;
+}
+
+/* Adds elements, from index on, for the items of that name that have none. *item: the first of them, and then
+ * the first of the next name. */
+static int add_owners(struct nb_plan *plan, struct name_owners *owners, __u32 index, size_t *item,
+		      struct nb_error *err)
+{
+	for (; *item < plan->items.n; ++*item) {
+		const struct nb_item *at = &plan->items.items[*item];
+		struct nb_owner_write made;
+
+		if (strcmp(at->service->name, owners->name))
+			return 0;
+		if (at->has_owner)
+			continue;
+		made = make_owner(owners->name, index++, at);
+		if (nb_vec_push(&owners->live, made, err) || nb_vec_push(&plan->owners_first, made, err))
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 /* Owners [first, last) and items [*item, ...) of one name. */
@@ -112,55 +137,56 @@ static int plan_name(struct nb_plan *plan, struct name_owners *owners, size_t fi
 		     size_t *item, struct nb_error *err)
 {
 	const struct nb_owner *all = plan->snapshot->owners.items;
-	__u32 behind = last > first ? all[last - 1].key.index + 1 : 0;
-	int rc = 0;
+	__u32 end = last > first ? all[last - 1].key.index + 1 : 0;
+	int rc;
 
 	owners->live.n = 0;
-	for (size_t i = first; i < last && !rc; i++)
+	for (size_t i = first; i < last; i++) {
 		rc = keep_owner(plan, owners, &all[i], err);
-	for (; *item < plan->items.n && !strcmp(plan->items.items[*item].service->name, owners->name) && !rc;
-	     ++*item) {
-		struct nb_owner_write made = make_owner(owners->name, behind, &plan->items.items[*item]);
-
-		if (plan->items.items[*item].has_owner)
-			continue;
-		behind++;
-		rc = nb_vec_push(&owners->live, made, err);
-		if (!rc)
-			rc = nb_vec_push(&plan->owners_first, made, err);
+		if (rc)
+			return rc;
 	}
+	rc = add_owners(plan, owners, end, item, err);
+	if (rc)
+		return rc;
 	plan->ledger.services += owners->live.n > 0;
 	if (!plan->snapshot->whole)
 		plan->ledger.services -= last > first;
-	if (!rc)
-		rc = drop_dead(plan, owners, first, last, err);
-	return rc ? rc : close_gaps(plan, owners, err);
+	rc = drop_dead(plan, owners, first, last, err);
+	if (rc)
+		return rc;
+	return close_gaps(plan, owners, err);
+}
+
+static void name_owners_free(struct name_owners *owners)
+{
+	nb_vec_free(&owners->live);
 }
 
 int nb_plan_names(struct nb_plan *plan, struct nb_error *err)
 {
 	const struct nb_snapshot *snapshot = plan->snapshot;
-	struct name_owners owners = { 0 };
+	nb_cleanup(name_owners_free) struct name_owners owners = { 0 };
 	size_t first = 0, item = 0;
-	int rc = 0;
+	int rc;
 
-	/* Both are sorted by name: a merge. plan_name() takes all that bear the lesser one. */
-	while (!rc) {
+	/* Both are sorted by name: a merge. plan_name() takes all that bear the lesser name. */
+	for (;;) {
 		const char *owner_name =
 			first < snapshot->owners.n ? snapshot->owners.items[first].key.name : NULL;
 		const char *item_name = item < plan->items.n ? plan->items.items[item].service->name : NULL;
 		size_t last = first;
 
 		if (!owner_name && !item_name)
-			break;
+			return 0;
 		owners.name = !item_name || (owner_name && strcmp(owner_name, item_name) < 0) ? owner_name
 											      : item_name;
 		while (last < snapshot->owners.n &&
 		       !strcmp(snapshot->owners.items[last].key.name, owners.name))
 			last++;
 		rc = plan_name(plan, &owners, first, last, &item, err);
+		if (rc)
+			return rc;
 		first = last;
 	}
-	nb_vec_free(&owners.live);
-	return rc;
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* From what the maps hold and what is wanted to what has to be written. Writes nothing itself. */
+/* Compares what the maps hold with what is wanted, element by element. */
+#include "plan.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +17,12 @@
 #include "lib/util/error.h"
 #include "lib/util/vec.h"
 
+#include "capacity.h"
+#include "frontend_index.h"
+#include "marks.h"
+#include "names.h"
 #include "service.h"
+#include "sets.h"
 #include "snapshot.h"
 
 void nb_plan_free(struct nb_plan *plan)
@@ -30,7 +37,7 @@ void nb_plan_free(struct nb_plan *plan)
 	nb_vec_free(&plan->owners_gone);
 }
 
-/* One service port stands together: its frontends share a number in service_ids[]. */
+/* Puts the frontends of one service port together: they share a number in service_ids[]. */
 static int compare_ports(const struct nb_item *x, const struct nb_item *y)
 {
 	int order = strcmp(x->service->name, y->service->name);
@@ -55,14 +62,16 @@ static int collect_items(struct nb_plan *plan, const struct nb_services *service
 			 struct nb_error *err)
 {
 	const struct nb_snapshot *snapshot = plan->snapshot;
-	int rc = 0;
+	int rc;
 
-	for (size_t i = 0; snapshot->whole && i < snapshot->owners.n && !rc; i++) {
-		if (!snapshot->owners.items[i].in_scope)
-			rc = nb_snapshot_add_service(snapshot, &snapshot->owners.items[i], &plan->kept, err);
+	for (size_t i = 0; snapshot->whole && i < snapshot->owners.n; i++) {
+		if (snapshot->owners.items[i].in_scope)
+			continue;
+		rc = nb_snapshot_add_service(snapshot, &snapshot->owners.items[i], &plan->kept, err);
+		if (rc)
+			return rc;
 	}
-	if (!rc)
-		rc = nb_vec_reserve(&plan->items, plan->kept.n + services->n, err);
+	rc = nb_vec_reserve(&plan->items, plan->kept.n + services->n, err);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < plan->kept.n; i++)
@@ -85,7 +94,7 @@ static int refuse_claim(const struct nb_service *service, const char *other, str
 	return -EEXIST;
 }
 
-/* Every item takes its frontend, or the one who has it is named. */
+/* Links each item to its frontend. Refuses one that somebody else has, and names both. */
 static int claim_frontends(struct nb_plan *plan, struct nb_error *err)
 {
 	struct nb_snapshot *snapshot = plan->snapshot;
@@ -102,14 +111,16 @@ static int claim_frontends(struct nb_plan *plan, struct nb_error *err)
 			return refuse_claim(service, plan->items.items[cell->item - 1].service->name, err);
 		if (!snapshot->whole && cell->before.flags & NB_FRONTEND_SERVICE && !cell->owner) {
 			rc = nb_snapshot_find_owner(snapshot, &service->key, name, err);
-			return rc ? rc : refuse_claim(service, name, err);
+			if (rc)
+				return rc;
+			return refuse_claim(service, name, err);
 		}
 		cell->item = i + 1;
 	}
 	return 0;
 }
 
-/* Whether the cell was a frontend of the same Service before: it keeps its number. */
+/* Whether the cell was a frontend of the same Service before: then it keeps its number. */
 static bool same_owner(const struct nb_plan *plan, const struct nb_frontend_cell *cell,
 		       const struct nb_item *item)
 {
@@ -118,7 +129,7 @@ static bool same_owner(const struct nb_plan *plan, const struct nb_frontend_cell
 	       plan->snapshot->owners.items[cell->owner - 1].entry.origin == item->origin;
 }
 
-/* service_ids[] says which numbers are in use, so that a free one is found without reading all frontends. */
+/* 1: yes; 0: no; negative: *err. service_ids[] knows it without reading all frontends. */
 static int service_is_taken(struct nb_plan *plan, __u32 service, struct nb_error *err)
 {
 	__u32 used = 0;
@@ -149,16 +160,14 @@ static int take_service(struct nb_plan *plan, __u32 *service, struct nb_error *e
 		*service = next;
 		return 0;
 	}
-	return nb_fail(err, NB_ERR_DATAPATH, ENOSPC,
-		       "too many service ports: a network holds at most %u (ports of Services)",
+	return nb_fail(err, NB_ERR_DATAPATH, ENOSPC, "too many service ports: a network holds at most %u",
 		       NB_MAX_SERVICES - 1);
 }
 
-/* A number for items[first .. last - 1], which are one service port. */
+/* Numbers one service port: items[first .. last - 1]. */
 static int number_port(struct nb_plan *plan, size_t first, size_t last, struct nb_error *err)
 {
 	__u32 service = 0;
-	int rc = 0;
 
 	for (size_t i = first; i < last && !service; i++) {
 		const struct nb_item *item = &plan->items.items[i];
@@ -169,10 +178,12 @@ static int number_port(struct nb_plan *plan, size_t first, size_t last, struct n
 		    !plan->used[cell->before.service])
 			service = cell->before.service;
 	}
-	if (!service)
-		rc = take_service(plan, &service, err);
-	if (rc)
-		return rc;
+	if (!service) {
+		int rc = take_service(plan, &service, err);
+
+		if (rc)
+			return rc;
+	}
 	plan->used[service] = true;
 	for (size_t i = first; i < last; i++)
 		nb_frontend_index_find(&plan->snapshot->cells, &plan->items.items[i].service->key)
@@ -185,7 +196,6 @@ static int number_ports(struct nb_plan *plan, struct nb_error *err)
 	const struct nb_frontend_index *cells = &plan->snapshot->cells;
 	const struct nb_item *items = plan->items.items;
 	size_t first = 0;
-	int rc = 0;
 
 	plan->used = calloc(NB_MAX_SERVICES, sizeof(*plan->used));
 	plan->taken = calloc(NB_MAX_SERVICES, sizeof(*plan->taken));
@@ -197,16 +207,20 @@ static int number_ports(struct nb_plan *plan, struct nb_error *err)
 		if (before->flags & NB_FRONTEND_SERVICE && before->service < NB_MAX_SERVICES)
 			plan->taken[before->service] = true;
 	}
-	for (size_t i = 1; i <= plan->items.n && !rc; i++) {
+	for (size_t i = 1; i <= plan->items.n; i++) {
+		int rc;
+
 		if (i < plan->items.n && !compare_ports(&items[first], &items[i]))
 			continue;
 		rc = number_port(plan, first, i, err);
+		if (rc)
+			return rc;
 		first = i;
 	}
-	return rc;
+	return 0;
 }
 
-/* A number that no set has. Numbers come round after 2^32 sets, so those still in use are passed over. */
+/* A number that no set has. They wrap around after 2^32 sets, so those in use are skipped. */
 static int take_set(struct nb_plan *plan, __u32 *set, struct nb_error *err)
 {
 	struct nb_backend_key key = { 0 };
@@ -229,11 +243,11 @@ static int take_set(struct nb_plan *plan, __u32 *set, struct nb_error *err)
 	return 0;
 }
 
-/* Whether the backends that a frontend points at are all there. Only a whole reading tells. */
+/* Whether the maps hold all backends of a frontend. Only a whole snapshot can tell. */
 static int set_is_intact(const struct nb_snapshot *snapshot, const struct nb_frontend *before, bool *intact,
 			 struct nb_error *err)
 {
-	struct nb_service_backend *backends nb_autofree = NULL;
+	nb_autofree struct nb_service_backend *backends = NULL;
 	size_t n = 0;
 	int rc;
 
@@ -241,9 +255,10 @@ static int set_is_intact(const struct nb_snapshot *snapshot, const struct nb_fro
 	if (!snapshot->whole || !before->known)
 		return 0;
 	rc = nb_snapshot_set(snapshot, before->set, before->known, &backends, &n, err);
-	if (!rc)
-		*intact = n == before->known && nb_service_digest(backends, n) == before->digest;
-	return rc;
+	if (rc)
+		return rc;
+	*intact = n == before->known && nb_service_digest(backends, n) == before->digest;
+	return 0;
 }
 
 static int plan_frontend(struct nb_plan *plan, const struct nb_item *item, struct nb_error *err)
@@ -264,12 +279,13 @@ static int plan_frontend(struct nb_plan *plan, const struct nb_item *item, struc
 		return rc;
 	same = same && cell->before.flags & NB_FRONTEND_SERVICE && cell->before.count == after->count &&
 	       cell->before.known == after->known && cell->before.digest == after->digest;
-	if (same)
+	if (same) {
 		after->set = cell->before.set;
-	else if (after->known)
+	} else if (after->known) {
 		rc = take_set(plan, &after->set, err);
-	if (rc)
-		return rc;
+		if (rc)
+			return rc;
+	}
 	after->epoch = cell->before.epoch;
 	if (same && cell->before.service == after->service && cell->before.affinity == after->affinity &&
 	    !((cell->before.flags ^ after->flags) & NB_FRONTEND_HOST))
@@ -283,7 +299,18 @@ static int plan_frontend(struct nb_plan *plan, const struct nb_item *item, struc
 	return nb_vec_push(&plan->switches, cell - plan->snapshot->cells.all.items, err);
 }
 
-/* Frontends that nobody wants any more go first: that makes room. */
+static int plan_frontends(struct nb_plan *plan, struct nb_error *err)
+{
+	for (size_t i = 0; i < plan->items.n; i++) {
+		int rc = plan_frontend(plan, &plan->items.items[i], err);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* Frontends that nobody wants any more are removed first: that makes room for the others. */
 static int plan_removals(struct nb_plan *plan, struct nb_error *err)
 {
 	const struct nb_frontend_index *cells = &plan->snapshot->cells;
@@ -302,94 +329,6 @@ static int plan_removals(struct nb_plan *plan, struct nb_error *err)
 	return 0;
 }
 
-static int count_refs(struct nb_plan *plan, const struct nb_service_backend *backends, size_t n, __u8 proto,
-		      int by, struct nb_error *err)
-{
-	for (size_t i = 0; i < n; i++) {
-		struct nb_frontend_key key = nb_backend_mark(&backends[i], proto);
-		struct nb_frontend_cell *cell = nb_snapshot_cell(plan->snapshot, &key, err);
-
-		if (!cell)
-			return -err->errnum;
-		cell->after.refs += by;
-	}
-	return 0;
-}
-
-/* A frontend's address counts how many there are of it, and how many of these nobody serves; its backends, in
- * how many sets they stand. */
-static int count_service(struct nb_plan *plan, const struct nb_service *service, struct nb_error *err)
-{
-	struct nb_frontend_key vip = nb_vip_mark(&service->key);
-	struct nb_frontend_cell *cell = nb_snapshot_cell(plan->snapshot, &vip, err);
-
-	if (!cell)
-		return -err->errnum;
-	cell->after.refs++;
-	cell->after.count += !service->n_eligible;
-	/* All frontends of an address that a change is about have this alike. */
-	if (service->on_host || !plan->snapshot->whole)
-		cell->after.known = service->on_host;
-	return count_refs(plan, service->backends, service->n_backends, service->key.proto, 1, err);
-}
-
-static int uncount_service(struct nb_plan *plan, const struct nb_frontend_cell *was, struct nb_error *err)
-{
-	struct nb_service_backend *backends nb_autofree = NULL;
-	struct nb_frontend_key vip = nb_vip_mark(&was->key);
-	struct nb_frontend_cell *cell = nb_snapshot_cell(plan->snapshot, &vip, err);
-	size_t n = 0;
-	int rc;
-
-	if (!cell)
-		return -err->errnum;
-	cell->after.refs--;
-	cell->after.count -= !was->before.count && cell->after.count;
-	rc = nb_snapshot_set(plan->snapshot, was->before.set, was->before.known, &backends, &n, err);
-	return rc ? rc : count_refs(plan, backends, n, was->key.proto, -1, err);
-}
-
-/* The references of all marks: anew from all items, or by the difference that the change makes. */
-static int plan_refs(struct nb_plan *plan, struct nb_error *err)
-{
-	struct nb_snapshot *snapshot = plan->snapshot;
-	int rc = 0;
-
-	for (size_t i = 0; snapshot->whole && i < plan->items.n && !rc; i++)
-		rc = count_service(plan, plan->items.items[i].service, err);
-	for (size_t i = 0; !snapshot->whole && i < plan->switches.n && !rc; i++) {
-		const struct nb_frontend_cell cell = snapshot->cells.all.items[plan->switches.items[i]];
-
-		if (cell.before.flags & NB_FRONTEND_SERVICE)
-			rc = uncount_service(plan, &cell, err);
-		if (!rc && cell.item)
-			rc = count_service(plan, plan->items.items[cell.item - 1].service, err);
-	}
-	return rc;
-}
-
-/* What the change is not about stays: a frontend of another Service that was read as somebody's backend. */
-static void complete_cells(struct nb_frontend_index *cells)
-{
-	for (size_t i = 0; i < cells->all.n; i++) {
-		struct nb_frontend_cell *cell = &cells->all.items[i];
-
-		if (!cell->item && !cell->switches) {
-			const struct nb_frontend counted = cell->after;
-
-			cell->after = cell->before;
-			cell->after.refs = counted.refs;
-			if (!cell->key.proto) {
-				cell->after.count = counted.count;
-				cell->after.known = counted.known;
-			}
-			cell->after.flags &= ~NB_FRONTEND_MARKS;
-		}
-		if (cell->after.refs)
-			cell->after.flags |= cell->key.proto ? NB_FRONTEND_BACKEND : NB_FRONTEND_VIP;
-	}
-}
-
 static void cover(struct nb_prefix vips[2], const struct nb_addr *addr)
 {
 	struct nb_prefix one = { .value = *addr };
@@ -399,8 +338,8 @@ static void cover(struct nb_prefix vips[2], const struct nb_addr *addr)
 }
 
 /*
- * The bounds of all VIPs and service ranges: while the change is under way those of old and new ones,
- * afterwards those of what there is, if all of it is known.
+ * The bounds of all VIPs and service ranges. During the change they hold old and new ones; afterwards those
+ * that exist, if the snapshot is whole and so knows them all.
  */
 static void plan_vips(struct nb_plan *plan)
 {
@@ -415,7 +354,7 @@ static void plan_vips(struct nb_plan *plan)
 		memcpy(plan->vips, now->vips, sizeof(plan->vips));
 }
 
-/* They stay: connections may outlive the frontend. */
+/* Ports are never forgotten: connections may outlive the frontend. */
 static void plan_known_ports(struct nb_plan *plan)
 {
 	const struct nb_frontend_index *cells = &plan->snapshot->cells;
@@ -432,25 +371,32 @@ int nb_plan_make(struct nb_plan *plan, struct nb_snapshot *snapshot, const struc
 
 	plan->snapshot = snapshot;
 	rc = nb_settings_read(snapshot->dp, &plan->settings, err);
-	plan->settings_before = plan->settings;
-	plan->epoch = plan->settings.epoch + 1;
-	if (!rc)
-		rc = collect_items(plan, services, scope->origin, err);
-	if (!rc)
-		rc = claim_frontends(plan, err);
-	if (!rc)
-		rc = number_ports(plan, err);
-	if (!rc)
-		rc = plan_removals(plan, err);
-	for (size_t i = 0; i < plan->items.n && !rc; i++)
-		rc = plan_frontend(plan, &plan->items.items[i], err);
-	if (!rc)
-		rc = plan_refs(plan, err);
 	if (rc)
 		return rc;
-	complete_cells(&snapshot->cells);
+	plan->settings_before = plan->settings;
+	plan->epoch = plan->settings.epoch + 1;
+	rc = collect_items(plan, services, scope->origin, err);
+	if (rc)
+		return rc;
+	rc = claim_frontends(plan, err);
+	if (rc)
+		return rc;
+	rc = number_ports(plan, err);
+	if (rc)
+		return rc;
+	rc = plan_removals(plan, err);
+	if (rc)
+		return rc;
+	rc = plan_frontends(plan, err);
+	if (rc)
+		return rc;
+	rc = nb_plan_marks(plan, err);
+	if (rc)
+		return rc;
 	plan_vips(plan);
 	plan_known_ports(plan);
 	rc = nb_plan_names(plan, err);
-	return rc ? rc : nb_plan_check_capacity(plan, err);
+	if (rc)
+		return rc;
+	return nb_plan_check_capacity(plan, err);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Services in memory: added one by one, then sorted and checked. */
 #include "service.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <natbridge/abi.h>
 
 #include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 #include "lib/util/hash.h"
 
@@ -20,9 +22,8 @@ void nb_services_free(struct nb_services *services)
 	*services = (struct nb_services){ 0 };
 }
 
-/* Room for one more in an array that grows by doubling and whose capacity is not stored: it is used up only
- * when n is 0 or a power of two. */
-static void *room_for_one(void *items, size_t n, size_t size)
+/* Makes room for one more item. The capacity is not stored: it doubles whenever n is a power of two. */
+static void *grow_by_one(void *items, size_t n, size_t size)
 {
 	if (n & (n - 1))
 		return items;
@@ -31,7 +32,7 @@ static void *room_for_one(void *items, size_t n, size_t size)
 
 struct nb_service *nb_services_add(struct nb_services *services, struct nb_error *err)
 {
-	struct nb_service *items = room_for_one(services->items, services->n, sizeof(*items));
+	struct nb_service *items = grow_by_one(services->items, services->n, sizeof(*items));
 
 	if (!items) {
 		nb_fail_nomem(err);
@@ -46,7 +47,7 @@ int nb_service_add_backend(struct nb_service *service, const struct nb_service_b
 			   struct nb_error *err)
 {
 	struct nb_service_backend *backends =
-		room_for_one(service->backends, service->n_backends, sizeof(*backends));
+		grow_by_one(service->backends, service->n_backends, sizeof(*backends));
 
 	if (!backends)
 		return nb_fail_nomem(err);
@@ -112,31 +113,27 @@ static int compare_keys(const void *a, const void *b)
 	return order ? order : compare_services(*x, *y);
 }
 
-static int refuse_double_keys(const struct nb_services *services, struct nb_error *err)
+static int refuse_duplicate_keys(const struct nb_services *services, struct nb_error *err)
 {
+	nb_autofree const struct nb_service **by_key = calloc(services->n + 1, sizeof(*by_key));
 	char frontend[NB_FRONTEND_STRLEN];
-	const struct nb_service **by_key = calloc(services->n + 1, sizeof(*by_key));
-	size_t i = 1;
 
 	if (!by_key)
 		return nb_fail_nomem(err);
-	for (size_t k = 0; k < services->n; k++)
-		by_key[k] = &services->items[k];
+	for (size_t i = 0; i < services->n; i++)
+		by_key[i] = &services->items[i];
 	qsort(by_key, services->n, sizeof(*by_key), compare_keys);
-	while (i < services->n && memcmp(&by_key[i - 1]->key, &by_key[i]->key, sizeof(by_key[i]->key)))
-		i++;
-	if (i < services->n) {
-		nb_frontend_format(&by_key[i]->key, frontend);
-		nb_fail(err, NB_ERR_CONFIG, 0, "Service %s and Service %s both claim %s", by_key[i - 1]->name,
-			by_key[i]->name, frontend);
-	}
-	free(by_key);
-	return i < services->n ? -EINVAL : 0;
+	for (size_t i = 1; i < services->n; i++)
+		if (!memcmp(&by_key[i - 1]->key, &by_key[i]->key, sizeof(by_key[i]->key)))
+			return nb_fail(err, NB_ERR_CONFIG, 0, "Service %s and Service %s both claim %s",
+				       by_key[i - 1]->name, by_key[i]->name,
+				       nb_frontend_format(&by_key[i]->key, frontend));
+	return 0;
 }
 
 int nb_services_normalize(struct nb_services *services, struct nb_error *err)
 {
-	int rc = refuse_double_keys(services, err);
+	int rc = refuse_duplicate_keys(services, err);
 
 	if (rc)
 		return rc;

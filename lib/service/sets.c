@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Backend sets and names out of a struct nb_snapshot, and the listing made of them. */
+/* Binary search in a whole snapshot, else look-ups in the maps. */
+#include "sets.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,7 @@
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
+#include "frontend_index.h"
 #include "service.h"
 #include "snapshot.h"
 
@@ -33,7 +36,7 @@ const struct nb_member *nb_snapshot_members(const struct nb_snapshot *snapshot, 
 	return all + low;
 }
 
-/* One after the other from the map: a missing one ends it. */
+/* One by one from the map. A missing one ends the set. */
 static int look_up_set(const struct nb_snapshot *snapshot, __u32 set, __u32 count,
 		       struct nb_service_backend *backends, size_t *n, struct nb_error *err)
 {
@@ -50,12 +53,24 @@ static int look_up_set(const struct nb_snapshot *snapshot, __u32 set, __u32 coun
 	return 0;
 }
 
+/* The same from a whole snapshot. */
+static size_t copy_set(const struct nb_snapshot *snapshot, __u32 set, __u32 count,
+		       struct nb_service_backend *backends)
+{
+	size_t n_members, n = 0;
+	const struct nb_member *members = nb_snapshot_members(snapshot, set, &n_members);
+
+	for (; n < n_members && n < count && members[n].key.index == n; n++)
+		backends[n] = (struct nb_service_backend){ .addr = members[n].backend.addr,
+							   .port = members[n].backend.port };
+	return n;
+}
+
 int nb_snapshot_set(const struct nb_snapshot *snapshot, __u32 set, __u32 count,
 		    struct nb_service_backend **backends, size_t *n, struct nb_error *err)
 {
-	struct nb_service_backend *found nb_autofree = NULL;
-	const struct nb_member *members;
-	size_t n_found = 0, n_members;
+	nb_autofree struct nb_service_backend *found = NULL;
+	size_t n_found = 0;
 	int rc;
 
 	if (count > snapshot->max_backends)
@@ -63,16 +78,12 @@ int nb_snapshot_set(const struct nb_snapshot *snapshot, __u32 set, __u32 count,
 	found = calloc(count + 1, sizeof(*found));
 	if (!found)
 		return nb_fail_nomem(err);
-	if (!snapshot->whole) {
+	if (snapshot->whole) {
+		n_found = copy_set(snapshot, set, count, found);
+	} else {
 		rc = look_up_set(snapshot, set, count, found, &n_found, err);
 		if (rc)
 			return rc;
-	} else {
-		members = nb_snapshot_members(snapshot, set, &n_members);
-		for (; n_found < n_members && n_found < count && members[n_found].key.index == n_found;
-		     n_found++)
-			found[n_found] = (struct nb_service_backend){ .addr = members[n_found].backend.addr,
-								      .port = members[n_found].backend.port };
 	}
 	*backends = NB_TAKE_PTR(found);
 	*n = n_found;
@@ -84,7 +95,7 @@ int nb_snapshot_add_service(const struct nb_snapshot *snapshot, const struct nb_
 {
 	const struct nb_frontend_cell *cell =
 		nb_frontend_index_find(&snapshot->cells, &owner->entry.frontend);
-	struct nb_service_backend *backends;
+	nb_autofree struct nb_service_backend *backends = NULL;
 	struct nb_service *service;
 	size_t n;
 	int rc;
@@ -95,21 +106,19 @@ int nb_snapshot_add_service(const struct nb_snapshot *snapshot, const struct nb_
 	if (rc)
 		return rc;
 	service = nb_services_add(services, err);
-	if (!service) {
-		free(backends);
+	if (!service)
 		return -ENOMEM;
-	}
 	memcpy(service->name, owner->key.name, sizeof(service->name));
 	memcpy(service->port_name, owner->entry.port_name, sizeof(service->port_name));
 	service->key = cell->key;
 	service->on_host = cell->before.flags & NB_FRONTEND_HOST;
 	service->affinity = cell->before.affinity;
 	service->origin = owner->entry.origin;
-	service->backends = backends;
 	service->n_backends = n;
 	service->n_eligible = n < cell->before.count ? n : cell->before.count;
 	for (size_t i = service->n_eligible; i < n; i++)
 		backends[i].draining = true;
+	service->backends = NB_TAKE_PTR(backends);
 	return 0;
 }
 

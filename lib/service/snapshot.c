@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* From the service maps into struct nb_snapshot, as a whole or for some Services. */
+/* Reads the service maps: in batches as a whole, or one by one what some Services own. */
 #include "snapshot.h"
 
 #include <errno.h>
@@ -10,34 +10,28 @@
 
 #include "lib/maps/layout.h"
 #include "lib/maps/map.h"
+#include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 #include "lib/util/vec.h"
+
+#include "frontend_index.h"
 
 int nb_snapshot_begin(struct nb_snapshot *snapshot, struct nb_error *err)
 {
 	struct nb_map_sizes sizes;
 	static const struct nb_service_key ledger_key;
 	struct nb_service_ledger ledger = { 0 };
-	int rc = nb_map_sizes(snapshot->dp, NB_MAP_BACKENDS, &sizes, err);
+	int found, rc = nb_map_sizes(snapshot->dp, NB_MAP_BACKENDS, &sizes, err);
 
-	if (!rc)
-		rc = nb_map_get(snapshot->dp, NB_MAP_SERVICES, &ledger_key, &ledger, err);
-	if (rc < 0)
+	if (rc)
 		return rc;
+	found = nb_map_get(snapshot->dp, NB_MAP_SERVICES, &ledger_key, &ledger, err);
+	if (found < 0)
+		return found;
 	snapshot->max_backends = sizes.max;
 	snapshot->ledger = ledger;
-	snapshot->fresh = !rc;
+	snapshot->fresh = !found;
 	return 0;
-}
-
-int nb_snapshot_distrust(const struct nb_datapath *dp, struct nb_error *err)
-{
-	static const struct nb_service_key ledger_key;
-	const struct nb_service_ledger unfinished = { 0 };
-	struct nb_service_ledger ledger;
-	int rc = nb_map_get(dp, NB_MAP_SERVICES, &ledger_key, &ledger, err);
-
-	return rc <= 0 ? rc : nb_map_write(dp, NB_MAP_SERVICES, &ledger_key, &unfinished, 1, NULL, err);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -60,12 +54,12 @@ static bool in_scope(const struct nb_scope *scope, const struct nb_owner *owner)
 
 struct walk {
 	struct nb_snapshot *snapshot;
-	struct nb_scope *scope;
+	const struct nb_scope *scope; /* NULL: everything */
 	struct nb_error *err;
 };
 
-/* What others may have written must not lead outside of arrays. */
-static void check_owner(struct nb_owner *owner)
+/* Other programs may have written to the map: the values must not lead outside of arrays. */
+static void sanitize(struct nb_owner *owner)
 {
 	owner->key.name[NB_NAME_MAX - 1] = '\0';
 	owner->entry.port_name[NB_PORT_NAME_MAX - 1] = '\0';
@@ -78,18 +72,18 @@ static int add_owners(const void *keys, const void *values, __u32 n, void *arg)
 	const struct nb_service_entry *entries = values;
 	const struct nb_service_key *names = keys;
 	struct walk *walk = arg;
-	int rc = 0;
 
-	for (__u32 i = 0; i < n && !rc; i++) {
+	for (__u32 i = 0; i < n; i++) {
 		struct nb_owner owner = { .key = names[i], .entry = entries[i] };
 
 		if (!owner.key.name[0])
 			continue;
-		check_owner(&owner);
+		sanitize(&owner);
 		owner.in_scope = !walk->scope || in_scope(walk->scope, &owner);
-		rc = nb_vec_push(&walk->snapshot->owners, owner, walk->err);
+		if (nb_vec_push(&walk->snapshot->owners, owner, walk->err))
+			return -ENOMEM;
 	}
-	return rc;
+	return 0;
 }
 
 static int add_cells(const void *keys, const void *values, __u32 n, void *arg)
@@ -115,14 +109,14 @@ static int add_members(const void *keys, const void *values, __u32 n, void *arg)
 	const struct nb_backend *backends = values;
 	const struct nb_backend_key *sets = keys;
 	struct walk *walk = arg;
-	int rc = 0;
 
-	for (__u32 i = 0; i < n && !rc; i++) {
+	for (__u32 i = 0; i < n; i++) {
 		struct nb_member member = { .key = sets[i], .backend = backends[i] };
 
-		rc = nb_vec_push(&walk->snapshot->members, member, walk->err);
+		if (nb_vec_push(&walk->snapshot->members, member, walk->err))
+			return -ENOMEM;
 	}
-	return rc;
+	return 0;
 }
 
 static int compare_members(const void *a, const void *b)
@@ -144,7 +138,7 @@ static int compare_owners(const void *a, const void *b)
 	return order ? order : x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* Sorts the owners and tells each frontend its own. Of two that name one frontend the first counts. */
+/* Sorts the owners and links each frontend to its own. If two name the same frontend, the first counts. */
 static void link_owners(struct nb_snapshot *snapshot)
 {
 	if (snapshot->owners.n)
@@ -161,18 +155,20 @@ static void link_owners(struct nb_snapshot *snapshot)
 
 int nb_snapshot_read_whole(struct nb_snapshot *snapshot, const struct nb_scope *scope, struct nb_error *err)
 {
-	struct walk walk = { snapshot, (struct nb_scope *)scope, err };
+	struct walk walk = { snapshot, scope, err };
 	int rc;
 
 	snapshot->whole = true;
-	if (snapshot->fresh) /* the ledger is the first thing that is ever written */
+	if (snapshot->fresh) /* every change writes the ledger first */
 		return 0;
-	/* Names last: a frontend that came meanwhile (readers need no lock) then has its name as well. */
+	/* Listings take no lock. Names come last, so that a frontend added meanwhile has its name as well. */
 	rc = nb_map_walk(snapshot->dp, NB_MAP_FRONTENDS, add_cells, &walk, err);
-	if (!rc)
-		rc = nb_map_walk(snapshot->dp, NB_MAP_BACKENDS, add_members, &walk, err);
-	if (!rc)
-		rc = nb_map_walk(snapshot->dp, NB_MAP_SERVICES, add_owners, &walk, err);
+	if (rc)
+		return rc;
+	rc = nb_map_walk(snapshot->dp, NB_MAP_BACKENDS, add_members, &walk, err);
+	if (rc)
+		return rc;
+	rc = nb_map_walk(snapshot->dp, NB_MAP_SERVICES, add_owners, &walk, err);
 	if (rc)
 		return rc;
 	if (snapshot->members.n)
@@ -182,7 +178,7 @@ int nb_snapshot_read_whole(struct nb_snapshot *snapshot, const struct nb_scope *
 	return 0;
 }
 
-/* Every element of services[] under that name, and the frontends of those in scope. */
+/* Reads every element of services[] under a name, and the frontends of those in scope. */
 static int read_name(struct nb_snapshot *snapshot, const struct nb_scope *scope, const char *name,
 		     struct nb_error *err)
 {
@@ -194,7 +190,7 @@ static int read_name(struct nb_snapshot *snapshot, const struct nb_scope *scope,
 		found = nb_map_get(snapshot->dp, NB_MAP_SERVICES, &owner.key, &owner.entry, err);
 		if (found <= 0)
 			return found;
-		check_owner(&owner);
+		sanitize(&owner);
 		owner.in_scope = in_scope(scope, &owner);
 		if (nb_vec_push(&snapshot->owners, owner, err) ||
 		    (owner.in_scope && !nb_snapshot_cell(snapshot, &owner.entry.frontend, err)))
@@ -203,7 +199,7 @@ static int read_name(struct nb_snapshot *snapshot, const struct nb_scope *scope,
 	}
 }
 
-/* Names of that origin which the scope does not hold yet, collected from services[]. */
+/* Collects the names of the scope's origin that the scope does not list. */
 struct name_walk {
 	const struct nb_scope *scope;
 	NB_VEC(struct nb_service_key) found;
@@ -215,17 +211,23 @@ static int find_names(const void *keys, const void *values, __u32 n, void *arg)
 	const struct nb_service_entry *entries = values;
 	const struct nb_service_key *names = keys;
 	struct name_walk *walk = arg;
-	int rc = 0;
 
-	for (__u32 i = 0; i < n && !rc; i++) {
+	for (__u32 i = 0; i < n; i++) {
 		struct nb_service_key key = names[i];
 
 		key.name[NB_NAME_MAX - 1] = '\0';
-		if (key.name[0] && entries[i].origin == (__u32)walk->scope->origin &&
-		    !scope_names(walk->scope, key.name))
-			rc = nb_vec_push(&walk->found, key, walk->err);
+		if (!key.name[0] || entries[i].origin != (__u32)walk->scope->origin ||
+		    scope_names(walk->scope, key.name))
+			continue;
+		if (nb_vec_push(&walk->found, key, walk->err))
+			return -ENOMEM;
 	}
-	return rc;
+	return 0;
+}
+
+static void name_walk_free(struct name_walk *walk)
+{
+	nb_vec_free(&walk->found);
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -235,40 +237,47 @@ static int compare_keys(const void *a, const void *b)
 
 static int read_other_names(struct nb_snapshot *snapshot, const struct nb_scope *scope, struct nb_error *err)
 {
-	struct name_walk walk = { .scope = scope, .err = err };
+	nb_cleanup(name_walk_free) struct name_walk walk = { .scope = scope, .err = err };
 	int rc = nb_map_walk(snapshot->dp, NB_MAP_SERVICES, find_names, &walk, err);
 
-	if (walk.found.n)
-		qsort(walk.found.items, walk.found.n, sizeof(*walk.found.items), compare_keys);
-	for (size_t i = 0; i < walk.found.n && !rc; i++) {
-		if (!i || strcmp(walk.found.items[i].name, walk.found.items[i - 1].name))
-			rc = read_name(snapshot, scope, walk.found.items[i].name, err);
+	if (rc || !walk.found.n)
+		return rc;
+	qsort(walk.found.items, walk.found.n, sizeof(*walk.found.items), compare_keys);
+	for (size_t i = 0; i < walk.found.n; i++) {
+		if (i && !strcmp(walk.found.items[i].name, walk.found.items[i - 1].name))
+			continue;
+		rc = read_name(snapshot, scope, walk.found.items[i].name, err);
+		if (rc)
+			return rc;
 	}
-	nb_vec_free(&walk.found);
-	return rc;
+	return 0;
 }
 
-int nb_snapshot_read_named(struct nb_snapshot *snapshot, struct nb_scope *scope, struct nb_error *err)
+int nb_snapshot_read_named(struct nb_snapshot *snapshot, const struct nb_scope *scope, struct nb_error *err)
 {
 	__u32 found = 0;
-	int rc = 0;
+	int rc;
 
-	for (size_t i = 0; i < scope->names.n && !rc; i++)
+	for (size_t i = 0; i < scope->names.n; i++) {
 		rc = read_name(snapshot, scope, scope->names.items[i], err);
+		if (rc)
+			return rc;
+	}
 	for (size_t i = 0; i < snapshot->owners.n; i++)
 		found += snapshot->owners.items[i].in_scope;
-	/* The ledger knows how many there are: only if some are left is it worth to look at all names. */
-	if (!rc && scope->all_names && found != snapshot->ledger.frontends[scope->origin])
+	/* A walk over all names costs much: only if the ledger says that the scope's names are not all. */
+	if (scope->all_names && found != snapshot->ledger.frontends[scope->origin]) {
 		rc = read_other_names(snapshot, scope, err);
-	if (!rc)
-		link_owners(snapshot);
-	return rc;
+		if (rc)
+			return rc;
+	}
+	link_owners(snapshot);
+	return 0;
 }
 
 void nb_snapshot_free(struct nb_snapshot *snapshot)
 {
-	nb_vec_free(&snapshot->cells.all);
-	free(snapshot->cells.slots);
+	nb_frontend_index_free(&snapshot->cells);
 	nb_vec_free(&snapshot->owners);
 	nb_vec_free(&snapshot->members);
 }

@@ -1,21 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Carries out a plan. The order, so that no packet sees half a set and a kill at any write leaves nothing
- * that the next change could not put right:
- *
- *   ledger "begun", numbers taken    what follows may be half done
- *   bounds of the VIPs               widened
- *   names of new frontends           no frontend is ever without a name
- *   marks of new backends and VIPs   direct connections to a backend are tracked before it is one
- *   for as many frontends as there is room for their new sets beside the old ones:
- *     backends of the new sets       under numbers that nobody uses yet
- *     frontends                      each switched by one update
- *     numbers of service ports       which are in use
- *     backends of the old sets       deleted
- *   epoch                            connections look whether their backend is still one
- *   marks of old ones, names         what nobody needs any more
- *   ledger "finished"
+ * Writes in an order in which no packet sees half a set, and whatever a kill between two writes leaves, the
+ * next change repairs: steps[], at the end of this file, and write_stretch().
  */
+#include "write.h"
+
 #include <string.h>
 
 #include <natbridge/abi.h>
@@ -23,60 +12,15 @@
 #include "lib/maps/layout.h"
 #include "lib/maps/map.h"
 #include "lib/maps/settings.h"
+#include "lib/util/cleanup.h"
 #include "lib/util/error.h"
-#include "lib/util/vec.h"
 
+#include "batch.h"
+#include "frontend_index.h"
+#include "plan.h"
 #include "service.h"
+#include "sets.h"
 #include "snapshot.h"
-
-/* Elements of one map to be written, or with value_size 0 deleted. */
-struct batch {
-	struct nb_plan *plan;
-	enum nb_map map;
-	size_t key_size, value_size;
-	NB_VEC(char) keys, values;
-	size_t n;
-};
-
-static int batch_add(struct batch *batch, const void *key, const void *value, struct nb_error *err)
-{
-	int rc = nb_vec_reserve(&batch->keys, (batch->n + 1) * batch->key_size, err);
-
-	if (!rc && batch->value_size)
-		rc = nb_vec_reserve(&batch->values, (batch->n + 1) * batch->value_size, err);
-	if (rc)
-		return rc;
-	memcpy(batch->keys.items + batch->n * batch->key_size, key, batch->key_size);
-	if (batch->value_size && value)
-		memcpy(batch->values.items + batch->n * batch->value_size, value, batch->value_size);
-	batch->n++;
-	return 0;
-}
-
-/* Hands the elements to the kernel, unless adding them failed, and frees them. */
-static int batch_run(struct batch *batch, int rc, struct nb_error *err)
-{
-	unsigned int *writes = &batch->plan->changes.map_writes;
-	const struct nb_datapath *dp = batch->plan->snapshot->dp;
-
-	if (!rc && batch->value_size)
-		rc = nb_map_write(dp, batch->map, batch->keys.items, batch->values.items, batch->n, writes,
-				  err);
-	else if (!rc)
-		rc = nb_map_remove(dp, batch->map, batch->keys.items, batch->n, writes, err);
-	nb_vec_free(&batch->keys);
-	nb_vec_free(&batch->values);
-	return rc;
-}
-
-#define BATCH_WRITE(p, m, key, value)                                                                        \
-	{                                                                                                    \
-		.plan = (p), .map = (m), .key_size = sizeof(key), .value_size = sizeof(value)                \
-	}
-#define BATCH_DELETE(p, m, key)                                                                              \
-	{                                                                                                    \
-		.plan = (p), .map = (m), .key_size = sizeof(key)                                             \
-	}
 
 static int write_ledger(struct nb_plan *plan, __u32 finished, struct nb_error *err)
 {
@@ -86,6 +30,16 @@ static int write_ledger(struct nb_plan *plan, __u32 finished, struct nb_error *e
 	ledger.finished = finished;
 	return nb_map_write(plan->snapshot->dp, NB_MAP_SERVICES, &ledger_key, &ledger, 1,
 			    &plan->changes.map_writes, err);
+}
+
+static int begin_ledger(struct nb_plan *plan, struct nb_error *err)
+{
+	return write_ledger(plan, 0, err);
+}
+
+static int finish_ledger(struct nb_plan *plan, struct nb_error *err)
+{
+	return write_ledger(plan, 1, err);
 }
 
 static int write_settings(struct nb_plan *plan, struct nb_error *err)
@@ -99,12 +53,31 @@ static int write_settings(struct nb_plan *plan, struct nb_error *err)
 static int write_owners(struct nb_plan *plan, const struct nb_owner_write *owners, size_t n,
 			struct nb_error *err)
 {
-	struct batch batch = BATCH_WRITE(plan, NB_MAP_SERVICES, owners->key, owners->entry);
-	int rc = 0;
+	nb_cleanup(nb_batch_free) struct nb_batch batch = nb_batch_write(plan, NB_MAP_SERVICES);
 
-	for (size_t i = 0; i < n && !rc; i++)
-		rc = batch_add(&batch, &owners[i].key, &owners[i].entry, err);
-	return batch_run(&batch, rc, err);
+	for (size_t i = 0; i < n; i++) {
+		int rc = nb_batch_add(&batch, &owners[i].key, &owners[i].entry, err);
+
+		if (rc)
+			return rc;
+	}
+	return nb_batch_run(&batch, err);
+}
+
+static int write_first_owners(struct nb_plan *plan, struct nb_error *err)
+{
+	return write_owners(plan, plan->owners_first.items, plan->owners_first.n, err);
+}
+
+static int write_last_owners(struct nb_plan *plan, struct nb_error *err)
+{
+	return write_owners(plan, plan->owners_last.items, plan->owners_last.n, err);
+}
+
+static int remove_owners(struct nb_plan *plan, struct nb_error *err)
+{
+	return nb_map_remove(plan->snapshot->dp, NB_MAP_SERVICES, plan->owners_gone.items,
+			     plan->owners_gone.n, &plan->changes.map_writes, err);
 }
 
 /* An element with the frontend of one and the mark of the other. */
@@ -123,7 +96,7 @@ static struct nb_frontend merge(const struct nb_frontend *frontend, const struct
 	return merged;
 }
 
-/* Whether the mark in an element stays as it is. */
+/* Whether the change leaves the mark in an element as it is. */
 static bool same_mark(const struct nb_frontend_cell *cell)
 {
 	return cell->before.flags & NB_FRONTEND_MARKS && cell->before.refs == cell->after.refs &&
@@ -134,50 +107,55 @@ static bool same_mark(const struct nb_frontend_cell *cell)
 static int write_new_marks(struct nb_plan *plan, struct nb_error *err)
 {
 	const struct nb_frontend_index *cells = &plan->snapshot->cells;
-	struct batch batch =
-		BATCH_WRITE(plan, NB_MAP_FRONTENDS, cells->all.items->key, cells->all.items->before);
-	int rc = 0;
+	nb_cleanup(nb_batch_free) struct nb_batch batch = nb_batch_write(plan, NB_MAP_FRONTENDS);
 
-	for (size_t i = 0; i < cells->all.n && !rc; i++) {
+	for (size_t i = 0; i < cells->all.n; i++) {
 		const struct nb_frontend_cell *cell = &cells->all.items[i];
 		struct nb_frontend value = merge(&cell->before, &cell->after);
+		int rc;
 
 		if (!(cell->after.flags & NB_FRONTEND_MARKS) || same_mark(cell))
 			continue;
-		rc = batch_add(&batch, &cell->key, &value, err);
+		rc = nb_batch_add(&batch, &cell->key, &value, err);
+		if (rc)
+			return rc;
 	}
-	return batch_run(&batch, rc, err);
+	return nb_batch_run(&batch, err);
 }
 
 static int drop_old_marks(struct nb_plan *plan, struct nb_error *err)
 {
 	const struct nb_frontend_index *cells = &plan->snapshot->cells;
-	struct batch writes =
-		BATCH_WRITE(plan, NB_MAP_FRONTENDS, cells->all.items->key, cells->all.items->before);
-	struct batch deletes = BATCH_DELETE(plan, NB_MAP_FRONTENDS, cells->all.items->key);
-	int rc = 0;
+	nb_cleanup(nb_batch_free) struct nb_batch writes = nb_batch_write(plan, NB_MAP_FRONTENDS);
+	nb_cleanup(nb_batch_free) struct nb_batch deletes = nb_batch_delete(plan, NB_MAP_FRONTENDS);
+	int rc;
 
-	for (size_t i = 0; i < cells->all.n && !rc; i++) {
+	for (size_t i = 0; i < cells->all.n; i++) {
 		const struct nb_frontend_cell *cell = &cells->all.items[i];
 		bool was_mark = cell->before.flags & NB_FRONTEND_MARKS;
 		bool unknown = cell->before.flags == 0 && plan->snapshot->whole && cell->after.flags == 0;
 
 		if (cell->after.flags & NB_FRONTEND_MARKS || (!was_mark && !unknown))
 			continue;
-		rc = batch_add(cell->after.flags ? &writes : &deletes, &cell->key, &cell->after, err);
+		rc = nb_batch_add(cell->after.flags ? &writes : &deletes, &cell->key, &cell->after, err);
+		if (rc)
+			return rc;
 	}
-	rc = batch_run(&writes, rc, err);
-	return batch_run(&deletes, rc, err);
+	rc = nb_batch_run(&writes, err);
+	if (rc)
+		return rc;
+	return nb_batch_run(&deletes, err);
 }
 
-/* Sets that no frontend points at, left by a change that did not come to its end. */
+/* Deletes sets that no frontend points at, which a killed change left. */
 static int drop_stray_members(struct nb_plan *plan, struct nb_error *err)
 {
 	const struct nb_snapshot *snapshot = plan->snapshot;
-	struct batch batch = BATCH_DELETE(plan, NB_MAP_BACKENDS, snapshot->members.items->key);
-	bool *kept = calloc(snapshot->members.n + 1, sizeof(*kept));
-	int rc = 0;
+	nb_cleanup(nb_batch_free) struct nb_batch batch = nb_batch_delete(plan, NB_MAP_BACKENDS);
+	nb_autofree bool *kept = calloc(snapshot->members.n + 1, sizeof(*kept)); /* by index in members */
 
+	if (!snapshot->whole)
+		return 0;
 	if (!kept)
 		return nb_fail_nomem(err);
 	for (size_t i = 0; i < snapshot->cells.all.n; i++) {
@@ -191,15 +169,16 @@ static int drop_stray_members(struct nb_plan *plan, struct nb_error *err)
 		for (size_t k = 0; k < n && members[k].key.index < before->known; k++)
 			kept[members - snapshot->members.items + k] = true;
 	}
-	for (size_t i = 0; i < snapshot->members.n && !rc; i++) {
-		if (!kept[i])
-			rc = batch_add(&batch, &snapshot->members.items[i].key, NULL, err);
+	for (size_t i = 0; i < snapshot->members.n; i++) {
+		int rc = kept[i] ? 0 : nb_batch_add(&batch, &snapshot->members.items[i].key, NULL, err);
+
+		if (rc)
+			return rc;
 	}
-	free(kept);
-	return batch_run(&batch, rc, err);
+	return nb_batch_run(&batch, err);
 }
 
-/* A stretch of plan->switches. */
+/* A part of plan->switches: first .. last - 1. */
 struct stretch {
 	size_t first, last;
 };
@@ -223,8 +202,7 @@ static int write_new_sets(struct nb_plan *plan, struct stretch at, struct nb_err
 {
 	struct nb_backend_key key;
 	struct nb_backend value;
-	struct batch batch = BATCH_WRITE(plan, NB_MAP_BACKENDS, key, value);
-	int rc = 0;
+	nb_cleanup(nb_batch_free) struct nb_batch batch = nb_batch_write(plan, NB_MAP_BACKENDS);
 
 	for (size_t i = at.first; i < at.last; i++) {
 		const struct nb_frontend_cell *cell = switched(plan, i);
@@ -233,79 +211,91 @@ static int write_new_sets(struct nb_plan *plan, struct stretch at, struct nb_err
 		if (!has_new_set(cell))
 			continue;
 		backends = plan->items.items[cell->item - 1].service->backends;
-		for (__u32 k = 0; k < cell->after.known && !rc; k++) {
+		for (__u32 k = 0; k < cell->after.known; k++) {
+			int rc;
+
 			key = (struct nb_backend_key){ cell->after.set, k };
 			value = (struct nb_backend){ .addr = backends[k].addr, .port = backends[k].port };
-			rc = batch_add(&batch, &key, &value, err);
+			rc = nb_batch_add(&batch, &key, &value, err);
+			if (rc)
+				return rc;
 		}
 	}
-	return batch_run(&batch, rc, err);
+	return nb_batch_run(&batch, err);
 }
 
 static int write_frontends(struct nb_plan *plan, struct stretch at, struct nb_error *err)
 {
-	struct batch writes =
-		BATCH_WRITE(plan, NB_MAP_FRONTENDS, switched(plan, 0)->key, switched(plan, 0)->after);
-	struct batch deletes = BATCH_DELETE(plan, NB_MAP_FRONTENDS, switched(plan, 0)->key);
-	int rc = 0;
+	nb_cleanup(nb_batch_free) struct nb_batch writes = nb_batch_write(plan, NB_MAP_FRONTENDS);
+	nb_cleanup(nb_batch_free) struct nb_batch deletes = nb_batch_delete(plan, NB_MAP_FRONTENDS);
+	int rc;
 
-	for (size_t i = at.first; i < at.last && !rc; i++) {
+	for (size_t i = at.first; i < at.last; i++) {
 		const struct nb_frontend_cell *cell = switched(plan, i);
 		bool is_mark = cell->after.flags & NB_FRONTEND_MARKS;
 		struct nb_frontend value = merge(&cell->after, is_mark ? &cell->after : &cell->before);
 
-		rc = batch_add(value.flags ? &writes : &deletes, &cell->key, &value, err);
+		rc = nb_batch_add(value.flags ? &writes : &deletes, &cell->key, &value, err);
+		if (rc)
+			return rc;
 	}
-	rc = batch_run(&deletes, rc, err);
-	return batch_run(&writes, rc, err);
+	rc = nb_batch_run(&deletes, err);
+	if (rc)
+		return rc;
+	return nb_batch_run(&writes, err);
 }
 
-/* Which numbers of service ports are in use now, of those that the stretch is about. */
+/* Notes which numbers of service ports are in use now, of those that the stretch changes. */
 static int write_ids(struct nb_plan *plan, struct stretch at, struct nb_error *err)
 {
-	bool *done = calloc(NB_MAX_SERVICES, sizeof(*done));
-	struct batch batch = BATCH_WRITE(plan, NB_MAP_SERVICE_IDS, __u32, __u32);
-	int rc = 0;
+	nb_autofree bool *done = calloc(NB_MAX_SERVICES, sizeof(*done));
+	nb_cleanup(nb_batch_free) struct nb_batch batch = nb_batch_write(plan, NB_MAP_SERVICE_IDS);
 
 	if (!done)
 		return nb_fail_nomem(err);
-	for (size_t i = 2 * at.first; i < 2 * at.last && !rc; i++) {
+	/* Each cell twice: the number after the change, and the one before. */
+	for (size_t i = 2 * at.first; i < 2 * at.last; i++) {
 		const struct nb_frontend_cell *cell = switched(plan, i / 2);
 		__u32 service = i % 2 ? cell->before.service : cell->after.service;
 		__u32 used;
+		int rc;
 
 		if (cell->before.service == cell->after.service || !service || service >= NB_MAX_SERVICES ||
 		    done[service])
 			continue;
 		done[service] = true;
 		used = plan->used[service];
-		rc = batch_add(&batch, &service, &used, err);
+		rc = nb_batch_add(&batch, &service, &used, err);
+		if (rc)
+			return rc;
 	}
-	free(done);
-	return batch_run(&batch, rc, err);
+	return nb_batch_run(&batch, err);
 }
 
 static int drop_old_sets(struct nb_plan *plan, struct stretch at, struct nb_error *err)
 {
 	struct nb_backend_key key;
-	struct batch batch = BATCH_DELETE(plan, NB_MAP_BACKENDS, key);
-	int rc = 0;
+	nb_cleanup(nb_batch_free) struct nb_batch batch = nb_batch_delete(plan, NB_MAP_BACKENDS);
 
 	for (size_t i = at.first; i < at.last; i++) {
 		const struct nb_frontend_cell *cell = switched(plan, i);
 
 		if (!has_old_set(cell))
 			continue;
-		for (__u32 k = 0; k < cell->before.known && !rc; k++) {
+		for (__u32 k = 0; k < cell->before.known; k++) {
+			int rc;
+
 			key = (struct nb_backend_key){ cell->before.set, k };
-			rc = batch_add(&batch, &key, NULL, err);
+			rc = nb_batch_add(&batch, &key, NULL, err);
+			if (rc)
+				return rc;
 		}
 	}
-	return batch_run(&batch, rc, err);
+	return nb_batch_run(&batch, err);
 }
 
-/* As many switches from at->last on as there is room for in backends[], one at least. */
-static void next_stretch(const struct nb_plan *plan, __u64 room, struct stretch *at)
+/* Moves *at on to as many switches as free elements of backends[] can take, but to one at least. */
+static void next_stretch(const struct nb_plan *plan, __u64 n_free, struct stretch *at)
 {
 	__u64 needed = 0;
 
@@ -314,47 +304,63 @@ static void next_stretch(const struct nb_plan *plan, __u64 room, struct stretch 
 		const struct nb_frontend_cell *cell = switched(plan, at->last);
 
 		needed += has_new_set(cell) ? cell->after.known : 0;
-		if (needed > room && at->last > at->first)
+		if (needed > n_free && at->last > at->first)
 			break;
 		at->last++;
 	}
 }
 
-static int switch_frontends(struct nb_plan *plan, struct nb_error *err)
+/* New sets get numbers that nobody uses yet; then each frontend is switched by one update. */
+static int write_stretch(struct nb_plan *plan, struct stretch at, struct nb_error *err)
 {
-	struct stretch at = { 0, 0 };
-	__u64 held = plan->ledger.backends, max = plan->snapshot->max_backends;
-	int rc = 0;
+	int rc = write_new_sets(plan, at, err);
 
-	/* What backends[] holds now, from what it holds at the end. */
-	for (size_t i = 0; i < plan->switches.n; i++) {
+	if (rc)
+		return rc;
+	rc = write_frontends(plan, at, err);
+	if (rc)
+		return rc;
+	rc = write_ids(plan, at, err);
+	if (rc)
+		return rc;
+	return drop_old_sets(plan, at, err);
+}
+
+/* How many more elements backends[] holds after the switches of a stretch than before. */
+static __s64 growth(const struct nb_plan *plan, struct stretch at)
+{
+	__s64 more = 0;
+
+	for (size_t i = at.first; i < at.last; i++) {
 		const struct nb_frontend_cell *cell = switched(plan, i);
 
-		held += (has_old_set(cell) ? cell->before.known : 0);
-		held -= (has_new_set(cell) ? cell->after.known : 0);
+		more += has_new_set(cell) ? cell->after.known : 0;
+		more -= has_old_set(cell) ? cell->before.known : 0;
 	}
-	while (!rc && at.last < plan->switches.n) {
-		next_stretch(plan, max > held ? max - held : 0, &at);
-		rc = write_new_sets(plan, at, err);
-		if (!rc)
-			rc = write_frontends(plan, at, err);
-		if (!rc)
-			rc = write_ids(plan, at, err);
-		if (!rc)
-			rc = drop_old_sets(plan, at, err);
-		for (size_t i = at.first; i < at.last; i++) {
-			const struct nb_frontend_cell *cell = switched(plan, i);
+	return more;
+}
 
-			held -= (has_old_set(cell) ? cell->before.known : 0);
-			held += (has_new_set(cell) ? cell->after.known : 0);
-		}
+static int switch_frontends(struct nb_plan *plan, struct nb_error *err)
+{
+	const struct stretch all = { 0, plan->switches.n };
+	__u64 held = plan->ledger.backends - growth(plan, all), max = plan->snapshot->max_backends;
+	struct stretch at = { 0, 0 };
+
+	while (at.last < plan->switches.n) {
+		int rc;
+
+		next_stretch(plan, max > held ? max - held : 0, &at);
+		rc = write_stretch(plan, at, err);
+		if (rc)
+			return rc;
+		held += growth(plan, at);
 	}
-	return rc;
+	return 0;
 }
 
 struct id_walk {
 	struct nb_plan *plan;
-	struct batch batch;
+	struct nb_batch batch;
 	struct nb_error *err;
 };
 
@@ -362,29 +368,41 @@ static int correct_ids(const void *keys, const void *values, __u32 n, void *arg)
 {
 	const __u32 *services = keys, *found = values;
 	struct id_walk *walk = arg;
-	int rc = 0;
 
-	for (__u32 i = 0; i < n && !rc; i++) {
+	for (__u32 i = 0; i < n; i++) {
 		__u32 used = services[i] < NB_MAX_SERVICES && walk->plan->used[services[i]];
+		int rc = found[i] == used ? 0 : nb_batch_add(&walk->batch, &services[i], &used, walk->err);
 
-		if (found[i] != used)
-			rc = batch_add(&walk->batch, &services[i], &used, walk->err);
+		if (rc)
+			return rc;
 	}
-	return rc;
+	return 0;
 }
 
-/* After a change that did not come to its end any number may be noted wrongly. */
+static void id_walk_free(struct id_walk *walk)
+{
+	nb_batch_free(&walk->batch);
+}
+
+/* After a killed change, service_ids[] may be wrong about any number. */
 static int correct_all_ids(struct nb_plan *plan, struct nb_error *err)
 {
-	struct id_walk walk = { plan, BATCH_WRITE(plan, NB_MAP_SERVICE_IDS, __u32, __u32), err };
-	int rc = nb_map_walk(plan->snapshot->dp, NB_MAP_SERVICE_IDS, correct_ids, &walk, err);
+	nb_cleanup(id_walk_free) struct id_walk walk = { plan, nb_batch_write(plan, NB_MAP_SERVICE_IDS),
+							 err };
+	int rc;
 
-	return batch_run(&walk.batch, rc, err);
+	if (plan->snapshot->ledger.finished || plan->snapshot->fresh)
+		return 0;
+	rc = nb_map_walk(plan->snapshot->dp, NB_MAP_SERVICE_IDS, correct_ids, &walk, err);
+	if (rc)
+		return rc;
+	return nb_batch_run(&walk.batch, err);
 }
 
 /*
- * The end of a change for the programs: connections look at their frontend once more, and the bounds of the
- * VIPs are those of what is left. A change that was killed before has given its frontends this same epoch.
+ * Tells the programs that the change is done: connections check their frontend again, and the bounds of the
+ * VIPs shrink to what is left. A killed change before this one gave its frontends the same epoch, hence the
+ * second condition.
  */
 static int write_epoch(struct nb_plan *plan, struct nb_error *err)
 {
@@ -399,30 +417,30 @@ static int write_epoch(struct nb_plan *plan, struct nb_error *err)
 	return nb_settings_write(plan->snapshot->dp, &last, err);
 }
 
+typedef int (*step_fn)(struct nb_plan *plan, struct nb_error *err);
+
+static const step_fn steps[] = {
+	begin_ledger,       /* not finished: from here on, anything may be half done */
+	write_settings,     /* numbers taken; bounds of the VIPs widened */
+	drop_stray_members, /* of a killed change: makes room */
+	write_first_owners, /* names of new frontends: a frontend always has a name */
+	write_new_marks,    /* direct connections to a backend are tracked before it is one */
+	switch_frontends,   /* a stretch at a time */
+	correct_all_ids,    /* after a killed change */
+	write_epoch,        /* connections check whether their backend still is one */
+	drop_old_marks,     /* those that nobody needs any more */
+	write_last_owners,  /* the last names of a Service fill its gaps ... */
+	remove_owners,      /* ... and leave their old index */
+	finish_ledger,
+};
+
 int nb_plan_write(struct nb_plan *plan, struct nb_error *err)
 {
-	int rc = write_ledger(plan, 0, err);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		int rc = steps[i](plan, err);
 
-	if (!rc)
-		rc = write_settings(plan, err);
-	if (!rc && plan->snapshot->whole)
-		rc = drop_stray_members(plan, err);
-	if (!rc)
-		rc = write_owners(plan, plan->owners_first.items, plan->owners_first.n, err);
-	if (!rc)
-		rc = write_new_marks(plan, err);
-	if (!rc)
-		rc = switch_frontends(plan, err);
-	if (!rc && !plan->snapshot->ledger.finished && !plan->snapshot->fresh)
-		rc = correct_all_ids(plan, err);
-	if (!rc)
-		rc = write_epoch(plan, err);
-	if (!rc)
-		rc = drop_old_marks(plan, err);
-	if (!rc)
-		rc = write_owners(plan, plan->owners_last.items, plan->owners_last.n, err);
-	if (!rc)
-		rc = nb_map_remove(plan->snapshot->dp, NB_MAP_SERVICES, plan->owners_gone.items,
-				   plan->owners_gone.n, &plan->changes.map_writes, err);
-	return rc ? rc : write_ledger(plan, 1, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
 }

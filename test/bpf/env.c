@@ -3,6 +3,7 @@
 
 #include "lib/datapath/ensure.h"
 #include "lib/datapath/load.h"
+#include "lib/datapath/pin_path.h"
 #include "lib/maps/conn_table.h"
 #include "lib/maps/counters.h"
 #include "lib/maps/endpoint.h"
@@ -11,6 +12,7 @@
 #include "lib/maps/settings.h"
 #include "lib/maps/tick.h"
 #include "lib/maps/usage.h"
+#include "lib/service/change.h"
 #include "lib/service/service.h"
 #include "lib/util/addr.h"
 #include "lib/util/error.h"
@@ -68,7 +70,9 @@ static void add_pod(struct env *env, enum pod pod)
 static int setup(void **state, __u32 connections)
 {
 	struct env *env = calloc(1, sizeof(*env));
-	struct nb_datapath_config config = { .network = "test.net",
+	struct nb_pin_root root;
+	struct nb_datapath_config config = { .root = &root,
+					     .network = "test.net",
 					     .mode = NB_MODE_EBPF,
 					     .limits = { .connections = connections } };
 	struct nb_settings settings;
@@ -80,7 +84,7 @@ static int setup(void **state, __u32 connections)
 	assert_int_equal(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
 	snprintf(env->bpffs, sizeof(env->bpffs), "/tmp/natbridge-test-XXXXXX");
 	assert_non_null(mkdtemp(env->bpffs));
-	config.bpffs = env->bpffs;
+	assert_int_equal(nb_pin_root_resolve(env->bpffs, &root, &err), 0);
 	if (nb_datapath_ensure(&config, &env->dp, &err))
 		fail_msg("%s", err.msg);
 	assert_int_equal(nb_settings_read(&env->dp, &settings, &err), 0);

@@ -182,7 +182,7 @@ gone() {
 		unwatched "$mode"
 		tc -n "$(ns "$mode")" qdisc add dev "$(pod_veth "$mode" "${mode}s")" root tbf rate 8mbit burst 50kb latency 25ms
 		run ! pod_check "$mode" "${mode}s"
-		[[ $output = *"is shaped, and takes the fast path"* ]] || fail "$output"
+		[[ $output = *"is shaped, but the fast path"* ]] || fail "$output"
 		network_write "$mode" net ".plugins[0].serviceProxy.mode = \"$mode\" | .plugins += [{type: \"bandwidth\"} + $LIMITS]"
 		pods_up "$mode" net "${mode}t"
 		run -0 pod_check "$mode" "${mode}t"

@@ -269,15 +269,15 @@ setting() {
 		[[ $stderr = "natbridgectl: "*"$message"* ]] || fail "$words: $stderr"
 		[ "$(setting max) $(setting udp) $(setting tcp_established)" = "4096 7 3600" ]
 	done <<-END
-		"tcp_etablished" is not a setting|udp=9 tcp_etablished=1
+		unknown setting "tcp_etablished": use max or |udp=9 tcp_etablished=1
 		"udp" is not NAME=VALUE|max=2048 udp
-		udp "0" is not a number of seconds from 1 to 31536000|udp=0
-		udp "9s" is not a number of seconds|udp=9s
-		udp "-9" is not a number of seconds|udp=-9
-		udp "" is not a number of seconds|udp=
-		udp "99999999999999999999" is not a number of seconds|udp=99999999999999999999
-		max "1023" is not a number of connections from 1024 to 8388608|max=1023
-		max 131073 is more than the 131072 connections that the table|udp=9 max=131073
+		udp=0: not a number of seconds in 1..31536000|udp=0
+		udp=9s: not a number of seconds|udp=9s
+		udp=-9: not a number of seconds|udp=-9
+		udp=: not a number of seconds|udp=
+		udp=99999999999999999999: not a number of seconds|udp=99999999999999999999
+		max=1023: not a number of connections in 1024..8388608|max=1023
+		was made for 131072 connections|udp=9 max=131073
 		udp is given twice: 9 and 8|udp=9 udp=8
 	END
 	run -2 --separate-stderr ctl n conntrack set

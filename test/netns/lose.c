@@ -5,6 +5,7 @@
  *   lose BPFFS NETWORK PORT client|backend     the half that sends from PORT, or to it
  */
 #include "lib/datapath/datapath.h"
+#include "lib/datapath/pin_path.h"
 #include "lib/maps/conn_table.h"
 #include "lib/maps/layout.h"
 #include "lib/util/cleanup.h"
@@ -38,6 +39,7 @@ int main(int argc, char **argv)
 	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
 	struct nb_conn_table table nb_cleanup(nb_conn_table_close) = { 0 };
 	struct nb_error err = { 0 };
+	struct nb_pin_root root;
 	bool client;
 
 	if (argc != 5) {
@@ -45,7 +47,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	client = !strcmp(argv[4], "client");
-	if (nb_datapath_open(argv[1], argv[2], false, &dp, &err) || nb_conn_table_open(&dp, &table, &err)) {
+	if (nb_pin_root_resolve(argv[1], &root, &err) || nb_datapath_open(&root, argv[2], false, &dp, &err) ||
+	    nb_conn_table_open(&dp, &table, &err)) {
 		fprintf(stderr, "lose: %s\n", err.msg);
 		return 1;
 	}

@@ -183,12 +183,12 @@ now() {
 		ebpf   | programs_detach n "$veth" | nb_from_pod is not attached to link
 		assist | programs_detach n "$veth" | nb_assist_from is not attached to link
 		assist | programs_detach n cni0 | nb_assist_host is not attached to link
-		ebpf   | now '.serviceProxy.mode = "off"' | has a program of ours
+		ebpf   | now '.serviceProxy.mode = "off"' | has a program of natbridge
 		ebpf   | now '.serviceProxy.mode = "assist"' | nb_assist_from
 		ebpf   | new_version nb_from_pod "$mode" | but one of another mode or version
-		ebpf   | map_empty endpoints | the endpoint map does not hold the address 10.244.0.
-		ebpf   | map_empty links | the port map does not hold link
-		ebpf   | now '.ipspoofchk = true' | in the port map instead of
+		ebpf   | map_empty endpoints | map endpoints has no address 10.244.0.
+		ebpf   | map_empty links | map ports has no link
+		ebpf   | now '.ipspoofchk = true' | map ports gives link
 		ebpf   | rm -r "$NBT_DIR/node-n/bpf/natbridge/net" | network "net" has no datapath
 	END
 	ns_delete a

@@ -74,7 +74,7 @@ both_work() {
 	both_refuse 50 "cannot open \"$file\": Not a directory" ".serviceProxy.bpffs = \"$file\""
 	mount -o remount,ro "$bpf"
 	call STATUS a .
-	refused 50 "\"$bpf\" cannot be written"
+	refused 50 "cannot write to bpffs \"$bpf\""
 	call ADD a .
 	mount -o remount,rw "$bpf"
 	refused 102 "$bpf"
@@ -105,15 +105,15 @@ both_work() {
 	ln -s "$NBT_DIR/nowhere" "$NBT_DIR/dangling"
 	ln -s "$NBT_DIR/empty" "$NBT_DIR/other"
 	for path in "$full" "$full/" "$link" "$NBT_DIR/empty/../full" / /etc; do
-		both_refuse 50 "\"$path\" is no bpffs, and a directory with files" ".serviceProxy.bpffs = \"$path\""
-		both_refuse 50 "\"$path\" is no bpffs" . NATBRIDGE_BPFFS="$path"
+		both_refuse 50 "\"$path\" is a directory with files, and not a bpffs" ".serviceProxy.bpffs = \"$path\""
+		both_refuse 50 "\"$path\" is a directory with files" . NATBRIDGE_BPFFS="$path"
 		run ! node_exec n "$NBT_BUILD/natbridgectl" --bpffs "$path" --network net service apply -f - <<<"$(service a/b 10.96.0.9 TCP:80:80)"
 		[[ $output = *"\"$path\" is not in a mounted bpffs"* ]] || fail "$output"
 	done
 	both_refuse 50 "cannot open \"$NBT_DIR/dangling\": No such file" ".serviceProxy.bpffs = \"$NBT_DIR/dangling\""
 	both_refuse 50 "cannot open \"$full/file\": Not a directory" ".serviceProxy.bpffs = \"$full/file\""
-	both_refuse 50 'cannot make the directory "/nowhere/at/all" for bpffs: No such file' '.serviceProxy.bpffs = "/nowhere/at/all"'
-	both_refuse 50 'bpffs root "run/bpf" is not an absolute path' . NATBRIDGE_BPFFS=run/bpf
+	both_refuse 50 'cannot create the directory "/nowhere/at/all" for bpffs: No such file' '.serviceProxy.bpffs = "/nowhere/at/all"'
+	both_refuse 50 'bpffs "run/bpf" is not an absolute path' . NATBRIDGE_BPFFS=run/bpf
 	call STATUS a '.serviceProxy.bpffs = "run/bpf"'
 	refused 7 '"run/bpf" is not an absolute path'
 	both_work ".serviceProxy.bpffs = \"$NBT_DIR/other\""

@@ -71,7 +71,7 @@ setup() {
 	local mode
 	for mode in ebpf assist; do
 		rootless ".serviceProxy.mode = \"$mode\" | .\"cni.dev/valid-attachments\" = []" bridge STATUS ADD GC DEL
-		step STATUS 1 '"code":50,.*may not use eBPF, which mode .*off.* does without'
+		step STATUS 1 '"code":50,.*may not use eBPF; mode .*off.* works without it'
 		step ADD 1 '"code":101,.*may not use eBPF'
 		step GC 0
 		step DEL 0

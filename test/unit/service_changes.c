@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 
 #include "lib/maps/layout.h"
+#include "lib/service/change.h"
 #include "lib/service/service.h"
 #include "lib/util/error.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* From one layout of a value to another, by the names in their BTF (lib/datapath/migrate.h). */
+/* Values converted from one map layout to another, by the names in their BTF. */
 #include "lib/datapath/btf_convert.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-/* after those */
+
 #include <cmocka.h>
 
 /* A layout under construction, with the types that the values of maps are made of. */
@@ -49,19 +49,19 @@ static void field(struct layout *in, const char *name, int type, __u32 offset)
 	assert_int_equal(btf__add_field(in->btf, name, type, offset * 8, 0), 0);
 }
 
-/* Converts one value; both layouts are given up. NULL: it worked; else why not. */
+/* Converts one value and frees both layouts. NULL: it worked; else why not. */
 static const char *convert(struct layout *from, int from_type, struct layout *to, int to_type, const void *in,
 			   void *out)
 {
 	static struct nb_error err;
-	struct nb_btf_conversion how nb_cleanup(nb_btf_conversion_free) = { 0 };
+	nb_cleanup(nb_btf_conversion_free) struct nb_btf_conversion how = { 0 };
 	const char *why = NULL;
 
 	err = (struct nb_error){ 0 };
 	if (nb_btf_conversion_make(&how, from->btf, from_type, to->btf, to_type, &err))
 		why = err.msg;
 	else if (!nb_btf_conversion_run(&how, in, out))
-		why = "no room";
+		why = "does not fit";
 	btf__free(from->btf);
 	btf__free(to->btf);
 	return why;
@@ -188,7 +188,7 @@ static int type_itself(struct layout *in)
 {
 	int made = btf__add_struct(in->btf, "endless", 4);
 
-	/* what no compiler writes, but who knows whose pin it is */
+	/* No compiler writes this, but anybody can pin a map. */
 	field(in, "it", made, 0);
 	return made;
 }
@@ -202,7 +202,7 @@ static void test_numbers_change_their_width(void **state)
 	assert_int_equal(out[0], 200);
 	in = 0x1ff;
 	out[0] = 0;
-	assert_string_equal(convert_one(type_u64, type_u8, &in, out), "no room");
+	assert_string_equal(convert_one(type_u64, type_u8, &in, out), "does not fit");
 	out[0] = 0;
 	assert_null(convert_one(type_u16, type_u32, &in, out));
 	assert_int_equal(out[0], 0x1ff);
@@ -214,9 +214,10 @@ static void test_numbers_of_the_wire_do_not(void **state)
 
 	(void)state;
 	assert_null(convert_one(type_be16, type_be16, &in, out));
-	assert_string_equal(convert_one(type_be16, type_be32, &in, out), "it: is a number of another size");
-	assert_string_equal(convert_one(type_be16, type_u16, &in, out), "it: is something else");
-	assert_string_equal(convert_one(type_u16, type_be16, &in, out), "it: is something else");
+	assert_string_equal(convert_one(type_be16, type_be32, &in, out),
+			    "it: a number in network byte order has another size");
+	assert_string_equal(convert_one(type_be16, type_u16, &in, out), "it: has another type");
+	assert_string_equal(convert_one(type_u16, type_be16, &in, out), "it: has another type");
 }
 
 static void test_arrays_grow_and_shrink(void **state)
@@ -227,7 +228,7 @@ static void test_arrays_grow_and_shrink(void **state)
 	(void)state;
 	assert_null(convert_one(type_array_2, type_array_4, in, out));
 	assert_memory_equal(out, ((uint16_t[]){ 1, 2, 0, 0 }), 8);
-	assert_string_equal(convert_one(type_array_4, type_array_2, in, out), "no room");
+	assert_string_equal(convert_one(type_array_4, type_array_2, in, out), "does not fit");
 	in[2] = in[3] = 0;
 	memset(out, 0, sizeof(out));
 	assert_null(convert_one(type_array_4, type_array_2, in, out));
@@ -244,10 +245,10 @@ static void test_kinds_that_are_refused(void **state)
 	assert_null(convert_one(type_union_4, type_union_4, in, out));
 	assert_int_equal(out[0], 7);
 	assert_string_equal(convert_one(type_union_4, type_union_8, in, out),
-			    "it: is a union of another size");
-	assert_string_equal(convert_one(type_u32, type_array_2, in, out), "it: is something else");
+			    "it: the union has another size");
+	assert_string_equal(convert_one(type_u32, type_array_2, in, out), "it: has another type");
 	assert_string_equal(convert_one(type_pointer, type_pointer, in, out),
-			    "it: is of a kind that is not carried");
+			    "it: values of its kind cannot be converted");
 	assert_non_null(convert_one(type_itself, type_itself, in, out));
 }
 

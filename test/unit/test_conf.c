@@ -58,7 +58,7 @@ static void test_defaults(void **state)
 	assert_int_equal(conf.proxy.mode, NB_MODE_EBPF);
 	assert_true(conf.proxy.fast_path);
 	assert_true(conf.proxy.rcu_expedited);
-	assert_null(conf.proxy.bpffs);
+	assert_string_equal(conf.proxy.pin_root.path, "/sys/fs/bpf/natbridge");
 	assert_false(conf.proxy.services_given);
 	assert_false(nb_conf_uses_datapath(&conf)); /* no addresses */
 }
@@ -115,7 +115,7 @@ static void test_every_key(void **state)
 	assert_non_null(conf.prev_result);
 	assert_false(conf.proxy.fast_path);
 	assert_false(conf.proxy.rcu_expedited);
-	assert_string_equal(conf.proxy.bpffs, "/run/bpf");
+	assert_string_equal(conf.proxy.pin_root.bpffs, "/run/bpf");
 	assert_int_equal(conf.proxy.limits.connections, 1024);
 	assert_int_equal(conf.proxy.limits.frontends, 100);
 	assert_int_equal(conf.proxy.limits.backends, 1000);
@@ -385,7 +385,7 @@ static void test_wrong_case(void **state)
 		assert_non_null(conf.prev_result);
 		assert_int_equal(conf.n_attachments, 1);
 		assert_int_equal(conf.proxy.mode, NB_MODE_ASSIST);
-		assert_string_equal(conf.proxy.bpffs, "/run/bpf");
+		assert_string_equal(conf.proxy.pin_root.bpffs, "/run/bpf");
 	}
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What stays in the table beside what is applied. */
 
+#include "lib/service/keep.h"
 #include "lib/service/service.h"
 #include "lib/util/error.h"
 

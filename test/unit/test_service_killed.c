@@ -2,6 +2,7 @@
 /* Changes of services that are killed at every one of their writes, and what follows. Real maps: needs root.
  */
 #include "lib/maps/layout.h"
+#include "lib/service/change.h"
 #include "lib/service/service.h"
 
 #include <bpf/bpf.h>

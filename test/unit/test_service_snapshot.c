@@ -2,6 +2,7 @@
 /* The service maps under apply, update and delete. Real maps: needs root. */
 #include "lib/maps/layout.h"
 #include "lib/maps/settings.h"
+#include "lib/service/change.h"
 #include "lib/service/service.h"
 #include "lib/util/error.h"
 

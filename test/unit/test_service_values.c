@@ -4,6 +4,7 @@
 #include "lib/maps/layout.h"
 #include "lib/maps/prefix.h"
 #include "lib/maps/settings.h"
+#include "lib/service/change.h"
 #include "lib/service/service.h"
 #include "lib/util/addr.h"
 #include "lib/util/error.h"
