@@ -20,53 +20,53 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline int nb_send(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn,
-				   struct nb_port *out)
+static __always_inline int nb_conn_send(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn,
+					struct nb_port *out)
 {
 	int rc;
 
 	if (!(conn->flags & NB_CONN_NAT))
 		return NB_PASS;
-	if (nb_conn_finished_by_host(conn))
-		return nb_to_host(skb);
-	rc = nb_translate(skb, pkt, conn, nb_deliver_to(conn, out));
+	if (nb_conn_reply_to_host(conn))
+		return nb_pass_to_host(skb);
+	rc = nb_translate(skb, pkt, conn, nb_deliver_port(conn, out));
 	return rc == NB_CONTINUE ? nb_deliver(skb, conn, out) : rc;
 }
 
 /* A packet that its entry does not serve. */
-static __always_inline int nb_not_served(struct __sk_buff *skb, struct nb_pkt *pkt, __u32 slot, int rc)
+static __always_inline int nb_conn_not_served(struct __sk_buff *skb, struct nb_pkt *pkt, __u32 slot, int rc)
 {
-	if (rc == NB_UP)
-		return nb_to_host(skb);
+	if (rc == NB_TO_HOST)
+		return nb_pass_to_host(skb);
 	if (rc == nb_drop(NB_DROP_BACKEND_GONE))
 		nb_pair_end(slot, &pkt->tuple);
 	return rc;
 }
 
-static __always_inline int nb_forward(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn,
-				      __u32 slot)
+static __always_inline int nb_conn_forward(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn,
+					   __u32 slot)
 {
 	struct nb_port *out = NULL;
 	int rc = nb_conn_check(skb, pkt, conn, &out);
 
 	if (rc != NB_CONTINUE)
-		return nb_not_served(skb, pkt, slot, rc);
+		return nb_conn_not_served(skb, pkt, slot, rc);
 	rc = nb_conn_track(pkt, conn, slot);
-	return rc == NB_CONTINUE && out ? nb_send(skb, pkt, conn, out) : rc;
+	return rc == NB_CONTINUE && out ? nb_conn_send(skb, pkt, conn, out) : rc;
 }
 
 /* The first packet of a connection goes by the entry that nb_conn_create() has just put together. */
-static __always_inline int nb_send_first(struct __sk_buff *skb, struct nb_pkt *pkt)
+static __always_inline int nb_conn_send_first(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
 	__u32 zero = 0;
 	struct nb_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
-	struct nb_port *out = s ? nb_port_of_slot(s->fwd.out_slot) : NULL;
+	struct nb_port *out = s ? nb_port_at(s->fwd.out_slot) : NULL;
 
-	return out ? nb_send(skb, pkt, &s->fwd, out) : nb_drop(NB_DROP_GONE);
+	return out ? nb_conn_send(skb, pkt, &s->fwd, out) : nb_drop(NB_DROP_GONE);
 }
 
 /* Of a connection that another CPU has made meanwhile; it may have taken it back. */
-static __always_inline struct nb_entry *nb_entry_of_other(const struct nb_pkt *pkt, __s64 *slot)
+static __always_inline struct nb_entry *nb_entry_of_other_cpu(const struct nb_pkt *pkt, __s64 *slot)
 {
 	__u32 zero = 0;
 	struct nb_scratch *s = bpf_map_lookup_elem(&scratch, &zero);
@@ -80,7 +80,7 @@ static __always_inline struct nb_entry *nb_entry_of_other(const struct nb_pkt *p
 }
 
 /* A packet of TCP or UDP, by the entry of its connection or by a new one. */
-static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *pkt)
+static __always_inline int nb_conn_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
 	__s64 slot, old = NB_OLD_NONE;
 	struct nb_entry *entry;
@@ -90,25 +90,25 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 	entry = nb_index_entry(NULL, &pkt->tuple, pkt->hash, 0, &slot);
 	for (int i = 0; i < 3; i++) {
 		if (entry) {
-			rc = nb_forward(skb, pkt, &entry->conn, slot);
+			rc = nb_conn_forward(skb, pkt, &entry->conn, slot);
 			if (rc != NB_NEW)
 				return rc;
 			old = slot;
 		}
 		rc = nb_conn_create(skb, pkt, old);
 		if (rc == NB_CONTINUE)
-			rc = nb_send_first(skb, pkt);
+			rc = nb_conn_send_first(skb, pkt);
 		if (rc != NB_EXISTS)
 			return rc;
 		if (old >= 0)
 			old = NB_OLD_GONE;
-		entry = nb_entry_of_other(pkt, &slot);
+		entry = nb_entry_of_other_cpu(pkt, &slot);
 	}
 	return nb_drop(NB_COUNT_INSERT_FAILED);
 }
 
 /* What is neither TCP nor UDP, or cannot be read (then rc says so). */
-static __always_inline int nb_other_proto(struct __sk_buff *skb, struct nb_pkt *pkt, int rc)
+static __always_inline int nb_other_proto_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt, int rc)
 {
 	int vip;
 
@@ -116,7 +116,7 @@ static __always_inline int nb_other_proto(struct __sk_buff *skb, struct nb_pkt *
 	if (rc > NB_CONTINUE && rc != NB_PASS)
 		return rc;
 	if (pkt->end && nb_may_be_vip(&pkt->tuple.dst)) {
-		vip = nb_beside_vip(skb, pkt);
+		vip = nb_vip_other_proto(skb, pkt);
 		if (vip != NB_CONTINUE)
 			return vip;
 	}
@@ -145,12 +145,12 @@ int nb_from_pod(struct __sk_buff *skb)
 	if (rc == NB_PASS)
 		return NB_PASS;
 	if (rc == NB_SLOW_PARSE)
-		rc = nb_parse(skb, &pkt, false);
+		rc = nb_slow_parse(skb, &pkt, false);
 	if (rc == NB_CONTINUE && nb_is_tracked_proto(pkt.tuple.proto))
-		rc = nb_connection(skb, &pkt);
+		rc = nb_conn_from_pod(skb, &pkt);
 	else
-		rc = nb_other_proto(skb, &pkt, rc);
-	if (nb_is_vip_drop(rc) && nb_may_be_of_host(&pkt.tuple.dst) && nb_stays_here(skb, &pkt))
+		rc = nb_other_proto_from_pod(skb, &pkt, rc);
+	if (nb_is_vip_drop(rc) && nb_host_may_have(&pkt.tuple.dst) && nb_fib_not_forwarded(skb, &pkt))
 		rc = NB_PASS;
 	verdict = nb_verdict(rc);
 	return nb_is_reject(rc) ? nb_reject(skb, &pkt) : verdict;
@@ -171,9 +171,9 @@ static __always_inline bool nb_from_own_port(struct __sk_buff *skb)
  * Whether an answer that went through the host's stack may enter this pod. The client may have gone; then the
  * address has another owner by now. An address that no ADD gave may have moved to this port.
  */
-static __always_inline int nb_answer_check(struct nb_pkt *pkt, struct nb_conn *conn)
+static __always_inline int nb_reply_check(struct nb_pkt *pkt, struct nb_conn *conn)
 {
-	struct nb_port *client = nb_port_of_slot(conn->out_slot);
+	struct nb_port *client = nb_port_at(conn->out_slot);
 	bool gone;
 
 	if (!client)
@@ -184,14 +184,14 @@ static __always_inline int nb_answer_check(struct nb_pkt *pkt, struct nb_conn *c
 	if (nb_conn_expired(conn, pkt->now) && (!conn->in_ifindex || gone))
 		return NB_PASS;
 	if (gone)
-		return nb_receiver_gone(pkt, conn);
-	if (client->ifindex != pkt->ifindex && nb_is_of_other(&pkt->tuple.dst, pkt->ifindex))
+		return nb_conn_receiver_gone(pkt, conn);
+	if (client->ifindex != pkt->ifindex && nb_addr_of_other_port(&pkt->tuple.dst, pkt->ifindex))
 		return NB_PASS; /* a frame that was flooded */
 	return NB_CONTINUE;
 }
 
 /* A packet of TCP or UDP that comes by the host. An answer of a connection of this pod's is translated. */
-static __always_inline int nb_answer(struct __sk_buff *skb, struct nb_pkt *pkt)
+static __always_inline int nb_conn_to_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
 	struct nb_entry *entry;
 	struct nb_conn *conn;
@@ -204,7 +204,7 @@ static __always_inline int nb_answer(struct __sk_buff *skb, struct nb_pkt *pkt)
 	conn = &entry->conn;
 	if (!nb_conn_via_host_reply(conn))
 		return NB_PASS;
-	rc = nb_answer_check(pkt, conn);
+	rc = nb_reply_check(pkt, conn);
 	if (rc != NB_CONTINUE)
 		return rc;
 	if (!conn->in_ifindex)
@@ -226,13 +226,13 @@ int nb_to_pod(struct __sk_buff *skb)
 	if (rc == NB_PASS)
 		return NB_PASS;
 	if (rc == NB_SLOW_PARSE)
-		rc = nb_parse(skb, &pkt, true);
+		rc = nb_slow_parse(skb, &pkt, true);
 	if (rc == NB_CONTINUE && nb_is_tracked_proto(pkt.tuple.proto))
-		rc = nb_answer(skb, &pkt);
+		rc = nb_conn_to_pod(skb, &pkt);
 	else if (rc == NB_CONTINUE)
 		rc = nb_icmp_nat_to_pod(skb, &pkt);
 	if (rc == NB_PASS && pkt.quote)
-		rc = nb_host_lost(skb, &pkt);
+		rc = nb_host_no_route(skb, &pkt);
 	return nb_verdict(rc == NB_CONTINUE ? NB_PASS : rc);
 }
 

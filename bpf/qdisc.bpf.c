@@ -59,7 +59,7 @@ int nb_qdisc_made(__u64 *ctx)
 	if (dev->nd_net.net->ns.inum != nb_netns || nb_is_kind(ops, "noqueue") || nb_is_kind(ops, "clsact"))
 		return 0;
 	slot = bpf_map_lookup_elem(&links, &ifindex);
-	port = slot ? nb_port_of_slot(*slot) : NULL;
+	port = slot ? nb_port_at(*slot) : NULL;
 	if (!port || port->ifindex != ifindex)
 		return 0;
 	port->flags |= NB_PORT_NO_FAST_PATH;

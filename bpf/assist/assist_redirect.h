@@ -13,7 +13,7 @@
 #include "vip_cache.h"
 
 /* Whether a packet that a pod sends may not go past the bridge. */
-static __always_inline bool nb_takes_long_way(struct __sk_buff *skb)
+static __always_inline bool nb_assist_is_slow_path(struct __sk_buff *skb)
 {
 	__u32 ifindex = skb->ifindex, *slot;
 	struct nb_port *port;
@@ -23,14 +23,15 @@ static __always_inline bool nb_takes_long_way(struct __sk_buff *skb)
 	if (!(nb_settings.flags & NB_SETTINGS_SHAPED) && !nb_runtime.shaped)
 		return false;
 	slot = bpf_map_lookup_elem(&links, &ifindex);
-	port = slot ? nb_port_of_slot(*slot) : NULL;
+	port = slot ? nb_port_at(*slot) : NULL;
 	return !port || port->flags & NB_PORT_NO_FAST_PATH;
 }
 
 /* A frame that is addressed to the bridge, up into the host's IP stack. */
-static __always_inline int nb_redirect_host(struct __sk_buff *skb)
+static __always_inline int nb_assist_redirect_host(struct __sk_buff *skb)
 {
-	return nb_takes_long_way(skb) ? NB_PASS : bpf_redirect(nb_settings.bridge_ifindex, BPF_F_INGRESS);
+	return nb_assist_is_slow_path(skb) ? NB_PASS
+					   : bpf_redirect(nb_settings.bridge_ifindex, BPF_F_INGRESS);
 }
 
 /* The port of the pod that has an address; NULL: it is none of this network's. */
@@ -38,7 +39,7 @@ static __always_inline struct nb_port *nb_port_of_addr(const struct nb_addr *add
 {
 	struct nb_addr key = *addr;
 	struct nb_endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &key);
-	struct nb_port *port = endpoint ? nb_port_of_slot(endpoint->slot) : NULL;
+	struct nb_port *port = endpoint ? nb_port_at(endpoint->slot) : NULL;
 
 	return port && port->ifindex ? port : NULL;
 }
@@ -47,7 +48,7 @@ static __always_inline struct nb_port *nb_port_of_addr(const struct nb_addr *add
  * What the host has routed from one pod to another leaves the bridge device as a frame for that pod: it goes
  * to the pod's port, where qdiscs see it as before.
  */
-static __always_inline int nb_redirect_port(struct __sk_buff *skb, const struct nb_port *port)
+static __always_inline int nb_assist_redirect_port(struct __sk_buff *skb, const struct nb_port *port)
 {
 	__be16 *eth = nb_bytes(skb, 0, ETH_HLEN);
 

@@ -22,7 +22,7 @@ struct {
 } flows SEC(".maps");
 
 /* Tags of no flow; every flow's is larger. BUSY: somebody is writing it. */
-enum { NB_TAG_FREE, NB_TAG_BUSY, NB_TAG_FLOW };
+enum { NB_FLOW_TAG_FREE, NB_FLOW_TAG_BUSY, NB_FLOW_TAG_FIRST };
 
 /* Whether the tuple's dst comes first in the key of its flow. Any order will do. */
 static __always_inline bool nb_flow_swapped(const struct nb_tuple *tuple)
@@ -80,7 +80,7 @@ static __always_inline struct nb_flow_set *nb_flow_set(const struct nb_tuple *ke
 		     key->proto * 0xeb44accab455d165ULL;
 	__u32 index = ((hash >> 32) * nb_constants.flow_sets) >> 32;
 
-	*tag = (__u32)(hash >> 16) | NB_TAG_FLOW;
+	*tag = (__u32)(hash >> 16) | NB_FLOW_TAG_FIRST;
 	return bpf_map_lookup_elem(&flows, &index);
 }
 
@@ -91,7 +91,7 @@ static __always_inline bool nb_tuple_same(const struct nb_tuple *a, const struct
 }
 
 /* 1 if a is b, else 0, without a branch: the verifier would follow each one for each place of a set. */
-static __always_inline __u32 nb_same(__u32 a, __u32 b)
+static __always_inline __u32 nb_equal(__u32 a, __u32 b)
 {
 	__u64 differs = a ^ b;
 
@@ -105,7 +105,7 @@ static __always_inline __u32 nb_flow_way(struct nb_flow_set *set, const struct n
 	__u32 way = 0, found = 0;
 
 	for (__u32 i = 0; i < NB_FLOW_WAYS; i++) {
-		__u32 same = nb_same(set->heads[i].tag, tag);
+		__u32 same = nb_equal(set->heads[i].tag, tag);
 
 		found |= same;
 		way += i * same;
@@ -148,7 +148,7 @@ static __always_inline __u32 nb_flow_victim(const struct nb_flow_set *set, __u32
 	for (__u32 i = 0; i < NB_FLOW_WAYS; i++) {
 		/* "seen" may be a tick ahead of now: ages from 1 on; nobody has seen what is free. */
 		__u64 age = (now + 1 - set->heads[i].seen) & 0x7fffffff;
-		__u64 one = (age | (__u64)nb_same(set->heads[i].tag, NB_TAG_FREE) << 31) << 3 | i;
+		__u64 one = (age | (__u64)nb_equal(set->heads[i].tag, NB_FLOW_TAG_FREE) << 31) << 3 | i;
 		__u64 less = (__s64)(oldest - one) >> 63; /* all ones if oldest is less */
 
 		asm volatile("" : "+r"(less));
@@ -161,7 +161,7 @@ static __always_inline __u32 nb_flow_victim(const struct nb_flow_set *set, __u32
  * Enters a flow, or writes over the one with its key. Which end has which port: see struct nb_flow. False:
  * not done, since another CPU is writing there.
  */
-__noinline bool nb_flow_put(const struct nb_tuple *key, __u32 now, __u32 kind, __u32 port0, __u32 port1)
+__noinline bool nb_flow_insert(const struct nb_tuple *key, __u32 now, __u32 kind, __u32 port0, __u32 port1)
 {
 	struct nb_flow_set *set;
 	__u32 tag, way, old;
@@ -176,7 +176,8 @@ __noinline bool nb_flow_put(const struct nb_tuple *key, __u32 now, __u32 kind, _
 	if (way >= NB_FLOW_WAYS)
 		way = nb_flow_victim(set, now);
 	old = set->heads[way].tag;
-	if (old == NB_TAG_BUSY || __sync_val_compare_and_swap(&set->heads[way].tag, old, NB_TAG_BUSY) != old)
+	if (old == NB_FLOW_TAG_BUSY ||
+	    __sync_val_compare_and_swap(&set->heads[way].tag, old, NB_FLOW_TAG_BUSY) != old)
 		return false;
 	flow = &set->flows[way];
 	flow->key = *key;
@@ -185,7 +186,7 @@ __noinline bool nb_flow_put(const struct nb_tuple *key, __u32 now, __u32 kind, _
 	flow->kind = kind;
 	flow->closing = 0;
 	set->heads[way].seen = now;
-	__sync_val_compare_and_swap(&set->heads[way].tag, NB_TAG_BUSY, tag); /* and a barrier */
+	__sync_val_compare_and_swap(&set->heads[way].tag, NB_FLOW_TAG_BUSY, tag); /* and a barrier */
 	return true;
 }
 
@@ -207,13 +208,13 @@ static __always_inline void nb_flow_seen(const struct nb_pkt *pkt, const struct 
 static __always_inline void nb_flow_begin(const struct nb_pkt *pkt, const struct nb_tuple *key,
 					  enum nb_flow_kind kind)
 {
-	nb_flow_put(key, pkt->now, kind, 0, 0);
+	nb_flow_insert(key, pkt->now, kind, 0, 0);
 }
 
 /* Its tuple is free for another connection. */
 static __always_inline void nb_flow_end(const struct nb_flow_ref *ref)
 {
-	ref->head->tag = NB_TAG_FREE;
+	ref->head->tag = NB_FLOW_TAG_FREE;
 }
 
 #endif

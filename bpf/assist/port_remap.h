@@ -15,13 +15,13 @@
 
 enum {
 	NB_PORT_REMAP_TRIES = 32,
-	NB_RENAME_FIRST = 61000, /* above what pods take by themselves (net.ipv4.ip_local_port_range) */
-	NB_RENAME_PORTS = 65536 - NB_RENAME_FIRST,
+	NB_PORT_REMAP_FIRST = 61000, /* above what pods take by themselves (net.ipv4.ip_local_port_range) */
+	NB_PORT_REMAP_PORTS = 65536 - NB_PORT_REMAP_FIRST,
 	NB_ECHO_ID = 4, /* offset in the ICMP header */
 };
 
 /* Where the port, or id, of the sender or the receiver stands. */
-static __always_inline __u32 nb_l4port_off(const struct nb_pkt *pkt, __u32 l4_off, bool of_sender)
+static __always_inline __u32 nb_port_remap_off(const struct nb_pkt *pkt, __u32 l4_off, bool of_sender)
 {
 	if (!nb_is_tracked_proto(pkt->tuple.proto))
 		return l4_off + NB_ECHO_ID;
@@ -29,8 +29,8 @@ static __always_inline __u32 nb_l4port_off(const struct nb_pkt *pkt, __u32 l4_of
 }
 
 /* Changes the source port of a packet to a pod (of_sender), or the destination port of one that it sends. */
-static __always_inline int nb_l4port_change(struct __sk_buff *skb, const struct nb_pkt *pkt, bool of_sender,
-					    __be16 port)
+static __always_inline int nb_port_remap_write(struct __sk_buff *skb, const struct nb_pkt *pkt,
+					       bool of_sender, __be16 port)
 {
 	__u32 check = pkt->l4_off + NB_ICMP_CSUM;
 	__u64 flags = sizeof(port);
@@ -42,15 +42,15 @@ static __always_inline int nb_l4port_change(struct __sk_buff *skb, const struct 
 		flags |= BPF_F_MARK_MANGLED_0;
 	}
 	if (bpf_l4_csum_replace(skb, check, of_sender ? pkt->tuple.sport : pkt->tuple.dport, port, flags) ||
-	    bpf_skb_store_bytes(skb, nb_l4port_off(pkt, pkt->l4_off, of_sender), &port, sizeof(port), 0))
+	    bpf_skb_store_bytes(skb, nb_port_remap_off(pkt, pkt->l4_off, of_sender), &port, sizeof(port), 0))
 		return nb_drop(NB_DROP_WRITE);
 	return NB_CONTINUE;
 }
 
 /* Brings the checksum of the quoted header, if it is quoted and not 0, in line with a changed port. False:
  * there is none. */
-static __always_inline bool nb_quote_check(struct __sk_buff *skb, const struct nb_pkt *pkt, __be16 from,
-					   __be16 to)
+static __always_inline bool nb_port_remap_fix_quoted_check(struct __sk_buff *skb, const struct nb_pkt *pkt,
+							   __be16 from, __be16 to)
 {
 	bool udp = pkt->tuple.proto == IPPROTO_UDP;
 	__u32 off = pkt->quote_l4 + (udp ? offsetof(struct udphdr, check) : offsetof(struct tcphdr, check));
@@ -68,15 +68,16 @@ static __always_inline bool nb_quote_check(struct __sk_buff *skb, const struct n
 }
 
 /* The same in what an ICMP error quotes, whose tuple, swapped, is pkt->tuple. */
-static __always_inline int nb_quote_l4port_change(struct __sk_buff *skb, const struct nb_pkt *pkt,
-						  bool of_sender, __be16 port)
+static __always_inline int nb_port_remap_write_quoted(struct __sk_buff *skb, const struct nb_pkt *pkt,
+						      bool of_sender, __be16 port)
 {
 	__be16 old = of_sender ? pkt->tuple.sport : pkt->tuple.dport;
 
 	/* With its checksum, the sum of the quote stays what it is. */
-	if ((!nb_quote_check(skb, pkt, old, port) &&
+	if ((!nb_port_remap_fix_quoted_check(skb, pkt, old, port) &&
 	     bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CSUM, old, port, sizeof(port))) ||
-	    bpf_skb_store_bytes(skb, nb_l4port_off(pkt, pkt->quote_l4, !of_sender), &port, sizeof(port), 0))
+	    bpf_skb_store_bytes(skb, nb_port_remap_off(pkt, pkt->quote_l4, !of_sender), &port, sizeof(port),
+				0))
 		return nb_drop(NB_DROP_WRITE);
 	return NB_CONTINUE;
 }
@@ -96,15 +97,16 @@ static __always_inline void nb_port_remap_answer(const struct nb_pkt *pkt, __be1
  * be there already. *answer: what the receiver of *pkt answers then; becomes the flow's key. Not "enter":
  * only says whether it could be.
  */
-static __always_inline bool nb_port_remap_enter(const struct nb_pkt *pkt, struct nb_tuple *answer, bool enter)
+static __always_inline bool nb_port_remap_insert(const struct nb_pkt *pkt, struct nb_tuple *answer,
+						 bool enter)
 {
 	__u32 end = nb_flow_order(answer);
 	__be16 first = end ? pkt->tuple.sport : 0, second = end ? 0 : pkt->tuple.sport;
 	struct nb_flow *found = nb_flow_find(answer, pkt->now).flow;
 
 	if (found)
-		return found->kind == NB_FLOW_RENAMED && found->port[0] == first && found->port[1] == second;
-	return !enter || nb_flow_put(answer, pkt->now, NB_FLOW_RENAMED, first, second);
+		return found->kind == NB_FLOW_REMAPPED && found->port[0] == first && found->port[1] == second;
+	return !enter || nb_flow_insert(answer, pkt->now, NB_FLOW_REMAPPED, first, second);
 }
 
 struct nb_port_remap_search {
@@ -117,12 +119,12 @@ struct nb_port_remap_search {
 /* Takes a port if neither a flow nor the kernel's conntrack knows a connection with it. */
 static long nb_port_remap_try(__u64 i, struct nb_port_remap_search *search)
 {
-	__be16 port = bpf_htons(NB_RENAME_FIRST + (search->start + (__u32)i) % NB_RENAME_PORTS);
+	__be16 port = bpf_htons(NB_PORT_REMAP_FIRST + (search->start + (__u32)i) % NB_PORT_REMAP_PORTS);
 	struct nb_tuple answer;
 
 	nb_port_remap_answer(search->pkt, port, &answer);
 	if ((nb_is_tracked_proto(answer.proto) && nb_nf_ct(search->skb, search->pkt->is_v4, &answer)) ||
-	    !nb_port_remap_enter(search->pkt, &answer, false))
+	    !nb_port_remap_insert(search->pkt, &answer, false))
 		return 0;
 	search->port = port;
 	return 1;

@@ -17,7 +17,7 @@ static __always_inline bool nb_affinity_find(const struct nb_pkt *pkt, const str
 		return false;
 	backend->addr = has->addr;
 	backend->port = has->port;
-	return nb_backend_of(&pkt->tuple, false, &backend->addr, backend->port);
+	return nb_is_backend_of(&pkt->tuple, false, &backend->addr, backend->port);
 }
 
 /*

@@ -13,18 +13,18 @@
  * pod) belongs to the port that uses it now, as on any bridge, if the host looks for it there: a client that
  * has moved begins anew, and what a backend answers takes the host's path, by which the connection was made.
  */
-__noinline int nb_other_port(struct __sk_buff *skb, const struct nb_pkt *pkt, const struct nb_conn *conn)
+__noinline int nb_conn_check_port(struct __sk_buff *skb, const struct nb_pkt *pkt, const struct nb_conn *conn)
 {
 	if (!pkt || !conn)
 		return NB_PASS;
-	if (nb_is_of_other(&pkt->tuple.src, pkt->ifindex))
+	if (nb_addr_of_other_port(&pkt->tuple.src, pkt->ifindex))
 		return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_NOT_ITS_PORT) : NB_PASS;
 	if (!(conn->flags & NB_CONN_REPLY) || conn->in_ifindex)
 		return NB_NEW;
-	if (!(conn->flags & NB_CONN_UP))
+	if (!(conn->flags & NB_CONN_TO_HOST))
 		return NB_CONTINUE;
 	/* The client's port tracks the answer when the host has routed it. */
-	return nb_sender_is_known(skb, pkt) ? NB_UP : nb_drop(NB_DROP_NOT_ITS_PORT);
+	return nb_fib_source_valid(skb, pkt) ? NB_TO_HOST : nb_drop(NB_DROP_NOT_ITS_PORT);
 }
 
 /* What can change the state of the connection, or must be written down. NB_NEW: it begins anew. */
@@ -77,15 +77,15 @@ static __always_inline int nb_conn_check(struct __sk_buff *skb, struct nb_pkt *p
 		return NB_NEW;
 	*out = nb_conn_receiver(conn, pkt->now);
 	if (!*out)
-		return nb_receiver_gone(pkt, conn);
+		return nb_conn_receiver_gone(pkt, conn);
 	if (conn->in_ifindex != pkt->ifindex) {
-		rc = nb_other_port(skb, pkt, conn);
+		rc = nb_conn_check_port(skb, pkt, conn);
 		if (rc != NB_CONTINUE)
 			return rc;
 	}
 	if (conn->epoch != nb_settings.epoch &&
 	    (conn->flags & (NB_CONN_SERVICE | NB_CONN_REPLY)) == NB_CONN_SERVICE) {
-		rc = nb_conn_recheck(pkt, conn);
+		rc = nb_conn_check_backend(pkt, conn);
 		if (rc != NB_CONTINUE)
 			return rc;
 	}

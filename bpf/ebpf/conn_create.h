@@ -25,8 +25,8 @@ enum {
 
 /* Whose a reply tuple is, if no connection is known by its number. */
 enum {
-	NB_REPLY_FREE = -1,
-	NB_REPLY_TAKEN = -2, /* of another live connection */
+	NB_OWNER_NONE = -1,
+	NB_OWNER_OTHER = -2, /* of another live connection */
 };
 
 /*
@@ -34,26 +34,26 @@ enum {
  * lost: the number of that entry. A dead connection is removed on the way, and with reclaim one that has been
  * closed as well.
  */
-__noinline __s64 nb_reply_look(const struct nb_tuple *reply, const struct nb_tuple *mine, __u32 now,
-			       bool reclaim)
+__noinline __s64 nb_reply_tuple_owner(const struct nb_tuple *reply, const struct nb_tuple *mine, __u32 now,
+				      bool reclaim)
 {
 	struct nb_entry *entry, *other;
 	__s64 slot;
 
 	if (!reply || !mine)
-		return NB_REPLY_TAKEN;
+		return NB_OWNER_OTHER;
 	/* Not nb_entry_find(): the stack would not do. */
 	slot = nb_index_find(NULL, reply, nb_conn_hash(NULL, reply), 0);
 	if (slot < 0)
-		return NB_REPLY_FREE;
+		return NB_OWNER_NONE;
 	entry = nb_entry_at(NULL, slot);
 	other = nb_entry_at(NULL, slot ^ 1);
 	if (!entry || !other)
-		return NB_REPLY_FREE;
+		return NB_OWNER_NONE;
 	if (nb_conn_lives(&entry->conn, now) && !(reclaim && nb_tcp_closed(entry->conn.state)))
-		return nb_key_same(&other->key, mine) ? slot ^ 1 : NB_REPLY_TAKEN;
+		return nb_key_same(&other->key, mine) ? slot ^ 1 : NB_OWNER_OTHER;
 	nb_pair_end(slot, reply);
-	return NB_REPLY_FREE;
+	return NB_OWNER_NONE;
 }
 
 /* A random port of the class that the old one is in: the kernel keeps ports of below 512, 1024 and above
@@ -78,21 +78,22 @@ struct nb_l4port_search {
 	bool found;
 };
 
-static long nb_l4port_try(__u64 i __attribute__((unused)), struct nb_l4port_search *search)
+static long nb_l4port_search_step(__u64 i __attribute__((unused)), struct nb_l4port_search *search)
 {
 	search->rev_key->dport = nb_l4port_random(search->pkt->tuple.sport);
-	if (nb_reply_look(search->rev_key, &search->pkt->tuple, search->pkt->now, true) != NB_REPLY_FREE)
+	if (nb_reply_tuple_owner(search->rev_key, &search->pkt->tuple, search->pkt->now, true) !=
+	    NB_OWNER_NONE)
 		return 0;
 	search->found = true;
 	return 1;
 }
 
 /* Gives fwd a source port with which the backend's answers belong to no other connection. */
-static __always_inline bool nb_source_port_find(const struct nb_pkt *pkt, struct nb_scratch *s)
+static __always_inline bool nb_l4port_find(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
 	struct nb_l4port_search search = { .rev_key = &s->rev_key, .pkt = pkt };
 
-	bpf_loop(NB_L4PORT_TRIES, nb_l4port_try, &search, 0);
+	bpf_loop(NB_L4PORT_TRIES, nb_l4port_search_step, &search, 0);
 	if (!search.found)
 		return false;
 	s->fwd.sport = s->rev_key.dport;
@@ -115,8 +116,8 @@ static __always_inline void nb_endpoint_mark(const struct nb_addr *addr, __u32 f
  * What a pod that reaches itself sees as the source: the gateway. Without one at the bridge, the Service's
  * address: the pod has a way to it, or this packet would not be here.
  */
-static __always_inline struct nb_addr nb_own_source(const struct nb_pkt *pkt,
-						    const struct nb_endpoint *endpoint)
+static __always_inline struct nb_addr nb_hairpin_source(const struct nb_pkt *pkt,
+							const struct nb_endpoint *endpoint)
 {
 	const struct nb_addr *gateway = &endpoint->gateway;
 
@@ -125,19 +126,19 @@ static __always_inline struct nb_addr nb_own_source(const struct nb_pkt *pkt,
 
 /* The backend's port, if it is a pod of this bridge, and what follows from that for the way of the packets.
  */
-static __always_inline int nb_route(const struct nb_pkt *pkt, struct nb_scratch *s)
+static __always_inline int nb_conn_choose_path(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
 	__u32 ifindex = pkt->ifindex, *slot = bpf_map_lookup_elem(&links, &ifindex);
 	struct nb_endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &s->fwd.dst);
 	struct nb_port *client, *backend = NULL;
 
-	client = slot ? nb_port_of_slot(*slot) : NULL;
+	client = slot ? nb_port_at(*slot) : NULL;
 	if (!client)
 		return NB_PASS; /* a port that is not (or no longer) a pod's */
 	s->rev.out_slot = *slot;
 	s->rev.out_gen = client->gen & ~NB_GEN_CUT;
 	if (endpoint)
-		backend = nb_port_of_slot(endpoint->slot);
+		backend = nb_port_at(endpoint->slot);
 	if (!backend || !backend->ifindex) {
 		s->fwd.flags |= NB_CONN_VIA_HOST;
 		nb_endpoint_mark(&pkt->tuple.src, NB_ENDPOINT_VIA_HOST);
@@ -151,7 +152,7 @@ static __always_inline int nb_route(const struct nb_pkt *pkt, struct nb_scratch 
 	s->fwd.out_slot = endpoint->slot;
 	s->fwd.out_gen = backend->gen & ~NB_GEN_CUT; /* it may have been cut off just now */
 	if (backend->ifindex == pkt->ifindex) {
-		s->fwd.src = nb_own_source(pkt, endpoint);
+		s->fwd.src = nb_hairpin_source(pkt, endpoint);
 		return NB_CONTINUE;
 	}
 	if (client->flags & backend->flags & NB_PORT_ISOLATED ||
@@ -160,7 +161,7 @@ static __always_inline int nb_route(const struct nb_pkt *pkt, struct nb_scratch 
 	if (!(nb_settings.flags & NB_SETTINGS_FAST_PATH) ||
 	    (client->flags | backend->flags) & NB_PORT_NO_FAST_PATH) {
 		/* Both directions go by the host, which would take one alone for invalid. */
-		s->fwd.flags |= NB_CONN_VIA_HOST | NB_CONN_UP;
+		s->fwd.flags |= NB_CONN_VIA_HOST | NB_CONN_TO_HOST;
 		s->fwd.out_slot = NB_SLOT_HOST;
 		s->fwd.out_gen = 0;
 		nb_endpoint_mark(&pkt->tuple.src, NB_ENDPOINT_VIA_HOST);
@@ -169,7 +170,7 @@ static __always_inline int nb_route(const struct nb_pkt *pkt, struct nb_scratch 
 }
 
 /* The reply entry and its key follow from the client's one. */
-static __always_inline void nb_make_reply(const struct nb_pkt *pkt, struct nb_scratch *s)
+static __always_inline void nb_plan_reply(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
 	nb_conn_other_key(&s->fwd, pkt->tuple.proto, &s->rev_key);
 	s->rev.src = pkt->tuple.dst;
@@ -213,33 +214,33 @@ __noinline int nb_pair_write(struct nb_pair *pair, const struct nb_scratch *s)
 	return 0;
 }
 
-static __always_inline int nb_give_up(struct nb_pair *pair, int rc)
+static __always_inline int nb_pair_give_up(struct nb_pair *pair, int rc)
 {
 	nb_pair_release(pair);
 	return rc;
 }
 
 /* The client's entry may be there already: then the other CPU's is the connection, and ours is taken back. */
-static __always_inline int nb_insert_client(const struct nb_pkt *pkt, struct nb_pair *pair, __u32 place,
-					    struct nb_scratch *s)
+static __always_inline int nb_conn_insert_client(const struct nb_pkt *pkt, struct nb_pair *pair, __u32 place,
+						 struct nb_scratch *s)
 {
-	__s64 whose = nb_entry_enter_new(&pair->dir[0].key, pkt->hash, 2 * place);
+	__s64 whose = nb_entry_insert_new(&pair->dir[0].key, pkt->hash, 2 * place);
 
 	if (whose == NB_INDEX_DONE) {
-		nb_pair_change(pair, NB_USE_BUSY, NB_USE_TAKEN);
+		nb_pair_change_use(pair, NB_USE_BUSY, NB_USE_TAKEN);
 		nb_count(NB_COUNT_INSERT);
 		return NB_CONTINUE;
 	}
-	nb_entry_leave(&pair->dir[1].key, 2 * place + 1);
+	nb_entry_remove(&pair->dir[1].key, 2 * place + 1);
 	if (whose == NB_INDEX_FULL)
-		return nb_give_up(pair, nb_drop(NB_DROP_TABLE_FULL));
+		return nb_pair_give_up(pair, nb_drop(NB_DROP_TABLE_FULL));
 	s->slot = whose;
 	nb_count(NB_COUNT_CLASH_RESOLVE);
-	return nb_give_up(pair, NB_EXISTS);
+	return nb_pair_give_up(pair, NB_EXISTS);
 }
 
 /* The connection is there, by its reply tuple: another CPU is making it, or its client's tuple got lost. */
-static __always_inline int nb_insert_again(struct nb_scratch *s, __u32 slot)
+static __always_inline int nb_conn_insert_found(struct nb_scratch *s, __u32 slot)
 {
 	struct nb_pair *pair = nb_pair_at(slot / 2);
 
@@ -254,9 +255,9 @@ static __always_inline int nb_insert_again(struct nb_scratch *s, __u32 slot)
  * Service and the pod have, and sees the Service's address as the source. NB_CONTINUE: the connection is as
  * *s says. NB_EXISTS: the table has it, made by another CPU.
  */
-static __always_inline int nb_insert(const struct nb_pkt *pkt, struct nb_scratch *s)
+static __always_inline int nb_conn_insert(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
-	__s64 taken = nb_ring_take(pkt->now);
+	__s64 taken = nb_pair_alloc(pkt->now);
 	enum nb_counter why = NB_COUNT_INSERT_FAILED;
 	__u32 place = taken;
 	struct nb_pair *pair = nb_pair_at(place);
@@ -269,58 +270,59 @@ static __always_inline int nb_insert(const struct nb_pkt *pkt, struct nb_scratch
 
 		/* Keeps the loop's head its only entry: Linux 6.1 takes no other (check_cfg()). */
 		asm volatile("" : "+r"(i));
-		nb_make_reply(pkt, s);
+		nb_plan_reply(pkt, s);
 		if (!nb_key_same(&s->rev_key, &s->key)) {
 			nb_pair_write(pair, s);
-			whose = nb_entry_enter(&pair->dir[1].key, 2 * place + 1);
+			whose = nb_entry_insert(&pair->dir[1].key, 2 * place + 1);
 			if (whose == NB_INDEX_DONE)
-				return nb_insert_client(pkt, pair, place, s);
+				return nb_conn_insert_client(pkt, pair, place, s);
 			if (whose == NB_INDEX_FULL)
-				return nb_give_up(pair, nb_drop(NB_DROP_TABLE_FULL));
-			whose = nb_reply_look(&s->rev_key, &pkt->tuple, pkt->now, false);
+				return nb_pair_give_up(pair, nb_drop(NB_DROP_TABLE_FULL));
+			whose = nb_reply_tuple_owner(&s->rev_key, &pkt->tuple, pkt->now, false);
 			if (whose >= 0)
-				return nb_give_up(pair, nb_insert_again(s, whose));
-			if (whose != NB_REPLY_TAKEN)
+				return nb_pair_give_up(pair, nb_conn_insert_found(s, whose));
+			if (whose != NB_OWNER_OTHER)
 				continue;
 		}
 		nb_count(NB_COUNT_FOUND);
-		if (!nb_source_port_find(pkt, s)) {
+		if (!nb_l4port_find(pkt, s)) {
 			why = NB_DROP_NO_PORT;
 			break;
 		}
 	}
-	return nb_give_up(pair, nb_drop(why));
+	return nb_pair_give_up(pair, nb_drop(why));
 }
 
 /* ---- in the memory of the connection that had the tuple before ---- */
 
-static __always_inline bool nb_same_way(const struct nb_conn *old, const struct nb_conn *new, __u16 flags)
+static __always_inline bool nb_conn_same_path(const struct nb_conn *old, const struct nb_conn *new,
+					      __u16 flags)
 {
 	return (old->flags & ~NB_CONN_SHARED) == flags && old->in_ifindex == new->in_ifindex &&
 	       old->out_slot == new->out_slot && old->out_gen == new->out_gen;
 }
 
 /* Whether packets go as they did, and bear the same addresses and ports. */
-static __always_inline bool nb_same_path(const struct nb_pair *pair, const struct nb_scratch *s)
+static __always_inline bool nb_pair_same_path(const struct nb_pair *pair, const struct nb_scratch *s)
 {
 	const struct nb_conn *fwd = &pair->dir[0].conn, *rev = &pair->dir[1].conn;
 
-	return nb_same_way(fwd, &s->fwd, s->fwd.flags) &&
-	       nb_same_way(rev, &s->rev, s->fwd.flags | NB_CONN_REPLY) && fwd->sport == s->fwd.sport &&
+	return nb_conn_same_path(fwd, &s->fwd, s->fwd.flags) &&
+	       nb_conn_same_path(rev, &s->rev, s->fwd.flags | NB_CONN_REPLY) && fwd->sport == s->fwd.sport &&
 	       fwd->dport == s->fwd.dport && nb_addr_same(&fwd->src, &s->fwd.src) &&
 	       nb_addr_same(&fwd->dst, &s->fwd.dst);
 }
 
 /* Another CPU had a packet like this one. */
-static __always_inline bool nb_is_renewed(const struct nb_pkt *pkt, const struct nb_conn *conn,
-					  const struct nb_scratch *s)
+static __always_inline bool nb_conn_is_renewed(const struct nb_pkt *pkt, const struct nb_conn *conn,
+					       const struct nb_scratch *s)
 {
 	return conn->created == pkt->now && conn->state == s->fwd.state && conn->epoch == s->fwd.epoch &&
 	       conn->in_ifindex == pkt->ifindex && nb_conn_receiver(conn, pkt->now);
 }
 
 /* What is not the way of a connection, but its life. */
-static __always_inline void nb_conn_begin(struct nb_conn *conn, const struct nb_conn *new, __u16 flags)
+static __always_inline void nb_conn_restart(struct nb_conn *conn, const struct nb_conn *new, __u16 flags)
 {
 	conn->flags = flags;
 	conn->expires = new->expires;
@@ -330,12 +332,12 @@ static __always_inline void nb_conn_begin(struct nb_conn *conn, const struct nb_
 	conn->retrans = 0;
 }
 
-static __always_inline void nb_pair_begin(struct nb_pair *pair, struct nb_scratch *s)
+static __always_inline void nb_pair_restart(struct nb_pair *pair, struct nb_scratch *s)
 {
 	struct nb_conn *fwd = &pair->dir[0].conn, *rev = &pair->dir[1].conn;
 
-	nb_conn_begin(fwd, &s->fwd, s->fwd.flags);
-	nb_conn_begin(rev, &s->fwd, s->fwd.flags | NB_CONN_REPLY);
+	nb_conn_restart(fwd, &s->fwd, s->fwd.flags);
+	nb_conn_restart(rev, &s->fwd, s->fwd.flags | NB_CONN_REPLY);
 	fwd->seq_end = s->fwd.seq_end;
 	fwd->ack = s->fwd.ack;
 	rev->seq_end = rev->ack = 0;
@@ -356,43 +358,43 @@ __noinline int nb_conn_renew(const struct nb_pkt *pkt, struct nb_scratch *s, __u
 	if (!pkt || !s || !pair)
 		return NB_NEW;
 	s->slot = slot;
-	if (!nb_pair_change(pair, NB_USE_TAKEN, NB_USE_BUSY))
+	if (!nb_pair_change_use(pair, NB_USE_TAKEN, NB_USE_BUSY))
 		return NB_NEW; /* another CPU is at it: which of the two has the tuple, the index tells */
 	if (!nb_key_same(&pair->dir[slot & 1].key, &pkt->tuple)) {
 		rc = NB_NEW;
-	} else if (!nb_is_renewed(pkt, &pair->dir[0].conn, s)) {
-		if (slot & 1 || !nb_same_path(pair, s)) {
-			nb_pair_leave(pair, slot / 2);
+	} else if (!nb_conn_is_renewed(pkt, &pair->dir[0].conn, s)) {
+		if (slot & 1 || !nb_pair_same_path(pair, s)) {
+			nb_pair_remove(pair, slot / 2);
 			nb_pair_release(pair);
 			return NB_NEW;
 		}
-		nb_pair_begin(pair, s);
+		nb_pair_restart(pair, s);
 		nb_count(NB_COUNT_INSERT);
 		rc = NB_CONTINUE;
 	}
-	nb_pair_change(pair, NB_USE_BUSY, NB_USE_TAKEN);
+	nb_pair_change_use(pair, NB_USE_BUSY, NB_USE_TAKEN);
 	return rc;
 }
 
 /* To its own sender and port (a LAND attack): both directions would be one entry. */
-static __always_inline bool nb_to_itself(const struct nb_tuple *tuple)
+static __always_inline bool nb_tuple_is_land(const struct nb_tuple *tuple)
 {
 	return tuple->sport == tuple->dport && nb_addr_same(&tuple->src, &tuple->dst);
 }
 
 /* Whether a packet may begin a connection, or take one up in its middle (the kernel's tcp_loose). */
-static __always_inline bool nb_may_begin(const struct nb_pkt *pkt)
+static __always_inline bool nb_may_begin_conn(const struct nb_pkt *pkt)
 {
 	enum nb_tcp_kind kind = nb_tcp_kind(pkt->tcp_flags);
 
-	if (nb_to_itself(&pkt->tuple))
+	if (nb_tuple_is_land(&pkt->tuple))
 		return false;
 	return pkt->tuple.proto != IPPROTO_TCP ||
 	       ((kind == NB_KIND_ACK || kind == NB_KIND_SYN) && nb_tcp_flags_valid(pkt->tcp_flags));
 }
 
 /* The client's entry as the first packet leaves it; direct to its destination as yet. */
-static __always_inline void nb_begin(const struct nb_pkt *pkt, struct nb_scratch *s)
+static __always_inline void nb_plan_client(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
 	__builtin_memset(s, 0, sizeof(*s));
 	s->key = pkt->tuple;
@@ -410,8 +412,8 @@ static __always_inline void nb_begin(const struct nb_pkt *pkt, struct nb_scratch
 	s->fwd.expires = nb_conn_deadline(&s->fwd, pkt->tuple.proto, pkt->now);
 }
 
-static __always_inline int nb_choose(const struct nb_pkt *pkt, const struct nb_frontend *frontend, bool again,
-				     struct nb_scratch *s)
+static __always_inline int nb_plan_backend(const struct nb_pkt *pkt, const struct nb_frontend *frontend,
+					   bool again, struct nb_scratch *s)
 {
 	struct nb_backend backend;
 	int rc;
@@ -426,7 +428,7 @@ static __always_inline int nb_choose(const struct nb_pkt *pkt, const struct nb_f
 		nb_affinity(pkt, frontend, &backend);
 	s->fwd.dst = backend.addr;
 	s->fwd.dport = backend.port;
-	s->fwd.flags = NB_CONN_SERVICE | NB_CONN_NAT | NB_CONN_UP;
+	s->fwd.flags = NB_CONN_SERVICE | NB_CONN_NAT | NB_CONN_TO_HOST;
 	return NB_CONTINUE;
 }
 
@@ -442,14 +444,14 @@ static __always_inline int nb_conn_plan(struct __sk_buff *skb, const struct nb_p
 	frontend = nb_frontend_find(&pkt->tuple);
 	if (!frontend)
 		return nb_no_frontend(&pkt->tuple);
-	if (frontend->flags & NB_FRONTEND_HOST && nb_stays_here(skb, pkt))
+	if (frontend->flags & NB_FRONTEND_HOST && nb_fib_not_forwarded(skb, pkt))
 		return NB_PASS;
-	if (!nb_may_begin(pkt))
+	if (!nb_may_begin_conn(pkt))
 		return frontend->flags & NB_FRONTEND_SERVICE ? nb_drop(NB_DROP_INVALID) : NB_PASS;
-	nb_begin(pkt, s);
+	nb_plan_client(pkt, s);
 	if (frontend->flags & NB_FRONTEND_SERVICE)
-		rc = nb_choose(pkt, frontend, again, s);
-	return rc == NB_CONTINUE ? nb_route(pkt, s) : rc;
+		rc = nb_plan_backend(pkt, frontend, again, s);
+	return rc == NB_CONTINUE ? nb_conn_choose_path(pkt, s) : rc;
 }
 
 /*
@@ -473,7 +475,7 @@ __noinline int nb_conn_create(struct __sk_buff *skb, const struct nb_pkt *pkt, _
 		nb_pair_end(old, &pkt->tuple);
 	else if (rc == NB_CONTINUE)
 		rc = NB_NEW;
-	return rc == NB_NEW ? nb_insert(pkt, s) : rc;
+	return rc == NB_NEW ? nb_conn_insert(pkt, s) : rc;
 }
 
 #endif

@@ -28,24 +28,24 @@ static __always_inline struct nb_port *nb_conn_receiver(const struct nb_conn *co
 
 	if (nb_conn_expired(conn, now))
 		return NULL;
-	port = nb_port_of_slot(conn->out_slot);
+	port = nb_port_at(conn->out_slot);
 	return port && port->gen == conn->out_gen ? port : NULL;
 }
 
 /* Whether the receiver is still there, cut off or not, and the entry has not expired. */
 static __always_inline bool nb_conn_lives(const struct nb_conn *conn, __u32 now)
 {
-	struct nb_port *port = nb_port_of_slot(conn->out_slot);
+	struct nb_port *port = nb_port_at(conn->out_slot);
 
 	return !nb_conn_expired(conn, now) && port && (port->gen & ~NB_GEN_CUT) == conn->out_gen;
 }
 
 /* Whether an ADD gave this address to a pod at another port than that one. */
-static __always_inline bool nb_is_of_other(const struct nb_addr *addr, __u32 ifindex)
+static __always_inline bool nb_addr_of_other_port(const struct nb_addr *addr, __u32 ifindex)
 {
 	struct nb_addr key = *addr;
 	struct nb_endpoint *owner = bpf_map_lookup_elem(&endpoints, &key);
-	struct nb_port *port = owner ? nb_port_of_slot(owner->slot) : NULL;
+	struct nb_port *port = owner ? nb_port_at(owner->slot) : NULL;
 
 	return port && port->ifindex && port->ifindex != ifindex;
 }

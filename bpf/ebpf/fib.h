@@ -12,8 +12,8 @@
 enum { NB_AF_INET = 2, NB_AF_INET6 = 10 }; /* the C library's header wants more than eBPF has */
 
 /* What the host's routes say of an address, for what comes in by the bridge; *fib is filled. */
-static __always_inline int nb_host_route(struct __sk_buff *skb, const struct nb_addr *addr, bool is_v4,
-					 struct bpf_fib_lookup *fib)
+static __always_inline int nb_fib_lookup_host(struct __sk_buff *skb, const struct nb_addr *addr, bool is_v4,
+					      struct bpf_fib_lookup *fib)
 {
 	fib->ifindex = nb_settings.bridge_ifindex;
 	if (is_v4) {
@@ -32,11 +32,12 @@ static __always_inline int nb_host_route(struct __sk_buff *skb, const struct nb_
  * The sender does not count: for a link-local or multicast one the kernel looks at no route (Linux,
  * bpf_ipv6_fib_lookup()).
  */
-__noinline int nb_stays_here(struct __sk_buff *skb, const struct nb_pkt *pkt)
+__noinline int nb_fib_not_forwarded(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	struct bpf_fib_lookup fib = {};
 
-	return pkt && nb_host_route(skb, &pkt->tuple.dst, pkt->is_v4, &fib) == BPF_FIB_LKUP_RET_NOT_FWDED;
+	return pkt &&
+	       nb_fib_lookup_host(skb, &pkt->tuple.dst, pkt->is_v4, &fib) == BPF_FIB_LKUP_RET_NOT_FWDED;
 }
 
 /*
@@ -44,7 +45,7 @@ __noinline int nb_stays_here(struct __sk_buff *skb, const struct nb_pkt *pkt)
  * one to which the host itself would send by the bridge, straight or by a router there (strict reverse path
  * filtering, RFC 3704, 2.2). So no pod can speak for what is beyond the host.
  */
-__noinline int nb_sender_is_known(struct __sk_buff *skb, const struct nb_pkt *pkt)
+__noinline int nb_fib_source_valid(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	struct bpf_fib_lookup fib = {};
 	struct nb_addr addr;
@@ -55,7 +56,7 @@ __noinline int nb_sender_is_known(struct __sk_buff *skb, const struct nb_pkt *pk
 	addr = pkt->tuple.src;
 	if (bpf_map_lookup_elem(&endpoints, &addr))
 		return true;
-	rc = nb_host_route(skb, &addr, pkt->is_v4, &fib);
+	rc = nb_fib_lookup_host(skb, &addr, pkt->is_v4, &fib);
 	return (rc == BPF_FIB_LKUP_RET_SUCCESS || rc == BPF_FIB_LKUP_RET_NO_NEIGH) &&
 	       fib.ifindex == nb_settings.bridge_ifindex;
 }

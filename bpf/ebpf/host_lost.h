@@ -15,7 +15,7 @@
 
 /* Whether an ICMP message says that there is no route: net or host unreachable (RFC 792), or no route to the
  * destination (RFC 4443, 3.1). */
-static __always_inline bool nb_says_no_route(struct __sk_buff *skb, const struct nb_pkt *pkt)
+static __always_inline bool nb_icmp_is_no_route(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	__u8 *icmp = nb_bytes(skb, pkt->l4_off, 2);
 
@@ -23,7 +23,7 @@ static __always_inline bool nb_says_no_route(struct __sk_buff *skb, const struct
 				   : icmp[0] == NB_ICMPV6_DEST_UNREACH && !icmp[1]);
 }
 
-static __always_inline bool nb_quotes_all(struct __sk_buff *skb, const struct nb_pkt *pkt)
+static __always_inline bool nb_icmp_quotes_whole(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	__be16 *len = nb_bytes(skb,
 			       pkt->quote + (pkt->is_v4 ? offsetof(struct iphdr, tot_len)
@@ -34,7 +34,7 @@ static __always_inline bool nb_quotes_all(struct __sk_buff *skb, const struct nb
 }
 
 /* The headers of the packet that was quoted, now that they stand where those of a frame do. */
-struct nb_again {
+struct nb_unquoted {
 	struct nb_addr src;
 	struct nb_addr dst;
 	__u32 l4_off;
@@ -46,7 +46,8 @@ struct nb_again {
  * The error quotes the packet as the host got it. Of one that a pod's kernel left for the hardware to sum up
  * that holds the sum of the pseudo header alone: it is completed.
  */
-static __always_inline bool nb_complete(struct __sk_buff *skb, bool is_v4, const struct nb_again *again)
+static __always_inline bool nb_complete_check(struct __sk_buff *skb, bool is_v4,
+					      const struct nb_unquoted *again)
 {
 	__u32 len = again->end - again->l4_off, sum, off;
 	struct ipv6hdr *at, ip;
@@ -59,7 +60,7 @@ static __always_inline bool nb_complete(struct __sk_buff *skb, bool is_v4, const
 		return false;
 	if (*check != nb_csum_fold(nb_pseudo_sum(&again->src, &again->dst, len, again->proto)))
 		return true;
-	if (!nb_quote_sum(skb, again->end - NB_L3_OFF, &sum))
+	if (!nb_reject_sum(skb, again->end - NB_L3_OFF, &sum))
 		return false;
 	if (!is_v4) { /* whose header has no checksum that would make it 0 */
 		at = nb_bytes(skb, NB_L3_OFF, sizeof(*at));
@@ -75,14 +76,14 @@ static __always_inline bool nb_complete(struct __sk_buff *skb, bool is_v4, const
 }
 
 /* Makes the packet that an error quotes whole of the error, as its pod sent it. */
-static __always_inline bool nb_make_quoted(struct __sk_buff *skb, const struct nb_pkt *pkt)
+static __always_inline bool nb_unquote(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	__u32 cut = pkt->quote - NB_L3_OFF;
-	const struct nb_again again = { .src = pkt->tuple.dst,
-					.dst = pkt->tuple.src,
-					.l4_off = pkt->quote_l4 - cut,
-					.end = pkt->end - cut,
-					.proto = pkt->tuple.proto };
+	const struct nb_unquoted again = { .src = pkt->tuple.dst,
+					   .dst = pkt->tuple.src,
+					   .l4_off = pkt->quote_l4 - cut,
+					   .end = pkt->end - cut,
+					   .proto = pkt->tuple.proto };
 	struct ethhdr *at = nb_bytes(skb, 0, sizeof(*at)), eth = {};
 
 	if (!at)
@@ -91,19 +92,19 @@ static __always_inline bool nb_make_quoted(struct __sk_buff *skb, const struct n
 	__builtin_memcpy(eth.h_dest, (const void *)nb_settings.bridge_mac, ETH_ALEN);
 	eth.h_proto = at->h_proto;
 	return !bpf_skb_adjust_room(skb, -(__s32)cut, BPF_ADJ_ROOM_MAC, 0) &&
-	       nb_store(skb, 0, &eth, sizeof(eth)) && nb_complete(skb, pkt->is_v4, &again);
+	       nb_store(skb, 0, &eth, sizeof(eth)) && nb_complete_check(skb, pkt->is_v4, &again);
 }
 
 /*
  * pkt: of an ICMP error to a pod, its tuple that of the answer to the quoted packet. What the host itself
  * sends came by no link.
  */
-__noinline int nb_host_lost(struct __sk_buff *skb, const struct nb_pkt *pkt)
+__noinline int nb_host_no_route(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	struct nb_frontend_key key = {};
 	struct nb_frontend *frontend;
 
-	if (!pkt || skb->ingress_ifindex || !nb_says_no_route(skb, pkt))
+	if (!pkt || skb->ingress_ifindex || !nb_icmp_is_no_route(skb, pkt))
 		return NB_PASS;
 	key.addr = pkt->tuple.src;
 	key.port = pkt->tuple.sport;
@@ -117,9 +118,9 @@ __noinline int nb_host_lost(struct __sk_buff *skb, const struct nb_pkt *pkt)
 	frontend = bpf_map_lookup_elem(&frontends, &key);
 	if (frontend)
 		frontend->known = 0; /* so that pings of it are answered as well */
-	if (!nb_quotes_all(skb, pkt))
+	if (!nb_icmp_quotes_whole(skb, pkt))
 		return NB_PASS;
-	return nb_make_quoted(skb, pkt) ? bpf_redirect(skb->ifindex, BPF_F_INGRESS) : nb_drop(NB_DROP_WRITE);
+	return nb_unquote(skb, pkt) ? bpf_redirect(skb->ifindex, BPF_F_INGRESS) : nb_drop(NB_DROP_WRITE);
 }
 
 #endif

@@ -25,19 +25,18 @@ enum {
 	NB_ICMP_ECHO_REPLY = 0,
 	NB_ICMPV6_ECHO = 128, /* RFC 4443, 4.1 */
 	NB_ICMPV6_ECHO_REPLY = 129,
-	NB_ICMP_HEADER = 8,
 };
 
-static __always_inline bool nb_is_echo(struct __sk_buff *skb, const struct nb_pkt *pkt)
+static __always_inline bool nb_is_echo_request(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
-	__u8 *type = nb_bytes(skb, pkt->l4_off, NB_ICMP_HEADER);
+	__u8 *type = nb_bytes(skb, pkt->l4_off, NB_ICMP_HEADER_LEN);
 
-	return type && pkt->l4_off + NB_ICMP_HEADER <= pkt->end &&
+	return type && pkt->l4_off + NB_ICMP_HEADER_LEN <= pkt->end &&
 	       *type == (pkt->is_v4 ? NB_ICMP_ECHO : NB_ICMPV6_ECHO);
 }
 
 /* Makes the reply of the request; its sum changes by the type alone. Code and all behind it stay. */
-static __always_inline bool nb_echo_turn(struct __sk_buff *skb, const struct nb_pkt *pkt)
+static __always_inline bool nb_echo_set_reply(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	__u8 reply = pkt->is_v4 ? NB_ICMP_ECHO_REPLY : NB_ICMPV6_ECHO_REPLY;
 	__u16 request = bpf_htons(pkt->is_v4 ? NB_ICMP_ECHO << 8 : NB_ICMPV6_ECHO << 8);
@@ -48,7 +47,7 @@ static __always_inline bool nb_echo_turn(struct __sk_buff *skb, const struct nb_
 }
 
 /* Back to the sender: from the bridge's MAC, the two addresses exchanged, which no sum notices. */
-static __always_inline bool nb_turn_round(struct __sk_buff *skb, const struct nb_pkt *pkt)
+static __always_inline bool nb_echo_swap_addresses(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	__u32 off =
 		NB_L3_OFF + (pkt->is_v4 ? offsetof(struct iphdr, saddr) : offsetof(struct ipv6hdr, saddr));
@@ -67,14 +66,14 @@ static __always_inline bool nb_turn_round(struct __sk_buff *skb, const struct nb
 
 static __always_inline int nb_echo_answer(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
-	if ((!pkt->later && !nb_echo_turn(skb, pkt)) || !nb_turn_round(skb, pkt))
+	if ((!pkt->later && !nb_echo_set_reply(skb, pkt)) || !nb_echo_swap_addresses(skb, pkt))
 		return nb_drop(NB_DROP_WRITE);
 	nb_count(NB_COUNT_ECHO);
-	return nb_to_peer(skb, skb->ifindex);
+	return nb_redirect_peer(skb, skb->ifindex);
 }
 
 /* Whether some port of a Service's address has a backend for new connections. */
-static __always_inline bool nb_vip_is_served(const struct nb_addr *addr)
+static __always_inline bool nb_vip_has_backend(const struct nb_addr *addr)
 {
 	struct nb_frontend_key key = { .addr = *addr };
 	struct nb_frontend *vip = bpf_map_lookup_elem(&frontends, &key);
@@ -83,7 +82,7 @@ static __always_inline bool nb_vip_is_served(const struct nb_addr *addr)
 }
 
 /* A packet of an IP protocol that is not tracked. NB_CONTINUE: none of what the comment above names. */
-__noinline int nb_beside_vip(struct __sk_buff *skb, const struct nb_pkt *pkt)
+__noinline int nb_vip_other_proto(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	int rc;
 
@@ -94,13 +93,13 @@ __noinline int nb_beside_vip(struct __sk_buff *skb, const struct nb_pkt *pkt)
 		return NB_CONTINUE;
 	if (!nb_is_icmp(pkt))
 		return rc == nb_drop(NB_DROP_NO_VIP) && pkt->tuple.proto != IPPROTO_SCTP ? rc : NB_CONTINUE;
-	if (!pkt->later && !nb_is_echo(skb, pkt))
+	if (!pkt->later && !nb_is_echo_request(skb, pkt))
 		return NB_CONTINUE;
 	if (rc == nb_drop(NB_DROP_NO_VIP))
 		return rc;
-	if (nb_may_be_of_host(&pkt->tuple.dst) && nb_stays_here(skb, pkt))
+	if (nb_host_may_have(&pkt->tuple.dst) && nb_fib_not_forwarded(skb, pkt))
 		return NB_PASS;
-	if (nb_vip_is_served(&pkt->tuple.dst))
+	if (nb_vip_has_backend(&pkt->tuple.dst))
 		return nb_echo_answer(skb, pkt);
 	return nb_drop(pkt->later ? NB_DROP_FRAGMENT : NB_DROP_NO_BACKEND);
 }

@@ -18,7 +18,7 @@
 
 /* Too large for the stack, beside what the lookup needs. */
 struct nb_icmp_nat {
-	struct nb_outer outer;
+	struct nb_icmp_outer outer;
 	struct nb_conn to; /* outer, rewritten */
 	struct nb_headers headers;
 };
@@ -42,8 +42,8 @@ static __always_inline struct nb_icmp_nat *nb_icmp_nat(void)
  * rewritten. True: it was, so that the sum over the quote has changed by nothing but, with IPv4, the negative
  * of the addresses' difference.
  */
-static __always_inline bool nb_quote_fix_l4(struct __sk_buff *skb, const struct nb_pkt *pkt,
-					    const struct nb_conn *conn)
+static __always_inline bool nb_icmp_fix_quoted_check(struct __sk_buff *skb, const struct nb_pkt *pkt,
+						     const struct nb_conn *conn)
 {
 	bool udp = pkt->tuple.proto == IPPROTO_UDP;
 	__u32 off = pkt->quote_l4 + (udp ? offsetof(struct udphdr, check) : offsetof(struct tcphdr, check));
@@ -54,15 +54,15 @@ static __always_inline bool nb_quote_fix_l4(struct __sk_buff *skb, const struct 
 	check = nb_bytes(skb, off, sizeof(*check));
 	if (!check || (udp && !*check))
 		return false;
-	sum = nb_new_check(*check, conn, NB_CSUM_WHOLE);
+	sum = nb_nat_check(*check, conn, NB_CSUM_WHOLE);
 	if (udp && !sum)
 		sum = 0xffff;
 	return nb_store(skb, off, &sum, sizeof(sum));
 }
 
 /* Writes the quoted packet as the receiver of the error sent it: the entry's tuple, swapped. */
-static __always_inline bool nb_quote_write(struct __sk_buff *skb, const struct nb_pkt *pkt,
-					   const struct nb_conn *conn)
+static __always_inline bool nb_icmp_write_quoted(struct __sk_buff *skb, const struct nb_pkt *pkt,
+						 const struct nb_conn *conn)
 {
 	const __be16 ports[2] = { conn->dport, conn->sport };
 
@@ -87,8 +87,8 @@ static __always_inline bool nb_quote_write(struct __sk_buff *skb, const struct n
 }
 
 /* What the quote's new content adds to the sum of the ICMP message. */
-static __always_inline __u32 nb_quote_diff(const struct nb_pkt *pkt, const struct nb_conn *conn,
-					   bool l4_fixed)
+static __always_inline __u32 nb_icmp_quoted_diff(const struct nb_pkt *pkt, const struct nb_conn *conn,
+						 bool l4_fixed)
 {
 	__u32 addr = nb_csum_fold(conn->csum_addr), port = nb_csum_fold(conn->csum_port);
 
@@ -102,15 +102,15 @@ static __always_inline __u32 nb_quote_diff(const struct nb_pkt *pkt, const struc
  * The outer header: an address is rewritten where those of the complainer's own packets are. So the source
  * becomes the VIP even if a router on the way complains. The addresses also count in the checksum of ICMPv6.
  */
-static __always_inline bool nb_outer_write(struct __sk_buff *skb, const struct nb_pkt *pkt,
-					   const struct nb_conn *conn, struct nb_icmp_nat *r,
-					   const struct nb_port *port)
+static __always_inline bool nb_icmp_write_outer(struct __sk_buff *skb, const struct nb_pkt *pkt,
+						const struct nb_conn *conn, struct nb_icmp_nat *r,
+						const struct nb_port *port)
 {
 	r->to.src = nb_addr_same(&conn->src, &pkt->tuple.src) ? r->outer.src : conn->src;
 	r->to.dst = conn->dst;
 	r->to.csum_addr = bpf_csum_diff((__be32 *)&r->outer.src, 2 * sizeof(struct nb_addr),
 					(__be32 *)&r->to.src, 2 * sizeof(struct nb_addr), 0);
-	return nb_write_ip(skb, pkt->is_v4, &r->to, port, &r->headers) &&
+	return nb_nat_write_ip(skb, pkt->is_v4, &r->to, port, &r->headers) &&
 	       (pkt->is_v4 ||
 		!bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CSUM, 0, r->to.csum_addr, BPF_F_PSEUDO_HDR));
 }
@@ -121,17 +121,17 @@ static __always_inline int nb_icmp_nat_translate(struct __sk_buff *skb, const st
 {
 	__u32 diff;
 
-	if (!nb_quote_write(skb, pkt, conn))
+	if (!nb_icmp_write_quoted(skb, pkt, conn))
 		return nb_drop(NB_DROP_WRITE);
-	diff = nb_quote_diff(pkt, conn, nb_quote_fix_l4(skb, pkt, conn));
+	diff = nb_icmp_quoted_diff(pkt, conn, nb_icmp_fix_quoted_check(skb, pkt, conn));
 	if ((diff && bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CSUM, 0, diff, 0)) ||
-	    !nb_outer_write(skb, pkt, conn, r, to))
+	    !nb_icmp_write_outer(skb, pkt, conn, r, to))
 		return nb_drop(NB_DROP_WRITE);
 	nb_count(NB_COUNT_RELATED);
 	return NB_CONTINUE;
 }
 
-static __always_inline void nb_tuple_turn(struct nb_tuple *tuple)
+static __always_inline void nb_tuple_swap_ends(struct nb_tuple *tuple)
 {
 	struct nb_addr src = tuple->src;
 	__be16 sport = tuple->sport;
@@ -145,16 +145,16 @@ static __always_inline void nb_tuple_turn(struct nb_tuple *tuple)
 /* The live entry of the complainer, if the error is about a translated connection and addressed to its other
  * end. */
 static __always_inline struct nb_conn *nb_icmp_nat_find(struct __sk_buff *skb, struct nb_pkt *pkt,
-							struct nb_outer *outer)
+							struct nb_icmp_outer *outer)
 {
 	struct nb_entry *entry;
 	__s64 slot;
 
-	if (!nb_quote_read(skb, pkt, outer) || !nb_addr_same(&outer->dst, &pkt->tuple.dst))
+	if (!nb_icmp_parse_quoted(skb, pkt, outer) || !nb_addr_same(&outer->dst, &pkt->tuple.dst))
 		return NULL;
 	slot = nb_entry_find(&pkt->tuple);
 	if (slot < 0 && outer->redirect) { /* of the host, about an answer that it got to translate no more */
-		nb_tuple_turn(&pkt->tuple);
+		nb_tuple_swap_ends(&pkt->tuple);
 		slot = nb_entry_find(&pkt->tuple);
 	}
 	entry = slot < 0 ? NULL : nb_entry_at(NULL, slot);
@@ -162,7 +162,7 @@ static __always_inline struct nb_conn *nb_icmp_nat_find(struct __sk_buff *skb, s
 }
 
 /* An error about a connection whose receiver has gone is not for the address's next owner. */
-static __always_inline int nb_icmp_nat_late(const struct nb_pkt *pkt, const struct nb_conn *conn)
+static __always_inline int nb_icmp_nat_receiver_gone(const struct nb_pkt *pkt, const struct nb_conn *conn)
 {
 	if (nb_conn_expired(conn, pkt->now))
 		return NB_PASS;
@@ -186,13 +186,13 @@ __noinline int nb_icmp_nat_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 		return nb_drop(r->outer.cut ? NB_DROP_INVALID : NB_DROP_REDIRECT);
 	out = nb_conn_receiver(conn, pkt->now);
 	if (!out)
-		return nb_icmp_nat_late(pkt, conn);
-	if (conn->in_ifindex != pkt->ifindex && nb_is_of_other(&pkt->tuple.src, pkt->ifindex))
+		return nb_icmp_nat_receiver_gone(pkt, conn);
+	if (conn->in_ifindex != pkt->ifindex && nb_addr_of_other_port(&pkt->tuple.src, pkt->ifindex))
 		return nb_drop(NB_DROP_NOT_ITS_PORT);
-	if (nb_conn_finished_by_host(conn))
-		return conn->in_ifindex || nb_sender_is_known(skb, pkt) ? nb_to_host(skb)
-									: nb_drop(NB_DROP_NOT_ITS_PORT);
-	rc = nb_icmp_nat_translate(skb, pkt, conn, r, nb_deliver_to(conn, out));
+	if (nb_conn_reply_to_host(conn))
+		return conn->in_ifindex || nb_fib_source_valid(skb, pkt) ? nb_pass_to_host(skb)
+									 : nb_drop(NB_DROP_NOT_ITS_PORT);
+	rc = nb_icmp_nat_translate(skb, pkt, conn, r, nb_deliver_port(conn, out));
 	return rc == NB_CONTINUE ? nb_deliver(skb, conn, out) : rc;
 }
 
@@ -214,8 +214,8 @@ __noinline int nb_icmp_nat_to_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 		return NB_PASS;
 	out = nb_conn_receiver(conn, pkt->now);
 	if (!out)
-		return nb_icmp_nat_late(pkt, conn);
-	if (out->ifindex != pkt->ifindex && nb_is_of_other(&pkt->tuple.dst, pkt->ifindex))
+		return nb_icmp_nat_receiver_gone(pkt, conn);
+	if (out->ifindex != pkt->ifindex && nb_addr_of_other_port(&pkt->tuple.dst, pkt->ifindex))
 		return NB_PASS;
 	return nb_icmp_nat_translate(skb, pkt, conn, r, NULL);
 }

@@ -52,7 +52,7 @@ struct nb_headers {
 
 /* Link and IP header with the addresses of the entry, and if the packet goes to a port, the MAC address of
  * its pod. */
-static __always_inline void nb_put_ip(struct nb_headers *headers, const void *at, bool is_v4,
+static __always_inline void nb_nat_ip(struct nb_headers *headers, const void *at, bool is_v4,
 				      const struct nb_conn *conn, const struct nb_port *to)
 {
 	const __be16 *dmac = to ? (const void *)to->mac : at;
@@ -82,7 +82,7 @@ static __always_inline void nb_put_ip(struct nb_headers *headers, const void *at
  * The checksum of TCP or UDP after the rewrite. One that is still to be completed holds the sum of the pseudo
  * header alone, as it is, not its complement.
  */
-static __always_inline __u16 nb_new_check(__u16 check, const struct nb_conn *conn, enum nb_csum_state summed)
+static __always_inline __u16 nb_nat_check(__u16 check, const struct nb_conn *conn, enum nb_csum_state summed)
 {
 	if (summed == NB_CSUM_PARTIAL)
 		return nb_csum_fold((__u64)conn->csum_addr + check);
@@ -91,7 +91,7 @@ static __always_inline __u16 nb_new_check(__u16 check, const struct nb_conn *con
 
 /* TCP or UDP with the ports of the entry. A UDP checksum of 0 is none, and one that comes out as 0 is written
  * as 0xffff (RFC 768). */
-static __always_inline void nb_put_l4(union nb_l4 *l4, const void *at, bool tcp, const struct nb_conn *conn,
+static __always_inline void nb_nat_l4(union nb_l4 *l4, const void *at, bool tcp, const struct nb_conn *conn,
 				      enum nb_csum_state summed)
 {
 	if (tcp)
@@ -102,54 +102,54 @@ static __always_inline void nb_put_l4(union nb_l4 *l4, const void *at, bool tcp,
 	if (summed == NB_CSUM_UNKNOWN)
 		return;
 	if (tcp)
-		l4->tcp.check = nb_new_check(l4->tcp.check, conn, summed);
+		l4->tcp.check = nb_nat_check(l4->tcp.check, conn, summed);
 	else if (l4->udp.check)
-		l4->udp.check = nb_new_check(l4->udp.check, conn, summed) ?: 0xffff;
+		l4->udp.check = nb_nat_check(l4->udp.check, conn, summed) ?: 0xffff;
 }
 
 /* Link and IP header alone. */
-static __always_inline bool nb_write_ip(struct __sk_buff *skb, bool is_v4, const struct nb_conn *conn,
-					const struct nb_port *to, struct nb_headers *headers)
+static __always_inline bool nb_nat_write_ip(struct __sk_buff *skb, bool is_v4, const struct nb_conn *conn,
+					    const struct nb_port *to, struct nb_headers *headers)
 {
-	void *at = nb_bytes(skb, 0, ETH_HLEN + nb_ip_len(is_v4));
+	void *at = nb_bytes(skb, 0, ETH_HLEN + nb_ip_header_len(is_v4));
 
 	if (!at)
 		return false;
-	nb_put_ip(headers, at, is_v4, conn, to);
-	return nb_store(skb, 0, headers->dmac, ETH_HLEN + nb_ip_len(is_v4));
+	nb_nat_ip(headers, at, is_v4, conn, to);
+	return nb_store(skb, 0, headers->dmac, ETH_HLEN + nb_ip_header_len(is_v4));
 }
 
 /* TCP or UDP alone. */
-static __always_inline bool nb_write_l4(struct __sk_buff *skb, __u32 off, bool tcp,
-					const struct nb_conn *conn, enum nb_csum_state summed,
-					union nb_l4 *l4)
+static __always_inline bool nb_nat_write_l4(struct __sk_buff *skb, __u32 off, bool tcp,
+					    const struct nb_conn *conn, enum nb_csum_state summed,
+					    union nb_l4 *l4)
 {
-	void *at = nb_bytes(skb, off, nb_l4_len(tcp));
+	void *at = nb_bytes(skb, off, nb_l4_header_len(tcp));
 
 	if (!at)
 		return false;
-	nb_put_l4(l4, at, tcp, conn, summed);
-	return nb_store(skb, off, l4, nb_l4_len(tcp));
+	nb_nat_l4(l4, at, tcp, conn, summed);
+	return nb_store(skb, off, l4, nb_l4_header_len(tcp));
 }
 
 /* All headers in one piece: there are no options between them. */
-static __always_inline bool nb_write_whole(struct __sk_buff *skb, bool is_v4, bool tcp,
-					   const struct nb_conn *conn, const struct nb_port *to,
-					   enum nb_csum_state summed, struct nb_headers *headers)
+static __always_inline bool nb_nat_write_headers(struct __sk_buff *skb, bool is_v4, bool tcp,
+						 const struct nb_conn *conn, const struct nb_port *to,
+						 enum nb_csum_state summed, struct nb_headers *headers)
 {
-	__u32 l4_off = ETH_HLEN + nb_ip_len(is_v4), len = l4_off + nb_l4_len(tcp);
+	__u32 l4_off = ETH_HLEN + nb_ip_header_len(is_v4), len = l4_off + nb_l4_header_len(tcp);
 	void *at = nb_bytes(skb, 0, len);
 
 	if (!at)
 		return false;
-	nb_put_ip(headers, at, is_v4, conn, to);
-	nb_put_l4(is_v4 ? &headers->v4.l4 : &headers->v6.l4, at + l4_off, tcp, conn, summed);
+	nb_nat_ip(headers, at, is_v4, conn, to);
+	nb_nat_l4(is_v4 ? &headers->v4.l4 : &headers->v6.l4, at + l4_off, tcp, conn, summed);
 	return nb_store(skb, 0, headers->dmac, len);
 }
 
 /* What is not known of a checksum is left to the kernel. */
-static __always_inline bool nb_replace_check(struct __sk_buff *skb, const struct nb_pkt *pkt,
-					     const struct nb_conn *conn)
+static __always_inline bool nb_nat_replace_check(struct __sk_buff *skb, const struct nb_pkt *pkt,
+						 const struct nb_conn *conn)
 {
 	__u32 off = pkt->l4_off + offsetof(struct tcphdr, check);
 	__u64 flags = 0;
@@ -179,20 +179,21 @@ __noinline int nb_translate(struct __sk_buff *skb, const struct nb_pkt *pkt, con
 	tcp = pkt->tuple.proto == IPPROTO_TCP;
 	v4 = pkt->is_v4;
 	summed = pkt->later ? NB_CSUM_WHOLE : nb_csum_state(skb);
-	if (pkt->later || pkt->l4_off != ETH_HLEN + nb_ip_len(v4)) {
-		done = v4 ? nb_write_ip(skb, true, conn, to, &h) : nb_write_ip(skb, false, conn, to, &h);
+	if (pkt->later || pkt->l4_off != ETH_HLEN + nb_ip_header_len(v4)) {
+		done = v4 ? nb_nat_write_ip(skb, true, conn, to, &h)
+			  : nb_nat_write_ip(skb, false, conn, to, &h);
 		if (done && !pkt->later)
-			done = tcp ? nb_write_l4(skb, pkt->l4_off, true, conn, summed, &h.v4.l4)
-				   : nb_write_l4(skb, pkt->l4_off, false, conn, summed, &h.v4.l4);
+			done = tcp ? nb_nat_write_l4(skb, pkt->l4_off, true, conn, summed, &h.v4.l4)
+				   : nb_nat_write_l4(skb, pkt->l4_off, false, conn, summed, &h.v4.l4);
 	} else if (v4) {
-		done = tcp ? nb_write_whole(skb, true, true, conn, to, summed, &h)
-			   : nb_write_whole(skb, true, false, conn, to, summed, &h);
+		done = tcp ? nb_nat_write_headers(skb, true, true, conn, to, summed, &h)
+			   : nb_nat_write_headers(skb, true, false, conn, to, summed, &h);
 	} else {
-		done = tcp ? nb_write_whole(skb, false, true, conn, to, summed, &h)
-			   : nb_write_whole(skb, false, false, conn, to, summed, &h);
+		done = tcp ? nb_nat_write_headers(skb, false, true, conn, to, summed, &h)
+			   : nb_nat_write_headers(skb, false, false, conn, to, summed, &h);
 	}
 	if (done && summed == NB_CSUM_UNKNOWN)
-		done = nb_replace_check(skb, pkt, conn);
+		done = nb_nat_replace_check(skb, pkt, conn);
 	return done ? NB_CONTINUE : nb_drop(NB_DROP_WRITE);
 }
 

@@ -17,8 +17,8 @@ enum {
 	NB_TOS_CONTROL = 0xc0, /* RFC 1812, 4.3.2.5 */
 	NB_IP_DF = 0x4000,
 	/* What is quoted at most: answers of 576 bytes (RFC 1812, 4.3.2.3) and 1280 bytes (RFC 4443, 2.4). */
-	NB_QUOTE_V4 = 576 - 20 - NB_ICMP_HEADER,
-	NB_QUOTE_V6 = 1280 - 40 - NB_ICMP_HEADER,
+	NB_QUOTE_V4 = 576 - 20 - NB_ICMP_HEADER_LEN,
+	NB_QUOTE_V6 = 1280 - 40 - NB_ICMP_HEADER_LEN,
 	NB_QUOTE_MAX = NB_QUOTE_V6,
 	NB_CSUM_MAX = 512, /* bytes that bpf_csum_diff() takes at once */
 	NB_ICMP_DEST_UNREACH = 3,
@@ -47,8 +47,8 @@ static __always_inline __u32 nb_pseudo_sum(const struct nb_addr *src, const stru
 }
 
 /* Writes the Ethernet and IP headers of an answer that goes back to where the packet came from. */
-static __always_inline bool nb_write_answer(struct __sk_buff *skb, const struct nb_pkt *pkt,
-					    const struct nb_addr *from, __u8 proto, __u32 len)
+static __always_inline bool nb_reject_write_headers(struct __sk_buff *skb, const struct nb_pkt *pkt,
+						    const struct nb_addr *from, __u8 proto, __u32 len)
 {
 	struct ethhdr *at = nb_bytes(skb, 0, sizeof(*at)), eth = {};
 
@@ -80,7 +80,7 @@ static __always_inline bool nb_write_answer(struct __sk_buff *skb, const struct 
 	return nb_store(skb, NB_L3_OFF, &ip, sizeof(ip));
 }
 
-static __always_inline __u32 nb_answer_l4(const struct nb_pkt *pkt)
+static __always_inline __u32 nb_reject_l4_off(const struct nb_pkt *pkt)
 {
 	return NB_L3_OFF + (pkt->is_v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr));
 }
@@ -89,13 +89,13 @@ static __always_inline __u32 nb_answer_l4(const struct nb_pkt *pkt)
  * Makes the frame as long as the reset. A frame whose checksum the kernel is still to complete cannot be cut
  * off before that checksum's place (__bpf_skb_min_len()), which tells it from others: *partial.
  */
-static __always_inline bool nb_reset_cut(struct __sk_buff *skb, __u32 len, bool *partial)
+static __always_inline bool nb_reject_set_len(struct __sk_buff *skb, __u32 len, bool *partial)
 {
 	*partial = bpf_skb_change_tail(skb, len - 4, 0) != 0;
 	return !bpf_skb_change_tail(skb, len, 0);
 }
 
-__noinline int nb_reset(struct __sk_buff *skb, const struct nb_pkt *pkt)
+__noinline int nb_reject_reset(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	struct tcphdr tcp = {};
 	__u32 l4_off, sum;
@@ -103,9 +103,9 @@ __noinline int nb_reset(struct __sk_buff *skb, const struct nb_pkt *pkt)
 
 	if (!pkt || pkt->tcp_flags & NB_RST)
 		return TC_ACT_SHOT;
-	l4_off = nb_answer_l4(pkt);
-	if (!nb_reset_cut(skb, l4_off + sizeof(tcp), &partial) ||
-	    !nb_write_answer(skb, pkt, &pkt->tuple.dst, IPPROTO_TCP, sizeof(tcp)))
+	l4_off = nb_reject_l4_off(pkt);
+	if (!nb_reject_set_len(skb, l4_off + sizeof(tcp), &partial) ||
+	    !nb_reject_write_headers(skb, pkt, &pkt->tuple.dst, IPPROTO_TCP, sizeof(tcp)))
 		return TC_ACT_SHOT;
 	tcp.source = pkt->tuple.dport;
 	tcp.dest = pkt->tuple.sport;
@@ -122,11 +122,11 @@ __noinline int nb_reset(struct __sk_buff *skb, const struct nb_pkt *pkt)
 			    : ~nb_csum_fold(bpf_csum_diff(NULL, 0, (__be32 *)&tcp, sizeof(tcp), sum));
 	if (!nb_store(skb, l4_off, &tcp, sizeof(tcp)))
 		return TC_ACT_SHOT;
-	return nb_to_peer(skb, skb->ifindex);
+	return nb_redirect_peer(skb, skb->ifindex);
 }
 
 /* Where the answer's body is put together, for its checksum: zeroed beyond what is quoted. */
-struct nb_quote {
+struct nb_reject_body {
 	__u64 data[(NB_QUOTE_MAX + 7) / 8];
 };
 
@@ -134,14 +134,14 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct nb_quote);
+	__type(value, struct nb_reject_body);
 } quotes SEC(".maps");
 
 /* The one's complement sum of the first len bytes from the IP header on; len is NB_QUOTE_MAX at most. */
-static __always_inline bool nb_quote_sum(struct __sk_buff *skb, __u32 len, __u32 *sum)
+static __always_inline bool nb_reject_sum(struct __sk_buff *skb, __u32 len, __u32 *sum)
 {
 	__u32 zero = 0;
-	struct nb_quote *quote = bpf_map_lookup_elem(&quotes, &zero);
+	struct nb_reject_body *quote = bpf_map_lookup_elem(&quotes, &zero);
 
 	/* Linux 6.1 takes only a comparison of this very value for its bounds. */
 	asm volatile("" : "+r"(len));
@@ -161,7 +161,7 @@ static __always_inline bool nb_quote_sum(struct __sk_buff *skb, __u32 len, __u32
 }
 
 /* The answer comes from the pod's gateway, as the host's own would; without one from the VIP. */
-static __always_inline struct nb_addr nb_answer_from(const struct nb_pkt *pkt)
+static __always_inline struct nb_addr nb_reject_source(const struct nb_pkt *pkt)
 {
 	struct nb_addr client = pkt->tuple.src;
 	struct nb_endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &client);
@@ -172,7 +172,7 @@ static __always_inline struct nb_addr nb_answer_from(const struct nb_pkt *pkt)
 	return pkt->tuple.dst;
 }
 
-__noinline int nb_unreachable(struct __sk_buff *skb, const struct nb_pkt *pkt)
+__noinline int nb_reject_unreachable(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	struct nb_icmp {
 		__u8 type, code;
@@ -184,15 +184,16 @@ __noinline int nb_unreachable(struct __sk_buff *skb, const struct nb_pkt *pkt)
 
 	if (!pkt)
 		return TC_ACT_SHOT;
-	from = nb_answer_from(pkt);
+	from = nb_reject_source(pkt);
 	max = pkt->is_v4 ? NB_QUOTE_V4 : NB_QUOTE_V6;
 	len = pkt->end - NB_L3_OFF;
 	len = len > max ? max : len;
-	if (!nb_quote_sum(skb, len, &sum) || bpf_skb_change_tail(skb, NB_L3_OFF + len, 0))
+	if (!nb_reject_sum(skb, len, &sum) || bpf_skb_change_tail(skb, NB_L3_OFF + len, 0))
 		return TC_ACT_SHOT;
-	l4_off = nb_answer_l4(pkt);
+	l4_off = nb_reject_l4_off(pkt);
 	if (bpf_skb_adjust_room(skb, l4_off - NB_L3_OFF + sizeof(icmp), BPF_ADJ_ROOM_MAC, 0) ||
-	    !nb_write_answer(skb, pkt, &from, pkt->is_v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, sizeof(icmp) + len))
+	    !nb_reject_write_headers(skb, pkt, &from, pkt->is_v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
+				     sizeof(icmp) + len))
 		return TC_ACT_SHOT;
 	icmp.type = pkt->is_v4 ? NB_ICMP_DEST_UNREACH : NB_ICMPV6_DEST_UNREACH;
 	icmp.code = pkt->is_v4 ? NB_ICMP_PORT_UNREACH : NB_ICMPV6_PORT_UNREACH;
@@ -203,13 +204,14 @@ __noinline int nb_unreachable(struct __sk_buff *skb, const struct nb_pkt *pkt)
 	icmp.check = ~nb_csum_fold(sum);
 	if (!nb_store(skb, l4_off, &icmp, sizeof(icmp)))
 		return TC_ACT_SHOT;
-	return nb_to_peer(skb, skb->ifindex);
+	return nb_redirect_peer(skb, skb->ifindex);
 }
 
 /* The verdict on a packet of a pod that is rejected. */
 static __always_inline int nb_reject(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
-	return pkt->tuple.proto == IPPROTO_TCP && !pkt->later ? nb_reset(skb, pkt) : nb_unreachable(skb, pkt);
+	return pkt->tuple.proto == IPPROTO_TCP && !pkt->later ? nb_reject_reset(skb, pkt)
+							      : nb_reject_unreachable(skb, pkt);
 }
 
 static __always_inline bool nb_is_reject(int result)

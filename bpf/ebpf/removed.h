@@ -22,7 +22,7 @@ static __always_inline int nb_backend_removed(const struct nb_pkt *pkt, const st
 		return NB_NEW;
 	backend = conn->dst;
 	endpoint = bpf_map_lookup_elem(&endpoints, &backend);
-	port = endpoint ? nb_port_of_slot(endpoint->slot) : NULL;
+	port = endpoint ? nb_port_at(endpoint->slot) : NULL;
 	if (port && port->ifindex)
 		return NB_CONTINUE;
 	return nb_tcp_kind(pkt->tcp_flags) == NB_KIND_SYN ? NB_NEW : nb_drop(NB_DROP_BACKEND_GONE);
@@ -32,7 +32,7 @@ static __always_inline int nb_backend_removed(const struct nb_pkt *pkt, const st
  * Whether a client's entry may still be used after a change of services. NB_NEW: the connection begins anew,
  * with another backend. A drop reason: it is over. Both leave the entry to the caller.
  */
-__noinline int nb_conn_recheck(const struct nb_pkt *pkt, struct nb_conn *conn)
+__noinline int nb_conn_check_backend(const struct nb_pkt *pkt, struct nb_conn *conn)
 {
 	__u32 epoch =
 		nb_settings.epoch; /* read before the frontend: a change in between is looked at next time */
@@ -49,7 +49,7 @@ __noinline int nb_conn_recheck(const struct nb_pkt *pkt, struct nb_conn *conn)
 			return NB_NEW;
 	} else if ((__s32)(frontend->epoch - conn->epoch) > 0) {
 		backend = conn->dst;
-		if (!nb_backend_of(&pkt->tuple, true, &backend, conn->dport))
+		if (!nb_is_backend_of(&pkt->tuple, true, &backend, conn->dport))
 			rc = nb_backend_removed(pkt, conn);
 	}
 	if (rc == NB_CONTINUE)
@@ -62,7 +62,7 @@ __noinline int nb_conn_recheck(const struct nb_pkt *pkt, struct nb_conn *conn)
  * answer. What a backend still sends must not reach the address's next owner: the entry is remembered for as
  * long as a closed connection after the last such packet.
  */
-static __always_inline int nb_receiver_gone(const struct nb_pkt *pkt, struct nb_conn *conn)
+static __always_inline int nb_conn_receiver_gone(const struct nb_pkt *pkt, struct nb_conn *conn)
 {
 	if (nb_conn_lives(conn, pkt->now)) /* it is only cut off */
 		return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_CUT) : NB_PASS;

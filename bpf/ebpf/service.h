@@ -30,10 +30,10 @@ static __always_inline bool nb_in_prefix(const volatile struct nb_prefix *prefix
 /* Whether an address may be a VIP or lie in a service range: most are told apart without a lookup. */
 static __always_inline bool nb_may_be_vip(const struct nb_addr *addr)
 {
-	return nb_in_prefix(nb_is_mapped(addr) ? &nb_settings.vips[1] : &nb_settings.vips[0], addr);
+	return nb_in_prefix(nb_addr_is_v4(addr) ? &nb_settings.vips[1] : &nb_settings.vips[0], addr);
 }
 
-static __always_inline bool nb_is_known_l4port(__be16 port)
+static __always_inline bool nb_l4port_is_known(__be16 port)
 {
 	return nb_settings.known_ports[port / 32] >> port % 32 & 1;
 }
@@ -50,7 +50,7 @@ static __always_inline bool nb_is_vip(const struct nb_addr *addr)
  * Whether the host may have an address: it is no Service's, or the host had it as well when that was applied.
  * Only then is its routing asked, which does not tell an address of the host from one without a route.
  */
-static __always_inline bool nb_may_be_of_host(const struct nb_addr *addr)
+static __always_inline bool nb_host_may_have(const struct nb_addr *addr)
 {
 	struct nb_frontend_key key = { .addr = *addr };
 	struct nb_frontend *vip = bpf_map_lookup_elem(&frontends, &key);
@@ -58,12 +58,12 @@ static __always_inline bool nb_may_be_of_host(const struct nb_addr *addr)
 	return !vip || vip->known;
 }
 
-struct nb_range_search {
+struct nb_cidr_search {
 	const struct nb_addr *addr;
 	bool found;
 };
 
-static long nb_range_try(__u64 i, struct nb_range_search *search)
+static long nb_cidr_search_step(__u64 i, struct nb_cidr_search *search)
 {
 	if (i >= NB_MAX_SERVICE_CIDRS || i >= nb_settings.n_service_cidrs)
 		return 1;
@@ -74,7 +74,7 @@ static long nb_range_try(__u64 i, struct nb_range_search *search)
 /* The destination is no frontend. An address of a Service or of a service range leads nowhere but there. */
 __noinline int nb_no_frontend(const struct nb_tuple *tuple)
 {
-	struct nb_range_search search = {};
+	struct nb_cidr_search search = {};
 	struct nb_addr addr;
 
 	if (!tuple)
@@ -85,11 +85,11 @@ __noinline int nb_no_frontend(const struct nb_tuple *tuple)
 	if (nb_is_vip(&addr))
 		return nb_drop(NB_DROP_NO_SERVICE);
 	search.addr = &addr;
-	bpf_loop(NB_MAX_SERVICE_CIDRS, nb_range_try, &search, 0);
+	bpf_loop(NB_MAX_SERVICE_CIDRS, nb_cidr_search_step, &search, 0);
 	return search.found ? nb_drop(NB_DROP_NO_VIP) : NB_PASS;
 }
 
-struct nb_member_search {
+struct nb_backend_search {
 	struct nb_backend_key key; /* first member looked at */
 	const struct nb_addr *addr;
 	__be16 port;
@@ -97,7 +97,7 @@ struct nb_member_search {
 	bool gone; /* the set was replaced meanwhile */
 };
 
-static long nb_member_try(__u64 i __attribute__((unused)), struct nb_member_search *search)
+static long nb_backend_search_step(__u64 i __attribute__((unused)), struct nb_backend_search *search)
 {
 	struct nb_backend *backend = bpf_map_lookup_elem(&backends, &search->key);
 
@@ -113,10 +113,10 @@ static long nb_member_try(__u64 i __attribute__((unused)), struct nb_member_sear
  * that there are) of the frontend of this tuple. A set that was replaced between the two reads is gone: the
  * frontend is read again.
  */
-static __always_inline bool nb_backend_of(const struct nb_tuple *tuple, bool known,
-					  const struct nb_addr *addr, __be16 port)
+static __always_inline bool nb_is_backend_of(const struct nb_tuple *tuple, bool known,
+					     const struct nb_addr *addr, __be16 port)
 {
-	struct nb_member_search search = { .addr = addr, .port = port };
+	struct nb_backend_search search = { .addr = addr, .port = port };
 
 	for (int i = 0; i < 3; i++) {
 		struct nb_frontend *frontend = nb_frontend_find(tuple);
@@ -126,7 +126,7 @@ static __always_inline bool nb_backend_of(const struct nb_tuple *tuple, bool kno
 		search.key.set = frontend->set;
 		search.key.index = 0;
 		search.gone = false;
-		bpf_loop(known ? frontend->known : frontend->count, nb_member_try, &search, 0);
+		bpf_loop(known ? frontend->known : frontend->count, nb_backend_search_step, &search, 0);
 		if (!search.gone)
 			break;
 	}

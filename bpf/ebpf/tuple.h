@@ -37,7 +37,7 @@ __noinline int nb_fragment_later(struct nb_pkt *pkt, bool to_pod)
 }
 
 /* The headers cannot be read: nothing of ours, unless it goes to a VIP, which it must not untranslated. */
-static __always_inline int nb_unparsed(const struct nb_pkt *pkt)
+static __always_inline int nb_unparsed_verdict(const struct nb_pkt *pkt)
 {
 	return nb_is_vip(&pkt->tuple.dst) ? nb_drop(NB_DROP_UNPARSED) : NB_PASS;
 }
@@ -45,7 +45,7 @@ static __always_inline int nb_unparsed(const struct nb_pkt *pkt)
 /*
  * Fills *pkt, which is zeroed. NB_CONTINUE: TCP or UDP, with its whole tuple, or ICMP, with addresses alone.
  */
-__noinline int nb_parse(struct __sk_buff *skb, struct nb_pkt *pkt, bool to_pod)
+__noinline int nb_slow_parse(struct __sk_buff *skb, struct nb_pkt *pkt, bool to_pod)
 {
 	int rc;
 
@@ -59,8 +59,8 @@ __noinline int nb_parse(struct __sk_buff *skb, struct nb_pkt *pkt, bool to_pod)
 		return nb_is_icmp(pkt) ? NB_CONTINUE : NB_PASS;
 	if (rc == NB_CONTINUE)
 		rc = nb_parse_l4(skb, pkt);
-	if (rc == NB_BAD)
-		return nb_unparsed(pkt);
+	if (rc == NB_MALFORMED)
+		return nb_unparsed_verdict(pkt);
 	if (rc == NB_CONTINUE && pkt->fragment)
 		nb_fragment_first(pkt);
 	return rc;

@@ -14,7 +14,7 @@ enum {
 	NB_ICMP_PARAMETER = 12,
 	NB_ICMPV6_PARAMETER = 4,  /* RFC 4443: errors are 1 .. 4 */
 	NB_ICMPV6_REDIRECT = 137, /* RFC 4861, 4.5 */
-	NB_ICMP_QUOTE = 8,        /* where the quoted packet begins, of an error */
+	NB_ICMP_HEADER_LEN = 8,   /* where the quoted packet begins, of an error */
 	NB_ND_OPTIONS = 40,       /* and the options, of a redirect */
 	NB_ND_OPT_TARGET_LLADDR = 2,
 	NB_ND_OPT_REDIRECTED = 4,
@@ -23,8 +23,8 @@ enum {
 };
 
 /* What pkt->tuple is for an ICMP message: the key of the complainer's entry. The outer header is in struct
- * nb_outer. */
-struct nb_outer {
+ * nb_icmp_outer. */
+struct nb_icmp_outer {
 	struct nb_addr src;
 	struct nb_addr dst;
 	bool redirect;
@@ -40,7 +40,7 @@ static __always_inline bool nb_icmp_is_error(const struct nb_pkt *pkt, __u8 type
 }
 
 /* Where an ND redirect quotes a packet; 0: nowhere. */
-static __always_inline __u32 nb_redirect_quote(struct __sk_buff *skb, __u32 off)
+static __always_inline __u32 nb_nd_redirect_quoted_off(struct __sk_buff *skb, __u32 off)
 {
 	__u8 *option = nb_bytes(skb, off, 2);
 
@@ -52,21 +52,23 @@ static __always_inline __u32 nb_redirect_quote(struct __sk_buff *skb, __u32 off)
 }
 
 /* Finds the quoted packet. */
-static __always_inline bool nb_quote_find(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_outer *outer)
+static __always_inline bool nb_icmp_find_quoted(struct __sk_buff *skb, struct nb_pkt *pkt,
+						struct nb_icmp_outer *outer)
 {
-	__u8 *at = nb_bytes(skb, pkt->l4_off, NB_ICMP_QUOTE), type;
+	__u8 *at = nb_bytes(skb, pkt->l4_off, NB_ICMP_HEADER_LEN), type;
 
 	if (!at)
 		return false;
 	type = *at; /* at is void once another header was looked at */
-	pkt->quote = pkt->l4_off + NB_ICMP_QUOTE;
+	pkt->quote = pkt->l4_off + NB_ICMP_HEADER_LEN;
 	outer->redirect = type == (pkt->is_v4 ? NB_ICMP_REDIRECT : NB_ICMPV6_REDIRECT);
 	if (outer->redirect && !pkt->is_v4)
-		pkt->quote = nb_redirect_quote(skb, pkt->l4_off + NB_ND_OPTIONS);
+		pkt->quote = nb_nd_redirect_quoted_off(skb, pkt->l4_off + NB_ND_OPTIONS);
 	return pkt->quote && (outer->redirect || nb_icmp_is_error(pkt, type));
 }
 
-static __always_inline bool nb_quote_v4(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_tuple *key)
+static __always_inline bool nb_icmp_parse_quoted_v4(struct __sk_buff *skb, struct nb_pkt *pkt,
+						    struct nb_tuple *key)
 {
 	struct iphdr *ip = nb_bytes(skb, pkt->quote, sizeof(*ip));
 
@@ -80,7 +82,8 @@ static __always_inline bool nb_quote_v4(struct __sk_buff *skb, struct nb_pkt *pk
 	return true;
 }
 
-static __always_inline bool nb_quote_v6(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_tuple *key)
+static __always_inline bool nb_icmp_parse_quoted_v6(struct __sk_buff *skb, struct nb_pkt *pkt,
+						    struct nb_tuple *key)
 {
 	struct ipv6hdr *ip = nb_bytes(skb, pkt->quote, sizeof(*ip));
 
@@ -94,13 +97,15 @@ static __always_inline bool nb_quote_v6(struct __sk_buff *skb, struct nb_pkt *pk
 }
 
 /* Reads the quoted tuple, swapped, into pkt->tuple. Of the quoted header of TCP or UDP 8 bytes suffice. */
-static __always_inline bool nb_quote_read(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_outer *outer)
+static __always_inline bool nb_icmp_parse_quoted(struct __sk_buff *skb, struct nb_pkt *pkt,
+						 struct nb_icmp_outer *outer)
 {
 	struct nb_tuple key = {};
 	__be16 *ports;
 
-	if (!nb_quote_find(skb, pkt, outer) ||
-	    !(pkt->is_v4 ? nb_quote_v4(skb, pkt, &key) : nb_quote_v6(skb, pkt, &key)) ||
+	if (!nb_icmp_find_quoted(skb, pkt, outer) ||
+	    !(pkt->is_v4 ? nb_icmp_parse_quoted_v4(skb, pkt, &key)
+			 : nb_icmp_parse_quoted_v6(skb, pkt, &key)) ||
 	    !nb_is_tracked_proto(key.proto))
 		return false;
 	ports = nb_bytes(skb, pkt->quote_l4, 2 * sizeof(*ports));

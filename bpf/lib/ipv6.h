@@ -63,7 +63,7 @@ __noinline int nb_walk_v6(struct __sk_buff *skb, struct nb_pkt *pkt)
 	struct nb_walk walk;
 
 	if (!pkt)
-		return NB_BAD;
+		return NB_MALFORMED;
 	walk.off = pkt->l4_off;
 	walk.proto = pkt->tuple.proto;
 	for (int i = 0; i < NB_IPV6_HEADERS; i++) {
@@ -74,11 +74,11 @@ __noinline int nb_walk_v6(struct __sk_buff *skb, struct nb_pkt *pkt)
 		ok = walk.proto == IPPROTO_FRAGMENT ? nb_walk_fragment(skb, &walk, pkt)
 						    : nb_walk_over(skb, &walk);
 		if (!ok || walk.off > NB_OFF_MAX || walk.off > pkt->end)
-			return NB_BAD;
+			return NB_MALFORMED;
 	}
 	pkt->l4_off = walk.off;
 	pkt->tuple.proto = walk.proto;
-	return nb_is_extension(walk.proto) && !pkt->later ? NB_BAD : NB_CONTINUE;
+	return nb_is_extension(walk.proto) && !pkt->later ? NB_MALFORMED : NB_CONTINUE;
 }
 
 /* The header alone; what follows may be an extension header. */
@@ -86,13 +86,13 @@ static __always_inline int nb_read_v6(struct __sk_buff *skb, struct nb_pkt *pkt,
 {
 	__u32 len = bpf_ntohs(ip->payload_len);
 
-	if (ip->version != 6 || !nb_set_end(skb, pkt, len ? sizeof(*ip) + len : 0))
+	if (ip->version != 6 || !nb_pkt_set_end(skb, pkt, len ? sizeof(*ip) + len : 0))
 		return NB_PASS;
 	pkt->tuple.proto = ip->nexthdr;
 	__builtin_memcpy(&pkt->tuple.src, &ip->saddr, sizeof(struct nb_addr));
 	__builtin_memcpy(&pkt->tuple.dst, &ip->daddr, sizeof(struct nb_addr));
 	/* In the tuple these would be IPv4's, which no host has on the wire (RFC 4291, 2.5.5.2). */
-	if (nb_is_mapped(&pkt->tuple.src) || nb_is_mapped(&pkt->tuple.dst)) {
+	if (nb_addr_is_v4(&pkt->tuple.src) || nb_addr_is_v4(&pkt->tuple.dst)) {
 		pkt->end = 0;
 		return NB_PASS;
 	}

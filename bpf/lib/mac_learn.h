@@ -26,7 +26,7 @@ static __always_inline bool nb_is_neigh_announce(struct __sk_buff *skb, __u32 sl
 			return false;
 		addr.w[2] = bpf_htonl(0xffff);
 		addr.w[3] = *v4;
-		return nb_is_own(&addr, slot);
+		return nb_addr_is_own(&addr, slot);
 	}
 	next = nb_bytes(skb, NB_L3_OFF + offsetof(struct ipv6hdr, nexthdr), 1);
 	if (!next || *next != IPPROTO_ICMPV6)
@@ -38,14 +38,14 @@ static __always_inline bool nb_is_neigh_announce(struct __sk_buff *skb, __u32 sl
 	if (!v6)
 		return false;
 	addr = *v6;
-	return nb_is_own(&addr, slot);
+	return nb_addr_is_own(&addr, slot);
 }
 
 /* Takes the MAC of its sender from a frame that tells it. For ARP and IPv6 alone. */
-__noinline int nb_mac_take(struct __sk_buff *skb)
+__noinline int nb_mac_update(struct __sk_buff *skb)
 {
 	__u32 ifindex = skb->ifindex, *slot = bpf_map_lookup_elem(&links, &ifindex);
-	struct nb_port *port = slot ? nb_port_of_slot(*slot) : NULL;
+	struct nb_port *port = slot ? nb_port_at(*slot) : NULL;
 	__be16 *at;
 
 	if (!port || port->flags & NB_PORT_MACSPOOFCHK || !nb_is_neigh_announce(skb, *slot))
@@ -67,7 +67,7 @@ static __always_inline void nb_mac_learn(struct __sk_buff *skb)
 {
 	if (!skb->vlan_present &&
 	    (skb->protocol == bpf_htons(ETH_P_ARP) || skb->protocol == bpf_htons(ETH_P_IPV6)))
-		nb_mac_take(skb);
+		nb_mac_update(skb);
 }
 
 #endif

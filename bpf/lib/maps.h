@@ -62,7 +62,7 @@ struct nb_runtime nb_runtime SEC(".data.runtime");
 /* Fixed between open and load. */
 const volatile struct nb_constants nb_constants SEC(".rodata.constants");
 
-static __always_inline struct nb_port *nb_port_of_slot(__u32 slot)
+static __always_inline struct nb_port *nb_port_at(__u32 slot)
 {
 	return bpf_map_lookup_elem(&ports, &slot);
 }

@@ -59,7 +59,7 @@ struct nb_pkt {
  * The verifier knows a packet pointer by its identity and the context by an offset of 0: keep the compiler
  * from computing the same packet pointer twice, and from keeping the address of a field of the context.
  */
-static __always_inline void *nb_packet_at(struct __sk_buff *skb, __u32 off)
+static __always_inline void *nb_pkt_at(struct __sk_buff *skb, __u32 off)
 {
 	void *at;
 
@@ -77,12 +77,12 @@ static __always_inline void *nb_bytes(struct __sk_buff *skb, __u32 off, __u32 le
 
 	if (off > NB_OFF_MAX)
 		return NULL;
-	at = nb_packet_at(skb, off);
+	at = nb_pkt_at(skb, off);
 	if (at + len <= (void *)(long)skb->data_end)
 		return at;
 	if (bpf_skb_pull_data(skb, off + len))
 		return NULL;
-	at = nb_packet_at(skb, off);
+	at = nb_pkt_at(skb, off);
 	return at + len <= (void *)(long)skb->data_end ? at : NULL;
 }
 
@@ -92,12 +92,12 @@ static __always_inline bool nb_store(struct __sk_buff *skb, __u32 off, const voi
 	return !bpf_skb_store_bytes(skb, off, from, len, 0);
 }
 
-static __always_inline __u32 nb_ip_len(bool is_v4)
+static __always_inline __u32 nb_ip_header_len(bool is_v4)
 {
 	return is_v4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
 }
 
-static __always_inline __u32 nb_l4_len(bool tcp)
+static __always_inline __u32 nb_l4_header_len(bool tcp)
 {
 	return tcp ? sizeof(struct tcphdr) : sizeof(struct udphdr);
 }
@@ -106,7 +106,7 @@ static __always_inline __u32 nb_l4_len(bool tcp)
  * Two words as they stand in memory, to be written at once: a read of both that follows soon does not wait
  * until two writes have reached the cache.
  */
-static __always_inline __u64 nb_words(__u32 first, __u32 second)
+static __always_inline __u64 nb_two_words(__u32 first, __u32 second)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 	return first | (__u64)second << 32;
@@ -116,28 +116,28 @@ static __always_inline __u64 nb_words(__u32 first, __u32 second)
 }
 
 /* ports: of source and destination, as they stand in the header. */
-static __always_inline void nb_set_l4ports(struct nb_pkt *pkt, const void *ports)
+static __always_inline void nb_pkt_set_l4ports(struct nb_pkt *pkt, const void *ports)
 {
 	__u64 *words = (__u64 *)&pkt->tuple.sport; /* ports, protocol and pad */
 
-	*words = nb_words(*(const __u32 *)ports, bpf_htonl((__u32)pkt->tuple.proto << 24));
+	*words = nb_two_words(*(const __u32 *)ports, bpf_htonl((__u32)pkt->tuple.proto << 24));
 }
 
-static __always_inline void nb_set_addr_v4(struct nb_addr *to, __be32 addr)
+static __always_inline void nb_addr_set_v4(struct nb_addr *to, __be32 addr)
 {
-	*(__u64 *)&to->w[2] = nb_words(bpf_htonl(0xffff), addr);
+	*(__u64 *)&to->w[2] = nb_two_words(bpf_htonl(0xffff), addr);
 }
 
 /*
- * Those that read a header take a pointer to the whole of it, but for options. NB_BAD, of IP NB_PASS: what
- * stands there is none.
+ * Those that read a header take a pointer to the whole of it, but for options. NB_MALFORMED, of IP NB_PASS:
+ * what stands there is none.
  */
 
 static __always_inline int nb_read_tcp(struct nb_pkt *pkt, const struct tcphdr *tcp)
 {
 	if (tcp->doff < 5 || pkt->l4_off + 4 * tcp->doff > pkt->end)
-		return NB_BAD;
-	nb_set_l4ports(pkt, tcp);
+		return NB_MALFORMED;
+	nb_pkt_set_l4ports(pkt, tcp);
 	pkt->tcp_flags = ((const __u8 *)tcp)[NB_TCP_FLAGS_OFF];
 	pkt->seq = bpf_ntohl(tcp->seq);
 	pkt->ack = bpf_ntohl(tcp->ack_seq);
@@ -152,21 +152,21 @@ static __always_inline int nb_read_udp(struct nb_pkt *pkt, const struct udphdr *
 	/* Of a fragmented datagram the length is that of the whole. */
 	if (pkt->l4_off + sizeof(*udp) > pkt->end || len < sizeof(*udp) ||
 	    (!pkt->fragment && pkt->l4_off + len > pkt->end))
-		return NB_BAD;
-	nb_set_l4ports(pkt, udp);
+		return NB_MALFORMED;
+	nb_pkt_set_l4ports(pkt, udp);
 	return NB_CONTINUE;
 }
 
-/* Takes ports, and of TCP what the state machine needs, from the header at pkt->l4_off. NB_BAD: there is
- * none. */
+/* Takes ports, and of TCP what the state machine needs, from the header at pkt->l4_off. NB_MALFORMED: there
+ * is none. */
 static __always_inline int nb_parse_l4(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
 	bool tcp = pkt->tuple.proto == IPPROTO_TCP;
-	void *at = tcp ? nb_bytes(skb, pkt->l4_off, nb_l4_len(true))
-		       : nb_bytes(skb, pkt->l4_off, nb_l4_len(false));
+	void *at = tcp ? nb_bytes(skb, pkt->l4_off, nb_l4_header_len(true))
+		       : nb_bytes(skb, pkt->l4_off, nb_l4_header_len(false));
 
 	if (!at)
-		return NB_BAD;
+		return NB_MALFORMED;
 	return tcp ? nb_read_tcp(pkt, at) : nb_read_udp(pkt, at);
 }
 
@@ -174,7 +174,7 @@ static __always_inline int nb_parse_l4(struct __sk_buff *skb, struct nb_pkt *pkt
  * Where the IP packet ends. len is the length that its header gives, 0 if it is too large for the field
  * (GSO); it may not be more than what there is.
  */
-static __always_inline bool nb_set_end(struct __sk_buff *skb, struct nb_pkt *pkt, __u32 len)
+static __always_inline bool nb_pkt_set_end(struct __sk_buff *skb, struct nb_pkt *pkt, __u32 len)
 {
 	if (!len && !skb->gso_size)
 		return false;
@@ -184,15 +184,15 @@ static __always_inline bool nb_set_end(struct __sk_buff *skb, struct nb_pkt *pkt
 
 static __always_inline int nb_read_v4(struct __sk_buff *skb, struct nb_pkt *pkt, const struct iphdr *ip)
 {
-	if (ip->version != 4 || ip->ihl < 5 || !nb_set_end(skb, pkt, bpf_ntohs(ip->tot_len)))
+	if (ip->version != 4 || ip->ihl < 5 || !nb_pkt_set_end(skb, pkt, bpf_ntohs(ip->tot_len)))
 		return NB_PASS;
 	pkt->l4_off = NB_L3_OFF + 4 * ip->ihl;
 	if (pkt->l4_off > pkt->end)
 		return NB_PASS;
 	pkt->is_v4 = true;
 	pkt->tuple.proto = ip->protocol;
-	nb_set_addr_v4(&pkt->tuple.src, ip->saddr);
-	nb_set_addr_v4(&pkt->tuple.dst, ip->daddr);
+	nb_addr_set_v4(&pkt->tuple.src, ip->saddr);
+	nb_addr_set_v4(&pkt->tuple.dst, ip->daddr);
 	if (ip->frag_off & bpf_htons(NB_IP_MF | NB_IP_OFFSET)) {
 		pkt->fragment = true;
 		pkt->later = ip->frag_off & bpf_htons(NB_IP_OFFSET);
@@ -202,7 +202,7 @@ static __always_inline int nb_read_v4(struct __sk_buff *skb, struct nb_pkt *pkt,
 }
 
 /* Whether an address of a tuple is an IPv4 one. */
-static __always_inline bool nb_is_mapped(const struct nb_addr *addr)
+static __always_inline bool nb_addr_is_v4(const struct nb_addr *addr)
 {
 	return !(addr->w[0] | addr->w[1]) && addr->w[2] == bpf_htonl(0xffff);
 }

@@ -11,7 +11,7 @@
  * Up the host's stack: the frame is addressed to the bridge, which takes it for its own whatever address it
  * had.
  */
-static __always_inline int nb_to_host(struct __sk_buff *skb)
+static __always_inline int nb_pass_to_host(struct __sk_buff *skb)
 {
 	__u8 mac[ETH_ALEN];
 
@@ -25,7 +25,7 @@ static __always_inline int nb_to_host(struct __sk_buff *skb)
  * Into the pod's end of a port, past the bridge. Neither mark nor priority may follow the packet there. The
  * port may be the one that the packet came from.
  */
-static __always_inline int nb_to_peer(struct __sk_buff *skb, __u32 ifindex)
+static __always_inline int nb_redirect_peer(struct __sk_buff *skb, __u32 ifindex)
 {
 	skb->mark = 0;
 	skb->priority = 0;
@@ -44,14 +44,14 @@ static __always_inline bool nb_conn_via_host_reply(const struct nb_conn *conn)
  * The same for what a pod sends: the host has seen the request of such a connection. A direct one that only
  * got another source port has gone past the host, and its answer is translated where it is sent.
  */
-static __always_inline bool nb_conn_finished_by_host(const struct nb_conn *conn)
+static __always_inline bool nb_conn_reply_to_host(const struct nb_conn *conn)
 {
-	return nb_conn_via_host_reply(conn) && conn->flags & NB_CONN_UP;
+	return nb_conn_via_host_reply(conn) && conn->flags & NB_CONN_TO_HOST;
 }
 
 /* The port whose pod's MAC address a translated packet gets: the sender's stays, as on a switched frame, also
  * if it is the pod's own. NULL: it goes to the host. */
-static __always_inline struct nb_port *nb_deliver_to(const struct nb_conn *conn, struct nb_port *out)
+static __always_inline struct nb_port *nb_deliver_port(const struct nb_conn *conn, struct nb_port *out)
 {
 	return conn->flags & NB_CONN_VIA_HOST ? NULL : out;
 }
@@ -61,10 +61,10 @@ static __always_inline int nb_deliver(struct __sk_buff *skb, const struct nb_con
 				      const struct nb_port *out)
 {
 	if (!(conn->flags & NB_CONN_VIA_HOST))
-		return nb_to_peer(skb, out->ifindex);
+		return nb_redirect_peer(skb, out->ifindex);
 	/* A direct connection to elsewhere goes where the pod itself sends it: only its source port is
 	 * another. */
-	return conn->flags & NB_CONN_UP ? nb_to_host(skb) : NB_PASS;
+	return conn->flags & NB_CONN_TO_HOST ? nb_pass_to_host(skb) : NB_PASS;
 }
 
 #endif

@@ -18,7 +18,7 @@ enum {
 	NB_VLAN_TAG = 4,
 };
 
-static __always_inline bool nb_is_own(const struct nb_addr *addr, __u32 slot)
+static __always_inline bool nb_addr_is_own(const struct nb_addr *addr, __u32 slot)
 {
 	struct nb_addr key = *addr;
 	struct nb_endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &key);
@@ -27,7 +27,7 @@ static __always_inline bool nb_is_own(const struct nb_addr *addr, __u32 slot)
 }
 
 /* An IPv4 address at off that is neither 0.0.0.0 nor one of the pod's. */
-static __always_inline bool nb_forged_v4(struct __sk_buff *skb, __u32 off, __u32 slot)
+static __always_inline bool nb_is_forged_v4(struct __sk_buff *skb, __u32 off, __u32 slot)
 {
 	struct nb_addr addr = {};
 	__be32 *at = nb_bytes(skb, off, sizeof(*at));
@@ -36,10 +36,10 @@ static __always_inline bool nb_forged_v4(struct __sk_buff *skb, __u32 off, __u32
 		return false;
 	addr.w[2] = bpf_htonl(0xffff);
 	addr.w[3] = *at;
-	return !nb_is_own(&addr, slot);
+	return !nb_addr_is_own(&addr, slot);
 }
 
-static __always_inline bool nb_forged_v6(struct __sk_buff *skb, __u32 off, __u32 slot)
+static __always_inline bool nb_is_forged_v6(struct __sk_buff *skb, __u32 off, __u32 slot)
 {
 	struct nb_addr *at = nb_bytes(skb, off, sizeof(*at)), addr;
 
@@ -49,7 +49,7 @@ static __always_inline bool nb_forged_v6(struct __sk_buff *skb, __u32 off, __u32
 	if (!(addr.w[0] | addr.w[1] | addr.w[2] | addr.w[3]) ||
 	    (addr.w[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000))
 		return false;
-	return !nb_is_own(&addr, slot);
+	return !nb_addr_is_own(&addr, slot);
 }
 
 static __always_inline bool nb_is_advertisement(struct __sk_buff *skb, __u32 off)
@@ -63,7 +63,7 @@ static __always_inline bool nb_is_advertisement(struct __sk_buff *skb, __u32 off
 }
 
 /* Goes over up to two VLAN tags in the frame. Returns the type of what follows at *off. */
-static __always_inline __be16 nb_untagged(struct __sk_buff *skb, __u32 *off)
+static __always_inline __be16 nb_skip_vlan_tags(struct __sk_buff *skb, __u32 *off)
 {
 	__be16 type = skb->protocol;
 
@@ -81,7 +81,7 @@ static __always_inline __be16 nb_untagged(struct __sk_buff *skb, __u32 *off)
 	return type;
 }
 
-static __always_inline bool nb_forged_mac(struct __sk_buff *skb, const struct nb_port *port)
+static __always_inline bool nb_is_forged_mac(struct __sk_buff *skb, const struct nb_port *port)
 {
 	__be16 *at = nb_bytes(skb, ETH_ALEN, ETH_ALEN);
 
@@ -98,19 +98,19 @@ static __always_inline bool nb_is_forged(struct __sk_buff *skb, const struct nb_
 {
 	__u32 off = NB_L3_OFF;
 
-	if (port->flags & NB_PORT_MACSPOOFCHK && nb_forged_mac(skb, port))
+	if (port->flags & NB_PORT_MACSPOOFCHK && nb_is_forged_mac(skb, port))
 		return true;
 	if (!(port->flags & NB_PORT_SPOOFCHK))
 		return false;
-	switch (nb_untagged(skb, &off)) {
+	switch (nb_skip_vlan_tags(skb, &off)) {
 	case bpf_htons(ETH_P_IP):
-		return nb_forged_v4(skb, off + offsetof(struct iphdr, saddr), slot);
+		return nb_is_forged_v4(skb, off + offsetof(struct iphdr, saddr), slot);
 	case bpf_htons(ETH_P_ARP):
-		return nb_forged_v4(skb, off + NB_ARP_SENDER, slot);
+		return nb_is_forged_v4(skb, off + NB_ARP_SENDER, slot);
 	case bpf_htons(ETH_P_IPV6):
-		return nb_forged_v6(skb, off + offsetof(struct ipv6hdr, saddr), slot) ||
+		return nb_is_forged_v6(skb, off + offsetof(struct ipv6hdr, saddr), slot) ||
 		       (nb_is_advertisement(skb, off) &&
-			nb_forged_v6(skb, off + sizeof(struct ipv6hdr) + NB_ND_TARGET, slot));
+			nb_is_forged_v6(skb, off + sizeof(struct ipv6hdr) + NB_ND_TARGET, slot));
 	default:
 		return false;
 	}
@@ -124,7 +124,7 @@ static __always_inline bool nb_is_forged(struct __sk_buff *skb, const struct nb_
 __noinline int nb_sender_check(struct __sk_buff *skb)
 {
 	__u32 ifindex = skb->ifindex, *slot = bpf_map_lookup_elem(&links, &ifindex);
-	struct nb_port *port = slot ? nb_port_of_slot(*slot) : NULL;
+	struct nb_port *port = slot ? nb_port_at(*slot) : NULL;
 
 	if (!port)
 		return NB_CONTINUE;

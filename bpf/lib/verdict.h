@@ -12,9 +12,9 @@ enum {
 	NB_CONTINUE = -1000,     /* the next stage decides */
 	NB_NEW,                  /* there is no live connection for this packet */
 	NB_EXISTS,               /* there is one by now: look again */
-	NB_BAD,                  /* the packet's headers cannot be read */
+	NB_MALFORMED,            /* the packet's headers cannot be read */
 	NB_SLOW_PARSE,           /* they are to be parsed step by step */
-	NB_UP,                   /* the host's stack gets the packet as it is */
+	NB_TO_HOST,              /* the host's stack gets the packet as it is */
 	NB_PASS = TC_ACT_UNSPEC, /* untouched, to whatever program or bridge comes next (TCX_NEXT has the same
 				    value) */
 	NB_DROPPED = 1000,       /* and more: NB_DROPPED + the reason, one of enum nb_counter */

@@ -88,7 +88,8 @@ enum nb_conn_flags {
 	NB_CONN_SERVICE = 1 << 4, /* made by a frontend; else a tracked direct connection to a backend */
 	NB_CONN_NAT = 1 << 5,     /* packets are rewritten; else only tracked and passed */
 	NB_CONN_STEADY = 1 << 7,  /* only the lifetime can change by a packet without SYN, FIN, RST */
-	NB_CONN_UP = 1 << 8, /* with NB_CONN_VIA_HOST: given to the host whoever the frame is addressed to */
+	NB_CONN_TO_HOST =
+		1 << 8, /* with NB_CONN_VIA_HOST: given to the host whoever the frame is addressed to */
 };
 
 /* Whose an element of connections[] is; changed by compare and swap alone. */
@@ -228,7 +229,7 @@ enum nb_flow_kind {
 	NB_FLOW_DIRECT,   /* switched from pod to pod */
 	NB_FLOW_VIA_HOST, /* an echo request that came by the host: its reply goes there as well. TCP and UDP:
 			     the kernel's conntrack translates it, or did so in the tick "seen" */
-	NB_FLOW_RENAMED,  /* came by the host like a direct one, and got another source port on its way */
+	NB_FLOW_REMAPPED, /* came by the host like a direct one, and got another source port on its way */
 };
 
 /*

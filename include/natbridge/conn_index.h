@@ -47,7 +47,8 @@ NB_CONN_TABLE_INLINE __u32 nb_set_count(const struct nb_conn_table *table);
 NB_CONN_TABLE_INLINE __u64 nb_set_seed(const struct nb_conn_table *table,
 				       int word); /* of nb_settings.index_seed */
 
-/* nb_index_find_on(), nb_index_swap_on() and nb_way_leads(): programs have them as functions, verified once.
+/* nb_index_find_all(), nb_index_swap_all() and nb_way_leads(): programs have them as functions, verified
+ * once.
  */
 NB_CONN_TABLE_INLINE __s64 nb_index_find_far(const struct nb_conn_table *table, const struct nb_tuple *key,
 					     __u64 hash, __u64 known);
@@ -124,8 +125,8 @@ static __always_inline int nb_way_leads(const struct nb_conn_table *table, __u64
 
 /* ---- far: over all sets that a tuple may stand in, way by way. Hardly ever needed ---- */
 
-static __always_inline __s64 nb_index_find_on(const struct nb_conn_table *table, const struct nb_tuple *key,
-					      __u64 hash, __u64 known)
+static __always_inline __s64 nb_index_find_all(const struct nb_conn_table *table, const struct nb_tuple *key,
+					       __u64 hash, __u64 known)
 {
 	__u64 at = hash;
 	__u32 way = 0;
@@ -164,8 +165,8 @@ static __always_inline void nb_index_spill(const struct nb_conn_table *table, __
 
 /* Changes the first way of a hash's sets that holds "from" into "to", one of which is 0. False: there is
  * none. */
-static __always_inline int nb_index_swap_on(const struct nb_conn_table *table, __u64 hash, __u64 from,
-					    __u64 to)
+static __always_inline int nb_index_swap_all(const struct nb_conn_table *table, __u64 hash, __u64 from,
+					     __u64 to)
 {
 	__u32 way = 0, sets = 0;
 	__u64 at = hash;
@@ -236,7 +237,7 @@ static __always_inline __s64 nb_index_find(const struct nb_conn_table *table, co
 	return slot;
 }
 
-/* nb_index_swap_on(), most often done at once. */
+/* nb_index_swap_all(), most often done at once. */
 static __always_inline int nb_index_swap(const struct nb_conn_table *table, __u64 hash, __u64 from, __u64 to)
 {
 	struct nb_conn_set *set = nb_set_at(table, nb_set_home(table, hash));
@@ -264,8 +265,8 @@ static __always_inline void nb_index_remove(const struct nb_conn_table *table, _
  * Enters an entry, whose key and its hash it is; a moment ago nobody had the key. NB_INDEX_DONE;
  * NB_INDEX_FULL; else the number of who has it now.
  */
-static __always_inline __s64 nb_index_put_new(const struct nb_conn_table *table, const struct nb_tuple *key,
-					      __u64 hash, __u32 slot)
+static __always_inline __s64 nb_index_insert_new(const struct nb_conn_table *table,
+						 const struct nb_tuple *key, __u64 hash, __u32 slot)
 {
 	__u64 word = nb_way_word(hash, slot);
 	__s64 other;
@@ -280,15 +281,15 @@ static __always_inline __s64 nb_index_put_new(const struct nb_conn_table *table,
 }
 
 /* The same, whoever may have the key. */
-static __always_inline __s64 nb_index_put(const struct nb_conn_table *table, const struct nb_tuple *key,
-					  __u32 slot)
+static __always_inline __s64 nb_index_insert(const struct nb_conn_table *table, const struct nb_tuple *key,
+					     __u32 slot)
 {
 	__u64 hash = nb_conn_hash(table, key);
 	__s64 other = nb_index_find(table, key, hash, 0);
 
 	if (other >= 0)
 		return other == slot ? NB_INDEX_DONE : other;
-	return nb_index_put_new(table, key, hash, slot);
+	return nb_index_insert_new(table, key, hash, slot);
 }
 
 #endif

@@ -144,7 +144,7 @@ static int enter(const struct nb_conn_table *table, __u32 place, const struct nb
 	write_entry(&at->dir[0], &pair->dir[0]);
 	write_entry(&at->dir[1], &pair->dir[1]);
 	for (int dir = 1; dir >= 0; dir--) {
-		whose = nb_index_put(table, &at->dir[dir].key, 2 * place + dir);
+		whose = nb_index_insert(table, &at->dir[dir].key, 2 * place + dir);
 		if (whose == NB_INDEX_DONE)
 			continue;
 		if (!dir)

@@ -34,12 +34,12 @@ static inline __u64 nb_set_seed(const struct nb_conn_table *table, int word)
 static inline __s64 nb_index_find_far(const struct nb_conn_table *table, const struct nb_tuple *key,
 				      __u64 hash, __u64 known)
 {
-	return nb_index_find_on(table, key, hash, known);
+	return nb_index_find_all(table, key, hash, known);
 }
 
 static inline int nb_index_swap_far(const struct nb_conn_table *table, __u64 hash, __u64 from, __u64 to)
 {
-	return nb_index_swap_on(table, hash, from, to);
+	return nb_index_swap_all(table, hash, from, to);
 }
 
 static inline int nb_way_leads_far(const struct nb_conn_table *table, __u64 word, const struct nb_tuple *key)
