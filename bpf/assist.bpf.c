@@ -8,7 +8,7 @@
  * another port, though the host translates its connection, goes up to the host instead. nb_assist_host, at
  * the bridge device, sees what the host sends to the pods.
  */
-#include "bpf/assist/assist_redirect.h"
+#include "bpf/assist/redirect.h"
 #include "bpf/assist/direct_cache.h"
 #include "bpf/assist/port_remap.h"
 #include "bpf/lib/fragment.h"

@@ -11,11 +11,11 @@
 #include "bpf/ebpf/conn_check.h"
 #include "bpf/ebpf/conn_create.h"
 #include "bpf/ebpf/fast_parse.h"
-#include "bpf/ebpf/host_lost.h"
+#include "bpf/ebpf/host_no_route.h"
 #include "bpf/ebpf/icmp_echo.h"
 #include "bpf/ebpf/icmp_nat.h"
 #include "bpf/ebpf/reject.h"
-#include "bpf/ebpf/tuple.h"
+#include "bpf/ebpf/slow_parse.h"
 #include "bpf/lib/mac_learn.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

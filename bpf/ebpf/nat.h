@@ -11,8 +11,9 @@
  * such a program (tc_cls_act_prologue()), also of those that are passed on untouched, at 1 % of their speed.
  */
 
+#include "bpf/lib/csum.h"
+
 #include "conntrack.h"
-#include "csum.h"
 
 /* Works out, for a new entry, what the rewrite does to a one's complement sum. */
 static __always_inline void nb_conn_set_csum(const struct nb_tuple *key, struct nb_conn *conn)

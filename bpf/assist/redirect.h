@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-#ifndef NATBRIDGE_BPF_ASSIST_ASSIST_REDIRECT_H
-#define NATBRIDGE_BPF_ASSIST_ASSIST_REDIRECT_H
+#ifndef NATBRIDGE_BPF_ASSIST_REDIRECT_H
+#define NATBRIDGE_BPF_ASSIST_REDIRECT_H
 
 /*
  * Mode assist: past the bridge for what the host translates between two pods, up into the host's IP stack as

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-#ifndef NATBRIDGE_BPF_EBPF_CSUM_H
-#define NATBRIDGE_BPF_EBPF_CSUM_H
+#ifndef NATBRIDGE_BPF_LIB_CSUM_H
+#define NATBRIDGE_BPF_LIB_CSUM_H
 
 /*
  * What the kernel knows of a packet's checksum (skb->ip_summed, include/linux/skbuff.h), which no field of
@@ -10,7 +10,7 @@
 
 #include <bpf/bpf_core_read.h>
 
-#include "bpf/lib/pkt.h"
+#include "pkt.h"
 
 struct sk_buff {
 	__u8 ip_summed : 2;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-#ifndef NATBRIDGE_BPF_EBPF_HOST_LOST_H
-#define NATBRIDGE_BPF_EBPF_HOST_LOST_H
+#ifndef NATBRIDGE_BPF_EBPF_HOST_NO_ROUTE_H
+#define NATBRIDGE_BPF_EBPF_HOST_NO_ROUTE_H
 
 /*
  * A node without a default route. Whether an address of a Service is the host's as well cannot be asked there

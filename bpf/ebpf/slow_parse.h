@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-#ifndef NATBRIDGE_BPF_EBPF_TUPLE_H
-#define NATBRIDGE_BPF_EBPF_TUPLE_H
+#ifndef NATBRIDGE_BPF_EBPF_SLOW_PARSE_H
+#define NATBRIDGE_BPF_EBPF_SLOW_PARSE_H
 
 /* From a frame to its whole tuple, fragments included. What goes to a VIP and cannot be read is dropped. */
 
