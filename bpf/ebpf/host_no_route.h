@@ -3,37 +3,41 @@
 #define NATBRIDGE_BPF_EBPF_HOST_NO_ROUTE_H
 
 /*
- * A node without a default route. Whether an address of a Service is the host's as well cannot be asked there
- * (fib.h): to the kernel's lookup an address of the host and one without a route look alike. So packets to
- * it go up, until the host itself says that it has no route. From then on the address is the Service's, and
- * the packet that the error quotes is sent once more. Without this a client would wait until its next try.
+ * A node without a default route. Whether the host has a Service's address, too, cannot be looked
+ * up there (fib.h): an address of the host and one without a route look alike. So packets to it go
+ * to the host, until the host reports that it has no route. From then on the address is the
+ * Service's alone, and the packet that the error quotes is sent once more: otherwise the client
+ * would wait until it repeats the packet.
  */
 
-#include "bpf/lib/redirect.h"
-
 #include "reject.h"
+#include "service.h"
 
-/* Whether an ICMP message says that there is no route: net or host unreachable (RFC 792), or no route to the
- * destination (RFC 4443, 3.1). */
+/*
+ * Whether an ICMP message reports that there is no route: net or host unreachable (RFC 792), or no
+ * route to destination (RFC 4443, 3.1).
+ */
 static __always_inline bool nb_icmp_is_no_route(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	__u8 *icmp = nb_bytes(skb, pkt->l4_off, 2);
 
-	return icmp && (pkt->is_v4 ? icmp[0] == NB_ICMP_DEST_UNREACH && icmp[1] <= 1
-				   : icmp[0] == NB_ICMPV6_DEST_UNREACH && !icmp[1]);
+	return icmp && (pkt->is_v4 ? icmp[0] == NB_ICMP_UNREACHABLE && icmp[1] <= 1
+				   : icmp[0] == NB_ICMPV6_UNREACHABLE && !icmp[1]);
 }
 
+/* Whether an error quotes all of a packet. */
 static __always_inline bool nb_icmp_quotes_whole(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	__be16 *len = nb_bytes(skb,
-			       pkt->quote + (pkt->is_v4 ? offsetof(struct iphdr, tot_len)
-							: offsetof(struct ipv6hdr, payload_len)),
+			       pkt->quoted_off + (pkt->is_v4 ? offsetof(struct iphdr, tot_len)
+							     : offsetof(struct ipv6hdr, payload_len)),
 			       sizeof(*len));
 
-	return len && pkt->quote + bpf_ntohs(*len) + (pkt->is_v4 ? 0 : sizeof(struct ipv6hdr)) == pkt->end;
+	return len &&
+	       pkt->quoted_off + bpf_ntohs(*len) + (pkt->is_v4 ? 0 : sizeof(struct ipv6hdr)) == pkt->end;
 }
 
-/* The headers of the packet that was quoted, now that they stand where those of a frame do. */
+/* The quoted packet, once its headers are where those of a frame are. */
 struct nb_unquoted {
 	struct nb_addr src;
 	struct nb_addr dst;
@@ -43,26 +47,27 @@ struct nb_unquoted {
 };
 
 /*
- * The error quotes the packet as the host got it. Of one that a pod's kernel left for the hardware to sum up
- * that holds the sum of the pseudo header alone: it is completed.
+ * Completes the checksum of TCP or UDP. The error quotes the packet as the host got it: if the pod's
+ * kernel left the checksum to the hardware, it is the sum of the pseudo header alone.
  */
 static __always_inline bool nb_complete_check(struct __sk_buff *skb, bool is_v4,
-					      const struct nb_unquoted *again)
+					      const struct nb_unquoted *packet)
 {
-	__u32 len = again->end - again->l4_off, sum, off;
+	__u32 len = packet->end - packet->l4_off, sum, off;
 	struct ipv6hdr *at, ip;
 	__u16 *check, whole;
 
-	off = again->l4_off +
-	      (again->proto == IPPROTO_UDP ? offsetof(struct udphdr, check) : offsetof(struct tcphdr, check));
+	off = packet->l4_off + (packet->proto == IPPROTO_UDP ? offsetof(struct udphdr, check)
+							     : offsetof(struct tcphdr, check));
 	check = nb_bytes(skb, off, sizeof(*check));
 	if (!check)
 		return false;
-	if (*check != nb_csum_fold(nb_pseudo_sum(&again->src, &again->dst, len, again->proto)))
+	if (*check != nb_csum_fold(nb_csum_pseudo(&packet->src, &packet->dst, len, packet->proto)))
 		return true;
-	if (!nb_reject_sum(skb, again->end - NB_L3_OFF, &sum))
+	if (!nb_packet_sum(skb, packet->end - NB_L3_OFF, &sum))
 		return false;
-	if (!is_v4) { /* whose header has no checksum that would make it 0 */
+	/* The sum covers the IP header. That of an IPv4 header is 0, by its own checksum. */
+	if (!is_v4) {
 		at = nb_bytes(skb, NB_L3_OFF, sizeof(*at));
 		if (!at)
 			return false;
@@ -70,20 +75,20 @@ static __always_inline bool nb_complete_check(struct __sk_buff *skb, bool is_v4,
 		sum = bpf_csum_diff((__be32 *)&ip, sizeof(ip), NULL, 0, sum);
 	}
 	whole = ~nb_csum_fold(sum);
-	if (!whole && again->proto == IPPROTO_UDP)
+	if (!whole && packet->proto == IPPROTO_UDP)
 		whole = 0xffff;
 	return nb_store(skb, off, &whole, sizeof(whole));
 }
 
-/* Makes the packet that an error quotes whole of the error, as its pod sent it. */
+/* Turns an error into the packet that it quotes, as its pod sent it. */
 static __always_inline bool nb_unquote(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
-	__u32 cut = pkt->quote - NB_L3_OFF;
-	const struct nb_unquoted again = { .src = pkt->tuple.dst,
-					   .dst = pkt->tuple.src,
-					   .l4_off = pkt->quote_l4 - cut,
-					   .end = pkt->end - cut,
-					   .proto = pkt->tuple.proto };
+	__u32 removed = pkt->quoted_off - NB_L3_OFF;
+	const struct nb_unquoted packet = { .src = pkt->tuple.dst,
+					    .dst = pkt->tuple.src,
+					    .l4_off = pkt->quoted_l4_off - removed,
+					    .end = pkt->end - removed,
+					    .proto = pkt->tuple.proto };
 	struct ethhdr *at = nb_bytes(skb, 0, sizeof(*at)), eth = {};
 
 	if (!at)
@@ -91,13 +96,13 @@ static __always_inline bool nb_unquote(struct __sk_buff *skb, const struct nb_pk
 	__builtin_memcpy(eth.h_source, at->h_dest, ETH_ALEN);
 	__builtin_memcpy(eth.h_dest, (const void *)nb_settings.bridge_mac, ETH_ALEN);
 	eth.h_proto = at->h_proto;
-	return !bpf_skb_adjust_room(skb, -(__s32)cut, BPF_ADJ_ROOM_MAC, 0) &&
-	       nb_store(skb, 0, &eth, sizeof(eth)) && nb_complete_check(skb, pkt->is_v4, &again);
+	return !bpf_skb_adjust_room(skb, -(__s32)removed, BPF_ADJ_ROOM_MAC, 0) &&
+	       nb_store(skb, 0, &eth, sizeof(eth)) && nb_complete_check(skb, pkt->is_v4, &packet);
 }
 
 /*
- * pkt: of an ICMP error to a pod, its tuple that of the answer to the quoted packet. What the host itself
- * sends came by no link.
+ * An ICMP error that enters a pod. pkt: as of nb_icmp_parse_quoted(), its tuple that of the answer to the
+ * quoted packet. The host's own errors have come in through no link.
  */
 __noinline int nb_host_no_route(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
@@ -117,7 +122,7 @@ __noinline int nb_host_no_route(struct __sk_buff *skb, const struct nb_pkt *pkt)
 	key.proto = 0;
 	frontend = bpf_map_lookup_elem(&frontends, &key);
 	if (frontend)
-		frontend->known = 0; /* so that pings of it are answered as well */
+		WRITE_ONCE(frontend->known, 0); /* so that its pings are answered, too */
 	if (!nb_icmp_quotes_whole(skb, pkt))
 		return NB_PASS;
 	return nb_unquote(skb, pkt) ? bpf_redirect(skb->ifindex, BPF_F_INGRESS) : nb_drop(NB_DROP_WRITE);
