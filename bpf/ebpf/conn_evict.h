@@ -45,6 +45,7 @@ static __always_inline enum nb_pair_worth nb_pair_worth_halfopen(const struct nb
 __noinline enum nb_pair_worth nb_pair_worth_now(const struct nb_pair *pair, __u32 now)
 {
 	const struct nb_conn *conn, *rev;
+	__u32 state, flags;
 	bool tcp;
 
 	if (!pair)
@@ -54,17 +55,19 @@ __noinline enum nb_pair_worth nb_pair_worth_now(const struct nb_pair *pair, __u3
 	tcp = pair->dir[0].key.proto == IPPROTO_TCP;
 	if (!nb_conn_lives(conn, now))
 		return NB_PAIR_DEAD;
-	if (!(conn->flags & NB_CONN_SEEN_REPLY))
+	flags = READ_ONCE(conn->flags);
+	if (!(flags & NB_CONN_SEEN_REPLY))
 		return nb_pair_worth_halfopen(conn, now);
-	if (tcp && nb_tcp_closed(conn->state))
+	state = READ_ONCE(conn->state);
+	if (tcp && nb_tcp_closed(state))
 		return NB_PAIR_CLOSED;
-	if (tcp && nb_tcp_closing(conn->state))
+	if (tcp && nb_tcp_closing(state))
 		return NB_PAIR_CLOSING;
 	if (!nb_conn_lives(rev, now))
 		return NB_PAIR_DEAD; /* the client is gone */
 	if (tcp && nb_conn_stalled(conn, rev, now))
 		return NB_PAIR_DEAD;
-	return conn->flags & NB_CONN_ASSURED ? NB_PAIR_LIVE : nb_pair_worth_halfopen(conn, now);
+	return flags & NB_CONN_ASSURED ? NB_PAIR_LIVE : nb_pair_worth_halfopen(conn, now);
 }
 
 /*

@@ -43,7 +43,10 @@ static __always_inline void nb_plan_client(const struct nb_pkt *pkt, struct nb_s
 	if (pkt->tuple.proto == IPPROTO_TCP) {
 		s->fwd.state =
 			nb_tcp_kind(pkt->tcp_flags) == NB_KIND_SYN ? NB_TCP_SYN_SENT : NB_TCP_ESTABLISHED;
-		nb_tcp_note(pkt, &s->fwd);
+		/* As nb_tcp_note() does in an entry that has seen no segment. */
+		s->fwd.seq_end = pkt->seq_end;
+		if (pkt->tcp_flags & NB_ACK)
+			s->fwd.ack = pkt->ack;
 	}
 	s->fwd.expires = nb_conn_deadline(&s->fwd, pkt->tuple.proto, pkt->now);
 }

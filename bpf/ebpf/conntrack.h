@@ -99,13 +99,15 @@ static __always_inline bool nb_conn_stalled(const struct nb_conn *fwd, const str
 {
 	__u32 idle, limit = 0;
 
-	if (fwd->state != NB_TCP_ESTABLISHED)
+	if (READ_ONCE(fwd->state) != NB_TCP_ESTABLISHED)
 		return false;
-	if (fwd->retrans >= 3 || rev->retrans >= 3)
+	if (READ_ONCE(fwd->retrans) >= 3 || READ_ONCE(rev->retrans) >= 3)
 		limit = nb_settings.timeouts[NB_TIMEOUT_TCP_RETRANS];
-	else if ((__s32)(fwd->seq_end - rev->ack) > 0 || (__s32)(rev->seq_end - fwd->ack) > 0)
+	else if ((__s32)(READ_ONCE(fwd->seq_end) - READ_ONCE(rev->ack)) > 0 ||
+		 (__s32)(READ_ONCE(rev->seq_end) - READ_ONCE(fwd->ack)) > 0)
 		limit = nb_settings.timeouts[NB_TIMEOUT_TCP_UNACKNOWLEDGED];
-	idle = nb_settings.timeouts[NB_TCP_ESTABLISHED] + nb_constants.second - (fwd->expires - now);
+	idle = nb_settings.timeouts[NB_TCP_ESTABLISHED] + nb_constants.second -
+	       (READ_ONCE(fwd->expires) - now);
 	return limit && (__s32)(idle - limit) > (__s32)nb_constants.second;
 }
 
@@ -154,7 +156,7 @@ static __always_inline int nb_tcp_step(const struct nb_pkt *pkt, const struct nb
 static __always_inline __u16 nb_conn_next_flags(const struct nb_pkt *pkt, const struct nb_conn *record,
 						bool reply)
 {
-	__u16 flags = record->flags | (reply ? NB_CONN_SEEN_REPLY : 0);
+	__u16 flags = READ_ONCE(record->flags) | (reply ? NB_CONN_SEEN_REPLY : 0);
 
 	if (!(flags & NB_CONN_SEEN_REPLY))
 		return flags;
@@ -164,7 +166,7 @@ static __always_inline __u16 nb_conn_next_flags(const struct nb_pkt *pkt, const 
 			flags |= NB_CONN_ASSURED;
 		return flags | NB_CONN_STEADY;
 	}
-	if (record->state == NB_TCP_ESTABLISHED)
+	if (READ_ONCE(record->state) == NB_TCP_ESTABLISHED)
 		return flags | NB_CONN_ASSURED | NB_CONN_STEADY;
 	return flags & ~NB_CONN_STEADY;
 }
@@ -184,7 +186,7 @@ static __always_inline int nb_conn_step(const struct nb_pkt *pkt, struct nb_conn
 
 	if (pkt->tuple.proto == IPPROTO_TCP) {
 		/* A reset before any answer is the last packet: the kernel deletes the entry then. */
-		if (pkt->tcp_flags & NB_RST && !(record->flags & NB_CONN_SEEN_REPLY)) {
+		if (pkt->tcp_flags & NB_RST && !(READ_ONCE(record->flags) & NB_CONN_SEEN_REPLY)) {
 			WRITE_ONCE(record->expires, pkt->now);
 			WRITE_ONCE(copy->expires, pkt->now);
 			return NB_CONTINUE;
@@ -195,8 +197,8 @@ static __always_inline int nb_conn_step(const struct nb_pkt *pkt, struct nb_conn
 	}
 	/* A segment that is not valid is no answer either. */
 	shared = nb_conn_next_flags(pkt, record, reply && valid) & NB_CONN_SHARED;
-	WRITE_ONCE(record->flags, (record->flags & ~NB_CONN_SHARED) | shared);
-	WRITE_ONCE(copy->flags, (copy->flags & ~NB_CONN_SHARED) | shared);
+	WRITE_ONCE(record->flags, (READ_ONCE(record->flags) & ~NB_CONN_SHARED) | shared);
+	WRITE_ONCE(copy->flags, (READ_ONCE(copy->flags) & ~NB_CONN_SHARED) | shared);
 	WRITE_ONCE(copy->state, READ_ONCE(record->state));
 	if (refresh) {
 		expires = nb_conn_deadline(record, pkt->tuple.proto, pkt->now);
@@ -225,7 +227,7 @@ __noinline int nb_conn_update(struct nb_pkt *pkt, __u32 entry_id)
 	if (pkt->tuple.proto == IPPROTO_TCP && !nb_tcp_flags_valid(pkt->tcp_flags))
 		return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_INVALID) : NB_PASS;
 	/* Until an answer comes, and then once a second: whether the index finds the other entry. */
-	repair = !(conn->flags & NB_CONN_SEEN_REPLY) || nb_conn_due(conn, pkt);
+	repair = !(READ_ONCE(conn->flags) & NB_CONN_SEEN_REPLY) || nb_conn_due(conn, pkt);
 	rc = nb_conn_step(pkt, conn, &pair->dir[~entry_id & 1].conn);
 	if (rc != NB_CONTINUE)
 		return rc;
@@ -243,7 +245,8 @@ static __always_inline int nb_conn_track(struct nb_pkt *pkt, struct nb_conn *con
 
 	if (pkt->later_fragment)
 		return NB_CONTINUE;
-	if (!(conn->flags & NB_CONN_STEADY) || nb_conn_due_steady(conn, pkt) || (tcp && nb_tcp_special(pkt)))
+	if (!(READ_ONCE(conn->flags) & NB_CONN_STEADY) || nb_conn_due_steady(conn, pkt) ||
+	    (tcp && nb_tcp_special(pkt)))
 		return nb_conn_update(pkt, entry_id);
 	if (tcp)
 		nb_tcp_note_segment(pkt, conn, true);

@@ -131,24 +131,28 @@ static __always_inline bool nb_tcp_newer(__u32 number, __u32 than)
  */
 static __always_inline void nb_tcp_note_segment(const struct nb_pkt *pkt, struct nb_conn *conn, bool ack)
 {
-	bool newer = nb_tcp_newer(pkt->seq_end, conn->seq_end);
+	__u32 seq_end = READ_ONCE(conn->seq_end), retrans = READ_ONCE(conn->retrans);
+	bool newer = nb_tcp_newer(pkt->seq_end, seq_end);
 
 	if (newer)
-		conn->seq_end = pkt->seq_end;
-	if (!newer && pkt->seq_end == conn->seq_end && pkt->seq_end != pkt->seq)
-		conn->retrans++;
-	else if (conn->retrans)
-		conn->retrans = 0;
-	if (ack && nb_tcp_newer(pkt->ack, conn->ack))
-		conn->ack = pkt->ack;
+		WRITE_ONCE(conn->seq_end, pkt->seq_end);
+	if (!newer && pkt->seq_end == seq_end && pkt->seq_end != pkt->seq)
+		WRITE_ONCE(conn->retrans, retrans + 1);
+	else if (retrans)
+		WRITE_ONCE(conn->retrans, 0);
+	if (ack && nb_tcp_newer(pkt->ack, READ_ONCE(conn->ack)))
+		WRITE_ONCE(conn->ack, pkt->ack);
 }
 
 /* The same for any segment: what may be forged, or does not fit the state, is not noted. */
 static __always_inline void nb_tcp_note(const struct nb_pkt *pkt, struct nb_conn *conn)
 {
+	__u32 state;
+
 	if (pkt->tcp_flags & NB_RST)
 		return;
-	if (pkt->tcp_flags & NB_SYN && conn->state >= NB_TCP_ESTABLISHED && conn->state != NB_TCP_SYN_SENT2)
+	state = READ_ONCE(conn->state);
+	if (pkt->tcp_flags & NB_SYN && state >= NB_TCP_ESTABLISHED && state != NB_TCP_SYN_SENT2)
 		return;
 	nb_tcp_note_segment(pkt, conn, pkt->tcp_flags & NB_ACK);
 }
@@ -160,7 +164,9 @@ static __always_inline void nb_tcp_note(const struct nb_pkt *pkt, struct nb_conn
  */
 static __always_inline bool nb_tcp_reset_exact(const struct nb_pkt *pkt, const struct nb_conn *other)
 {
-	return !other->ack || pkt->seq == other->ack;
+	__u32 ack = READ_ONCE(other->ack);
+
+	return !ack || pkt->seq == ack;
 }
 
 #endif
