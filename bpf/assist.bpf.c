@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
- * The datapath of a network in mode assist, where the host translates (kube-proxy, portmap, rules by
- * hand): its programs, with their stages in order. Each stage is a header of bpf/assist/, or of
+ * The datapath of a network in mode assist, where the host translates (kube-proxy, portmap, rules
+ * by hand): its programs, with their stages in order. Each stage is a header of bpf/assist/, or of
  * bpf/lib/ if mode ebpf has it, too.
  *
  *   nb_assist_from   what a pod sends, before the bridge sees it: gives the host what the bridge

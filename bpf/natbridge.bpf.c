@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
- * The datapath of a network in mode ebpf: its programs, with their stages in order. Each stage is
- * a header of bpf/ebpf/, or of bpf/lib/ if mode assist has it, too.
+ * The datapath of a network in mode ebpf: its programs, with their stages in order. Each stage is a
+ * header of bpf/ebpf/, or of bpf/lib/ if mode assist has it, too.
  *
  *   nb_from_pod   what a pod sends, before the bridge sees it: translates requests to frontends, and
  *                 answers of backends

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
  * A tracepoint program that sees each qdisc creation, and takes the pod's port off the fast path
- * (NB_PORT_NO_FAST_PATH). The bandwidth plugin, for instance, runs after natbridge and shapes a port
- * without telling it. The kernel hits the tracepoint where it creates a qdisc and nowhere else, so
- * that packets pay nothing for it.
+ * (NB_PORT_NO_FAST_PATH). The bandwidth plugin, for instance, runs after natbridge and shapes a
+ * port without telling it. The kernel hits the tracepoint where it creates a qdisc and nowhere
+ * else, so that packets pay nothing for it.
  */
 #include <stdbool.h>
 

@@ -113,8 +113,8 @@ static __always_inline __u32 nb_flow_way(struct nb_flow_set *set, const struct n
 }
 
 /*
- * How long a flow without packets lives, in ticks. A direct flow whose tuple a translated connection
- * has, too (flow->port), must outlive that one, whose answers do not pass here.
+ * How long a flow without packets lives, in ticks. A direct flow whose tuple a translated
+ * connection has, too (flow->port), must outlive that one, whose answers do not pass here.
  */
 static __always_inline __u32 nb_flow_timeout(const struct nb_flow *flow, __u8 proto)
 {

@@ -4,7 +4,8 @@
 
 /*
  * Mode assist: a packet from the host's IP stack to a pod, of a connection that the host translates
- * or that is its own. A translated one whose tuple a direct connection has gets another source port.
+ * or that is its own. A translated one whose tuple a direct connection has gets another source
+ * port.
  */
 
 #include "bpf/lib/parse.h"
@@ -39,8 +40,8 @@ __noinline int nb_assist_remap(struct __sk_buff *skb, const struct nb_pkt *pkt)
 	if (!flow || flow->kind != NB_FLOW_DIRECT || (pkt->quoted_off && !flow->port[end]))
 		return NB_PASS;
 	/*
-	 * A closed direct connection leaves its tuple to this one. Not in the tick in which a packet
-	 * of it was seen: direct_cache.h may still pass others.
+	 * A closed direct connection leaves its tuple to this one. Not in the tick in which a
+	 * packet of it was seen: direct_cache.h may still pass others.
 	 */
 	if (flow->closing == NB_FLOW_CLOSED && READ_ONCE(ref.head->seen) != pkt->now && !flow->port[0] &&
 	    !flow->port[1] && nb_is_syn(pkt)) {

@@ -3,10 +3,10 @@
 #define NATBRIDGE_BPF_ASSIST_PORT_REMAP_H
 
 /*
- * Mode assist: two connections with one tuple. A connection that the host translates can enter a pod
- * with the tuple of one that is switched to the pod: the host does not see that one, or it would have
- * chosen another source port itself. So the translated connection gets another source port, or the
- * echo another id, on its way into the pod, and its own one back in the answers.
+ * Mode assist: two connections with one tuple. A connection that the host translates can enter a
+ * pod with the tuple of one that is switched to the pod: the host does not see that one, or it
+ * would have chosen another source port itself. So the translated connection gets another source
+ * port, or the echo another id, on its way into the pod, and its own one back in the answers.
  */
 
 #include "bpf/lib/csum.h"
@@ -94,8 +94,9 @@ static __always_inline void nb_port_remap_answer(const struct nb_pkt *pkt, __be1
 
 /*
  * Inserts the flow that changes the new source port back in answers, with the key *answer, which is
- * the answers' tuple before and the flow's key afterwards. True: the flow is there now, or was. False:
- * another flow has that tuple. Without "insert" it only tells whether the flow could be inserted.
+ * the answers' tuple before and the flow's key afterwards. True: the flow is there now, or was.
+ * False: another flow has that tuple. Without "insert" it only tells whether the flow could be
+ * inserted.
  */
 static __always_inline bool nb_port_remap_insert(const struct nb_pkt *pkt, struct nb_tuple *answer,
 						 bool insert)
@@ -131,8 +132,8 @@ static long nb_port_remap_search_step(__u64 i, struct nb_port_remap_search *sear
 }
 
 /*
- * A new source port for a connection; 0: none is free. The search begins at the same port each time,
- * so that a connection whose flow was lost most likely gets the port that it had.
+ * A new source port for a connection; 0: none is free. The search begins at the same port each
+ * time, so that a connection whose flow was lost most likely gets the port that it had.
  */
 static __always_inline __be16 nb_port_remap_find(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {

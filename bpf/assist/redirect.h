@@ -3,10 +3,10 @@
 #define NATBRIDGE_BPF_ASSIST_REDIRECT_H
 
 /*
- * Mode assist: redirects what the host translates between two pods past the bridge, from a port into
- * the host's IP stack and from there to a port. With br_netfilter the bridge would switch such a
- * packet, so the bridge device does not count or show it there either. Not with "fastPath": false,
- * nor for a pod whose traffic is shaped.
+ * Mode assist: redirects what the host translates between two pods past the bridge, from a port
+ * into the host's IP stack and from there to a port. With br_netfilter the bridge would switch such
+ * a packet, so the bridge device does not count or show it there either. Not with "fastPath":
+ * false, nor for a pod whose traffic is shaped.
  */
 
 #include "bpf/lib/redirect.h"

@@ -56,8 +56,8 @@ static __always_inline int nb_assist_to_bridge(struct __sk_buff *skb, struct nb_
 
 /*
  * Whether the host has to see a packet that belongs to no known flow: it translates the packet's
- * connection, or one to which the answers would seem to belong; then the host gives this one another
- * source port. A closed connection is no obstacle to a new one.
+ * connection, or one to which the answers would seem to belong; then the host gives this one
+ * another source port. A closed connection is no obstacle to a new one.
  */
 static __always_inline bool nb_assist_host_translates(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
@@ -90,8 +90,8 @@ static __always_inline int nb_assist_return(struct __sk_buff *skb, const struct 
 
 /*
  * Whether a flow still tells where its packets go. What the kernel's conntrack translates is looked
- * up there again after a tick. The port of a remapped flow is free for a direct connection as soon as
- * the translated one is over.
+ * up there again after a tick. The port of a remapped flow is free for a direct connection as soon
+ * as the translated one is over.
  */
 static __always_inline bool nb_assist_flow_usable(struct __sk_buff *skb, const struct nb_pkt *pkt,
 						  const struct nb_flow_ref *ref, __u32 end)

@@ -4,8 +4,8 @@
 
 /*
  * Mode assist: frontends of the host for which the kernel's conntrack has translated a connection.
- * Packets to one go past the bridge into the host; without the cache they take the longer way, through
- * the bridge.
+ * Packets to one go past the bridge into the host; without the cache they take the longer way,
+ * through the bridge.
  */
 
 #include "bpf/lib/pkt.h"
@@ -36,8 +36,8 @@ static __always_inline bool nb_vip_cache_is(const struct nb_frontend_key *cached
 }
 
 /*
- * Another CPU may read half of a key, or a mixture of two. That is harmless: packets that are looked
- * up here are addressed to the bridge, and go to the host either way.
+ * Another CPU may read half of a key, or a mixture of two. That is harmless: packets that are
+ * looked up here are addressed to the bridge, and go to the host either way.
  */
 static __always_inline void nb_vip_cache_note(const struct nb_frontend_key *key)
 {

@@ -3,8 +3,8 @@
 #define NATBRIDGE_BPF_EBPF_AFFINITY_H
 
 /*
- * sessionAffinity: ClientIP. A client keeps its backend of a service port, over all addresses of the
- * Service.
+ * sessionAffinity: ClientIP. A client keeps its backend of a service port, over all addresses of
+ * the Service.
  */
 
 #include "service.h"
@@ -23,9 +23,9 @@ static __always_inline bool nb_affinity_find(const struct nb_pkt *pkt, const str
 }
 
 /*
- * Replaces the backend that was chosen for a new connection by the one that the client has, or notes
- * the chosen one. Each new connection renews the affinity. If two begin at once on two CPUs, the
- * first one decides.
+ * Replaces the backend that was chosen for a new connection by the one that the client has, or
+ * notes the chosen one. Each new connection renews the affinity. If two begin at once on two CPUs,
+ * the first one decides.
  */
 __noinline int nb_affinity(const struct nb_pkt *pkt, const struct nb_frontend *frontend,
 			   struct nb_backend *backend)

@@ -87,9 +87,9 @@ static __always_inline int nb_backend_removed(const struct nb_pkt *pkt, const st
 }
 
 /*
- * Whether the backend of a client's entry may be used after a change of services. An entry remembers
- * the epoch at which its backend was last known to be in its Service, so that each connection looks
- * it up once after a change.
+ * Whether the backend of a client's entry may be used after a change of services. An entry
+ * remembers the epoch at which its backend was last known to be in its Service, so that each
+ * connection looks it up once after a change.
  */
 __noinline int nb_conn_check_backend(const struct nb_pkt *pkt, struct nb_conn *conn)
 {

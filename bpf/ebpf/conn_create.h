@@ -3,9 +3,9 @@
 #define NATBRIDGE_BPF_EBPF_CONN_CREATE_H
 
 /*
- * Makes a new connection: enters the plan of conn_plan.h into the table, with another source port if
- * its reply tuple is taken. The reply tuple goes in first, and both only where no entry has them. A
- * CPU that loses a race for a tuple uses the entry of the winner.
+ * Makes a new connection: enters the plan of conn_plan.h into the table, with another source port
+ * if its reply tuple is taken. The reply tuple goes in first, and both only where no entry has
+ * them. A CPU that loses a race for a tuple uses the entry of the winner.
  */
 
 #include "conn_evict.h"
@@ -191,9 +191,9 @@ static __always_inline int nb_conn_insert_found(struct nb_scratch *s, __u32 entr
 /*
  * Enters the planned connection. The reply tuple is inserted at once, since it is almost always
  * free; only if it is not, its owner is looked up. It may be the client's own tuple: a pod reaches
- * itself, sees the Service's address as the source, and its port number is that of the Service and of
- * the backend. NB_CONTINUE: the table has the connection as *s says. NB_EXISTS: the table has it,
- * made by another CPU.
+ * itself, sees the Service's address as the source, and its port number is that of the Service and
+ * of the backend. NB_CONTINUE: the table has the connection as *s says. NB_EXISTS: the table has
+ * it, made by another CPU.
  */
 static __always_inline int nb_conn_insert(const struct nb_pkt *pkt, struct nb_scratch *s)
 {

@@ -35,8 +35,8 @@ static __always_inline int nb_reply_check(struct nb_pkt *pkt, struct nb_conn *co
 		return NB_PASS;
 	gone = (READ_ONCE(client->gen) & ~NB_GEN_CUT) != conn->out_gen;
 	/*
-	 * An answer of a pod was tracked at that pod's port already. If it was the connection's last
-	 * packet, the entry has expired, and the answer must still reach the client.
+	 * An answer of a pod was tracked at that pod's port already. If it was the connection's
+	 * last packet, the entry has expired, and the answer must still reach the client.
 	 */
 	if (nb_conn_expired(conn, pkt->now) && (!conn->in_ifindex || gone))
 		return NB_PASS;

@@ -116,9 +116,9 @@ __noinline int nb_entry_remove(const struct nb_tuple *key, __u32 entry_id)
 /*
  * ---- who owns a pair (enum nb_use) ----
  *
- * A CPU that has changed NB_USE_FREE or NB_USE_TAKEN into NB_USE_BUSY owns the pair until it changes
- * that back: it alone writes keys, and inserts and removes the pair's entries. The state of a
- * connection that is NB_USE_TAKEN is written without ownership (conntrack.h).
+ * A CPU that has changed NB_USE_FREE or NB_USE_TAKEN into NB_USE_BUSY owns the pair until it
+ * changes that back: it alone writes keys, and inserts and removes the pair's entries. The state of
+ * a connection that is NB_USE_TAKEN is written without ownership (conntrack.h).
  */
 
 static __always_inline bool nb_pair_change_use(struct nb_pair *pair, enum nb_use from, enum nb_use to)
@@ -143,8 +143,8 @@ static __always_inline void nb_pair_remove(struct nb_pair *pair, __u32 pair_id)
 }
 
 /*
- * Ends the connection whose entry was found by this key. Another CPU may have ended it, and the pair
- * may hold another connection by now: then nothing is done.
+ * Ends the connection whose entry was found by this key. Another CPU may have ended it, and the
+ * pair may hold another connection by now: then nothing is done.
  */
 __noinline int nb_pair_end(__u32 entry_id, const struct nb_tuple *key)
 {

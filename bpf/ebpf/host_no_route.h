@@ -47,8 +47,8 @@ struct nb_unquoted {
 };
 
 /*
- * Completes the checksum of TCP or UDP. The error quotes the packet as the host got it: if the pod's
- * kernel left the checksum to the hardware, it is the sum of the pseudo header alone.
+ * Completes the checksum of TCP or UDP. The error quotes the packet as the host got it: if the
+ * pod's kernel left the checksum to the hardware, it is the sum of the pseudo header alone.
  */
 static __always_inline bool nb_complete_check(struct __sk_buff *skb, bool is_v4,
 					      const struct nb_unquoted *packet)
@@ -101,8 +101,8 @@ static __always_inline bool nb_unquote(struct __sk_buff *skb, const struct nb_pk
 }
 
 /*
- * An ICMP error that enters a pod. pkt: as of nb_icmp_parse_quoted(), its tuple that of the answer to the
- * quoted packet. The host's own errors have come in through no link.
+ * An ICMP error that enters a pod. pkt: as of nb_icmp_parse_quoted(), its tuple that of the answer
+ * to the quoted packet. The host's own errors have come in through no link.
  */
 __noinline int nb_host_no_route(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {

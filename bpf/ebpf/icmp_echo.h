@@ -3,8 +3,8 @@
 #define NATBRIDGE_BPF_EBPF_ICMP_ECHO_H
 
 /*
- * Packets other than TCP and UDP to an address of a Service or of a service range. No other host has
- * such an address: the host's default route would send them on, and a router back.
+ * Packets other than TCP and UDP to an address of a Service or of a service range. No other host
+ * has such an address: the host's default route would send them on, and a router back.
  *
  *   echo request to a Service with a backend     answered here, in the Service's name
  *   echo request to a Service without a backend  rejected

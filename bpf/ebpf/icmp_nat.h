@@ -4,9 +4,9 @@
 
 /*
  * ICMP errors about translated connections (RFC 792, RFC 4443). An error quotes a packet that went
- * to the pod which reports it. So the quoted tuple, swapped, is the key of the entry that translates
- * that pod's own packets. The quoted packet and the outer header are rewritten to the addresses and
- * ports that the error's receiver knows (nf_nat_icmp_reply_translation()).
+ * to the pod which reports it. So the quoted tuple, swapped, is the key of the entry that
+ * translates that pod's own packets. The quoted packet and the outer header are rewritten to the
+ * addresses and ports that the error's receiver knows (nf_nat_icmp_reply_translation()).
  *
  * A redirect is dropped: it names a next hop to an address that its receiver does not know.
  */
@@ -99,9 +99,9 @@ static __always_inline __u32 nb_icmp_quoted_diff(const struct nb_pkt *pkt, const
 }
 
 /*
- * Rewrites the outer header: those addresses that the reporting pod's own packets have rewritten. So
- * the source becomes the VIP, also if a router on the way reports the error. In ICMPv6 the addresses
- * are part of the checksum.
+ * Rewrites the outer header: those addresses that the reporting pod's own packets have rewritten.
+ * So the source becomes the VIP, also if a router on the way reports the error. In ICMPv6 the
+ * addresses are part of the checksum.
  */
 static __always_inline bool nb_icmp_write_outer(struct __sk_buff *skb, const struct nb_pkt *pkt,
 						const struct nb_conn *conn, struct nb_icmp_nat *work,

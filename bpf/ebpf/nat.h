@@ -3,13 +3,13 @@
 #define NATBRIDGE_BPF_EBPF_NAT_H
 
 /*
- * Rewrites a packet from its own tuple to that of its entry, in one way for both directions and both
- * address families. The entry holds the differences to the checksums (RFC 1624), so that a wrong
- * checksum stays wrong.
+ * Rewrites a packet from its own tuple to that of its entry, in one way for both directions and
+ * both address families. The entry holds the differences to the checksums (RFC 1624), so that a
+ * wrong checksum stays wrong.
  *
  * Headers are put together on the stack and stored in one piece. No program of this object writes
- * into the packet directly: the kernel would then make the header of every packet writable before it
- * runs the program (tc_cls_act_prologue()), at 1 % of the speed of packets that pass untouched.
+ * into the packet directly: the kernel would then make the header of every packet writable before
+ * it runs the program (tc_cls_act_prologue()), at 1 % of the speed of packets that pass untouched.
  */
 
 #include "bpf/lib/csum.h"

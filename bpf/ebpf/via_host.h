@@ -6,8 +6,8 @@
  * Which packets go through the host's IP stack, and which straight from pod to pod.
  *
  * A connection's first packet decides for both directions (nb_conn_choose_path()). Packets go
- * straight into the receiver's network namespace if both pods are on this bridge and neither port is
- * shaped. Otherwise they go through the host, which routes them:
+ * straight into the receiver's network namespace if both pods are on this bridge and neither port
+ * is shaped. Otherwise they go through the host, which routes them:
  *
  *   request   the client's port translates it and passes it to the host
  *   answer    passes the backend's port as it is; the client's port translates it, behind the host

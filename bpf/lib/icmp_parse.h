@@ -113,8 +113,8 @@ static __always_inline bool nb_icmp_parse_quoted_v6(struct __sk_buff *skb, struc
 
 /*
  * Puts the quoted tuple, swapped, into pkt->tuple: the quoted packet went to the pod that reports
- * the error, so this is the tuple with which that pod sends. *outer gets the outer header. False: not an
- * error or redirect about TCP or UDP.
+ * the error, so this is the tuple with which that pod sends. *outer gets the outer header. False:
+ * not an error or redirect about TCP or UDP.
  */
 static __always_inline bool nb_icmp_parse_quoted(struct __sk_buff *skb, struct nb_pkt *pkt,
 						 struct nb_icmp_outer *outer)

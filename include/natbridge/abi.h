@@ -12,8 +12,8 @@
  * meaning keeps its name, no name gets a new meaning, and enumerators keep their numbers. The name
  * of the constants' section stays, and so does what nb_prog_network() reads there.
  *
- * All addresses and ports are in network byte order (__be16, __be32), all other numbers in host byte
- * order. Padding is explicit and zero, since map keys are compared byte by byte.
+ * All addresses and ports are in network byte order (__be16, __be32), all other numbers in host
+ * byte order. Padding is explicit and zero, since map keys are compared byte by byte.
  */
 
 #include <linux/types.h>
@@ -119,12 +119,12 @@ enum nb_use {
 };
 
 /*
- * One direction of a tracked connection. src .. dport is its tuple as the receiver sees it; swapped,
- * it is the key of the other direction.
+ * One direction of a tracked connection. src .. dport is its tuple as the receiver sees it;
+ * swapped, it is the key of the other direction.
  *
  * The client's entry (without NB_CONN_REPLY) is the record of the connection: its state, flags and
- * lifetime are changed first. The other entry has a copy, which only tells that a packet has nothing
- * to change (NB_CONN_STEADY), or to look in the record.
+ * lifetime are changed first. The other entry has a copy, which only tells that a packet has
+ * nothing to change (NB_CONN_STEADY), or to look in the record.
  */
 struct nb_conn {
 	struct nb_addr src;
@@ -269,8 +269,8 @@ enum nb_flow_kind {
 	/* Switched from pod to pod. */
 	NB_FLOW_DIRECT,
 	/*
-	 * ICMP: an echo request came from the host, so the reply goes there. TCP and UDP: the kernel's
-	 * conntrack translated the connection in the tick "seen".
+	 * ICMP: an echo request came from the host, so the reply goes there. TCP and UDP: the
+	 * kernel's conntrack translated the connection in the tick "seen".
 	 */
 	NB_FLOW_VIA_HOST,
 	/* Came from the host with the tuple of a direct flow, and got another source port. */
@@ -280,8 +280,8 @@ enum nb_flow_kind {
 /* A connection that natbridge remembers. */
 struct nb_flow {
 	/*
-	 * Its tuple between the pods, with the end first that nb_flow_key() puts first, so that both
-	 * directions have one key. Of an echo, both ports are its id.
+	 * Its tuple between the pods, with the end first that nb_flow_key() puts first, so that
+	 * both directions have one key. Of an echo, both ports are its id.
 	 */
 	struct nb_tuple key;
 	/*
@@ -379,8 +379,8 @@ struct nb_settings {
 	struct nb_prefix vips[2];
 	struct nb_prefix service_cidrs[NB_MAX_SERVICE_CIDRS];
 	/*
-	 * A bit for each port, by its number as on the wire, that a frontend or a backend has or ever
-	 * had. A packet with none of them belongs to no connection of natbridge's.
+	 * A bit for each port, by its number as on the wire, that a frontend or a backend has or
+	 * ever had. A packet with none of them belongs to no connection of natbridge's.
 	 */
 	__u32 known_ports[65536 / 32];
 };

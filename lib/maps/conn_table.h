@@ -3,9 +3,9 @@
 #define NATBRIDGE_LIB_MAPS_CONN_TABLE_H
 
 /*
- * The table of connections, mapped into this process's memory. Programs use it at the same time, and
- * without a lock: see bpf/ebpf/conn_table.h for who owns a pair. A pair has a number, its pair_id;
- * each of its two entries has one, too: entry_id, see natbridge/conn_index.h.
+ * The table of connections, mapped into this process's memory. Programs use it at the same time,
+ * and without a lock: see bpf/ebpf/conn_table.h for who owns a pair. A pair has a number, its
+ * pair_id; each of its two entries has one, too: entry_id, see natbridge/conn_index.h.
  */
 
 #include <stdbool.h>
@@ -40,8 +40,8 @@ int nb_conn_table_count(const struct nb_datapath *dp, __u32 *count, struct nb_er
 bool nb_conn_table_get(const struct nb_conn_table *table, __u32 pair_id, struct nb_pair *pair);
 
 /*
- * The entry with this key, in the table itself: programs change it meanwhile. NULL: no entry has the
- * key. *entry_id (may be NULL) is its number.
+ * The entry with this key, in the table itself: programs change it meanwhile. NULL: no entry has
+ * the key. *entry_id (may be NULL) is its number.
  */
 struct nb_entry *nb_conn_table_find(const struct nb_conn_table *table, const struct nb_tuple *key,
 				    __u32 *entry_id);

@@ -3,8 +3,8 @@
 #define NATBRIDGE_LIB_MAPS_CONN_TABLE_ACCESS_H
 
 /*
- * What natbridge/conn_index.h needs, for a table in this process's memory. bpf/ebpf/conn_table.h has
- * the same for programs.
+ * What natbridge/conn_index.h needs, for a table in this process's memory. bpf/ebpf/conn_table.h
+ * has the same for programs.
  */
 
 #include <natbridge/abi.h>

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What one packet costs each program: "build/test/bpf counts" prints a line "count NAME N" for each kind of
- * packet. N is the time that BPF_PROG_TEST_RUN measures, less that of an empty program, in ns. In a guest
- * whose clock counts instructions (INSTRUCTIONS=1 test/kernels/run) it is the number of instructions, the
- * kernel's helpers included. The least of many runs counts, since others are interrupted.
+ * What one packet costs each program: "build/test/bpf counts" prints a line "count NAME N" for each
+ * kind of packet. N is the time that BPF_PROG_TEST_RUN measures, less that of an empty program, in
+ * ns. In a guest whose clock counts instructions (INSTRUCTIONS=1 test/kernels/run) it is the number
+ * of instructions, the kernel's helpers included. The least of many runs counts, since others are
+ * interrupted.
  */
 #include "env.h"
 
@@ -130,8 +131,8 @@ static void count_proto(struct env *env, const char *family, const char *const *
 }
 
 /*
- * All packets of a connection with one request and its answer, which the client closes, and the first one
- * of the next connection from its port.
+ * All packets of a connection with one request and its answer, which the client closes, and the
+ * first one of the next connection from its port.
  */
 static void count_life(struct env *env, const char *family, const char *const *pods, const char *vip,
 		       uint32_t base)

@@ -3,9 +3,9 @@
 #define NATBRIDGE_TEST_BPF_ENV_H
 
 /*
- * What a packet test runs in: its own network namespace and bpffs, a freshly loaded datapath in mode
- * ebpf, and three pods on ports of real veth pairs. Packets go through BPF_PROG_TEST_RUN. A step that
- * fails fails the test.
+ * What a packet test runs in: its own network namespace and bpffs, a freshly loaded datapath in
+ * mode ebpf, and three pods on ports of real veth pairs. Packets go through BPF_PROG_TEST_RUN. A
+ * step that fails fails the test.
  */
 
 #include "lib/maps/conn_table.h"
@@ -39,8 +39,8 @@ int env_teardown(void **state);
 enum hook { FROM_POD, TO_POD };
 
 /*
- * Runs a program on a packet at a pod's port. Returns its verdict. out and out_len (may be NULL): the
- * frame afterwards.
+ * Runs a program on a packet at a pod's port. Returns its verdict. out and out_len (may be NULL):
+ * the frame afterwards.
  */
 int env_run(struct env *env, enum hook hook, enum pod pod, const struct packet *in, uint8_t *out,
 	    size_t *out_len);
@@ -88,8 +88,8 @@ void env_advance(struct env *env, unsigned int seconds);
 unsigned int env_conn_count(struct env *env);
 
 /*
- * Expects that the index leads to both entries of each connection and to nothing else, and that the two
- * belong together.
+ * Expects that the index leads to both entries of each connection and to nothing else, and that the
+ * two belong together.
  */
 void env_expect_whole(struct env *env);
 

@@ -3,8 +3,8 @@
 #define NATBRIDGE_TEST_BPF_JUDGE_H
 
 /*
- * Whether a program did to a frame what it may, whatever the frame is and whatever the maps hold. Parses
- * frames in its own way, and knows of the network only struct rules.
+ * Whether a program did to a frame what it may, whatever the frame is and whatever the maps hold.
+ * Parses frames in its own way, and knows of the network only struct rules.
  */
 
 #include <stdbool.h>

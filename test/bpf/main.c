@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Packet tests: the real programs run in the real kernel on one packet. A test checks the verdict, the
- * whole packet afterwards, and the maps.
+ * Packet tests: the real programs run in the real kernel on one packet. A test checks the verdict,
+ * the whole packet afterwards, and the maps.
  *
  *   bpf           all suites
  *   bpf mutated   test_mutated.c alone

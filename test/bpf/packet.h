@@ -3,8 +3,8 @@
 #define NATBRIDGE_TEST_BPF_PACKET_H
 
 /*
- * A packet as a test's row describes it, and the frame for it. Checksums are computed from scratch, and not
- * as the programs do it.
+ * A packet as a test's row describes it, and the frame for it. Checksums are computed from scratch,
+ * and not as the programs do it.
  */
 
 #include <stdbool.h>

@@ -68,8 +68,8 @@ static void expect_reset(struct env *env, const struct packet *packet)
 }
 
 /*
- * A10: the next packet of a live UDP flow goes to another backend. Without one it is rejected, until a
- * backend appears.
+ * A10: the next packet of a live UDP flow goes to another backend. Without one it is rejected,
+ * until a backend appears.
  */
 static void test_udp(void **state)
 {

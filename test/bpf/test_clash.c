@@ -20,8 +20,8 @@
 #define VIP2 "10.96.0.20"
 
 /*
- * B5: pod A sends to two destinations, one after the other. Pod B, the backend of both, must see two source
- * ports, and each of its answers must come back from the destination that was asked.
+ * B5: pod A sends to two destinations, one after the other. Pod B, the backend of both, must see
+ * two source ports, and each of its answers must come back from the destination that was asked.
  */
 struct clash {
 	const char *dst;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * New connections with the tuple of an old one. They are made in the old one's entries if they get the same
- * backend.
+ * New connections with the tuple of an old one. They are made in the old one's entries if they get
+ * the same backend.
  */
 #include "env.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Addresses that no ADD gave: floating ones, second ones of a pod, those behind a router pod. They belong to
- * the port that uses them now. An address that an ADD gave belongs to that pod, and after its DEL to the next
- * one.
+ * Addresses that no ADD gave: floating ones, second ones of a pod, those behind a router pod. They
+ * belong to the port that uses them now. An address that an ADD gave belongs to that pod, and after
+ * its DEL to the next one.
  */
 #include "env.h"
 

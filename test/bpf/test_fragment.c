@@ -111,7 +111,9 @@ static void test_via_host(void **state)
 	assert_int_equal(env_counter(env, NB_DROP_FRAGMENT), 2);
 }
 
-/* A later fragment that comes first is never passed untranslated. Fragments between pods pass in any order.
+/*
+ * A later fragment that comes first is never passed untranslated. Fragments between pods pass in
+ * any order.
  */
 static void test_order(void **state)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Random packets, most of them damaged, against the rules of judge.c. NB_PACKETS sets their number, NB_SEED
- * the seed: the same seed gives the same packets.
+ * Random packets, most of them damaged, against the rules of judge.c. NB_PACKETS sets their number,
+ * NB_SEED the seed: the same seed gives the same packets.
  */
 #include "env.h"
 
@@ -311,8 +311,8 @@ static size_t mutate(struct fuzz *fuzz, const struct sample *sample, uint8_t *fr
 /* ---- the run ---- */
 
 /*
- * A pod's MAC is learned from ARP and neighbour discovery alone, and only from what the pod itself sends.
- * Restores it, for the judge.
+ * A pod's MAC is learned from ARP and neighbour discovery alone, and only from what the pod itself
+ * sends. Restores it, for the judge.
  */
 static void check_mac(struct fuzz *fuzz, enum hook hook, enum pod pod, const uint8_t *in)
 {

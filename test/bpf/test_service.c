@@ -138,14 +138,16 @@ static void test_even_choice(void **state)
 		assert_int_equal(conn.dst.w[3], again.dst.w[3]);
 		hits[conn.dst.w[3] == htonl(0x0a010004)]++;
 	}
-	/* 2000 fair choices differ from 1000 by more than 112, 5 standard deviations, in one of two million
-	 * runs. */
+	/*
+	 * 2000 fair choices differ from 1000 by more than 112, 5 standard deviations, in one of two
+	 * million runs.
+	 */
 	assert_in_range(hits[0], 888, 1112);
 }
 
 /*
- * A4: a pod is its own backend. It sees the gateway as the source, in frames from its own MAC, and its answer
- * is translated back.
+ * A4: a pod is its own backend. It sees the gateway as the source, in frames from its own MAC, and
+ * its answer is translated back.
  */
 static void hairpin(struct env *env, const char *vip, const char *pod, const char *gateway)
 {

@@ -27,9 +27,9 @@ static const struct packet from_backend = {
 };
 
 /*
- * B7: tcp_conntracks[direction][segment] of nf_conntrack_proto_tcp.c. Each pair of letters is the new state
- * for an old one, in the order NO SS SR ES FW CW LA TW CL S2. "--": the state stays (ignored or invalid).
- * "**": the connection begins anew.
+ * B7: tcp_conntracks[direction][segment] of nf_conntrack_proto_tcp.c. Each pair of letters is the
+ * new state for an old one, in the order NO SS SR ES FW CW LA TW CL S2. "--": the state stays
+ * (ignored or invalid). "**": the connection begins anew.
  */
 static const struct kind {
 	const char *name;

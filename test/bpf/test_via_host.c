@@ -30,8 +30,8 @@ static void serve(struct env *env)
 }
 
 /*
- * A backend of this bridge through the host, whose qdiscs see every packet. The host sees both directions as
- * one connection between client and backend; the client's port translates the answer.
+ * A backend of this bridge through the host, whose qdiscs see every packet. The host sees both
+ * directions as one connection between client and backend; the client's port translates the answer.
  */
 static void both_ways(struct env *env, const char *vip, const char *client, const char *backend)
 {
