@@ -360,6 +360,8 @@ enum nb_settings_flags {
 	NB_SETTINGS_IS_ASSIST = 1 << 4,
 	/* Userspace only: ports may have programs of another natbridge. */
 	NB_SETTINGS_BEHIND = 1 << 5,
+	/* Userspace only: "rcuExpedited" of the config is false. */
+	NB_SETTINGS_NOT_EXPEDITED = 1 << 7,
 };
 
 /* Written by userspace while the programs run (pinned as "settings"). */
@@ -469,7 +471,7 @@ struct nb_runtime {
 	/* ipspoofchk, macspoofchk: the source is no address of the pod */                                   \
 	ROW(NB_DROP_SPOOFED, 79, "drop_spoofed")
 
-#define NB_COUNTER_CONSTANT(id, number, name) id = number,
+#define NB_COUNTER_CONSTANT(id, number, name) id = (number),
 enum nb_counter {
 	NB_COUNT_NONE, /* never counted */
 	NB_DROP_BASE = 64,
