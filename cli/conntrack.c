@@ -14,7 +14,6 @@
 
 #include "cli.h"
 #include "out.h"
-#include "row.h"
 
 static struct cJSON *tuple_json(const struct nb_tuple *tuple)
 {

@@ -18,19 +18,19 @@
 #include "lib/util/vec.h"
 
 #include "cli.h"
-#include "networks.h"
+#include "network_names.h"
 
 /* ---- the node ---- */
 
 void nb_inventory_free(struct nb_inventory *traces)
 {
 	nb_netlink_close(&traces->nl);
-	nb_networks_free(&traces->names);
+	nb_network_names_free(&traces->names);
 	free(traces->links);
 	nb_vec_free(&traces->programs);
 }
 
-static bool has_name_of_link(const struct nb_networks *names, const struct nb_link *link)
+static bool has_name_of_link(const struct nb_network_names *names, const struct nb_link *link)
 {
 	for (size_t i = 0; i < names->n; i++)
 		if (nb_host_veth_is_of_network(link, names->items[i]))
@@ -49,9 +49,9 @@ static int add_names_of_links(struct nb_inventory *traces, struct nb_error *err)
 
 		if (!strcmp(link->kind, "veth") && nb_host_veth_alias_network(link->alias, network) &&
 		    !has_name_of_link(&traces->names, link))
-			rc = nb_networks_add(&traces->names, network, err);
+			rc = nb_network_names_add(&traces->names, network, err);
 	}
-	nb_networks_sort(&traces->names);
+	nb_network_names_sort(&traces->names);
 	return rc;
 }
 
@@ -89,7 +89,7 @@ int nb_inventory_find(struct nb_inventory *traces, const struct nb_cli *cli, str
 {
 	int rc = nb_check_bpffs(cli, err);
 
-	rc = rc ?: nb_networks_read(&traces->names, cli, err);
+	rc = rc ?: nb_network_names_read(&traces->names, cli, err);
 	rc = rc ?: nb_netlink_open(&traces->nl, err);
 	rc = rc ?: nb_link_list(&traces->nl, NULL, 0, &traces->links, &traces->n_links, err);
 	if (!rc && !cli->network)

@@ -18,7 +18,7 @@
 #include "lib/util/vec.h"
 
 #include "cli.h"
-#include "networks.h"
+#include "network_names.h"
 
 struct nb_inventory_item {
 	struct nb_attached at;
@@ -27,8 +27,8 @@ struct nb_inventory_item {
 
 struct nb_inventory {
 	struct nb_netlink nl;
-	struct nb_networks names; /* of the network asked for, or of all that there are */
-	struct nb_link *links;    /* all of this network namespace */
+	struct nb_network_names names; /* of the network asked for, or of all that there are */
+	struct nb_link *links;         /* all of this network namespace */
 	unsigned int n_links;
 	NB_VEC(struct nb_inventory_item) programs;
 };

@@ -46,4 +46,26 @@ int nb_out_end(struct nb_out *out, struct nb_error *err);
  * kept. */
 void nb_out_error(struct nb_out *out, const char *text);
 
+/* ---- members of a row, for those who print it ---- */
+
+/* "" if it is not there. */
+static inline const char *row_text(const struct cJSON *row, const char *key)
+{
+	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(row, key));
+
+	return text ? text : "";
+}
+
+static inline unsigned int row_number(const struct cJSON *row, const char *key)
+{
+	const struct cJSON *value = cJSON_GetObjectItemCaseSensitive(row, key);
+
+	return cJSON_IsNumber(value) ? (unsigned int)value->valuedouble : 0;
+}
+
+static inline bool row_bool(const struct cJSON *row, const char *key)
+{
+	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, key));
+}
+
 #endif

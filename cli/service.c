@@ -15,9 +15,8 @@
 #include "lib/util/error.h"
 
 #include "cli.h"
-#include "input.h"
 #include "out.h"
-#include "row.h"
+#include "service_files.h"
 
 static double milliseconds_since(const struct timespec *start)
 {
@@ -160,7 +159,7 @@ static int service_apply(const struct nb_cli *cli, struct nb_error *err)
 {
 	struct nb_kube_input input nb_cleanup(nb_kube_input_free) = { 0 };
 	struct nb_walked walked = { 0 };
-	int rc = nb_read_objects(cli->files, cli->n_files, &input, err);
+	int rc = nb_service_files_read(cli->files, cli->n_files, &input, err);
 
 	if (rc)
 		return rc;

@@ -16,7 +16,6 @@
 #include "cli.h"
 #include "out.h"
 #include "port.h"
-#include "row.h"
 
 static void print_programs(const struct cJSON *row, FILE *to)
 {

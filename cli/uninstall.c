@@ -24,7 +24,6 @@
 #include "cli.h"
 #include "inventory.h"
 #include "out.h"
-#include "row.h"
 
 struct uninstall {
 	const struct nb_cli *cli;

@@ -7,9 +7,8 @@
 #include "lib/util/error.h"
 
 #include "cli.h"
-#include "networks.h"
+#include "network_names.h"
 #include "out.h"
-#include "row.h"
 
 static void print_upgrade(const struct cJSON *row, FILE *to)
 {
@@ -47,10 +46,10 @@ static int upgrade_network(const struct nb_cli *cli, const char *network, struct
 
 static int upgrade(const struct nb_cli *cli, struct nb_error *err)
 {
-	struct nb_networks names nb_cleanup(nb_networks_free) = { 0 };
+	struct nb_network_names names nb_cleanup(nb_network_names_free) = { 0 };
 	int rc = nb_check_bpffs(cli, err), first = 0;
 
-	rc = rc ?: nb_networks_read(&names, cli, err);
+	rc = rc ?: nb_network_names_read(&names, cli, err);
 	if (rc)
 		return rc;
 	nb_out_keep_rows(cli->out);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "networks.h"
+#include "network_names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 
 #include "cli.h"
 
-void nb_networks_free(struct nb_networks *names)
+void nb_network_names_free(struct nb_network_names *names)
 {
 	for (size_t i = 0; i < names->n; i++)
 		free(names->items[i]);
@@ -19,7 +19,7 @@ void nb_networks_free(struct nb_networks *names)
 
 static int add_name(const char *name, void *arg)
 {
-	struct nb_networks *names = arg;
+	struct nb_network_names *names = arg;
 	char **items = reallocarray(names->items, names->n + 1, sizeof(*items));
 	char *copy = strdup(name);
 
@@ -33,7 +33,7 @@ static int add_name(const char *name, void *arg)
 	return 0;
 }
 
-int nb_networks_add(struct nb_networks *names, const char *name, struct nb_error *err)
+int nb_network_names_add(struct nb_network_names *names, const char *name, struct nb_error *err)
 {
 	return add_name(name, names) ? nb_fail_nomem(err) : 0;
 }
@@ -43,22 +43,22 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-void nb_networks_sort(struct nb_networks *names)
+void nb_network_names_sort(struct nb_network_names *names)
 {
 	if (names->n)
 		qsort(names->items, names->n, sizeof(*names->items), compare_names);
 }
 
-int nb_networks_read(struct nb_networks *names, const struct nb_cli *cli, struct nb_error *err)
+int nb_network_names_read(struct nb_network_names *names, const struct nb_cli *cli, struct nb_error *err)
 {
 	int rc;
 
 	if (cli->network)
-		return nb_networks_add(names, cli->network, err);
+		return nb_network_names_add(names, cli->network, err);
 	rc = nb_datapath_each(cli->bpffs, add_name, names, err);
 	if (rc > 0)
 		return nb_fail_nomem(err);
-	nb_networks_sort(names);
+	nb_network_names_sort(names);
 	return rc;
 }
 

@@ -16,7 +16,7 @@
 #include "lib/util/error.h"
 
 #include "cli.h"
-#include "networks.h"
+#include "network_names.h"
 
 int nb_explain_missing(const struct nb_cli *cli, const char *network, int rc, struct nb_error *err)
 {
@@ -116,11 +116,11 @@ static int run_one(const struct nb_cli *cli, const char *network, unsigned int a
 int nb_each_network(const struct nb_cli *cli, unsigned int access, nb_network_fn fn, void *arg,
 		    struct nb_walked *walked, struct nb_error *err)
 {
-	struct nb_networks names nb_cleanup(nb_networks_free) = { 0 };
+	struct nb_network_names names nb_cleanup(nb_network_names_free) = { 0 };
 	struct nb_walked walk = { 0 };
 	int rc = nb_check_bpffs(cli, err), first = 0;
 
-	rc = rc ?: nb_networks_read(&names, cli, err);
+	rc = rc ?: nb_network_names_read(&names, cli, err);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < names.n; i++) {

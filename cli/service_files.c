@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "input.h"
+#include "service_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 
 enum { FIRST_READ = 1 << 16, INPUT_MAX = 1 << 30 };
 
-int nb_read_input(const char *path, char **text, size_t *len, struct nb_error *err)
+int nb_file_read(const char *path, char **text, size_t *len, struct nb_error *err)
 {
 	bool is_stdin = !strcmp(path, "-");
 	int opened nb_autoclose = is_stdin ? -1 : open(path, O_RDONLY | O_CLOEXEC);
@@ -62,7 +62,7 @@ static int read_file(struct nb_kube *kube, const char *path, struct nb_error *er
 {
 	char *text nb_autofree = NULL;
 	size_t len;
-	int rc = nb_read_input(path, &text, &len, err);
+	int rc = nb_file_read(path, &text, &len, err);
 
 	if (rc)
 		return rc;
@@ -70,7 +70,8 @@ static int read_file(struct nb_kube *kube, const char *path, struct nb_error *er
 	return rc ? nb_wrap(err, "%s", display_name(path)) : 0;
 }
 
-int nb_read_objects(const char *const *paths, size_t n, struct nb_kube_input *input, struct nb_error *err)
+int nb_service_files_read(const char *const *paths, size_t n, struct nb_kube_input *input,
+			  struct nb_error *err)
 {
 	const struct nb_kube_note note = { .fn = print_note };
 	struct nb_kube *kube nb_cleanup(nb_kube_free) = nb_kube_new(&note, err);
