@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* From the command line to the datapath of one network or of all. */
+/* Opens the datapath of the network that the command line names, or of each one, and runs a command on it. */
+#include "each_network.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -15,8 +17,8 @@
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
-#include "cli.h"
 #include "network_names.h"
+#include "out.h"
 
 int nb_explain_missing(const struct nb_cli *cli, const char *network, int rc, struct nb_error *err)
 {
@@ -25,11 +27,10 @@ int nb_explain_missing(const struct nb_cli *cli, const char *network, int rc, st
 	if (rc != -ENOENT || nb_pin_path(path, sizeof(path), cli->bpffs, network, NULL, NULL) ||
 	    !access(path, F_OK))
 		return rc;
-	return nb_fail(
-		err, NB_ERR_NOT_SET_UP, 0,
-		"network \"%s\" has not been set up below \"%s\" yet: the ADD of its first pod does that, "
-		"unless its mode is off",
-		network, nb_bpffs_root(cli->bpffs));
+	return nb_fail(err, NB_ERR_NOT_SET_UP, 0,
+		       "network \"%s\" is not set up below \"%s\" yet: the ADD of its first pod does that, "
+		       "unless its mode is off",
+		       network, nb_bpffs_root(cli->bpffs));
 }
 
 static int open_network(const struct nb_cli *cli, const char *network, unsigned int access,
@@ -47,17 +48,7 @@ static int open_network(const struct nb_cli *cli, const char *network, unsigned 
 	return nb_explain_missing(cli, network, rc, err);
 }
 
-/* Whether the network's Services and connections are the host's. */
-static int is_assisted(const struct nb_datapath *dp, bool *assisted, struct nb_error *err)
-{
-	enum nb_mode mode = NB_MODE_OFF;
-	int rc = nb_datapath_mode(dp, &mode, err);
-
-	*assisted = mode == NB_MODE_ASSIST;
-	return rc;
-}
-
-/* In the place of the networks' names, " and 2 more". */
+/* Behind the name of the first network: " and 2 more". */
 static const char *and_more(unsigned int n, char buf[32])
 {
 	*buf = '\0';
@@ -72,89 +63,89 @@ static int refuse_assisted(const char *network, unsigned int n, struct nb_error 
 
 	return nb_fail(
 		err, NB_ERR_CONFIG, 0,
-		"network \"%s\"%s is in mode assist: kube-proxy, or what else translates on the host, serves "
-		"its Services, and the host's conntrack holds its connections",
+		"network \"%s\"%s: in mode assist the host translates Services and tracks connections; "
+		"use the host's tools, such as kubectl and conntrack",
 		network, and_more(n, more));
+}
+
+void nb_note_assisted(const struct nb_visited *visited)
+{
+	char more[32];
+
+	if (!visited->n && visited->assisted)
+		nb_out_note("network \"%s\"%s: in mode assist the host translates Services and tracks "
+			    "connections",
+			    visited->first_assisted, and_more(visited->assisted, more));
+}
+
+int nb_require_network(const struct nb_cli *cli, const struct nb_visited *visited, struct nb_error *err)
+{
+	if (visited->n)
+		return 0;
+	if (visited->assisted)
+		return refuse_assisted(visited->first_assisted, visited->assisted, err);
+	return nb_fail(
+		err, NB_ERR_NOT_SET_UP, 0,
+		"no network is set up below \"%s\" yet: the ADD of its first pod does that, unless its "
+		"mode is off",
+		nb_bpffs_root(cli->bpffs));
 }
 
 void nb_follow_ports(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp)
 {
-	struct nb_netlink nl nb_cleanup(nb_netlink_close) = { 0 };
+	nb_cleanup(nb_netlink_close) struct nb_netlink nl = { 0 };
 	struct nb_error err = { 0 };
 
 	if (nb_netlink_open(&nl, &err) || nb_ports_follow(dp, cli->bpffs, &nl, &err))
-		fprintf(stderr, "natbridgectl: network \"%s\": the states of the ports are not known: %s\n",
+		fprintf(stderr, "natbridgectl: warning: network \"%s\": cannot update the port states: %s\n",
 			network, err.msg);
 }
 
-static int run_one(const struct nb_cli *cli, const char *network, unsigned int access, nb_network_fn fn,
-		   void *arg, struct nb_walked *walked, struct nb_error *err)
+static int visit(const struct nb_cli *cli, const char *network, unsigned int access, nb_network_fn fn,
+		 void *arg, struct nb_visited *visited, struct nb_error *err)
 {
-	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
-	int rc = open_network(cli, network, access & ~NB_TRANSLATING, &dp, err);
-	bool assisted = false;
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	enum nb_mode mode = NB_MODE_EBPF;
 
-	if (!rc)
-		nb_follow_ports(cli, network, &dp);
-	if (!rc && access & NB_TRANSLATING)
-		rc = is_assisted(&dp, &assisted, err);
+	int rc = open_network(cli, network, access & ~NB_TRANSLATING, &dp, err);
 	if (rc)
 		return rc;
-	if (assisted && cli->network)
-		return refuse_assisted(network, 1, err);
-	if (assisted && !walked->assisted++)
-		snprintf(walked->first_assisted, sizeof(walked->first_assisted), "%s", network);
-	if (assisted)
+	nb_follow_ports(cli, network, &dp);
+	if (access & NB_TRANSLATING) {
+		rc = nb_datapath_mode(&dp, &mode, err);
+		if (rc)
+			return rc;
+	}
+	if (mode == NB_MODE_ASSIST) {
+		if (cli->network)
+			return refuse_assisted(network, 1, err);
+		if (!visited->assisted++)
+			snprintf(visited->first_assisted, sizeof(visited->first_assisted), "%s", network);
 		return 0;
-	walked->ran++;
+	}
+	visited->n++;
 	rc = fn(cli, network, &dp, arg, err);
-	if (rc)
-		nb_wrap(err, "network \"%s\"", network);
-	return rc;
+	return rc ? nb_wrap(err, "network \"%s\"", network) : 0;
 }
 
 int nb_each_network(const struct nb_cli *cli, unsigned int access, nb_network_fn fn, void *arg,
-		    struct nb_walked *walked, struct nb_error *err)
+		    struct nb_visited *visited, struct nb_error *err)
 {
-	struct nb_network_names names nb_cleanup(nb_network_names_free) = { 0 };
-	struct nb_walked walk = { 0 };
-	int rc = nb_check_bpffs(cli, err), first = 0;
+	nb_cleanup(nb_network_names_free) struct nb_network_names names = { 0 };
+	struct nb_visited all = { 0 };
+	int first = 0;
 
-	rc = rc ?: nb_network_names_read(&names, cli, err);
+	int rc = nb_network_names_read(&names, cli, err);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < names.n; i++) {
 		struct nb_error later = { 0 };
 
-		rc = run_one(cli, names.items[i], access, fn, arg, &walk, first ? &later : err);
-		first = first ? first : rc;
+		rc = visit(cli, names.items[i], access, fn, arg, &all, first ? &later : err);
+		if (!first)
+			first = rc;
 	}
-	if (walked)
-		*walked = walk;
+	if (visited)
+		*visited = all;
 	return first;
-}
-
-int nb_require_network(const struct nb_cli *cli, const struct nb_walked *walked, struct nb_error *err)
-{
-	if (walked->ran)
-		return 0;
-	if (walked->assisted)
-		return refuse_assisted(walked->first_assisted, walked->assisted, err);
-	return nb_fail(
-		err, NB_ERR_NOT_SET_UP, 0,
-		"no network has been set up below \"%s\" yet: the ADD of its first pod does that, unless its "
-		"mode is off",
-		nb_bpffs_root(cli->bpffs));
-}
-
-void nb_note_assisted(const struct nb_walked *walked)
-{
-	char more[32];
-
-	if (walked->ran || !walked->assisted)
-		return;
-	fprintf(stderr,
-		"natbridgectl: note: network \"%s\"%s is in mode assist: the host has its Services and "
-		"connections\n",
-		walked->first_assisted, and_more(walked->assisted, more));
 }

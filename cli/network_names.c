@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Names of the networks that a command is for. */
 #include "network_names.h"
 
 #include <stdlib.h>
@@ -8,8 +9,6 @@
 #include "lib/datapath/datapath.h"
 #include "lib/util/error.h"
 
-#include "cli.h"
-
 void nb_network_names_free(struct nb_network_names *names)
 {
 	for (size_t i = 0; i < names->n; i++)
@@ -17,6 +16,7 @@ void nb_network_names_free(struct nb_network_names *names)
 	free(names->items);
 }
 
+/* For nb_datapath_each(): 1, out of memory, ends the walk. */
 static int add_name(const char *name, void *arg)
 {
 	struct nb_network_names *names = arg;
@@ -51,20 +51,14 @@ void nb_network_names_sort(struct nb_network_names *names)
 
 int nb_network_names_read(struct nb_network_names *names, const struct nb_cli *cli, struct nb_error *err)
 {
-	int rc;
-
+	if (cli->bpffs && !nb_is_bpffs(cli->bpffs))
+		return nb_fail(err, NB_ERR_CONFIG, 0, "--bpffs \"%.200s\" is not in a mounted bpffs",
+			       cli->bpffs);
 	if (cli->network)
 		return nb_network_names_add(names, cli->network, err);
-	rc = nb_datapath_each(cli->bpffs, add_name, names, err);
+	int rc = nb_datapath_each(cli->bpffs, add_name, names, err);
 	if (rc > 0)
 		return nb_fail_nomem(err);
 	nb_network_names_sort(names);
 	return rc;
-}
-
-int nb_check_bpffs(const struct nb_cli *cli, struct nb_error *err)
-{
-	if (!cli->bpffs || nb_is_bpffs(cli->bpffs))
-		return 0;
-	return nb_fail(err, NB_ERR_CONFIG, 0, "--bpffs \"%.200s\" is not in a mounted bpffs", cli->bpffs);
 }

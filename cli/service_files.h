@@ -2,19 +2,19 @@
 #ifndef NATBRIDGE_CLI_SERVICE_FILES_H
 #define NATBRIDGE_CLI_SERVICE_FILES_H
 
-#include <stddef.h>
+/* The files of Services and EndpointSlices that "service apply" is given. */
 
 #include "lib/kube/kube.h"
 #include "lib/util/error.h"
 
-/* Reads a file, or standard input for "-", whole; the caller frees *text. Refuses more than 1 GiB. */
-int nb_file_read(const char *path, char **text, size_t *len, struct nb_error *err);
+#include "options.h"
 
 /*
- * Reads the objects of all files as one input; what is told on the way goes to stderr. An error of one file
- * begins with its name.
+ * Reads the objects of all files as one input into *input, which the caller frees. "-" is standard input; a
+ * file of more than 1 GiB is refused. Notes on objects are printed on stderr. An error of one file begins
+ * with its name.
  */
-int nb_service_files_read(const char *const *paths, size_t n, struct nb_kube_input *input,
+int nb_service_files_read(const struct nb_option_values *files, struct nb_kube_input *input,
 			  struct nb_error *err);
 
 #endif
