@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define NB_COMMAND_ROW(id, noun, verb, argument, least, most, run, summary)                                  \
-	{ noun, verb, argument, least, most, run, summary },
+	{ noun, verb, argument, least, most, summary },
 const struct nb_command nb_commands[NB_COMMANDS] = { NB_COMMAND_TABLE(NB_COMMAND_ROW) };
 #undef NB_COMMAND_ROW
 

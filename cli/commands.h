@@ -58,13 +58,13 @@ struct nb_command {
 	const char *noun, *verb;
 	enum nb_value_kind argument;
 	size_t least, most; /* arguments */
-	int (*run)(const struct nb_cli *cli, struct nb_error *err);
 	const char *summary;
 };
 
 /* By enum nb_command_id. */
 extern const struct nb_command nb_commands[NB_COMMANDS];
 
+/* The functions, which main() calls, stand in the files of their nouns. */
 #define NB_COMMAND_FUNCTION(id, noun, verb, argument, least, most, run, summary)                             \
 	int run(const struct nb_cli *cli, struct nb_error *err);
 NB_COMMAND_TABLE(NB_COMMAND_FUNCTION)

@@ -125,7 +125,9 @@ static int visit(const struct nb_cli *cli, const char *network, unsigned int acc
 	}
 	visited->n++;
 	rc = fn(cli, network, &dp, arg, err);
-	return rc ? nb_wrap(err, "network \"%s\"", network) : 0;
+	if (rc)
+		return nb_wrap(err, "network \"%s\"", network);
+	return 0;
 }
 
 int nb_each_network(const struct nb_cli *cli, unsigned int access, nb_network_fn fn, void *arg,

@@ -16,9 +16,8 @@ typedef int (*nb_network_fn)(const struct nb_cli *cli, const char *network, cons
 enum nb_access {
 	NB_READ,
 	NB_CHANGE, /* with the lock */
-	NB_ENSURE, /* with the lock; a datapath is loaded for a network that --network names and that has none
-		    */
-
+	/* With the lock; loads a datapath for the network of --network if it has none. */
+	NB_ENSURE,
 	/* A flag: networks in mode assist are passed over; it is an error if --network names one. */
 	NB_TRANSLATING = 1 << 2,
 };

@@ -9,14 +9,23 @@
 
 #include "cli.h"
 #include "command_line.h"
+#include "commands.h"
 #include "out.h"
 
 enum { EXIT_USAGE = 2, EXIT_NOT_SET_UP = 3 };
 
+typedef int (*command_fn)(const struct nb_cli *cli, struct nb_error *err);
+
+/* By enum nb_command_id. Not in the table itself, since help and completion go through that. */
+#define COMMAND_FUNCTION(id, noun, verb, argument, least, most, run, summary) run,
+static const command_fn functions[NB_COMMANDS] = { NB_COMMAND_TABLE(COMMAND_FUNCTION) };
+#undef COMMAND_FUNCTION
+
 static int run(const struct nb_cli *cli, struct nb_error *err)
 {
-	int rc = cli->help ? nb_cmd_help(cli, err) : cli->command->run(cli, err);
+	command_fn fn = cli->help ? nb_cmd_help : functions[cli->command - nb_commands];
 
+	int rc = fn(cli, err);
 	if (rc)
 		return rc;
 	return nb_out_end(cli->out, err);

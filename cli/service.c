@@ -64,9 +64,9 @@ static void note_on_host(const struct nb_service *service)
 {
 	char addr[NB_ADDR_STRLEN];
 
-	nb_out_note(
-		"Service %s: %s is an address of this host: its packets go to the host, not to the backends",
-		service->name, nb_addr_format(&service->key.addr, addr));
+	nb_out_note("Service %s: %s is an address of this host: its packets go to the host, "
+		    "not to the backends",
+		    service->name, nb_addr_format(&service->key.addr, addr));
 }
 
 static void note_nothing(const struct nb_service *service)
@@ -99,9 +99,10 @@ static int refuse_to_empty(const struct nb_services *table, struct nb_error *err
 	}
 	if (!n)
 		return 0;
-	return nb_fail(
-		err, NB_ERR_CONFIG, 0,
-		"the input would remove every Service of the table (%zu): use --prune-all if you mean it", n);
+	return nb_fail(err, NB_ERR_CONFIG, 0,
+		       "the input would remove every Service of the table (%zu): use --prune-all if you "
+		       "mean it",
+		       n);
 }
 
 static void note_config(const struct nb_service *service, const struct nb_service *owner)
@@ -125,7 +126,7 @@ static int merge_with_table(const struct nb_cli *cli, const struct nb_datapath *
 	rc = nb_services_keep(&wanted->services, &table, &wanted->incomplete, kept, note_config, err);
 	if (rc)
 		return rc;
-	/* Those of the table as well; those of the input have had their note. */
+	/* Those of the table as well, without a note: those of the input have had theirs. */
 	rc = mark_on_host(kept, note_nothing, err);
 	if (rc)
 		return rc;

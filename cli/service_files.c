@@ -71,7 +71,9 @@ static int read_file(struct nb_kube *kube, const char *path, struct nb_error *er
 	if (rc)
 		return rc;
 	rc = nb_kube_read(kube, text, len, err);
-	return rc ? nb_wrap(err, "%s", display_name(path)) : 0;
+	if (rc)
+		return nb_wrap(err, "%s", display_name(path));
+	return 0;
 }
 
 int nb_service_files_read(const struct nb_option_values *files, struct nb_kube_input *input,

@@ -45,7 +45,9 @@ static const char *setting(size_t i)
 
 /* A row without one of its columns does not compile. */
 #define VALUE(placeholder, expected, accepts, completion, word)                                              \
-	{ placeholder, expected, accepts, completion, word }
+	{                                                                                                    \
+		placeholder, expected, accepts, completion, word                                             \
+	}
 const struct nb_value nb_values[NB_VALUES] = {
 	[NB_VALUE_NONE] = VALUE("", NULL, NULL, NB_COMPLETE_NOTHING, NULL),
 	[NB_VALUE_NETWORK] = VALUE("NAME", "a network name", is_network_name, NB_COMPLETE_NOTHING, NULL),
