@@ -20,6 +20,9 @@ PREFIX  ?= /usr/local
 CNI_BIN_DIR ?= /opt/cni/bin
 MAN_DIR ?= $(PREFIX)/share/man
 DOC_DIR ?= $(PREFIX)/share/doc/natbridge
+# Where bash-completion and zsh look. Debian's packages for zsh go to /usr/share/zsh/vendor-completions.
+BASH_COMPLETION_DIR ?= $(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETION_DIR ?= $(PREFIX)/share/zsh/site-functions
 # Where deps puts cnitool and the reference plugins, which only the demo, the tests and the bench use.
 TEST_BIN_DIR ?= /opt/natbridge-test/bin
 
@@ -82,6 +85,12 @@ $(B)/natbridgectl: $(CLI_OBJ) $(B)/libnatbridge.a
 $(PROGRAMS):
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@.new $^ $(PKG_LIBS) && mv $@.new $@
+
+# Completion scripts, which natbridgectl prints itself.
+COMPLETIONS := $(B)/completion.bash $(B)/completion.zsh
+$(COMPLETIONS): $(B)/completion.%: $(B)/natbridgectl
+	$(call say,GEN,$@)
+	$(Q)$(B)/natbridgectl completion $* > $@
 
 # Archives, so that a program or a test holds only what it uses.
 $(B)/libnatbridge.a: $(LIB_OBJ)
@@ -236,16 +245,19 @@ DOC_DIRS := LICENSES doc examples
 below = $(call quoted,$(DESTDIR)$(1))
 
 # The plugin is put in place whole: a runtime may be about to call it.
-install: all ## install programs, manual pages, documents and examples below $(DESTDIR)
+install: all $(COMPLETIONS) ## install programs, manual pages, completion scripts, documents and examples below $(DESTDIR)
 	install -D -m 0755 $(B)/natbridge $(call below,$(CNI_BIN_DIR)/natbridge.new)
 	mv $(call below,$(CNI_BIN_DIR)/natbridge.new) $(call below,$(CNI_BIN_DIR)/natbridge)
 	install -D -m 0755 $(B)/natbridgectl $(call below,$(PREFIX)/bin/natbridgectl)
 	$(foreach m,$(MAN_PAGES),install -D -m 0644 $(m) $(call below,$(call man_target,$(m)))$(newline))
+	install -D -m 0644 $(B)/completion.bash $(call below,$(BASH_COMPLETION_DIR)/natbridgectl)
+	install -D -m 0644 $(B)/completion.zsh $(call below,$(ZSH_COMPLETION_DIR)/_natbridgectl)
 	for f in $(DOCS); do install -D -m 0644 $$f $(call below,$(DOC_DIR))/$$f || exit 1; done
 
 uninstall: ## remove what install put there
 	rm -f $(call below,$(CNI_BIN_DIR)/natbridge) $(call below,$(PREFIX)/bin/natbridgectl)
 	rm -f $(foreach m,$(MAN_PAGES),$(call below,$(call man_target,$(m))))
+	rm -f $(call below,$(BASH_COMPLETION_DIR)/natbridgectl) $(call below,$(ZSH_COMPLETION_DIR)/_natbridgectl)
 	for f in $(DOCS); do rm -f $(call below,$(DOC_DIR))/$$f || exit 1; done
 	for d in $(addprefix /,$(DOC_DIRS)) /; do \
 		[ ! -d $(call below,$(DOC_DIR))$$d ] || rmdir --ignore-fail-on-non-empty $(call below,$(DOC_DIR))$$d; done
@@ -258,6 +270,6 @@ clean: ## remove build/ and compile_commands.json
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z][a-z_.-]*:.*## / { printf "  %-22s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf '\n  V=1 shows the commands; CC, CLANG, CFLAGS, PREFIX, DESTDIR, CNI_BIN_DIR, MAN_DIR and DOC_DIR can be set.\n'
+	@printf '\n  V=1 shows the commands; CC, CLANG, CFLAGS, PREFIX, DESTDIR, CNI_BIN_DIR, MAN_DIR, DOC_DIR,\n  BASH_COMPLETION_DIR and ZSH_COMPLETION_DIR can be set.\n'
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

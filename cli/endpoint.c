@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* natbridgectl endpoint: the pods' addresses. */
+/* natbridgectl endpoint: the addresses of the pods, and the states of their ports. */
 #include <net/if.h>
 
 #include "lib/datapath/port_state.h"
@@ -10,6 +10,7 @@
 #include "lib/util/error.h"
 
 #include "cli.h"
+#include "each_network.h"
 #include "out.h"
 #include "port.h"
 
@@ -40,15 +41,17 @@ static int list_endpoint(const struct nb_endpoint_info *info, void *arg)
 static int list_network(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp,
 			void *arg, struct nb_error *err)
 {
-	struct nb_port_links links nb_cleanup(nb_port_links_free) = { 0 };
+	nb_cleanup(nb_port_links_free) struct nb_port_links links = { 0 };
 	struct listing listing = { cli, network, dp, &links, err };
-	int rc = nb_port_links_here(dp, &links, err);
 
 	(void)arg;
-	return rc ? rc : nb_endpoint_each(dp, list_endpoint, &listing, err);
+	int rc = nb_port_links_here(dp, &links, err);
+	if (rc)
+		return rc;
+	return nb_endpoint_each(dp, list_endpoint, &listing, err);
 }
 
-static int endpoint_list(const struct nb_cli *cli, struct nb_error *err)
+int nb_cmd_endpoint_list(const struct nb_cli *cli, struct nb_error *err)
 {
 	static const struct nb_column columns[] = {
 		{ "NETWORK", "network" }, { "ADDRESS", "address" }, { "PORT", "port" },
@@ -58,24 +61,3 @@ static int endpoint_list(const struct nb_cli *cli, struct nb_error *err)
 	nb_out_columns(cli->out, columns);
 	return nb_each_network(cli, NB_READ, list_network, NULL, NULL, err);
 }
-
-static const struct nb_verb verbs[] = {
-	{ "list", NULL, 0, "list the addresses of the pods", "\
-DESCRIPTION\n\
-  One line for each address of a pod: the network, the address, the name of the port on the\n\
-  node's side, the MAC address of the pod's side, and the state of the port:\n\
-    attached        both eBPF programs of the network are on it\n\
-    detached        one is missing: the pod is not served\n\
-    gone            there is no such port in this network namespace\n\
-  or why it is cut off, also from Services: packets to it are dropped and counted (drop_cut_off)\n\
-    off-bridge      it is no port of the network's bridge\n\
-    down            the port is down\n\
-    not-forwarding  the bridge has disabled or blocked it\n\
-    bridge-down     the bridge is down\n\
-  A port that is cut off, or joined again, is noticed by the next ADD, DEL or natbridgectl.\n\
-  Run it in the network namespace of the node.\n",
-	  endpoint_list },
-	{ 0 },
-};
-
-const struct nb_noun nb_noun_endpoint = { "endpoint", "the pods and their ports", verbs };

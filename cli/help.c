@@ -1,111 +1,138 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* natbridgectl help and version: synopsis, commands and options, from their tables. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
+#include <natbridge/abi.h>
 #include <natbridge/version.h>
 
+#include "lib/util/error.h"
+
 #include "cli.h"
+#include "commands.h"
+#include "options.h"
+#include "out.h"
+#include "values.h"
 
-const struct nb_noun *const nb_nouns[] = { &nb_noun_service,
-					   &nb_noun_conntrack,
-					   &nb_noun_endpoint,
-					   &nb_noun_status,
-					   &nb_noun_upgrade,
-					   &nb_noun_uninstall,
-					   NULL };
+/* The width of the left column: command, or name and value of an option. */
+enum { COMMAND_WIDTH = 18, OPTION_WIDTH = 24 };
 
-const struct nb_noun *nb_noun_find(const char *name)
+static const char *format_command(const struct nb_command *command, char buf[64])
 {
-	for (size_t i = 0; nb_nouns[i]; i++) {
-		if (!strcmp(nb_nouns[i]->name, name))
-			return nb_nouns[i];
-	}
-	return NULL;
+	snprintf(buf, 64, "%s%s%s", command->noun, *command->verb ? " " : "", command->verb);
+	return buf;
 }
 
-const struct nb_verb *nb_verb_find(const struct nb_noun *noun, const char *name)
+/* " -f FILE [-f FILE]...", " [--dry-run]", or a part of " [--keep | --prune-all]". */
+static void print_option_usage(const struct nb_option *option, bool *in_group)
 {
-	for (const struct nb_verb *verb = noun->verbs; verb->name; verb++) {
-		if (!strcmp(verb->name, name))
-			return verb;
-	}
-	return NULL;
-}
+	const char *placeholder = nb_values[option->value].placeholder;
+	char name[NB_OPTION_STRLEN], usage[64];
 
-static void print_synopsis(const struct nb_noun *noun, const struct nb_verb *verb)
-{
-	printf("%s%s%s%s%s%s", noun->name, *verb->name ? " " : "", verb->name, verb->argument ? " " : "",
-	       verb->argument ? verb->argument : "", verb->options & NB_ARGUMENTS ? "..." : "");
-	if (verb->options & NB_OPTION_FILE)
-		printf(" -f FILE|- [-f FILE]...");
-	if (verb->options & NB_OPTION_KEEP)
-		printf(" [--keep | --prune-all]");
-	if (verb->options & NB_OPTION_DRY_RUN)
-		printf(" [--dry-run]");
-}
-
-static void print_verbs(const struct nb_noun *noun)
-{
-	for (const struct nb_verb *verb = noun->verbs; verb->name; verb++) {
-		printf("  ");
-		print_synopsis(noun, verb);
-		printf("\n      %s\n", verb->summary);
-	}
-}
-
-static void print_options(void)
-{
-	printf("\nOPTIONS\n"
-	       "  --network N       only this network; without it, every network of the node\n"
-	       "  --bpffs D         where the maps are pinned: default $NATBRIDGE_BPFFS, else /sys/fs/bpf\n"
-	       "  -o plain|json     form of the output; an error of -o json is {\"error\": \"...\"} as well, "
-	       "with\n"
-	       "                    what was done before it under \"results\"\n"
-	       "  -h, --help        this text; also behind a noun and a verb\n"
-	       "\nEXIT STATUS\n"
-	       "  0 if all went well, 1 after an error (one sentence on stderr), 2 for a wrong command line\n"
-	       "  (an option given twice with different values is one; only -f may be given several times),\n"
-	       "  3 if the network, or any that could be meant, is still to be set up by the ADD of its "
-	       "first\n"
-	       "  pod: what feeds Services may start before that, and tries again\n");
-}
-
-static void help_program(void)
-{
-	printf("natbridgectl - services, connections and pods of natbridge networks (version %s)\n"
-	       "\nSYNOPSIS\n"
-	       "  natbridgectl [--bpffs D] [--network N] [-o plain|json] NOUN VERB ...\n"
-	       "\nCOMMANDS\n",
-	       NB_VERSION);
-	for (size_t i = 0; nb_nouns[i]; i++)
-		print_verbs(nb_nouns[i]);
-	printf("  help [NOUN [VERB]]\n      manual of the program, a noun or a verb\n"
-	       "  version\n      version of the program and of the maps that it reads\n");
-	print_options();
-}
-
-static void help_noun(const struct nb_noun *noun)
-{
-	printf("natbridgectl %s - %s\n\nCOMMANDS\n", noun->name, noun->summary);
-	print_verbs(noun);
-	print_options();
-}
-
-static void help_verb(const struct nb_noun *noun, const struct nb_verb *verb)
-{
-	printf("natbridgectl %s%s%s - %s\n\nSYNOPSIS\n  natbridgectl [OPTIONS] ", noun->name,
-	       *verb->name ? " " : "", verb->name, verb->summary);
-	print_synopsis(noun, verb);
-	printf("\n\n%s", verb->help);
-	print_options();
-}
-
-void nb_help(const struct nb_noun *noun, const struct nb_verb *verb)
-{
-	if (!noun)
-		help_program();
-	else if (!verb && *noun->verbs->name)
-		help_noun(noun);
+	nb_option_format(option, name);
+	snprintf(usage, sizeof(usage), "%s%s%s", name, *placeholder ? " " : "", placeholder);
+	if (*in_group && option->rule != NB_EITHER)
+		printf("]");
+	if (option->rule == NB_EITHER)
+		printf("%s%s", *in_group ? " | " : " [", usage);
 	else
-		help_verb(noun, verb ? verb : noun->verbs);
+		printf(option->rule == NB_REQUIRED ? " %s" : " [%s]", usage);
+	if (option->type == NB_TYPE_LIST)
+		printf(" [%s]...", usage);
+	*in_group = option->rule == NB_EITHER;
+}
+
+static void print_usage(const struct nb_command *command)
+{
+	const char *placeholder = nb_values[command->argument].placeholder;
+	bool in_group = false;
+	char name[64];
+
+	printf("  natbridgectl [OPTIONS] %s", format_command(command, name));
+	if (command->most)
+		printf(command->least ? " %s" : " [%s]", placeholder);
+	if (command->most == NB_ANY_NUMBER)
+		printf("...");
+	for (size_t i = 0; i < NB_OPTIONS; i++) {
+		const struct nb_option *option = &nb_options[i];
+
+		if (option->commands != NB_EVERY_COMMAND && option->commands & nb_command_bit(command))
+			print_option_usage(option, &in_group);
+	}
+	printf(in_group ? "]\n" : "\n");
+}
+
+static void print_synopsis(unsigned int commands)
+{
+	printf("SYNOPSIS\n");
+	if (commands == NB_EVERY_COMMAND)
+		printf("  natbridgectl [OPTIONS] COMMAND\n");
+	for (size_t i = 0; i < NB_COMMANDS && commands != NB_EVERY_COMMAND; i++) {
+		if (commands & nb_command_bit(&nb_commands[i]))
+			print_usage(&nb_commands[i]);
+	}
+}
+
+static void print_commands(unsigned int commands)
+{
+	char name[64];
+
+	printf("\nCOMMANDS\n");
+	for (size_t i = 0; i < NB_COMMANDS; i++) {
+		if (commands & nb_command_bit(&nb_commands[i]))
+			printf("  %-*s %s\n", COMMAND_WIDTH, format_command(&nb_commands[i], name),
+			       nb_commands[i].summary);
+	}
+}
+
+/* The options that all of these commands take. */
+static void print_options(unsigned int commands)
+{
+	printf("\nOPTIONS\n");
+	for (size_t i = 0; i < NB_OPTIONS; i++) {
+		const struct nb_option *option = &nb_options[i];
+		char letter[4] = "   ", usage[64];
+
+		if ((option->commands & commands) != commands)
+			continue;
+		if (option->letter)
+			snprintf(letter, sizeof(letter), "-%c,", option->letter);
+		snprintf(usage, sizeof(usage), "--%s %s", option->name, nb_values[option->value].placeholder);
+		printf("  %s %-*s %s\n", letter, OPTION_WIDTH, usage, option->help);
+	}
+}
+
+/* Help of the command line's command, of its noun if there is no verb, or of the program. */
+int nb_cmd_help(const struct nb_cli *cli, struct nb_error *err)
+{
+	unsigned int commands = NB_EVERY_COMMAND;
+	char name[64];
+
+	(void)err;
+	nb_out_as_text(cli->out);
+	if (cli->command) {
+		commands = nb_command_bit(cli->command);
+		printf("natbridgectl %s - %s\n\n", format_command(cli->command, name), cli->command->summary);
+	} else if (cli->noun) {
+		commands = nb_commands_of_noun(cli->noun);
+	} else {
+		printf("natbridgectl - manage Services, connections and pods of natbridge networks\n\n");
+	}
+	print_synopsis(commands);
+	if (!cli->command)
+		print_commands(commands);
+	print_options(commands);
+	if (!cli->command)
+		printf("\n\"natbridgectl COMMAND --help\" shows the options of one command.\n");
+	printf("%sThe manual page natbridgectl(8) describes all.\n", cli->command ? "\n" : "");
+	return 0;
+}
+
+int nb_cmd_version(const struct nb_cli *cli, struct nb_error *err)
+{
+	(void)err;
+	nb_out_as_text(cli->out);
+	printf("natbridgectl %s (map layout v%d)\n", NB_VERSION, NB_ABI_VERSION);
+	return 0;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Finds what natbridge has left on this node, by what the kernel says. */
 #include "inventory.h"
 
 #include <errno.h>
@@ -18,19 +19,19 @@
 #include "lib/util/vec.h"
 
 #include "cli.h"
-#include "networks.h"
+#include "network_names.h"
 
 /* ---- the node ---- */
 
-void nb_inventory_free(struct nb_inventory *traces)
+void nb_inventory_free(struct nb_inventory *inventory)
 {
-	nb_netlink_close(&traces->nl);
-	nb_networks_free(&traces->names);
-	free(traces->links);
-	nb_vec_free(&traces->programs);
+	nb_netlink_close(&inventory->nl);
+	nb_network_names_free(&inventory->names);
+	free(inventory->links);
+	nb_vec_free(&inventory->programs);
 }
 
-static bool has_name_of_link(const struct nb_networks *names, const struct nb_link *link)
+static bool has_name_of_link(const struct nb_network_names *names, const struct nb_link *link)
 {
 	for (size_t i = 0; i < names->n; i++)
 		if (nb_host_veth_is_of_network(link, names->items[i]))
@@ -38,83 +39,106 @@ static bool has_name_of_link(const struct nb_networks *names, const struct nb_li
 	return false;
 }
 
-/* Networks that have ports and no pins: those of mode off, and those whose pins are lost. */
-static int add_names_of_links(struct nb_inventory *traces, struct nb_error *err)
+/* Networks that have ports and no pins: in mode off, or with their pins lost. */
+static int add_names_of_links(struct nb_inventory *inventory, struct nb_error *err)
 {
 	char network[NB_LINK_ALIAS_MAX];
-	int rc = 0;
 
-	for (unsigned int i = 0; i < traces->n_links && !rc; i++) {
-		const struct nb_link *link = &traces->links[i];
+	for (unsigned int i = 0; i < inventory->n_links; i++) {
+		const struct nb_link *link = &inventory->links[i];
 
-		if (!strcmp(link->kind, "veth") && nb_host_veth_alias_network(link->alias, network) &&
-		    !has_name_of_link(&traces->names, link))
-			rc = nb_networks_add(&traces->names, network, err);
+		if (strcmp(link->kind, "veth") || !nb_host_veth_alias_network(link->alias, network) ||
+		    has_name_of_link(&inventory->names, link))
+			continue;
+		int rc = nb_network_names_add(&inventory->names, network, err);
+		if (rc)
+			return rc;
 	}
-	nb_networks_sort(&traces->names);
-	return rc;
+	nb_network_names_sort(&inventory->names);
+	return 0;
 }
 
-static int find_programs_at(struct nb_inventory *traces, unsigned int ifindex, const __u32 *networks,
+static int find_programs_at(struct nb_inventory *inventory, unsigned int ifindex, const __u32 *networks,
 			    size_t n, struct nb_error *err)
 {
-	struct nb_attached *list nb_autofree = NULL;
+	nb_autofree struct nb_attached *list = NULL;
 	size_t n_list = 0;
+
 	int rc = nb_attached_list(ifindex, networks, n, &list, &n_list, err);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < n_list; i++) {
+		const struct nb_inventory_program program = { .at = list[i] };
 
-	for (size_t i = 0; i < n_list && !rc; i++) {
-		struct nb_inventory_item trace = { .at = list[i] };
-
-		rc = nb_vec_push(&traces->programs, trace, err);
+		rc = nb_vec_push(&inventory->programs, program, err);
+		if (rc)
+			return rc;
 	}
-	return rc;
+	return 0;
 }
 
-static int find_programs(struct nb_inventory *traces, struct nb_error *err)
+static int find_programs(struct nb_inventory *inventory, struct nb_error *err)
 {
-	__u32 *networks nb_autofree = NULL;
+	nb_autofree __u32 *networks = NULL;
 	size_t n = 0;
+
 	int rc = nb_attached_networks(&networks, &n, err);
+	if (rc)
+		return rc;
+	for (unsigned int i = 0; i < inventory->n_links; i++) {
+		rc = find_programs_at(inventory, inventory->links[i].index, networks, n, err);
+		if (rc)
+			return rc;
+	}
+	for (size_t i = 0; i < inventory->programs.n; i++) {
+		struct nb_inventory_program *program = &inventory->programs.items[i];
 
-	for (unsigned int i = 0; i < traces->n_links && !rc; i++)
-		rc = find_programs_at(traces, traces->links[i].index, networks, n, err);
-	for (size_t i = 0; i < traces->programs.n; i++)
-		for (size_t k = 0; k < traces->names.n; k++)
-			if (nb_inventory_is_of(traces, &traces->programs.items[i].at, traces->names.items[k]))
-				traces->programs.items[i].known = true;
-	return rc;
+		for (size_t k = 0; k < inventory->names.n; k++) {
+			if (nb_inventory_program_is_of(inventory, &program->at, inventory->names.items[k]))
+				program->known = true;
+		}
+	}
+	return 0;
 }
 
-int nb_inventory_find(struct nb_inventory *traces, const struct nb_cli *cli, struct nb_error *err)
+int nb_inventory_take(struct nb_inventory *inventory, const struct nb_cli *cli, struct nb_error *err)
 {
-	int rc = nb_check_bpffs(cli, err);
-
-	rc = rc ?: nb_networks_read(&traces->names, cli, err);
-	rc = rc ?: nb_netlink_open(&traces->nl, err);
-	rc = rc ?: nb_link_list(&traces->nl, NULL, 0, &traces->links, &traces->n_links, err);
-	if (!rc && !cli->network)
-		rc = add_names_of_links(traces, err);
-	return rc ?: find_programs(traces, err);
+	int rc = nb_network_names_read(&inventory->names, cli, err);
+	if (rc)
+		return rc;
+	rc = nb_netlink_open(&inventory->nl, err);
+	if (rc)
+		return rc;
+	rc = nb_link_list(&inventory->nl, NULL, 0, &inventory->links, &inventory->n_links, err);
+	if (rc)
+		return rc;
+	if (!cli->network) {
+		rc = add_names_of_links(inventory, err);
+		if (rc)
+			return rc;
+	}
+	return find_programs(inventory, err);
 }
 
-static const struct nb_link *find_link(const struct nb_inventory *traces, unsigned int ifindex)
+static const struct nb_link *find_link(const struct nb_inventory *inventory, unsigned int ifindex)
 {
-	for (unsigned int i = 0; i < traces->n_links; i++)
-		if (traces->links[i].index == ifindex)
-			return &traces->links[i];
+	for (unsigned int i = 0; i < inventory->n_links; i++)
+		if (inventory->links[i].index == ifindex)
+			return &inventory->links[i];
 	return NULL;
 }
 
-const char *nb_inventory_link_name(const struct nb_inventory *traces, unsigned int ifindex)
+const char *nb_inventory_link_name(const struct nb_inventory *inventory, unsigned int ifindex)
 {
-	const struct nb_link *link = find_link(traces, ifindex);
+	const struct nb_link *link = find_link(inventory, ifindex);
 
 	return link ? link->name : "";
 }
 
-bool nb_inventory_is_of(const struct nb_inventory *traces, const struct nb_attached *at, const char *network)
+bool nb_inventory_program_is_of(const struct nb_inventory *inventory, const struct nb_attached *at,
+				const char *network)
 {
-	const struct nb_link *link = find_link(traces, at->ifindex);
+	const struct nb_link *link = find_link(inventory, at->ifindex);
 
 	if (at->network == nb_network_hash(network))
 		return true;
@@ -129,27 +153,30 @@ void nb_pods_free(struct nb_pods *pods)
 	free(pods->ports);
 }
 
-int nb_pods_find(struct nb_pods *pods, const struct nb_inventory *traces, const struct nb_cli *cli,
+int nb_pods_find(struct nb_pods *pods, const struct nb_inventory *inventory, const struct nb_cli *cli,
 		 const char *network, struct nb_error *err)
 {
-	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
-	int rc = 0;
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
 
-	for (unsigned int i = 0; i < traces->n_links && !rc; i++) {
-		const struct nb_link *link = &traces->links[i];
+	for (unsigned int i = 0; i < inventory->n_links; i++) {
+		const struct nb_link *link = &inventory->links[i];
 
-		if (nb_host_veth_is_of_network(link, network))
-			rc = nb_vec_push(&pods->links, link, err);
+		if (!nb_host_veth_is_of_network(link, network))
+			continue;
+		int rc = nb_vec_push(&pods->links, link, err);
+		if (rc)
+			return rc;
 	}
+	int rc = nb_datapath_open(&cli->pin_root, network, false, &dp, err);
+	/* Without maps, or with those of another version, the links are all that is known. */
+	if (rc == -ENOENT || rc == -ESTALE)
+		return 0;
 	if (rc)
 		return rc;
-	rc = nb_datapath_open(&cli->pin_root, network, false, &dp, err);
-	if (rc) /* none, or one of another version: the links have to do */
-		return rc == -ENOENT || rc == -ESTALE ? 0 : rc;
 	return nb_endpoint_ports(&dp, &pods->ports, &pods->n_ports, err);
 }
 
-int nb_pods_mac(const struct nb_pods *pods, struct nb_inventory *traces, const struct nb_link *link,
+int nb_pods_mac(const struct nb_pods *pods, struct nb_inventory *inventory, const struct nb_link *link,
 		unsigned char mac[NB_MAC_LEN])
 {
 	struct nb_link pod;
@@ -161,7 +188,7 @@ int nb_pods_mac(const struct nb_pods *pods, struct nb_inventory *traces, const s
 		}
 	}
 	if (!link->peer_elsewhere ||
-	    nb_link_get_elsewhere(&traces->nl, link->peer_nsid, link->peer, &pod, NULL) || !pod.has_mac)
+	    nb_link_get_elsewhere(&inventory->nl, link->peer_nsid, link->peer, &pod, NULL) || !pod.has_mac)
 		return -ENOENT;
 	memcpy(mac, pod.mac, NB_MAC_LEN);
 	return 0;

@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Standard output: rows as aligned columns, as lines or as JSON. */
 #include "out.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/util/cleanup.h"
 #include "lib/util/error.h"
+#include "lib/util/vec.h"
 
 enum { COLUMNS_MAX = 8 };
 
 struct nb_out {
-	bool json, keep_rows;
+	bool json, keep_rows, as_text;
 	FILE *to;   /* stdout, or memory for JSON */
 	char *text; /* of the memory */
 	size_t size;
-	size_t rows;
+	size_t n_rows;
 	const struct nb_column *columns;
-	char **cells; /* of plain rows, one row after the other */
-	size_t n_cells, room;
+	NB_VEC(char *) cells; /* of plain rows, one row after the other */
 };
 
 struct nb_out *nb_out_new(bool json)
@@ -39,11 +42,11 @@ void nb_out_free(struct nb_out **out)
 {
 	if (!*out)
 		return;
-	if ((*out)->json && (*out)->to)
+	if ((*out)->json)
 		fclose((*out)->to);
-	for (size_t i = 0; i < (*out)->n_cells; i++)
-		free((*out)->cells[i]);
-	free((*out)->cells);
+	for (size_t i = 0; i < (*out)->cells.n; i++)
+		free((*out)->cells.items[i]);
+	nb_vec_free(&(*out)->cells);
 	free((*out)->text);
 	free(*out);
 	*out = NULL;
@@ -52,6 +55,11 @@ void nb_out_free(struct nb_out **out)
 bool nb_out_is_json(const struct nb_out *out)
 {
 	return out->json;
+}
+
+void nb_out_as_text(struct nb_out *out)
+{
+	out->as_text = true;
 }
 
 void nb_out_keep_rows(struct nb_out *out)
@@ -64,7 +72,10 @@ void nb_out_columns(struct nb_out *out, const struct nb_column *columns)
 	out->columns = columns;
 }
 
-/* A cell's text, allocated; a list's items are joined by commas, what is not there is "-". */
+/*
+ * A cell's text, which the caller frees: the items of a list joined by commas, "-" for no value. NULL: out of
+ * memory.
+ */
 static char *cell_text(const struct cJSON *value)
 {
 	const struct cJSON *item;
@@ -95,22 +106,14 @@ static char *cell_text(const struct cJSON *value)
 static int add_cells(struct nb_out *out, const struct cJSON *row, struct nb_error *err)
 {
 	for (const struct nb_column *column = out->columns; column->title; column++) {
-		char *text = cell_text(cJSON_GetObjectItemCaseSensitive(row, column->key));
+		nb_autofree char *text = cell_text(cJSON_GetObjectItemCaseSensitive(row, column->key));
 
-		if (text && out->n_cells == out->room) {
-			size_t room = out->room ? 2 * out->room : 64;
-			char **cells = reallocarray(out->cells, room, sizeof(*cells));
-
-			if (!cells) {
-				free(text);
-				return nb_fail_nomem(err);
-			}
-			out->cells = cells;
-			out->room = room;
-		}
 		if (!text)
 			return nb_fail_nomem(err);
-		out->cells[out->n_cells++] = text;
+		/* Taken only if there is memory for it. */
+		int rc = nb_vec_push(&out->cells, NB_TAKE_PTR(text), err);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -121,7 +124,7 @@ static int add_json(struct nb_out *out, const struct cJSON *row, struct nb_error
 
 	if (!text)
 		return nb_fail_nomem(err);
-	fprintf(out->to, "%s%s", out->rows ? ",\n " : "[", text);
+	fprintf(out->to, "%s%s", out->n_rows ? ",\n " : "[", text);
 	free(text);
 	return 0;
 }
@@ -140,7 +143,7 @@ int nb_out_row(struct nb_out *out, struct cJSON *row, void (*print)(const struct
 	else
 		rc = add_cells(out, row, err);
 	cJSON_Delete(row);
-	out->rows += !rc;
+	out->n_rows += !rc;
 	return rc;
 }
 
@@ -150,14 +153,14 @@ static void print_columns(struct nb_out *out)
 
 	for (; out->columns[n].title && n < COLUMNS_MAX; n++)
 		width[n] = strlen(out->columns[n].title);
-	for (size_t i = 0; n && i < out->n_cells; i++) {
-		size_t len = strlen(out->cells[i]);
+	for (size_t i = 0; n && i < out->cells.n; i++) {
+		size_t len = strlen(out->cells.items[i]);
 
 		if (len > width[i % n])
 			width[i % n] = len;
 	}
-	for (size_t i = 0; n && i < n + out->n_cells; i++) {
-		const char *cell = i < n ? out->columns[i].title : out->cells[i - n];
+	for (size_t i = 0; n && i < n + out->cells.n; i++) {
+		const char *cell = i < n ? out->columns[i].title : out->cells.items[i - n];
 
 		if (i % n + 1 < n)
 			fprintf(out->to, "%-*s  ", (int)width[i % n], cell);
@@ -168,8 +171,8 @@ static void print_columns(struct nb_out *out)
 
 int nb_out_end(struct nb_out *out, struct nb_error *err)
 {
-	if (out->json) {
-		fputs(out->rows ? "]\n" : "[]\n", out->to);
+	if (out->json && !out->as_text) {
+		fputs(out->n_rows ? "]\n" : "[]\n", out->to);
 		if (fflush(out->to))
 			return nb_fail_nomem(err);
 		fwrite(out->text, 1, out->size, stdout);
@@ -181,12 +184,12 @@ int nb_out_end(struct nb_out *out, struct nb_error *err)
 	return 0;
 }
 
-/* The rows as they were held back; NULL: none are wanted, or there is no memory for them. */
+/* The rows that were held back; NULL: they are not kept, or out of memory. */
 static struct cJSON *kept_rows(struct nb_out *out)
 {
 	if (!out->keep_rows)
 		return NULL;
-	fputs(out->rows ? "]" : "[]", out->to);
+	fputs(out->n_rows ? "]" : "[]", out->to);
 	return fflush(out->to) ? NULL : cJSON_ParseWithLength(out->text, out->size);
 }
 
@@ -210,4 +213,34 @@ void nb_out_error(struct nb_out *out, const char *text)
 	free(json);
 	cJSON_Delete(object);
 	fflush(stdout);
+}
+
+void nb_out_note(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("natbridgectl: note: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+const char *nb_row_text(const struct cJSON *row, const char *key)
+{
+	const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(row, key));
+
+	return text ? text : "";
+}
+
+unsigned int nb_row_number(const struct cJSON *row, const char *key)
+{
+	const struct cJSON *value = cJSON_GetObjectItemCaseSensitive(row, key);
+
+	return cJSON_IsNumber(value) ? (unsigned int)value->valuedouble : 0;
+}
+
+bool nb_row_is(const struct cJSON *row, const char *key)
+{
+	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(row, key));
 }

@@ -26,24 +26,43 @@ void nb_out_free(struct nb_out **out); /* for nb_cleanup() */
 
 bool nb_out_is_json(const struct nb_out *out);
 
-/* Plain rows are aligned under these columns (ended by an empty one), unless they bring their own text. */
+/* The command prints text to stdout itself and has no rows, whatever form was asked for. */
+void nb_out_as_text(struct nb_out *out);
+
+/* Plain rows are aligned under these columns (ended by an empty one), unless nb_out_row() gets a print(). */
 void nb_out_columns(struct nb_out *out, const struct nb_column *columns);
 
 /*
- * A row, taken over; NULL is an error (out of memory). Plain: its columns, or what print() makes of it if
- * that is not NULL.
+ * Prints a row, which it takes over; NULL counts as out of memory. Plain: by print(), or if that is NULL in
+ * the columns.
  */
 int nb_out_row(struct nb_out *out, struct cJSON *row, void (*print)(const struct cJSON *row, FILE *to),
 	       struct nb_error *err);
 
-/* What was done before an error is to be known: JSON output then holds the rows beside the error. */
+/* For commands that change something: after an error, JSON output holds the rows of what was done before. */
 void nb_out_keep_rows(struct nb_out *out);
 
-/* Writes all of it; fails if standard output cannot take it. */
+/* Writes everything; fails if standard output cannot take it. */
 int nb_out_end(struct nb_out *out, struct nb_error *err);
 
-/* The error: text on stderr, and {"error": text} on stdout if the output is JSON, with "results" if rows are
- * kept. */
+/*
+ * Prints the error: text on stderr, and {"error": text} on stdout if the output is JSON, with "results" if
+ * rows are kept. out may be NULL.
+ */
 void nb_out_error(struct nb_out *out, const char *text);
+
+/* Prints a note on stderr: something to know about a command that succeeds. */
+void nb_out_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- members of a row, for print() ---- */
+
+/* A string; "": there is none of this key. */
+const char *nb_row_text(const struct cJSON *row, const char *key);
+
+/* A number; 0: there is none. */
+unsigned int nb_row_number(const struct cJSON *row, const char *key);
+
+/* Whether the member is true. */
+bool nb_row_is(const struct cJSON *row, const char *key);
 
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* The port of a pod on the node: its name and its state. */
 #include "port.h"
 
 #include <stddef.h>
@@ -20,10 +21,12 @@ const char *nb_port_name(unsigned int ifindex, char buf[IF_NAMESIZE])
 
 int nb_port_links_here(const struct nb_datapath *dp, struct nb_port_links *links, struct nb_error *err)
 {
-	struct nb_netlink nl nb_cleanup(nb_netlink_close) = { 0 };
-	int rc = nb_netlink_open(&nl, err);
+	nb_cleanup(nb_netlink_close) struct nb_netlink nl = { 0 };
 
-	return rc ? rc : nb_port_links_read(dp, &nl, links, err);
+	int rc = nb_netlink_open(&nl, err);
+	if (rc)
+		return rc;
+	return nb_port_links_read(dp, &nl, links, err);
 }
 
 const char *nb_port_describe(const struct nb_datapath *dp, const struct nb_port_links *links,
@@ -38,7 +41,7 @@ const char *nb_port_describe(const struct nb_datapath *dp, const struct nb_port_
 	state = links->known ? nb_port_state_of(links, ifindex) : NB_PORT_FORWARDING;
 	if (state != NB_PORT_FORWARDING)
 		return nb_port_state_name(state);
-	return nb_datapath_mode(dp, &mode, NULL) || nb_datapath_attached(dp, mode, ifindex, NULL)
-		       ? "detached"
-		       : "attached";
+	if (nb_datapath_mode(dp, &mode, NULL) || nb_datapath_attached(dp, mode, ifindex, NULL))
+		return "detached";
+	return "attached";
 }

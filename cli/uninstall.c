@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* natbridgectl uninstall: every trace of natbridge goes from this node. */
+/* natbridgectl uninstall: removes what natbridge has put on this node. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,53 +24,52 @@
 #include "cli.h"
 #include "inventory.h"
 #include "out.h"
-#include "row.h"
 
 struct uninstall {
 	const struct nb_cli *cli;
-	struct nb_inventory traces;
-	unsigned int n; /* things dealt with */
-	int rc;         /* the first error, which is in *err */
+	struct nb_inventory inventory;
+	unsigned int n; /* things reported */
+	int first;      /* the first error, which is in *err */
 	struct nb_error *err;
 };
 
 static void uninstall_free(struct uninstall *un)
 {
-	nb_inventory_free(&un->traces);
+	nb_inventory_free(&un->inventory);
 }
 
-/* ---- what is said of each thing ---- */
+/* ---- the report of each thing ---- */
 
-/* One thing of a network; network NULL: of no one's, link NULL: at none. */
+/* What is removed. network NULL: it belongs to none that is known; link and hook NULL: it is at none. */
 struct thing {
 	const char *network, *kind, *object, *link, *hook;
 };
 
-/* Errors go to standard error, one line each. */
+/* A thing that could not be removed is a line on stderr instead. */
 static void print_thing(const struct cJSON *row, FILE *to)
 {
-	const char *network = row_text(row, "network"), *link = row_text(row, "link");
-	const char *hook = row_text(row, "hook");
+	const char *network = nb_row_text(row, "network"), *link = nb_row_text(row, "link");
+	const char *hook = nb_row_text(row, "hook");
 
 	if (cJSON_HasObjectItem(row, "error"))
 		return;
 	fprintf(to, "%s%s%s %s %s", network, *network ? ": " : "",
-		row_bool(row, "removed") ? "removed" : "would remove", row_text(row, "kind"),
-		row_text(row, "object"));
+		nb_row_is(row, "removed") ? "removed" : "would remove", nb_row_text(row, "kind"),
+		nb_row_text(row, "object"));
 	fprintf(to, "%s%s%s%s\n", *link ? " at " : "", link, *hook ? " " : "", hook);
 }
 
-/* The first error is for the caller, who prints it; later ones are printed here. */
+/* Keeps the first error, which main() prints, and prints later ones. */
 static void keep_error(struct uninstall *un, const char *network, int rc, struct nb_error *step)
 {
 	if (network)
 		nb_wrap(step, "network \"%s\"", network);
-	if (un->rc) {
+	if (un->first) {
 		fflush(stdout);
 		fprintf(stderr, "natbridgectl: %s\n", step->msg);
 		return;
 	}
-	un->rc = rc;
+	un->first = rc;
 	*un->err = *step;
 }
 
@@ -80,12 +79,11 @@ static void add_text(struct cJSON *row, const char *key, const char *text)
 		cJSON_AddStringToObject(row, key, text);
 }
 
-/* rc: what came of it, with *step. */
+/* Prints one thing; rc and *step: the error of its removal, or 0. */
 static void report(struct uninstall *un, const struct thing *thing, int rc, struct nb_error *step)
 {
 	struct cJSON *row = cJSON_CreateObject();
 	struct nb_error out_err = { 0 };
-	int out_rc;
 
 	un->n++;
 	if (rc)
@@ -98,7 +96,7 @@ static void report(struct uninstall *un, const struct thing *thing, int rc, stru
 	cJSON_AddBoolToObject(row, "removed", !rc && !un->cli->dry_run);
 	if (rc)
 		add_text(row, "error", step->msg);
-	out_rc = nb_out_row(un->cli->out, row, print_thing, &out_err);
+	int out_rc = nb_out_row(un->cli->out, row, print_thing, &out_err);
 	if (out_rc)
 		keep_error(un, NULL, out_rc, &out_err);
 }
@@ -111,7 +109,7 @@ static void remove_program(struct uninstall *un, const char *network, const stru
 		.network = network,
 		.kind = "program",
 		.object = nb_prog_name(at->prog),
-		.link = nb_inventory_link_name(&un->traces, at->ifindex),
+		.link = nb_inventory_link_name(&un->inventory, at->ifindex),
 		.hook = at->ingress ? "ingress" : "egress",
 	};
 	struct nb_error step = { 0 };
@@ -122,26 +120,26 @@ static void remove_program(struct uninstall *un, const char *network, const stru
 
 static void remove_programs(struct uninstall *un, const char *network)
 {
-	for (size_t i = 0; i < un->traces.programs.n; i++) {
-		const struct nb_attached *at = &un->traces.programs.items[i].at;
+	for (size_t i = 0; i < un->inventory.programs.n; i++) {
+		const struct nb_attached *at = &un->inventory.programs.items[i].at;
 
-		if (nb_inventory_is_of(&un->traces, at, network))
+		if (nb_inventory_program_is_of(&un->inventory, at, network))
 			remove_program(un, network, at);
 	}
 }
 
-/* Of networks whose names are lost: programs whose own word says that they are ours. */
+/* Programs of networks whose names are lost: their constants say that they are natbridge's. */
 static void remove_nameless_programs(struct uninstall *un)
 {
-	for (size_t i = 0; i < un->traces.programs.n; i++) {
-		const struct nb_inventory_item *trace = &un->traces.programs.items[i];
+	for (size_t i = 0; i < un->inventory.programs.n; i++) {
+		const struct nb_inventory_program *program = &un->inventory.programs.items[i];
 
-		if (!trace->known && trace->at.network)
-			remove_program(un, NULL, &trace->at);
+		if (!program->known && program->at.network)
+			remove_program(un, NULL, &program->at);
 	}
 }
 
-/* The static entry of the pod in the bridge's table; from now on the bridge learns, as it does elsewhere. */
+/* The static entry of the pod in the bridge's forwarding table; afterwards the bridge learns its MAC. */
 static void remove_entry(struct uninstall *un, const char *network, const struct nb_pods *pods,
 			 const struct nb_link *link)
 {
@@ -150,16 +148,17 @@ static void remove_entry(struct uninstall *un, const char *network, const struct
 	char text[NB_MAC_STRLEN];
 	struct nb_error step = { 0 };
 	bool found = false;
-	int rc;
 
-	if (!link->master || nb_pods_mac(pods, &un->traces, link, mac))
+	if (!link->master || nb_pods_mac(pods, &un->inventory, link, mac))
 		return;
-	rc = nb_fdb_has(&un->traces.nl, link->index, mac, &found, &step);
-	if (!rc && found && !un->cli->dry_run)
-		rc = nb_fdb_delete(&un->traces.nl, link->index, mac, &step);
 	thing.object = nb_mac_format(mac, text);
-	if (rc || found)
-		report(un, &thing, rc == -ENOENT ? 0 : rc, &step);
+	int rc = nb_fdb_has(&un->inventory.nl, link->index, mac, &found, &step);
+	if (!rc && !found)
+		return;
+	if (!rc && !un->cli->dry_run)
+		rc = nb_fdb_delete(&un->inventory.nl, link->index, mac, &step);
+	/* -ENOENT: the link or its entry has gone meanwhile. */
+	report(un, &thing, rc == -ENOENT ? 0 : rc, &step);
 }
 
 /* ---- rules ---- */
@@ -190,7 +189,7 @@ static bool report_rule(const struct cJSON *rule, void *arg)
 	return true;
 }
 
-/* All in one transaction. The table and its chains stay: the reference plugin has the same ones. */
+/* In one transaction. The table and its chains stay, since the reference plugin uses them too. */
 static void remove_rules(struct uninstall *un, const char *network, const struct nb_pods *pods)
 {
 	nb_cleanup(nb_nft_list_free) struct cJSON *table = NULL;
@@ -198,14 +197,14 @@ static void remove_rules(struct uninstall *un, const char *network, const struct
 	struct rules rules = { .un = un, .pods = pods, .network = network };
 	const struct nb_masq_choice choice = { .key = key, .takes = is_rule_of_pod, .arg = &rules };
 	struct nb_error step = { 0 };
-	int rc;
 
 	if (!pods->links.n && !pods->n_ports)
 		return;
 	nb_masq_network_key(network, key);
 	rules.choice = &choice;
-	rc = nb_nft_list("table " NB_MASQ_TABLE, &table, &step);
-	if (rc == -ENOSYS) /* without the library there never was a rule */
+	int rc = nb_nft_list("table " NB_MASQ_TABLE, &table, &step);
+	/* Without libnftables no rule was ever added. */
+	if (rc == -ENOSYS)
 		return;
 	if (!rc && !un->cli->dry_run)
 		rc = nb_masq_remove(&choice, NULL, &step);
@@ -238,12 +237,13 @@ static void remove_chains(struct uninstall *un, const char *network, const struc
 		};
 		struct nb_error step = { 0 };
 		bool has = false;
-		int rc = chains[i].has(&id, &has, &step);
 
-		if (!rc && has && !un->cli->dry_run)
+		int rc = chains[i].has(&id, &has, &step);
+		if (!rc && !has)
+			continue;
+		if (!rc && !un->cli->dry_run)
 			rc = chains[i].remove(&id, &step);
-		if (rc || has)
-			report(un, &thing, rc, &step);
+		report(un, &thing, rc, &step);
 	}
 }
 
@@ -254,11 +254,10 @@ static void remove_pins(struct uninstall *un, const char *network)
 	char dir[NB_PIN_PATH_MAX];
 	const struct thing thing = { .network = network, .kind = "pins", .object = dir };
 	struct nb_error step = { 0 };
-	int rc;
 
 	if (nb_pin_path(&un->cli->pin_root, network, NULL, dir, NULL) || access(dir, F_OK))
 		return;
-	rc = un->cli->dry_run ? 0 : nb_datapath_unpin(&un->cli->pin_root, network, &step);
+	int rc = un->cli->dry_run ? 0 : nb_datapath_unpin(&un->cli->pin_root, network, &step);
 	report(un, &thing, rc, &step);
 }
 
@@ -269,17 +268,19 @@ static int is_another(const char *network, void *arg)
 	return strcmp(network, asked_for) != 0;
 }
 
-/* Whether the directory of all networks would be empty by now. */
+/* Whether the directory of all networks would be empty without the networks of the command line. */
 static bool would_be_empty(const struct uninstall *un, const char *root)
 {
 	const char *network = un->cli->network;
 
 	if (access(root, F_OK))
 		return false;
-	return !network || !nb_datapath_each(&un->cli->pin_root, is_another, (void *)network, NULL);
+	if (!network)
+		return true;
+	return !nb_datapath_each(&un->cli->pin_root, is_another, (void *)network, NULL);
 }
 
-/* The directory of all networks' pins, when the last one has gone. */
+/* The directory of all networks' pins, once the last network has gone. */
 static void remove_root(struct uninstall *un)
 {
 	const struct nb_pin_root *root = &un->cli->pin_root;
@@ -298,12 +299,12 @@ static void remove_root(struct uninstall *un)
 
 /* ---- the order ---- */
 
-/* Pins last, since they tell who else there is: what is cut short is found again. */
+/* Pins last: by them the next run finds again what an interrupted one has left. */
 static void uninstall_network(struct uninstall *un, const char *network)
 {
-	struct nb_pods pods nb_cleanup(nb_pods_free) = { 0 };
+	nb_cleanup(nb_pods_free) struct nb_pods pods = { 0 };
 	struct nb_error step = { 0 };
-	int rc = nb_pods_find(&pods, &un->traces, un->cli, network, &step);
+	int rc = nb_pods_find(&pods, &un->inventory, un->cli, network, &step);
 
 	if (rc)
 		keep_error(un, network, rc, &step);
@@ -316,63 +317,30 @@ static void uninstall_network(struct uninstall *un, const char *network)
 	remove_pins(un, network);
 }
 
-static void say_nothing_there(const struct nb_cli *cli)
+static void print_nothing_to_remove(const struct nb_cli *cli)
 {
 	if (nb_out_is_json(cli->out))
 		return;
 	if (cli->network)
-		printf("nothing of network \"%s\" is left to remove\n", cli->network);
+		printf("nothing to remove of network \"%s\"\n", cli->network);
 	else
-		printf("nothing of natbridge is left to remove\n");
+		printf("nothing to remove\n");
 }
 
-static int uninstall(const struct nb_cli *cli, struct nb_error *err)
+int nb_cmd_uninstall(const struct nb_cli *cli, struct nb_error *err)
 {
-	struct uninstall un nb_cleanup(uninstall_free) = { .cli = cli, .err = err };
-	int rc = nb_inventory_find(&un.traces, cli, err);
+	nb_cleanup(uninstall_free) struct uninstall un = { .cli = cli, .err = err };
 
 	nb_out_keep_rows(cli->out);
+	int rc = nb_inventory_take(&un.inventory, cli, err);
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < un.traces.names.n; i++)
-		uninstall_network(&un, un.traces.names.items[i]);
+	for (size_t i = 0; i < un.inventory.names.n; i++)
+		uninstall_network(&un, un.inventory.names.items[i]);
 	if (!cli->network)
 		remove_nameless_programs(&un);
 	remove_root(&un);
-	if (!un.n && !un.rc)
-		say_nothing_there(cli);
-	return un.rc;
+	if (!un.n && !un.first)
+		print_nothing_to_remove(cli);
+	return un.first;
 }
-
-static const struct nb_verb verbs[] = {
-	{ "", NULL, NB_OPTION_DRY_RUN, "remove every trace of natbridge from this node", "\
-DESCRIPTION\n\
-  Takes away what natbridge has put on this node, of all networks or of the one named by --network:\n\
-  its eBPF programs at ports and bridges, the pods' static entries in the bridges' tables, their\n\
-  masquerade and macspoofchk rules, and all that is pinned, Services and connections included. With\n\
-  --dry-run it says what it would take away and changes nothing.\n\
-\n\
-  The pods stay as they are, with their links and addresses, and go on as pods of a plain bridge:\n\
-  no Services by natbridge, no ipspoofchk or macspoofchk, and no masquerading until they are made anew. Their DEL\n\
-  works all the same, by natbridge or by the reference plugin bridge.\n\
-\n\
-  What belongs to others stays: their programs, filters, entries and rules, also those that the\n\
-  reference plugin made for the same network. So do the bridges and their addresses, the table\n\
-  cni_plugins_masquerade, \"bridge nat\" and clsact qdiscs, which others may use, a bpffs that was mounted, and\n\
-  ip_forward and IPv6 forwarding, of which it is not known whether they were on before.\n\
-\n\
-  First take natbridge out of /etc/cni/net.d: the next ADD takes up again the pods of its network.\n\
-  Run it in the network namespace of the node; pins at another bpffs (serviceProxy.bpffs) need\n\
-  --bpffs. A network or container with a name of more than 100 characters may keep its\n\
-  masquerade rules until DEL, or until --network names it.\n\
-\n\
-OUTPUT\n\
-  One line for each thing removed, or that there is nothing. After an error it goes on with the rest;\n\
-  each error is one line on stderr, and what is left is found again by the next run. With -o json\n\
-  one object for each thing, \"removed\" or not; after errors they are the \"results\" beside the\n\
-  first \"error\".\n",
-	  uninstall },
-	{ 0 },
-};
-
-const struct nb_noun nb_noun_uninstall = { "uninstall", "natbridge off this node", verbs };

@@ -41,7 +41,7 @@ maintainer=$(sed -n 's/^Maintainer: //p' "$SOURCES/control")
 
 install_files() {
 	rm -rf "$WORK"
-	make -s install DESTDIR="$ROOT" PREFIX=/usr CNI_BIN_DIR=/opt/cni/bin
+	make -s install DESTDIR="$ROOT" PREFIX=/usr CNI_BIN_DIR=/opt/cni/bin ZSH_COMPLETION_DIR=/usr/share/zsh/vendor-completions
 	strip --strip-unneeded --remove-section=.comment --remove-section=.note "$ROOT/opt/cni/bin/natbridge" "$ROOT/usr/bin/natbridgectl"
 	gzip -9n "$ROOT"/usr/share/man/man?/*
 	rm -r "$DOC/LICENSE" "$DOC/LICENSES" # copyright says the same

@@ -110,8 +110,8 @@ kube-system/dns 10.96.0.2:53 192.0.2.2" ] || fail "$(table)"
 	refused 'Service default/web: "spec.clusterIP": "127.0.0.1" is not an address that a Service can have'
 }
 
-@test "what would remove every Service wants --prune-all" {
-	local all='the input would remove every Service of the table (2) and leave none: give --prune-all if that is meant'
+@test "an input that would remove every Service requires --prune-all" {
+	local all='the input would remove every Service of the table (2): use --prune-all if you mean it'
 	run --separate-stderr ctl n service apply -f - < <(no_services)
 	refused "$all"
 	run --separate-stderr ctl n service apply -f - < <(both | jq '.items |= map(select(.kind == "EndpointSlice"))')
@@ -123,7 +123,7 @@ kube-system/dns 10.96.0.2:53 192.0.2.2" ] || fail "$(table)"
 	[ "$(table)" = "$BOTH" ]
 	# An empty list of slices speaks of no Service.
 	run -0 --separate-stderr ctl n service apply -f - <<<'{"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSliceList", "items": null}'
-	[ "$output$stderr" = "natbridgectl: note: the input says nothing of Services: nothing changed" ]
+	[ "$output$stderr" = "natbridgectl: note: the input is an empty EndpointSliceList: nothing changed" ]
 	[ "$(table)" = "$BOTH" ]
 	run -0 ctl n service apply --prune-all -f - < <(no_services)
 	[[ $output = "net: 0 services, 0 frontends, 0 backends: 0 changed, 0 added, 2 removed "* ]]
@@ -161,7 +161,7 @@ natbridgectl: note: 1 object of other kinds ignored' ] || fail "$stderr"
 		| .serviceProxy.services = [{name: "default/own", vip: "10.96.0.10", port: 80, backends: ["10.245.0.9:80"]}])'
 	pods_up n own o
 	run -0 --separate-stderr ctl n --network own service apply -f - < <(both)
-	[ "$stderr" = "natbridgectl: note: Service default/web: 10.96.0.10:80/TCP stays with default/own of the network config" ] || fail "$stderr"
+	[ "$stderr" = "natbridgectl: note: Service default/web: left out 10.96.0.10:80/TCP, which belongs to Service default/own of the network configuration" ] || fail "$stderr"
 	run -0 ctl n --network own -o json service list
 	[ "$(jq -r '.[] | "\(.name) \(.address) \(.origin)"' <<<"$output")" = "default/own 10.96.0.10 config
 kube-system/dns 10.96.0.2 apply" ] || fail "$output"

@@ -475,7 +475,7 @@ host_ports() {
 }
 
 @test "Services and connections are the host's: natbridgectl says so, whatever is asked for" {
-	local words reason='network "net" is in mode assist: kube-proxy, or what else translates on the host, serves its Services'
+	local words reason='network "net": in mode assist the host translates Services and tracks connections; use'
 	for words in "service list" "service delete default/web" "service apply -f -" "conntrack list" "conntrack flush" "conntrack set udp=9"; do
 		# shellcheck disable=SC2086 # several words
 		run -1 --separate-stderr ctl i --network net $words < <(service default/web 10.96.0.10 TCP:80:8080 192.0.2.2)
@@ -486,7 +486,7 @@ host_ports() {
 		# shellcheck disable=SC2086
 		run -0 --separate-stderr ctl i -o json $words
 		[ "$output" = "[]" ]
-		[ "$stderr" = 'natbridgectl: note: network "net" is in mode assist: the host has its Services and connections' ] || fail "$stderr"
+		[ "$stderr" = 'natbridgectl: note: network "net": in mode assist the host translates Services and tracks connections' ] || fail "$stderr"
 	done
 	for words in "service delete default/web" "service apply -f -" "conntrack flush" "conntrack set udp=9"; do
 		# shellcheck disable=SC2086

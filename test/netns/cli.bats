@@ -172,7 +172,7 @@ draining() {
 	}
 	ns_exec n ip addr add 10.96.0.10/32 dev lo
 	run -0 --separate-stderr ctl n service apply -f - < <(web)
-	[ "$stderr" = "natbridgectl: note: Service default/web: 10.96.0.10 is an address of this host, which gets its packets while it has the address" ] || fail "$stderr"
+	[ "$stderr" = "natbridgectl: note: Service default/web: 10.96.0.10 is an address of this host: its packets go to the host, not to the backends" ] || fail "$stderr"
 	[ "$(on_host)" = 10.96.0.10 ]
 	[[ $(ctl n service list) = *"10.96.0.10:80/TCP "*" (host),"* ]]
 	run -0 --separate-stderr ctl n service apply --keep -f - < <(web)
@@ -190,7 +190,7 @@ draining() {
 	[[ $output = "net: 1 services, 1 frontends, 1 backends: 0 changed, 0 added, 4 removed "* ]]
 	[ "$(table)" = "kube-system/dns 10.96.0.2 53 UDP" ]
 	run -1 --separate-stderr ctl n service delete default/web
-	[ "$stderr" = 'natbridgectl: there is no Service "default/web"' ]
+	[ "$stderr" = 'natbridgectl: Service "default/web" not found' ]
 }
 
 @test "conntrack list: the shape of conntrack -L" {
@@ -333,21 +333,22 @@ setting() {
 	for words in "service apply -f -" "service delete default/web" "conntrack set udp=9"; do
 		# shellcheck disable=SC2086
 		run -3 --separate-stderr ctl empty $words < <(dns)
-		[ "$stderr" = "natbridgectl: no network has been set up below \"$NBT_DIR/node-empty/bpf\" yet: the ADD of its first pod does that, unless its mode is off" ] ||
+		[ "$stderr" = "natbridgectl: no network is set up below \"$NBT_DIR/node-empty/bpf\" yet: the ADD of its first pod does that, unless its mode is off" ] ||
 			fail "$stderr"
 	done
 	for words in "service list" "service delete default/web" "conntrack list" "conntrack flush" "conntrack set udp=9" "endpoint list" status upgrade; do
 		# shellcheck disable=SC2086
 		run -3 --separate-stderr ctl empty --network nowhere $words
-		[[ -z $output && $stderr = 'natbridgectl: network "nowhere" has not been set up below "'*'" yet: '* ]] || fail "$words: $stderr"
+		[[ -z $output && $stderr = 'natbridgectl: network "nowhere" is not set up below "'*'" yet: '* ]] || fail "$words: $stderr"
 		# shellcheck disable=SC2086
 		run -3 --separate-stderr ctl n --network nowhere $words
-		[[ $stderr = 'natbridgectl: network "nowhere" has not been set up below "'*'" yet: '* ]] || fail "$words: $stderr"
+		[[ $stderr = 'natbridgectl: network "nowhere" is not set up below "'*'" yet: '* ]] || fail "$words: $stderr"
 	done
 	run -1 --separate-stderr ctl empty --bpffs "$NBT_DIR" service list
 	[ "$stderr" = "natbridgectl: --bpffs \"$NBT_DIR\" is not in a mounted bpffs" ]
 }
 
+# The unit tests have all messages.
 @test "a wrong command line: exit status 2 and what is wrong with it" {
 	local message words
 	while IFS='|' read -r message words; do
@@ -357,25 +358,14 @@ setting() {
 		[ "$stderr" = "natbridgectl: $message; see natbridgectl --help" ] || fail "$words: $stderr"
 	done <<-END
 		missing command|
-		unknown command "servce"|servce list
-		missing command after "service"|service
 		unknown command "service lst"|service lst
-		missing -f FILE (- is standard input)|service apply
-		missing NAMESPACE/NAME|service delete
+		missing -f FILE|service apply
 		unexpected argument "b"|service delete a b
-		unexpected argument "x"|status x
-		-f is an option of service apply only|service list -f x
-		--keep is an option of service apply only|status --keep
-		--prune-all is an option of service apply only|status --prune-all
-		--dry-run is an option of uninstall only|service list --dry-run
+		"status" does not take --keep|status --keep
 		unknown option "--frce"|service list --frce
 		--network requires a value|service list --network
-		--network "../x" is not a network's name|--network ../x service list
-		--bpffs "bpf" is not an absolute path|--bpffs bpf service list
-		-o "xml" is not plain or json|-o xml service list
-		--network is given twice: "net" and "other"|--network net service list --network other
+		--network "../x" is not a network name|--network ../x service list
 		--bpffs is given twice: "/a" and "/b"|--bpffs /a --bpffs=/b service list
-		-o is given twice: "plain" and "json"|-o plain -o json service list
 		-f - is given twice: standard input can be read once|service apply -f - -f x -f -
 	END
 	run -0 ctl n --network net --network net -o plain -oplain service list
@@ -383,18 +373,23 @@ setting() {
 	[ "$(jq -r .error <<<"$output")" = "${stderr#natbridgectl: }" ]
 }
 
-@test "help for everything" {
-	local noun verb
+@test "help of the program, of each noun and of each command" {
+	local command noun
 	run -0 ctl n --help
-	for noun in service conntrack endpoint status upgrade uninstall; do
-		[[ $output = *"  $noun"* ]]
-	done
-	while read -r noun verb; do
-		# shellcheck disable=SC2086 # status has no verb
-		run -0 ctl n "$noun" $verb --help
-		[[ $output = *"natbridgectl $noun"*"SYNOPSIS"*"DESCRIPTION"*"EXIT STATUS"* ]] || fail "$output"
+	[ "$output" = "$(ctl n help)" ]
+	while read -r command; do
+		[[ $output = *"  $command  "* ]] || fail "$output"
+		# shellcheck disable=SC2086 # several words
+		run -0 ctl n $command --help
+		[[ ${lines[0]} = "natbridgectl $command - "* ]] || fail "$output"
+		[[ $output = *"SYNOPSIS"*"  natbridgectl [OPTIONS] $command"*"OPTIONS"*"--network NAME "*"natbridgectl(8)"* ]] || fail "$output"
 		# shellcheck disable=SC2086
-		[ "$output" = "$(ctl n help "$noun" $verb)" ]
+		[ "$output" = "$(ctl n help $command)" ]
+		noun=${command%% *}
+		run -0 ctl n "$noun" --help
+		[[ $output = *"  natbridgectl [OPTIONS] $command"* ]] || fail "$output"
+		[ "$output" = "$(ctl n help "$noun")" ]
+		run -0 ctl n --help
 	done <<-END
 		service apply
 		service list
@@ -407,10 +402,19 @@ setting() {
 		status
 		upgrade
 		uninstall
+		completion
+		version
 	END
+	run -0 ctl n service apply --help
+	[[ $output = *"service apply -f FILE [-f FILE]... [--keep | --prune-all]"* ]] || fail "$output"
+	run -0 ctl n help help
+	[[ $output = *"help [NOUN [VERB]]"* ]] || fail "$output"
+	run -0 ctl n help uninstall
+	[[ $output = *"uninstall [--dry-run]"* ]] || fail "$output"
 	run -0 ctl n version
 	[[ $output =~ ^natbridgectl\ [0-9.]+\ \(map\ layout\ $NBT_LAYOUT\)$ ]]
 	[ "$output" = "$(ctl n --version)" ]
+	[ "$output" = "$(ctl n -o json version)" ]
 }
 
 @test "without privileges and with a full disk: one sentence, exit status 1" {
@@ -418,8 +422,11 @@ setting() {
 	run -1 --separate-stderr node_exec n setpriv --reuid 65534 --regid 65534 --clear-groups "$NBT_BUILD/natbridgectl" --network net service list
 	[ "$(wc -l <<<"$stderr")" = 1 ]
 	[[ $stderr = "natbridgectl: "*"ermi"* ]]
-	run -1 --separate-stderr node_exec n sh -c "'$NBT_BUILD/natbridgectl' service list >/dev/full"
-	[ "$stderr" = "natbridgectl: cannot write to standard output: No space left on device" ]
+	local words
+	for words in "service list" help version "completion bash"; do
+		run -1 --separate-stderr node_exec n sh -c "'$NBT_BUILD/natbridgectl' $words >/dev/full"
+		[ "$stderr" = "natbridgectl: cannot write to standard output: No space left on device" ]
+	done
 }
 
 # many N: that many Services with three backends each, of which the third changes with $1.

@@ -49,7 +49,7 @@ installed_works() {
 	assert_answer b "$(pod_ip a 4)"
 }
 
-@test "make install: plugin, tool, manual pages, documents; make uninstall: only those go" {
+@test "make install: plugin, tool, manual pages, completion scripts, documents; make uninstall: only those go" {
 	fresh_make install DESTDIR="$ROOT" >/dev/null
 	files "$ROOT" | diff - <({
 		echo "755 opt/cni/bin/natbridge"
@@ -57,6 +57,8 @@ installed_works() {
 		echo "644 usr/local/share/man/man5/natbridge.conflist.5"
 		echo "644 usr/local/share/man/man8/natbridge.8"
 		echo "644 usr/local/share/man/man8/natbridgectl.8"
+		echo "644 usr/local/share/bash-completion/completions/natbridgectl"
+		echo "644 usr/local/share/zsh/site-functions/_natbridgectl"
 		echo "644 usr/local/share/doc/natbridge/LICENSE"
 		echo "644 usr/local/share/doc/natbridge/LICENSES/BSD-2-Clause.txt"
 		documents usr/local/share/doc/natbridge
@@ -75,13 +77,18 @@ installed_works() {
 	rm "$ROOT/usr/local/share/doc/natbridge/mine"
 	fresh_make uninstall DESTDIR="$ROOT" >/dev/null
 	[ ! -e "$ROOT/usr/local/share/doc/natbridge" ]
-	fresh_make install DESTDIR="$ROOT" PREFIX=/p CNI_BIN_DIR=/cni DOC_DIR=/d MAN_DIR=/m >/dev/null
+	local dirs="PREFIX=/p CNI_BIN_DIR=/cni DOC_DIR=/d MAN_DIR=/m BASH_COMPLETION_DIR=/b ZSH_COMPLETION_DIR=/z"
+	# shellcheck disable=SC2086 # several words
+	fresh_make install DESTDIR="$ROOT" $dirs >/dev/null
 	[ -x "$ROOT/cni/natbridge" ]
 	[ -x "$ROOT/p/bin/natbridgectl" ]
 	[ -e "$ROOT/d/README.md" ]
 	[ -e "$ROOT/m/man8/natbridgectl.8" ]
 	[ -e "$ROOT/m/man5/natbridge.conflist.5" ]
-	fresh_make uninstall DESTDIR="$ROOT" PREFIX=/p CNI_BIN_DIR=/cni DOC_DIR=/d MAN_DIR=/m >/dev/null
+	[ "$(<"$ROOT/b/natbridgectl")" = "$("$ROOT/p/bin/natbridgectl" completion bash)" ]
+	[ "$(<"$ROOT/z/_natbridgectl")" = "$("$ROOT/p/bin/natbridgectl" completion zsh)" ]
+	# shellcheck disable=SC2086
+	fresh_make uninstall DESTDIR="$ROOT" $dirs >/dev/null
 	[ "$(files "$ROOT")" = '644 opt/cni/bin/bridge' ]
 }
 
@@ -102,7 +109,7 @@ installed_works() {
 		[ -s "$dir/${lines[-1]}" ]
 		dest="$BATS_TEST_TMPDIR/to ${name//$/}"
 		fresh_make -C "$dir" install DESTDIR="$dest" >/dev/null
-		[ "$(files "$dest" | wc -l)" = "$(($(documents x | wc -l) + 7))" ]
+		[ "$(files "$dest" | wc -l)" = "$(($(documents x | wc -l) + 9))" ]
 		fresh_make -C "$dir" uninstall DESTDIR="$dest" >/dev/null
 		[ -z "$(files "$dest")" ]
 	done
@@ -123,11 +130,14 @@ words() {
 
 @test "the manual pages: every command, option, counter and setting of natbridgectl" {
 	command -v mandoc >/dev/null || skip "mandoc is not installed"
-	local commands missing
+	local command commands missing
 	commands=$("$NBT_BUILD/natbridgectl" help | sed -n '/^COMMANDS/,/^OPTIONS/s/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p')
-	[ "$(wc -l <<<"$commands")" -ge 13 ] || fail "$commands"
+	[ "$(wc -l <<<"$commands")" -ge 14 ] || fail "$commands"
 	[ "$(sed -n 's/^\.Ss //p' "$NBT_ROOT/doc/man/natbridgectl.8")" = "$commands" ]
-	missing=$(comm -23 <("$NBT_BUILD/natbridgectl" help | grep -o -- '--[a-z-]*' | words) <(page natbridgectl.8))
+	missing=$(comm -23 <(while read -r command; do
+		# shellcheck disable=SC2086 # several words
+		"$NBT_BUILD/natbridgectl" $command --help
+	done <<<"$commands" | grep -o -- '--[a-z-]*' | words) <(page natbridgectl.8))
 	[ -z "$missing" ] || fail "$missing"
 	# The counters before the drop reasons, which the page leaves to another document.
 	node_create n
@@ -183,6 +193,8 @@ later_than() {
 		echo "644 usr/share/man/man5/natbridge.conflist.5.gz"
 		echo "644 usr/share/man/man8/natbridge.8.gz"
 		echo "644 usr/share/man/man8/natbridgectl.8.gz"
+		echo "644 usr/share/bash-completion/completions/natbridgectl"
+		echo "644 usr/share/zsh/vendor-completions/_natbridgectl"
 		echo "644 usr/share/lintian/overrides/natbridge"
 		echo "644 usr/share/doc/natbridge/copyright"
 		echo "644 usr/share/doc/natbridge/changelog.gz"

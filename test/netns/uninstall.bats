@@ -145,7 +145,7 @@ pods_reach() {
 	pods_reach
 
 	run -0 --separate-stderr ctl n uninstall
-	[ "$output$stderr" = "nothing of natbridge is left to remove" ]
+	[ "$output$stderr" = "nothing to remove" ]
 	run -0 ctl n -o json uninstall
 	[ "$output" = "[]" ]
 
@@ -174,7 +174,7 @@ pods_reach() {
 	[ "$(programs)" = "$red" ]
 	[ "$(static_entries) $(comments n | wc -l) $(ls "$NBT_DIR/node-n/bpf/natbridge")" = "3 7 red" ]
 	run -0 ctl n --network blue uninstall
-	[ "$output" = 'nothing of network "blue" is left to remove' ]
+	[ "$output" = 'nothing to remove of network "blue"' ]
 	run -0 ctl n --network nowhere uninstall
 	run -0 ctl n uninstall
 	all_gone "$ids"
@@ -225,7 +225,7 @@ pods_reach() {
 	ns_exec empty nft 'add table inet cni_plugins_masquerade; add chain inet cni_plugins_masquerade masq_checks'
 	tables=$(ns_exec empty nft list ruleset)
 	run -0 --separate-stderr ns_exec empty env NATBRIDGE_BPFFS="$NBT_DIR/none" "$NBT_BUILD/natbridgectl" uninstall
-	[ "$output$stderr" = "nothing of natbridge is left to remove" ]
+	[ "$output$stderr" = "nothing to remove" ]
 	[ ! -e "$NBT_DIR/none" ]
 	[ "$(programs_at empty theirs)" = "$programs" ]
 	ip -n "$(ns empty)" link del theirs
@@ -255,7 +255,7 @@ pods_reach() {
 	[ "$(chains | grep -v ^-N | sort)" = "$theirs" ] || fail "$(chains)"
 	[ "$(chains | grep -c ^-N)" = 2 ] # of g2, both families
 	run -0 --separate-stderr ctl n --network green uninstall
-	[ "$output" = 'nothing of network "green" is left to remove' ] || fail "$output"
+	[ "$output" = 'nothing to remove of network "green"' ] || fail "$output"
 	theirs DEL g2 "$(plugin_config n green '.type = "bridge"')"
 	pod_del n g1 green
 	[ "$(chains | sort)" = "$before" ] || fail "$(chains)"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "input.h"
+/* Reads the files of "service apply" into the model of Services. */
+#include "service_files.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,14 +12,18 @@
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
-enum { FIRST_READ = 1 << 16, INPUT_MAX = 1 << 30 };
+#include "options.h"
+#include "out.h"
 
-int nb_read_input(const char *path, char **text, size_t *len, struct nb_error *err)
+enum { FIRST_READ = 1 << 16, FILE_MAX = 1 << 30 };
+
+/* Reads a file whole; the caller frees *text. */
+static int read_whole(const char *path, char **text, size_t *len, struct nb_error *err)
 {
 	bool is_stdin = !strcmp(path, "-");
-	int opened nb_autoclose = is_stdin ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+	nb_autoclose int opened = is_stdin ? -1 : open(path, O_RDONLY | O_CLOEXEC);
 	int fd = is_stdin ? STDIN_FILENO : opened;
-	char *read_so_far nb_autofree = NULL;
+	nb_autofree char *read_so_far = NULL;
 	size_t used = 0, room = 0;
 	ssize_t n;
 
@@ -38,7 +43,7 @@ int nb_read_input(const char *path, char **text, size_t *len, struct nb_error *e
 		if (n < 0 && errno != EINTR)
 			return nb_fail(err, NB_ERR_IO, errno, "cannot read \"%s\"", path);
 		used += n > 0 ? n : 0;
-		if (used > INPUT_MAX)
+		if (used > FILE_MAX)
 			return nb_fail(err, NB_ERR_IO, EFBIG, "\"%s\" is larger than 1 GiB", path);
 	} while (n);
 	*text = NB_TAKE_PTR(read_so_far);
@@ -49,7 +54,7 @@ int nb_read_input(const char *path, char **text, size_t *len, struct nb_error *e
 static void print_note(const char *text, void *arg)
 {
 	(void)arg;
-	fprintf(stderr, "natbridgectl: note: %s\n", text);
+	nb_out_note("%s", text);
 }
 
 static const char *display_name(const char *path)
@@ -59,29 +64,33 @@ static const char *display_name(const char *path)
 
 static int read_file(struct nb_kube *kube, const char *path, struct nb_error *err)
 {
-	char *text nb_autofree = NULL;
-	size_t len;
-	int rc = nb_read_input(path, &text, &len, err);
+	nb_autofree char *text = NULL;
+	size_t len = 0;
 
+	int rc = read_whole(path, &text, &len, err);
 	if (rc)
 		return rc;
 	rc = nb_kube_read(kube, text, len, err);
-	return rc ? nb_wrap(err, "%s", display_name(path)) : 0;
+	if (rc)
+		return nb_wrap(err, "%s", display_name(path));
+	return 0;
 }
 
-int nb_read_objects(const char *const *paths, size_t n, struct nb_kube_input *input, struct nb_error *err)
+int nb_service_files_read(const struct nb_option_values *files, struct nb_kube_input *input,
+			  struct nb_error *err)
 {
 	const struct nb_kube_note note = { .fn = print_note };
-	struct nb_kube *kube nb_cleanup(nb_kube_free) = nb_kube_new(&note, err);
-	int rc;
+	nb_cleanup(nb_kube_free) struct nb_kube *kube = nb_kube_new(&note, err);
 
 	if (!kube)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		rc = read_file(kube, paths[i], err);
+	for (size_t i = 0; i < files->n; i++) {
+		int rc = read_file(kube, files->items[i], err);
 		if (rc)
 			return rc;
 	}
-	rc = nb_kube_finish(kube, input, err);
-	return rc && n == 1 ? nb_wrap(err, "%s", display_name(paths[0])) : rc;
+	int rc = nb_kube_finish(kube, input, err);
+	if (rc && files->n == 1)
+		return nb_wrap(err, "%s", display_name(files->items[0]));
+	return rc;
 }

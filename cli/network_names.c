@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "networks.h"
+/* Names of the networks that a command is for. */
+#include "network_names.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,16 +11,17 @@
 
 #include "cli.h"
 
-void nb_networks_free(struct nb_networks *names)
+void nb_network_names_free(struct nb_network_names *names)
 {
 	for (size_t i = 0; i < names->n; i++)
 		free(names->items[i]);
 	free(names->items);
 }
 
+/* For nb_datapath_each(): 1, out of memory, ends the walk. */
 static int add_name(const char *name, void *arg)
 {
-	struct nb_networks *names = arg;
+	struct nb_network_names *names = arg;
 	char **items = reallocarray(names->items, names->n + 1, sizeof(*items));
 	char *copy = strdup(name);
 
@@ -33,7 +35,7 @@ static int add_name(const char *name, void *arg)
 	return 0;
 }
 
-int nb_networks_add(struct nb_networks *names, const char *name, struct nb_error *err)
+int nb_network_names_add(struct nb_network_names *names, const char *name, struct nb_error *err)
 {
 	return add_name(name, names) ? nb_fail_nomem(err) : 0;
 }
@@ -43,28 +45,22 @@ static int compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-void nb_networks_sort(struct nb_networks *names)
+void nb_network_names_sort(struct nb_network_names *names)
 {
 	if (names->n)
 		qsort(names->items, names->n, sizeof(*names->items), compare_names);
 }
 
-int nb_networks_read(struct nb_networks *names, const struct nb_cli *cli, struct nb_error *err)
+int nb_network_names_read(struct nb_network_names *names, const struct nb_cli *cli, struct nb_error *err)
 {
-	int rc;
-
+	if (cli->bpffs && !nb_is_bpffs(cli->bpffs))
+		return nb_fail(err, NB_ERR_CONFIG, 0, "--bpffs \"%.200s\" is not in a mounted bpffs",
+			       cli->bpffs);
 	if (cli->network)
-		return nb_networks_add(names, cli->network, err);
-	rc = nb_datapath_each(&cli->pin_root, add_name, names, err);
+		return nb_network_names_add(names, cli->network, err);
+	int rc = nb_datapath_each(&cli->pin_root, add_name, names, err);
 	if (rc > 0)
 		return nb_fail_nomem(err);
-	nb_networks_sort(names);
+	nb_network_names_sort(names);
 	return rc;
-}
-
-int nb_check_bpffs(const struct nb_cli *cli, struct nb_error *err)
-{
-	if (!cli->bpffs || nb_is_bpffs(cli->bpffs))
-		return 0;
-	return nb_fail(err, NB_ERR_CONFIG, 0, "--bpffs \"%.200s\" is not in a mounted bpffs", cli->bpffs);
 }

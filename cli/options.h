@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_CLI_OPTIONS_H
+#define NATBRIDGE_CLI_OPTIONS_H
+
+/*
+ * The table of options: a row each. The command line is read by it into struct nb_cli, which has a field for
+ * each row; help and the completion of shells are printed from it. A new option is a row here; a row without
+ * one of its columns does not compile.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "commands.h"
+#include "values.h"
+
+/* Values of an option that may be given several times, in the order given. */
+struct nb_option_values {
+	const char **items; /* owned; the texts are the command line's */
+	size_t n;
+};
+
+/* What an option is, and the type of its field in struct nb_cli. */
+enum nb_option_type {
+	NB_TYPE_SWITCH, /* without a value */
+	NB_TYPE_TEXT,   /* one value; it may be given several times if it is the same */
+	NB_TYPE_LIST,   /* any number of values */
+};
+
+#define NB_FIELD_SWITCH bool
+#define NB_FIELD_TEXT   const char *
+#define NB_FIELD_LIST   struct nb_option_values
+
+enum nb_option_rule {
+	NB_OPTIONAL,
+	NB_REQUIRED,
+	NB_EITHER, /* a command takes one of its options with this rule, or none */
+};
+
+/*
+ * ROW(NB_OPTION_ constant, NB_TYPE_ constant, field, name, letter or 0, kind of the value, set of commands
+ * that take it, rule, help)
+ */
+#define NB_OPTION_TABLE(ROW)                                                                                 \
+	ROW(FILE, LIST, files, "file", 'f', NB_VALUE_FILE, NB_COMMAND_BIT(SERVICE_APPLY), NB_REQUIRED,       \
+	    "Kubernetes objects in JSON or YAML; - is standard input; repeatable")                           \
+	ROW(KEEP, SWITCH, keep, "keep", 0, NB_VALUE_NONE, NB_COMMAND_BIT(SERVICE_APPLY), NB_EITHER,          \
+	    "keep the Services that the input does not name")                                                \
+	ROW(PRUNE_ALL, SWITCH, prune_all, "prune-all", 0, NB_VALUE_NONE, NB_COMMAND_BIT(SERVICE_APPLY),      \
+	    NB_EITHER, "accept an input that removes every Service")                                         \
+	ROW(DRY_RUN, SWITCH, dry_run, "dry-run", 0, NB_VALUE_NONE, NB_COMMAND_BIT(UNINSTALL), NB_OPTIONAL,   \
+	    "print what would be removed, and change nothing")                                               \
+	ROW(NETWORK, TEXT, network, "network", 0, NB_VALUE_NETWORK, NB_EVERY_COMMAND, NB_OPTIONAL,           \
+	    "use only this network; default: every network of the node")                                     \
+	ROW(BPFFS, TEXT, bpffs, "bpffs", 0, NB_VALUE_DIR, NB_EVERY_COMMAND, NB_OPTIONAL,                     \
+	    "bpffs of the pinned maps; default: $NATBRIDGE_BPFFS, else /sys/fs/bpf")                         \
+	ROW(OUTPUT, TEXT, output, "output", 'o', NB_VALUE_FORM, NB_EVERY_COMMAND, NB_OPTIONAL,               \
+	    "form of the output; default: plain")                                                            \
+	ROW(HELP, SWITCH, help, "help", 'h', NB_VALUE_NONE, NB_EVERY_COMMAND, NB_OPTIONAL,                   \
+	    "print this help")                                                                               \
+	ROW(VERSION, SWITCH, version, "version", 'V', NB_VALUE_NONE, NB_EVERY_COMMAND, NB_OPTIONAL,          \
+	    "print the version")
+
+#define NB_OPTION_CONSTANT(id, type, field, name, letter, value, commands, rule, help) NB_OPTION_##id,
+enum nb_option_id { NB_OPTION_TABLE(NB_OPTION_CONSTANT) NB_OPTIONS };
+#undef NB_OPTION_CONSTANT
+
+struct nb_option {
+	const char *name; /* without "--" */
+	char letter;      /* 0: none */
+	enum nb_option_type type;
+	size_t offset; /* of its field in struct nb_cli */
+	enum nb_value_kind value;
+	unsigned int commands;
+	enum nb_option_rule rule;
+	const char *help;
+};
+
+/* By enum nb_option_id. */
+extern const struct nb_option nb_options[NB_OPTIONS];
+
+enum { NB_OPTION_STRLEN = 32 };
+
+/* "-f" or "--keep" into buf, which is returned: the shorter way to write it. */
+const char *nb_option_format(const struct nb_option *option, char buf[NB_OPTION_STRLEN]);
+
+#endif

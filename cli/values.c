@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Kinds of values on the command line: how help calls them, which texts they are, what a shell offers. */
+#include "values.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "lib/maps/settings.h"
+
+static bool is_absolute_path(const char *text)
+{
+	return *text == '/';
+}
+
+/* The name pattern of the CNI specification; the name becomes a directory of the bpffs. */
+static bool is_network_name(const char *text)
+{
+	if (!isalnum((unsigned char)*text))
+		return false;
+	for (; *text; text++) {
+		if (!isalnum((unsigned char)*text) && !strchr("_.-", *text))
+			return false;
+	}
+	return true;
+}
+
+static const char *form(size_t i)
+{
+	static const char *const words[] = { "plain", "json" };
+
+	return i < sizeof(words) / sizeof(*words) ? words[i] : NULL;
+}
+
+static const char *shell(size_t i)
+{
+	static const char *const words[] = { "bash", "zsh" };
+
+	return i < sizeof(words) / sizeof(*words) ? words[i] : NULL;
+}
+
+static const char *setting(size_t i)
+{
+	return i < NB_SETTINGS - NB_SETTING_FIRST ? nb_setting_name(NB_SETTING_FIRST + i) : NULL;
+}
+
+/* A row without one of its columns does not compile. */
+#define VALUE(placeholder, expected, accepts, completion, word)                                              \
+	{                                                                                                    \
+		placeholder, expected, accepts, completion, word                                             \
+	}
+const struct nb_value nb_values[NB_VALUES] = {
+	[NB_VALUE_NONE] = VALUE("", NULL, NULL, NB_COMPLETE_NOTHING, NULL),
+	[NB_VALUE_NETWORK] = VALUE("NAME", "a network name", is_network_name, NB_COMPLETE_NOTHING, NULL),
+	[NB_VALUE_DIR] = VALUE("DIR", "an absolute path", is_absolute_path, NB_COMPLETE_DIRS, NULL),
+	[NB_VALUE_FORM] = VALUE("plain|json", "plain or json", NULL, NB_COMPLETE_WORDS, form),
+	[NB_VALUE_FILE] = VALUE("FILE", NULL, NULL, NB_COMPLETE_FILES, NULL),
+	[NB_VALUE_SERVICE] = VALUE("NAMESPACE/NAME", NULL, NULL, NB_COMPLETE_NOTHING, NULL),
+	[NB_VALUE_SETTING] = VALUE("NAME=VALUE", NULL, NULL, NB_COMPLETE_NAMES, setting),
+	[NB_VALUE_SHELL] = VALUE("bash|zsh", "bash or zsh", NULL, NB_COMPLETE_WORDS, shell),
+	[NB_VALUE_COMMAND] = VALUE("NOUN [VERB]", NULL, NULL, NB_COMPLETE_COMMANDS, NULL),
+};
+#undef VALUE
+
+bool nb_value_accepts(enum nb_value_kind kind, const char *text)
+{
+	const struct nb_value *value = &nb_values[kind];
+
+	if (!value->expected)
+		return true;
+	if (value->accepts)
+		return value->accepts(text);
+	for (size_t i = 0; value->word(i); i++) {
+		if (!strcmp(value->word(i), text))
+			return true;
+	}
+	return false;
+}
