@@ -71,7 +71,7 @@ BPF_TEST_BIN := $(if $(BPF_TEST),$(B)/test/bpf)
 TOOL_BIN   := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c))
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl
 
-.PHONY: all deps demo test test-unit test-bpf test-netns test-runtimes test-differential test-parity test-programs test-kernels bench bench-check bench-count \
+.PHONY: all deps demo test test-unit test-bpf test-netns test-runtimes test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels bench bench-check bench-count \
 	fuzz lint format compile_commands.json install uninstall deb clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge and build/natbridgectl (no root, no network)
@@ -161,6 +161,15 @@ test-differential: all ## packet scripts, replayed against br_netfilter and agai
 
 test-parity: all $(TOOL_BIN) ## network configs, given to the reference bridge plugin and to natbridge (root)
 	@scripts/run-tests.sh parity
+
+# gcc's sanitizers and glibc's own checks do not go together: the latter are off. Leaks count as errors.
+SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -U_FORTIFY_SOURCE
+
+test-sanitize: ## unit and packet tests once more, with ASan and UBSan in all that runs in userspace (root); built in build/sanitize
+	+$(Q)$(MAKE) B=$(B)/sanitize CFLAGS='$(SANITIZE)' test-unit-bpf
+
+test-unit-bpf: $(UNIT_BIN) $(BPF_TEST_BIN)
+	@BUILD=$(B) scripts/run-tests.sh unit bpf
 
 test-kernels: deps test-programs ## load, packet tests and scenarios under other kernels, in qemu (root, half an hour); KERNELS="5.10 6.1 6.12"
 	@scripts/deps.sh kernels && KERNELS="$(KERNELS)" test/kernels/run

@@ -54,15 +54,16 @@ count() {
 		esac
 	done
 	if [ "$seen" -lt "$planned" ]; then
-		echo "    FAILED: $name: $((planned - seen)) of $planned tests never ran"
+		echo "    FAILED: $name: $((planned - seen)) of $planned tests never ran, exit status $status"
+		printf '      %s\n' "${output[@]:${#output[@]} > 20 ? -20 : 0}"
 		bad=$((bad + planned - seen))
 	elif [ $((seen + skips)) = 0 ]; then
 		echo "    FAILED: $name: no test ran, exit status $status"
-		[ ${#output[@]} = 0 ] || printf '      %s\n' "${output[@]: -20}"
+		[ ${#output[@]} = 0 ] || printf '      %s\n' "${output[@]:${#output[@]} > 20 ? -20 : 0}"
 		bad=1
 	elif [ "$status" != 0 ] && [ $bad = 0 ]; then
 		echo "    FAILED: $name: exit status $status"
-		printf '      %s\n' "${output[@]: -20}"
+		printf '      %s\n' "${output[@]:${#output[@]} > 20 ? -20 : 0}"
 		bad=1
 	fi
 	printf '  %-40s %3d passed %3d failed %3d skipped %7.1f s\n' "$name" "$ok" "$bad" "$skips" "$seconds"

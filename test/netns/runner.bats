@@ -54,7 +54,7 @@ says() {
 
 @test "tests that never ran, and an exit status that no test explains" {
 	run program 0 <<<$'1..3\nok 1 one'
-	says 1 "1 passed, 2 failed, 0 skipped" "2 of 3 tests never ran"
+	says 1 "1 passed, 2 failed, 0 skipped" $'2 of 3 tests never ran, exit status 0\n      1..3\n      ok 1 one'
 	run program 139 <<<$'1..1\nok 1 one'
 	says 1 "1 passed, 1 failed, 0 skipped" "exit status 139"
 	run program 0 <<<$'1..2\nok 1 one\n# it said: ok 2 # SKIP'
