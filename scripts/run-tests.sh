@@ -12,7 +12,8 @@ cd "$(dirname "$0")/.." || exit 2
 BUILD=${BUILD:-build}
 # No suite may hang: seconds for each program or file, several times what the longest takes.
 LIMIT=${LIMIT:-1200}
-# Unit tests that run at a time. All other suites share the machine's kernel and run one by one.
+# Programs and files of one suite that run at a time: much of a scenario is waiting for the kernel. A file with the line
+# "# Runs alone: REASON" runs by itself, after the others.
 JOBS=${JOBS:-$(nproc)}
 SLOWEST=10
 passed=0
@@ -96,6 +97,18 @@ finish() {
 	count "$name" $status "$seconds" <"$work/${name//\//:}"
 }
 
+# pool NAME COMMAND...: as soon as there is room for it. all_finish waits for those that still run.
+pool() {
+	[ ${#name_of[@]} -lt "$JOBS" ] || finish
+	start "$@"
+}
+
+all_finish() {
+	while [ ${#name_of[@]} -gt 0 ]; do
+		finish
+	done
+}
+
 run() {
 	start "$@"
 	finish
@@ -120,13 +133,10 @@ unit() {
 	local program
 	export CMOCKA_MESSAGE_OUTPUT=TAP
 	for program in test/unit/test_*.c; do
-		[ ${#name_of[@]} -lt "$JOBS" ] || finish
 		program=${program%.c}
-		start "${program#test/}" "$BUILD/$program"
+		pool "${program#test/}" "$BUILD/$program"
 	done
-	while [ ${#name_of[@]} -gt 0 ]; do
-		finish
-	done
+	all_finish
 }
 
 bpf() {
@@ -135,7 +145,7 @@ bpf() {
 
 # scenarios DIR: its bats files, or those of $T.
 scenarios() {
-	local file files=("$1"/*.bats)
+	local file files=("$1"/*.bats) beside=() alone=()
 	[ -z "${T:-}" ] || read -ra files <<<"$T"
 	for file in "${files[@]}"; do
 		[[ $file = test/* ]] || file=$1/$file
@@ -143,6 +153,17 @@ scenarios() {
 			echo "run-tests: there is no $file" >&2
 			exit 2
 		}
+		if grep -q '^# Runs alone: ' "$file"; then
+			alone+=("$file")
+		else
+			beside+=("$file")
+		fi
+	done
+	for file in "${beside[@]}"; do
+		pool "${file#test/}" bats --formatter tap "$file"
+	done
+	all_finish
+	for file in "${alone[@]}"; do
 		run "${file#test/}" bats --formatter tap "$file"
 	done
 }

@@ -104,6 +104,31 @@ says() {
 	says 0 "2 passed, 0 failed, 0 skipped"
 }
 
+# write_scenario NAME COMMAND [LINE]: a file whose only test does that, in the folder of all of them.
+write_scenario() {
+	local test='@test'
+	mkdir -p "$BATS_TEST_TMPDIR/test/netns"
+	printf '%s\n' '# of runner.bats' "${3:-#}" "dir=$BATS_TEST_TMPDIR" "load $NBT_ROOT/test/netns/lib" "$test $1 { $2; }" \
+		>"$BATS_TEST_TMPDIR/test/netns/$1.bats"
+}
+
+# shellcheck disable=SC2016 # for the scenarios
+@test "scenarios run beside each other, but for those that are marked, which run by themselves" {
+	local alone='[ -e $dir/b ] && [ -e $dir/c ] && [ ! -e $dir/now ] && touch $dir/now && sleep 0.2 && rm $dir/now'
+	write_scenario a1 "$alone" '# Runs alone: it says so'
+	write_scenario a2 "$alone" '# Runs alone: it says so'
+	write_scenario b 'touch $dir/b && wait_for 20 test -e $dir/c'
+	write_scenario c 'touch $dir/c && wait_for 20 test -e $dir/b'
+	run env -u T -u BUILD JOBS=2 "$BATS_TEST_TMPDIR/scripts/run-tests.sh" netns
+	says 0 "4 passed, 0 failed, 0 skipped"
+	rm "$BATS_TEST_TMPDIR"/{b,c}
+	write_scenario a1 "$alone"
+	write_scenario b 'touch $dir/b'
+	write_scenario c 'touch $dir/c'
+	run env -u T -u BUILD JOBS=1 "$BATS_TEST_TMPDIR/scripts/run-tests.sh" netns
+	says 1 "3 passed, 1 failed, 0 skipped" "FAILED: 1 a1"
+}
+
 @test "the time of each suite and the slowest ten files, the slowest first" {
 	local i
 	for i in 1 2 3 4 5 6 7 8 9 10 11; do
