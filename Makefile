@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# natbridge. "make help" lists the targets. Sources are found by wildcard: a new file in lib/, plugin/, cli/, test/unit/ or
-# test/bpf/ needs no change here. Everything that is made lands in build/.
+# natbridge. "make help" lists the targets. Sources are found by wildcard: a new file in a folder of lib/, in plugin/, cli/,
+# test/unit/ or test/bpf/ needs no change here. Everything that is made lands in build/.
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -18,7 +18,7 @@ BPFTOOL ?= bpftool
 PKG_CONFIG ?= pkg-config
 PREFIX  ?= /usr/local
 CNI_BIN_DIR ?= /opt/cni/bin
-MAN_DIR ?= $(PREFIX)/share/man/man8
+MAN_DIR ?= $(PREFIX)/share/man
 DOC_DIR ?= $(PREFIX)/share/doc/natbridge
 # Where deps puts cnitool and the reference plugins, which only the demo, the tests and the bench use.
 TEST_BIN_DIR ?= /opt/natbridge-test/bin
@@ -56,10 +56,10 @@ CFLAGS ?= -O2 -g
 override CFLAGS += -std=gnu11 $(WARNINGS) $(HARDENING) $(NO_PATHS)
 LDFLAGS += -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 # As the kernel is compiled: headers are read and written in words, whatever their fields are.
-BPF_CFLAGS := -O2 -g -std=gnu11 -fno-strict-aliasing -target bpf -mcpu=v3 -Wall -Wextra -Werror $(NO_PATHS) -Iinclude -I/usr/include/$(shell uname -m)-linux-gnu
+BPF_CFLAGS := -O2 -g -std=gnu11 -fno-strict-aliasing -target bpf -mcpu=v3 -Wall -Wextra -Werror $(NO_PATHS) -Iinclude -I. -I/usr/include/$(shell uname -m)-linux-gnu
 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
-LIB_OBJ    := $(call objects,$(wildcard lib/*.c))
+LIB_OBJ    := $(call objects,$(wildcard lib/*/*.c))
 PLUGIN_OBJ := $(call objects,$(wildcard plugin/*.c))
 CLI_OBJ    := $(call objects,$(wildcard cli/*.c))
 UNIT_SRC   := $(wildcard test/unit/test_*.c)
@@ -97,7 +97,7 @@ $(B)/obj/%.o: %.c | tools
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(PKG_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# The eBPF programs: object -> linked without DWARF -> skeleton, which carries the object inside lib/datapath_load.o,
+# The eBPF programs: object -> linked without DWARF -> skeleton, which carries the object inside lib/datapath/load.o,
 # and the hash that tells one build of it from another.
 $(B)/obj/bpf/%.bpf.o: bpf/%.bpf.c | tools
 	$(call say,BPF,$@)
@@ -115,7 +115,7 @@ $(B)/%.skel.h: $(B)/%.bpf.o
 
 SKELETONS := $(B)/natbridge.skel.h $(B)/assist.skel.h $(B)/qdisc.skel.h
 
-$(B)/obj/lib/datapath_load.o: $(SKELETONS)
+$(B)/obj/lib/datapath/load.o: $(SKELETONS)
 
 # Tests
 $(UNIT_BIN): $(B)/test/unit/%: $(B)/obj/test/unit/%.o $(UNIT_HELP) $(B)/test/libplugin.a $(B)/test/libcli.a $(B)/libnatbridge.a
@@ -181,7 +181,7 @@ demo: deps all $(TOOL_BIN) ## install what is missing, build, and show the main 
 FUZZ_SECONDS ?= 60
 FUZZ_PACKETS ?= 5000000
 FUZZ_BIN := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/fuzz/fuzz_*.c))
-FUZZ_CODE := $(filter-out plugin/main.c,$(wildcard plugin/*.c)) $(wildcard lib/*.c)
+FUZZ_CODE := $(filter-out plugin/main.c,$(wildcard plugin/*.c)) $(wildcard lib/*/*.c)
 
 fuzz: $(FUZZ_BIN) $(BPF_TEST_BIN) ## mutated input for the parsers, FUZZ_SECONDS (60) each, and FUZZ_PACKETS (5000000) for the programs (root)
 	$(Q)for f in $(FUZZ_BIN); do mkdir -p $$f.corpus; $$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$$f. \
@@ -217,9 +217,9 @@ deps: ## install what building and testing need (Debian 12; root, if anything is
 	@scripts/deps.sh all
 
 # Checks
-C_FILES := $(wildcard lib/*.[ch] plugin/*.[ch] cli/*.[ch] bpf/*.[ch] include/natbridge/*.h test/*/*.[ch])
+C_FILES := $(wildcard lib/*/*.[ch] plugin/*.[ch] cli/*.[ch] bpf/*.c bpf/*/*.h include/natbridge/*.h test/*/*.[ch])
 
-lint: tools $(SKELETONS) ## formatting, clang-tidy, shellcheck, headers alone, gcc and clang warnings, licence lines
+lint: all ## formatting, clang-tidy, shellcheck, arrows between folders, headers alone, gcc and clang warnings, licence lines
 	@CC='$(CC)' CLANG='$(CLANG)' CPPFLAGS='$(CPPFLAGS) $(PKG_CFLAGS)' CFLAGS='$(CFLAGS)' BPF_CFLAGS='$(BPF_CFLAGS)' scripts/lint.sh
 
 format: ## clang-format all C files in place
@@ -235,10 +235,9 @@ compile_commands.json: ## for editors and clang-tidy
 	for f in $(wildcard bpf/*.bpf.c); do entry "$$f" "$(CLANG) $(call editor_flags,$(BPF_CFLAGS))"; done; \
 	printf ']\n'; } > $@
 
-$(B)/natbridgectl.8: $(B)/natbridgectl scripts/man.sh
-	$(call say,MAN,$@)
-	$(Q)scripts/man.sh $< > $@
-
+# Each page goes to the section that its name ends with.
+MAN_PAGES := $(wildcard doc/man/*.[58])
+man_target = $(MAN_DIR)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 # README.md leads to the others by these paths. The demo runs in the sources only.
 DOCS := README.md LICENSE $(wildcard doc/*.md) $(filter-out %.sh,$(wildcard examples/*))
 DOC_DIRS := doc examples
@@ -246,20 +245,21 @@ DOC_DIRS := doc examples
 below = $(call quoted,$(DESTDIR)$(1))
 
 # The plugin is put in place whole: a runtime may be about to call it.
-install: all $(B)/natbridgectl.8 ## install programs, manual page, documents and examples below $(DESTDIR)
+install: all ## install programs, manual pages, documents and examples below $(DESTDIR)
 	install -D -m 0755 $(B)/natbridge $(call below,$(CNI_BIN_DIR)/natbridge.new)
 	mv $(call below,$(CNI_BIN_DIR)/natbridge.new) $(call below,$(CNI_BIN_DIR)/natbridge)
 	install -D -m 0755 $(B)/natbridgectl $(call below,$(PREFIX)/bin/natbridgectl)
-	install -D -m 0644 $(B)/natbridgectl.8 $(call below,$(MAN_DIR)/natbridgectl.8)
+	$(foreach m,$(MAN_PAGES),install -D -m 0644 $(m) $(call below,$(call man_target,$(m)))$(newline))
 	for f in $(DOCS); do install -D -m 0644 $$f $(call below,$(DOC_DIR))/$$f || exit 1; done
 
 uninstall: ## remove what install put there
-	rm -f $(call below,$(CNI_BIN_DIR)/natbridge) $(call below,$(PREFIX)/bin/natbridgectl) $(call below,$(MAN_DIR)/natbridgectl.8)
+	rm -f $(call below,$(CNI_BIN_DIR)/natbridge) $(call below,$(PREFIX)/bin/natbridgectl)
+	rm -f $(foreach m,$(MAN_PAGES),$(call below,$(call man_target,$(m))))
 	for f in $(DOCS); do rm -f $(call below,$(DOC_DIR))/$$f || exit 1; done
 	for d in $(addprefix /,$(DOC_DIRS)) /; do \
 		[ ! -d $(call below,$(DOC_DIR))$$d ] || rmdir --ignore-fail-on-non-empty $(call below,$(DOC_DIR))$$d; done
 
-deb: all $(B)/natbridgectl.8 ## make the Debian package build/natbridge_VERSION_ARCH.deb (no root)
+deb: all ## make the Debian package build/natbridge_VERSION_ARCH.deb (no root)
 	@scripts/deb.sh
 
 clean: ## remove build/ and compile_commands.json

@@ -8,12 +8,12 @@
  * another port, though the host translates its connection, goes up to the host instead. nb_assist_host, at
  * the bridge device, sees what the host sends to the pods.
  */
-#include "fragment.h"
-#include "learn.h"
-#include "parse.h"
-#include "recent.h"
-#include "rename.h"
-#include "shortcut.h"
+#include "bpf/assist/assist_redirect.h"
+#include "bpf/assist/direct_cache.h"
+#include "bpf/assist/port_remap.h"
+#include "bpf/lib/fragment.h"
+#include "bpf/lib/mac_learn.h"
+#include "bpf/lib/parse.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -42,7 +42,7 @@ static __always_inline int nb_give_to_host(struct __sk_buff *skb, const struct n
 		nb_fragment_first(pkt);
 	nb_count(NB_COUNT_ASSISTED);
 	rc = nb_to_host(skb);
-	return rc == NB_PASS ? nb_up(skb) : rc;
+	return rc == NB_PASS ? nb_redirect_host(skb) : rc;
 }
 
 /* What goes to the host anyway. */
@@ -50,7 +50,7 @@ static __always_inline int nb_for_bridge(struct __sk_buff *skb, struct nb_pkt *p
 {
 	if (pkt->fragment || !nb_is_tracked_proto(pkt->tuple.proto) || nb_parse_l4(skb, pkt) != NB_CONTINUE)
 		return NB_PASS;
-	return nb_is_seen(&pkt->tuple) ? nb_up(skb) : NB_PASS;
+	return nb_vip_cache_has(&pkt->tuple) ? nb_redirect_host(skb) : NB_PASS;
 }
 
 static __always_inline bool nb_is_syn(const struct nb_pkt *pkt)
@@ -65,14 +65,14 @@ static __always_inline bool nb_is_syn(const struct nb_pkt *pkt)
 static __always_inline bool nb_host_translates(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	struct nb_tuple answer;
-	enum nb_kernel_ct other;
+	enum nb_nf_ct other;
 
-	if (nb_kernel_ct(skb, pkt->is_v4, &pkt->tuple))
+	if (nb_nf_ct(skb, pkt->is_v4, &pkt->tuple))
 		return true;
 	nb_tuple_swap(&pkt->tuple.src, &pkt->tuple.dst, pkt->tuple.sport, pkt->tuple.dport, pkt->tuple.proto,
 		      &answer);
-	other = nb_kernel_ct(skb, pkt->is_v4, &answer);
-	return other == NB_KERNEL_NAT || (other == NB_KERNEL_NAT_CLOSED && !nb_is_syn(pkt));
+	other = nb_nf_ct(skb, pkt->is_v4, &answer);
+	return other == NB_NF_CT_NAT || (other == NB_NF_CT_NAT_CLOSED && !nb_is_syn(pkt));
 }
 
 /* The flow is one of those that came by the host: this is its way back. */
@@ -85,8 +85,8 @@ static __always_inline int nb_way_back(struct __sk_buff *skb, const struct nb_pk
 	if (flow->kind == NB_FLOW_RENAMED) {
 		if (!port)
 			return nb_drop(NB_DROP_NO_PORT); /* see nb_flow_usable() */
-		rc = pkt->quote ? nb_quote_port_change(skb, pkt, false, port)
-				: nb_port_change(skb, pkt, false, port);
+		rc = pkt->quote ? nb_quote_l4port_change(skb, pkt, false, port)
+				: nb_l4port_change(skb, pkt, false, port);
 	}
 	return rc == NB_CONTINUE ? nb_give_to_host(skb, pkt) : rc;
 }
@@ -109,11 +109,11 @@ static __always_inline bool nb_flow_usable(struct __sk_buff *skb, const struct n
 		return true;
 	nb_tuple_swap(&pkt->tuple.src, &pkt->tuple.dst, flow->port[end], pkt->tuple.dport, pkt->tuple.proto,
 		      &answer);
-	return nb_kernel_ct(skb, pkt->is_v4, &answer) == NB_KERNEL_NAT;
+	return nb_nf_ct(skb, pkt->is_v4, &answer) == NB_NF_CT_NAT;
 }
 
 /* What a pod sends over TCP or UDP to another one, or an ICMP error about that. */
-static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *pkt)
+static __always_inline int nb_assist_connection(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
 	struct nb_tuple key;
 	__u32 end = nb_flow_key(&pkt->tuple, &key);
@@ -126,7 +126,7 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 		if (flow->kind != NB_FLOW_DIRECT)
 			return nb_way_back(skb, pkt, flow, end);
 		if (!pkt->quote && !pkt->fragment)
-			nb_recent_note(pkt);
+			nb_direct_cache_note(pkt);
 		return NB_PASS;
 	}
 	if (nb_host_translates(skb, pkt)) {
@@ -140,7 +140,7 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 }
 
 /* An echo request or reply. Which flow a reply belongs to was seen when the request came. */
-__noinline int nb_echo(struct __sk_buff *skb, struct nb_pkt *pkt, bool request)
+__noinline int nb_assist_echo(struct __sk_buff *skb, struct nb_pkt *pkt, bool request)
 {
 	struct nb_flow_ref ref;
 	struct nb_tuple key;
@@ -209,15 +209,15 @@ static __always_inline int nb_to_port(struct __sk_buff *skb, struct nb_pkt *pkt)
 	if (nb_is_icmp(pkt))
 		kind = nb_icmp_read(skb, pkt);
 	if (kind == NB_ICMP_ECHO_REQUEST || kind == NB_ICMP_ECHO_REPLY)
-		return nb_echo(skb, pkt, kind == NB_ICMP_ECHO_REQUEST);
+		return nb_assist_echo(skb, pkt, kind == NB_ICMP_ECHO_REQUEST);
 	if (kind == NB_ICMP_ERROR ||
 	    (nb_is_tracked_proto(pkt->tuple.proto) && nb_parse_l4(skb, pkt) == NB_CONTINUE))
-		return nb_connection(skb, pkt);
+		return nb_assist_connection(skb, pkt);
 	return NB_PASS;
 }
 
 /* Fills *pkt, which is zeroed, as far as addresses and protocol. NB_PASS: nothing that is looked at here. */
-static __always_inline int nb_begin(struct __sk_buff *skb, struct nb_pkt *pkt)
+static __always_inline int nb_assist_begin(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
 	nb_pkt_begin(skb, pkt);
 	return nb_parse_l3(skb, pkt) == NB_CONTINUE ? NB_CONTINUE : NB_PASS;
@@ -235,11 +235,11 @@ int nb_assist_from(struct __sk_buff *skb)
 		if (rc != NB_CONTINUE)
 			return nb_verdict(rc);
 	}
-	if (receiver == NB_TO_PORT && nb_is_recent(skb))
+	if (receiver == NB_TO_PORT && nb_direct_cache_has(skb))
 		return NB_PASS;
 	if (receiver == NB_TO_MANY)
 		nb_mac_learn(skb);
-	if (receiver == NB_TO_MANY || nb_begin(skb, &pkt) != NB_CONTINUE)
+	if (receiver == NB_TO_MANY || nb_assist_begin(skb, &pkt) != NB_CONTINUE)
 		return NB_PASS;
 	if (receiver == NB_TO_BRIDGE)
 		return nb_for_bridge(skb, &pkt);
@@ -250,7 +250,7 @@ int nb_assist_from(struct __sk_buff *skb)
 
 /* A packet that comes by the host, or an ICMP error from there: if its tuple is that of a direct connection,
  * it has another source port. */
-__noinline int nb_rename(struct __sk_buff *skb, const struct nb_pkt *pkt)
+__noinline int nb_port_remap(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	struct nb_flow_ref ref;
 	struct nb_tuple key;
@@ -265,22 +265,23 @@ __noinline int nb_rename(struct __sk_buff *skb, const struct nb_pkt *pkt)
 	flow = ref.flow;
 	if (!flow || flow->kind != NB_FLOW_DIRECT || (pkt->quote && !flow->port[end]))
 		return NB_PASS;
-	if (flow->closing == NB_FLOW_CLOSED && ref.head->seen != pkt->now /* recent.h */ && !flow->port[0] &&
-	    !flow->port[1] && nb_is_syn(pkt)) {
+	if (flow->closing == NB_FLOW_CLOSED && ref.head->seen != pkt->now /* direct_cache.h */ &&
+	    !flow->port[0] && !flow->port[1] && nb_is_syn(pkt)) {
 		nb_flow_end(&ref);
 		return NB_PASS;
 	}
 	ref.head->seen = pkt->now;
 	port = flow->port[end];
-	nb_rename_answer(pkt, port, &key);
-	if (!port || !nb_rename_enter(pkt, &key, true)) { /* its set may have given it up */
-		port = nb_rename_find(skb, pkt);
-		nb_rename_answer(pkt, port, &key);
-		if (!port || !nb_rename_enter(pkt, &key, true))
+	nb_port_remap_answer(pkt, port, &key);
+	if (!port || !nb_port_remap_enter(pkt, &key, true)) { /* its set may have given it up */
+		port = nb_port_remap_find(skb, pkt);
+		nb_port_remap_answer(pkt, port, &key);
+		if (!port || !nb_port_remap_enter(pkt, &key, true))
 			return nb_drop(NB_DROP_NO_PORT);
 	}
 	flow->port[end] = port;
-	return pkt->quote ? nb_quote_port_change(skb, pkt, true, port) : nb_port_change(skb, pkt, true, port);
+	return pkt->quote ? nb_quote_l4port_change(skb, pkt, true, port)
+			  : nb_l4port_change(skb, pkt, true, port);
 }
 
 /* An echo request that comes by the host. */
@@ -292,7 +293,7 @@ static __always_inline int nb_echo_by_host(struct __sk_buff *skb, const struct n
 	nb_flow_key(&pkt->tuple, &key);
 	ref = nb_flow_find(&key, pkt->now);
 	if (ref.flow && ref.flow->kind == NB_FLOW_DIRECT)
-		return nb_rename(skb, pkt);
+		return nb_port_remap(skb, pkt);
 	if (ref.flow)
 		ref.head->seen = pkt->now;
 	else
@@ -308,7 +309,7 @@ static __always_inline int nb_icmp_to_pod(struct __sk_buff *skb, struct nb_pkt *
 	case NB_ICMP_ECHO_REQUEST:
 		return own ? NB_PASS : nb_echo_by_host(skb, pkt);
 	case NB_ICMP_ERROR:
-		return nb_rename(skb, pkt);
+		return nb_port_remap(skb, pkt);
 	case NB_ICMP_OTHER_WAY:
 		return own ? nb_drop(NB_DROP_REDIRECT) : NB_PASS;
 	default:
@@ -326,7 +327,7 @@ static __always_inline int nb_by_host(struct __sk_buff *skb, struct nb_pkt *pkt,
 	if (own || !nb_is_tracked_proto(pkt->tuple.proto) || nb_parse_l4(skb, pkt) != NB_CONTINUE ||
 	    (!nb_runtime.renamed && pkt->tuple.proto == IPPROTO_TCP && !nb_is_syn(pkt)))
 		return NB_PASS;
-	return nb_rename(skb, pkt);
+	return nb_port_remap(skb, pkt);
 }
 
 SEC("tc")
@@ -337,11 +338,11 @@ int nb_assist_host(struct __sk_buff *skb)
 	struct nb_port *port;
 	int rc;
 
-	if ((from && from != nb_settings.bridge_ifindex) || nb_begin(skb, &pkt) != NB_CONTINUE)
+	if ((from && from != nb_settings.bridge_ifindex) || nb_assist_begin(skb, &pkt) != NB_CONTINUE)
 		return NB_PASS;
 	port = nb_port_of_addr(&pkt.tuple.dst);
 	if (!port) /* another network's, or no pod's */
 		return NB_PASS;
 	rc = nb_by_host(skb, &pkt, !from);
-	return from && rc < NB_DROP_BASE ? nb_down(skb, port) : nb_verdict(rc);
+	return from && rc < NB_DROPPED ? nb_redirect_port(skb, port) : nb_verdict(rc);
 }

@@ -8,15 +8,15 @@
  * a backend answers. nb_to_pod sees what a pod is sent through the bridge: it translates the answers that
  * come by the host's IP stack. What is neither is passed on untouched.
  */
-#include "create.h"
-#include "echo.h"
-#include "host_lost.h"
-#include "learn.h"
-#include "plain.h"
-#include "reject.h"
-#include "related.h"
-#include "track.h"
-#include "tuple.h"
+#include "bpf/ebpf/conn_check.h"
+#include "bpf/ebpf/conn_create.h"
+#include "bpf/ebpf/fast_parse.h"
+#include "bpf/ebpf/host_lost.h"
+#include "bpf/ebpf/icmp_echo.h"
+#include "bpf/ebpf/icmp_nat.h"
+#include "bpf/ebpf/reject.h"
+#include "bpf/ebpf/tuple.h"
+#include "bpf/lib/mac_learn.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -47,15 +47,15 @@ static __always_inline int nb_forward(struct __sk_buff *skb, struct nb_pkt *pkt,
 				      __u32 slot)
 {
 	struct nb_port *out = NULL;
-	int rc = nb_check(skb, pkt, conn, &out);
+	int rc = nb_conn_check(skb, pkt, conn, &out);
 
 	if (rc != NB_CONTINUE)
 		return nb_not_served(skb, pkt, slot, rc);
-	rc = nb_track(pkt, conn, slot);
+	rc = nb_conn_track(pkt, conn, slot);
 	return rc == NB_CONTINUE && out ? nb_send(skb, pkt, conn, out) : rc;
 }
 
-/* The first packet of a connection goes by the entry that nb_create() has just put together. */
+/* The first packet of a connection goes by the entry that nb_conn_create() has just put together. */
 static __always_inline int nb_send_first(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
 	__u32 zero = 0;
@@ -95,7 +95,7 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 				return rc;
 			old = slot;
 		}
-		rc = nb_create(skb, pkt, old);
+		rc = nb_conn_create(skb, pkt, old);
 		if (rc == NB_CONTINUE)
 			rc = nb_send_first(skb, pkt);
 		if (rc != NB_EXISTS)
@@ -108,7 +108,7 @@ static __always_inline int nb_connection(struct __sk_buff *skb, struct nb_pkt *p
 }
 
 /* What is neither TCP nor UDP, or cannot be read (then rc says so). */
-static __always_inline int nb_beside(struct __sk_buff *skb, struct nb_pkt *pkt, int rc)
+static __always_inline int nb_other_proto(struct __sk_buff *skb, struct nb_pkt *pkt, int rc)
 {
 	int vip;
 
@@ -120,7 +120,7 @@ static __always_inline int nb_beside(struct __sk_buff *skb, struct nb_pkt *pkt, 
 		if (vip != NB_CONTINUE)
 			return vip;
 	}
-	return rc == NB_CONTINUE ? nb_related_from_pod(skb, pkt) : rc;
+	return rc == NB_CONTINUE ? nb_icmp_nat_from_pod(skb, pkt) : rc;
 }
 
 /* Whether a packet is dropped since its destination is an address of a Service or of a service range. */
@@ -141,15 +141,15 @@ int nb_from_pod(struct __sk_buff *skb)
 		if (rc != NB_CONTINUE)
 			return nb_verdict(rc);
 	}
-	rc = nb_first_look(skb, &pkt);
+	rc = nb_fast_parse(skb, &pkt);
 	if (rc == NB_PASS)
 		return NB_PASS;
-	if (rc == NB_NOT_PLAIN)
+	if (rc == NB_SLOW_PARSE)
 		rc = nb_parse(skb, &pkt, false);
 	if (rc == NB_CONTINUE && nb_is_tracked_proto(pkt.tuple.proto))
 		rc = nb_connection(skb, &pkt);
 	else
-		rc = nb_beside(skb, &pkt, rc);
+		rc = nb_other_proto(skb, &pkt, rc);
 	if (nb_is_vip_drop(rc) && nb_may_be_of_host(&pkt.tuple.dst) && nb_stays_here(skb, &pkt))
 		rc = NB_PASS;
 	verdict = nb_verdict(rc);
@@ -202,13 +202,13 @@ static __always_inline int nb_answer(struct __sk_buff *skb, struct nb_pkt *pkt)
 	if (!entry)
 		return NB_PASS;
 	conn = &entry->conn;
-	if (!nb_conn_unfinished(conn))
+	if (!nb_conn_via_host_reply(conn))
 		return NB_PASS;
 	rc = nb_answer_check(pkt, conn);
 	if (rc != NB_CONTINUE)
 		return rc;
 	if (!conn->in_ifindex)
-		rc = nb_track(pkt, conn, slot);
+		rc = nb_conn_track(pkt, conn, slot);
 	if (rc == NB_NEW)
 		nb_pair_end(slot, &pkt->tuple);
 	return rc == NB_CONTINUE && conn->flags & NB_CONN_NAT ? nb_translate(skb, pkt, conn, NULL) : rc;
@@ -222,15 +222,15 @@ int nb_to_pod(struct __sk_buff *skb)
 
 	if (nb_from_own_port(skb))
 		return NB_PASS;
-	rc = nb_first_look(skb, &pkt);
+	rc = nb_fast_parse(skb, &pkt);
 	if (rc == NB_PASS)
 		return NB_PASS;
-	if (rc == NB_NOT_PLAIN)
+	if (rc == NB_SLOW_PARSE)
 		rc = nb_parse(skb, &pkt, true);
 	if (rc == NB_CONTINUE && nb_is_tracked_proto(pkt.tuple.proto))
 		rc = nb_answer(skb, &pkt);
 	else if (rc == NB_CONTINUE)
-		rc = nb_related_to_pod(skb, &pkt);
+		rc = nb_icmp_nat_to_pod(skb, &pkt);
 	if (rc == NB_PASS && pkt.quote)
 		rc = nb_host_lost(skb, &pkt);
 	return nb_verdict(rc == NB_CONTINUE ? NB_PASS : rc);

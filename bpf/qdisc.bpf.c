@@ -6,7 +6,7 @@
  */
 #include <stdbool.h>
 
-#include "maps.h"
+#include "bpf/lib/maps.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

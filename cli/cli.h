@@ -4,12 +4,11 @@
 
 /* What main.c hands to a verb, and the table of nouns and verbs. */
 
-#include <natbridge/datapath.h>
-#include <natbridge/error.h>
-
 #include <stdbool.h>
+#include <stddef.h>
 
-#include "out.h"
+#include "lib/maps/layout.h"
+#include "lib/util/error.h"
 
 /* The command line, read. */
 struct nb_cli {

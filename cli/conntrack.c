@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl conntrack: the connection table. */
-#include <natbridge/addr.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/map.h>
-
 #include <netinet/in.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/maps/conntrack.h"
+#include "lib/maps/counters.h"
+#include "lib/maps/layout.h"
+#include "lib/maps/settings.h"
+#include "lib/maps/usage.h"
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
+
 #include "cli.h"
+#include "out.h"
 #include "row.h"
 
 static struct cJSON *tuple_json(const struct nb_tuple *tuple)
@@ -169,7 +176,7 @@ static int stats_network(const struct nb_cli *cli, const char *network, const st
 	struct nb_settings settings;
 	struct cJSON *row;
 	__u32 entries;
-	int rc = nb_conntrack_counters(dp, counters, err);
+	int rc = nb_counters_read(dp, counters, err);
 
 	(void)arg;
 	rc = rc ?: nb_settings_read(dp, &settings, err);
@@ -181,8 +188,9 @@ static int stats_network(const struct nb_cli *cli, const char *network, const st
 	row = cJSON_CreateObject();
 	cJSON_AddStringToObject(row, "network", network);
 	cJSON_AddNumberToObject(row, "entries", entries);
-	for (unsigned int i = NB_COUNT_NONE + 1; i < NB_COUNTERS; i++)
-		cJSON_AddNumberToObject(row, nb_counter_name(i), counters[i]);
+	for (unsigned int i = 0; i < NB_COUNTERS; i++)
+		if (nb_counter_name(i))
+			cJSON_AddNumberToObject(row, nb_counter_name(i), counters[i]);
 	cJSON_AddItemToObject(row, "settings", settings_json(&settings));
 	return nb_out_row(cli->out, row, print_stats, err);
 }

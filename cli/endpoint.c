@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl endpoint: the pods' addresses. */
-#include <natbridge/addr.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/endpoint.h>
-
 #include <net/if.h>
 
+#include "lib/datapath/port_state.h"
+#include "lib/maps/endpoint.h"
+#include "lib/maps/layout.h"
+#include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+
 #include "cli.h"
+#include "out.h"
 #include "port.h"
 
 struct listing {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/version.h>
-
 #include <stdio.h>
 #include <string.h>
+
+#include <natbridge/version.h>
 
 #include "cli.h"
 

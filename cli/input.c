@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "input.h"
 
-#include <natbridge/cleanup.h>
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "lib/kube/kube.h"
+#include "lib/kube/object.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 enum { FIRST_READ = 1 << 16, INPUT_MAX = 1 << 30 };
 

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl: reads the command line, finds the verb, prints its error. */
-#include <natbridge/abi.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/version.h>
-
 #include <ctype.h>
 #include <getopt.h>
 #include <stdarg.h>
@@ -11,7 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <natbridge/abi.h>
+#include <natbridge/version.h>
+
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+
 #include "cli.h"
+#include "out.h"
 
 enum { EXIT_USAGE = 2, EXIT_NOT_SET_UP = 3 };
 enum { OPT_BPFFS = 256, OPT_NETWORK, OPT_KEEP, OPT_PRUNE_ALL, OPT_DRY_RUN };

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* From the command line to the datapath of one network or of all. */
-#include <natbridge/bpffs.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/port_state.h>
-
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "lib/datapath/bpffs.h"
+#include "lib/datapath/datapath.h"
+#include "lib/datapath/ensure.h"
+#include "lib/datapath/load.h"
+#include "lib/datapath/port_state.h"
+#include "lib/maps/layout.h"
+#include "lib/maps/settings.h"
+#include "lib/net/netlink.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+
 #include "cli.h"
-#include "names.h"
+#include "networks.h"
 
 int nb_explain_missing(const struct nb_cli *cli, const char *network, int rc, struct nb_error *err)
 {
@@ -110,11 +116,11 @@ static int run_one(const struct nb_cli *cli, const char *network, unsigned int a
 int nb_each_network(const struct nb_cli *cli, unsigned int access, nb_network_fn fn, void *arg,
 		    struct nb_walked *walked, struct nb_error *err)
 {
-	struct nb_names names nb_cleanup(nb_names_free) = { 0 };
+	struct nb_networks names nb_cleanup(nb_networks_free) = { 0 };
 	struct nb_walked walk = { 0 };
 	int rc = nb_check_bpffs(cli, err), first = 0;
 
-	rc = rc ?: nb_names_read(&names, cli, err);
+	rc = rc ?: nb_networks_read(&names, cli, err);
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < names.n; i++) {

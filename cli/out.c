@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/util/error.h"
+
 enum { COLUMNS_MAX = 8 };
 
 struct nb_out {

@@ -7,11 +7,11 @@
  * of the rows, held back until the end, so that an error leaves one document and not half of one.
  */
 
-#include <natbridge/error.h>
-
 #include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stdio.h>
+
+#include "lib/util/error.h"
 
 struct nb_out;
 

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "port.h"
 
-#include <natbridge/cleanup.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/netlink.h>
-
 #include <stddef.h>
+
+#include "lib/datapath/attach.h"
+#include "lib/datapath/port_state.h"
+#include "lib/maps/layout.h"
+#include "lib/maps/settings.h"
+#include "lib/net/netlink.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 const char *nb_port_name(unsigned int ifindex, char buf[IF_NAMESIZE])
 {

@@ -2,10 +2,11 @@
 #ifndef NATBRIDGE_CLI_PORT_H
 #define NATBRIDGE_CLI_PORT_H
 
-#include <natbridge/datapath.h>
-#include <natbridge/port_state.h>
-
 #include <net/if.h>
+
+#include "lib/datapath/port_state.h"
+#include "lib/maps/layout.h"
+#include "lib/util/error.h"
 
 /* The name of a pod's port on the node, "" if there is none in this network namespace; buf is returned. */
 const char *nb_port_name(unsigned int ifindex, char buf[IF_NAMESIZE]);

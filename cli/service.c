@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl service: the service table. */
-#include <natbridge/cleanup.h>
-#include <natbridge/kube.h>
-#include <natbridge/netlink.h>
-#include <natbridge/service.h>
-
 #include <errno.h>
 #include <string.h>
 #include <time.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/kube/kube.h"
+#include "lib/maps/layout.h"
+#include "lib/net/netlink.h"
+#include "lib/service/service.h"
+#include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+
 #include "cli.h"
 #include "input.h"
+#include "out.h"
 #include "row.h"
 
 static double milliseconds_since(const struct timespec *start)

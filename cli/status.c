@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl status: what is loaded, where it is attached, how full the maps are. */
-#include <natbridge/conntrack.h>
-#include <natbridge/map.h>
-#include <natbridge/upgrade.h>
-
 #include <bpf/bpf.h>
 #include <errno.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/datapath/port_state.h"
+#include "lib/datapath/upgrade.h"
+#include "lib/maps/layout.h"
+#include "lib/maps/map.h"
+#include "lib/maps/settings.h"
+#include "lib/maps/usage.h"
+#include "lib/util/error.h"
+
 #include "cli.h"
+#include "out.h"
 #include "port.h"
 #include "row.h"
 
@@ -138,7 +145,7 @@ static int add_maps(struct cJSON *row, const struct nb_datapath *dp, struct nb_e
 		if (dp->map_fd[shown[i]] < 0)
 			continue;
 		item = cJSON_CreateObject();
-		rc = nb_map_room(dp, shown[i], &room, err);
+		rc = nb_map_capacity(dp, shown[i], &room, err);
 		if (!rc)
 			rc = count_entries(dp, shown[i], &entries, err);
 		cJSON_AddStringToObject(item, "name", nb_map_name(shown[i]));

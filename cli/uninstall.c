@@ -1,26 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl uninstall: every trace of natbridge goes from this node. */
-#include <natbridge/addr.h>
-#include <natbridge/bpffs.h>
-#include <natbridge/bridge.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/macspoof.h>
-#include <natbridge/masq_iptables.h>
-#include <natbridge/masq_remove.h>
-#include <natbridge/nft.h>
-#include <natbridge/wire_id.h>
-
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/datapath/attach_query.h"
+#include "lib/datapath/bpffs.h"
+#include "lib/datapath/datapath.h"
+#include "lib/firewall/macspoof.h"
+#include "lib/firewall/masq_iptables.h"
+#include "lib/firewall/masq_remove.h"
+#include "lib/firewall/masq_rules.h"
+#include "lib/firewall/nft.h"
+#include "lib/maps/layout.h"
+#include "lib/net/fdb.h"
+#include "lib/net/host_veth.h"
+#include "lib/net/link.h"
+#include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
+
 #include "cli.h"
+#include "inventory.h"
+#include "out.h"
 #include "row.h"
-#include "traces.h"
 
 struct uninstall {
 	const struct nb_cli *cli;
-	struct nb_traces traces;
+	struct nb_inventory traces;
 	unsigned int n; /* things dealt with */
 	int rc;         /* the first error, which is in *err */
 	struct nb_error *err;
@@ -28,7 +36,7 @@ struct uninstall {
 
 static void uninstall_free(struct uninstall *un)
 {
-	nb_traces_free(&un->traces);
+	nb_inventory_free(&un->traces);
 }
 
 /* ---- what is said of each thing ---- */
@@ -103,7 +111,7 @@ static void remove_program(struct uninstall *un, const char *network, const stru
 		.network = network,
 		.kind = "program",
 		.object = nb_prog_name(at->prog),
-		.link = nb_traces_link_name(&un->traces, at->ifindex),
+		.link = nb_inventory_link_name(&un->traces, at->ifindex),
 		.hook = at->ingress ? "ingress" : "egress",
 	};
 	struct nb_error step = { 0 };
@@ -117,7 +125,7 @@ static void remove_programs(struct uninstall *un, const char *network)
 	for (size_t i = 0; i < un->traces.programs.n; i++) {
 		const struct nb_attached *at = &un->traces.programs.items[i].at;
 
-		if (nb_traces_is_of(&un->traces, at, network))
+		if (nb_inventory_is_of(&un->traces, at, network))
 			remove_program(un, network, at);
 	}
 }
@@ -126,7 +134,7 @@ static void remove_programs(struct uninstall *un, const char *network)
 static void remove_nameless_programs(struct uninstall *un)
 {
 	for (size_t i = 0; i < un->traces.programs.n; i++) {
-		const struct nb_trace *trace = &un->traces.programs.items[i];
+		const struct nb_inventory_item *trace = &un->traces.programs.items[i];
 
 		if (!trace->known && trace->at.network)
 			remove_program(un, NULL, &trace->at);
@@ -210,8 +218,8 @@ static void remove_rules(struct uninstall *un, const char *network, const struct
 /* Rules in chains that are named after a pod. */
 static const struct chains {
 	const char *kind;
-	int (*has)(const struct nb_attachment *id, bool *has, struct nb_error *err);
-	int (*remove)(const struct nb_attachment *id, struct nb_error *err);
+	int (*has)(const struct nb_cni_id *id, bool *has, struct nb_error *err);
+	int (*remove)(const struct nb_cni_id *id, struct nb_error *err);
 } chains[] = {
 	{ "iptables rules of", nb_masq_iptables_has, nb_masq_iptables_delete },
 	{ "macspoofchk rules of", nb_macspoof_has, nb_macspoof_delete },
@@ -220,9 +228,9 @@ static const struct chains {
 static void remove_chains(struct uninstall *un, const char *network, const struct nb_link *link)
 {
 	char container_id[NB_LINK_ALIAS_MAX], ifname[IFNAMSIZ];
-	const struct nb_attachment id = { network, container_id, ifname };
+	const struct nb_cni_id id = { network, container_id, ifname };
 
-	if (!nb_wire_alias_parse(link->alias, network, container_id, ifname))
+	if (!nb_host_veth_alias_parse(link->alias, network, container_id, ifname))
 		return;
 	for (size_t i = 0; i < sizeof(chains) / sizeof(*chains); i++) {
 		const struct thing thing = {
@@ -321,7 +329,7 @@ static void say_nothing_there(const struct nb_cli *cli)
 static int uninstall(const struct nb_cli *cli, struct nb_error *err)
 {
 	struct uninstall un nb_cleanup(uninstall_free) = { .cli = cli, .err = err };
-	int rc = nb_traces_find(&un.traces, cli, err);
+	int rc = nb_inventory_find(&un.traces, cli, err);
 
 	nb_out_keep_rows(cli->out);
 	if (rc)

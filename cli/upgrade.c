@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl upgrade: the programs of this natbridge on the ports of pods that run. */
-#include <natbridge/cleanup.h>
-#include <natbridge/upgrade.h>
+#include "lib/datapath/upgrade.h"
+#include "lib/datapath/datapath.h"
+#include "lib/maps/layout.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "cli.h"
-#include "names.h"
+#include "networks.h"
+#include "out.h"
 #include "row.h"
 
 static void print_upgrade(const struct cJSON *row, FILE *to)
@@ -43,10 +47,10 @@ static int upgrade_network(const struct nb_cli *cli, const char *network, struct
 
 static int upgrade(const struct nb_cli *cli, struct nb_error *err)
 {
-	struct nb_names names nb_cleanup(nb_names_free) = { 0 };
+	struct nb_networks names nb_cleanup(nb_networks_free) = { 0 };
 	int rc = nb_check_bpffs(cli, err), first = 0;
 
-	rc = rc ?: nb_names_read(&names, cli, err);
+	rc = rc ?: nb_networks_read(&names, cli, err);
 	if (rc)
 		return rc;
 	nb_out_keep_rows(cli->out);

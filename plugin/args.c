@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "args.h"
 
-#include <natbridge/addr.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/link.h>
-
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+#include "lib/net/link.h"
+#include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 enum { CNI_NAME_MAX = 200 };
 

@@ -4,10 +4,10 @@
 
 /* The CNI_* environment as checked, plain data (SPEC.md, "Parameters"). */
 
-#include <natbridge/error.h>
-
 #include <net/if.h>
 #include <stdbool.h>
+
+#include "lib/util/error.h"
 
 enum nb_command {
 	NB_CMD_ADD,

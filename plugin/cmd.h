@@ -5,13 +5,18 @@
 /* The commands of the specification, one file each (cmd_*.c), and what several of them share (cmd_common.c).
  */
 
-#include <natbridge/attachment.h>
-#include <natbridge/endpoint.h>
-#include <natbridge/error.h>
-#include <natbridge/netlink.h>
+#include <stdbool.h>
+
+#include "lib/maps/endpoint.h"
+#include "lib/maps/layout.h"
+#include "lib/net/link.h"
+#include "lib/net/netlink.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
 
 #include "args.h"
 #include "conf.h"
+#include "netdev.h"
 #include "result.h"
 
 /* All but nb_cmd_add() and nb_cmd_version() print nothing on success. */
@@ -23,7 +28,7 @@ int nb_cmd_status(const struct nb_args *args, const struct nb_conf *conf, struct
 int nb_cmd_version(struct nb_error *err);
 
 /* The attachment that the command is about; its strings belong to args and conf. */
-struct nb_attachment nb_cmd_attachment(const struct nb_args *args, const struct nb_conf *conf);
+struct nb_cni_id nb_cmd_attachment(const struct nb_args *args, const struct nb_conf *conf);
 
 /*
  * Opens CNI_NETNS. NB_ERR_NETNS if it is no network namespace, or the one that we run in and
@@ -32,9 +37,9 @@ struct nb_attachment nb_cmd_attachment(const struct nb_args *args, const struct 
 int nb_cmd_open_netns(const struct nb_args *args, int *fd, struct nb_error *err);
 
 /* What the maps must hold for the pod: those addresses of *result that are on its interface. */
-struct nb_wire_veth;
+struct nb_netdev_veth;
 int nb_cmd_endpoint(const struct nb_args *args, const struct nb_conf *conf, const struct nb_result *result,
-		    const struct nb_wire_veth *veth, struct nb_endpoint_spec *spec, struct nb_error *err);
+		    const struct nb_netdev_veth *veth, struct nb_endpoint_spec *spec, struct nb_error *err);
 
 /*
  * Whether translated packets may go past the bridge. Not where it filters by VLAN and the network names none:

@@ -1,21 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cmd_add.h"
 
-#include <natbridge/address.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
-#include <natbridge/macspoof.h>
-
 #include <errno.h>
 #include <stdlib.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/datapath/datapath.h"
+#include "lib/firewall/macspoof.h"
+#include "lib/json/json.h"
+#include "lib/maps/layout.h"
+#include "lib/net/ifaddr.h"
+#include "lib/net/link.h"
+#include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+#include "lib/util/strbuf.h"
+
+#include "args.h"
+#include "cmd.h"
+#include "conf.h"
+#include "dns.h"
+#include "ipam.h"
 #include "masq.h"
-#include "output.h"
+#include "netdev.h"
+#include "report.h"
+#include "result.h"
 
 static void add_free(struct nb_add *add)
 {
 	nb_datapath_close(&add->dp);
-	nb_wire_close(&add->wire);
+	nb_netdev_close(&add->wire);
 	nb_close_fd(&add->netns_fd);
 	nb_ipam_free(&add->ipam);
 	nb_result_free(&add->result);
@@ -26,7 +41,7 @@ static int open_netns(struct nb_add *add, struct nb_error *err)
 {
 	int ret = nb_cmd_open_netns(add->args, &add->netns_fd, err);
 
-	return ret ? ret : nb_wire_open(&add->wire, add->netns_fd, err);
+	return ret ? ret : nb_netdev_open(&add->wire, add->netns_fd, err);
 }
 
 /* What the config names and this ADD does nothing with, though nobody would write it for that. */
@@ -62,7 +77,7 @@ static int ask_kernel(struct nb_add *add, struct nb_error *err)
  */
 static int start_allocating(struct nb_add *add, struct nb_error *err)
 {
-	int ret = nb_wire_check_free(&add->wire, add->args->ifname, err);
+	int ret = nb_netdev_check_free(&add->wire, add->args->ifname, err);
 
 	if (!ret && add->conf->ipam_type && !add->conf->vlan_filtering)
 		(void)nb_ipam_start_add(&add->ipam, add->conf, add->args, NULL);
@@ -91,13 +106,13 @@ static int release(struct nb_add *add, struct nb_error *err)
 
 static int ensure_bridge(struct nb_add *add, struct nb_error *err)
 {
-	const struct nb_wire_bridge_spec spec = {
+	const struct nb_netdev_bridge_spec spec = {
 		.name = add->conf->bridge,
 		.mtu = add->conf->mtu,
 		.promisc = add->conf->promisc_mode,
 		.vlan_filtering = add->conf->vlan_filtering,
 	};
-	int ret = nb_wire_ensure_bridge(&add->wire, &spec, &add->bridge, err);
+	int ret = nb_netdev_ensure_bridge(&add->wire, &spec, &add->bridge, err);
 
 	add->host = add->bridge;
 	if (!ret && spec.vlan_filtering && !add->bridge.vlan_filtering)
@@ -108,7 +123,7 @@ static int ensure_bridge(struct nb_add *add, struct nb_error *err)
 
 static int add_veth(struct nb_add *add, struct nb_error *err)
 {
-	struct nb_wire_veth_spec spec = {
+	struct nb_netdev_veth_spec spec = {
 		.id = &add->id,
 		.bridge = &add->bridge,
 		.mtu = add->conf->mtu,
@@ -121,7 +136,7 @@ static int add_veth(struct nb_add *add, struct nb_error *err)
 	int ret;
 
 	nb_conf_port_vlans(add->conf, &spec.vlans);
-	ret = nb_wire_add_veth(&add->wire, &spec, &add->veth, err);
+	ret = nb_netdev_add_veth(&add->wire, &spec, &add->veth, err);
 	add->rival = ret == -EEXIST;
 	return ret;
 }
@@ -129,48 +144,49 @@ static int add_veth(struct nb_add *add, struct nb_error *err)
 /* The port's flags and FDB entry go with it, the programs on it as well. */
 static int remove_veth(struct nb_add *add, struct nb_error *err)
 {
-	const struct nb_wire_delete_spec spec = {
+	const struct nb_netdev_delete_spec spec = {
 		.id = &add->id,
 		.bridge = add->conf->bridge,
 		.prev_ifname = add->veth.host.name,
 	};
 
-	return nb_wire_delete(&add->wire, &spec, err);
+	return nb_netdev_delete(&add->wire, &spec, err);
 }
 
 static int plan_gateways(struct nb_add *add, struct nb_error *err)
 {
-	return nb_wire_plan_gateways(&add->result, add->conf->is_gateway, add->conf->is_default_gateway, err);
+	return nb_netdev_plan_gateways(&add->result, add->conf->is_gateway, add->conf->is_default_gateway,
+				       err);
 }
 
 static int prepare_pod(struct nb_add *add, struct nb_error *err)
 {
 	if (!add->conf->ipam_type || add->conf->disable_container_interface)
 		return 0;
-	return nb_wire_prepare_pod(&add->wire, &add->veth, add->conf->enable_dad, err);
+	return nb_netdev_prepare_pod(&add->wire, &add->veth, add->conf->enable_dad, err);
 }
 
 static int configure_pod(struct nb_add *add, struct nb_error *err)
 {
 	if (add->conf->disable_container_interface)
 		return 0;
-	return nb_wire_configure_pod(&add->wire, &add->veth, &add->result, add->conf->enable_dad, err);
+	return nb_netdev_configure_pod(&add->wire, &add->veth, &add->result, add->conf->enable_dad, err);
 }
 
 /* Now the datapath knows the pod, and has its programs at the port: no packet of an address's former owner
  * gets through before. */
 static int connect_pod(struct nb_add *add, struct nb_error *err)
 {
-	int ret = nb_wire_port_up(&add->wire, &add->veth, err);
+	int ret = nb_netdev_port_up(&add->wire, &add->veth, err);
 
 	if (ret || !add->conf->enable_dad || add->conf->disable_container_interface)
 		return ret;
-	return nb_wire_settle_pod(&add->wire, &add->veth, &add->result, err);
+	return nb_netdev_settle_pod(&add->wire, &add->veth, &add->result, err);
 }
 
 static int ensure_gateway(struct nb_add *add, struct nb_error *err)
 {
-	const struct nb_wire_vlan_spec vlan = {
+	const struct nb_netdev_vlan_spec vlan = {
 		.bridge = &add->bridge,
 		.vlan = add->conf->vlan,
 		.preserve_default = add->conf->preserve_default_vlan,
@@ -181,10 +197,10 @@ static int ensure_gateway(struct nb_add *add, struct nb_error *err)
 		return 0;
 	add->in_vlan = vlan.vlan != 0;
 	if (add->in_vlan)
-		ret = nb_wire_ensure_vlan_host(&add->wire, &vlan, &add->host, err);
+		ret = nb_netdev_ensure_vlan_host(&add->wire, &vlan, &add->host, err);
 	if (!ret)
-		ret = nb_wire_ensure_gateway(&add->wire, &add->host, &add->result, add->conf->force_address,
-					     err);
+		ret = nb_netdev_ensure_gateway(&add->wire, &add->host, &add->result, add->conf->force_address,
+					       err);
 	return ret;
 }
 
@@ -257,7 +273,7 @@ static int wait_port(struct nb_add *add, struct nb_error *err)
 {
 	if (add->conf->disable_container_interface)
 		return 0;
-	return nb_wire_wait_port(&add->wire, &add->veth, err);
+	return nb_netdev_wait_port(&add->wire, &add->veth, err);
 }
 
 static int set_interface(struct nb_result_if *iface, const struct nb_link *link, const char *sandbox,
@@ -266,7 +282,7 @@ static int set_interface(struct nb_result_if *iface, const struct nb_link *link,
 	memcpy(iface->name, link->name, sizeof(iface->name));
 	memcpy(iface->mac, link->mac, sizeof(iface->mac));
 	iface->has_mac = link->has_mac;
-	return sandbox ? nb_conf_strdup(sandbox, &iface->sandbox, err) : 0;
+	return sandbox ? nb_strdup(sandbox, &iface->sandbox, err) : 0;
 }
 
 /* Bridge, host end, pod's end, the gateway's interface in a VLAN, in this order: the reference plugin's,
@@ -280,9 +296,9 @@ static int fill_result(struct nb_add *add, struct nb_error *err)
 	if (!result->interfaces)
 		return nb_fail_nomem(err);
 	result->n_interfaces = add->in_vlan ? 4 : 3;
-	ret = nb_wire_refetch(&add->wire, &add->bridge, err);
+	ret = nb_netdev_refetch(&add->wire, &add->bridge, err);
 	if (!ret)
-		ret = nb_wire_refetch(&add->wire, &add->veth.host, err);
+		ret = nb_netdev_refetch(&add->wire, &add->veth.host, err);
 	if (!ret)
 		ret = set_interface(&result->interfaces[0], &add->bridge, NULL, err);
 	if (!ret)
@@ -301,7 +317,7 @@ static int print_result(struct nb_add *add, struct nb_error *err)
 	nb_cleanup(nb_json_free) struct cJSON *json =
 		nb_result_to_json(&add->result, add->conf->cni_version, err);
 
-	return json ? nb_output_result(json, err) : -1;
+	return json ? nb_report_result(json, err) : -1;
 }
 
 /*
@@ -346,7 +362,7 @@ int nb_cmd_add(const struct nb_args *args, const struct nb_conf *conf, struct nb
 		.conf = conf,
 		.id = nb_cmd_attachment(args, conf),
 		.netns_fd = -1,
-		.wire = NB_WIRE_INIT,
+		.wire = NB_NETDEV_INIT,
 		.dp = NB_DATAPATH_INIT,
 	};
 	size_t done;

@@ -5,23 +5,30 @@
 /* What the steps of one ADD hand to each other, and those of them that have to do with the datapath
  * (cmd_add_datapath.c). Their order is in cmd_add.c. */
 
-#include <natbridge/datapath.h>
-#include <natbridge/service.h>
+#include <stdbool.h>
 
-#include "cmd.h"
+#include "lib/maps/layout.h"
+#include "lib/net/link.h"
+#include "lib/service/service.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
+
+#include "args.h"
+#include "conf.h"
 #include "ipam.h"
-#include "wire.h"
+#include "netdev.h"
+#include "result.h"
 
 struct nb_add {
 	const struct nb_args *args;
 	const struct nb_conf *conf;
-	struct nb_attachment id;
+	struct nb_cni_id id;
 	int netns_fd;
-	struct nb_wire wire;
+	struct nb_netdev wire;
 	struct nb_link bridge;
 	struct nb_link host; /* where the host is reached: the bridge, or its gateway's interface in a VLAN */
 	bool in_vlan;        /* the latter */
-	struct nb_wire_veth veth;
+	struct nb_netdev_veth veth;
 	bool rival; /* another ADD of this attachment, at the same time, was faster */
 	struct nb_ipam ipam;
 	struct nb_datapath dp;       /* open up to change_mode(), and locked until attach() begins */

@@ -1,19 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "cmd_add.h"
-
-#include <natbridge/cleanup.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/map.h>
-#include <natbridge/port_state.h>
-#include <natbridge/prefix.h>
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "mode.h"
-#include "moved.h"
-#include "output.h"
+#include <natbridge/abi.h>
+
+#include "lib/datapath/attach.h"
+#include "lib/datapath/datapath.h"
+#include "lib/datapath/ensure.h"
+#include "lib/datapath/load.h"
+#include "lib/datapath/port_state.h"
+#include "lib/maps/endpoint.h"
+#include "lib/maps/layout.h"
+#include "lib/maps/map.h"
+#include "lib/maps/prefix.h"
+#include "lib/maps/settings.h"
+#include "lib/maps/usage.h"
+#include "lib/net/link.h"
+#include "lib/service/service.h"
+#include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+
+#include "cmd.h"
+#include "cmd_add.h"
+#include "conf.h"
+#include "mac_sync.h"
+#include "mode_switch.h"
+#include "netdev.h"
+#include "report.h"
 
 /* Map sizes are those of the first ADD: an operator who has changed them since must be told that they do not
  * count. */
@@ -22,7 +37,7 @@ static void warn_of_limit(const struct nb_datapath *dp, enum nb_map map, __u32 w
 	const __u32 rounded = map == NB_MAP_FLOWS ? NB_FLOW_WAYS - 1 : 0;
 	__u32 room;
 
-	if (!wanted || nb_map_room(dp, map, &room, NULL) || room - wanted <= rounded ||
+	if (!wanted || nb_map_capacity(dp, map, &room, NULL) || room - wanted <= rounded ||
 	    (map == NB_MAP_CONNECTIONS && wanted < room)) /* then set_conntrack() lowers it */
 		return;
 	nb_log("%s %u is not in force: the datapath below \"%s\" was loaded with %u", key, wanted, dp->dir,
@@ -110,7 +125,7 @@ int nb_add_open_datapath(struct nb_add *add, struct nb_error *err)
 
 	if (!nb_conf_uses_datapath(add->conf))
 		return 0;
-	ret = nb_wire_refetch(&add->wire, &add->host, err); /* for its MAC */
+	ret = nb_netdev_refetch(&add->wire, &add->host, err); /* for its MAC */
 	if (!ret)
 		ret = nb_datapath_ensure(&config, &add->dp, err);
 	if (ret)
@@ -234,9 +249,9 @@ int nb_add_attach(struct nb_add *add, struct nb_error *err)
 	if (!ret && nb_conf_uses_datapath(add->conf))
 		ret = nb_datapath_attach(&add->dp, add->conf->proxy.mode, add->veth.host.index, err);
 	if (!ret && add->new_bridge)
-		ret = nb_wire_fix_mac(&add->wire, &add->host, err); /* frames for the host are sent to it */
+		ret = nb_netdev_fix_mac(&add->wire, &add->host, err); /* frames for the host are sent to it */
 	if (!ret && nb_conf_uses_datapath(add->conf))
-		nb_moved_follow(&add->wire, &add->bridge, &add->dp);
+		nb_mac_sync(&add->wire, &add->bridge, &add->dp);
 	return ret;
 }
 
@@ -248,7 +263,7 @@ int nb_add_change_mode(struct nb_add *add, struct nb_error *err)
 		ret = nb_port_connected(&add->dp, add->veth.host.index, err);
 	if (ret)
 		return ret;
-	nb_mode_follow(&add->wire, add->conf, &add->bridge, &add->host, &add->dp);
+	nb_mode_switch(&add->wire, add->conf, &add->bridge, &add->host, &add->dp);
 	nb_cmd_follow_ports(&add->dp, add->conf, &add->wire.host);
 	nb_datapath_close(&add->dp);
 	return 0;

@@ -1,15 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/cleanup.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/datapath.h>
-#include <natbridge/macspoof.h>
-
 #include <errno.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/datapath/attach.h"
+#include "lib/datapath/datapath.h"
+#include "lib/datapath/kernel_probe.h"
+#include "lib/firewall/macspoof.h"
+#include "lib/maps/endpoint.h"
+#include "lib/maps/layout.h"
+#include "lib/maps/settings.h"
+#include "lib/net/link.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
+
+#include "args.h"
 #include "cmd.h"
+#include "conf.h"
 #include "ipam.h"
 #include "masq.h"
-#include "wire.h"
+#include "netdev.h"
+#include "result.h"
 
 static int read_prev_result(const struct nb_conf *conf, struct nb_result *prev, struct nb_error *err)
 {
@@ -22,12 +34,12 @@ static int read_prev_result(const struct nb_conf *conf, struct nb_result *prev, 
 }
 
 static int check_wire(const struct nb_args *args, const struct nb_conf *conf, const struct nb_result *prev,
-		      struct nb_link *bridge, struct nb_wire_veth *veth, struct nb_error *err)
+		      struct nb_link *bridge, struct nb_netdev_veth *veth, struct nb_error *err)
 {
-	nb_cleanup(nb_wire_close) struct nb_wire wire = NB_WIRE_INIT;
+	nb_cleanup(nb_netdev_close) struct nb_netdev wire = NB_NETDEV_INIT;
 	nb_autoclose int netns_fd = -1;
-	const struct nb_attachment id = nb_cmd_attachment(args, conf);
-	struct nb_wire_check_spec spec = {
+	const struct nb_cni_id id = nb_cmd_attachment(args, conf);
+	struct nb_netdev_check_spec spec = {
 		.id = &id,
 		.bridge = conf->bridge,
 		.promisc = conf->promisc_mode,
@@ -44,8 +56,8 @@ static int check_wire(const struct nb_args *args, const struct nb_conf *conf, co
 
 	nb_conf_port_vlans(conf, &spec.vlans);
 	if (!ret)
-		ret = nb_wire_open(&wire, netns_fd, err);
-	return ret ? ret : nb_wire_check(&wire, &spec, bridge, veth, err);
+		ret = nb_netdev_open(&wire, netns_fd, err);
+	return ret ? ret : nb_netdev_check(&wire, &spec, bridge, veth, err);
 }
 
 /* That the bridge has not begun to filter by VLAN since, which the fast path passes by. */
@@ -63,7 +75,7 @@ static int check_fast_path(const struct nb_conf *conf, const struct nb_settings 
 
 static int check_datapath(const struct nb_args *args, const struct nb_conf *conf,
 			  const struct nb_result *prev, const struct nb_link *bridge,
-			  const struct nb_wire_veth *veth, struct nb_error *err)
+			  const struct nb_netdev_veth *veth, struct nb_error *err)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
 	struct nb_settings settings = { 0 };
@@ -96,9 +108,9 @@ static int check_datapath(const struct nb_args *args, const struct nb_conf *conf
 }
 
 static int check_rules(const struct nb_args *args, const struct nb_conf *conf, const struct nb_result *prev,
-		       const struct nb_wire_veth *veth, struct nb_error *err)
+		       const struct nb_netdev_veth *veth, struct nb_error *err)
 {
-	const struct nb_attachment id = nb_cmd_attachment(args, conf);
+	const struct nb_cni_id id = nb_cmd_attachment(args, conf);
 	int ret = 0;
 
 	if (conf->mac_spoof_check)
@@ -111,7 +123,7 @@ static int check_rules(const struct nb_args *args, const struct nb_conf *conf, c
 int nb_cmd_check(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
 	nb_cleanup(nb_result_free) struct nb_result prev = { 0 };
-	struct nb_wire_veth veth = { 0 };
+	struct nb_netdev_veth veth = { 0 };
 	struct nb_link bridge;
 	int ret = read_prev_result(conf, &prev, err);
 

@@ -1,21 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/cleanup.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/datapath.h>
-#include <natbridge/netns.h>
-#include <natbridge/port_state.h>
-#include <natbridge/upgrade.h>
-
 #include <errno.h>
 #include <string.h>
 
-#include "cmd.h"
-#include "output.h"
-#include "wire.h"
+#include <natbridge/abi.h>
 
-struct nb_attachment nb_cmd_attachment(const struct nb_args *args, const struct nb_conf *conf)
+#include "lib/datapath/attach.h"
+#include "lib/datapath/datapath.h"
+#include "lib/datapath/port_state.h"
+#include "lib/datapath/upgrade.h"
+#include "lib/maps/endpoint.h"
+#include "lib/maps/layout.h"
+#include "lib/maps/settings.h"
+#include "lib/net/link.h"
+#include "lib/net/netlink.h"
+#include "lib/net/netns.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
+
+#include "args.h"
+#include "cmd.h"
+#include "conf.h"
+#include "netdev.h"
+#include "report.h"
+#include "result.h"
+
+struct nb_cni_id nb_cmd_attachment(const struct nb_args *args, const struct nb_conf *conf)
 {
-	return (struct nb_attachment){
+	return (struct nb_cni_id){
 		.network = conf->name,
 		.container_id = args->container_id,
 		.ifname = args->ifname,
@@ -51,7 +63,7 @@ static bool is_ours(const struct nb_result *result, const struct nb_result_ip *i
 }
 
 int nb_cmd_endpoint(const struct nb_args *args, const struct nb_conf *conf, const struct nb_result *result,
-		    const struct nb_wire_veth *veth, struct nb_endpoint_spec *spec, struct nb_error *err)
+		    const struct nb_netdev_veth *veth, struct nb_endpoint_spec *spec, struct nb_error *err)
 {
 	struct nb_endpoint_spec made = {
 		.container_id = args->container_id,
@@ -110,20 +122,20 @@ int nb_cmd_leave_bridge(const struct nb_datapath *dp, const struct nb_conf *conf
  * for the lock, and its programs come after that. */
 static int leave_bridge_by_name(const struct nb_conf *conf, struct nb_error *err)
 {
-	nb_cleanup(nb_wire_close) struct nb_wire wire = NB_WIRE_INIT;
+	nb_cleanup(nb_netdev_close) struct nb_netdev wire = NB_NETDEV_INIT;
 	nb_autoclose int lock = -1;
 	struct nb_link host;
 	bool has_pods = false;
 	int ret = nb_datapath_lock(conf->proxy.bpffs, &lock, err);
 
 	if (!ret)
-		ret = nb_wire_open(&wire, -1, err);
+		ret = nb_netdev_open(&wire, -1, err);
 	if (!ret)
-		ret = nb_wire_has_pods(&wire, conf->name, &has_pods, err);
+		ret = nb_netdev_has_pods(&wire, conf->name, &has_pods, err);
 	if (ret || has_pods)
 		return ret;
 	ret = conf->vlan && conf->is_gateway
-		      ? nb_wire_find_vlan_host(&wire, conf->bridge, conf->vlan, &host, err)
+		      ? nb_netdev_find_vlan_host(&wire, conf->bridge, conf->vlan, &host, err)
 		      : nb_link_get(&wire.host, conf->bridge, &host, err);
 	if (ret)
 		return ret == -ENODEV ? 0 : ret;

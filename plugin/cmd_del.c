@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
-#include <natbridge/macspoof.h>
-
 #include <errno.h>
 #include <string.h>
 
+#include "lib/firewall/macspoof.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
+
+#include "args.h"
 #include "cmd.h"
+#include "conf.h"
 #include "ipam.h"
 #include "masq.h"
-#include "output.h"
-#include "wire.h"
+#include "netdev.h"
+#include "result.h"
 
 /* The host end as prevResult has it, for a pair that the reference plugin made; "" if it does not say. */
 static void find_prev_ifname(const struct nb_conf *conf, char name[IFNAMSIZ])
@@ -36,22 +39,22 @@ static int open_netns(const struct nb_args *args, int *fd, struct nb_error *err)
 static int delete_veth(const struct nb_args *args, const struct nb_conf *conf, int netns_fd,
 		       struct nb_error *err)
 {
-	nb_cleanup(nb_wire_close) struct nb_wire wire = NB_WIRE_INIT;
-	const struct nb_attachment id = nb_cmd_attachment(args, conf);
+	nb_cleanup(nb_netdev_close) struct nb_netdev wire = NB_NETDEV_INIT;
+	const struct nb_cni_id id = nb_cmd_attachment(args, conf);
 	char prev_ifname[IFNAMSIZ];
-	struct nb_wire_delete_spec spec = { .id = &id, .bridge = conf->bridge };
-	int ret = nb_wire_open(&wire, netns_fd, err);
+	struct nb_netdev_delete_spec spec = { .id = &id, .bridge = conf->bridge };
+	int ret = nb_netdev_open(&wire, netns_fd, err);
 
 	find_prev_ifname(conf, prev_ifname);
 	if (*prev_ifname)
 		spec.prev_ifname = prev_ifname;
-	return ret ? ret : nb_wire_delete(&wire, &spec, err);
+	return ret ? ret : nb_netdev_delete(&wire, &spec, err);
 }
 
 /* Each step runs whatever became of the others, with one exception; the first error is the answer. */
 int nb_cmd_del(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
-	const struct nb_attachment id = nb_cmd_attachment(args, conf);
+	const struct nb_cni_id id = nb_cmd_attachment(args, conf);
 	nb_autoclose int netns_fd = -1;
 	struct nb_error first = { 0 }, step = { 0 };
 	bool pair_gone = true;

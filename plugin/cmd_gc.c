@@ -1,26 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/cleanup.h>
-#include <natbridge/datapath.h>
-#include <natbridge/macspoof.h>
-
 #include <errno.h>
 #include <stdlib.h>
 
+#include "lib/datapath/datapath.h"
+#include "lib/firewall/macspoof.h"
+#include "lib/maps/endpoint.h"
+#include "lib/maps/layout.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+
+#include "args.h"
 #include "cmd.h"
+#include "conf.h"
 #include "ipam.h"
 #include "masq.h"
-#include "output.h"
-#include "wire.h"
+#include "netdev.h"
+#include "report.h"
 
 static int collect_links(const struct nb_conf *conf, struct nb_error *err)
 {
-	nb_cleanup(nb_wire_close) struct nb_wire wire = NB_WIRE_INIT;
+	nb_cleanup(nb_netdev_close) struct nb_netdev wire = NB_NETDEV_INIT;
 	unsigned int removed = 0;
-	int ret = nb_wire_open(&wire, -1, err);
+	int ret = nb_netdev_open(&wire, -1, err);
 
 	if (!ret)
-		ret = nb_wire_keep_only(&wire, conf->name, conf->attachments, conf->n_attachments, &removed,
-					err);
+		ret = nb_netdev_keep_only(&wire, conf->name, conf->attachments, conf->n_attachments, &removed,
+					  err);
 	if (removed)
 		nb_log("GC of network %s: %u links removed", conf->name, removed);
 	return ret;

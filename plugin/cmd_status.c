@@ -1,27 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/cleanup.h>
-#include <natbridge/datapath.h>
-#include <natbridge/macspoof.h>
+#include "lib/datapath/datapath.h"
+#include "lib/firewall/macspoof.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
+#include "args.h"
 #include "cmd.h"
+#include "conf.h"
 #include "ipam.h"
 #include "masq.h"
+#include "netdev.h"
 #include "privilege.h"
-#include "wire.h"
 
 static int probe_wire(const struct nb_conf *conf, struct nb_error *err)
 {
-	nb_cleanup(nb_wire_close) struct nb_wire wire = NB_WIRE_INIT;
-	const struct nb_wire_probe_spec spec = {
+	nb_cleanup(nb_netdev_close) struct nb_netdev wire = NB_NETDEV_INIT;
+	const struct nb_netdev_probe_spec spec = {
 		.network = conf->name,
 		.bridge = conf->bridge,
 		.vlan_filtering = conf->vlan_filtering,
 		.is_gateway = conf->is_gateway && conf->ipam_type,
 		.gateway_vlan = conf->vlan,
 	};
-	int ret = nb_wire_open(&wire, -1, err);
+	int ret = nb_netdev_open(&wire, -1, err);
 
-	return ret ? ret : nb_wire_probe(&wire, &spec, err);
+	return ret ? ret : nb_netdev_probe(&wire, &spec, err);
 }
 
 /*

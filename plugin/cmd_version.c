@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
+#include "lib/json/json.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "cmd.h"
-#include "output.h"
+#include "conf.h"
+#include "report.h"
 
 int nb_cmd_version(struct nb_error *err)
 {
@@ -18,5 +20,5 @@ int nb_cmd_version(struct nb_error *err)
 	for (size_t i = 0; NB_CNI_VERSIONS[i]; i++)
 		if (!cJSON_AddItemToArray(versions, cJSON_CreateString(NB_CNI_VERSIONS[i])))
 			return nb_fail_nomem(err);
-	return nb_output_result(json, err);
+	return nb_report_result(json, err);
 }

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "conf.h"
 
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
-
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "lib/json/json.h"
+#include "lib/maps/layout.h"
+#include "lib/util/error.h"
+#include "lib/util/strbuf.h"
+
+#include "args.h"
+#include "dns.h"
 
 enum { MTU_MIN = 68, MTU_MAX = 65535 };
 
@@ -74,17 +79,6 @@ static const char *const COMMAND_SINCE[NB_COMMANDS] = {
 	[NB_CMD_GC] = "1.1.0",  [NB_CMD_STATUS] = "1.1.0", [NB_CMD_VERSION] = "0.1.0",
 };
 
-int nb_conf_strdup(const char *from, char **to, struct nb_error *err)
-{
-	char *copy = strdup(from);
-
-	if (!copy)
-		return nb_fail_nomem(err);
-	free(*to);
-	*to = copy;
-	return 0;
-}
-
 int nb_cni_version_rank(const char *version)
 {
 	for (int i = 0; NB_CNI_VERSIONS[i]; i++)
@@ -112,7 +106,7 @@ static int parse_version(const struct nb_json *root, enum nb_command command, st
 	if (nb_cni_version_rank(version) < 0)
 		return nb_json_fail(&at, NB_ERR_VERSION, err,
 				    "\"%.50s\" is not supported; " NB_CNI_VERSIONS_TEXT " are", version);
-	ret = nb_conf_strdup(version, &conf->cni_version, err);
+	ret = nb_strdup(version, &conf->cni_version, err);
 	if (!ret && nb_cni_version_rank(version) < nb_cni_version_rank(since))
 		ret = nb_fail(err, NB_ERR_VERSION, 0, "cniVersion \"%s\" has no %s; it came with %s", version,
 			      nb_command_name(command), since);
@@ -133,7 +127,7 @@ static int parse_name(const struct nb_json *root, struct nb_conf *conf, struct n
 		return nb_json_fail(&at, NB_ERR_CONFIG, err,
 				    "\"%.100s\" is not [a-zA-Z0-9][a-zA-Z0-9_.-]* of at most 200 characters",
 				    name);
-	return nb_conf_strdup(name, &conf->name, err);
+	return nb_strdup(name, &conf->name, err);
 }
 
 /* DEL and GC of a name that cannot be have no bridge to look at: conf->bridge stays empty. */
@@ -192,7 +186,7 @@ static int parse_ipam(const struct nb_json *root, struct nb_conf *conf, struct n
 		return ret;
 	if (!nb_cni_name_valid(type))
 		return nb_json_fail(&at, NB_ERR_CONFIG, err, "\"%.100s\" is not the name of a plugin", type);
-	return nb_conf_strdup(type, &conf->ipam_type, err);
+	return nb_strdup(type, &conf->ipam_type, err);
 }
 
 static int use_mac(const struct nb_json *at, struct nb_conf *conf, struct nb_error *err)

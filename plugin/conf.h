@@ -7,18 +7,22 @@
  * Only conf*.c, result*.c and ipam.c know JSON; the rest of the plugin reads these structs.
  */
 
-#include <natbridge/abi.h>
-#include <natbridge/attachment.h>
-#include <natbridge/datapath.h>
-#include <natbridge/error.h>
-#include <natbridge/service.h>
-#include <natbridge/vlan.h>
-
 #include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/datapath/load.h"
+#include "lib/json/json.h"
+#include "lib/maps/layout.h"
+#include "lib/net/vlan.h"
+#include "lib/service/service.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
+
 #include "args.h"
+#include "dns.h"
 
 struct cJSON;
 struct nb_json;
@@ -34,12 +38,6 @@ struct nb_proxy_conf {
 	unsigned int n_ranges;
 	bool services_given;
 	struct nb_services services;
-};
-
-struct nb_dns {
-	char *domain;
-	char **nameservers, **search, **options;
-	size_t n_nameservers, n_search, n_options;
 };
 
 /* ipMasqBackend. ANY: iptables if it is installed, else nftables, as in the reference plugin. */
@@ -69,7 +67,7 @@ struct nb_conf {
 	struct nb_proxy_conf proxy;
 	const struct cJSON *prev_result; /* inside json, NULL if none */
 	/* What GC must keep: an owned array of names inside json. */
-	struct nb_attachment *attachments;
+	struct nb_cni_id *attachments;
 	size_t n_attachments;
 	const struct cJSON *valid; /* the list itself, inside json; NULL: no key has one */
 	struct cJSON *json;        /* owned: the whole document */
@@ -127,15 +125,5 @@ int nb_conf_parse_services(const struct nb_json *array, struct nb_services *serv
 /* "vlan" and "vlanTrunk" (conf_vlan.c); what they mean for a pod's port. */
 int nb_conf_parse_vlans(const struct nb_json *root, struct nb_conf *conf, struct nb_error *err);
 void nb_conf_port_vlans(const struct nb_conf *conf, struct nb_port_vlans *vlans);
-
-/* "dns" of a configuration or a result (dns.c). *given: whether any of it is there. */
-int nb_dns_parse(const struct nb_json *object, struct nb_dns *dns, bool *given, struct nb_error *err);
-int nb_dns_copy(const struct nb_dns *from, struct nb_dns *to, struct nb_error *err);
-void nb_dns_free(struct nb_dns *dns);
-struct cJSON *nb_dns_to_json(const struct nb_dns *dns); /* NULL: out of memory */
-bool nb_dns_empty(const struct nb_dns *dns);
-
-/* strdup() with an error. */
-int nb_conf_strdup(const char *from, char **to, struct nb_error *err);
 
 #endif

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
-
 #include <stdlib.h>
 #include <string.h>
 
-#include "conf.h"
-#include "output.h"
+#include "lib/json/json.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
 
-static int parse_attachment(const struct nb_json *at, struct nb_attachment *attachment, struct nb_error *err)
+#include "conf.h"
+#include "report.h"
+
+static int parse_attachment(const struct nb_json *at, struct nb_cni_id *attachment, struct nb_error *err)
 {
 	static const char *const KEYS[] = { "containerID", "ifname", NULL };
 	const struct nb_json id = nb_json_get(at, "containerID"), ifname = nb_json_get(at, "ifname");
@@ -29,7 +31,7 @@ static int parse_attachment(const struct nb_json *at, struct nb_attachment *atta
 }
 
 struct list {
-	struct nb_attachment *items; /* their names are inside the document */
+	struct nb_cni_id *items; /* their names are inside the document */
 	size_t n;
 };
 
@@ -50,7 +52,7 @@ static int parse_list(const struct nb_json *array, const char *network, struct l
 	if (!list->items)
 		return nb_fail_nomem(err);
 	for (item = nb_json_first(array); item.node && !ret; item = nb_json_next(&item)) {
-		struct nb_attachment *attachment = &list->items[list->n++];
+		struct nb_cni_id *attachment = &list->items[list->n++];
 
 		attachment->network = network;
 		ret = parse_attachment(&item, attachment, err);

@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/conntrack.h>
-#include <natbridge/json.h>
-#include <natbridge/prefix.h>
-
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <natbridge/abi.h>
+
+#include "lib/json/json.h"
+#include "lib/maps/layout.h"
+#include "lib/maps/prefix.h"
+#include "lib/maps/settings.h"
+#include "lib/service/service.h"
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
+#include "lib/util/strbuf.h"
 
 #include "conf.h"
 
@@ -52,7 +59,7 @@ static int parse_bpffs(const struct nb_json *proxy, struct nb_proxy_conf *conf, 
 	for (const char *c = path; *c; c++)
 		if (iscntrl((unsigned char)*c))
 			return nb_json_fail(&at, NB_ERR_CONFIG, err, "contains a control character");
-	return nb_conf_strdup(path, &conf->bpffs, err);
+	return nb_strdup(path, &conf->bpffs, err);
 }
 
 static int parse_timeouts(const struct nb_json *conntrack, struct nb_proxy_conf *conf, struct nb_error *err)

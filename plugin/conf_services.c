@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/addr.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
-#include <natbridge/service.h>
-
 #include <ctype.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <natbridge/abi.h>
+
+#include "lib/json/json.h"
+#include "lib/service/service.h"
+#include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "conf.h"
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/json.h>
+#include "lib/json/json.h"
+#include "lib/net/vlan.h"
+#include "lib/util/error.h"
 
 #include "conf.h"
 

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
+#include "dns.h"
 
 #include <stdlib.h>
 
-#include "conf.h"
+#include "lib/json/json.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+#include "lib/util/strbuf.h"
 
 static void free_strings(char **strings, size_t n)
 {
@@ -42,7 +44,7 @@ static int parse_strings(const struct nb_json *array, char ***strings, size_t *n
 
 		ret = nb_json_string(&item, &text, err);
 		if (!ret)
-			ret = nb_conf_strdup(text, &(*strings)[*n], err);
+			ret = nb_strdup(text, &(*strings)[*n], err);
 		if (!ret)
 			++*n;
 	}
@@ -71,7 +73,7 @@ int nb_dns_parse(const struct nb_json *object, struct nb_dns *dns, bool *given, 
 	if (!ret)
 		ret = nb_json_string(&domain, &domain_text, err);
 	if (!ret && *domain_text)
-		ret = nb_conf_strdup(domain_text, &read.domain, err);
+		ret = nb_strdup(domain_text, &read.domain, err);
 	if (ret)
 		return ret;
 	*given = servers.node || search.node || options.node || *domain_text;
@@ -90,7 +92,7 @@ static int copy_strings(char **from, size_t n_from, char ***to, size_t *n_to, st
 	if (!*to)
 		return nb_fail_nomem(err);
 	for (; *n_to < n_from && !ret; ++*n_to)
-		ret = nb_conf_strdup(from[*n_to], &(*to)[*n_to], err);
+		ret = nb_strdup(from[*n_to], &(*to)[*n_to], err);
 	return ret;
 }
 
@@ -100,7 +102,7 @@ int nb_dns_copy(const struct nb_dns *from, struct nb_dns *to, struct nb_error *e
 	int ret = 0;
 
 	if (from->domain)
-		ret = nb_conf_strdup(from->domain, &copy.domain, err);
+		ret = nb_strdup(from->domain, &copy.domain, err);
 	if (!ret)
 		ret = copy_strings(from->nameservers, from->n_nameservers, &copy.nameservers,
 				   &copy.n_nameservers, err);

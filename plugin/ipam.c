@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "ipam.h"
 
-#include <natbridge/cleanup.h>
-#include <natbridge/delegate.h>
-#include <natbridge/json.h>
-
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "output.h"
+#include "lib/json/json.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+#include "lib/util/process.h"
+
+#include "args.h"
+#include "conf.h"
+#include "report.h"
+#include "result.h"
 
 enum { TIMEOUT_MS = 60000 };
 
 static const struct nb_json_limits LIMITS = { .depth = 32, .values = 50000 };
 
 /* The error that the plugin printed, if it did; else what its silence or noise comes to. */
-static int plugin_failed(const char *type, enum nb_command command, const struct nb_delegate_output *out,
+static int plugin_failed(const char *type, enum nb_command command, const struct nb_process_output *out,
 			 struct nb_error *err)
 {
 	nb_cleanup(nb_json_free) struct cJSON *json = NULL;
@@ -49,7 +53,7 @@ static int plugin_failed(const char *type, enum nb_command command, const struct
 static int start(struct nb_ipam *ipam, enum nb_command command, struct nb_error *err)
 {
 	nb_autofree char *for_gc = NULL;
-	struct nb_delegate delegate = {
+	struct nb_process delegate = {
 		.command = nb_command_name(command),
 		.input = ipam->conf->text,
 		.input_len = ipam->conf->text_len,
@@ -65,19 +69,19 @@ static int start(struct nb_ipam *ipam, enum nb_command command, struct nb_error 
 		delegate.input_len = strlen(for_gc);
 	}
 	if (!ipam->path) {
-		int ret = nb_delegate_find(ipam->conf->ipam_type, ipam->args->path, &ipam->path, err);
+		int ret = nb_process_find(ipam->conf->ipam_type, ipam->args->path, &ipam->path, err);
 
 		if (ret)
 			return ret;
 	}
 	delegate.path = ipam->path;
-	return nb_delegate_start(&delegate, &ipam->child, err);
+	return nb_process_start(&delegate, &ipam->child, err);
 }
 
-static int finish(struct nb_ipam *ipam, enum nb_command command, struct nb_delegate_output *out,
+static int finish(struct nb_ipam *ipam, enum nb_command command, struct nb_process_output *out,
 		  struct nb_error *err)
 {
-	int ret = nb_delegate_finish(&ipam->child, out, err);
+	int ret = nb_process_finish(&ipam->child, out, err);
 
 	if (!ret && out->status)
 		ret = plugin_failed(ipam->conf->ipam_type, command, out, err);
@@ -86,7 +90,7 @@ static int finish(struct nb_ipam *ipam, enum nb_command command, struct nb_deleg
 
 static int run(struct nb_ipam *ipam, enum nb_command command, struct nb_error *err)
 {
-	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output out = { 0 };
+	nb_cleanup(nb_process_output_free) struct nb_process_output out = { 0 };
 	int ret = start(ipam, command, err);
 
 	return ret ? ret : finish(ipam, command, &out, err);
@@ -100,7 +104,7 @@ int nb_ipam_run(const struct nb_conf *conf, const struct nb_args *args, enum nb_
 	return run(&ipam, command, err);
 }
 
-static int read_result(const struct nb_conf *conf, const struct nb_delegate_output *out,
+static int read_result(const struct nb_conf *conf, const struct nb_process_output *out,
 		       struct nb_result *result, struct nb_error *err)
 {
 	nb_cleanup(nb_json_free) struct cJSON *json = NULL;
@@ -121,7 +125,7 @@ static int read_result(const struct nb_conf *conf, const struct nb_delegate_outp
  * called. */
 static int take(struct nb_ipam *ipam, struct nb_result *result, bool *own_error, struct nb_error *err)
 {
-	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output out = { 0 };
+	nb_cleanup(nb_process_output_free) struct nb_process_output out = { 0 };
 	struct nb_error undo_err = { 0 };
 	int ret = finish(ipam, NB_CMD_ADD, &out, err);
 
@@ -173,10 +177,10 @@ int nb_ipam_finish_add(struct nb_ipam *ipam, struct nb_result *result, struct nb
 
 void nb_ipam_leave_add(struct nb_ipam *ipam)
 {
-	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output out = { 0 };
+	nb_cleanup(nb_process_output_free) struct nb_process_output out = { 0 };
 
 	if (ipam->child.pid)
-		(void)nb_delegate_finish(&ipam->child, &out, NULL);
+		(void)nb_process_finish(&ipam->child, &out, NULL);
 	ipam->to_undo = false;
 }
 

@@ -8,8 +8,10 @@
  * code and message; what is no answer at all is NB_ERR_IPAM. It is killed after 60 s.
  */
 
-#include <natbridge/delegate.h>
-#include <natbridge/error.h>
+#include <stdbool.h>
+
+#include "lib/util/error.h"
+#include "lib/util/process.h"
 
 #include "args.h"
 #include "conf.h"
@@ -20,7 +22,7 @@ struct nb_ipam {
 	const struct nb_conf *conf; /* not owned, nor is args */
 	const struct nb_args *args;
 	char *path; /* owned */
-	struct nb_delegate_child child;
+	struct nb_process_child child;
 	bool to_undo; /* the plugin may hold addresses for it */
 };
 

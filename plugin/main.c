@@ -3,18 +3,20 @@
  * natbridge, the CNI plugin: environment and stdin -> arguments and configuration -> one command -> JSON on
  * stdout.
  */
-#include <natbridge/cleanup.h>
-#include <natbridge/version.h>
-
 #include <stdlib.h>
 #include <unistd.h>
+
+#include <natbridge/version.h>
+
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include "args.h"
 #include "cmd.h"
 #include "conf.h"
-#include "input.h"
-#include "output.h"
 #include "privilege.h"
+#include "report.h"
+#include "stdin.h"
 
 static const struct {
 	int (*run)(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
@@ -43,7 +45,7 @@ static int run(struct nb_args *args, struct nb_conf *conf, struct nb_error *err)
 		return ret;
 	if (args->command == NB_CMD_VERSION)
 		return nb_cmd_version(err);
-	ret = nb_input_read(STDIN_FILENO, &text, &len, err);
+	ret = nb_stdin_read(STDIN_FILENO, &text, &len, err);
 	if (!ret)
 		ret = nb_conf_parse(text, len, args, conf, err);
 	if (!ret && COMMANDS[args->command].privileged)
@@ -57,7 +59,7 @@ int main(void)
 	struct nb_args args = { .container_id = "", .netns = "", .path = "" };
 	struct nb_error err = { 0 };
 	const char *command = getenv("CNI_COMMAND");
-	int ret = nb_output_prepare(&err);
+	int ret = nb_report_prepare(&err);
 
 	if (!ret && (!command || !*command))
 		return about();
@@ -65,6 +67,6 @@ int main(void)
 		ret = run(&args, &conf, &err);
 	if (!ret)
 		return EXIT_SUCCESS;
-	nb_output_error(conf.cni_version ? conf.cni_version : NB_CNI_NEWEST, &args, &err);
+	nb_report_error(conf.cni_version ? conf.cni_version : NB_CNI_NEWEST, &args, &err);
 	return EXIT_FAILURE;
 }

@@ -1,21 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "masq.h"
 
-#include <natbridge/cleanup.h>
-#include <natbridge/masq_iptables.h>
-
 #include <errno.h>
 #include <stdlib.h>
 
-#include "masq_backend.h"
-#include "output.h"
+#include "lib/firewall/masq_iptables.h"
+#include "lib/firewall/masq_nft.h"
+#include "lib/net/ifaddr.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
+
+#include "conf.h"
+#include "report.h"
+#include "result.h"
 
 static bool uses_iptables(enum nb_masq_backend backend)
 {
 	return backend == NB_MASQ_IPTABLES || (backend == NB_MASQ_ANY && nb_masq_iptables_there());
 }
 
-/* As natbridge/masq_iptables.h has them; the caller frees them. */
+/* The addresses as lib/firewall has them; the caller frees them. */
 static int addrs_of(const struct nb_result_ip *ips, size_t n, struct nb_ifaddr **addrs, struct nb_error *err)
 {
 	struct nb_ifaddr *made = calloc(n + 1, sizeof(*made));
@@ -35,10 +40,9 @@ int nb_masq_probe(enum nb_masq_backend backend, struct nb_error *err)
 	return ret ? nb_wrap(err, "ipMasq") : 0;
 }
 
-static int replace_iptables(const struct nb_masq_spec *spec, size_t n, struct nb_error *err)
+static int replace_iptables(const struct nb_masq_spec *spec, const struct nb_ifaddr *own, size_t n,
+			    struct nb_error *err)
 {
-	nb_autofree struct nb_ifaddr *own = NULL;
-	int ret = addrs_of(spec->ips, n, &own, err);
 	const struct nb_masq_addrs addrs = {
 		.own = own,
 		.n_own = n,
@@ -47,7 +51,7 @@ static int replace_iptables(const struct nb_masq_spec *spec, size_t n, struct nb
 		.legacy = spec->ip_masq && uses_iptables(spec->backend),
 	};
 
-	return ret ? ret : nb_masq_iptables_replace(spec->id, &addrs, err);
+	return nb_masq_iptables_replace(spec->id, &addrs, err);
 }
 
 /* What there is of the backend that the config does not mean. */
@@ -59,9 +63,23 @@ static void forget_other(const struct nb_masq_spec *spec, bool iptables)
 	if (iptables)
 		ret = nb_masq_nft_delete(spec->id, &err);
 	else if (nb_masq_iptables_there())
-		ret = replace_iptables(spec, 0, &err);
+		ret = replace_iptables(spec, NULL, 0, &err);
 	if (ret && ret != -ENOSYS)
 		nb_log("%s", err.msg);
+}
+
+static int replace(const struct nb_masq_spec *spec, bool iptables, struct nb_error *err)
+{
+	nb_autofree struct nb_ifaddr *addrs = NULL;
+	int ret = addrs_of(spec->ips, spec->n, &addrs, err);
+
+	if (ret)
+		return ret;
+	if (iptables)
+		return replace_iptables(spec, addrs, spec->n, err);
+	if (!spec->n)
+		return nb_masq_nft_delete(spec->id, err);
+	return nb_masq_nft_add(spec->id, addrs, spec->n, err);
 }
 
 int nb_masq_replace(const struct nb_masq_spec *spec, struct nb_error *err)
@@ -71,13 +89,11 @@ int nb_masq_replace(const struct nb_masq_spec *spec, struct nb_error *err)
 	int ret;
 
 	forget_other(spec, iptables);
-	if (iptables)
-		ret = replace_iptables(spec, spec->n, &old_err);
-	else
-		ret = spec->n ? nb_masq_nft_add(spec->id, spec->ips, spec->n, &old_err)
-			      : nb_masq_nft_delete(spec->id, &old_err);
-	if (!ret || spec->ip_masq) {
-		if (ret && err)
+	ret = replace(spec, iptables, &old_err);
+	if (!ret)
+		return 0;
+	if (spec->ip_masq) {
+		if (err)
 			*err = old_err;
 		return ret;
 	}
@@ -87,7 +103,7 @@ int nb_masq_replace(const struct nb_masq_spec *spec, struct nb_error *err)
 }
 
 /* What is not installed has made no rules. */
-int nb_masq_delete(const struct nb_attachment *id, struct nb_error *err)
+int nb_masq_delete(const struct nb_cni_id *id, struct nb_error *err)
 {
 	int ret = nb_masq_iptables_there() ? nb_masq_iptables_delete(id, err) : 0;
 	int ret_nft = nb_masq_nft_delete(id, ret ? NULL : err);
@@ -96,21 +112,22 @@ int nb_masq_delete(const struct nb_attachment *id, struct nb_error *err)
 }
 
 /* Without a word in the config either backend's rules will do: iptables may have been installed since. */
-int nb_masq_check(enum nb_masq_backend backend, const struct nb_attachment *id,
-		  const struct nb_result_ip *ips, size_t n, struct nb_error *err)
+int nb_masq_check(enum nb_masq_backend backend, const struct nb_cni_id *id, const struct nb_result_ip *ips,
+		  size_t n, struct nb_error *err)
 {
 	nb_autofree struct nb_ifaddr *addrs = NULL;
-	int ret;
+	int ret = addrs_of(ips, n, &addrs, err);
 
-	if (backend == NB_MASQ_ANY && uses_iptables(backend) && !nb_masq_nft_check(id, ips, n, NULL))
+	if (ret)
+		return ret;
+	if (backend == NB_MASQ_ANY && uses_iptables(backend) && !nb_masq_nft_check(id, addrs, n, NULL))
 		return 0;
 	if (!uses_iptables(backend))
-		return nb_masq_nft_check(id, ips, n, err);
-	ret = addrs_of(ips, n, &addrs, err);
-	return ret ? ret : nb_masq_iptables_check(id, addrs, n, err);
+		return nb_masq_nft_check(id, addrs, n, err);
+	return nb_masq_iptables_check(id, addrs, n, err);
 }
 
-int nb_masq_keep_only(const char *network, const struct nb_attachment *valid, size_t n, unsigned int *removed,
+int nb_masq_keep_only(const char *network, const struct nb_cni_id *valid, size_t n, unsigned int *removed,
 		      struct nb_error *err)
 {
 	unsigned int by_nft = 0, by_iptables = 0;

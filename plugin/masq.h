@@ -12,11 +12,12 @@
  * libnftables is loaded when a function first needs it, not before.
  */
 
-#include <natbridge/address.h>
-#include <natbridge/attachment.h>
-
 #include <stdbool.h>
 #include <stddef.h>
+
+#include "lib/net/ifaddr.h"
+#include "lib/util/cni_id.h"
+#include "lib/util/error.h"
 
 #include "conf.h"
 #include "result.h"
@@ -26,7 +27,7 @@ int nb_masq_probe(enum nb_masq_backend backend, struct nb_error *err);
 
 /* Whose rules, and which they are to be. */
 struct nb_masq_spec {
-	const struct nb_attachment *id;
+	const struct nb_cni_id *id;
 	enum nb_masq_backend backend;
 	bool ip_masq;                   /* of the config; false: it has no rules, and there should be none */
 	const struct nb_result_ip *ips; /* n of them; 0: no rules are wanted */
@@ -43,17 +44,17 @@ int nb_masq_replace(const struct nb_masq_spec *spec, struct nb_error *err);
 
 /* Removes the attachment's rules from both backends, as the config may have changed; none there: 0, and no
  * process is started. Needs no addresses. */
-int nb_masq_delete(const struct nb_attachment *id, struct nb_error *err);
+int nb_masq_delete(const struct nb_cni_id *id, struct nb_error *err);
 
 /* 0 if each of the n addresses has its rules; else NB_ERR_CHECK, and *err names the address. */
-int nb_masq_check(enum nb_masq_backend backend, const struct nb_attachment *id,
-		  const struct nb_result_ip *ips, size_t n, struct nb_error *err);
+int nb_masq_check(enum nb_masq_backend backend, const struct nb_cni_id *id, const struct nb_result_ip *ips,
+		  size_t n, struct nb_error *err);
 
 /*
  * Removes the rules of the network that belong to none of valid[n] (their network member is ignored: it is
  * *network), from both backends. *removed: how many.
  */
-int nb_masq_keep_only(const char *network, const struct nb_attachment *valid, size_t n, unsigned int *removed,
+int nb_masq_keep_only(const char *network, const struct nb_cni_id *valid, size_t n, unsigned int *removed,
 		      struct nb_error *err);
 
 #endif

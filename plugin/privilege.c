@@ -2,9 +2,12 @@
 #include "privilege.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <linux/capability.h>
+
+#include "lib/util/error.h"
 
 static const struct {
 	unsigned int number;

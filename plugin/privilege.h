@@ -2,7 +2,7 @@
 #ifndef NATBRIDGE_PLUGIN_PRIVILEGE_H
 #define NATBRIDGE_PLUGIN_PRIVILEGE_H
 
-#include <natbridge/error.h>
+#include "lib/util/error.h"
 
 /*
  * 0 if the capabilities are there that change links and enter namespaces (CAP_NET_ADMIN, CAP_SYS_ADMIN); else

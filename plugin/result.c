@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "result.h"
 
-#include <natbridge/addr.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
-
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <natbridge/abi.h>
+
+#include "lib/json/json.h"
+#include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+#include "lib/util/strbuf.h"
+
+#include "args.h"
+#include "conf.h"
+#include "dns.h"
 
 enum { INTERFACES_MAX = 64, IPS_MAX = 32, ROUTES_MAX = 4096 };
 
@@ -104,7 +112,7 @@ static int parse_interface(const struct nb_json *at, struct nb_result_if *iface,
 	if (*mac_text && !iface->has_mac)
 		return nb_json_fail(&mac, NB_ERR_CONFIG, err, "\"%.50s\" is not a unicast MAC address",
 				    mac_text);
-	return *sandbox_text ? nb_conf_strdup(sandbox_text, &iface->sandbox, err) : 0;
+	return *sandbox_text ? nb_strdup(sandbox_text, &iface->sandbox, err) : 0;
 }
 
 static int parse_interfaces(const struct nb_json *root, struct nb_result *result, struct nb_error *err)

@@ -4,14 +4,17 @@
 
 /* The CNI result as plain data, and its JSON in the shape of each spec version (0.1.0 to 1.1.0). */
 
-#include <natbridge/abi.h>
-#include <natbridge/error.h>
-
 #include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "conf.h"
+#include <natbridge/abi.h>
+
+#include "lib/util/error.h"
+
+#include "dns.h"
+
+struct cJSON;
 
 struct nb_result_if {
 	char name[IFNAMSIZ];

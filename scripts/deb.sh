@@ -37,7 +37,7 @@ install_files() {
 	rm -rf "$WORK"
 	make -s install DESTDIR="$ROOT" PREFIX=/usr CNI_BIN_DIR=/opt/cni/bin
 	strip --strip-unneeded --remove-section=.comment --remove-section=.note "$ROOT/opt/cni/bin/natbridge" "$ROOT/usr/bin/natbridgectl"
-	gzip -9n "$ROOT/usr/share/man/man8/natbridgectl.8"
+	gzip -9n "$ROOT"/usr/share/man/man?/*
 	rm "$DOC/LICENSE" # says the same as copyright
 	install -m 0644 "$SOURCES/copyright" "$DOC/copyright"
 	grep -v '^# SPDX' "$SOURCES/changelog" | gzip -9n >"$DOC/changelog.gz"

@@ -17,7 +17,7 @@ GO_VERSION=1.24.13
 
 BUILD_PACKAGES=(make gcc libc6-dev clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libcjson-dev
 	libnftables-dev libmd-dev libyaml-dev pkg-config)
-TEST_PACKAGES=(libcmocka-dev bats bats-assert bats-support clang-format clang-tidy libclang-rt-14-dev shellcheck iproute2 iptables nftables
+TEST_PACKAGES=(libcmocka-dev bats bats-assert bats-support clang-format clang-tidy libclang-rt-14-dev shellcheck mandoc iproute2 iptables nftables
 	tcpdump socat conntrack ethtool jq python3-scapy python3-yaml strace iputils-ping procps util-linux ca-certificates busybox-static dpkg-dev lintian)
 # Programs, since they may have come by another way; Docker's containerd.io and Debian's containerd exclude each other.
 RUNTIMES=(containerd runc podman conmon)

@@ -9,10 +9,10 @@ cd "$(dirname "$0")/.." || exit 2
 
 status=0
 shopt -s nullglob
-c_sources=({lib,plugin,cli}/*.c test/*/*.c)
+c_sources=(lib/*/*.c {plugin,cli}/*.c test/*/*.c)
 bpf_sources=(bpf/*.bpf.c)
-headers=(include/natbridge/*.h {lib,plugin,cli}/*.h test/*/*.h)
-bpf_headers=(bpf/*.h include/natbridge/abi.h)
+headers=(include/natbridge/*.h lib/*/*.h {plugin,cli}/*.h test/*/*.h)
+bpf_headers=(bpf/*/*.h include/natbridge/abi.h)
 shells=(scripts/*.sh examples/*.sh .ci/run test/*/*.bash {test/differential,test/parity}/run test/kernels/{run,init,guest,storm})
 suites=(test/*/*.bats)
 read -ra cc_flags <<<"$CPPFLAGS $CFLAGS"
@@ -70,6 +70,11 @@ tidy_bpf() {
 	clang-tidy --quiet "${bpf_sources[@]}" -- "${bpf_flags[@]}"
 }
 
+# Of the pages that one refers to, mandoc finds those of the directory that it runs in.
+manual_pages() {
+	(cd doc/man && mandoc -T lint -- *.[58])
+}
+
 licence_lines() {
 	local missing
 	missing=$(git ls-files -co --exclude-standard 2>/dev/null | grep -vxE 'LICENSE|.*\.(json|conflist)' | while read -r file; do
@@ -79,7 +84,7 @@ licence_lines() {
 	[ -z "$missing" ]
 }
 
-for tool in clang-format clang-tidy shellcheck git; do
+for tool in clang-format clang-tidy shellcheck mandoc git; do
 	command -v $tool >/dev/null || {
 		echo "lint: $tool is missing; run: sudo make deps" >&2
 		exit 1
@@ -89,6 +94,8 @@ done
 check "SPDX line in every file" licence_lines
 check "clang-format" formatting
 check "shellcheck" shell_scripts
+check "arrows between folders, circles of files" scripts/arrows.sh
+check "mandoc: manual pages" manual_pages
 check "each header alone" headers_alone
 check "$CC: warnings" compiler_warnings "$CC"
 check "$CLANG: warnings" compiler_warnings "$CLANG"

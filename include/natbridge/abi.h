@@ -6,9 +6,9 @@
  * What the eBPF programs and the programs of userspace share: the keys and values of the pinned maps, limits,
  * flags and counters. It is an on-disk format: a change of a layout needs a new NB_ABI_VERSION, which is part
  * of the pin path (<bpffs>/natbridge/<network>/v<NB_ABI_VERSION>/<map or program>). Another layout is carried
- * over to this one by the names of maps and fields (lib/carry.h): what keeps its meaning keeps its name, no
- * name gets a new meaning, enumerators keep their numbers. The name of the constants' section stays, and what
- * nb_prog_network() reads there.
+ * over to this one by the names of maps and fields (lib/datapath/migrate.h): what keeps its meaning keeps its
+ * name, no name gets a new meaning, enumerators keep their numbers. The name of the constants' section stays,
+ * and what nb_prog_network() reads there.
  *
  * All addresses and ports are in network byte order (__be16, __be32), all other numbers in host byte order.
  * Padding is explicit and zero, since map keys are compared byte by byte.
@@ -17,7 +17,7 @@
 #include <linux/types.h>
 
 enum {
-	NB_ABI_VERSION = 7,
+	NB_ABI_VERSION = 8,
 	NB_MAX_PORTS = 1024, /* BR_MAX_PORTS of the kernel (net/bridge/br_private.h); slot 0 is the host */
 	NB_OWN_PORTS = 1024, /* places by ifindex; a power of 2 */
 	NB_MAX_SERVICES = 131072, /* service ports (name and port of a Service) in one network */
@@ -30,7 +30,7 @@ enum {
 	NB_DEFAULT_FLOWS = 65536, /* direct connections between pods that mode assist remembers */
 	NB_FLOW_WAYS = 8,         /* places of a set of them; a power of 2 */
 	NB_CONN_WAYS = 7,         /* places of a set of the connections' index */
-	NB_SLOT_BITS = 25,        /* of a way that say which entry it leads to */
+	NB_ENTRY_ID_BITS = 25,    /* of a way that say which entry it leads to */
 	NB_TUPLE_WORDS = 10,      /* of 32 bits */
 	NB_FRAGMENTS = 4096,      /* fragmented datagrams under way */
 	NB_AFFINITIES = 32768,    /* clients times service ports with affinity */
@@ -144,7 +144,8 @@ struct nb_pair {
  * that was full when it came, in another one that follows from its hash. See conn_index.h.
  */
 struct nb_conn_set {
-	__u64 ways[NB_CONN_WAYS]; /* 0: free; else of the hash, and in NB_SLOT_BITS 1 + which entry it is */
+	__u64 ways[NB_CONN_WAYS]; /* 0: free; else of the hash, and in NB_ENTRY_ID_BITS 1 + which entry it is
+				   */
 	__u64 spilled;            /* tuples that stand in other sets because this one was full */
 };
 
@@ -358,45 +359,82 @@ struct nb_constants {
 	__u8 pad[3];
 };
 
-/* Why a packet was dropped, and what else is counted. Names: nb_counter_name() in lib. */
+/*
+ * What is counted, and why packets are dropped: a row each, with its number in the map of counters and its
+ * name for operators, which doc/COUNTERS.md explains. A number stays for good: a new row takes the next free
+ * one of its kind, below NB_DROP_BASE for events and from there on for drop reasons. Names are the kernel's
+ * where they mean the same ("insert_failed", "early_drop").
+ */
+#define NB_COUNTER_TABLE(ROW)                                                                                \
+	/* connection entered into the table */                                                              \
+	ROW(NB_COUNT_INSERT, 1, "insert")                                                                    \
+	/* connection not entered: another CPU was about to enter the same */                                \
+	ROW(NB_COUNT_INSERT_FAILED, 2, "insert_failed")                                                      \
+	/* lost a race and took over the winner's entry */                                                   \
+	ROW(NB_COUNT_CLASH_RESOLVE, 3, "clash_resolve")                                                      \
+	/* unanswered or closing connection gave way to a new one */                                         \
+	ROW(NB_COUNT_EARLY_DROP, 4, "early_drop")                                                            \
+	/* expired connection taken out of the table */                                                      \
+	ROW(NB_COUNT_RECLAIMED, 5, "reclaimed")                                                              \
+	/* client port changed because of a clash */                                                         \
+	ROW(NB_COUNT_PORT_CHANGED, 6, "port_changed")                                                        \
+	/* half of a pair was not found any more, and entered again */                                       \
+	ROW(NB_COUNT_REPAIRED, 7, "repaired")                                                                \
+	/* reply tuple of a new connection was that of another one */                                        \
+	ROW(NB_COUNT_FOUND, 8, "found")                                                                      \
+	/* echo request to a Service's address, answered in its name */                                      \
+	ROW(NB_COUNT_ECHO, 9, "echo")                                                                        \
+	/* ICMP error about a translated connection, translated */                                           \
+	ROW(NB_COUNT_RELATED, 10, "related")                                                                 \
+	/* mode assist: packet given to the host, whose conntrack translates it */                           \
+	ROW(NB_COUNT_ASSISTED, 11, "assisted")                                                               \
+	/* no place for the connection */                                                                    \
+	ROW(NB_DROP_TABLE_FULL, 64, "drop")                                                                  \
+	/* rejected: Service without backend */                                                              \
+	ROW(NB_DROP_NO_BACKEND, 65, "drop_no_backend")                                                       \
+	/* rejected: address of a Service, but none of its ports */                                          \
+	ROW(NB_DROP_NO_SERVICE, 66, "drop_no_service")                                                       \
+	/* address of a service range that no Service has */                                                 \
+	ROW(NB_DROP_NO_VIP, 67, "drop_no_vip")                                                               \
+	/* rejected: the connection's backend is gone */                                                     \
+	ROW(NB_DROP_BACKEND_GONE, 68, "drop_backend_gone")                                                   \
+	/* no free source port for a clash */                                                                \
+	ROW(NB_DROP_NO_PORT, 69, "drop_no_port")                                                             \
+	/* answer of a connection from another port than its backend's */                                    \
+	ROW(NB_DROP_NOT_ITS_PORT, 70, "drop_not_its_port")                                                   \
+	/* TCP flags that cannot start a connection, to a frontend */                                        \
+	ROW(NB_DROP_INVALID, 71, "drop_invalid")                                                             \
+	/* later fragment of a datagram to or from a frontend that came before its first */                  \
+	ROW(NB_DROP_FRAGMENT, 72, "drop_fragment")                                                           \
+	/* to a VIP, with headers that cannot be read */                                                     \
+	ROW(NB_DROP_UNPARSED, 73, "drop_unparsed")                                                           \
+	/* the receiver's port is cut off from its bridge */                                                 \
+	ROW(NB_DROP_CUT, 74, "drop_cut_off")                                                                 \
+	/* both ports have the bridge port flag isolated */                                                  \
+	ROW(NB_DROP_ISOLATED, 75, "drop_isolated")                                                           \
+	/* the receiver's port is gone */                                                                    \
+	ROW(NB_DROP_GONE, 76, "drop_gone")                                                                   \
+	/* headers could not be made writable */                                                             \
+	ROW(NB_DROP_WRITE, 77, "drop_write")                                                                 \
+	/* ICMP redirect about a translated connection */                                                    \
+	ROW(NB_DROP_REDIRECT, 78, "drop_redirect")                                                           \
+	/* ipspoofchk, macspoofchk: the source is none of the pod's addresses */                             \
+	ROW(NB_DROP_SPOOFED, 79, "drop_spoofed")
+
+#define NB_COUNTER_CONSTANT(id, number, name) id = number,
 enum nb_counter {
-	NB_COUNT_NONE,   /* never counted: "continue" */
-	NB_COUNT_INSERT, /* connection entered into the table */
-	NB_COUNT_INSERT_FAILED,
-	NB_COUNT_CLASH_RESOLVE, /* lost a race and took over the winner's entry */
-	NB_COUNT_EARLY_DROP,    /* unanswered or closing connection gave way to a new one */
-	NB_COUNT_RECLAIMED,     /* expired connection taken out of the table */
-	NB_COUNT_PORT_CHANGED,  /* client port changed because of a clash */
-	NB_COUNT_REPAIRED,      /* half of a pair was not found any more, and entered again */
-	NB_COUNT_FOUND,         /* reply tuple of a new connection was that of another one */
-	NB_COUNT_ECHO,          /* echo request to a Service's address, answered in its name */
-	NB_COUNT_RELATED,       /* ICMP error about a translated connection, translated */
-	NB_COUNT_ASSISTED,      /* mode assist: packet given to the host, whose conntrack translates it */
-	NB_DROP_FIRST,
-	NB_DROP_TABLE_FULL = NB_DROP_FIRST,
-	NB_DROP_NO_BACKEND,   /* rejected: Service without backend */
-	NB_DROP_NO_SERVICE,   /* rejected: address of a Service, but none of its ports */
-	NB_DROP_NO_VIP,       /* address of a service range that no Service has */
-	NB_DROP_BACKEND_GONE, /* rejected: the connection's backend is gone */
-	NB_DROP_NO_PORT,      /* no free source port for a clash */
-	NB_DROP_NOT_ITS_PORT, /* answer of a connection from another port than its backend's */
-	NB_DROP_INVALID,      /* TCP flags that cannot start a connection, to a frontend */
-	NB_DROP_FRAGMENT, /* later fragment of a datagram to or from a frontend that came before its first */
-	NB_DROP_UNPARSED, /* to a VIP, with headers that cannot be read */
-	NB_DROP_CUT,      /* the receiver's port is cut off from its bridge */
-	NB_DROP_ISOLATED, /* both ports have the bridge port flag isolated */
-	NB_DROP_GONE,     /* the receiver's port is gone */
-	NB_DROP_WRITE,    /* headers could not be made writable */
-	NB_DROP_REDIRECT, /* ICMP redirect about a translated connection */
-	NB_DROP_SPOOFED,  /* ipspoofchk, macspoofchk: the source is none of the pod's addresses */
-	NB_COUNTERS,
+	NB_COUNT_NONE, /* never counted: "continue" */
+	NB_DROP_BASE = 64,
+	NB_COUNTERS = 128, /* size of the map: room for rows to come */
+	NB_COUNTER_TABLE(NB_COUNTER_CONSTANT)
 };
+#undef NB_COUNTER_CONSTANT
 
 /* Global scratch of the programs (pinned as "runtime"). */
 struct nb_runtime {
 	__u64 ring_cursor; /* connections that ever asked for a place in connections[] */
 	__u8 renamed; /* mode assist: some connection was; until then only one that begins can have to be */
-	__u8 moved;   /* a pod has another MAC than at its ADD, or had one: learn.h */
+	__u8 moved;   /* a pod has another MAC than at its ADD, or had one: mac_learn.h */
 	__u8 shaped;  /* a port got NB_PORT_NO_FAST_PATH from qdisc.bpf.c */
 	__u8 pad[5];
 };

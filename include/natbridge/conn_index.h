@@ -14,9 +14,6 @@
  */
 
 #include <natbridge/abi.h>
-#ifndef __bpf__
-#include <natbridge/conn_table.h>
-#endif
 
 #include <stddef.h>
 
@@ -34,26 +31,30 @@ enum {
 
 /* ---- a table, as this code sees it ---- */
 
-struct nb_table;
+struct nb_conn_table;
 
 #ifdef __bpf__
-#define NB_TABLE_INLINE static /* they are defined in bpf/table.h */
+#define NB_CONN_TABLE_INLINE static /* they are defined in bpf/ebpf/conn_table.h */
 #else
-#define NB_TABLE_INLINE static inline
+#define NB_CONN_TABLE_INLINE static inline
 #endif
 
-NB_TABLE_INLINE struct nb_conn_set *nb_set_at(const struct nb_table *table,
-					      __u32 set); /* NULL: there is none */
-NB_TABLE_INLINE struct nb_entry *nb_entry_at(const struct nb_table *table, __u32 slot); /* the same */
-NB_TABLE_INLINE __u32 nb_set_count(const struct nb_table *table);
-NB_TABLE_INLINE __u64 nb_set_seed(const struct nb_table *table, int word); /* of nb_settings.index_seed */
+NB_CONN_TABLE_INLINE struct nb_conn_set *nb_set_at(const struct nb_conn_table *table,
+						   __u32 set); /* NULL: there is none */
+NB_CONN_TABLE_INLINE struct nb_entry *nb_entry_at(const struct nb_conn_table *table,
+						  __u32 slot); /* the same */
+NB_CONN_TABLE_INLINE __u32 nb_set_count(const struct nb_conn_table *table);
+NB_CONN_TABLE_INLINE __u64 nb_set_seed(const struct nb_conn_table *table,
+				       int word); /* of nb_settings.index_seed */
 
 /* nb_index_find_on(), nb_index_swap_on() and nb_way_leads(): programs have them as functions, verified once.
  */
-NB_TABLE_INLINE __s64 nb_index_find_far(const struct nb_table *table, const struct nb_tuple *key, __u64 hash,
-					__u64 known);
-NB_TABLE_INLINE int nb_index_swap_far(const struct nb_table *table, __u64 hash, __u64 from, __u64 to);
-NB_TABLE_INLINE int nb_way_leads_far(const struct nb_table *table, __u64 word, const struct nb_tuple *key);
+NB_CONN_TABLE_INLINE __s64 nb_index_find_far(const struct nb_conn_table *table, const struct nb_tuple *key,
+					     __u64 hash, __u64 known);
+NB_CONN_TABLE_INLINE int nb_index_swap_far(const struct nb_conn_table *table, __u64 hash, __u64 from,
+					   __u64 to);
+NB_CONN_TABLE_INLINE int nb_way_leads_far(const struct nb_conn_table *table, __u64 word,
+					  const struct nb_tuple *key);
 
 /* ---- tuples and ways ---- */
 
@@ -67,7 +68,7 @@ typedef __u64 __attribute__((may_alias)) nb_word64;
  * the products do not wait for each other. But the sums of ports in a row stand in a row themselves, which
  * can be one of few sets: they are mixed (the finalizer of MurmurHash3).
  */
-static __always_inline __u64 nb_conn_hash(const struct nb_table *table, const struct nb_tuple *key)
+static __always_inline __u64 nb_conn_hash(const struct nb_conn_table *table, const struct nb_tuple *key)
 {
 	const nb_word32 *word = (const nb_word32 *)key;
 	__u64 hash = 0;
@@ -79,7 +80,7 @@ static __always_inline __u64 nb_conn_hash(const struct nb_table *table, const st
 	return hash ^ hash >> 32;
 }
 
-static __always_inline __u32 nb_set_home(const struct nb_table *table, __u64 hash)
+static __always_inline __u32 nb_set_home(const struct nb_conn_table *table, __u64 hash)
 {
 	return (hash >> 32) * nb_set_count(table) >> 32;
 }
@@ -92,12 +93,12 @@ static __always_inline __u64 nb_hash_next(__u64 hash)
 
 static __always_inline __u64 nb_way_word(__u64 hash, __u32 slot)
 {
-	return hash << NB_SLOT_BITS | (slot + 1);
+	return hash << NB_ENTRY_ID_BITS | (slot + 1);
 }
 
-static __always_inline __u32 nb_way_slot(__u64 word)
+static __always_inline __u32 nb_way_entry_id(__u64 word)
 {
-	return (word & ((1U << NB_SLOT_BITS) - 1)) - 1;
+	return (word & ((1U << NB_ENTRY_ID_BITS) - 1)) - 1;
 }
 
 static __always_inline int nb_key_same(const struct nb_tuple *a, const struct nb_tuple *b)
@@ -110,19 +111,20 @@ static __always_inline int nb_key_same(const struct nb_tuple *a, const struct nb
 /* Whether a way's word, of which "known" is no other's, is that of a hash. */
 static __always_inline int nb_way_is(__u64 word, __u64 hash, __u64 known)
 {
-	return !((word ^ hash << NB_SLOT_BITS) >> NB_SLOT_BITS) && word != known;
+	return !((word ^ hash << NB_ENTRY_ID_BITS) >> NB_ENTRY_ID_BITS) && word != known;
 }
 
-static __always_inline int nb_way_leads(const struct nb_table *table, __u64 word, const struct nb_tuple *key)
+static __always_inline int nb_way_leads(const struct nb_conn_table *table, __u64 word,
+					const struct nb_tuple *key)
 {
-	const struct nb_entry *entry = nb_entry_at(table, nb_way_slot(word));
+	const struct nb_entry *entry = nb_entry_at(table, nb_way_entry_id(word));
 
 	return entry && nb_key_same(&entry->key, key);
 }
 
 /* ---- far: over all sets that a tuple may stand in, way by way. Hardly ever needed ---- */
 
-static __always_inline __s64 nb_index_find_on(const struct nb_table *table, const struct nb_tuple *key,
+static __always_inline __s64 nb_index_find_on(const struct nb_conn_table *table, const struct nb_tuple *key,
 					      __u64 hash, __u64 known)
 {
 	__u64 at = hash;
@@ -136,7 +138,7 @@ static __always_inline __s64 nb_index_find_on(const struct nb_table *table, cons
 			break;
 		word = set->ways[way];
 		if (nb_way_is(word, hash, known) && nb_way_leads_far(table, word, key))
-			return nb_way_slot(word);
+			return nb_way_entry_id(word);
 		if (++way < NB_CONN_WAYS)
 			continue;
 		if (!set->spilled)
@@ -148,7 +150,8 @@ static __always_inline __s64 nb_index_find_on(const struct nb_table *table, cons
 }
 
 /* Counts a tuple, or one less, at as many sets as it goes by. */
-static __always_inline void nb_index_spill(const struct nb_table *table, __u64 hash, __u32 sets, __s64 tuples)
+static __always_inline void nb_index_spill(const struct nb_conn_table *table, __u64 hash, __u32 sets,
+					   __s64 tuples)
 {
 	for (__u32 i = 0; i < NB_SET_TRIES && i < sets; i++) {
 		struct nb_conn_set *set = nb_set_at(table, nb_set_home(table, hash));
@@ -161,7 +164,8 @@ static __always_inline void nb_index_spill(const struct nb_table *table, __u64 h
 
 /* Changes the first way of a hash's sets that holds "from" into "to", one of which is 0. False: there is
  * none. */
-static __always_inline int nb_index_swap_on(const struct nb_table *table, __u64 hash, __u64 from, __u64 to)
+static __always_inline int nb_index_swap_on(const struct nb_conn_table *table, __u64 hash, __u64 from,
+					    __u64 to)
 {
 	__u32 way = 0, sets = 0;
 	__u64 at = hash;
@@ -193,8 +197,9 @@ static __always_inline int nb_index_swap_on(const struct nb_table *table, __u64 
  * NULL: there is none, and the number is NB_INDEX_NONE. Almost always the first way with the hash leads
  * there, or there is none and nothing was spilled.
  */
-static __always_inline struct nb_entry *
-nb_index_entry(const struct nb_table *table, const struct nb_tuple *key, __u64 hash, __u64 known, __s64 *slot)
+static __always_inline struct nb_entry *nb_index_entry(const struct nb_conn_table *table,
+						       const struct nb_tuple *key, __u64 hash, __u64 known,
+						       __s64 *slot)
 {
 	const volatile struct nb_conn_set *set = nb_set_at(table, nb_set_home(table, hash));
 	struct nb_entry *entry;
@@ -212,7 +217,7 @@ nb_index_entry(const struct nb_table *table, const struct nb_tuple *key, __u64 h
 		return NULL;
 	goto far;
 found:
-	*slot = nb_way_slot(word);
+	*slot = nb_way_entry_id(word);
 	entry = nb_entry_at(table, *slot);
 	if (entry && nb_key_same(&entry->key, key))
 		return entry;
@@ -222,7 +227,7 @@ far:
 }
 
 /* Its number alone. */
-static __always_inline __s64 nb_index_find(const struct nb_table *table, const struct nb_tuple *key,
+static __always_inline __s64 nb_index_find(const struct nb_conn_table *table, const struct nb_tuple *key,
 					   __u64 hash, __u64 known)
 {
 	__s64 slot;
@@ -232,7 +237,7 @@ static __always_inline __s64 nb_index_find(const struct nb_table *table, const s
 }
 
 /* nb_index_swap_on(), most often done at once. */
-static __always_inline int nb_index_swap(const struct nb_table *table, __u64 hash, __u64 from, __u64 to)
+static __always_inline int nb_index_swap(const struct nb_conn_table *table, __u64 hash, __u64 from, __u64 to)
 {
 	struct nb_conn_set *set = nb_set_at(table, nb_set_home(table, hash));
 	int way;
@@ -250,7 +255,7 @@ found:
 }
 
 /* Takes back what was entered; what is not there is passed over. */
-static __always_inline void nb_index_remove(const struct nb_table *table, __u64 hash, __u32 slot)
+static __always_inline void nb_index_remove(const struct nb_conn_table *table, __u64 hash, __u32 slot)
 {
 	nb_index_swap(table, hash, nb_way_word(hash, slot), 0);
 }
@@ -259,7 +264,7 @@ static __always_inline void nb_index_remove(const struct nb_table *table, __u64 
  * Enters an entry, whose key and its hash it is; a moment ago nobody had the key. NB_INDEX_DONE;
  * NB_INDEX_FULL; else the number of who has it now.
  */
-static __always_inline __s64 nb_index_put_new(const struct nb_table *table, const struct nb_tuple *key,
+static __always_inline __s64 nb_index_put_new(const struct nb_conn_table *table, const struct nb_tuple *key,
 					      __u64 hash, __u32 slot)
 {
 	__u64 word = nb_way_word(hash, slot);
@@ -275,7 +280,7 @@ static __always_inline __s64 nb_index_put_new(const struct nb_table *table, cons
 }
 
 /* The same, whoever may have the key. */
-static __always_inline __s64 nb_index_put(const struct nb_table *table, const struct nb_tuple *key,
+static __always_inline __s64 nb_index_put(const struct nb_conn_table *table, const struct nb_tuple *key,
 					  __u32 slot)
 {
 	__u64 hash = nb_conn_hash(table, key);
@@ -285,48 +290,5 @@ static __always_inline __s64 nb_index_put(const struct nb_table *table, const st
 		return other == slot ? NB_INDEX_DONE : other;
 	return nb_index_put_new(table, key, hash, slot);
 }
-
-/* ---- the table of a process ---- */
-
-#ifndef __bpf__
-
-static inline struct nb_conn_set *nb_set_at(const struct nb_table *table, __u32 set)
-{
-	return set < table->n_sets ? &table->sets[set] : NULL;
-}
-
-/* Numbers come from memory that programs write. */
-static inline struct nb_entry *nb_entry_at(const struct nb_table *table, __u32 slot)
-{
-	return slot / 2 < table->n_pairs ? &table->pairs[slot / 2].dir[slot % 2] : NULL;
-}
-
-static inline __u32 nb_set_count(const struct nb_table *table)
-{
-	return table->n_sets;
-}
-
-static inline __u64 nb_set_seed(const struct nb_table *table, int word)
-{
-	return table->seed[word];
-}
-
-static inline __s64 nb_index_find_far(const struct nb_table *table, const struct nb_tuple *key, __u64 hash,
-				      __u64 known)
-{
-	return nb_index_find_on(table, key, hash, known);
-}
-
-static inline int nb_index_swap_far(const struct nb_table *table, __u64 hash, __u64 from, __u64 to)
-{
-	return nb_index_swap_on(table, hash, from, to);
-}
-
-static inline int nb_way_leads_far(const struct nb_table *table, __u64 word, const struct nb_tuple *key)
-{
-	return nb_way_leads(table, word, key);
-}
-
-#endif
 
 #endif

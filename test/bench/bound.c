@@ -17,6 +17,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/datapath/tc_hook.h"
+
 #define TCX_NEXT    (-1)
 #define TCX_INGRESS ((enum bpf_attach_type)46) /* of Linux 6.6 */
 #define TCX_EGRESS  ((enum bpf_attach_type)47)

@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "env.h"
 
-#include <natbridge/addr.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/endpoint.h>
-#include <natbridge/map.h>
-#include <natbridge/service.h>
+#include "lib/datapath/ensure.h"
+#include "lib/datapath/load.h"
+#include "lib/maps/conn_table.h"
+#include "lib/maps/counters.h"
+#include "lib/maps/endpoint.h"
+#include "lib/maps/layout.h"
+#include "lib/maps/map.h"
+#include "lib/maps/settings.h"
+#include "lib/maps/tick.h"
+#include "lib/maps/usage.h"
+#include "lib/service/service.h"
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -78,7 +86,7 @@ static int setup(void **state, __u32 connections)
 	assert_int_equal(nb_settings_read(&env->dp, &settings, &err), 0);
 	assert_true(nb_mac_parse(BRIDGE_MAC, settings.bridge_mac));
 	assert_int_equal(nb_settings_write(&env->dp, &settings, &err), 0);
-	assert_int_equal(nb_table_open(&env->dp, &env->table, &err), 0);
+	assert_int_equal(nb_conn_table_open(&env->dp, &env->table, &err), 0);
 	for (enum pod pod = 0; pod < PODS; pod++)
 		add_pod(env, pod);
 	*state = env;
@@ -99,7 +107,7 @@ int env_teardown(void **state)
 {
 	struct env *env = *state;
 
-	nb_table_close(&env->table);
+	nb_conn_table_close(&env->table);
 	nb_datapath_close(&env->dp);
 	umount(env->bpffs);
 	rmdir(env->bpffs);
@@ -223,7 +231,7 @@ static struct nb_entry *entry_of(struct env *env, const struct packet *packet, _
 {
 	struct nb_tuple tuple = tuple_of(packet);
 
-	return nb_table_find(&env->table, &tuple, slot);
+	return nb_conn_table_find(&env->table, &tuple, slot);
 }
 
 bool env_conn(struct env *env, const struct packet *packet, struct nb_conn *conn)
@@ -340,7 +348,7 @@ static void expect_entry(struct env *env, __u32 slot)
 	char src[NB_ADDR_STRLEN], dst[NB_ADDR_STRLEN];
 	__u32 found = ~slot;
 
-	if (nb_table_find(&env->table, &entry->key, &found) == entry && found == slot &&
+	if (nb_conn_table_find(&env->table, &entry->key, &found) == entry && found == slot &&
 	    !memcmp(&received, &pair->dir[!(slot % 2)].key, sizeof(received)) &&
 	    !!(conn->flags & NB_CONN_REPLY) == slot % 2)
 		return;
@@ -374,6 +382,6 @@ uint64_t env_counter(struct env *env, enum nb_counter counter)
 	__u64 counters[NB_COUNTERS];
 	struct nb_error err = { 0 };
 
-	assert_int_equal(nb_conntrack_counters(&env->dp, counters, &err), 0);
+	assert_int_equal(nb_counters_read(&env->dp, counters, &err), 0);
 	return counters[counter];
 }

@@ -7,7 +7,8 @@
  * on ports of real veth pairs and a client for BPF_PROG_TEST_RUN.
  */
 
-#include <natbridge/conn_table.h>
+#include "lib/maps/conn_table.h"
+#include "lib/maps/layout.h"
 
 #include "packet.h"
 
@@ -20,7 +21,7 @@ enum pod { POD_A, POD_B, POD_C, PODS };
 
 struct env {
 	struct nb_datapath dp;
-	struct nb_table table;
+	struct nb_conn_table table;
 	unsigned int ifindex[PODS];
 	char bpffs[64];
 	unsigned int from; /* ifindex of the port that frames to a pod come from; 0: the host */

@@ -2,8 +2,9 @@
 /* Echo requests to addresses of Services and of service ranges (B14), and other protocols there. */
 #include "env.h"
 
-#include <natbridge/addr.h>
-#include <natbridge/conntrack.h>
+#include "lib/maps/settings.h"
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
 
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>

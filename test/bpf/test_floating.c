@@ -6,15 +6,17 @@
  */
 #include "env.h"
 
-#include <natbridge/addr.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/endpoint.h>
-
-#include <natbridge/address.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/link.h>
-#include <natbridge/route.h>
-#include <natbridge/sysctl.h>
+#include "lib/maps/conntrack.h"
+#include "lib/maps/endpoint.h"
+#include "lib/maps/settings.h"
+#include "lib/net/ifaddr.h"
+#include "lib/net/link.h"
+#include "lib/net/netlink.h"
+#include "lib/net/route.h"
+#include "lib/net/sysctl.h"
+#include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include <linux/if_addr.h>
 #include <linux/pkt_cls.h>

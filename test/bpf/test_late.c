@@ -2,9 +2,9 @@
 /* Backends that are none of this network's pods, or not yet, or no longer. */
 #include "env.h"
 
-#include <natbridge/addr.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/endpoint.h>
+#include "lib/maps/endpoint.h"
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
 
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>

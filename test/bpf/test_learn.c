@@ -2,8 +2,7 @@
 /* What a pod's port learns of a changed MAC address, and from whom it does not. */
 #include "env.h"
 
-#include <natbridge/addr.h>
-#include <natbridge/conntrack.h>
+#include "lib/util/addr.h"
 
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>

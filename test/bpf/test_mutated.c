@@ -7,8 +7,7 @@
 
 #include "judge.h"
 
-#include <natbridge/addr.h>
-#include <natbridge/map.h>
+#include "lib/util/addr.h"
 
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
@@ -359,7 +358,7 @@ static void check_counters(struct fuzz *fuzz)
 {
 	uint64_t drops = 0;
 
-	for (enum nb_counter c = NB_DROP_FIRST; c < NB_COUNTERS; c++)
+	for (enum nb_counter c = NB_DROP_BASE; c < NB_COUNTERS; c++)
 		drops += env_counter(fuzz->env, c);
 	assert_int_equal(drops, fuzz->dropped + fuzz->rejected);
 }

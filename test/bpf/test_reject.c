@@ -2,9 +2,10 @@
 /* Services and addresses that lead nowhere (A5, A6), and how that is said. */
 #include "env.h"
 
+#include "lib/maps/settings.h"
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
 #include <linux/pkt_cls.h>
-#include <natbridge/addr.h>
-#include <natbridge/conntrack.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>

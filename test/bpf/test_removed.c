@@ -2,11 +2,14 @@
 /* Backends that are taken out of their Service under live connections (A9 .. A12), and affinity (A7). */
 #include "env.h"
 
+#include "lib/maps/endpoint.h"
+#include "lib/maps/layout.h"
+#include "lib/maps/settings.h"
+#include "lib/maps/tick.h"
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
 #include <bpf/bpf.h>
 #include <linux/pkt_cls.h>
-#include <natbridge/addr.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/endpoint.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>

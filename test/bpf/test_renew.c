@@ -3,9 +3,10 @@
  * backend. */
 #include "env.h"
 
-#include <natbridge/addr.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/endpoint.h>
+#include "lib/maps/endpoint.h"
+#include "lib/maps/tick.h"
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
 
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ipspoofchk (B23): what a pod may say of where its packets come from. */
-#include "env.h"
 
-#include <natbridge/conntrack.h>
+#include "lib/maps/settings.h"
+
+#include "env.h"
 
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>

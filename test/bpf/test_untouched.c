@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "env.h"
 
-#include <natbridge/conntrack.h>
+#include "env.h"
 
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>

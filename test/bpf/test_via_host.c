@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "env.h"
 
-#include <natbridge/addr.h>
-#include <natbridge/conntrack.h>
-#include <natbridge/endpoint.h>
-#include <natbridge/map.h>
+#include "lib/maps/conntrack.h"
+#include "lib/maps/endpoint.h"
+#include "lib/maps/settings.h"
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
 
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>

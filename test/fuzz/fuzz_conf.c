@@ -4,15 +4,16 @@
  * undefined behaviour, every failure has a message, and what is read as a result can be printed in every
  * version.
  */
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
+#include "lib/json/json.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+#include "plugin/args.h"
+#include "plugin/conf.h"
+#include "plugin/result.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "plugin/conf.h"
-#include "plugin/result.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,8 +3,10 @@
  * Mutated text as objects of Kubernetes, with libFuzzer ("make fuzz"): no crash, no leak, no undefined
  * behaviour, every failure has a message, and what is read is normalized.
  */
-#include <natbridge/cleanup.h>
-#include <natbridge/kube.h>
+#include "lib/kube/kube.h"
+#include "lib/kube/object.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -4,8 +4,11 @@
  *
  *   lose BPFFS NETWORK PORT client|backend     the half that sends from PORT, or to it
  */
-#include <natbridge/cleanup.h>
-#include <natbridge/conn_table.h>
+#include "lib/datapath/datapath.h"
+#include "lib/maps/conn_table.h"
+#include "lib/maps/layout.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -14,13 +17,13 @@
 
 #include "test/bpf/way.h"
 
-static bool lose(struct nb_table *table, __be16 port, bool client)
+static bool lose(struct nb_conn_table *table, __be16 port, bool client)
 {
 	for (__u32 place = 0; place < table->n_pairs; place++) {
 		struct nb_pair pair;
 		__u64 *way;
 
-		if (!nb_table_get(table, place, &pair) || pair.dir[0].key.sport != port)
+		if (!nb_conn_table_get(table, place, &pair) || pair.dir[0].key.sport != port)
 			continue;
 		way = way_of(table, 2 * place + !client);
 		if (way)
@@ -33,7 +36,7 @@ static bool lose(struct nb_table *table, __be16 port, bool client)
 int main(int argc, char **argv)
 {
 	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
-	struct nb_table table nb_cleanup(nb_table_close) = { 0 };
+	struct nb_conn_table table nb_cleanup(nb_conn_table_close) = { 0 };
 	struct nb_error err = { 0 };
 	bool client;
 
@@ -42,7 +45,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	client = !strcmp(argv[4], "client");
-	if (nb_datapath_open(argv[1], argv[2], false, &dp, &err) || nb_table_open(&dp, &table, &err)) {
+	if (nb_datapath_open(argv[1], argv[2], false, &dp, &err) || nb_conn_table_open(&dp, &table, &err)) {
 		fprintf(stderr, "lose: %s\n", err.msg);
 		return 1;
 	}

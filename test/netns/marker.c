@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/datapath/tc_hook.h"
+
 enum { PROGS = 64, TCX_NEXT = -1, BEFORE = 1 << 3 /* BPF_F_BEFORE */ };
 
 #define NAME        "nbt_marker"

@@ -1,4 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "lib/kube/kube.h"
+#include "lib/kube/object.h"
+#include "lib/service/service.h"
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
+
 #include "kube_text.h"
 
 #include <setjmp.h>

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef NATBRIDGE_TEST_KUBE_TEXT_H
-#define NATBRIDGE_TEST_KUBE_TEXT_H
+#ifndef NATBRIDGE_TEST_UNIT_KUBE_TEXT_H
+#define NATBRIDGE_TEST_UNIT_KUBE_TEXT_H
 
 /* Objects of Kubernetes as text, and what is read from them as text again. */
 
-#include <natbridge/kube.h>
+#include "lib/kube/kube.h"
+#include "lib/kube/object.h"
+#include "lib/service/service.h"
+#include "lib/util/error.h"
 
 #define SERVICE(name, spec)                                                                                  \
 	"apiVersion: v1\nkind: Service\nmetadata: {name: " name ", namespace: default}\nspec: " spec "\n---" \

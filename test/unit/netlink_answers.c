@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "lib/net/netlink.h"
+
 #include "netlink_answers.h"
 
 #include <errno.h>

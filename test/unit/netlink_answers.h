@@ -7,7 +7,7 @@
  * here. Once the queue is exhausted the kernel stays silent.
  */
 
-#include <natbridge/netlink.h>
+#include "lib/net/netlink.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+
+#include "lib/maps/layout.h"
+#include "lib/service/service.h"
+#include "lib/util/error.h"
+
 #include "service_changes.h"
 
 #include <errno.h>

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef NATBRIDGE_TEST_SERVICE_CHANGES_H
-#define NATBRIDGE_TEST_SERVICE_CHANGES_H
+#ifndef NATBRIDGE_TEST_UNIT_SERVICE_CHANGES_H
+#define NATBRIDGE_TEST_UNIT_SERVICE_CHANGES_H
 
 /* Changes of real service maps in one line each, in the notation of test_services(). */
+
+#include "lib/maps/layout.h"
+#include "lib/service/service.h"
+#include "lib/util/error.h"
 
 #include "service_maps.h"
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <natbridge/prefix.h>
+#include "lib/maps/layout.h"
+#include "lib/maps/prefix.h"
+#include "lib/maps/settings.h"
+#include "lib/service/service.h"
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
 
 #include "service_maps.h"
-
-#include <natbridge/conntrack.h>
 
 #include <bpf/bpf.h>
 #include <dlfcn.h>

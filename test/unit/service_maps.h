@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef NATBRIDGE_TEST_SERVICE_MAPS_H
-#define NATBRIDGE_TEST_SERVICE_MAPS_H
+#ifndef NATBRIDGE_TEST_UNIT_SERVICE_MAPS_H
+#define NATBRIDGE_TEST_UNIT_SERVICE_MAPS_H
 
 /* Real service maps without programs, services from text, and a check of all maps by other means than lib's.
  */
 
-#include <natbridge/service.h>
+#include "lib/maps/layout.h"
+#include "lib/service/service.h"
 
 struct nb_test_sizes {
 	__u32 frontends, backends, services;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Addresses, ports, MACs and numbers from text: what is taken, what is refused, and that a refusal writes
  * nothing. */
-#include <natbridge/addr.h>
+#include "lib/util/addr.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

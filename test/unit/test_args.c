@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "lib/util/error.h"
 #include "plugin/args.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))

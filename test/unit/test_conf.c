@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The network configuration: defaults, every key, and every refusal with its code and its words. */
-#include <natbridge/addr.h>
-#include <natbridge/cleanup.h>
-#include <natbridge/conntrack.h>
+#include "lib/maps/layout.h"
+#include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+#include "plugin/args.h"
+#include "plugin/conf.h"
 
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -13,8 +16,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-#include "plugin/conf.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

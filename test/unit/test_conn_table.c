@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The table of connections and its index (include/natbridge/conn_index.h), in plain memory. */
-#include <natbridge/conn_table.h>
+#include "lib/maps/conn_table.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,20 +17,20 @@
 
 #define SEEDS 200
 
-static void table_make(struct nb_table *table, __u32 pairs, __u32 sets)
+static void table_make(struct nb_conn_table *table, __u32 pairs, __u32 sets)
 {
 	struct nb_settings settings;
 
-	*table = (struct nb_table){ .n_pairs = pairs, .n_sets = sets };
+	*table = (struct nb_conn_table){ .n_pairs = pairs, .n_sets = sets };
 	table->pairs = calloc(pairs, sizeof(*table->pairs));
 	table->sets = calloc(sets, sizeof(*table->sets));
 	assert_non_null(table->pairs);
 	assert_non_null(table->sets);
-	assert_int_equal(nb_table_seed(&settings), 0);
+	assert_int_equal(nb_conn_table_seed(&settings), 0);
 	memcpy(table->seed, settings.index_seed, sizeof(table->seed));
 }
 
-static void table_free(struct nb_table *table)
+static void table_free(struct nb_conn_table *table)
 {
 	free(table->pairs);
 	free(table->sets);
@@ -56,22 +56,22 @@ static struct nb_pair connection(__u32 i)
 					    .conn.flags = NB_CONN_REPLY } } };
 }
 
-static void add(struct nb_table *table, __u32 i)
+static void add(struct nb_conn_table *table, __u32 i)
 {
 	struct nb_pair pair = connection(i);
 
-	assert_int_equal(nb_table_add(table, &pair), 0);
+	assert_int_equal(nb_conn_table_add(table, &pair), 0);
 }
 
 /* Each of the connections up to n, other than those of which gone(i), is found by both tuples. */
-static void expect(const struct nb_table *table, __u32 n, bool (*gone)(__u32 i))
+static void expect(const struct nb_conn_table *table, __u32 n, bool (*gone)(__u32 i))
 {
 	for (__u32 i = 0; i < n; i++) {
 		struct nb_pair pair = connection(i);
 
 		for (int dir = 0; dir < 2; dir++) {
 			__u32 slot = 0;
-			struct nb_entry *entry = nb_table_find(table, &pair.dir[dir].key, &slot);
+			struct nb_entry *entry = nb_conn_table_find(table, &pair.dir[dir].key, &slot);
 
 			assert_int_equal(entry != NULL, !gone(i));
 			if (!entry)
@@ -82,17 +82,17 @@ static void expect(const struct nb_table *table, __u32 n, bool (*gone)(__u32 i))
 	}
 }
 
-static void end(const struct nb_table *table, __u32 i)
+static void end(const struct nb_conn_table *table, __u32 i)
 {
 	struct nb_pair pair = connection(i);
 	__u32 slot;
 
-	assert_non_null(nb_table_find(table, &pair.dir[0].key, &slot));
-	assert_true(nb_table_end(table, slot / 2));
-	assert_false(nb_table_end(table, slot / 2));
+	assert_non_null(nb_conn_table_find(table, &pair.dir[0].key, &slot));
+	assert_true(nb_conn_table_end(table, slot / 2));
+	assert_false(nb_conn_table_end(table, slot / 2));
 }
 
-static __u64 spilled(const struct nb_table *table)
+static __u64 spilled(const struct nb_conn_table *table)
 {
 	__u64 sum = 0;
 
@@ -101,7 +101,7 @@ static __u64 spilled(const struct nb_table *table)
 	return sum;
 }
 
-static unsigned int ways(const struct nb_table *table)
+static unsigned int ways(const struct nb_conn_table *table)
 {
 	unsigned int taken = 0;
 
@@ -119,7 +119,7 @@ static void test_spread(void **state)
 
 	(void)state;
 	for (int i = 0; i < SEEDS; i++) {
-		struct nb_table table;
+		struct nb_conn_table table;
 
 		table_make(&table, N, N);
 		for (__u32 k = 0; k < N; k++)
@@ -139,19 +139,19 @@ static bool is_missing(__u32 i)
 }
 
 /* Connections up to n; those that find no place leave nothing behind. Returns how many did. */
-static unsigned int add_most(struct nb_table *table, __u32 n)
+static unsigned int add_most(struct nb_conn_table *table, __u32 n)
 {
 	unsigned int added = 0;
 
 	for (__u32 i = 0; i < n; i++) {
 		struct nb_pair pair = connection(i);
 		__u64 before = spilled(table);
-		int rc = missing[i] ? nb_table_add(table, &pair) : -EEXIST;
+		int rc = missing[i] ? nb_conn_table_add(table, &pair) : -EEXIST;
 
 		if (rc == -ENOSPC)
 			assert_int_equal(spilled(table), before);
 		else if (rc == -EEXIST)
-			assert_int_equal(nb_table_add(table, &pair), -EEXIST);
+			assert_int_equal(nb_conn_table_add(table, &pair), -EEXIST);
 		else
 			missing[i] = false;
 		added += !missing[i];
@@ -168,7 +168,7 @@ static void test_spilled(void **state)
 
 	(void)state;
 	for (int i = 0; i < SEEDS; i++) {
-		struct nb_table table;
+		struct nb_conn_table table;
 
 		table_make(&table, 2 * N, SETS);
 		memset(missing, true, sizeof(missing));
@@ -197,21 +197,21 @@ static void test_spilled(void **state)
 static void test_taken(void **state)
 {
 	struct nb_pair other = connection(1), clash = connection(2);
-	struct nb_table table;
+	struct nb_conn_table table;
 
 	(void)state;
 	table_make(&table, 16, 16);
-	assert_int_equal(nb_table_add(&table, &other), 0);
+	assert_int_equal(nb_conn_table_add(&table, &other), 0);
 	clash.dir[1].key = other.dir[1].key;
-	assert_int_equal(nb_table_add(&table, &clash), -EEXIST);
-	assert_null(nb_table_find(&table, &clash.dir[0].key, NULL));
+	assert_int_equal(nb_conn_table_add(&table, &clash), -EEXIST);
+	assert_null(nb_conn_table_find(&table, &clash.dir[0].key, NULL));
 	clash = connection(2);
 	clash.dir[0].key = other.dir[0].key;
-	assert_int_equal(nb_table_add(&table, &clash), -EEXIST);
-	assert_null(nb_table_find(&table, &clash.dir[1].key, NULL));
+	assert_int_equal(nb_conn_table_add(&table, &clash), -EEXIST);
+	assert_null(nb_conn_table_find(&table, &clash.dir[1].key, NULL));
 	assert_int_equal(ways(&table), 2);
-	assert_int_equal(nb_table_add(&table, &(struct nb_pair){ .dir = { connection(2).dir[0],
-									  connection(2).dir[1] } }),
+	assert_int_equal(nb_conn_table_add(&table, &(struct nb_pair){ .dir = { connection(2).dir[0],
+									       connection(2).dir[1] } }),
 			 0);
 	table_free(&table);
 }
@@ -220,25 +220,25 @@ static void test_taken(void **state)
 static void test_killed(void **state)
 {
 	struct nb_pair pair = connection(1);
-	struct nb_table table;
+	struct nb_conn_table table;
 	__u32 slot;
 
 	(void)state;
 	table_make(&table, 16, 16);
 	add(&table, 0);
 	add(&table, 1);
-	assert_non_null(nb_table_find(&table, &pair.dir[0].key, &slot));
+	assert_non_null(nb_conn_table_find(&table, &pair.dir[0].key, &slot));
 	table.pairs[slot / 2].dir[0].conn.use = NB_USE_ENDING;
-	assert_int_equal(nb_table_add(&table, &pair), -EEXIST);
-	assert_true(nb_table_end(&table, slot / 2));
-	assert_false(nb_table_end(&table, slot / 2));
+	assert_int_equal(nb_conn_table_add(&table, &pair), -EEXIST);
+	assert_true(nb_conn_table_end(&table, slot / 2));
+	assert_false(nb_conn_table_end(&table, slot / 2));
 	assert_int_equal(ways(&table), 2);
-	assert_int_equal(nb_table_add(&table, &pair), 0);
+	assert_int_equal(nb_conn_table_add(&table, &pair), 0);
 	table_free(&table);
 }
 
 struct racer {
-	struct nb_table table; /* a copy, with a cursor of its own, of what they share */
+	struct nb_conn_table table; /* a copy, with a cursor of its own, of what they share */
 	unsigned int rounds, added;
 	pthread_t thread;
 };
@@ -254,11 +254,11 @@ static void *race(void *arg)
 		struct nb_pair pair = connection(i % 5), found;
 		__u32 slot;
 
-		racer->added += !nb_table_add(&racer->table, &pair);
+		racer->added += !nb_conn_table_add(&racer->table, &pair);
 		pthread_mutex_lock(&ending); /* one process at a time does */
-		if (nb_table_find(&racer->table, &pair.dir[i / 5 % 2].key, &slot) &&
-		    nb_table_get(&racer->table, slot / 2, &found))
-			nb_table_end(&racer->table, slot / 2);
+		if (nb_conn_table_find(&racer->table, &pair.dir[i / 5 % 2].key, &slot) &&
+		    nb_conn_table_get(&racer->table, slot / 2, &found))
+			nb_conn_table_end(&racer->table, slot / 2);
 		pthread_mutex_unlock(&ending);
 	}
 	return NULL;
@@ -269,7 +269,7 @@ static void test_race(void **state)
 {
 	enum { RACERS = 3 };
 	struct racer racers[RACERS];
-	struct nb_table table;
+	struct nb_conn_table table;
 
 	(void)state;
 	/* Few sets, so that they also meet in those behind. */
@@ -286,13 +286,13 @@ static void test_race(void **state)
 		struct nb_pair pair;
 
 		assert_int_not_equal(table.pairs[place].dir[0].conn.use, NB_USE_BUSY);
-		if (nb_table_get(&table, place, &pair))
+		if (nb_conn_table_get(&table, place, &pair))
 			for (__u32 dir = 0; dir < 2; dir++)
-				assert_ptr_equal(nb_table_find(&table, &pair.dir[dir].key, NULL),
+				assert_ptr_equal(nb_conn_table_find(&table, &pair.dir[dir].key, NULL),
 						 &table.pairs[place].dir[dir]);
 	}
 	for (__u32 place = 0; place < table.n_pairs; place++)
-		nb_table_end(&table, place);
+		nb_conn_table_end(&table, place);
 	assert_int_equal(ways(&table), 0);
 	assert_int_equal(spilled(&table), 0);
 	table_free(&table);
@@ -301,7 +301,7 @@ static void test_race(void **state)
 enum { MEETINGS = 100000 };
 
 struct meeting {
-	struct nb_table table;
+	struct nb_conn_table table;
 	unsigned int *arrived; /* by both, over all rounds */
 	unsigned int alone, nobody, both;
 	bool first;
@@ -326,15 +326,15 @@ static void *enter_together(void *arg)
 		__u32 slot;
 
 		meet(meeting->arrived, 3 * round + 1);
-		nb_table_add(&meeting->table, &pair);
+		nb_conn_table_add(&meeting->table, &pair);
 		meet(meeting->arrived, 3 * round + 2);
 		if (meeting->first) {
 			found = ways(&meeting->table);
 			meeting->alone += found == 2;
 			meeting->nobody += found == 0;
 			meeting->both += found != 0 && found != 2;
-			if (nb_table_find(&meeting->table, &pair.dir[0].key, &slot))
-				nb_table_end(&meeting->table, slot / 2);
+			if (nb_conn_table_find(&meeting->table, &pair.dir[0].key, &slot))
+				nb_conn_table_end(&meeting->table, slot / 2);
 		}
 		meet(meeting->arrived, 3 * round + 3);
 	}

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* IPAM as a delegate: what it is given, and what becomes of every kind of answer. The plugins are scripts. */
-#include <natbridge/cleanup.h>
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+#include "lib/util/process.h"
+#include "plugin/args.h"
+#include "plugin/conf.h"
+#include "plugin/ipam.h"
+#include "plugin/result.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -13,9 +19,6 @@
 #include <time.h>
 
 #include <cmocka.h>
-
-#include "plugin/ipam.h"
-#include <natbridge/delegate.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -233,10 +236,8 @@ static void test_not_found(void **state)
 static void test_deadline(void **state)
 {
 	char path[300];
-	const struct nb_delegate delegate = {
-		.path = path, .command = "ADD", .input = "", .timeout_ms = 300
-	};
-	struct nb_delegate_output out = { 0 };
+	const struct nb_process delegate = { .path = path, .command = "ADD", .input = "", .timeout_ms = 300 };
+	struct nb_process_output out = { 0 };
 	struct nb_error err = { 0 };
 	struct timespec before, after;
 
@@ -244,7 +245,7 @@ static void test_deadline(void **state)
 	write_plugin("slow", "exec sleep 30");
 	snprintf(path, sizeof(path), "%s/slow", dir);
 	clock_gettime(CLOCK_MONOTONIC, &before);
-	assert_true(nb_delegate_run(&delegate, &out, &err) < 0);
+	assert_true(nb_process_run(&delegate, &out, &err) < 0);
 	clock_gettime(CLOCK_MONOTONIC, &after);
 	assert_true(after.tv_sec - before.tv_sec < 5);
 	assert_non_null(strstr(err.msg, "did not end within"));
@@ -254,9 +255,9 @@ static void test_deadline(void **state)
 /* A grandchild that keeps stdout open does not hold us up. */
 static void test_left_open(void **state)
 {
-	nb_cleanup(nb_delegate_output_free) struct nb_delegate_output out = { 0 };
+	nb_cleanup(nb_process_output_free) struct nb_process_output out = { 0 };
 	char path[300];
-	const struct nb_delegate delegate = {
+	const struct nb_process delegate = {
 		.path = path, .command = "DEL", .input = "", .timeout_ms = 4000
 	};
 	struct nb_error err = { 0 };
@@ -264,7 +265,7 @@ static void test_left_open(void **state)
 	(void)state;
 	write_plugin("forks", "sleep 5 & echo done");
 	snprintf(path, sizeof(path), "%s/forks", dir);
-	if (nb_delegate_run(&delegate, &out, &err))
+	if (nb_process_run(&delegate, &out, &err))
 		fail_msg("%s", err.msg);
 	assert_string_equal(out.text, "done\n");
 	assert_int_equal(out.status, 0);

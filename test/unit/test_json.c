@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Strict JSON: what cJSON alone would let pass is refused, with the place or the path in the message. */
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
+#include "lib/json/json.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Texts with objects of Kubernetes: lists, streams, encodings, what is left out, passed over or refused. */
+
+#include "lib/kube/kube.h"
+#include "lib/kube/object.h"
+#include "lib/util/error.h"
+
 #include "kube_text.h"
 
 #include <setjmp.h>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Comments of masquerade rules: which attachment they name, and which rules a choice takes. */
-#include <natbridge/masq_remove.h>
+#include "lib/firewall/masq_remove.h"
+#include "lib/firewall/masq_rules.h"
+#include "lib/util/strbuf.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -63,7 +65,7 @@ static void test_choice(void **state)
 		"{\"rule\": {\"chain\": \"masq_checks\", \"handle\": 8}},"
 		"{\"rule\": {\"chain\": \"postrouting\", \"handle\": 9, \"comment\": \"aa, id: c2\"}}]}";
 	const struct nb_masq_choice all = { .key = "aa" }, some = { .key = "aa", .takes = takes_second };
-	struct nb_text commands = { 0 };
+	struct nb_strbuf commands = { 0 };
 	cJSON *table = cJSON_Parse(text);
 
 	(void)state;
@@ -73,7 +75,7 @@ static void test_choice(void **state)
 	assert_string_equal(commands.buf, "delete rule inet cni_plugins_masquerade masq_checks handle 5\n"
 					  "delete rule inet cni_plugins_masquerade masq_checks handle 6\n"
 					  "delete rule inet cni_plugins_masquerade masq_checks handle 6\n");
-	nb_text_free(&commands);
+	nb_strbuf_free(&commands);
 	cJSON_Delete(table);
 }
 

@@ -2,7 +2,8 @@
 /* What a netlink answer about one link may do to us. */
 #include "netlink_answers.h"
 
-#include <natbridge/link.h>
+#include "lib/net/link.h"
+#include "lib/util/error.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>

@@ -2,10 +2,12 @@
 /* What the answer to a dump of links, routes or addresses may do to us. */
 #include "netlink_answers.h"
 
-#include <natbridge/address.h>
-#include <natbridge/link.h>
-#include <natbridge/route.h>
+#include "lib/net/ifaddr.h"
+#include "lib/net/link.h"
+#include "lib/net/route.h"
+#include "lib/util/error.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>

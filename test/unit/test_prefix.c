@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The smallest range that holds several. */
-#include <natbridge/prefix.h>
+#include "lib/maps/prefix.h"
+#include "lib/util/addr.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Results: each spec version's JSON to the plain struct and back, and hostile JSON refused. */
-#include <natbridge/cleanup.h>
-#include <natbridge/json.h>
+#include "lib/json/json.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+#include "plugin/result.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,8 +13,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-#include "plugin/result.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

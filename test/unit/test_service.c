@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The plain model of services: order, doubles, digest, text. */
-#include <natbridge/service.h>
+#include "lib/service/service.h"
+#include "lib/util/error.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What stays in the table beside what is applied. */
+
+#include "lib/service/service.h"
+#include "lib/util/error.h"
+
 #include "kube_text.h"
 #include "service_maps.h"
 

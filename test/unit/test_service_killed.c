@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Changes of services that are killed at every one of their writes, and what follows. Real maps: needs root.
  */
-#include <natbridge/service.h>
+#include "lib/maps/layout.h"
+#include "lib/service/service.h"
 
 #include <bpf/bpf.h>
 #include <setjmp.h>

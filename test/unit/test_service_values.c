@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What the programs read of services beside addresses: epochs, marks, draining backends, bounds. Real maps.
  */
-#include <natbridge/conntrack.h>
-#include <natbridge/prefix.h>
-#include <natbridge/service.h>
+#include "lib/maps/layout.h"
+#include "lib/maps/prefix.h"
+#include "lib/maps/settings.h"
+#include "lib/service/service.h"
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
 
 #include <bpf/bpf.h>
 #include <setjmp.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Byte order marks and UTF-16, against iconv(3) of the C library. */
-#include <natbridge/unicode.h>
+#include "lib/json/unicode.h"
+#include "lib/util/error.h"
 
 #include <iconv.h>
 #include <setjmp.h>

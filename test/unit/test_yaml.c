@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* YAML into JSON trees: one row a document. */
-#include <natbridge/yaml.h>
+#include "lib/json/json.h"
+#include "lib/json/yaml.h"
+#include "lib/util/error.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

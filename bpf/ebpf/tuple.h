@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#ifndef NATBRIDGE_BPF_EBPF_TUPLE_H
+#define NATBRIDGE_BPF_EBPF_TUPLE_H
+
+/* From a frame to its whole tuple, fragments included. What goes to a VIP and cannot be read is dropped. */
+
+#include "bpf/lib/fragment.h"
+#include "bpf/lib/parse.h"
+
+#include "service.h"
+
+static __always_inline bool nb_endpoint_has(const struct nb_addr *addr, __u32 flag)
+{
+	struct nb_addr key = *addr;
+	struct nb_endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &key);
+
+	return endpoint && endpoint->flags & flag;
+}
+
+/*
+ * Gives a later fragment the ports of the first. NB_CONTINUE: they are known. One that comes before its first
+ * cannot be told from one of an untranslated datagram: it is dropped where its sender or receiver has
+ * translated connections, since half a datagram is of no use.
+ */
+__noinline int nb_fragment_later(struct nb_pkt *pkt, bool to_pod)
+{
+	if (!pkt || nb_is_icmp(pkt) || (pkt->is_v4 && !nb_is_tracked_proto(pkt->tuple.proto)))
+		return NB_PASS;
+	if (nb_fragment_find(pkt))
+		return NB_CONTINUE;
+	if (to_pod)
+		return nb_endpoint_has(&pkt->tuple.dst, NB_ENDPOINT_VIA_HOST) ? nb_drop(NB_DROP_FRAGMENT)
+									      : NB_PASS;
+	if (nb_is_vip(&pkt->tuple.dst) || nb_endpoint_has(&pkt->tuple.src, NB_ENDPOINT_ANSWERS))
+		return nb_drop(NB_DROP_FRAGMENT);
+	return NB_PASS;
+}
+
+/* The headers cannot be read: nothing of ours, unless it goes to a VIP, which it must not untranslated. */
+static __always_inline int nb_unparsed(const struct nb_pkt *pkt)
+{
+	return nb_is_vip(&pkt->tuple.dst) ? nb_drop(NB_DROP_UNPARSED) : NB_PASS;
+}
+
+/*
+ * Fills *pkt, which is zeroed. NB_CONTINUE: TCP or UDP, with its whole tuple, or ICMP, with addresses alone.
+ */
+__noinline int nb_parse(struct __sk_buff *skb, struct nb_pkt *pkt, bool to_pod)
+{
+	int rc;
+
+	if (!pkt)
+		return NB_PASS;
+	nb_pkt_begin(skb, pkt);
+	rc = nb_parse_l3(skb, pkt);
+	if (rc == NB_CONTINUE && pkt->later)
+		return nb_fragment_later(pkt, to_pod);
+	if (rc == NB_CONTINUE && !nb_is_tracked_proto(pkt->tuple.proto))
+		return nb_is_icmp(pkt) ? NB_CONTINUE : NB_PASS;
+	if (rc == NB_CONTINUE)
+		rc = nb_parse_l4(skb, pkt);
+	if (rc == NB_BAD)
+		return nb_unparsed(pkt);
+	if (rc == NB_CONTINUE && pkt->fragment)
+		nb_fragment_first(pkt);
+	return rc;
+}
+
+#endif

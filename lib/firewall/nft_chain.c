@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <string.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include "lib/net/netlink.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+
+#include "nft.h"
+
+static const struct {
+	const char *name; /* as nft has it, and the blank behind it */
+	uint8_t number;
+} FAMILIES[] = {
+	{ "inet ", NFPROTO_INET },
+	{ "ip ", NFPROTO_IPV4 },
+	{ "ip6 ", NFPROTO_IPV6 },
+	{ "bridge ", NFPROTO_BRIDGE },
+};
+
+/* Splits "FAMILY NAME". */
+static uint8_t family_of(const char *table, const char **name)
+{
+	for (size_t i = 0; i < sizeof(FAMILIES) / sizeof(*FAMILIES); i++) {
+		size_t len = strlen(FAMILIES[i].name);
+
+		*name = table + len;
+		if (!strncmp(table, FAMILIES[i].name, len))
+			return FAMILIES[i].number;
+	}
+	*name = table;
+	return NFPROTO_UNSPEC;
+}
+
+/* No chain, or a kernel that has no such chains: no nf_tables, not this family, not so long a name. */
+static bool says_no(int ret)
+{
+	return ret == -ENOENT || ret == -EINVAL || ret == -EOPNOTSUPP || ret == -EAFNOSUPPORT ||
+	       ret == -EPROTONOSUPPORT || ret == -ERANGE;
+}
+
+int nb_nft_has_chain(const char *table, const char *chain, bool *has, struct nb_error *err)
+{
+	nb_cleanup(nb_netlink_close) struct nb_netlink nl = { 0 };
+	struct nb_request req;
+	struct nfgenmsg *header;
+	void *extra;
+	const char *name;
+	struct nlmsghdr *nlh = nb_request_start(&req, (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETCHAIN, 0,
+						&extra, sizeof(*header));
+	int ret;
+
+	header = extra;
+	header->nfgen_family = family_of(table, &name);
+	mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, name);
+	mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, chain);
+	ret = nb_netlink_open_netfilter(&nl, err);
+	if (!ret)
+		ret = nb_netlink_request(&nl, nlh, NULL, NULL, err);
+	if (ret && !says_no(ret))
+		return nb_wrap(err, "cannot ask for chain \"%s\" of nftables table \"%s\"", chain, table);
+	*has = !ret;
+	return 0;
+}

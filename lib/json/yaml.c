@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "yaml.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <yaml.h>
+
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+
+#include "json.h"
+#include "yaml_anchors.h"
+
+enum { DEPTH_MAX = 512 };
+
+/* A container that is not at its end yet. */
+struct level {
+	struct cJSON *container;
+	const struct cJSON *merge; /* the value of its "<<"; its members come in at the end */
+	yaml_mark_t merge_mark;
+};
+
+/* From 0 on. */
+struct place {
+	size_t line, column;
+};
+
+/* A parse under way: where the next value goes. */
+struct reader {
+	const struct nb_json_limits *limits;
+	struct level
+		open[DEPTH_MAX + 1]; /* [0] is the list of documents, the last one takes the next value */
+	size_t depth;
+	size_t values;
+	char *key;    /* read already, its value comes next */
+	bool merging; /* the key was "<<" */
+	struct nb_yaml_anchors anchors;
+	struct cJSON *aside; /* what anchors name and merge keys lead to without being part of the tree */
+	struct place first;  /* where the text begins in its file */
+	bool bad_escape;     /* what stopped the parser is an escape that JSON may have */
+	struct nb_error *err;
+};
+
+static int refuse(const struct reader *reader, const yaml_mark_t *mark, const char *what)
+{
+	return nb_fail(reader->err, NB_ERR_DECODE, 0, "not valid YAML: line %zu, column %zu: %s",
+		       reader->first.line + mark->line + 1,
+		       (mark->line ? 0 : reader->first.column) + mark->column + 1, what);
+}
+
+static struct level *innermost(struct reader *reader)
+{
+	return &reader->open[reader->depth];
+}
+
+static bool expects_key(struct reader *reader)
+{
+	return cJSON_IsObject(innermost(reader)->container) && !reader->key && !reader->merging;
+}
+
+/* One of three spellings: "true", "True", "TRUE". */
+static bool is_word(const char *text, const char *word)
+{
+	if (strcasecmp(text, word))
+		return false;
+	return !strcmp(text + 1, word + 1) || !text[strspn(text, "AEFLNRSTU")];
+}
+
+/* [-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?, of which whole numbers are a part. */
+static bool is_decimal(const char *text)
+{
+	const char *p = text + (*text == '-' || *text == '+');
+	size_t before = strspn(p, "0123456789"), behind = 0;
+
+	p += before;
+	if (*p == '.') {
+		behind = strspn(++p, "0123456789");
+		p += behind;
+	}
+	if (!before && !behind)
+		return false;
+	if (*p == 'e' || *p == 'E') {
+		p += p[1] == '-' || p[1] == '+' ? 2 : 1;
+		if (!strspn(p, "0123456789"))
+			return false;
+		p += strspn(p, "0123456789");
+	}
+	return !*p;
+}
+
+/* 0o17 and 0xff. */
+static bool based_number(const char *text, double *number)
+{
+	int base = !strncmp(text, "0o", 2) ? 8 : !strncmp(text, "0x", 2) ? 16 : 0;
+
+	if (!base || !text[2] ||
+	    text[2 + strspn(text + 2, base == 8 ? "01234567" : "0123456789abcdefABCDEF")])
+		return false;
+	*number = strtoull(text + 2, NULL, base);
+	return true;
+}
+
+/* .inf and .nan, which JSON cannot say. */
+static bool is_no_number(const char *text)
+{
+	const char *word = text + (*text == '-' || *text == '+');
+
+	return !strcasecmp(word, ".inf") || !strcasecmp(text, ".nan");
+}
+
+/* A plain scalar by the core schema, or NULL: it is a string. */
+static struct cJSON *make_plain(const char *text)
+{
+	double number;
+
+	if (!*text || !strcmp(text, "~") || is_word(text, "null"))
+		return cJSON_CreateNull();
+	if (is_word(text, "true") || is_word(text, "false"))
+		return cJSON_CreateBool(*text == 't' || *text == 'T');
+	if (based_number(text, &number))
+		return cJSON_CreateNumber(number);
+	return is_decimal(text) ? cJSON_CreateNumber(strtod(text, NULL)) : NULL;
+}
+
+/* Puts the value where it belongs, or frees it. */
+static int attach(struct reader *reader, struct cJSON *value, const yaml_mark_t *mark)
+{
+	struct cJSON *parent = innermost(reader)->container;
+	char *key nb_autofree = NB_TAKE_PTR(reader->key);
+
+	if (value && ++reader->values > reader->limits->values) {
+		cJSON_Delete(value);
+		return refuse(reader, mark, "too many values");
+	}
+	if (reader->merging)
+		parent = reader->aside;
+	if (value &&
+	    (key ? cJSON_AddItemToObject(parent, key, value) : cJSON_AddItemToArray(parent, value))) {
+		if (reader->merging)
+			innermost(reader)->merge = value;
+		reader->merging = false;
+		return 0;
+	}
+	cJSON_Delete(value);
+	return nb_fail_nomem(reader->err);
+}
+
+static int set_anchor(struct reader *reader, const yaml_char_t *name, struct cJSON *node)
+{
+	if (!name || !nb_yaml_anchors_set(&reader->anchors, (const char *)name, node))
+		return 0;
+	return nb_fail_nomem(reader->err);
+}
+
+/* A key has no node of its own in the tree, so its anchor gets one aside. */
+static int set_key_anchor(struct reader *reader, const yaml_char_t *name, const char *key)
+{
+	struct cJSON *node = name ? cJSON_CreateString(key) : NULL;
+
+	if (!name)
+		return 0;
+	if (!node || !cJSON_AddItemToArray(reader->aside, node)) {
+		cJSON_Delete(node);
+		return nb_fail_nomem(reader->err);
+	}
+	return set_anchor(reader, name, node);
+}
+
+static int take_key(struct reader *reader, const char *text)
+{
+	reader->key = strdup(text);
+	return reader->key ? 0 : nb_fail_nomem(reader->err);
+}
+
+static int read_key(struct reader *reader, const yaml_event_t *event, bool plain)
+{
+	const char *text = (const char *)event->data.scalar.value;
+	struct level *level = innermost(reader);
+	int rc;
+
+	if (plain && !strcmp(text, "<<")) {
+		if (level->merge)
+			return refuse(reader, &event->start_mark, "a second << in one mapping");
+		level->merge_mark = event->start_mark;
+		reader->merging = true;
+		return 0;
+	}
+	rc = take_key(reader, text);
+	return rc ? rc : set_key_anchor(reader, event->data.scalar.anchor, text);
+}
+
+static bool is_open(const struct reader *reader, const struct cJSON *node)
+{
+	for (size_t i = 1; i <= reader->depth; i++)
+		if (reader->open[i].container == node)
+			return true;
+	return false;
+}
+
+/* Stands for a copy of what the anchor names; for a merge key the thing itself will do. */
+static int read_alias(struct reader *reader, const yaml_event_t *event)
+{
+	struct cJSON *node = nb_yaml_anchors_get(&reader->anchors, (const char *)event->data.alias.anchor),
+		     *copy;
+	const char *wrong = NULL;
+
+	if (!node)
+		return refuse(reader, &event->start_mark, "an alias without its anchor");
+	if (is_open(reader, node))
+		return refuse(reader, &event->start_mark, "an alias inside of what it stands for");
+	if (expects_key(reader) && !cJSON_IsString(node))
+		return refuse(reader, &event->start_mark, "a key that is not a string");
+	if (expects_key(reader))
+		return take_key(reader, node->valuestring);
+	if (reader->merging) {
+		reader->merging = false;
+		innermost(reader)->merge = node;
+		return 0;
+	}
+	copy = nb_yaml_copy(&reader->anchors, node, reader->limits->depth - reader->depth, &wrong);
+	if (wrong)
+		return refuse(reader, &event->start_mark, wrong);
+	reader->values -= copy != NULL; /* which attach() counts once more */
+	return attach(reader, copy, &event->start_mark);
+}
+
+static bool is_str_tag(const yaml_char_t *tag)
+{
+	return !strcmp((const char *)tag, YAML_STR_TAG) || !strcmp((const char *)tag, "!");
+}
+
+static int read_scalar(struct reader *reader, const yaml_event_t *event)
+{
+	const char *text = (const char *)event->data.scalar.value;
+	const yaml_char_t *tag = event->data.scalar.tag;
+	bool plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && !tag;
+	struct cJSON *value = NULL;
+	int rc;
+
+	if (strlen(text) != event->data.scalar.length)
+		return refuse(reader, &event->start_mark, "a NUL character in a string");
+	if (tag && !is_str_tag(tag))
+		return refuse(reader, &event->start_mark, "tags other than !!str are not supported");
+	if (expects_key(reader))
+		return read_key(reader, event, plain);
+	if (plain && is_no_number(text))
+		return refuse(reader, &event->start_mark, "a number that JSON does not have");
+	if (plain)
+		value = make_plain(text);
+	if (value && cJSON_IsNumber(value) && !isfinite(value->valuedouble)) {
+		cJSON_Delete(value);
+		return refuse(reader, &event->start_mark, "a number out of range");
+	}
+	value = value ? value : cJSON_CreateString(text);
+	rc = attach(reader, value, &event->start_mark);
+	return rc ? rc : set_anchor(reader, event->data.scalar.anchor, value);
+}
+
+static int open_container(struct reader *reader, const yaml_event_t *event, struct cJSON *value,
+			  const yaml_char_t *tag, const yaml_char_t *anchor)
+{
+	int rc = 0;
+
+	if (expects_key(reader))
+		rc = refuse(reader, &event->start_mark, "a key that is a mapping or a sequence");
+	else if (tag)
+		rc = refuse(reader, &event->start_mark, "tags other than !!str are not supported");
+	else if (reader->depth >= reader->limits->depth || reader->depth >= DEPTH_MAX)
+		rc = refuse(reader, &event->start_mark, "nested too deep");
+	if (rc) {
+		cJSON_Delete(value);
+		return rc;
+	}
+	rc = attach(reader, value, &event->start_mark);
+	if (!rc)
+		rc = set_anchor(reader, anchor, value);
+	if (!rc)
+		reader->open[++reader->depth] = (struct level){ .container = value };
+	return rc;
+}
+
+static int close_container(struct reader *reader)
+{
+	const struct level *level = innermost(reader);
+	const char *wrong = NULL;
+	int rc = 0;
+
+	if (level->merge)
+		rc = nb_yaml_merge(&reader->anchors, level->container, level->merge,
+				   reader->limits->depth - reader->depth, &wrong);
+	if (rc)
+		return wrong ? refuse(reader, &level->merge_mark, wrong) : nb_fail_nomem(reader->err);
+	reader->depth--;
+	return 0;
+}
+
+/* A document of null alone ("---" twice) says nothing. */
+static void drop_empty_document(struct reader *reader)
+{
+	struct cJSON *last = reader->open[0].container->child ? reader->open[0].container->child->prev : NULL;
+
+	if (cJSON_IsNull(last))
+		cJSON_Delete(cJSON_DetachItemViaPointer(reader->open[0].container, last));
+}
+
+static void end_document(struct reader *reader)
+{
+	nb_yaml_anchors_clear(&reader->anchors);
+	while (reader->aside->child)
+		cJSON_Delete(cJSON_DetachItemViaPointer(reader->aside, reader->aside->child));
+	drop_empty_document(reader);
+}
+
+static int read_event(struct reader *reader, const yaml_event_t *event)
+{
+	switch (event->type) {
+	case YAML_SCALAR_EVENT:
+		return read_scalar(reader, event);
+	case YAML_ALIAS_EVENT:
+		return read_alias(reader, event);
+	case YAML_SEQUENCE_START_EVENT:
+		return open_container(reader, event, cJSON_CreateArray(), event->data.sequence_start.tag,
+				      event->data.sequence_start.anchor);
+	case YAML_MAPPING_START_EVENT:
+		return open_container(reader, event, cJSON_CreateObject(), event->data.mapping_start.tag,
+				      event->data.mapping_start.anchor);
+	case YAML_SEQUENCE_END_EVENT:
+	case YAML_MAPPING_END_EVENT:
+		return close_container(reader);
+	case YAML_DOCUMENT_END_EVENT:
+		end_document(reader);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static int read_stream(struct reader *reader, yaml_parser_t *parser)
+{
+	bool end = false;
+	int rc = 0;
+
+	while (!end && !rc) {
+		yaml_event_t event;
+
+		if (!yaml_parser_parse(parser, &event)) {
+			if (parser->error == YAML_MEMORY_ERROR)
+				return nb_fail_nomem(reader->err);
+			if (parser->error == YAML_READER_ERROR)
+				return nb_fail(reader->err, NB_ERR_DECODE, 0, "not valid YAML: byte %zu: %s",
+					       parser->problem_offset + 1, parser->problem);
+			reader->bad_escape = parser->problem && strstr(parser->problem, "escape code");
+			return refuse(reader, &parser->problem_mark,
+				      parser->problem ? parser->problem : "syntax error");
+		}
+		end = event.type == YAML_STREAM_END_EVENT;
+		rc = read_event(reader, &event);
+		yaml_event_delete(&event);
+	}
+	return rc;
+}
+
+/* The four hexadecimal digits of an escape "\uXXXX" at text, or -1. */
+static int escaped_unit(const char *text, const char *end)
+{
+	int unit = 0;
+
+	if (end - text < 6 || text[0] != '\\' || text[1] != 'u')
+		return -1;
+	for (int i = 2; i < 6; i++) {
+		if (!isxdigit((unsigned char)text[i]))
+			return -1;
+		unit = unit * 16 + (isdigit((unsigned char)text[i]) ? text[i] - '0' : (text[i] & 0xf) + 9);
+	}
+	return unit;
+}
+
+/* Writes "\ud83d\ude00", which JSON has and YAML has not, as "\U0001f600". Returns the length. */
+static size_t join_escapes(const char *text, size_t len, char *joined)
+{
+	const char *end = text + len;
+	size_t used = 0;
+
+	while (text < end) {
+		int high = escaped_unit(text, end), low = high < 0 ? -1 : escaped_unit(text + 6, end);
+		size_t taken = *text == '\\' && end - text > 1 ? 2 : 1;
+
+		if (high >> 10 == 0xd800 >> 10 && low >> 10 == 0xdc00 >> 10) {
+			used += sprintf(joined + used, "\\U%08x",
+					0x10000 + ((high & 0x3ff) << 10) + (low & 0x3ff));
+			text += 12;
+			continue;
+		}
+		memcpy(joined + used, text, taken);
+		used += taken;
+		text += taken;
+	}
+	return used;
+}
+
+/* *bad_escape: an escape that libyaml does not know is what it failed for. */
+static int parse(const char *text, size_t len, struct place first, const struct nb_json_limits *limits,
+		 struct cJSON **json, bool *bad_escape, struct nb_error *err)
+{
+	struct cJSON *documents nb_cleanup(nb_json_free) = cJSON_CreateArray();
+	struct cJSON *aside nb_cleanup(nb_json_free) = cJSON_CreateArray();
+	struct reader reader = {
+		.limits = limits,
+		.open = { { .container = documents } },
+		.aside = aside,
+		.first = first,
+		.err = err,
+	};
+	struct nb_json root = nb_json_root(documents);
+	yaml_parser_t parser;
+	int rc;
+
+	reader.anchors.values = &reader.values;
+	reader.anchors.values_max = limits->values;
+	if (!documents || !aside || !yaml_parser_initialize(&parser))
+		return nb_fail_nomem(err);
+	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
+	rc = read_stream(&reader, &parser);
+	yaml_parser_delete(&parser);
+	nb_yaml_anchors_clear(&reader.anchors);
+	free(reader.key);
+	*bad_escape = reader.bad_escape;
+	if (!rc)
+		rc = nb_json_refuse_duplicates(&root, err);
+	if (rc)
+		return rc;
+	*json = NB_TAKE_PTR(documents);
+	return 0;
+}
+
+int nb_yaml_parse_from(const char *text, size_t len, size_t from, const struct nb_json_limits *limits,
+		       struct cJSON **json, struct nb_error *err)
+{
+	char *joined nb_autofree = NULL;
+	struct place first = { 0 };
+	size_t joined_len;
+	bool bad_escape = false;
+	int rc;
+
+	for (size_t i = 0; i < from; i++) {
+		first.column = text[i] == '\n' ? 0 : first.column + 1;
+		first.line += text[i] == '\n';
+	}
+	text += from;
+	len -= from;
+	rc = parse(text, len, first, limits, json, &bad_escape, err);
+	if (!rc || !bad_escape)
+		return rc;
+	joined = malloc(len);
+	if (!joined)
+		return nb_fail_nomem(err);
+	joined_len = join_escapes(text, len, joined);
+	return joined_len == len ? rc : parse(joined, joined_len, first, limits, json, &bad_escape, err);
+}
+
+int nb_yaml_parse(const char *text, size_t len, const struct nb_json_limits *limits, struct cJSON **json,
+		  struct nb_error *err)
+{
+	return nb_yaml_parse_from(text, len, 0, limits, json, err);
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* An EndpointSlice of Kubernetes (API discovery.k8s.io/v1). */
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <natbridge/abi.h>
+
+#include "lib/json/json.h"
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
+#include "lib/util/vec.h"
+
+#include "object.h"
+
+static int read_port(const struct nb_json *at, struct nb_kube_slice *slice, struct nb_error *err)
+{
+	const struct nb_json number = nb_json_get(at, "port");
+	struct nb_kube_port port = { 0 };
+	unsigned int value = 0;
+	int rc = nb_json_is_object(at, err);
+
+	if (!rc)
+		rc = nb_kube_port_name(at, port.name, err);
+	if (!rc)
+		rc = nb_kube_protocol(at, &port.proto, err);
+	if (!rc)
+		rc = nb_json_uint(&number, 1, 65535, &value, err);
+	if (rc || !port.proto)
+		return rc;
+	port.port = htons(value);
+	return nb_vec_push(&slice->ports, port, err);
+}
+
+/* The first address stands for all (they are interchangeable, says the API); consumers use that one. */
+static int read_address(const struct nb_json *at, const struct nb_kube_slice *slice, struct nb_addr *addr,
+			struct nb_error *err)
+{
+	const struct nb_json addresses = nb_json_get(at, "addresses");
+	struct nb_json first;
+	const char *text = "";
+	int rc = nb_json_is_array(&addresses, err);
+
+	if (rc)
+		return rc;
+	first = nb_json_first(&addresses);
+	if (!first.node)
+		return nb_json_fail(at, NB_ERR_CONFIG, err, "\"addresses\" is missing or empty");
+	rc = nb_json_string(&first, &text, err);
+	if (rc)
+		return rc;
+	if (!nb_addr_parse_kubernetes(text, addr) || !nb_addr_is_routable(addr) ||
+	    nb_addr_family(addr) != slice->family)
+		return nb_json_fail(&first, NB_ERR_CONFIG, err,
+				    "\"%.100s\" is not an IPv%d address that an endpoint can have", text,
+				    slice->family == AF_INET ? 4 : 6);
+	return 0;
+}
+
+static int read_endpoint(const struct nb_json *at, struct nb_kube_slice *slice, struct nb_error *err)
+{
+	const struct nb_json conditions = nb_json_get(at, "conditions");
+	const struct nb_json ready_at = nb_json_get(&conditions, "ready");
+	const struct nb_json serving_at = nb_json_get(&conditions, "serving");
+	const struct nb_json terminating_at = nb_json_get(&conditions, "terminating");
+	bool ready = true, serving = true, terminating = false;
+	struct nb_kube_endpoint endpoint;
+	int rc = nb_json_is_object(at, err);
+
+	if (!rc)
+		rc = nb_json_is_object(&conditions, err);
+	if (!rc)
+		rc = nb_json_bool(&ready_at, &ready, err);
+	if (!rc)
+		rc = nb_json_bool(&serving_at, &serving, err);
+	if (!rc)
+		rc = nb_json_bool(&terminating_at, &terminating, err);
+	if (!rc)
+		rc = read_address(at, slice, &endpoint.addr, err);
+	if (rc)
+		return rc;
+	endpoint.ready = ready;
+	endpoint.serving = serving;
+	endpoint.lingers = serving && terminating;
+	return nb_vec_push(&slice->endpoints, endpoint, err);
+}
+
+static int read_family(const struct nb_json *object, struct nb_kube_slice *slice, struct nb_error *err)
+{
+	const struct nb_json at = nb_json_get(object, "addressType");
+	const char *type = NULL;
+	int rc = nb_kube_string(&at, &type, err);
+
+	if (rc)
+		return rc;
+	if (!type)
+		return nb_json_fail(object, NB_ERR_CONFIG, err, "\"addressType\" is missing");
+	if (strcmp(type, "IPv4") && strcmp(type, "IPv6") && strcmp(type, "FQDN"))
+		return nb_json_fail(&at, NB_ERR_CONFIG, err, "\"%.100s\" is not IPv4, IPv6 or FQDN", type);
+	slice->family = !strcmp(type, "IPv4") ? AF_INET : !strcmp(type, "IPv6") ? AF_INET6 : AF_UNSPEC;
+	return 0;
+}
+
+/* The name of its Service, "" if there is none that it could belong to. */
+static int read_service_name(const struct nb_kube_meta *meta, struct nb_kube *kube,
+			     struct nb_kube_slice *slice, struct nb_error *err)
+{
+	const char *name = "";
+	int rc = nb_kube_label(meta, "kubernetes.io/service-name", &name, err);
+
+	if (rc)
+		return rc;
+	if (!*name)
+		nb_kube_tell(
+			kube, NB_KUBE_SLICE_UNLABELLED,
+			"EndpointSlice %s belongs to no Service: the label kubernetes.io/service-name is "
+			"missing",
+			meta->full);
+	if (*name && snprintf(slice->service, sizeof(slice->service), "%s/%s", meta->namespace_, name) >=
+			     (int)sizeof(slice->service))
+		return nb_json_fail(&meta->labels, NB_ERR_CONFIG, err,
+				    "kubernetes.io/service-name \"%.100s\" is not a name of a Service", name);
+	return 0;
+}
+
+static int read_endpoints(const struct nb_json *endpoints, const struct nb_kube_meta *meta,
+			  struct nb_kube *kube, struct nb_kube_slice *slice, struct nb_error *err)
+{
+	struct nb_json at;
+
+	for (at = nb_json_first(endpoints); at.node; at = nb_json_next(&at)) {
+		int rc = read_endpoint(&at, slice, err);
+
+		if (rc && kube->lenient && err->code == NB_ERR_CONFIG)
+			nb_wrap(err, "EndpointSlice %s", meta->full);
+		if (rc && !nb_kube_leave_out(kube, NB_KUBE_ENDPOINT_LEFT_OUT, "", err))
+			return rc;
+	}
+	return 0;
+}
+
+int nb_kube_read_slice(const struct nb_json *object, const struct nb_kube_meta *meta, struct nb_kube *kube,
+		       struct nb_kube_slice *slice, struct nb_error *err)
+{
+	const struct nb_json ports = nb_json_get(object, "ports");
+	const struct nb_json endpoints = nb_json_get(object, "endpoints");
+	bool foreign = false;
+	struct nb_json at;
+	int rc = nb_kube_is_foreign(meta, &foreign, err);
+
+	if (rc || foreign)
+		return rc;
+	rc = read_service_name(meta, kube, slice, err);
+	if (!rc)
+		rc = read_family(object, slice, err);
+	if (!rc)
+		rc = nb_json_is_array(&ports, err);
+	if (!rc)
+		rc = nb_json_is_array(&endpoints, err);
+	if (rc || !slice->service[0] || slice->family == AF_UNSPEC)
+		return rc;
+	for (at = nb_json_first(&ports); at.node && !rc; at = nb_json_next(&at))
+		rc = read_port(&at, slice, err);
+	return rc ? rc : read_endpoints(&endpoints, meta, kube, slice, err);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_LIB_MAPS_CONNTRACK_H
+#define NATBRIDGE_LIB_MAPS_CONNTRACK_H
+
+/* Connections as an operator sees them. */
+
+#include <natbridge/abi.h>
+
+#include "lib/util/error.h"
+
+#include "layout.h"
+
+struct nb_conn_info {
+	struct nb_tuple orig;   /* as the client sends */
+	struct nb_tuple reply;  /* as the backend answers */
+	struct nb_conn conn;    /* the client's entry */
+	unsigned int remaining; /* seconds until it expires */
+};
+
+/*
+ * Calls fn for each live connection, in no order, until fn returns not 0; returns that. Not live are expired
+ * ones and those of pods that have gone.
+ */
+int nb_conntrack_each(const struct nb_datapath *dp, int (*fn)(const struct nb_conn_info *info, void *arg),
+		      void *arg, struct nb_error *err);
+
+/* How many nb_conntrack_each() would show. */
+int nb_conntrack_count(const struct nb_datapath *dp, __u32 *count, struct nb_error *err);
+
+/* Removes all connections, live or not. *removed (may be NULL): connections. */
+int nb_conntrack_flush(const struct nb_datapath *dp, unsigned int *removed, struct nb_error *err);
+
+/* Name of a TCP state as conntrack -L prints it ("SYN_SENT"). */
+const char *nb_tcp_state_name(unsigned int state);
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_LIB_MAPS_LAYOUT_H
+#define NATBRIDGE_LIB_MAPS_LAYOUT_H
+
+/*
+ * What the datapath of a network consists of: its maps and programs, one row each. All code that goes through
+ * maps or programs (load, pin, open, migrate, attach) reads these rows. A row with a column missing does not
+ * compile. Keys and values: natbridge/abi.h.
+ */
+
+#include <stdbool.h>
+
+#include <linux/types.h>
+
+enum nb_mode {
+	NB_MODE_OFF,    /* a plain bridge: no datapath */
+	NB_MODE_EBPF,   /* natbridge translates */
+	NB_MODE_ASSIST, /* the host translates, natbridge gives it the packets */
+	NB_MODES,
+};
+
+/* The modes whose programs use a map. */
+enum nb_map_modes {
+	NB_IN_NONE, /* in maps of an older layout only */
+	NB_IN_EBPF = 1 << NB_MODE_EBPF,
+	NB_IN_ASSIST = 1 << NB_MODE_ASSIST,
+	NB_IN_BOTH = NB_IN_EBPF | NB_IN_ASSIST,
+};
+
+/* What sets the number of a map's elements when it is loaded. */
+enum nb_map_size {
+	NB_SIZE_FIXED, /* as the eBPF object has it */
+	NB_SIZE_CONNECTIONS,
+	NB_SIZE_FRONTENDS,
+	NB_SIZE_BACKENDS,
+	NB_SIZE_FLOWS, /* sets of NB_FLOW_WAYS flows */
+};
+
+/* What becomes of a map's content when a network changes to another map layout. */
+enum nb_map_migration {
+	NB_MIGRATE_NOT,         /* begins anew: counters, and what is known for seconds only */
+	NB_MIGRATE_IF_POSSIBLE, /* else begins anew: the programs find it out again */
+	NB_MIGRATE_ALL,         /* what cannot be converted keeps the network on the old layout */
+	NB_MIGRATE_SERVICES,    /* the same, but for the ledger: the next change derives it anew */
+	NB_MIGRATE_CONNS,       /* connection by connection (migrate_conns.c) */
+};
+
+/*
+ * ROW(NB_MAP_ constant, name of the pin, name in the eBPF object, modes, size, migration). The name of a pin
+ * is part of the on-disk format.
+ */
+#define NB_MAP_TABLE(ROW)                                                                                    \
+	/* __u32 pair -> struct nb_pair; see conn_table.h */                                                 \
+	ROW(CONNECTIONS, "connections", "connections", NB_IN_EBPF, NB_SIZE_CONNECTIONS, NB_MIGRATE_CONNS)    \
+	/* __u32 set -> struct nb_conn_set: two tuples a set, which has seven ways */                        \
+	ROW(CONN_INDEX, "conn_index", "conn_index", NB_IN_EBPF, NB_SIZE_CONNECTIONS, NB_MIGRATE_CONNS)       \
+	/* struct nb_frontend_key -> struct nb_frontend */                                                   \
+	ROW(FRONTENDS, "frontends", "frontends", NB_IN_EBPF, NB_SIZE_FRONTENDS, NB_MIGRATE_ALL)              \
+	/* struct nb_backend_key -> struct nb_backend */                                                     \
+	ROW(BACKENDS, "backends", "backends", NB_IN_EBPF, NB_SIZE_BACKENDS, NB_MIGRATE_ALL)                  \
+	/* __u32 service -> __u32, bit 0: taken; userspace only */                                           \
+	ROW(SERVICE_IDS, "service_ids", "service_ids", NB_IN_EBPF, NB_SIZE_FIXED, NB_MIGRATE_ALL)            \
+	/* struct nb_affinity_key -> struct nb_affinity */                                                   \
+	ROW(AFFINITIES, "affinities", "affinities", NB_IN_EBPF, NB_SIZE_FIXED, NB_MIGRATE_IF_POSSIBLE)       \
+	/* struct nb_fragment_key -> struct nb_fragment */                                                   \
+	ROW(FRAGMENTS, "fragments", "fragments", NB_IN_BOTH, NB_SIZE_FIXED, NB_MIGRATE_NOT)                  \
+	/* struct nb_service_key -> struct nb_service_entry; userspace only */                               \
+	ROW(SERVICES, "services", "services", NB_IN_EBPF, NB_SIZE_FRONTENDS, NB_MIGRATE_SERVICES)            \
+	/* struct nb_addr -> struct nb_endpoint */                                                           \
+	ROW(ENDPOINTS, "endpoints", "endpoints", NB_IN_BOTH, NB_SIZE_FIXED, NB_MIGRATE_ALL)                  \
+	/* __u32 port slot -> struct nb_port */                                                              \
+	ROW(PORTS, "ports", "ports", NB_IN_BOTH, NB_SIZE_FIXED, NB_MIGRATE_ALL)                              \
+	/* __u32 ifindex -> __u32 port slot */                                                               \
+	ROW(LINKS, "links", "links", NB_IN_BOTH, NB_SIZE_FIXED, NB_MIGRATE_ALL)                              \
+	/* __u32 ifindex % NB_OWN_PORTS -> __u32 ifindex of a port, 0: none */                               \
+	ROW(OWN_PORTS, "own_ports", "own_ports", NB_IN_EBPF, NB_SIZE_FIXED, NB_MIGRATE_IF_POSSIBLE)          \
+	/* enum nb_counter -> __u64, per CPU */                                                              \
+	ROW(COUNTERS, "counters", "counters", NB_IN_BOTH, NB_SIZE_FIXED, NB_MIGRATE_NOT)                     \
+	/* __u32 0 -> struct nb_settings */                                                                  \
+	ROW(SETTINGS, "settings", ".data.settings", NB_IN_BOTH, NB_SIZE_FIXED, NB_MIGRATE_ALL)               \
+	/* __u32 0 -> struct nb_runtime */                                                                   \
+	ROW(RUNTIME, "runtime", ".data.runtime", NB_IN_BOTH, NB_SIZE_FIXED, NB_MIGRATE_ALL)                  \
+	/* __u32 hash -> struct nb_flow_set */                                                               \
+	ROW(FLOWS, "flows", "flows", NB_IN_ASSIST, NB_SIZE_FLOWS, NB_MIGRATE_IF_POSSIBLE)                    \
+	/* __u32 -> struct nb_frontend_key: what the host has translated lately */                           \
+	ROW(FRONTENDS_SEEN, "frontends_seen", "frontends_seen", NB_IN_ASSIST, NB_SIZE_FIXED, NB_MIGRATE_NOT) \
+	/* up to layout 5: struct nb_tuple -> struct nb_conn, two for each connection */                     \
+	ROW(CONNTRACK, "conntrack", "conntrack", NB_IN_NONE, NB_SIZE_FIXED, NB_MIGRATE_CONNS)
+
+/* Where a program is attached. */
+enum nb_hook {
+	NB_HOOK_NONE,       /* nowhere */
+	NB_HOOK_PORT_IN,    /* ingress of each pod's host-side veth: what the pod sends */
+	NB_HOOK_PORT_OUT,   /* its egress: what the pod gets from the bridge */
+	NB_HOOK_BRIDGE_OUT, /* egress of the bridge: what the host sends to the pods. Networks share it */
+	NB_HOOKS,
+};
+
+/* ROW(NB_PROG_ constant, name, mode, hook): the name is that of the function, of the program and of its pin.
+ */
+#define NB_PROG_TABLE(ROW)                                                                                   \
+	ROW(FROM_POD, "nb_from_pod", NB_MODE_EBPF, NB_HOOK_PORT_IN)                                          \
+	ROW(TO_POD, "nb_to_pod", NB_MODE_EBPF, NB_HOOK_PORT_OUT)                                             \
+	ROW(CLOCK, "nb_clock", NB_MODE_EBPF, NB_HOOK_NONE) /* see nb_tick_now() */                           \
+	ROW(ASSIST_FROM, "nb_assist_from", NB_MODE_ASSIST, NB_HOOK_PORT_IN)                                  \
+	ROW(ASSIST_HOST, "nb_assist_host", NB_MODE_ASSIST, NB_HOOK_BRIDGE_OUT)
+
+#define NB_MAP_CONSTANT(id, name, in_object, modes, size, migration) NB_MAP_##id,
+enum nb_map { NB_MAP_TABLE(NB_MAP_CONSTANT) NB_MAPS };
+#undef NB_MAP_CONSTANT
+
+#define NB_PROG_CONSTANT(id, name, mode, hook) NB_PROG_##id,
+enum nb_prog { NB_PROG_TABLE(NB_PROG_CONSTANT) NB_PROGS };
+#undef NB_PROG_CONSTANT
+
+struct nb_map_row {
+	const char *name;      /* of the pin */
+	const char *in_object; /* its name there */
+	enum nb_map_modes modes;
+	enum nb_map_size size;
+	enum nb_map_migration migration;
+};
+
+struct nb_prog_row {
+	const char *name;
+	enum nb_mode mode;
+	enum nb_hook hook;
+};
+
+extern const struct nb_map_row nb_map_rows[NB_MAPS];
+extern const struct nb_prog_row nb_prog_rows[NB_PROGS];
+
+/* Name of a mode as in the network config ("assist"). */
+const char *nb_mode_name(enum nb_mode mode);
+
+/* Name of a map's pin ("connections"), and of a program's ("nb_from_pod"). */
+const char *nb_map_name(enum nb_map map);
+const char *nb_prog_name(enum nb_prog prog);
+
+/* Whether the programs of a mode use the map; whether a program is one of the mode's. */
+bool nb_mode_has_map(enum nb_mode mode, enum nb_map map);
+bool nb_mode_has_prog(enum nb_mode mode, enum nb_prog prog);
+
+/* The program that a mode has at a hook; NB_PROGS: none. */
+enum nb_prog nb_prog_at(enum nb_mode mode, enum nb_hook hook);
+
+/* A number from a network's name, by which its programs and those of others are told apart. */
+__u32 nb_network_hash(const char *network);
+
+/* An open datapath: descriptors of one network's maps and programs. lib/datapath opens it. */
+struct nb_datapath {
+	char dir[512];         /* of its pins */
+	int lock_fd;           /* flock on <bpffs>/natbridge, -1: not taken; see nb_datapath_open() */
+	int map_fd[NB_MAPS];   /* -1: of a mode that the network never had */
+	int prog_fd[NB_PROGS]; /* the same */
+	int watch_fd;          /* link that notices qdiscs of ports (bpf/qdisc.bpf.c); -1: not loaded */
+};
+
+/* What a struct nb_datapath must hold before it is opened. */
+#define NB_DATAPATH_INIT                                                                                     \
+	{                                                                                                    \
+		.lock_fd = -1, .map_fd = { [0 ... NB_MAPS - 1] = -1 },                                       \
+		.prog_fd = { [0 ... NB_PROGS - 1] = -1 }, .watch_fd = -1                                     \
+	}
+
+/* Closes what is open; a zeroed or closed *dp is fine. For nb_cleanup(). */
+void nb_datapath_close(struct nb_datapath *dp);
+
+/* Whether an open datapath has the programs and maps of a mode. */
+bool nb_datapath_has(const struct nb_datapath *dp, enum nb_mode mode);
+
+/* Whether it has any program of the mode. */
+bool nb_datapath_has_progs(const struct nb_datapath *dp, enum nb_mode mode);
+
+#endif

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "prefix.h"
+
+#include <natbridge/abi.h>
+
+#include "lib/util/addr.h"
+
+enum { WORDS = sizeof(struct nb_addr) / sizeof(__be32) };
+
+struct nb_prefix nb_prefix_none(void)
+{
+	struct nb_prefix none = { 0 };
+
+	memset(&none.mask, 0xff, sizeof(none.mask));
+	return none;
+}
+
+static bool is_none(const struct nb_prefix *prefix)
+{
+	const struct nb_prefix none = nb_prefix_none();
+
+	return !memcmp(prefix, &none, sizeof(none));
+}
+
+struct nb_prefix nb_prefix_make(const struct nb_addr *addr, unsigned int prefix_len)
+{
+	struct nb_prefix prefix = { .value = nb_addr_network(addr, prefix_len) };
+	unsigned int left = prefix_len + (nb_addr_is_v4(addr) ? 96 : 0);
+
+	for (unsigned int i = 0; i < WORDS; i++) {
+		unsigned int bits = left < 32 ? left : 32;
+
+		prefix.mask.w[i] = bits ? htonl(0xffffffffU << (32 - bits)) : 0;
+		left -= bits;
+	}
+	return prefix;
+}
+
+void nb_prefix_cover(struct nb_prefix *prefix, const struct nb_prefix *other)
+{
+	bool ended = false;
+
+	if (is_none(other))
+		return;
+	if (is_none(prefix)) {
+		*prefix = *other;
+		return;
+	}
+	for (unsigned int i = 0; i < WORDS; i++) {
+		__u32 mask = ntohl(prefix->mask.w[i] & other->mask.w[i]);
+		__u32 differ = ntohl(prefix->value.w[i] ^ other->value.w[i]) & mask;
+
+		if (ended)
+			mask = 0;
+		else if (differ)
+			mask &= ~(0xffffffffU >> __builtin_clz(differ));
+		ended = mask != 0xffffffffU;
+		prefix->mask.w[i] = htonl(mask);
+		prefix->value.w[i] &= prefix->mask.w[i];
+	}
+}
+
+void nb_settings_bound_ranges(const struct nb_settings *settings, struct nb_prefix vips[2])
+{
+	vips[0] = vips[1] = nb_prefix_none();
+	for (__u32 i = 0; i < settings->n_service_cidrs && i < NB_MAX_SERVICE_CIDRS; i++)
+		nb_prefix_cover(&vips[nb_addr_is_v4(&settings->service_cidrs[i].value)],
+				&settings->service_cidrs[i]);
+}

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "link.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/if_bridge.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+
+#include "lib/util/error.h"
+
+#include "netlink.h"
+
+#ifndef RTEXT_FILTER_SKIP_STATS
+#define RTEXT_FILTER_SKIP_STATS (1 << 3)
+#endif
+
+bool nb_ifname_valid(const char *name)
+{
+	size_t len = strlen(name);
+	const char *c;
+
+	if (len == 0 || len >= IFNAMSIZ)
+		return false;
+	for (c = name; *c; c++) {
+		if (*c <= ' ' || *c > '~' || *c == '/' || *c == ':')
+			return false;
+	}
+	return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcmp(name, "all") != 0 &&
+	       strcmp(name, "default") != 0;
+}
+
+/* ---- reading ---- */
+
+/* IFLA_INFO_SLAVE_DATA of a bridge's port. */
+static int parse_port(const struct nlattr *nest, struct nb_link *link, struct nb_error *err)
+{
+	const struct nlattr *tb[IFLA_BRPORT_ISOLATED + 1];
+	uint8_t mode, isolated, state;
+	int ret = nb_netlink_parse_nested(nest, tb, IFLA_BRPORT_ISOLATED, err);
+
+	if (ret)
+		return ret;
+	if (!nb_attr_u8(tb[IFLA_BRPORT_MODE], &mode))
+		return 0;
+	link->has_port = true;
+	link->hairpin = mode == BRIDGE_MODE_HAIRPIN;
+	link->port_state = nb_attr_u8(tb[IFLA_BRPORT_STATE], &state) ? state : BR_STATE_FORWARDING;
+	link->isolated = nb_attr_u8(tb[IFLA_BRPORT_ISOLATED], &isolated) && isolated;
+	return 0;
+}
+
+/* IFLA_INFO_DATA of a bridge. */
+static int parse_bridge(const struct nlattr *nest, struct nb_link *link, struct nb_error *err)
+{
+	const struct nlattr *tb[IFLA_BR_VLAN_FILTERING + 1];
+	uint8_t filtering;
+	int ret = nb_netlink_parse_nested(nest, tb, IFLA_BR_VLAN_FILTERING, err);
+
+	link->vlan_filtering = !ret && nb_attr_u8(tb[IFLA_BR_VLAN_FILTERING], &filtering) && filtering;
+	return ret;
+}
+
+static int parse_linkinfo(const struct nlattr *nest, struct nb_link *link, struct nb_error *err)
+{
+	const struct nlattr *tb[IFLA_INFO_SLAVE_DATA + 1];
+	char slave_kind[NB_LINK_KIND_MAX];
+	int ret = nb_netlink_parse_nested(nest, tb, IFLA_INFO_SLAVE_DATA, err);
+
+	if (ret)
+		return ret;
+	(void)nb_attr_str(tb[IFLA_INFO_KIND], link->kind, sizeof(link->kind));
+	if (tb[IFLA_INFO_DATA] && strcmp(link->kind, "bridge") == 0)
+		ret = parse_bridge(tb[IFLA_INFO_DATA], link, err);
+	if (ret)
+		return ret;
+	if (!tb[IFLA_INFO_SLAVE_DATA] ||
+	    !nb_attr_str(tb[IFLA_INFO_SLAVE_KIND], slave_kind, sizeof(slave_kind)) ||
+	    strcmp(slave_kind, "bridge") != 0)
+		return 0;
+	return parse_port(tb[IFLA_INFO_SLAVE_DATA], link, err);
+}
+
+static int parse_link(const struct nlmsghdr *nlh, struct nb_link *link, struct nb_error *err)
+{
+	const struct nlattr *tb[IFLA_LINK_NETNSID + 1];
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
+	struct nb_link parsed = { 0 };
+	int ret = nb_netlink_parse(nlh, sizeof(*info), tb, IFLA_LINK_NETNSID, err);
+
+	if (ret)
+		return ret;
+	if (info->ifi_index <= 0 || !nb_attr_str(tb[IFLA_IFNAME], parsed.name, sizeof(parsed.name)))
+		return nb_fail(err, NB_ERR_SYSTEM, EBADMSG, "the kernel described a link without a name");
+	parsed.index = (unsigned int)info->ifi_index;
+	parsed.flags = info->ifi_flags;
+	parsed.has_mac = nb_attr_bytes(tb[IFLA_ADDRESS], parsed.mac, sizeof(parsed.mac));
+	(void)nb_attr_str(tb[IFLA_IFALIAS], parsed.alias, sizeof(parsed.alias));
+	(void)nb_attr_u32(tb[IFLA_MTU], &parsed.mtu);
+	(void)nb_attr_u32(tb[IFLA_MASTER], &parsed.master);
+	(void)nb_attr_u32(tb[IFLA_LINK], &parsed.peer);
+	(void)nb_attr_u8(tb[IFLA_OPERSTATE], &parsed.operstate);
+	parsed.peer_elsewhere = nb_attr_u32(tb[IFLA_LINK_NETNSID], &parsed.peer_nsid);
+	if (tb[IFLA_LINKINFO]) {
+		ret = parse_linkinfo(tb[IFLA_LINKINFO], &parsed, err);
+		if (ret)
+			return ret;
+	}
+	*link = parsed;
+	return 0;
+}
+
+struct one_link {
+	struct nb_link link;
+	bool found;
+};
+
+static int take_one(const struct nlmsghdr *nlh, void *arg, struct nb_error *err)
+{
+	struct one_link *one = arg;
+
+	if (nlh->nlmsg_type != RTM_NEWLINK)
+		return 0;
+	one->found = true;
+	return parse_link(nlh, &one->link, err);
+}
+
+static int get(struct nb_netlink *nl, struct nlmsghdr *nlh, struct nb_link *link, struct nb_error *err)
+{
+	struct one_link one = { .found = false };
+	int ret;
+
+	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	ret = nb_netlink_request(nl, nlh, take_one, &one, err);
+	if (ret)
+		return ret;
+	if (!one.found)
+		return nb_fail(err, NB_ERR_SYSTEM, ENODEV, "the kernel did not describe the link");
+	*link = one.link;
+	return 0;
+}
+
+int nb_link_get(struct nb_netlink *nl, const char *name, struct nb_link *link, struct nb_error *err)
+{
+	struct nb_request req;
+	void *info;
+	struct nlmsghdr *nlh = nb_request_start(&req, RTM_GETLINK, 0, &info, sizeof(struct ifinfomsg));
+	int ret;
+
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	ret = get(nl, nlh, link, err);
+	return ret ? nb_wrap(err, "cannot look up link \"%s\"", name) : 0;
+}
+
+static int get_index(struct nb_netlink *nl, const unsigned int *nsid, unsigned int index,
+		     struct nb_link *link, struct nb_error *err)
+{
+	struct nb_request req;
+	void *extra;
+	struct nlmsghdr *nlh = nb_request_start(&req, RTM_GETLINK, 0, &extra, sizeof(struct ifinfomsg));
+	struct ifinfomsg *info = extra;
+	int ret;
+
+	info->ifi_index = (int)index;
+	if (nsid)
+		mnl_attr_put_u32(nlh, IFLA_TARGET_NETNSID, *nsid);
+	ret = get(nl, nlh, link, err);
+	return ret ? nb_wrap(err, "cannot look up link %u", index) : 0;
+}
+
+int nb_link_get_index(struct nb_netlink *nl, unsigned int index, struct nb_link *link, struct nb_error *err)
+{
+	return get_index(nl, NULL, index, link, err);
+}
+
+int nb_link_get_elsewhere(struct nb_netlink *nl, unsigned int nsid, unsigned int index, struct nb_link *link,
+			  struct nb_error *err)
+{
+	return get_index(nl, &nsid, index, link, err);
+}
+
+struct link_list {
+	const char *kind;
+	unsigned int master;
+	struct nb_link *links;
+	unsigned int n, room;
+};
+
+static void reset_list(void *arg)
+{
+	struct link_list *list = arg;
+
+	list->n = 0;
+}
+
+static int take_listed(const struct nlmsghdr *nlh, void *arg, struct nb_error *err)
+{
+	struct link_list *list = arg;
+	struct nb_link link;
+	int ret;
+
+	if (nlh->nlmsg_type != RTM_NEWLINK)
+		return 0;
+	ret = parse_link(nlh, &link, err);
+	if (ret)
+		return ret;
+	if ((list->kind && strcmp(list->kind, link.kind) != 0) ||
+	    (list->master && list->master != link.master))
+		return 0;
+	if (list->n == list->room) {
+		unsigned int room = list->room ? 2 * list->room : 16;
+		struct nb_link *links = reallocarray(list->links, room, sizeof(*links));
+
+		if (!links)
+			return nb_fail_nomem(err);
+		list->links = links;
+		list->room = room;
+	}
+	list->links[list->n++] = link;
+	return 0;
+}
+
+int nb_link_list(struct nb_netlink *nl, const char *kind, unsigned int master, struct nb_link **links,
+		 unsigned int *n, struct nb_error *err)
+{
+	struct link_list list = { .kind = kind, .master = master };
+	struct nb_request req;
+	void *info;
+	struct nlmsghdr *nlh =
+		nb_request_start(&req, RTM_GETLINK, NLM_F_DUMP, &info, sizeof(struct ifinfomsg));
+	int ret;
+
+	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	if (master)
+		mnl_attr_put_u32(nlh, IFLA_MASTER, master);
+	ret = nb_netlink_dump(nl, nlh, take_listed, reset_list, &list, err);
+	if (ret) {
+		free(list.links);
+		return nb_wrap(err, "cannot list links");
+	}
+	*links = list.links;
+	*n = list.n;
+	return 0;
+}
+
+/* ---- writing ---- */
+
+int nb_link_create_bridge(struct nb_netlink *nl, const char *name, const unsigned char mac[NB_MAC_LEN],
+			  unsigned int mtu, bool vlan_filtering, struct nb_error *err)
+{
+	struct nb_request req;
+	void *info;
+	struct nlmsghdr *nlh = nb_request_start(&req, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info,
+						sizeof(struct ifinfomsg));
+	struct nlattr *nest, *data;
+	int ret;
+
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	mnl_attr_put(nlh, IFLA_ADDRESS, NB_MAC_LEN, mac);
+	if (mtu)
+		mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
+	nest = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "bridge");
+	if (vlan_filtering) {
+		data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+		mnl_attr_put_u8(nlh, IFLA_BR_VLAN_FILTERING, 1);
+		mnl_attr_nest_end(nlh, data);
+	}
+	mnl_attr_nest_end(nlh, nest);
+	ret = nb_netlink_request(nl, nlh, NULL, NULL, err);
+	return ret ? nb_wrap(err, "cannot create bridge \"%s\"", name) : 0;
+}
+
+/* VETH_INFO_PEER: the other end, with an ifinfomsg of its own before its attributes. */
+static void put_peer(struct nlmsghdr *nlh, const struct nb_veth_spec *spec)
+{
+	struct nlattr *peer = mnl_attr_nest_start(nlh, VETH_INFO_PEER);
+
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, spec->peer_name);
+	if (spec->peer_mac)
+		mnl_attr_put(nlh, IFLA_ADDRESS, NB_MAC_LEN, spec->peer_mac);
+	if (spec->mtu)
+		mnl_attr_put_u32(nlh, IFLA_MTU, spec->mtu);
+	if (spec->peer_netns_fd >= 0)
+		mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, (uint32_t)spec->peer_netns_fd);
+	mnl_attr_nest_end(nlh, peer);
+}
+
+int nb_link_create_veth(struct nb_netlink *nl, const struct nb_veth_spec *spec, struct nb_error *err)
+{
+	struct nb_request req;
+	void *info;
+	struct nlmsghdr *nlh = nb_request_start(&req, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info,
+						sizeof(struct ifinfomsg));
+	struct nlattr *nest, *data;
+	int ret;
+
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, spec->name);
+	if (spec->mac)
+		mnl_attr_put(nlh, IFLA_ADDRESS, NB_MAC_LEN, spec->mac);
+	if (spec->mtu)
+		mnl_attr_put_u32(nlh, IFLA_MTU, spec->mtu);
+	if (spec->master)
+		mnl_attr_put_u32(nlh, IFLA_MASTER, spec->master);
+	nest = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "veth");
+	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+	put_peer(nlh, spec);
+	mnl_attr_nest_end(nlh, data);
+	mnl_attr_nest_end(nlh, nest);
+	ret = nb_netlink_request(nl, nlh, NULL, NULL, err);
+	return ret ? nb_wrap(err, "cannot create veth pair \"%s\" and \"%s\"", spec->name, spec->peer_name)
+		   : 0;
+}
+
+static void put_port(struct nlmsghdr *nlh, const struct nb_link_change *change)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	struct nlattr *data;
+
+	mnl_attr_put_strz(nlh, IFLA_INFO_SLAVE_KIND, "bridge");
+	data = mnl_attr_nest_start(nlh, IFLA_INFO_SLAVE_DATA);
+	mnl_attr_put_u8(nlh, IFLA_BRPORT_MODE, change->hairpin ? BRIDGE_MODE_HAIRPIN : 0);
+	mnl_attr_put_u8(nlh, IFLA_BRPORT_ISOLATED, change->isolated);
+	mnl_attr_nest_end(nlh, data);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+int nb_link_change(struct nb_netlink *nl, unsigned int index, const struct nb_link_change *change,
+		   struct nb_error *err)
+{
+	struct nb_request req;
+	void *extra;
+	/* Not RTM_SETLINK: that one ignores IFLA_INFO_SLAVE_DATA (net/core/rtnetlink.c, rtnl_setlink). */
+	struct nlmsghdr *nlh = nb_request_start(&req, RTM_NEWLINK, 0, &extra, sizeof(struct ifinfomsg));
+	struct ifinfomsg *info = extra;
+	int ret;
+
+	info->ifi_index = (int)index;
+	if (change->set_up) {
+		info->ifi_change |= IFF_UP;
+		info->ifi_flags |= change->up ? IFF_UP : 0;
+	}
+	if (change->set_promisc) {
+		info->ifi_change |= IFF_PROMISC;
+		info->ifi_flags |= change->promisc ? IFF_PROMISC : 0;
+	}
+	if (change->set_master)
+		mnl_attr_put_u32(nlh, IFLA_MASTER, change->master);
+	if (change->mtu)
+		mnl_attr_put_u32(nlh, IFLA_MTU, change->mtu);
+	if (change->mac)
+		mnl_attr_put(nlh, IFLA_ADDRESS, NB_MAC_LEN, change->mac);
+	if (change->alias)
+		mnl_attr_put(nlh, IFLA_IFALIAS, strlen(change->alias), change->alias);
+	if (change->set_port)
+		put_port(nlh, change);
+	ret = nb_netlink_request(nl, nlh, NULL, NULL, err);
+	return ret ? nb_wrap(err, "cannot change link %u", index) : 0;
+}
+
+int nb_link_delete(struct nb_netlink *nl, unsigned int index, struct nb_error *err)
+{
+	struct nb_request req;
+	void *extra;
+	struct nlmsghdr *nlh = nb_request_start(&req, RTM_DELLINK, 0, &extra, sizeof(struct ifinfomsg));
+	struct ifinfomsg *info = extra;
+	int ret;
+
+	info->ifi_index = (int)index;
+	ret = nb_netlink_request(nl, nlh, NULL, NULL, err);
+	return ret ? nb_wrap(err, "cannot delete link %u", index) : 0;
+}

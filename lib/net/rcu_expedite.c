@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "rcu_expedite.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char path[] = "/sys/kernel/rcu_expedited";
+
+/* -1: cannot be read. */
+static long value(int fd)
+{
+	char text[16];
+	ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
+
+	if (len <= 0)
+		return -1;
+	text[len] = '\0';
+	return strtol(text, NULL, 10);
+}
+
+static void set(int fd, int to)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%d\n", to);
+
+	/* No worse than slow. */
+	if (pwrite(fd, text, len, 0) != len)
+		return;
+}
+
+/*
+ * Each one who wants it holds a write lock on a byte of his own, for which the file must be open for writing:
+ * nobody but root can do as if. Locks are never waited for.
+ */
+
+static int lock(int fd, short type)
+{
+	struct flock own = { .l_type = type, .l_whence = SEEK_SET, .l_start = getpid(), .l_len = 1 };
+
+	return fcntl(fd, F_OFD_SETLK, &own);
+}
+
+/* A read lock would only be in the way of write locks. */
+static int wanted_by_others(int fd)
+{
+	struct flock all = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+
+	return fcntl(fd, F_OFD_GETLK, &all) || all.l_type != F_UNLCK;
+}
+
+int nb_rcu_expedite_begin(void)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	if (lock(fd, F_WRLCK)) {
+		close(fd);
+		return -1;
+	}
+	if (value(fd) == 0)
+		set(fd, NB_EXPEDITED);
+	return fd;
+}
+
+void nb_rcu_expedite_end(int *fd)
+{
+	if (*fd < 0)
+		return;
+	/* First: of two at once, one at least sees nobody else. */
+	(void)lock(*fd, F_UNLCK);
+	if (!wanted_by_others(*fd) && value(*fd) == NB_EXPEDITED)
+		set(*fd, 0);
+	close(*fd);
+	*fd = -1;
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "route.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <stdlib.h>
+
+#include <linux/rtnetlink.h>
+
+#include "lib/util/addr.h"
+#include "lib/util/error.h"
+
+#include "netlink.h"
+
+/* Tables above this one do not fit struct rtmsg and need RTA_TABLE. */
+enum { MAX_SMALL_TABLE = 255 };
+
+static void put_metrics(struct nlmsghdr *nlh, const struct nb_route *route)
+{
+	struct nlattr *nest;
+
+	if (!route->mtu && !route->advmss)
+		return;
+	nest = mnl_attr_nest_start(nlh, RTA_METRICS);
+	if (route->mtu)
+		mnl_attr_put_u32(nlh, RTAX_MTU, route->mtu);
+	if (route->advmss)
+		mnl_attr_put_u32(nlh, RTAX_ADVMSS, route->advmss);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static void put_route(struct nlmsghdr *nlh, struct rtmsg *msg, const struct nb_route *route)
+{
+	unsigned int table = route->table ? route->table : RT_TABLE_MAIN;
+	unsigned int len;
+	const void *bytes = nb_addr_bytes(&route->dst, &len);
+
+	msg->rtm_family = (unsigned char)nb_addr_family(&route->dst);
+	msg->rtm_dst_len = (unsigned char)route->prefix_len;
+	msg->rtm_protocol = RTPROT_BOOT;
+	msg->rtm_scope = (unsigned char)route->scope;
+	msg->rtm_type = RTN_UNICAST;
+	msg->rtm_table = table <= MAX_SMALL_TABLE ? (unsigned char)table : RT_TABLE_UNSPEC;
+	mnl_attr_put_u32(nlh, RTA_TABLE, table);
+	mnl_attr_put_u32(nlh, RTA_OIF, route->index);
+	if (route->prefix_len)
+		mnl_attr_put(nlh, RTA_DST, len, bytes);
+	if (route->has_gw) {
+		bytes = nb_addr_bytes(&route->gw, &len);
+		mnl_attr_put(nlh, RTA_GATEWAY, len, bytes);
+	}
+	if (route->priority)
+		mnl_attr_put_u32(nlh, RTA_PRIORITY, route->priority);
+	put_metrics(nlh, route);
+}
+
+int nb_route_add(struct nb_netlink *nl, const struct nb_route *route, struct nb_error *err)
+{
+	char dst[NB_ADDR_STRLEN], gw[NB_ADDR_STRLEN] = "";
+	struct nb_request req;
+	void *msg;
+	/* Neither NLM_F_EXCL nor NLM_F_APPEND: a second gateway for one destination stands beside the first.
+	 */
+	struct nlmsghdr *nlh = nb_request_start(&req, RTM_NEWROUTE, NLM_F_CREATE, &msg, sizeof(struct rtmsg));
+	int ret;
+
+	put_route(nlh, msg, route);
+	ret = nb_netlink_request(nl, nlh, NULL, NULL, err);
+	if (!ret)
+		return 0;
+	if (route->has_gw)
+		nb_addr_format(&route->gw, gw);
+	return nb_wrap(err, "cannot add route %s/%u%s%s", nb_addr_format(&route->dst, dst), route->prefix_len,
+		       route->has_gw ? " via " : "", gw);
+}
+
+struct route_list {
+	int family;
+	struct nb_route *routes;
+	unsigned int n, room;
+};
+
+static void reset_list(void *arg)
+{
+	struct route_list *list = arg;
+
+	list->n = 0;
+}
+
+static int append(struct route_list *list, const struct nb_route *route, struct nb_error *err)
+{
+	if (list->n == list->room) {
+		unsigned int room = list->room ? 2 * list->room : 16;
+		struct nb_route *routes = reallocarray(list->routes, room, sizeof(*routes));
+
+		if (!routes)
+			return nb_fail_nomem(err);
+		list->routes = routes;
+		list->room = room;
+	}
+	list->routes[list->n++] = *route;
+	return 0;
+}
+
+static bool parse_gateway(const struct nlattr *attr, int family, struct nb_route *route)
+{
+	unsigned char bytes[16];
+
+	route->has_gw = nb_attr_bytes(attr, bytes, family == AF_INET ? 4 : 16);
+	if (route->has_gw)
+		route->gw = nb_addr_from_bytes(family, bytes);
+	return route->has_gw;
+}
+
+/* RTA_MULTIPATH: one route for each next hop. */
+static int append_multipath(struct route_list *list, const struct nlattr *attr, struct nb_route *route,
+			    struct nb_error *err)
+{
+	const struct rtnexthop *hop = mnl_attr_get_payload(attr);
+	int left = mnl_attr_get_payload_len(attr);
+
+	while (left > 0) {
+		int ret = 0;
+		int attrs_len;
+		const struct nlattr *gw;
+
+		if (left < (int)sizeof(*hop) || hop->rtnh_len < sizeof(*hop) || hop->rtnh_len > left)
+			return nb_fail(err, NB_ERR_SYSTEM, EBADMSG, "the kernel described a broken route");
+		route->index = (unsigned int)hop->rtnh_ifindex;
+		route->has_gw = false;
+		attrs_len = hop->rtnh_len - (int)RTNH_LENGTH(0);
+		for (gw = (const void *)RTNH_DATA(hop); mnl_attr_ok(gw, attrs_len);
+		     attrs_len -= (int)MNL_ALIGN(gw->nla_len), gw = mnl_attr_next(gw)) {
+			if (mnl_attr_get_type(gw) == RTA_GATEWAY)
+				parse_gateway(gw, list->family, route);
+		}
+		ret = append(list, route, err);
+		if (ret)
+			return ret;
+		left -= (int)RTNH_ALIGN(hop->rtnh_len);
+		hop = RTNH_NEXT(hop);
+	}
+	return 0;
+}
+
+static int parse_metrics(const struct nlattr *nest, struct nb_route *route, struct nb_error *err)
+{
+	const struct nlattr *tb[RTAX_ADVMSS + 1];
+	int ret = nb_netlink_parse_nested(nest, tb, RTAX_ADVMSS, err);
+
+	if (ret)
+		return ret;
+	(void)nb_attr_u32(tb[RTAX_MTU], &route->mtu);
+	(void)nb_attr_u32(tb[RTAX_ADVMSS], &route->advmss);
+	return 0;
+}
+
+static int take_route(const struct nlmsghdr *nlh, void *arg, struct nb_error *err)
+{
+	const struct rtmsg *msg = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[RTA_TABLE + 1];
+	struct route_list *list = arg;
+	struct nb_route route = { .prefix_len = 0 };
+	unsigned char bytes[16] = { 0 };
+	int ret;
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE)
+		return 0;
+	ret = nb_netlink_parse(nlh, sizeof(*msg), tb, RTA_TABLE, err);
+	if (ret)
+		return ret;
+	route.table = msg->rtm_table;
+	(void)nb_attr_u32(tb[RTA_TABLE], &route.table);
+	if (msg->rtm_family != list->family || msg->rtm_type != RTN_UNICAST ||
+	    route.table == RT_TABLE_LOCAL || (msg->rtm_flags & RTM_F_CLONED))
+		return 0;
+	if (tb[RTA_DST] && !nb_attr_bytes(tb[RTA_DST], bytes, list->family == AF_INET ? 4 : 16))
+		return nb_fail(err, NB_ERR_SYSTEM, EBADMSG, "the kernel described a broken route");
+	route.dst = nb_addr_from_bytes(list->family, bytes);
+	route.prefix_len = msg->rtm_dst_len;
+	route.scope = msg->rtm_scope;
+	(void)nb_attr_u32(tb[RTA_PRIORITY], &route.priority);
+	(void)nb_attr_u32(tb[RTA_OIF], &route.index);
+	if (tb[RTA_METRICS]) {
+		ret = parse_metrics(tb[RTA_METRICS], &route, err);
+		if (ret)
+			return ret;
+	}
+	if (tb[RTA_MULTIPATH])
+		return append_multipath(list, tb[RTA_MULTIPATH], &route, err);
+	parse_gateway(tb[RTA_GATEWAY], list->family, &route);
+	return append(list, &route, err);
+}
+
+int nb_route_list(struct nb_netlink *nl, int family, struct nb_route **routes, unsigned int *n,
+		  struct nb_error *err)
+{
+	struct route_list list = { .family = family };
+	struct nb_request req;
+	void *extra;
+	struct nlmsghdr *nlh = nb_request_start(&req, RTM_GETROUTE, NLM_F_DUMP, &extra, sizeof(struct rtmsg));
+	struct rtmsg *msg = extra;
+	int ret;
+
+	msg->rtm_family = (unsigned char)family;
+	ret = nb_netlink_dump(nl, nlh, take_route, reset_list, &list, err);
+	if (ret) {
+		free(list.routes);
+		return nb_wrap(err, "cannot list routes");
+	}
+	*routes = list.routes;
+	*n = list.n;
+	return 0;
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vlan.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <net/if.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <linux/if_bridge.h>
+#include <linux/rtnetlink.h>
+
+#include "lib/util/error.h"
+
+#include "netlink.h"
+
+void nb_vlans_put(struct nb_vlans *vlans, unsigned int id)
+{
+	vlans->bits[id / 8] |= (unsigned char)(1U << id % 8);
+}
+
+bool nb_vlans_has(const struct nb_vlans *vlans, unsigned int id)
+{
+	return vlans->bits[id / 8] >> id % 8 & 1;
+}
+
+bool nb_vlans_empty(const struct nb_vlans *vlans)
+{
+	static const struct nb_vlans none;
+
+	return !memcmp(vlans, &none, sizeof(none));
+}
+
+/* ---- the kernel ---- */
+
+/*
+ * The request to list VLANs (Linux 5.6) comes with the option (net/bridge/br_vlan.c), and with the module, so
+ * that a refusal tells nothing before that is loaded.
+ */
+int nb_vlans_supported(struct nb_netlink *nl, bool *supported, struct nb_error *err)
+{
+	struct nb_request req;
+	void *extra;
+	struct nlmsghdr *nlh =
+		nb_request_start(&req, RTM_GETVLAN, NLM_F_DUMP, &extra, sizeof(struct br_vlan_msg));
+	struct br_vlan_msg *msg = extra;
+	int ret;
+
+	msg->family = PF_BRIDGE;
+	ret = nb_netlink_request(nl, nlh, NULL, NULL, err);
+	if (ret && ret != -EOPNOTSUPP)
+		return ret;
+	*supported = !ret || access("/sys/module/bridge", F_OK);
+	return 0;
+}
+
+/* ---- writing ---- */
+
+/* RTM_SETLINK adds, RTM_DELLINK removes the ids from first to last (net/bridge/br_netlink.c). */
+static int change(struct nb_netlink *nl, uint16_t type, unsigned int port_index, unsigned int first,
+		  unsigned int last, uint16_t flags, struct nb_error *err)
+{
+	struct bridge_vlan_info info = { .flags = flags, .vid = (uint16_t)first };
+	struct nb_request req;
+	void *extra;
+	struct nlmsghdr *nlh = nb_request_start(&req, type, 0, &extra, sizeof(struct ifinfomsg));
+	struct ifinfomsg *msg = extra;
+	struct nlattr *nest;
+	int ret;
+
+	msg->ifi_family = PF_BRIDGE;
+	msg->ifi_index = (int)port_index;
+	nest = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
+	mnl_attr_put_u16(nlh, IFLA_BRIDGE_FLAGS, BRIDGE_FLAGS_MASTER);
+	if (last > first)
+		info.flags |= BRIDGE_VLAN_INFO_RANGE_BEGIN;
+	mnl_attr_put(nlh, IFLA_BRIDGE_VLAN_INFO, sizeof(info), &info);
+	if (last > first) {
+		info.flags = flags | BRIDGE_VLAN_INFO_RANGE_END;
+		info.vid = (uint16_t)last;
+		mnl_attr_put(nlh, IFLA_BRIDGE_VLAN_INFO, sizeof(info), &info);
+	}
+	mnl_attr_nest_end(nlh, nest);
+	ret = nb_netlink_request(nl, nlh, NULL, NULL, err);
+	return ret ? nb_wrap(err, "VLAN %u of link %u", first, port_index) : 0;
+}
+
+static int change_set(struct nb_netlink *nl, uint16_t type, unsigned int port_index,
+		      const struct nb_vlans *vlans, struct nb_error *err)
+{
+	int ret = 0;
+
+	for (unsigned int first = 1; first <= NB_VLAN_MAX && !ret; first++) {
+		unsigned int last = first;
+
+		if (!nb_vlans_has(vlans, first))
+			continue;
+		while (last < NB_VLAN_MAX && nb_vlans_has(vlans, last + 1))
+			last++;
+		ret = change(nl, type, port_index, first, last, 0, err);
+		first = last;
+	}
+	return ret;
+}
+
+int nb_port_vlans_add(struct nb_netlink *nl, unsigned int port_index, const struct nb_port_vlans *vlans,
+		      struct nb_error *err)
+{
+	int ret = change_set(nl, RTM_SETLINK, port_index, &vlans->tagged, err);
+
+	if (!ret && vlans->native)
+		ret = change(nl, RTM_SETLINK, port_index, vlans->native, vlans->native,
+			     BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED, err);
+	return ret;
+}
+
+int nb_port_vlans_clear(struct nb_netlink *nl, unsigned int port_index, struct nb_error *err)
+{
+	struct nb_port_vlans found;
+	int ret = nb_port_vlans_get(nl, port_index, &found, err);
+
+	if (!ret && found.native)
+		nb_vlans_put(&found.tagged, found.native);
+	return ret ? ret : change_set(nl, RTM_DELLINK, port_index, &found.tagged, err);
+}
+
+/* ---- reading ---- */
+
+struct list {
+	unsigned int port_index;
+	unsigned int begin; /* of a range whose end comes next */
+	struct nb_port_vlans vlans;
+};
+
+static void reset(void *arg)
+{
+	struct list *list = arg;
+
+	memset(&list->vlans, 0, sizeof(list->vlans));
+}
+
+static void take_vlan(struct list *list, const struct bridge_vlan_info *info)
+{
+	const uint16_t native = BRIDGE_VLAN_INFO_PVID | BRIDGE_VLAN_INFO_UNTAGGED;
+	unsigned int first = info->vid;
+
+	if (info->flags & BRIDGE_VLAN_INFO_RANGE_BEGIN) {
+		list->begin = info->vid;
+		return;
+	}
+	if (info->flags & BRIDGE_VLAN_INFO_RANGE_END)
+		first = list->begin;
+	if ((info->flags & native) == native) {
+		list->vlans.native = info->vid;
+		return;
+	}
+	for (unsigned int id = first; id && id <= info->vid && id <= NB_VLAN_MAX; id++)
+		nb_vlans_put(&list->vlans.tagged, id);
+}
+
+static int take_port(const struct nlmsghdr *nlh, void *arg, struct nb_error *err)
+{
+	const struct ifinfomsg *msg = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[IFLA_AF_SPEC + 1], *attr;
+	struct list *list = arg;
+	int ret;
+
+	if (nlh->nlmsg_type != RTM_NEWLINK)
+		return 0;
+	ret = nb_netlink_parse(nlh, sizeof(*msg), tb, IFLA_AF_SPEC, err);
+	if (ret || (unsigned int)msg->ifi_index != list->port_index || !tb[IFLA_AF_SPEC])
+		return ret;
+	mnl_attr_for_each_nested(attr, tb[IFLA_AF_SPEC]) {
+		struct bridge_vlan_info info;
+
+		if (mnl_attr_get_type(attr) == IFLA_BRIDGE_VLAN_INFO &&
+		    nb_attr_bytes(attr, (unsigned char *)&info, sizeof(info)))
+			take_vlan(list, &info);
+	}
+	return 0;
+}
+
+int nb_port_vlans_get(struct nb_netlink *nl, unsigned int port_index, struct nb_port_vlans *vlans,
+		      struct nb_error *err)
+{
+	struct list list = { .port_index = port_index };
+	struct nb_request req;
+	void *extra;
+	struct nlmsghdr *nlh =
+		nb_request_start(&req, RTM_GETLINK, NLM_F_DUMP, &extra, sizeof(struct ifinfomsg));
+	struct ifinfomsg *msg = extra;
+	int ret;
+
+	msg->ifi_family = PF_BRIDGE;
+	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN_COMPRESSED);
+	ret = nb_netlink_dump(nl, nlh, take_port, reset, &list, err);
+	if (ret)
+		return nb_wrap(err, "cannot list the VLANs of link %u", port_index);
+	*vlans = list.vlans;
+	return 0;
+}

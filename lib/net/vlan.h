@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_LIB_NET_VLAN_H
+#define NATBRIDGE_LIB_NET_VLAN_H
+
+/* The VLANs of a bridge's port (802.1Q, bridge VLAN filtering). Ids are 1 to 4094. */
+
+#include <stdbool.h>
+
+#include "lib/util/error.h"
+
+#include "netlink.h"
+
+enum { NB_VLAN_MAX = 4094 };
+
+/* A set of VLAN ids. Zeroed: empty. */
+struct nb_vlans {
+	unsigned char bits[(NB_VLAN_MAX + 8) / 8];
+};
+
+void nb_vlans_put(struct nb_vlans *vlans, unsigned int id);
+bool nb_vlans_has(const struct nb_vlans *vlans, unsigned int id);
+bool nb_vlans_empty(const struct nb_vlans *vlans);
+
+/* What a port takes part in. */
+struct nb_port_vlans {
+	struct nb_vlans tagged; /* frames go in and out with a tag */
+	unsigned int native;    /* frames without a tag belong to it, and leave without one; 0: none */
+};
+
+/* Whether bridges of this kernel can filter VLANs. True as well where it cannot be told. */
+int nb_vlans_supported(struct nb_netlink *nl, bool *supported, struct nb_error *err);
+
+/* Adds VLANs to a port. -EOPNOTSUPP: the kernel has no VLAN filtering. */
+int nb_port_vlans_add(struct nb_netlink *nl, unsigned int port_index, const struct nb_port_vlans *vlans,
+		      struct nb_error *err);
+
+/* Removes all VLANs that the port has, such as the bridge's default one. */
+int nb_port_vlans_clear(struct nb_netlink *nl, unsigned int port_index, struct nb_error *err);
+
+int nb_port_vlans_get(struct nb_netlink *nl, unsigned int port_index, struct nb_port_vlans *vlans,
+		      struct nb_error *err);
+
+#endif

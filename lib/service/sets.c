@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Backend sets and names out of a struct nb_snapshot, and the listing made of them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <natbridge/abi.h>
+
+#include "lib/maps/layout.h"
+#include "lib/maps/map.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+
+#include "service.h"
+#include "snapshot.h"
+
+const struct nb_member *nb_snapshot_members(const struct nb_snapshot *snapshot, __u32 set, size_t *n)
+{
+	const struct nb_member *all = snapshot->members.items;
+	size_t low = 0, high = snapshot->members.n;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (all[middle].key.set < set)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (high = low; high < snapshot->members.n && all[high].key.set == set;)
+		high++;
+	*n = high - low;
+	return all + low;
+}
+
+/* One after the other from the map: a missing one ends it. */
+static int look_up_set(const struct nb_snapshot *snapshot, __u32 set, __u32 count,
+		       struct nb_service_backend *backends, size_t *n, struct nb_error *err)
+{
+	struct nb_backend_key key = { .set = set };
+	struct nb_backend backend;
+
+	for (key.index = 0; key.index < count; key.index++) {
+		int found = nb_map_get(snapshot->dp, NB_MAP_BACKENDS, &key, &backend, err);
+
+		if (found <= 0)
+			return found;
+		backends[(*n)++] = (struct nb_service_backend){ .addr = backend.addr, .port = backend.port };
+	}
+	return 0;
+}
+
+int nb_snapshot_set(const struct nb_snapshot *snapshot, __u32 set, __u32 count,
+		    struct nb_service_backend **backends, size_t *n, struct nb_error *err)
+{
+	struct nb_service_backend *found nb_autofree = NULL;
+	const struct nb_member *members;
+	size_t n_found = 0, n_members;
+	int rc;
+
+	if (count > snapshot->max_backends)
+		count = snapshot->max_backends;
+	found = calloc(count + 1, sizeof(*found));
+	if (!found)
+		return nb_fail_nomem(err);
+	if (!snapshot->whole) {
+		rc = look_up_set(snapshot, set, count, found, &n_found, err);
+		if (rc)
+			return rc;
+	} else {
+		members = nb_snapshot_members(snapshot, set, &n_members);
+		for (; n_found < n_members && n_found < count && members[n_found].key.index == n_found;
+		     n_found++)
+			found[n_found] = (struct nb_service_backend){ .addr = members[n_found].backend.addr,
+								      .port = members[n_found].backend.port };
+	}
+	*backends = NB_TAKE_PTR(found);
+	*n = n_found;
+	return 0;
+}
+
+int nb_snapshot_add_service(const struct nb_snapshot *snapshot, const struct nb_owner *owner,
+			    struct nb_services *services, struct nb_error *err)
+{
+	const struct nb_frontend_cell *cell =
+		nb_frontend_index_find(&snapshot->cells, &owner->entry.frontend);
+	struct nb_service_backend *backends;
+	struct nb_service *service;
+	size_t n;
+	int rc;
+
+	if (!cell || !cell->owner || &snapshot->owners.items[cell->owner - 1] != owner)
+		return 0;
+	rc = nb_snapshot_set(snapshot, cell->before.set, cell->before.known, &backends, &n, err);
+	if (rc)
+		return rc;
+	service = nb_services_add(services, err);
+	if (!service) {
+		free(backends);
+		return -ENOMEM;
+	}
+	memcpy(service->name, owner->key.name, sizeof(service->name));
+	memcpy(service->port_name, owner->entry.port_name, sizeof(service->port_name));
+	service->key = cell->key;
+	service->on_host = cell->before.flags & NB_FRONTEND_HOST;
+	service->affinity = cell->before.affinity;
+	service->origin = owner->entry.origin;
+	service->backends = backends;
+	service->n_backends = n;
+	service->n_eligible = n < cell->before.count ? n : cell->before.count;
+	for (size_t i = service->n_eligible; i < n; i++)
+		backends[i].draining = true;
+	return 0;
+}
+
+struct owner_search {
+	const struct nb_frontend_key *key;
+	char *name;
+};
+
+static int match_owner(const void *keys, const void *values, __u32 n, void *arg)
+{
+	const struct nb_service_entry *entries = values;
+	const struct nb_service_key *names = keys;
+	struct owner_search *search = arg;
+
+	for (__u32 i = 0; i < n; i++) {
+		if (!names[i].name[0] || memcmp(&entries[i].frontend, search->key, sizeof(*search->key)))
+			continue;
+		memcpy(search->name, names[i].name, NB_NAME_MAX - 1);
+		search->name[NB_NAME_MAX - 1] = '\0';
+		return 1;
+	}
+	return 0;
+}
+
+int nb_snapshot_find_owner(const struct nb_snapshot *snapshot, const struct nb_frontend_key *key, char *name,
+			   struct nb_error *err)
+{
+	struct owner_search search = { key, name };
+	int rc;
+
+	memcpy(name, "?", sizeof("?"));
+	rc = nb_map_walk(snapshot->dp, NB_MAP_SERVICES, match_owner, &search, err);
+	return rc < 0 ? rc : 0;
+}

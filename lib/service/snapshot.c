@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* From the service maps into struct nb_snapshot, as a whole or for some Services. */
+#include "snapshot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <natbridge/abi.h>
+
+#include "lib/maps/layout.h"
+#include "lib/maps/map.h"
+#include "lib/util/error.h"
+#include "lib/util/vec.h"
+
+int nb_snapshot_begin(struct nb_snapshot *snapshot, struct nb_error *err)
+{
+	struct nb_map_sizes sizes;
+	static const struct nb_service_key ledger_key;
+	struct nb_service_ledger ledger = { 0 };
+	int rc = nb_map_sizes(snapshot->dp, NB_MAP_BACKENDS, &sizes, err);
+
+	if (!rc)
+		rc = nb_map_get(snapshot->dp, NB_MAP_SERVICES, &ledger_key, &ledger, err);
+	if (rc < 0)
+		return rc;
+	snapshot->max_backends = sizes.max;
+	snapshot->ledger = ledger;
+	snapshot->fresh = !rc;
+	return 0;
+}
+
+int nb_snapshot_distrust(const struct nb_datapath *dp, struct nb_error *err)
+{
+	static const struct nb_service_key ledger_key;
+	const struct nb_service_ledger unfinished = { 0 };
+	struct nb_service_ledger ledger;
+	int rc = nb_map_get(dp, NB_MAP_SERVICES, &ledger_key, &ledger, err);
+
+	return rc <= 0 ? rc : nb_map_write(dp, NB_MAP_SERVICES, &ledger_key, &unfinished, 1, NULL, err);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool scope_names(const struct nb_scope *scope, const char *name)
+{
+	return scope->names.n &&
+	       bsearch(&name, scope->names.items, scope->names.n, sizeof(*scope->names.items), compare_names);
+}
+
+static bool in_scope(const struct nb_scope *scope, const struct nb_owner *owner)
+{
+	if (scope->origin >= 0 && owner->entry.origin != (__u32)scope->origin)
+		return false;
+	return scope->all_names || scope_names(scope, owner->key.name);
+}
+
+struct walk {
+	struct nb_snapshot *snapshot;
+	struct nb_scope *scope;
+	struct nb_error *err;
+};
+
+/* What others may have written must not lead outside of arrays. */
+static void check_owner(struct nb_owner *owner)
+{
+	owner->key.name[NB_NAME_MAX - 1] = '\0';
+	owner->entry.port_name[NB_PORT_NAME_MAX - 1] = '\0';
+	if (owner->entry.origin > NB_ORIGIN_CONFIG)
+		owner->entry.origin = NB_ORIGIN_APPLY;
+}
+
+static int add_owners(const void *keys, const void *values, __u32 n, void *arg)
+{
+	const struct nb_service_entry *entries = values;
+	const struct nb_service_key *names = keys;
+	struct walk *walk = arg;
+	int rc = 0;
+
+	for (__u32 i = 0; i < n && !rc; i++) {
+		struct nb_owner owner = { .key = names[i], .entry = entries[i] };
+
+		if (!owner.key.name[0])
+			continue;
+		check_owner(&owner);
+		owner.in_scope = !walk->scope || in_scope(walk->scope, &owner);
+		rc = nb_vec_push(&walk->snapshot->owners, owner, walk->err);
+	}
+	return rc;
+}
+
+static int add_cells(const void *keys, const void *values, __u32 n, void *arg)
+{
+	const struct nb_frontend_key *frontends = keys;
+	const struct nb_frontend *elements = values;
+	struct walk *walk = arg;
+
+	for (__u32 i = 0; i < n; i++) {
+		bool is_new;
+		struct nb_frontend_cell *cell =
+			nb_frontend_index_add(&walk->snapshot->cells, &frontends[i], &is_new, walk->err);
+
+		if (!cell)
+			return -ENOMEM;
+		cell->before = elements[i];
+	}
+	return 0;
+}
+
+static int add_members(const void *keys, const void *values, __u32 n, void *arg)
+{
+	const struct nb_backend *backends = values;
+	const struct nb_backend_key *sets = keys;
+	struct walk *walk = arg;
+	int rc = 0;
+
+	for (__u32 i = 0; i < n && !rc; i++) {
+		struct nb_member member = { .key = sets[i], .backend = backends[i] };
+
+		rc = nb_vec_push(&walk->snapshot->members, member, walk->err);
+	}
+	return rc;
+}
+
+static int compare_members(const void *a, const void *b)
+{
+	const struct nb_backend_key *x = &((const struct nb_member *)a)->key;
+	const struct nb_backend_key *y = &((const struct nb_member *)b)->key;
+
+	if (x->set != y->set)
+		return x->set < y->set ? -1 : 1;
+	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static int compare_owners(const void *a, const void *b)
+{
+	const struct nb_service_key *x = &((const struct nb_owner *)a)->key;
+	const struct nb_service_key *y = &((const struct nb_owner *)b)->key;
+	int order = strcmp(x->name, y->name);
+
+	return order ? order : x->index < y->index ? -1 : x->index > y->index;
+}
+
+/* Sorts the owners and tells each frontend its own. Of two that name one frontend the first counts. */
+static void link_owners(struct nb_snapshot *snapshot)
+{
+	if (snapshot->owners.n)
+		qsort(snapshot->owners.items, snapshot->owners.n, sizeof(*snapshot->owners.items),
+		      compare_owners);
+	for (size_t i = 0; i < snapshot->owners.n; i++) {
+		struct nb_frontend_cell *cell =
+			nb_frontend_index_find(&snapshot->cells, &snapshot->owners.items[i].entry.frontend);
+
+		if (cell && cell->before.flags & NB_FRONTEND_SERVICE && !cell->owner)
+			cell->owner = i + 1;
+	}
+}
+
+int nb_snapshot_read_whole(struct nb_snapshot *snapshot, const struct nb_scope *scope, struct nb_error *err)
+{
+	struct walk walk = { snapshot, (struct nb_scope *)scope, err };
+	int rc;
+
+	snapshot->whole = true;
+	if (snapshot->fresh) /* the ledger is the first thing that is ever written */
+		return 0;
+	/* Names last: a frontend that came meanwhile (readers need no lock) then has its name as well. */
+	rc = nb_map_walk(snapshot->dp, NB_MAP_FRONTENDS, add_cells, &walk, err);
+	if (!rc)
+		rc = nb_map_walk(snapshot->dp, NB_MAP_BACKENDS, add_members, &walk, err);
+	if (!rc)
+		rc = nb_map_walk(snapshot->dp, NB_MAP_SERVICES, add_owners, &walk, err);
+	if (rc)
+		return rc;
+	if (snapshot->members.n)
+		qsort(snapshot->members.items, snapshot->members.n, sizeof(*snapshot->members.items),
+		      compare_members);
+	link_owners(snapshot);
+	return 0;
+}
+
+/* Every element of services[] under that name, and the frontends of those in scope. */
+static int read_name(struct nb_snapshot *snapshot, const struct nb_scope *scope, const char *name,
+		     struct nb_error *err)
+{
+	struct nb_owner owner = { 0 };
+	int found;
+
+	memcpy(owner.key.name, name, strnlen(name, NB_NAME_MAX - 1));
+	for (;;) {
+		found = nb_map_get(snapshot->dp, NB_MAP_SERVICES, &owner.key, &owner.entry, err);
+		if (found <= 0)
+			return found;
+		check_owner(&owner);
+		owner.in_scope = in_scope(scope, &owner);
+		if (nb_vec_push(&snapshot->owners, owner, err) ||
+		    (owner.in_scope && !nb_snapshot_cell(snapshot, &owner.entry.frontend, err)))
+			return -err->errnum;
+		owner.key.index++;
+	}
+}
+
+/* Names of that origin which the scope does not hold yet, collected from services[]. */
+struct name_walk {
+	const struct nb_scope *scope;
+	NB_VEC(struct nb_service_key) found;
+	struct nb_error *err;
+};
+
+static int find_names(const void *keys, const void *values, __u32 n, void *arg)
+{
+	const struct nb_service_entry *entries = values;
+	const struct nb_service_key *names = keys;
+	struct name_walk *walk = arg;
+	int rc = 0;
+
+	for (__u32 i = 0; i < n && !rc; i++) {
+		struct nb_service_key key = names[i];
+
+		key.name[NB_NAME_MAX - 1] = '\0';
+		if (key.name[0] && entries[i].origin == (__u32)walk->scope->origin &&
+		    !scope_names(walk->scope, key.name))
+			rc = nb_vec_push(&walk->found, key, walk->err);
+	}
+	return rc;
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	return strcmp(((const struct nb_service_key *)a)->name, ((const struct nb_service_key *)b)->name);
+}
+
+static int read_other_names(struct nb_snapshot *snapshot, const struct nb_scope *scope, struct nb_error *err)
+{
+	struct name_walk walk = { .scope = scope, .err = err };
+	int rc = nb_map_walk(snapshot->dp, NB_MAP_SERVICES, find_names, &walk, err);
+
+	if (walk.found.n)
+		qsort(walk.found.items, walk.found.n, sizeof(*walk.found.items), compare_keys);
+	for (size_t i = 0; i < walk.found.n && !rc; i++) {
+		if (!i || strcmp(walk.found.items[i].name, walk.found.items[i - 1].name))
+			rc = read_name(snapshot, scope, walk.found.items[i].name, err);
+	}
+	nb_vec_free(&walk.found);
+	return rc;
+}
+
+int nb_snapshot_read_named(struct nb_snapshot *snapshot, struct nb_scope *scope, struct nb_error *err)
+{
+	__u32 found = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < scope->names.n && !rc; i++)
+		rc = read_name(snapshot, scope, scope->names.items[i], err);
+	for (size_t i = 0; i < snapshot->owners.n; i++)
+		found += snapshot->owners.items[i].in_scope;
+	/* The ledger knows how many there are: only if some are left is it worth to look at all names. */
+	if (!rc && scope->all_names && found != snapshot->ledger.frontends[scope->origin])
+		rc = read_other_names(snapshot, scope, err);
+	if (!rc)
+		link_owners(snapshot);
+	return rc;
+}
+
+void nb_snapshot_free(struct nb_snapshot *snapshot)
+{
+	nb_vec_free(&snapshot->cells.all);
+	free(snapshot->cells.slots);
+	nb_vec_free(&snapshot->owners);
+	nb_vec_free(&snapshot->members);
+}
+
+struct nb_frontend_cell *nb_snapshot_cell(struct nb_snapshot *snapshot, const struct nb_frontend_key *key,
+					  struct nb_error *err)
+{
+	bool is_new;
+	struct nb_frontend_cell *cell = nb_frontend_index_add(&snapshot->cells, key, &is_new, err);
+
+	if (!cell || !is_new || snapshot->whole)
+		return cell;
+	if (nb_map_get(snapshot->dp, NB_MAP_FRONTENDS, key, &cell->before, err) < 0)
+		return NULL;
+	cell->after.refs = cell->before.refs;
+	if (!key->proto) {
+		cell->after.count = cell->before.count;
+		cell->after.known = cell->before.known;
+	}
+	return cell;
+}

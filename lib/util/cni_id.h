@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_LIB_UTIL_CNI_ID_H
+#define NATBRIDGE_LIB_UTIL_CNI_ID_H
+
+/* The three names that make an attachment unique (SPEC.md): everything that an ADD makes is found by them. */
+struct nb_cni_id {
+	const char *network;
+	const char *container_id;
+	const char *ifname; /* inside the pod */
+};
+
+#endif
