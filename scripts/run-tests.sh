@@ -13,7 +13,7 @@ BUILD=${BUILD:-build}
 # No suite may hang: seconds for each program or file, several times what the longest takes.
 LIMIT=${LIMIT:-1200}
 # Programs and files of one suite that run at a time: much of a scenario is waiting for the kernel. A file with the line
-# "# Runs alone: REASON" runs by itself, after the others.
+# "# Runs first: REASON" starts before the others, one with "# Runs alone: REASON" runs by itself after them.
 JOBS=${JOBS:-$(nproc)}
 SLOWEST=10
 passed=0
@@ -145,7 +145,7 @@ bpf() {
 
 # scenarios DIR: its bats files, or those of $T.
 scenarios() {
-	local file files=("$1"/*.bats) beside=() alone=()
+	local file files=("$1"/*.bats) first=() others=() alone=()
 	[ -z "${T:-}" ] || read -ra files <<<"$T"
 	for file in "${files[@]}"; do
 		[[ $file = test/* ]] || file=$1/$file
@@ -153,13 +153,13 @@ scenarios() {
 			echo "run-tests: there is no $file" >&2
 			exit 2
 		}
-		if grep -q '^# Runs alone: ' "$file"; then
-			alone+=("$file")
-		else
-			beside+=("$file")
-		fi
+		case $(grep -o '^# Runs [a-z]*: ' "$file") in
+		*first*) first+=("$file") ;;
+		*alone*) alone+=("$file") ;;
+		*) others+=("$file") ;;
+		esac
 	done
-	for file in "${beside[@]}"; do
+	for file in "${first[@]}" "${others[@]}"; do
 		pool "${file#test/}" bats --formatter tap "$file"
 	done
 	all_finish
@@ -177,8 +177,9 @@ runtimes() {
 }
 
 differential() {
-	run differential test/differential/run --tap
-	run differential-assist test/differential/run --tap --assist
+	pool differential test/differential/run --tap
+	pool differential-assist test/differential/run --tap --assist
+	all_finish
 }
 
 parity() {

@@ -129,6 +129,14 @@ write_scenario() {
 	says 1 "3 passed, 1 failed, 0 skipped" "FAILED: 1 a1"
 }
 
+# shellcheck disable=SC2016
+@test "a scenario that is marked to be the first starts before the others" {
+	write_scenario a '[ -e $dir/z ]'
+	write_scenario z 'touch $dir/z' '# Runs first: it says so'
+	run env -u T -u BUILD JOBS=1 "$BATS_TEST_TMPDIR/scripts/run-tests.sh" netns
+	says 0 "2 passed, 0 failed, 0 skipped"
+}
+
 @test "the time of each suite and the slowest ten files, the slowest first" {
 	local i
 	for i in 1 2 3 4 5 6 7 8 9 10 11; do

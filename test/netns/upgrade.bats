@@ -3,6 +3,7 @@
 # C13: another natbridge is installed while pods run. build/other/next has other programs, build/other/layout another map layout
 # as well; test/upgrade/build says how they differ from this one. STREAM_WAIT: how long no stream may wait for an answer, in ms;
 # KILL_EVERY: 10 kills at every tenth call only.
+# Runs first: it takes minutes.
 
 load lib
 load ../netns/kube
