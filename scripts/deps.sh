@@ -26,7 +26,7 @@ declare -A packages=(
 		libyaml-dev pkg-config"
 	[demo]="containernetworking-plugins iproute2 iptables nftables tcpdump jq procps util-linux"
 	[test]="libcmocka-dev bats iproute2 iptables nftables tcpdump socat conntrack ethtool jq python3-scapy python3-yaml strace
-		iputils-ping procps util-linux ca-certificates busybox-static dpkg-dev lintian mandoc"
+		iputils-ping procps util-linux ca-certificates busybox-static bsdextrautils dpkg-dev lintian mandoc"
 	[lint]="clang-format clang-tidy shellcheck mandoc git"
 	[fuzz]="libclang-rt-14-dev"
 	[kernels]="qemu-system-x86 busybox-static cpio kmod"

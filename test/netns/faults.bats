@@ -3,7 +3,6 @@
 # Plugin calls that are killed, or whose system calls fail, one at a time: nothing may be left. FAULTS=all in the environment
 # walks every call; by default those are left out that find the node as one before them of the same kind did (see chosen() in
 # faults.bash).
-# Runs first: it takes long.
 
 load lib
 load faults
