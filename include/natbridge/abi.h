@@ -421,7 +421,7 @@ struct nb_constants {
 	/* ipspoofchk, macspoofchk: the source is none of the pod's addresses */                             \
 	ROW(NB_DROP_SPOOFED, 79, "drop_spoofed")
 
-#define NB_COUNTER_CONSTANT(id, number, name) id = number,
+#define NB_COUNTER_CONSTANT(id, number, name) id = (number),
 enum nb_counter {
 	NB_COUNT_NONE, /* never counted: "continue" */
 	NB_DROP_BASE = 64,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "yaml.h"
+#include "lib/json/yaml.h"
 
 #include <ctype.h>
 #include <math.h>

@@ -73,7 +73,7 @@ void nb_service_names_free(struct nb_service_names *names); /* for nb_cleanup();
  *   an address and port that wanted gives to another Service goes to that one.
  * Normalized.
  */
-int nb_services_keep(const struct nb_services *wanted, const struct nb_services *table,
+int nb_services_keep(const struct nb_services *wanted, const struct nb_services *snapshot,
 		     const struct nb_service_names *names, struct nb_services *kept,
 		     void (*tell)(const struct nb_service *wanted, const struct nb_service *owner),
 		     struct nb_error *err);

@@ -40,7 +40,7 @@ static const struct kube_row rows[] = {
 				       "[{addresses: [10.244.0.2]}]"),
 	  "default/a x 10.96.0.1:80/TCP 10.244.0.2:2\ndefault/a y 10.96.0.1:81/UDP\n",
 	  "Service default/a: its EndpointSlices have no port \"y\" of UDP, hence 81 has no backends\n" },
-	/* ready, serving, terminating: nil ready is ready; the dying serve only if none is ready */
+	/* A9, A15: ready, serving, terminating: nil ready is ready; the dying serve only if none is ready */
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}]}") SLICE(
 		  "a", "IPv4", "[{port: 1}]",
 		  "[{addresses: [10.244.0.2], conditions: {ready: null}},"
@@ -62,7 +62,7 @@ static const struct kube_row rows[] = {
 		  " {addresses: [10.244.0.5], conditions: {ready: false, terminating: true}},"
 		  " {addresses: [10.244.0.6], conditions: {ready: false, serving: true}}]"),
 	  "default/a - 10.96.0.1:80/TCP 10.244.0.3:1 10.244.0.5:1 !10.244.0.4:1 !10.244.0.6:1\n", "" },
-	/* The first address of an endpoint counts; an endpoint in two slices is one */
+	/* A15: the first address of an endpoint counts; an endpoint in two slices is one */
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}]}")
 		  SLICE("a", "IPv4", "[{port: 1}]", "[{addresses: [10.244.0.2, 10.244.0.9]}]")
 			  SLICE_OF("a", "2", "IPv4", "[{port: 1}]", "[{addresses: [10.244.0.2]}]"),
@@ -127,7 +127,7 @@ static const struct kube_row rows[] = {
 	  "EndpointSlice default/a-1 belongs to no Service: the label kubernetes.io/service-name is "
 	  "missing\n" },
 
-	/* Left alone */
+	/* A14: left alone */
 	{ SERVICE("headless", "{clusterIP: None, ports: [{port: 80}]}")
 		  SERVICE("out", "{type: ExternalName, externalName: example.org, ports: [{port: 80}]}")
 			  SERVICE("new", "{ports: [{port: 80}]}") SLICE(
@@ -142,7 +142,7 @@ static const struct kube_row rows[] = {
 	  "EndpointSlice default/a.b.c belongs to no Service: the label kubernetes.io/service-name is "
 	  "missing\n"
 	  "EndpointSlice default/unknown-x7k2p: its Service default/unknown is not in the input\n" },
-	/* Whatever a label's value, a Service or slice with it is somebody else's */
+	/* A14: whatever a label's value, a Service or slice with it is somebody else's */
 	{ "apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: "
 	  "{service.kubernetes.io/service-proxy-name: ''}}\n"
 	  "spec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}\n---\n"
@@ -157,7 +157,7 @@ static const struct kube_row rows[] = {
 				  SLICE("c", "IPv4", "[{port: 1}]", "[{addresses: [10.244.0.4]}]")
 					  SLICE("d", "IPv4", "[{port: 1}]", "[{addresses: [10.244.0.5]}]"),
 	  "default/c - 10.96.0.3:80/TCP 10.244.0.4:1\n", "" },
-	/* Not followed yet */
+	/* Not followed yet; SCTP: A26 */
 	{ SERVICE("a",
 		  "{clusterIP: 10.96.0.1, sessionAffinity: ClientIP, internalTrafficPolicy: Local, ports: "
 		  "[{port: 80}, {name: s, port: 81, protocol: SCTP}]}")
