@@ -323,6 +323,7 @@ enum nb_settings_flags {
 	NB_SETTINGS_IS_ASSIST = 1 << 4,
 	NB_SETTINGS_CUT = 1 << 6,    /* some ports may have NB_GEN_CUT */
 	NB_SETTINGS_BEHIND = 1 << 5, /* userspace only: some ports may have programs of another natbridge */
+	NB_SETTINGS_NOT_EXPEDITED = 1 << 7, /* userspace only: "rcuExpedited" of the config is false */
 };
 
 /* What programs and userspace change at run time without a reload (pinned as "settings"). */

@@ -262,7 +262,7 @@ int nb_masq_iptables_replace(const struct nb_cni_id *id, const struct nb_masq_ad
 	names_of(id->network, id->container_id, &names);
 	for (int i = 0; i < NB_IPTABLES && !ret; i++)
 		ret = replace_family(&nb_iptables[i], &names, addrs, err);
-	return ret ? nb_wrap(err, "cannot add masquerade rules") : 0;
+	return ret ? nb_wrap(err, "cannot %s masquerade rules", addrs->n_own ? "add" : "remove") : 0;
 }
 
 static int check_family(const struct nb_iptables *family, const struct names *names,
@@ -389,6 +389,18 @@ static int remove_family(const struct nb_iptables *family, struct removal *remov
 	if (removal->chains.len)
 		nb_strbuf_put(&commands, removal->chains.buf);
 	return ret ? ret : nb_iptables_apply(family, &commands, err);
+}
+
+int nb_masq_iptables_may_have(const struct nb_cni_id *id, bool *may, struct nb_error *err)
+{
+	struct names names;
+	int ret = 0;
+
+	*may = false;
+	names_of(id->network, id->container_id, &names);
+	for (int i = 0; i < NB_IPTABLES && !ret && !*may; i++)
+		ret = nb_iptables_may_have(&nb_iptables[i], names.chain, may, err);
+	return ret;
 }
 
 int nb_masq_iptables_has(const struct nb_cni_id *id, bool *has, struct nb_error *err)

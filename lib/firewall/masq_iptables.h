@@ -41,10 +41,13 @@ int nb_masq_iptables_replace(const struct nb_cni_id *id, const struct nb_masq_ad
 int nb_masq_iptables_check(const struct nb_cni_id *id, const struct nb_ifaddr *addrs, size_t n,
 			   struct nb_error *err);
 
+/* *may: false if the attachment's container has no chain. No program is started. */
+int nb_masq_iptables_may_have(const struct nb_cni_id *id, bool *may, struct nb_error *err);
+
 /* Whether the attachment has a chain. */
 int nb_masq_iptables_has(const struct nb_cni_id *id, bool *has, struct nb_error *err);
 
-/* Removes the attachment's rules and chain; none there: 0, and no program is started. */
+/* Removes the rules and the chain of the attachment's container; none there: 0, and no program is started. */
 int nb_masq_iptables_delete(const struct nb_cni_id *id, struct nb_error *err);
 
 /*

@@ -69,6 +69,13 @@ int nb_json_is_array(const struct nb_json *at, struct nb_error *err);
 /* Refuses a key that differs from one of keys[] (ended by NULL) only by its case. */
 int nb_json_check_case(const struct nb_json *object, const char *const keys[], struct nb_error *err);
 
+/*
+ * Changes each key of the object that differs from one of keys[] (ended by NULL) only by its case into that
+ * one. Where the object has that one as well, the other member is removed. Anything but an object stays as it
+ * is.
+ */
+void nb_json_correct_case(struct cJSON *object, const char *const keys[]);
+
 /* Refuses every key that is not in keys[] (ended by NULL). */
 int nb_json_check_known(const struct nb_json *object, const char *const keys[], struct nb_error *err);
 

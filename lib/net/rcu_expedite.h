@@ -14,7 +14,15 @@
  * or rcu_normal says otherwise, grace periods take their time.
  */
 
+#include <stdbool.h>
+
 enum { NB_EXPEDITED = 0x6e62 }; /* any value but 0 expedites; by this one natbridge knows its own ("nb") */
+
+/*
+ * Whether this process may switch it on; at first it may. Returns what held before. Where it may not, only
+ * what a killed natbridge left is still put back.
+ */
+bool nb_expedite_allow(bool allowed);
 
 /* To be given to nb_rcu_expedite_end(). */
 int nb_rcu_expedite_begin(void);

@@ -116,6 +116,11 @@ struct nb_service_changes {
 int nb_service_apply(const struct nb_datapath *dp, const struct nb_services *services,
 		     enum nb_service_origin origin, struct nb_service_changes *changes, struct nb_error *err);
 
+/* Whether nb_service_apply() would take them: the same errors, and nothing is written. Needs the lock as
+ * well. */
+int nb_service_check(const struct nb_datapath *dp, const struct nb_services *services,
+		     enum nb_service_origin origin, struct nb_error *err);
+
 /*
  * Like nb_service_apply(), but only for the Services (names) that stand in *services; all others are kept.
  * Costs what changed, however many services there are.
