@@ -74,7 +74,7 @@ BPF_TEST_BIN := $(if $(BPF_TEST),$(B)/test/bpf)
 TOOL_BIN   := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c))
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl
 
-.PHONY: all deps demo test test-unit test-bpf test-netns test-runtimes test-differential test-parity test-programs test-kernels bench bench-check bench-count \
+.PHONY: all deps demo test test-unit test-bpf test-netns test-runtimes test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels bench bench-check bench-count \
 	fuzz lint format compile_commands.json install uninstall deb clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge and build/natbridgectl (no root, no network)
@@ -150,7 +150,7 @@ $(OTHERS): $(B)/other/%/natbridge: test/upgrade/build $(PROGRAMS)
 
 test-programs: all $(UNIT_BIN) $(BPF_TEST_BIN) $(TOOL_BIN) $(OTHERS) ## build everything that the tests run, and run nothing
 
-test: deps test-programs ## install what is missing, build, and run every test that this machine can run (root)
+test: test-programs ## install what is missing, build, and run every test that this machine can run (root)
 	@scripts/run-tests.sh unit bpf netns runtimes differential parity
 
 test-unit: $(UNIT_BIN) ## unit tests only (no root)
@@ -171,10 +171,19 @@ test-differential: all ## packet scripts, replayed against br_netfilter and agai
 test-parity: all $(TOOL_BIN) ## network configs, given to the reference bridge plugin and to natbridge (root)
 	@scripts/run-tests.sh parity
 
-test-kernels: deps test-programs ## load, packet tests and scenarios under other kernels, in qemu (root, half an hour); KERNELS="5.10 6.1 6.12"
-	@scripts/deps.sh kernels && KERNELS="$(KERNELS)" test/kernels/run
+# gcc's sanitizers and glibc's own checks do not go together: the latter are off. Leaks count as errors.
+SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -U_FORTIFY_SOURCE
 
-demo: deps all $(TOOL_BIN) ## install what is missing, build, and show the main job in network namespaces (root)
+test-sanitize: ## unit and packet tests once more, with ASan and UBSan in all that runs in userspace (root); built in build/sanitize
+	+$(Q)$(MAKE) B=$(B)/sanitize CFLAGS='$(SANITIZE)' test-unit-bpf
+
+test-unit-bpf: $(UNIT_BIN) $(BPF_TEST_BIN)
+	@BUILD=$(B) scripts/run-tests.sh unit bpf
+
+test-kernels: test-programs ## load, packet tests and scenarios under other kernels, in qemu (root, half an hour); KERNELS="5.10 6.1 6.12"
+	@KERNELS="$(KERNELS)" test/kernels/run
+
+demo: all $(B)/test/netns/tool $(B)/test/netns/attached ## install what is missing, build, and show the main job in network namespaces (root)
 	@examples/demo.sh
 
 # libFuzzer comes with clang. Each test/fuzz/fuzz_X.c starts from the files in test/fuzz/X/.
@@ -194,27 +203,37 @@ $(FUZZ_BIN): $(B)/test/fuzz/%: test/fuzz/%.c $(FUZZ_CODE) $(SKELETONS)
 	$(Q)$(CLANG) $(CPPFLAGS) $(PKG_CFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined -o $@ $< $(FUZZ_CODE) $(PKG_LIBS)
 
-bench: deps all $(TOOL_BIN) ## side-by-side figures, as ratios, with tables and plots in build/bench (root, ten minutes)
-	@scripts/deps.sh bench && scripts/bench.sh all
+bench: all $(TOOL_BIN) ## side-by-side figures, as ratios, with tables and plots in build/bench (root, ten minutes)
+	@scripts/bench.sh all
 
-bench-check: deps all $(TOOL_BIN) ## a short form of bench: fails if a ratio is under its floor in test/bench/targets.txt (root, two minutes)
+bench-check: all $(TOOL_BIN) ## a short form of bench: fails if a ratio is under its floor in test/bench/targets.txt (root, two minutes)
 	@scripts/bench.sh check
 
-bench-count: deps all $(TOOL_BIN) ## what each path takes in instructions, which do not scatter: in qemu, under Linux 6.12 (root, four minutes)
-	@scripts/deps.sh kernels && INSTRUCTIONS=1 test/kernels/run -m 900 6.12 -- scripts/bench.sh count
+bench-count: all $(TOOL_BIN) ## what each path takes in instructions, which do not scatter: in qemu, under Linux 6.12 (root, four minutes)
+	@INSTRUCTIONS=1 test/kernels/run -m 900 6.12 -- scripts/bench.sh count
 
-# Tools and libraries of the build. With a goal that may install them, they are installed first.
+# Sets of scripts/deps.sh that a goal installs before anything is built.
+SETS_deps         := build demo test lint fuzz
+SETS_demo         := build demo
+SETS_test         := build test
+SETS_test-kernels := build test kernels
+SETS_bench        := build bench
+SETS_bench-check  := build bench
+SETS_bench-count  := build bench kernels
+SETS := $(sort $(foreach g,$(MAKECMDGOALS),$(SETS_$(g))))
+
+# Tools and libraries of the build; with one of these goals they are installed first.
 tools:
 	@for t in $(CC) $(CLANG) $(BPFTOOL) $(PKG_CONFIG) ar; do \
 		command -v $$t >/dev/null || { echo "make: $$t is missing; run: sudo make deps" >&2; exit 1; }; done
 	@for p in $(PACKAGES); do \
 		$(PKG_CONFIG) --exists $$p || { echo "make: the library $$p is missing; run: sudo make deps" >&2; exit 1; }; done
-ifneq ($(filter deps demo test test-kernels bench bench-check bench-count,$(MAKECMDGOALS)),)
+ifneq ($(SETS),)
 tools: deps
 endif
 
-deps: ## install what building and testing need (Debian 12; root, if anything is missing)
-	@scripts/deps.sh all
+deps: ## install what building, demo, tests and lint need (Debian 12; root, if anything is missing)
+	@scripts/deps.sh $(SETS)
 
 # Checks
 C_FILES := $(wildcard lib/*/*.[ch] plugin/*.[ch] cli/*.[ch] bpf/*.c bpf/*/*.h include/natbridge/*.h test/*/*.[ch])

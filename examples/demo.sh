@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The main job, shown: pod a reaches a Service whose backend, pod b, hangs on the same bridge, while br_netfilter's hooks are off.
-# Nodes and pods are network namespaces (the helpers of the tests make them), wired by cnitool and the real plugins. "make demo"
-# builds everything first. Leaves nothing behind.
+# Nodes and pods are network namespaces (the helpers of the tests make them). The plugins of a network config are called as a
+# container runtime calls them; bridge, host-local and portmap are those of Debian, or of the tests where they are installed. "make
+# demo" builds everything first. Leaves nothing behind.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,6 +17,7 @@ bats_require_minimum_version() { :; }
 # shellcheck source=test/netns/lib.bash
 . test/netns/lib.bash
 
+export CNI_PATH=$NBT_BUILD:$TEST_BIN_DIR:/usr/lib/cni
 VIP4=10.96.0.10
 VIP6=fd00:96::10
 
@@ -35,6 +37,32 @@ show() {
 	printf '\n%s\n' "$1"
 	shift
 	"$@" 2>&1 | sed 's/^/    /' || true
+}
+
+# pod_cni NODE add|del POD NETWORK, in the place of lib.bash's: each plugin of the config gets what the one before it has answered,
+# and "del" goes from the last to the first. Prints the last answer.
+pod_cni() {
+	local node=$1 verb=${2^^} pod=$3 config=$NBT_DIR/node-$1/net.d/$4.conflist order plugin
+	local answer=$NBT_DIR/node-$1/cni/$3.json previous=$NBT_DIR/node-$1/cni/$3.previous
+	order=$(jq -r '.plugins | keys[]' "$config")
+	if [ "$verb" = ADD ]; then
+		: >"$previous"
+	else
+		order=$(tac <<<"$order")
+		cp "$answer" "$previous"
+	fi
+	for plugin in $order; do
+		jq --argjson n "$plugin" --slurpfile previous "$previous" \
+			'{cniVersion, name} + .plugins[$n] + ($previous[0] | if . then {prevResult: .} else {} end)' "$config" |
+			cni_call "$node" "$verb" "$pod" "$(jq -r ".plugins[$plugin].type" "$config")" >"$answer" || return
+		[ "$verb" != ADD ] || cp "$answer" "$previous"
+	done
+	cat "$answer"
+}
+
+# cni_call NODE VERB POD TYPE: one plugin, which gets its config on stdin.
+cni_call() {
+	PATH=$CNI_PATH:$PATH node_exec "$1" env CNI_COMMAND="$2" CNI_CONTAINERID="$3" CNI_NETNS="$(ns_path "$3")" CNI_IFNAME=eth0 "$4"
 }
 
 # make_node NODE CONFLIST: a node with pods a and b, which get .2 and .3, and a server in b.

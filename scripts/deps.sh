@@ -2,28 +2,49 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Installs what is missing of the tools that natbridge is built and tested with. Debian 12; root only if something is
-# missing. Usage: deps.sh [build | all | bench | kernels]. "build" is what make needs, "all" also what the tests and the demo
-# need, "bench" the clients and plots of the bench, "kernels" what other kernels are booted with.
+# missing. Usage: deps.sh SET... with these sets, none of which includes another:
+#   build    what "make" needs                              demo     what examples/demo.sh runs
+#   test     what the suites of scripts/run-tests.sh run    lint     what scripts/lint.sh calls
+#   fuzz     the runtime of libFuzzer                       kernels  what boots other kernels
+#   bench    the clients and plots of the bench
 set -euo pipefail
 
 TEST_BIN_DIR=${TEST_BIN_DIR:-/opt/natbridge-test/bin}
-# The newest releases when this was written, but of crictl one that the Go below builds; cnitool 1.3.0 is the first that
-# knows GC and STATUS.
-GO_TOOLS=(github.com/containernetworking/cni/cnitool@v1.3.0 sigs.k8s.io/cri-tools/cmd/crictl@v1.34.0)
-PLUGINS=github.com/containernetworking/plugins/plugins@v1.9.1
+CNITOOL=github.com/containernetworking/cni/cnitool@v1.3.0 # the first that knows GC and STATUS
+CRICTL=sigs.k8s.io/cri-tools/cmd/crictl@v1.34.0           # not the newest, but one that the Go below builds
+PLUGINS=github.com/containernetworking/plugins/plugins    # the newest release when this was written
+PLUGINS_VERSION=v1.9.1
 # The newest that a go.mod of these asks for, and the toolchain that is fetched where Debian's is older.
 GO_NEEDED=1.24.1
 GO_VERSION=1.24.13
 
-BUILD_PACKAGES=(make gcc libc6-dev clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libcjson-dev
-	libnftables-dev libmd-dev libyaml-dev pkg-config)
-TEST_PACKAGES=(libcmocka-dev bats bats-assert bats-support clang-format clang-tidy libclang-rt-14-dev shellcheck mandoc iproute2 iptables nftables
-	tcpdump socat conntrack ethtool jq python3-scapy python3-yaml strace iputils-ping procps util-linux ca-certificates busybox-static dpkg-dev lintian zsh)
-# Programs, since they may have come by another way; Docker's containerd.io and Debian's containerd exclude each other.
-RUNTIMES=(containerd runc podman conmon)
-BENCH_PACKAGES=(wrk nginx-light iperf3 sockperf python3-matplotlib)
-KERNEL_PACKAGES=(qemu-system-x86 busybox-static cpio kmod)
-TEST_PLUGINS=(main/bridge main/ptp ipam/host-local ipam/static meta/portmap meta/bandwidth meta/firewall meta/tuning main/loopback)
+# A set is a list of Debian packages, of programs, and of Go programs that are built into $TEST_BIN_DIR. Programs may have come
+# by another way than as a package of their name: Docker's containerd.io and Debian's containerd exclude each other.
+SETS="build demo test lint fuzz kernels bench"
+declare -A packages=(
+	[build]="make gcc libc6-dev clang bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libcjson-dev libnftables-dev libmd-dev
+		libyaml-dev pkg-config"
+	[demo]="containernetworking-plugins iproute2 iptables nftables tcpdump jq procps util-linux"
+	[test]="libcmocka-dev bats iproute2 iptables nftables tcpdump socat conntrack ethtool jq python3-scapy python3-yaml strace
+		iputils-ping procps util-linux ca-certificates busybox-static bsdextrautils dpkg-dev lintian mandoc zsh"
+	[lint]="clang-format clang-tidy shellcheck mandoc git"
+	[fuzz]="libclang-rt-14-dev"
+	[kernels]="qemu-system-x86 busybox-static cpio kmod"
+	[bench]="wrk nginx-light iperf3 sockperf python3-matplotlib iproute2 iptables nftables conntrack jq iputils-ping procps util-linux
+		ca-certificates"
+)
+declare -A programs=(
+	[test]="containerd runc podman conmon"
+)
+declare -A go_programs=(
+	[test]="cnitool bridge host-local portmap ptp static bandwidth firewall tuning loopback crictl"
+	[bench]="cnitool bridge host-local"
+)
+declare -A modules=(
+	[cnitool]=$CNITOOL [crictl]=$CRICTL [bridge]=$PLUGINS/main/bridge [ptp]=$PLUGINS/main/ptp [loopback]=$PLUGINS/main/loopback
+	[host-local]=$PLUGINS/ipam/host-local [static]=$PLUGINS/ipam/static [portmap]=$PLUGINS/meta/portmap
+	[bandwidth]=$PLUGINS/meta/bandwidth [firewall]=$PLUGINS/meta/firewall [tuning]=$PLUGINS/meta/tuning
+)
 
 export PATH=$PATH:/usr/sbin:/sbin:/usr/local/go/bin
 
@@ -61,9 +82,9 @@ forbid_services() {
 	install -m 0755 /dev/stdin /usr/sbin/policy-rc.d <<<$'#!/bin/sh\nexit 101'
 }
 
-missing_runtimes() {
+missing_commands() {
 	local program
-	for program in "${RUNTIMES[@]}"; do
+	for program in "$@"; do
 		command -v "$program" >/dev/null || echo "$program"
 	done
 }
@@ -106,38 +127,24 @@ fetch_go() {
 	echo "$dir"
 }
 
-# The name of the program that go install makes of MODULE@VERSION.
-program_of() {
-	local path=${1%@*}
-	echo "${path##*/}"
-}
-
-# What is not in $TEST_BIN_DIR, as PACKAGE@VERSION.
-missing_programs() {
-	local plugin program
-	local wanted=("${GO_TOOLS[@]}")
-	for plugin in "${TEST_PLUGINS[@]}"; do
-		wanted+=("${PLUGINS%@*}/$plugin@${PLUGINS#*@}")
+# ensure_go_programs NAME...: in $TEST_BIN_DIR. Those of one module are built by one command.
+ensure_go_programs() {
+	local go name plugins=() others=()
+	for name in "$@"; do
+		if [ -x "$TEST_BIN_DIR/$name" ]; then
+			continue
+		elif [[ ${modules[$name]} = "$PLUGINS/"* ]]; then
+			plugins+=("${modules[$name]}@$PLUGINS_VERSION")
+		else
+			others+=("${modules[$name]}")
+		fi
 	done
-	for program in "${wanted[@]}"; do
-		[ -x "$TEST_BIN_DIR/$(program_of "$program")" ] || echo "$program"
-	done
-}
-
-ensure_programs() {
-	local missing go program plugins=()
-	mapfile -t missing < <(missing_programs)
-	[ ${#missing[@]} -gt 0 ] || return 0
-	need_root "${missing[*]} in $TEST_BIN_DIR"
+	[ $((${#plugins[@]} + ${#others[@]})) -gt 0 ] || return 0
+	need_root "${plugins[*]} ${others[*]} in $TEST_BIN_DIR"
 	go=$(find_go)
 	mkdir -p "$TEST_BIN_DIR"
-	for program in "${missing[@]}"; do
-		echo "deps: building $(program_of "$program") into $TEST_BIN_DIR"
-		if [[ $program = "${PLUGINS%@*}/"* ]]; then
-			plugins+=("$program") # all by one command, as they are of one module
-		else
-			go_install "$go" "$program"
-		fi
+	for name in "${others[@]}"; do
+		go_install "$go" "$name"
 	done
 	[ ${#plugins[@]} -eq 0 ] || go_install "$go" "${plugins[@]}"
 }
@@ -145,26 +152,19 @@ ensure_programs() {
 go_install() {
 	local go=$1
 	shift
+	echo "deps: building $* into $TEST_BIN_DIR"
 	(cd / && GOBIN=$TEST_BIN_DIR GOTOOLCHAIN=local CGO_ENABLED=0 GOFLAGS='' "$go" install -trimpath "$@") ||
 		die "$go install $* failed"
 }
 
-case ${1:-all} in
-build)
-	ensure_packages "${BUILD_PACKAGES[@]}"
-	;;
-all)
-	mapfile -t runtimes < <(missing_runtimes)
-	ensure_packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${runtimes[@]}"
-	ensure_programs
-	;;
-kernels)
-	ensure_packages "${KERNEL_PACKAGES[@]}"
-	;;
-bench)
-	ensure_packages "${BENCH_PACKAGES[@]}"
-	;;
-*)
-	die "unknown argument '$1'; it is build, all, bench or kernels"
-	;;
-esac
+wanted_packages=() wanted_programs=() wanted_go=()
+[ $# -gt 0 ] || die "missing set; the sets are $SETS"
+for set in "$@"; do
+	[ -n "${packages[$set]:-}" ] || die "unknown set '$set'; the sets are $SETS"
+	# shellcheck disable=SC2206 # one word for each
+	wanted_packages+=(${packages[$set]}) wanted_programs+=(${programs[$set]:-}) wanted_go+=(${go_programs[$set]:-})
+done
+mapfile -t missing < <(missing_commands "${wanted_programs[@]}")
+ensure_packages "${wanted_packages[@]}" "${missing[@]}"
+mapfile -t wanted_go < <(printf '%s\n' "${wanted_go[@]}" | awk 'NF && !seen[$0]++')
+ensure_go_programs "${wanted_go[@]}"

@@ -2,15 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Runs test suites and counts over all of them. Usage: run-tests.sh SUITE... with the suites unit, bpf, netns, runtimes,
-# differential and parity. T="a.bats b.bats" picks files of netns or runtimes, and by test/DIRECTORY/... others. Quiet but for
-# failures and skips; the last line is "N passed, N failed, N skipped". Fails if a test failed, if one that was announced never
-# ran, if a program or file announced none and named no reason, or if none passed.
+# differential and parity. T="a.bats b.bats" picks files of netns or runtimes, and by test/DIRECTORY/... others. BUILD is the
+# build directory. Prints failures and skips, at the end the time of each suite and the slowest files; the last line is
+# "N passed, N failed, N skipped". Fails if a test failed, if one that was announced never ran, if a program or file announced
+# none and named no reason, or if none passed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 
-BUILD=build
+BUILD=${BUILD:-build}
 # No suite may hang: seconds for each program or file, several times what the longest takes.
 LIMIT=${LIMIT:-1200}
+# Programs and files of one suite that run at a time: much of a scenario is waiting for the kernel. A file with the line
+# "# Runs first: REASON" starts before the others, one with "# Runs alone: REASON" runs by itself after them.
+JOBS=${JOBS:-$(nproc)}
+SLOWEST=10
 passed=0
 failed=0
 skipped=0
@@ -18,9 +23,9 @@ skipped=0
 export LC_ALL=C
 unset CDPATH BATS_RUN_SKIPPED
 
-# count NAME STATUS_FILE: reads the TAP of one program or file from stdin, prints failures and skips, adds to the counts.
+# count NAME STATUS SECONDS: reads the TAP of one program or file from stdin, prints failures and skips, adds to the counts.
 count() {
-	local name=$1 status_file=$2 line planned=0 seen=0 ok=0 bad=0 skips=0 in_failure=0
+	local name=$1 status=$2 seconds=$3 line planned=0 seen=0 ok=0 bad=0 skips=0 in_failure=0
 	local output=()
 	while IFS= read -r line; do
 		output+=("$line")
@@ -50,31 +55,72 @@ count() {
 		esac
 	done
 	if [ "$seen" -lt "$planned" ]; then
-		echo "    FAILED: $name: $((planned - seen)) of $planned tests never ran"
+		echo "    FAILED: $name: $((planned - seen)) of $planned tests never ran, exit status $status"
+		printf '      %s\n' "${output[@]:${#output[@]} > 20 ? -20 : 0}"
 		bad=$((bad + planned - seen))
 	elif [ $((seen + skips)) = 0 ]; then
-		echo "    FAILED: $name: no test ran, exit status $(cat "$status_file")"
-		[ ${#output[@]} = 0 ] || printf '      %s\n' "${output[@]: -20}"
+		echo "    FAILED: $name: no test ran, exit status $status"
+		[ ${#output[@]} = 0 ] || printf '      %s\n' "${output[@]:${#output[@]} > 20 ? -20 : 0}"
 		bad=1
-	elif [ "$(cat "$status_file")" != 0 ] && [ $bad = 0 ]; then
-		echo "    FAILED: $name: exit status $(cat "$status_file")"
-		printf '      %s\n' "${output[@]: -20}"
+	elif [ "$status" != 0 ] && [ $bad = 0 ]; then
+		echo "    FAILED: $name: exit status $status"
+		printf '      %s\n' "${output[@]:${#output[@]} > 20 ? -20 : 0}"
 		bad=1
 	fi
-	printf '  %-40s %3d passed %3d failed %3d skipped\n' "$name" "$ok" "$bad" "$skips"
+	printf '  %-40s %3d passed %3d failed %3d skipped %7.1f s\n' "$name" "$ok" "$bad" "$skips" "$seconds"
 	passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skips))
 }
 
-# run NAME COMMAND...: COMMAND prints TAP.
-run() {
-	local name=$1 status_file
+declare -A name_of=() since_of=() # by process
+work=$(mktemp -d) || exit 2
+times=$work/times
+trap 'rm -rf "$work"' EXIT
+trap 'stop; exit 130' INT TERM
+
+# start NAME COMMAND...: COMMAND prints TAP. Bash lets what runs in the background ignore SIGINT; tests use it.
+start() {
+	local name=$1
 	shift
-	status_file=$(mktemp)
-	count "$name" "$status_file" < <(
-		timeout -k 10 "$LIMIT" "$@" 2>&1
-		echo $? >"$status_file"
-	)
-	rm -f "$status_file"
+	env --default-signal=INT,QUIT timeout -k 10 "$LIMIT" "$@" >"$work/${name//\//:}" 2>&1 &
+	name_of[$!]=$name since_of[$!]=$(now)
+}
+
+# Waits until one of those that run ends, and counts it.
+finish() {
+	local pid status name seconds
+	wait -n -p pid
+	status=$?
+	name=${name_of[$pid]}
+	seconds=$(awk -v us=$(($(now) - since_of[$pid])) 'BEGIN { printf "%.1f", us / 1000000 }')
+	unset "name_of[$pid]" "since_of[$pid]"
+	echo "$seconds $name" >>"$times"
+	count "$name" $status "$seconds" <"$work/${name//\//:}"
+}
+
+# pool NAME COMMAND...: as soon as there is room for it. all_finish waits for those that still run.
+pool() {
+	[ ${#name_of[@]} -lt "$JOBS" ] || finish
+	start "$@"
+}
+
+all_finish() {
+	while [ ${#name_of[@]} -gt 0 ]; do
+		finish
+	done
+}
+
+run() {
+	start "$@"
+	finish
+}
+
+stop() {
+	[ ${#name_of[@]} = 0 ] || kill "${!name_of[@]}"
+}
+
+# In microseconds.
+now() {
+	echo "${EPOCHREALTIME/./}"
 }
 
 # skip_suite NAME REASON: a suite that cannot run here counts as one skip.
@@ -85,10 +131,12 @@ skip_suite() {
 
 unit() {
 	local program
+	export CMOCKA_MESSAGE_OUTPUT=TAP
 	for program in test/unit/test_*.c; do
-		program=$BUILD/${program%.c}
-		CMOCKA_MESSAGE_OUTPUT=TAP run "${program#"$BUILD"/test/}" "$program"
+		program=${program%.c}
+		pool "${program#test/}" "$BUILD/$program"
 	done
+	all_finish
 }
 
 bpf() {
@@ -97,7 +145,7 @@ bpf() {
 
 # scenarios DIR: its bats files, or those of $T.
 scenarios() {
-	local file files=("$1"/*.bats)
+	local file files=("$1"/*.bats) first=() others=() alone=()
 	[ -z "${T:-}" ] || read -ra files <<<"$T"
 	for file in "${files[@]}"; do
 		[[ $file = test/* ]] || file=$1/$file
@@ -105,6 +153,17 @@ scenarios() {
 			echo "run-tests: there is no $file" >&2
 			exit 2
 		}
+		case $(grep -o '^# Runs [a-z]*: ' "$file") in
+		*first*) first+=("$file") ;;
+		*alone*) alone+=("$file") ;;
+		*) others+=("$file") ;;
+		esac
+	done
+	for file in "${first[@]}" "${others[@]}"; do
+		pool "${file#test/}" bats --formatter tap "$file"
+	done
+	all_finish
+	for file in "${alone[@]}"; do
 		run "${file#test/}" bats --formatter tap "$file"
 	done
 }
@@ -118,15 +177,27 @@ runtimes() {
 }
 
 differential() {
-	run differential test/differential/run --tap
-	run differential-assist test/differential/run --tap --assist
+	pool differential test/differential/run --tap
+	pool differential-assist test/differential/run --tap --assist
+	all_finish
 }
 
 parity() {
 	run parity test/parity/run --tap
 }
 
+# What took the time: the suites, in the order in which they ran, and the slowest programs and files.
+print_times() {
+	[ -e "$times" ] || return 0
+	printf '\nseconds  suite\n'
+	cat "$work/suites"
+	printf '\nseconds  slowest files\n'
+	sort -rn "$times" | head -n "$SLOWEST" | awk '{ printf "%7.1f  %s\n", $1, $2 }'
+	echo
+}
+
 for suite in "$@"; do
+	since=$(now)
 	case $suite in
 	unit) unit ;;
 	bpf | netns | runtimes | differential | parity)
@@ -141,7 +212,9 @@ for suite in "$@"; do
 		exit 2
 		;;
 	esac
+	awk -v us=$(($(now) - since)) -v suite="$suite" 'BEGIN { printf "%7.1f  %s\n", us / 1000000, suite }' >>"$work/suites"
 done
 
+print_times
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ] && [ $passed -gt 0 ]

@@ -171,6 +171,33 @@ static void test_refused(void **state)
 	assert_int_equal(env_conn_count(env), 1);
 }
 
+/* B10: a SYN on a closed connection chooses its backend anew, also where the old one is still eligible. */
+static void test_chosen_anew(void **state)
+{
+	struct env *env = *state;
+	struct packet syn = from_client;
+	struct nb_conn conn;
+	uint32_t first;
+
+	syn.tcp_flags = SYN;
+	env_service(env, "default/web", VIP ":80", IPPROTO_TCP,
+		    (const char *[]){ "10.1.0.3:8080", "10.1.0.4:8080", NULL });
+	env_run(env, FROM_POD, POD_A, &syn, NULL, NULL);
+	assert_true(env_conn(env, &syn, &conn));
+	first = conn.dst.w[3];
+	for (int i = 0; i < 40; i++) {
+		conn.state = NB_TCP_TIME_WAIT;
+		conn.flags |= NB_CONN_SEEN_REPLY;
+		env_conn_write(env, &syn, &conn);
+		env_run(env, FROM_POD, POD_A, &syn, NULL, NULL);
+		assert_true(env_conn(env, &syn, &conn));
+		assert_int_equal(conn.state, NB_TCP_SYN_SENT);
+		if (conn.dst.w[3] != first)
+			return;
+	}
+	fail_msg("forty choices, all the same");
+}
+
 /* B12: which segments may begin a connection to a frontend. */
 static void test_mid_stream(void **state)
 {
@@ -247,11 +274,9 @@ static void test_same_backend_late(void **state)
 int suite_tcp_state(void)
 {
 	const struct CMUnitTest tests[] = {
-		ENV_TEST(test_every_cell),
-		ENV_TEST(test_blind_reset),
-		ENV_TEST(test_refused),
-		ENV_TEST(test_mid_stream),
-		ENV_TEST(test_same_backend_again),
+		ENV_TEST(test_every_cell),        ENV_TEST(test_blind_reset),
+		ENV_TEST(test_refused),           ENV_TEST(test_mid_stream),
+		ENV_TEST(test_chosen_anew),       ENV_TEST(test_same_backend_again),
 		ENV_TEST(test_same_backend_late),
 	};
 

@@ -186,7 +186,8 @@ source_ports() {
 		changed=$(counter "$node" port_changed)
 		capture "${node}b" eth0 "$dump" tcp port 8080
 		run -0 ask "${node}a" -p $sport tcp "$(pod_ip "${node}b" 4)" 8080
-		# Nothing reminds the client of the first connection, which it has closed; what a CPU has noted holds for a tick.
+		# Nothing reminds the client of the first connection, which it has closed. What a CPU has noted holds for a tick, an
+		# eighth of a second at most; nothing that a program could wait for tells of its end.
 		sleep 0.2
 		ns_exec "${node}a" ss -K state time-wait sport = :$sport >/dev/null
 		run -0 ask "${node}a" -p $sport tcp "$VIP4" 80

@@ -24,9 +24,10 @@ capture_end() {
 	! grep '^[1-9][0-9]* packets\? dropped' "$1.log" || fail "the capture is not whole"
 }
 
-# Whether no packets wait for a CPU: ksoftirqd of none has work.
+# Whether no packets wait for a CPU: ksoftirqd of none has work. The pause stays: what comes may be answered, as the last segments
+# of a connection are, and nothing tells that no answer comes any more.
 packets_settled() {
-	sleep 0.1 # answers that nobody waits for: the last segments of a connection
+	sleep 0.1
 	! pgrep -r R '^ksoftirqd/' >/dev/null
 }
 

@@ -440,26 +440,35 @@ many() {
 				["10.1.\($i / 250 | floor).\(($i + $k + (if $k == 2 then $variant else 0 end)) % 250 + 1)"]}]}]}'
 }
 
-@test "an apply that was killed: the next one makes all right, and pods were served meanwhile" {
-	many 0 >"$NBT_DIR/many-0.json"
-	many 1 >"$NBT_DIR/many-1.json"
-	web >"$NBT_DIR/web.json"
-	local i pid
-	for i in 1 2 3 4 5 6 7 8; do
-		jq -s '{apiVersion: "v1", kind: "List", items: (map(.items) | add)}' "$NBT_DIR/many-$((i % 2)).json" "$NBT_DIR/web.json" \
-			>"$NBT_DIR/all.json"
-		NATBRIDGE_BPFFS=$NBT_DIR/node-n/bpf "$NBT_BUILD/natbridgectl" --network net service apply -f "$NBT_DIR/all.json" >/dev/null 3>&- &
-		pid=$!
-		sleep "0.0$((i + 1))"
-		kill -KILL $pid 2>/dev/null || true
-		wait $pid || true
+# traced_apply FILE [STRACE-OPTION...]: its calls of bpf() are in $NBT_DIR/trace.
+traced_apply() {
+	local file=$1
+	shift
+	NATBRIDGE_BPFFS=$NBT_DIR/node-n/bpf strace -qq -e trace=bpf -o "$NBT_DIR/trace" "$@" \
+		"$NBT_BUILD/natbridgectl" --network net service apply -f "$file" >/dev/null
+}
+
+@test "an apply that is killed at any of its writes: the next one makes all right, and pods are served meanwhile" {
+	local variant number killed=0 old=$NBT_DIR/0.json new=$NBT_DIR/1.json
+	for variant in 0 1; do
+		{
+			many $variant
+			web
+		} | jq -s '{apiVersion: "v1", kind: "List", items: (map(.items) | add)}' >"$NBT_DIR/$variant.json"
+		traced_apply "$NBT_DIR/$variant.json"
+	done
+	number=$(awk '/BPF_MAP_(UPDATE|DELETE)/ { print NR; exit }' "$NBT_DIR/trace")
+	while traced_apply "$old" && ! traced_apply "$new" -e "inject=bpf:signal=KILL:when=$number" 2>/dev/null; do
+		grep -q '^+++ killed by SIGKILL' "$NBT_DIR/trace" || fail "$(<"$NBT_DIR/trace")"
 		run -0 ask a tcp 10.96.0.10 80
 		assert_answer b "$(pod_ip a 4)"
+		number=$((number + 1)) killed=$((killed + 1))
 	done
-	run -0 ctl n --network net service apply -f "$NBT_DIR/all.json"
-	run -0 ctl n --network net service apply -f "$NBT_DIR/all.json"
+	[ $killed -ge 6 ] || fail "killed $killed times"
+	run -0 ctl n --network net service apply -f "$new"
+	run -0 ctl n --network net service apply -f "$new"
 	[[ $output = "net: 2001 services, 2004 frontends, 6004 backends: nothing changed "* ]]
-	run -0 ctl n --network net service apply -f "$NBT_DIR/web.json"
+	run -0 ctl n --network net service apply -f - < <(web)
 	[ "$(ctl n -o json status | jq -c '[.[0].maps[] | select(.name == "frontends" or .name == "backends") | .entries]')" = "[10,4]" ]
 }
 

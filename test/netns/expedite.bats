@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Grace periods are expedited while a program is attached or a link deleted, and what /sys/kernel/rcu_expedited says is kept.
+# Runs alone: the switch is the whole machine's.
 
 load lib
 load ../netns/kube

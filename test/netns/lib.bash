@@ -391,7 +391,7 @@ ask() {
 
 # talk_open ID NS [OPTION...] tcp|udp ADDRESS PORT: a connection that stays; talk_say ID TEXT sends a line over it and leaves the
 # answer, or the error, in $output. Ends with the test, or by talk_close.
-declare -gA NBT_TALK NBT_TALK_PID # -g: bats loads this file within a function
+declare -gA NBT_TALK # -g: bats loads this file within a function
 talk_open() {
 	local id=$NBT_DIR/talk-$1 name=$2 key=$1 fd
 	shift 2
@@ -399,7 +399,6 @@ talk_open() {
 	mkfifo "$id.in"
 	: >"$id.out"
 	ip netns exec "$NBT-$name" "$NBT_BUILD/test/netns/tool" talk "$@" <"$id.in" >"$id.out" 2>&1 3>&- &
-	NBT_TALK_PID[$key]=$!
 	disown
 	exec {fd}>"$id.in"
 	NBT_TALK[$key]=$fd
@@ -417,11 +416,6 @@ talk_close() {
 	local fd=${NBT_TALK[$1]}
 	exec {fd}>&-
 	unset "NBT_TALK[$1]"
-}
-
-# Whether a connection that talk_close ended has been closed by its process.
-talk_over() {
-	! kill -0 "${NBT_TALK_PID[$1]}" 2>/dev/null
 }
 
 longer_than() {
@@ -449,15 +443,6 @@ wait_for() {
 		}
 		sleep 0.05
 	done
-}
-
-# udp_sent NS: datagrams that it has sent.
-udp_sent() {
-	ns_exec "$1" nstat -asz UdpOutDatagrams Udp6OutDatagrams | awk '/^Udp/ { n += $2 } END { print n + 0 }'
-}
-
-udp_sent_more() {
-	[ "$(udp_sent "$1")" -gt "$2" ]
 }
 
 fail() {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# CHECK names what is missing, GC removes what has no owner.
+# CHECK names what is missing of the datapath, GC removes what has no owner. What CHECK says of links, addresses, routes and rules
+# stands in test/parity/configs/check.yaml.
 
 load lib
 
@@ -46,63 +47,6 @@ refused() {
 misses() {
 	call CHECK a net ".prevResult = $RESULT$FILTER"
 	refused 103 "$1"
-}
-
-@test "C5: CHECK names what is missing" {
-	local veth
-	FILTER=
-	pod_create a
-	works ADD a
-	RESULT=$output
-	veth=$(jq -r '.interfaces[1].name' <<<"$RESULT")
-	works CHECK a net ".prevResult = $RESULT"
-
-	FILTER=' | .hairpinMode = true' misses hairpin
-	FILTER=' | .portIsolation = true' misses isolat
-	FILTER=' | .promiscMode = true' misses promisc
-	ip -n "$NBT-n" link set "$veth" type bridge_slave hairpin on
-	misses hairpin
-	ip -n "$NBT-n" link set "$veth" type bridge_slave hairpin off
-
-	ip -n "$NBT-a" address del 10.244.0.2/24 dev eth0
-	misses 10.244.0.2
-	ip -n "$NBT-a" address add 10.244.0.2/24 dev eth0
-	misses 0.0.0.0/0
-	ip -n "$NBT-a" route add default via 10.244.0.1
-	ip -n "$NBT-a" -6 route del default
-	misses ::/0
-	ip -n "$NBT-a" -6 route add default via "$GATEWAY6"
-	works CHECK a net ".prevResult = $RESULT"
-
-	ip -n "$NBT-n" address del 10.244.0.1/24 dev cni0
-	misses 10.244.0.1
-	ip -n "$NBT-n" address add 10.244.0.1/24 dev cni0
-
-	bridge -n "$NBT-n" fdb del "$(pod_mac a)" dev "$veth" master
-	misses "$(pod_mac a)"
-	bridge -n "$NBT-n" fdb replace "$(pod_mac a)" dev "$veth" master static
-
-	ip -n "$NBT-n" link set "$veth" nomaster
-	misses "$veth"
-	ip -n "$NBT-n" link set "$veth" master cni0
-	bridge -n "$NBT-n" fdb replace "$(pod_mac a)" dev "$veth" master static
-
-	ns_exec n nft flush chain inet cni_plugins_masquerade masq_checks
-	misses 10.244.0.2
-	works DEL a
-	works ADD a
-	RESULT=$output
-
-	ip -n "$NBT-a" link set eth0 down
-	misses eth0
-	ip -n "$NBT-a" link set eth0 up
-	ip -n "$NBT-a" link set eth0 name eth9 2>/dev/null || {
-		ip -n "$NBT-a" link set eth0 down
-		ip -n "$NBT-a" link set eth0 name eth9
-	}
-	misses eth0
-	works DEL a
-	ns_delete a
 }
 
 @test "C5: a pod that is cut off: its port has left the bridge, does not forward, or is down, or the bridge is" {
@@ -158,7 +102,7 @@ now() {
 }
 
 # What is broken, by a line of shell that finds the pod's port in $veth, and what CHECK says of it.
-@test "C5: CHECK names what is wrong with links, maps and programs" {
+@test "C5: CHECK names what is wrong with maps and programs" {
 	local mode breaking text veth
 	pod_create a
 	while IFS='|' read -r mode breaking text <&4; do
@@ -172,14 +116,7 @@ now() {
 		eval "$breaking"
 		misses "$text"
 		works DEL a net "$mode"
-		ip -n "$(ns n)" link set cni0 up
 	done 4<<-'END'
-		off    | ip -n "$(ns n)" link set "$veth" down | interface "veth
-		off    | ip -n "$(ns n)" link set cni0 down | interface "cni0" is down
-		off    | ip -n "$(ns a)" link set eth0 address 02:00:00:00:00:01 | interface "eth0" has MAC 02:00:00:00:00:01
-		off    | ip -n "$(ns n)" link set "$veth" address 02:00:00:00:00:01 | has MAC 02:00:00:00:00:01
-		off    | ip -n "$(ns n)" link set "$veth" type bridge_slave isolated on | has the flag isolated on
-		off    | ip -n "$(ns n)" link set "$veth" type bridge_slave hairpin on | has the flag hairpin on
 		ebpf   | programs_detach n "$veth" | nb_from_pod is not attached to link
 		assist | programs_detach n "$veth" | nb_assist_from is not attached to link
 		assist | programs_detach n cni0 | nb_assist_host is not attached to link

@@ -190,16 +190,41 @@ refused() {
 	rm "$fifo"
 }
 
-slowly() {
-	{
-		sleep 0.3
-		plugin_config n net
-		sleep 0.2
-	} | node_exec n env CNI_COMMAND=STATUS "$NBT_BUILD/natbridge"
+# The natbridge in the node, which is $pid, sleeps until it has input.
+reader_waits() {
+	for pid in $(ip netns pids "$(ns n)"); do
+		[ "$(readlink "/proc/$pid/exe")" != "$NBT_BUILD/natbridge" ] || break
+	done
+	grep -q "^Name:.natbridge" "/proc/$pid/status" && grep -q "^State:.S" "/proc/$pid/status"
 }
 
+# has_read BYTES: that it has read as much since the last time, which $count is of. All of its input has to come within 0.9 s, so
+# this starts no program.
+has_read() {
+	local key value
+	while read -r key value; do
+		[ "$key" != rchar: ] || break
+	done <"/proc/$pid/io"
+	[ "$value" -ge $((count + $1)) ] && count=$value
+}
+
+# Each piece is written once natbridge has read the one before, and the input ends once it has read all.
 @test "C14: a slow writer is waited for" {
-	run -0 slowly
+	local config fifo=$NBT_DIR/slow fd pid job count piece
+	config=$(plugin_config n net | jq -c .)
+	mkfifo "$fifo"
+	node_exec n env CNI_COMMAND=STATUS "$NBT_BUILD/natbridge" <"$fifo" 3>&- &
+	job=$!
+	exec {fd}>"$fifo"
+	wait_for 20 reader_waits
+	count=$(awk '$1 == "rchar:" { print $2 }' "/proc/$pid/io")
+	for piece in "${config:0:1}" "${config:1:${#config}-2}" "${config: -1}"; do
+		printf %s "$piece" >&$fd
+		wait_for 20 has_read ${#piece}
+	done
+	exec {fd}>&-
+	wait $job
+	rm "$fifo"
 }
 
 # ---- C15 -------------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # More connections than the table holds: what is established stays, and what is new still gets in. STORM_SECONDS and RACE_ROUNDS
 # set how long.
+# Runs alone: it takes all CPUs.
 
 load lib
 

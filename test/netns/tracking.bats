@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Connection tracking: what is kept for a connection's life, what makes way, and what never meets.
+# Connection tracking, where it takes real stacks: what is kept for a connection's life, and what makes way. Connections that would
+# look the same to a backend (B5), that begin anew (B10) and addresses that change hands (B26) are test/bpf's and test/differential's.
 
 load lib
 
@@ -108,50 +109,6 @@ change_two() {
 	done
 }
 
-# same_port FIRST-ADDRESS FIRST-PORT SECOND-ADDRESS SECOND-PORT PROTOCOL: two connections from one client port that look the same
-# to backend b; both work at once, and the later one is seen from another port.
-same_port() {
-	talk_open first a -p 5555 "$5" "$1" "$2"
-	talk_say first one
-	[[ $output = "b "*" 5555 "*" one" ]] || fail "first: $output"
-	talk_open second a -p 5555 "$5" "$3" "$4"
-	talk_say second two
-	[[ $output = "b "*" two" && $output != *" 5555 "* ]] || fail "second: $output"
-	talk_say first three
-	[[ $output = "b "*" 5555 "*" three" ]] || fail "first again: $output"
-	talk_say second four
-	[[ $output = "b "*" four" ]] || fail "second again: $output"
-	talk_close first
-	talk_close second
-	wait_for 20 talk_over first
-	wait_for 20 talk_over second
-	ctl n conntrack flush >/dev/null
-}
-
-@test "B5: one client port to a Service and straight to its backend, either order" {
-	same_port $ONE4 53 "$(pod_ip b 4)" 5353 udp
-	same_port "$(pod_ip b 4)" 5353 $ONE4 53 udp
-	same_port $ONE6 53 "$(pod_ip b 6)" 5353 udp
-	same_port "$(pod_ip b 6)" 5353 $ONE6 53 udp
-	same_port $ONE4 80 "$(pod_ip b 4)" 8080 tcp
-	same_port "$(pod_ip b 6)" 8080 $ONE6 80 tcp
-}
-
-@test "B5: one client port to two Services with one backend" {
-	same_port $ONE4 53 $TWO4 53 udp
-	same_port $TWO6 53 $ONE6 53 udp
-	same_port $ONE6 80 $TWO6 80 tcp
-}
-
-@test "B10: a SYN on a closed connection starts anew, with a backend chosen anew" {
-	local vip
-	for vip in $WEB4 $WEB6; do
-		run -0 ask a -p 7000 -c 40 -e -m bye tcp "$vip" 80
-		[ "$(awk '{ print $1 }' <<<"$output" | sort -u | xargs)" = "b c" ] || fail "$output"
-		[ "$(wc -l <<<"$output")" = 40 ]
-	done
-}
-
 @test "B23: an answer that another pod forges never reaches the client as one of the Service" {
 	local dump=$NBT_DIR/forged port=6007
 	talk_open udp a -p $port udp $ONE4 53
@@ -182,35 +139,4 @@ same_port() {
 		[[ $output = "b "*" $((6100 + i)) "*" two" ]] || fail "$output"
 	done
 	run -0 ask a -c 20 tcp $ONE4 80
-}
-
-@test "B26: the next owner of a pod's address receives no packet of old connections" {
-	local ip dump=$NBT_DIR/reuse
-	pod_create e
-	pod_add n e >/dev/null
-	ip=$(pod_ip e 4)
-	serve e udp 5353
-	services_apply n "$(service default/short 10.96.0.30 UDP:53:5353 "$ip")"
-	talk_open old a -p 6005 udp 10.96.0.30 53
-	talk_say old one
-	[[ $output = "e "* ]]
-	talk_open direct a -p 6006 udp "$ip" 5353
-	talk_say direct one
-	[[ $output = "e "* ]]
-	pods_down n net e
-	services_apply n "$(service default/other 10.96.0.31 UDP:53:5353 "$(pod_ip b 4)")"
-	pod_create f
-	CNI_ARGS="IgnoreUnknown=1;IP=$ip" pod_add n f >/dev/null
-	[ "$(pod_ip f 4)" = "$ip" ]
-	capture f eth0 "$dump" udp
-	sent=$(udp_sent a)
-	echo two >&"${NBT_TALK[old]}"
-	wait_for 20 udp_sent_more a "$sent"
-	capture_end "$dump"
-	assert_captured 0 "$dump" "udp dst port 5353"
-	[ -z "$(listed dst=10.96.0.30)" ]
-	talk_close old
-	talk_close direct
-	pods_down n net f
-	change_two "$(both b)"
 }

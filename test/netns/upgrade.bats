@@ -3,6 +3,7 @@
 # C13: another natbridge is installed while pods run. build/other/next has other programs, build/other/layout another map layout
 # as well; test/upgrade/build says how they differ from this one. STREAM_WAIT: how long no stream may wait for an answer, in ms;
 # KILL_EVERY: 10 kills at every tenth call only.
+# Runs first: it takes long.
 
 load lib
 load ../netns/kube
@@ -60,30 +61,45 @@ layout() {
 	"$NATBRIDGECTL" --version | sed 's/.*layout \(.*\))/\1/'
 }
 
-# Ids of the programs that are pinned, and of those at a port.
+# Ids of the programs that are pinned.
 pinned_ids() {
 	local program
 	for program in nb_from_pod nb_to_pod nb_assist_from; do
-		[ ! -e "$(pins "$(layout)")/$program" ] || bpftool -j prog show pinned "$(pins "$(layout)")/$program" | jq .id
-	done | xargs
+		[ ! -e "$(pins "$(layout)")/$program" ] || bpftool -j prog show pinned "$(pins "$(layout)")/$program"
+	done | jq -r .id | xargs
 }
 
-# By tcx, or by filters of clsact.
+# attached_ids DEV...: of the programs at these links of the node, by tcx or by filters of clsact: "DEV ID..." a line.
 attached_ids() {
-	{
-		ns_exec n "$NBT_BUILD/test/netns/attached" -i "$1" 2>/dev/null | awk '{ print $3 }'
-		tc -n "$NBT-n" filter show dev "$1" ingress
-		tc -n "$NBT-n" filter show dev "$1" egress
-	} | sed -nE 's/^([0-9]+)$/\1/p; s/.* id ([0-9]+) .*/\1/p' | xargs
+	# shellcheck disable=SC2016 # for the node's shell: to enter the node takes most of the time
+	ns_exec n sh -c 'for dev in "$@"; do
+			echo "dev $dev"
+			"$0" -i "$dev" 2>/dev/null
+			tc filter show dev "$dev" ingress
+			tc filter show dev "$dev" egress
+		done' "$NBT_BUILD/test/netns/attached" "$@" | awk '
+			$1 == "dev" { if (line) print line; line = $2; next }
+			/^(in|e)gress / { line = line " " $3; next }
+			match($0, / id [0-9]+ /) { line = line " " substr($0, RSTART + 4, RLENGTH - 5) }
+			END { print line }'
 }
 
-# Every port has the programs that are pinned.
+# assert_links_followed DEV...: each link has the programs that are pinned.
+assert_links_followed() {
+	local dev pinned expected
+	pinned=$(pinned_ids)
+	[ -n "$pinned" ]
+	expected=$(for dev in "$@"; do echo "$dev $pinned"; done)
+	diff <(echo "$expected") <(attached_ids "$@") || fail "the programs at the ports are not those that are pinned (see above)"
+}
+
+# assert_followed POD...: the same of their ports.
 assert_followed() {
-	local pod
+	local pod devs=()
 	for pod in "$@"; do
-		[ "$(attached_ids "$(pod_veth n "$pod")")" = "$(pinned_ids)" ] ||
-			fail "$pod: $(attached_ids "$(pod_veth n "$pod")") instead of $(pinned_ids)"
+		devs+=("$(pod_veth n "$pod")")
 	done
+	assert_links_followed "${devs[@]}"
 }
 
 # streams_begin NAME POD ADDRESS: a hundred streams of a pod to port 80 there; streams_end NAME: no answer of theirs was lost or late.
@@ -258,7 +274,8 @@ counts_anew() {
 
 # An upgrade is cut short at each call that changes something, of both kinds; the next one ends it.
 @test "C13: killed at any point: nothing stops, and the next upgrade ends it" {
-	local to call count calls
+	local to call count calls ports
+	ports=("$(pod_veth n a)" "$(pod_veth n b)" "$(pod_veth n c)")
 	for to in next layout; do
 		version $to
 		calls=$(traced_upgrade | grep -cE '^')
@@ -280,7 +297,7 @@ counts_anew() {
 			talk_say lasting "$call $count"
 			[[ $output = "b "* ]] || fail "$output after a kill at $call $count"
 			ctl n upgrade >/dev/null || fail "after a kill at $call $count"
-			assert_followed a b c
+			assert_links_followed "${ports[@]}"
 			[ "$(ls "$NBT_DIR/node-n/bpf/natbridge/net")" = "$(layout)" ]
 		done <"$NBT_DIR/calls"
 	done

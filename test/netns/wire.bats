@@ -1,14 +1,13 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # How a pod is wired: bridge, veth pair, addresses, routes, gateway, masquerading. No Services here: the datapath is off. That
-# all of it looks as the reference plugin leaves it stands in plugin_reference.bats.
+# all of it looks as the reference plugin leaves it, and that CHECK names what is missing of it, stands in test/parity.
 
 load lib
 
 setup_file() {
 	suite_begin
 	node_create n
-	node_create ref
 }
 
 teardown_file() {
@@ -16,12 +15,9 @@ teardown_file() {
 }
 
 take_down() {
-	# tables stay behind, those of the reference plugin's iptables commands as well; rules of pods must not
-	local node
-	for node in n ref; do
-		[ -z "$(masq_rules $node)" ]
-		ns_exec $node nft flush ruleset
-	done
+	# the table stays behind; rules of pods must not
+	[ -z "$(masq_rules n)" ]
+	ns_exec n nft flush ruleset
 }
 
 # Addresses that can be given again without having been given back.
@@ -40,26 +36,16 @@ teardown() {
 pods_and_bridges_down() {
 	local name
 	for name in $(namespaces); do
-		if [ "$name" = n ] || [ "$name" = ref ]; then
-			continue
-		fi
+		[ "$name" != n ] || continue
 		pod_del n "$name" "$NET" || true
-		pod_del ref "$name" "$NET" || true
 		ns_delete "$name"
 	done
-	for name in n ref; do
-		ip -n "$NBT-$name" link del "$NET" || true
-	done
+	ip -n "$NBT-n" link del "$NET" || true
 } 2>/dev/null
 
 # network [JQ-FILTER]: the filter changes the plugin's config.
 network() {
 	network_write n "$NET" ".plugins[0] |= (.bridge = \"$NET\" | .serviceProxy.mode = \"off\" | ${1:-.})"
-}
-
-# The same network for the reference plugin, in its own node.
-reference_network() {
-	network_write "${2:-ref}" "$NET" ".plugins[0] |= (.bridge = \"$NET\" | .type = \"bridge\" | ${1:-.})"
 }
 
 masq_rules() {
@@ -70,17 +56,9 @@ bridge_mac() {
 	ip -n "$NBT-n" -j link show dev "$NET" | jq -r '.[0].address'
 }
 
-bridge_addresses() {
-	ip -n "$NBT-n" -j address show dev "$NET" scope global | jq -r '[.[].addr_info[]?.local // empty] | sort | join(" ")'
-}
-
 # port_of POD: the port's details on the node, as ip prints them in JSON.
 port_of() {
 	ip -n "$NBT-n" -j -d link show dev "$(pod_veth n "$1")" | jq '.[0]'
-}
-
-port_flag() {
-	port_of "$1" | jq -r ".linkinfo.info_slave_data.$2"
 }
 
 static_entries() {
@@ -129,27 +107,6 @@ leases() {
 	pods_down n "$NET" p
 }
 
-@test "C2: hairpinMode, portIsolation and promiscMode are on the port and the bridge, and checked" {
-	network '.hairpinMode = true | .portIsolation = true'
-	pods_up n "$NET" p
-	[ "$(port_flag p hairpin) $(port_flag p isolated)" = "true true" ]
-	pod_check n p "$NET"
-	bridge -n "$NBT-n" link set dev "$(pod_veth n p)" hairpin off
-	run ! pod_check n p "$NET"
-	[[ $output = *hairpin* ]]
-	bridge -n "$NBT-n" link set dev "$(pod_veth n p)" hairpin on isolated off
-	run ! pod_check n p "$NET"
-	[[ $output = *isolated* ]]
-	pods_down n "$NET" p
-	network '.promiscMode = true'
-	pods_up n "$NET" p
-	pod_check n p "$NET"
-	ip -n "$NBT-n" link set dev "$NET" promisc off
-	run ! pod_check n p "$NET"
-	[[ $output = *promiscuous* ]]
-	pods_down n "$NET" p
-}
-
 @test "C2: pods on isolated ports do not reach each other but do reach the gateway" {
 	network '.portIsolation = true'
 	pods_up n "$NET" p q
@@ -181,18 +138,6 @@ leases() {
 	ns_delete p
 }
 
-@test "C2: forceAddress replaces a gateway address that conflicts and no other" {
-	network '.forceAddress = true'
-	ip -n "$NBT-n" link add "$NET" type bridge
-	ip -n "$NBT-n" address add 198.51.100.1/24 dev "$NET"
-	ip -n "$NBT-n" address add fd00:10::1/32 dev "$NET" nodad
-	ip -n "$NBT-n" address add fd00:5::1/64 dev "$NET" nodad
-	pods_up n "$NET" p
-	run -0 bridge_addresses
-	[ "$output" = "$GATEWAY4 $GATEWAY6 fd00:5::1" ] || fail "$output"
-	pods_down n "$NET" p
-}
-
 @test "C9: a pair that a killed ADD left without its alias is removed by DEL, and replaced by ADD" {
 	local veth
 	network "$STATIC"
@@ -206,55 +151,6 @@ leases() {
 	ip -n "$NBT-p" link set dev eth0 down name old
 	pod_add n p "$NET"
 	[ "$(ports)" = 1 ]
-	pods_down n "$NET" p
-}
-
-@test "C5: CHECK names what is missing" {
-	local veth
-	network '.ipam.routes = [{"dst": "192.168.0.0/16"}]'
-	pods_up n "$NET" p
-	veth=$(pod_veth n p)
-	pod_check n p "$NET"
-
-	bridge -n "$NBT-n" fdb del "$(pod_mac p)" dev "$veth" master
-	run ! pod_check n p "$NET"
-	[[ $output = *"FDB entry of $(pod_mac p)"* ]]
-	bridge -n "$NBT-n" fdb replace "$(pod_mac p)" dev "$veth" master static
-
-	ip -n "$NBT-p" route del 192.168.0.0/16
-	run ! pod_check n p "$NET"
-	[[ $output = *"192.168.0.0/16"* ]]
-	ip -n "$NBT-p" route add 192.168.0.0/16 via "$GATEWAY4"
-
-	ip -n "$NBT-p" -6 route del default
-	run ! pod_check n p "$NET"
-	[[ $output = *"::/0"* ]]
-	ip -n "$NBT-p" -6 route add default via "$GATEWAY6"
-	pod_check n p "$NET"
-
-	ip -n "$NBT-n" address del "$GATEWAY4/24" dev "$NET"
-	run ! pod_check n p "$NET"
-	[[ $output = *"$GATEWAY4/24"* ]]
-	ip -n "$NBT-n" address add "$GATEWAY4/24" dev "$NET"
-	pod_check n p "$NET"
-
-	ip -n "$NBT-n" link set dev "$veth" nomaster
-	run ! pod_check n p "$NET"
-	[[ $output = *"not attached to bridge"* ]]
-	ip -n "$NBT-n" link set dev "$veth" master "$NET"
-	bridge -n "$NBT-n" fdb replace "$(pod_mac p)" dev "$veth" master static
-	pod_check n p "$NET"
-
-	ip -n "$NBT-p" address del "$(pod_ip p 6)/64" dev eth0
-	run ! pod_check n p "$NET"
-	[[ $output = *"address "*"/64"*"missing"* ]]
-
-	ip -n "$NBT-n" link del "$veth"
-	run ! pod_check n p "$NET"
-	[[ $output = *"container interface"*"eth0"*"missing"* ]]
-	ip -n "$NBT-n" link del "$NET"
-	run ! pod_check n p "$NET"
-	[[ $output = *"bridge"*"$NET"*"missing"* ]]
 	pods_down n "$NET" p
 }
 
@@ -347,36 +243,6 @@ neighbour_is() {
 	pod_check n q "$NET"
 	pods_down n "$NET" p q
 	[ "$(masq_rules n | wc -l)" = 0 ]
-}
-
-@test "ipMasq: the rules are those of the reference plugin, and each removes the other's" {
-	local strip='s/comment "[0-9a-f]*-[0-9a-f]*, \(.*\), id: .*/\1/'
-	network '.ipMasq = true | .ipMasqBackend = "nftables"'
-	reference_network '.ipMasq = true | .ipMasqBackend = "nftables"'
-	pods_up n "$NET" p
-	pods_up ref "$NET" r
-	diff <(masq_rules n | sed "$strip") <(masq_rules ref | sed "$strip")
-	diff <(ns_exec n nft list chain inet cni_plugins_masquerade postrouting) \
-		<(ns_exec ref nft list chain inet cni_plugins_masquerade postrouting)
-	diff <(ns_exec n nft list table inet cni_plugins_masquerade | grep -v 'id: ') \
-		<(ns_exec ref nft list table inet cni_plugins_masquerade | grep -v 'id: ')
-	pods_down ref "$NET" r
-	pods_down n "$NET" p
-
-	# a pod of the reference plugin is checked and deleted by natbridge
-	reference_network '.ipMasq = true | .ipMasqBackend = "nftables"' n
-	pods_up n "$NET" p
-	network '.ipMasq = true | .ipMasqBackend = "nftables"'
-	pod_check n p "$NET"
-	pod_del n p "$NET"
-	[ "$(ports) $(leases) $(masq_rules n | wc -l)" = "0 0 0" ]
-	# and the other way round
-	pod_add n p "$NET"
-	reference_network '.ipMasq = true | .ipMasqBackend = "nftables"' n
-	pod_check n p "$NET"
-	pod_del n p "$NET"
-	[ "$(ports) $(leases) $(masq_rules n | wc -l)" = "0 0 0" ]
-	ns_delete p
 }
 
 @test "C7: with ipMasq and without libnftables STATUS says 50" {

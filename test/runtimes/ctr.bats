@@ -17,19 +17,30 @@ teardown_file() {
 	runtime_end
 }
 
-# ctr reads no more once the process has ended, so the process waits a moment; what has not been read whole by then is asked again.
+# ctr reads no more once the process has ended, so the process waits for a line, which it gets once all that it said was read.
 container_exec() {
-	local name=$1 said status
+	local name=$1 id=exec-$BASHPID-$RANDOM fd said job
 	shift
-	for _ in 1 2 3 4 5; do
-		# shellcheck disable=SC2016 # the container's shell expands it
-		said=$(ctr_in "$NBT" task exec --exec-id "exec-$BASHPID-$RANDOM" "$name" sh -c '"$@"; echo "ended $?"; sleep 0.3' sh "$@") || true
-		status=${said##*ended }
-		[[ $said = *"ended "* && $status = [0-9]* ]] || continue
-		printf '%s' "${said%ended *}"
-		return "$status"
-	done
-	return 255
+	mkfifo "$NBT_DIR/$id"
+	# shellcheck disable=SC2016 # the container's shell expands it
+	ctr_in "$NBT" task exec --exec-id "$id" "$name" sh -c '"$@" </dev/null; echo "ended $?"; read -r _' sh "$@" \
+		<"$NBT_DIR/$id" >"$NBT_DIR/$id.out" 3>&- &
+	job=$!
+	exec {fd}<>"$NBT_DIR/$id" # for both, so that nobody gets a SIGPIPE
+	wait_for 30 exec_over "$NBT_DIR/$id.out" $job 2>/dev/null || true
+	echo >&$fd
+	exec {fd}>&-
+	wait $job || true
+	said=$(<"$NBT_DIR/$id.out")
+	rm "$NBT_DIR/$id"{,.out}
+	[[ $said = *"ended "[0-9]* ]] || return 255
+	printf '%s' "${said%ended *}"
+	return "${said##*ended }"
+}
+
+# The process in the container has said how it ended, or ctr has given up.
+exec_over() {
+	grep -q '^ended [0-9]' "$1" || ! kill -0 "$2" 2>/dev/null
 }
 
 # In the foreground: ctr run --detach never calls DEL.

@@ -184,6 +184,7 @@ static void test_given_up(void **state)
 
 	(void)state;
 	assert_int_equal(nb_ipam_undo_add(&ipam, &err), 0); /* none was begun */
+	/* It is at work for a while, and so still when the ADD is given up. */
 	write_plugin("busy", "sleep 0.2; echo end >>$(dirname \"$0\")/calls\n"
 			     "echo '{\"ips\": [{\"address\": \"10.1.0.2/24\"}]}'");
 	forget_calls();
