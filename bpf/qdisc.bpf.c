@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause
 /*
- * A queueing discipline that somebody puts on a pod's port (the bandwidth plugin, which runs behind natbridge
- * and tells it nothing): from then on packets of the pod do not go past it. In: the kernel's tracepoint, hit
- * where a qdisc is made and nowhere else, so that packets pay nothing for it. Out: the port's flag.
+ * A tracepoint program that sees each qdisc creation, and takes the pod's port off the fast path
+ * (NB_PORT_NO_FAST_PATH). The bandwidth plugin, for instance, runs after natbridge and shapes a
+ * port without telling it. The kernel hits the tracepoint where it creates a qdisc and nowhere
+ * else, so that packets pay nothing for it.
  */
 #include <stdbool.h>
 
@@ -31,7 +32,7 @@ struct Qdisc_ops {
 	char id[16];
 } __attribute__((preserve_access_index));
 
-/* Inode of the network namespace of the ports: another one may have a link of the same number. */
+/* Inode of the ports' network namespace: a link of another one may have the same ifindex. */
 const volatile __u32 nb_netns SEC(".rodata.netns");
 
 static __always_inline bool nb_is_kind(const struct Qdisc_ops *ops, const char *kind)
@@ -45,24 +46,25 @@ static __always_inline bool nb_is_kind(const struct Qdisc_ops *ops, const char *
 	return true;
 }
 
-/* SEC: TP_PROTO(const struct Qdisc_ops *ops, struct net_device *dev, u32 parent),
- * include/trace/events/qdisc.h */
+/*
+ * include/trace/events/qdisc.h:
+ * TP_PROTO(const struct Qdisc_ops *ops, struct net_device *dev, u32 parent)
+ */
 SEC("tp_btf/qdisc_create")
 int nb_qdisc_made(__u64 *ctx)
 {
 	const struct Qdisc_ops *ops = (const void *)ctx[0];
 	const struct net_device *dev = (const void *)ctx[1];
-	__u32 ifindex = dev->ifindex, *slot;
 	struct nb_port *port;
+	__u32 port_slot;
 
-	/* What every port has by itself, and what programs are attached by before Linux 6.6. */
+	/* Every port has noqueue, and before Linux 6.6 programs are attached to clsact. */
 	if (dev->nd_net.net->ns.inum != nb_netns || nb_is_kind(ops, "noqueue") || nb_is_kind(ops, "clsact"))
 		return 0;
-	slot = bpf_map_lookup_elem(&links, &ifindex);
-	port = slot ? nb_port_of_slot(*slot) : NULL;
-	if (!port || port->ifindex != ifindex)
+	port = nb_port_of_ifindex(dev->ifindex, &port_slot);
+	if (!port || port->ifindex != (__u32)dev->ifindex)
 		return 0;
-	port->flags |= NB_PORT_NO_FAST_PATH;
-	nb_runtime.shaped = 1;
+	WRITE_ONCE(port->flags, port->flags | NB_PORT_NO_FAST_PATH);
+	WRITE_ONCE(nb_runtime.shaped, 1);
 	return 0;
 }

@@ -13,7 +13,7 @@
 
 /* The command line, read. */
 struct nb_cli {
-	const char *bpffs;        /* NULL: not given */
+	const char *bpffs; /* NULL: not given */
 	struct nb_pin_root pin_root;
 	const char *network;      /* NULL: every network of the node */
 	const char *const *files; /* -f, each one */

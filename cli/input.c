@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "lib/kube/kube.h"
-#include "lib/kube/object.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 

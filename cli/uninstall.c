@@ -11,7 +11,7 @@
 #include "lib/firewall/masq_iptables.h"
 #include "lib/firewall/masq_remove.h"
 #include "lib/firewall/masq_rules.h"
-#include "lib/firewall/nft.h"
+#include "lib/firewall/nft_list.h"
 #include "lib/maps/layout.h"
 #include "lib/net/fdb.h"
 #include "lib/net/host_veth.h"

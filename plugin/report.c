@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/json/json.h"
+#include "lib/json/unicode.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 

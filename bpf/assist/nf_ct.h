@@ -3,8 +3,9 @@
 #define NATBRIDGE_BPF_ASSIST_NF_CT_H
 
 /*
- * The kernel's own conntrack, asked for TCP and UDP by functions that it has since Linux 5.18
- * (net/netfilter/nf_conntrack_bpf.c). They are found by name in the kernel's BTF when the program is loaded.
+ * Mode assist: whether the kernel's conntrack translates a connection of TCP or UDP. Looked up by
+ * kfuncs of Linux 5.18 (net/netfilter/nf_conntrack_bpf.c), which libbpf finds by name in the
+ * kernel's BTF at load.
  */
 
 #include "vip_cache.h"
@@ -38,11 +39,11 @@ struct nf_conntrack_tuple_hash {
 
 struct nf_conn {
 	unsigned long status;
-	struct nf_conntrack_tuple_hash tuplehash[2]; /* as the client sends, as the other side answers */
+	struct nf_conntrack_tuple_hash tuplehash[2]; /* of what the client sends, of the answers */
 	union nf_conntrack_proto proto;
 } __attribute__((preserve_access_index));
 
-/* The first 12 bytes, which every version takes. */
+/* struct bpf_ct_opts: its first 12 bytes, which every version accepts. */
 struct nb_ct_opts {
 	__s32 netns_id; /* -1: that of the packet's device */
 	__s32 error;
@@ -55,17 +56,20 @@ extern struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *skb, struct bpf_sock_
 					 __u32 tuple_size, struct nb_ct_opts *opts, __u32 opts_size) __ksym;
 extern void bpf_ct_release(struct nf_conn *conn) __ksym;
 
-enum nb_nf_ct { NB_NF_CT_NO, NB_NF_CT_NAT, NB_NF_CT_NAT_CLOSED };
+enum nb_nf_ct {
+	NB_NF_CT_NO, /* no connection, or not translated */
+	NB_NF_CT_NAT,
+	NB_NF_CT_NAT_CLOSED, /* TIME_WAIT or later */
+};
 
-/* Notes where the client of a translated connection sends to. */
+/* Puts the frontend to which the client of a translated connection sends into the cache. */
 static __always_inline void nb_vip_cache_note_conn(const struct nf_conn *conn, bool is_v4, __u8 proto)
 {
 	struct nb_frontend_key key = { .port = conn->tuplehash[0].tuple.dst.u.all, .proto = proto };
 	const union nf_inet_addr *addr = &conn->tuplehash[0].tuple.dst.u3;
 
 	if (is_v4) {
-		key.addr.w[2] = bpf_htonl(0xffff);
-		key.addr.w[3] = addr->all[0];
+		nb_addr_set_v4(&key.addr, addr->all[0]);
 	} else {
 		for (int i = 0; i < 4; i++)
 			key.addr.w[i] = addr->all[i];
@@ -73,8 +77,7 @@ static __always_inline void nb_vip_cache_note_conn(const struct nf_conn *conn, b
 	nb_vip_cache_note(&key);
 }
 
-/* Whether the kernel has a connection that a packet with this tuple belongs to, in either direction, and
- * translates it. */
+/* Whether a packet with this tuple belongs, in either direction, to a connection that is translated. */
 static __always_inline enum nb_nf_ct nb_nf_ct(struct __sk_buff *skb, bool is_v4, const struct nb_tuple *tuple)
 {
 	struct nb_ct_opts opts = { .netns_id = -1, .l4proto = tuple->proto };

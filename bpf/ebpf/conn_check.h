@@ -2,72 +2,125 @@
 #ifndef NATBRIDGE_BPF_EBPF_CONN_CHECK_H
 #define NATBRIDGE_BPF_EBPF_CONN_CHECK_H
 
-/* What a packet's own entry says about it, and what the packet does to the entry. */
+/*
+ * Whether the entry that was found for a packet may serve it: the entry is alive, the packet comes
+ * from the right port, and the backend is still in its Service. No stage here ends a connection:
+ * NB_NEW and drop reasons tell the caller to.
+ */
 
+#include "conntrack.h"
 #include "fib.h"
-#include "removed.h"
+#include "service.h"
+
+/* ---- the receiver ---- */
 
 /*
- * An entry was found, but the packet comes from another port than its packets did. An address that an ADD
- * gave belongs to that pod's port alone. Any other address (a floating one, a second one, one behind a router
- * pod) belongs to the port that uses it now, as on any bridge, if the host looks for it there: a client that
- * has moved begins anew, and what a backend answers takes the host's path, by which the connection was made.
+ * The receiver's port is gone, or cut off. A TCP client gets an answer if its backend is gone. What
+ * a backend still sends must not reach the next owner of the client's address: the entry stays for
+ * the lifetime of a closed connection after the last such packet.
  */
-__noinline int nb_other_port(struct __sk_buff *skb, const struct nb_pkt *pkt, const struct nb_conn *conn)
+static __always_inline int nb_conn_receiver_gone(const struct nb_pkt *pkt, struct nb_conn *conn)
+{
+	if (nb_conn_lives(conn, pkt->now)) /* cut off */
+		return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_CUT) : NB_PASS;
+	if (!(conn->flags & NB_CONN_NAT))
+		return NB_NEW;
+	if (conn->flags & NB_CONN_REPLY) {
+		WRITE_ONCE(conn->expires, pkt->now + nb_settings.timeouts[NB_TCP_CLOSE]);
+		return nb_drop(NB_DROP_GONE);
+	}
+	if (pkt->tuple.proto == IPPROTO_TCP && nb_tcp_kind(pkt->tcp_flags) != NB_KIND_SYN)
+		return nb_drop(NB_DROP_BACKEND_GONE);
+	return NB_NEW;
+}
+
+/* ---- the port that the packet comes from ---- */
+
+/* Whether an ADD gave this address to the pod of another port than this one. */
+static __always_inline bool nb_addr_of_other_port(const struct nb_addr *addr, __u32 ifindex)
+{
+	struct nb_addr key = *addr;
+	struct nb_endpoint *owner = bpf_map_lookup_elem(&endpoints, &key);
+	struct nb_port *port = owner ? nb_port_at(owner->slot) : NULL;
+
+	return port && port->ifindex && port->ifindex != ifindex;
+}
+
+/*
+ * The packet comes from another port than the entry's packets did. An address that an ADD gave
+ * belongs to that pod's port alone. Any other one (a floating address, a second one, one behind a
+ * router pod) belongs to the port that uses it now, as on any bridge, if the host looks for it
+ * there. A client that has moved begins anew. What a backend answers goes to the host, through
+ * which the connection was made.
+ */
+__noinline int nb_conn_check_port(struct __sk_buff *skb, const struct nb_pkt *pkt, const struct nb_conn *conn)
 {
 	if (!pkt || !conn)
 		return NB_PASS;
-	if (nb_is_of_other(&pkt->tuple.src, pkt->ifindex))
+	if (nb_addr_of_other_port(&pkt->tuple.src, pkt->ifindex))
 		return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_NOT_ITS_PORT) : NB_PASS;
 	if (!(conn->flags & NB_CONN_REPLY) || conn->in_ifindex)
 		return NB_NEW;
-	if (!(conn->flags & NB_CONN_UP))
+	if (!(conn->flags & NB_CONN_TO_HOST))
 		return NB_CONTINUE;
-	/* The client's port tracks the answer when the host has routed it. */
-	return nb_sender_is_known(skb, pkt) ? NB_UP : nb_drop(NB_DROP_NOT_ITS_PORT);
+	/* The client's port tracks the answer, once the host has routed it. */
+	return nb_fib_source_valid(skb, pkt) ? NB_TO_HOST : nb_drop(NB_DROP_NOT_ITS_PORT);
 }
 
-/* What can change the state of the connection, or must be written down. NB_NEW: it begins anew. */
-__noinline int nb_conn_update(struct nb_pkt *pkt, __u32 slot)
-{
-	struct nb_pair *pair = nb_pair_at(slot / 2);
-	struct nb_conn *conn;
-	bool look;
-	int rc;
+/* ---- the backend ---- */
 
-	if (!pkt || !pair)
+/* The backend is not in its Service any more. TCP goes on while the backend's pod exists. */
+static __always_inline int nb_backend_removed(const struct nb_pkt *pkt, const struct nb_conn *conn)
+{
+	struct nb_endpoint *endpoint;
+	struct nb_addr backend;
+	struct nb_port *port;
+
+	if (pkt->tuple.proto != IPPROTO_TCP)
+		return NB_NEW;
+	backend = conn->dst;
+	endpoint = bpf_map_lookup_elem(&endpoints, &backend);
+	port = endpoint ? nb_port_at(endpoint->slot) : NULL;
+	if (port && port->ifindex)
+		return NB_CONTINUE;
+	return nb_tcp_kind(pkt->tcp_flags) == NB_KIND_SYN ? NB_NEW : nb_drop(NB_DROP_BACKEND_GONE);
+}
+
+/*
+ * Whether the backend of a client's entry may be used after a change of services. An entry
+ * remembers the epoch at which its backend was last known to be in its Service, so that each
+ * connection looks it up once after a change.
+ */
+__noinline int nb_conn_check_backend(const struct nb_pkt *pkt, struct nb_conn *conn)
+{
+	/* Read before the frontend: a change in between is looked at by the next packet. */
+	__u32 epoch = nb_settings.epoch;
+	struct nb_frontend *frontend;
+	struct nb_addr backend;
+	int rc = NB_CONTINUE;
+
+	if (!pkt || !conn)
 		return NB_PASS;
-	conn = &pair->dir[slot & 1].conn;
-	if (pkt->tuple.proto == IPPROTO_TCP && !nb_tcp_flags_valid(pkt->tcp_flags))
-		return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_INVALID) : NB_PASS;
-	/* Once a second, and until an answer has come, it is seen to that the other direction is found as
-	 * well. */
-	look = !(conn->flags & NB_CONN_SEEN_REPLY) || nb_conn_due(conn, pkt);
-	rc = nb_conn_step(pkt, conn, &pair->dir[~slot & 1].conn);
-	if (rc != NB_CONTINUE)
-		return rc;
-	if (look && nb_pair_repair(pair, slot ^ 1))
-		nb_count(NB_COUNT_REPAIRED);
-	if (pkt->tuple.proto == IPPROTO_TCP)
-		nb_tcp_note(pkt, conn);
-	return NB_CONTINUE;
+	frontend = nb_frontend_find(&pkt->tuple);
+	if (!frontend || !(frontend->flags & NB_FRONTEND_SERVICE)) {
+		/* The Service was deleted, which says nothing about its backends: TCP goes on. */
+		if (pkt->tuple.proto != IPPROTO_TCP)
+			return NB_NEW;
+	} else if ((__s32)(frontend->epoch - conn->epoch) > 0) {
+		backend = conn->dst;
+		if (!nb_is_backend_of(&pkt->tuple, true, &backend, conn->dport))
+			rc = nb_backend_removed(pkt, conn);
+	}
+	/* Another CPU may write an older epoch: then the backend is looked up once more. */
+	if (rc == NB_CONTINUE)
+		WRITE_ONCE(conn->epoch, epoch);
+	return rc;
 }
 
-/* slot: of the entry that conn is in. */
-static __always_inline int nb_conn_track(struct nb_pkt *pkt, struct nb_conn *conn, __u32 slot)
-{
-	bool tcp = pkt->tuple.proto == IPPROTO_TCP;
-
-	if (pkt->later)
-		return NB_CONTINUE;
-	if (!(conn->flags & NB_CONN_STEADY) || nb_conn_due_steady(conn, pkt) || (tcp && nb_tcp_special(pkt)))
-		return nb_conn_update(pkt, slot);
-	if (tcp)
-		nb_tcp_note_segment(pkt, conn, true);
-	return NB_CONTINUE;
-}
-
-/* Whether the entry that was found serves this packet; NB_NEW: it is of no use any more. */
+/*
+ * NB_CONTINUE: the entry serves the packet, and *out is the port of its receiver. NB_NEW: the
+ * connection begins anew.
+ */
 static __always_inline int nb_conn_check(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn,
 					 struct nb_port **out)
 {
@@ -75,17 +128,17 @@ static __always_inline int nb_conn_check(struct __sk_buff *skb, struct nb_pkt *p
 
 	if (nb_conn_expired(conn, pkt->now))
 		return NB_NEW;
-	*out = nb_conn_receiver(conn, pkt->now);
+	*out = nb_conn_out_port(conn);
 	if (!*out)
-		return nb_receiver_gone(pkt, conn);
+		return nb_conn_receiver_gone(pkt, conn);
 	if (conn->in_ifindex != pkt->ifindex) {
-		rc = nb_other_port(skb, pkt, conn);
+		rc = nb_conn_check_port(skb, pkt, conn);
 		if (rc != NB_CONTINUE)
 			return rc;
 	}
 	if (conn->epoch != nb_settings.epoch &&
 	    (conn->flags & (NB_CONN_SERVICE | NB_CONN_REPLY)) == NB_CONN_SERVICE) {
-		rc = nb_conn_recheck(pkt, conn);
+		rc = nb_conn_check_backend(pkt, conn);
 		if (rc != NB_CONTINUE)
 			return rc;
 	}

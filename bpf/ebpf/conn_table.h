@@ -2,7 +2,10 @@
 #ifndef NATBRIDGE_BPF_EBPF_CONN_TABLE_H
 #define NATBRIDGE_BPF_EBPF_CONN_TABLE_H
 
-/* The table of connections: connections[], by number, and its index, by tuple. There is one only: it is NULL.
+/*
+ * The table of connections: pairs of entries in connections[], and the index that finds an entry by
+ * its tuple (natbridge/conn_index.h). Programs have one table only: struct nb_conn_table is not
+ * defined here, and every pointer to it is NULL.
  */
 
 #include <stdbool.h>
@@ -11,21 +14,23 @@
 
 #include "maps.h"
 
-static __always_inline struct nb_pair *nb_pair_at(__u32 place)
+/* ---- what conn_index.h needs ---- */
+
+static __always_inline struct nb_pair *nb_pair_at(__u32 pair_id)
 {
-	return bpf_map_lookup_elem(&connections, &place);
+	return bpf_map_lookup_elem(&connections, &pair_id);
 }
 
 static __always_inline struct nb_entry *nb_entry_at(const struct nb_conn_table *table __attribute__((unused)),
-						    __u32 slot)
+						    __u32 entry_id)
 {
-	struct nb_pair *pair = nb_pair_at(slot / 2);
+	struct nb_pair *pair = nb_pair_at(entry_id / 2);
 	struct nb_entry *entry;
 
 	if (!pair)
 		return NULL;
-	entry = &pair->dir[slot & 1];
-	asm volatile("" : "+r"(entry)); /* worked out once, and after the check, as the verifier wants it */
+	entry = &pair->dir[entry_id & 1];
+	barrier_var(entry); /* computed once, and behind the check, as the verifier wants it */
 	return entry;
 }
 
@@ -45,22 +50,22 @@ static __always_inline __u64 nb_set_seed(const struct nb_conn_table *table __att
 	return nb_settings.index_seed[word];
 }
 
-/* What is hardly ever needed is verified once. */
+/* Global functions: the verifier checks each once, and not at each of its callers. */
 
-__s64 nb_entry_find_on(const struct nb_tuple *key, __u64 hash, __u64 known);
-int nb_entry_swap_on(__u64 hash, __u64 from, __u64 to);
-int nb_entry_leads(__u64 word, const struct nb_tuple *key);
+__noinline int nb_entry_leads(__u64 word, const struct nb_tuple *key);
+__noinline __s64 nb_entry_find_far(const struct nb_tuple *key, __u64 hash, __u64 except);
+__noinline int nb_entry_swap_far(__u64 hash, __u64 from, __u64 to);
 
 static __always_inline __s64 nb_index_find_far(const struct nb_conn_table *table __attribute__((unused)),
-					       const struct nb_tuple *key, __u64 hash, __u64 known)
+					       const struct nb_tuple *key, __u64 hash, __u64 except)
 {
-	return nb_entry_find_on(key, hash, known);
+	return nb_entry_find_far(key, hash, except);
 }
 
 static __always_inline int nb_index_swap_far(const struct nb_conn_table *table __attribute__((unused)),
 					     __u64 hash, __u64 from, __u64 to)
 {
-	return nb_entry_swap_on(hash, from, to);
+	return nb_entry_swap_far(hash, from, to);
 }
 
 static __always_inline int nb_way_leads_far(const struct nb_conn_table *table __attribute__((unused)),
@@ -74,87 +79,101 @@ __noinline int nb_entry_leads(__u64 word, const struct nb_tuple *key)
 	return key && nb_way_leads(NULL, word, key);
 }
 
-__noinline __s64 nb_entry_find_on(const struct nb_tuple *key, __u64 hash, __u64 known)
+__noinline __s64 nb_entry_find_far(const struct nb_tuple *key, __u64 hash, __u64 except)
 {
-	return key ? nb_index_find_on(NULL, key, hash, known) : NB_INDEX_NONE;
+	return key ? nb_index_find_all(NULL, key, hash, except) : NB_INDEX_NONE;
 }
 
-__noinline int nb_entry_swap_on(__u64 hash, __u64 from, __u64 to)
+__noinline int nb_entry_swap_far(__u64 hash, __u64 from, __u64 to)
 {
-	return nb_index_swap_on(NULL, hash, from, to);
+	return nb_index_swap_all(NULL, hash, from, to);
 }
 
-/* Functions of their own, where one more call does not matter: verified once and not for each caller. */
+/* ---- an entry in the index: for stages where one more call does not matter ---- */
 
 __noinline __s64 nb_entry_find(const struct nb_tuple *key)
 {
 	return key ? nb_index_find(NULL, key, nb_conn_hash(NULL, key), 0) : NB_INDEX_NONE;
 }
 
-__noinline __s64 nb_entry_enter(const struct nb_tuple *key, __u32 slot)
+__noinline __s64 nb_entry_insert(const struct nb_tuple *key, __u32 entry_id)
 {
-	return key ? nb_index_put(NULL, key, slot) : NB_INDEX_FULL;
+	return key ? nb_index_insert(NULL, key, entry_id) : NB_INDEX_FULL;
 }
 
-__noinline __s64 nb_entry_enter_new(const struct nb_tuple *key, __u64 hash, __u32 slot)
+__noinline __s64 nb_entry_insert_new(const struct nb_tuple *key, __u64 hash, __u32 entry_id)
 {
-	return key ? nb_index_put_new(NULL, key, hash, slot) : NB_INDEX_FULL;
+	return key ? nb_index_insert_new(NULL, key, hash, entry_id) : NB_INDEX_FULL;
 }
 
-__noinline int nb_entry_leave(const struct nb_tuple *key, __u32 slot)
+__noinline int nb_entry_remove(const struct nb_tuple *key, __u32 entry_id)
 {
 	if (key)
-		nb_index_remove(NULL, nb_conn_hash(NULL, key), slot);
+		nb_index_remove(NULL, nb_conn_hash(NULL, key), entry_id);
 	return 0;
 }
 
-/* ---- the owner of a connection's memory ---- */
+/*
+ * ---- who owns a pair (enum nb_use) ----
+ *
+ * A CPU that has changed NB_USE_FREE or NB_USE_TAKEN into NB_USE_BUSY owns the pair until it
+ * changes that back: it alone writes keys, and inserts and removes the pair's entries. The state of
+ * a connection that is NB_USE_TAKEN is written without ownership (conntrack.h).
+ */
 
-static __always_inline bool nb_pair_change(struct nb_pair *pair, enum nb_use from, enum nb_use to)
+static __always_inline bool nb_pair_change_use(struct nb_pair *pair, enum nb_use from, enum nb_use to)
 {
 	return __sync_val_compare_and_swap(&pair->dir[0].conn.use, from, to) == from;
 }
 
-/* Of a pair that is busy, and in no index. */
+/* Frees a pair that is busy, and whose entries are not in the index. */
 static __always_inline void nb_pair_release(struct nb_pair *pair)
 {
-	pair->dir[0].key.proto = 0;
-	pair->dir[1].key.proto = 0;
-	nb_pair_change(pair, NB_USE_BUSY, NB_USE_FREE); /* and a barrier */
+	WRITE_ONCE(pair->dir[0].key.proto, 0);
+	WRITE_ONCE(pair->dir[1].key.proto, 0);
+	/* A full barrier as well: another owner writes the keys after this. */
+	nb_pair_change_use(pair, NB_USE_BUSY, NB_USE_FREE);
 }
 
-static __always_inline void nb_pair_leave(struct nb_pair *pair, __u32 place)
+/* Removes both entries of a busy pair from the index. */
+static __always_inline void nb_pair_remove(struct nb_pair *pair, __u32 pair_id)
 {
-	nb_entry_leave(&pair->dir[0].key, 2 * place);
-	nb_entry_leave(&pair->dir[1].key, 2 * place + 1);
+	nb_entry_remove(&pair->dir[0].key, 2 * pair_id);
+	nb_entry_remove(&pair->dir[1].key, 2 * pair_id + 1);
 }
 
-/* Ends the connection that an entry was found to belong to by its key. Somebody else may be doing so, or have
- * done it: then another one may be there by now. */
-__noinline int nb_pair_end(__u32 slot, const struct nb_tuple *key)
+/*
+ * Ends the connection whose entry was found by this key. Another CPU may have ended it, and the
+ * pair may hold another connection by now: then nothing is done.
+ */
+__noinline int nb_pair_end(__u32 entry_id, const struct nb_tuple *key)
 {
-	struct nb_pair *pair = nb_pair_at(slot / 2);
+	struct nb_pair *pair = nb_pair_at(entry_id / 2);
 
-	if (!pair || !key || !nb_pair_change(pair, NB_USE_TAKEN, NB_USE_BUSY))
+	if (!pair || !key || !nb_pair_change_use(pair, NB_USE_TAKEN, NB_USE_BUSY))
 		return 0;
-	if (nb_key_same(&pair->dir[slot & 1].key, key)) {
-		nb_pair_leave(pair, slot / 2);
+	if (nb_key_same(&pair->dir[entry_id & 1].key, key)) {
+		nb_pair_remove(pair, entry_id / 2);
 		nb_pair_release(pair);
 	} else {
-		nb_pair_change(pair, NB_USE_BUSY, NB_USE_TAKEN);
+		nb_pair_change_use(pair, NB_USE_BUSY, NB_USE_TAKEN);
 	}
 	return 0;
 }
 
-/* Enters a tuple that got lost in the index; not of a connection that somebody is making or ending. */
-static __always_inline bool nb_pair_repair(struct nb_pair *pair, __u32 slot)
+/*
+ * Inserts an entry again that the index no longer leads to. True: that was so. A pair that another
+ * CPU owns is left alone.
+ */
+static __always_inline bool nb_pair_repair(struct nb_pair *pair, __u32 entry_id)
 {
 	bool done;
 
-	if (nb_entry_find(&pair->dir[slot & 1].key) >= 0 || !nb_pair_change(pair, NB_USE_TAKEN, NB_USE_BUSY))
+	if (nb_entry_find(&pair->dir[entry_id & 1].key) >= 0 ||
+	    !nb_pair_change_use(pair, NB_USE_TAKEN, NB_USE_BUSY))
 		return false;
-	done = nb_entry_enter(&pair->dir[slot & 1].key, slot) == NB_INDEX_DONE;
-	nb_pair_change(pair, NB_USE_BUSY, NB_USE_TAKEN);
+	done = nb_entry_insert(&pair->dir[entry_id & 1].key, entry_id) == NB_INDEX_DONE;
+	nb_pair_change_use(pair, NB_USE_BUSY, NB_USE_TAKEN);
 	return done;
 }
 

@@ -3,20 +3,21 @@
 #define NATBRIDGE_BPF_EBPF_FAST_PARSE_H
 
 /*
- * The first look at a packet. Almost all are plain: TCP or UDP behind an IP header without options or
- * extensions, no fragment, all headers in the linear part of the frame. Those that cannot be ours, neither to
- * a VIP nor to or from a port that any frontend or backend has or had, are let go here; the others are read
- * at once. What is not plain goes the whole way of nb_parse(), which finds the same.
+ * The first look at a packet. Almost all packets are plain: TCP or UDP behind an IP header without
+ * options or extension headers, not a fragment, all headers in the linear part of the frame. Of
+ * these, the ones that cannot concern natbridge are passed at once: they go to no VIP, and neither
+ * of their ports is one that a frontend or a backend has or had. The others are read here.
+ * nb_slow_parse() reads what is not plain, and would read a plain packet to the same result.
  */
 
 #include "bpf/lib/parse.h"
 
 #include "service.h"
 
-/* ports: of source and destination, as they stand in the header. */
+/* ports: the source and destination port of a header. */
 static __always_inline bool nb_l4ports_known(const __be16 *ports)
 {
-	return nb_is_known_l4port(ports[0]) || nb_is_known_l4port(ports[1]);
+	return nb_l4port_is_known(ports[0]) || nb_l4port_is_known(ports[1]);
 }
 
 static __always_inline bool nb_fast_parse_can(const void *ip, bool v4)
@@ -30,7 +31,8 @@ static __always_inline bool nb_fast_parse_can(const void *ip, bool v4)
 	       !(ip4->frag_off & bpf_htons(NB_IP_MF | NB_IP_OFFSET));
 }
 
-static __always_inline bool nb_maybe_to_vip(const void *ip, bool v4)
+/* As nb_may_be_vip(), of a header's destination. */
+static __always_inline bool nb_may_go_to_vip(const void *ip, bool v4)
 {
 	const struct iphdr *ip4 = ip;
 	const struct ipv6hdr *ip6 = ip;
@@ -40,11 +42,10 @@ static __always_inline bool nb_maybe_to_vip(const void *ip, bool v4)
 	return (ip4->daddr & nb_settings.vips[1].mask.w[3]) == nb_settings.vips[1].value.w[3];
 }
 
-/* ip: the header of a plain packet. NB_CONTINUE: *pkt is filled. */
 static __always_inline int nb_fast_parse_read(struct __sk_buff *skb, struct nb_pkt *pkt, const void *ip,
 					      bool v4)
 {
-	const void *l4 = ip + nb_ip_len(v4);
+	const void *l4 = ip + nb_ip_header_len(v4);
 	int rc;
 
 	if (skb->vlan_present)
@@ -54,7 +55,8 @@ static __always_inline int nb_fast_parse_read(struct __sk_buff *skb, struct nb_p
 	if (rc == NB_CONTINUE && pkt->tuple.proto == IPPROTO_UDP)
 		rc = nb_read_udp(pkt, l4);
 	else if (rc == NB_CONTINUE)
-		rc = l4 + nb_l4_len(true) <= (void *)(long)skb->data_end ? nb_read_tcp(pkt, l4) : NB_BAD;
+		rc = l4 + nb_l4_header_len(true) <= (void *)(long)skb->data_end ? nb_read_tcp(pkt, l4)
+										: NB_MALFORMED;
 	return rc == NB_CONTINUE ? NB_CONTINUE : NB_SLOW_PARSE;
 }
 
@@ -63,20 +65,22 @@ static __always_inline int nb_fast_parse_ip(struct __sk_buff *skb, struct nb_pkt
 {
 	if (!nb_fast_parse_can(ip, v4))
 		return NB_SLOW_PARSE;
-	if (!nb_maybe_to_vip(ip, v4) && !nb_l4ports_known(ip + nb_ip_len(v4)))
+	if (!nb_may_go_to_vip(ip, v4) && !nb_l4ports_known(ip + nb_ip_header_len(v4)))
 		return NB_PASS;
 	return nb_fast_parse_read(skb, pkt, ip, v4);
 }
 
-/* NB_CONTINUE: *pkt, which is zeroed, is filled; NB_PASS: none of ours; NB_SLOW_PARSE: *pkt may be filled in
- * part. */
+/*
+ * pkt: all zero before. NB_CONTINUE: *pkt is filled. NB_PASS: no concern of natbridge.
+ * NB_SLOW_PARSE: *pkt may be filled in part.
+ */
 static __always_inline int nb_fast_parse(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
 	bool v4 = skb->protocol == bpf_htons(ETH_P_IP);
-	const void *ip = nb_packet_at(skb, NB_L3_OFF);
+	const void *ip = nb_pkt_at(skb, NB_L3_OFF);
 
 	if ((!v4 && skb->protocol != bpf_htons(ETH_P_IPV6)) ||
-	    ip + nb_ip_len(v4) + nb_l4_len(false) > (void *)(long)skb->data_end)
+	    ip + nb_ip_header_len(v4) + nb_l4_header_len(false) > (void *)(long)skb->data_end)
 		return NB_SLOW_PARSE;
 	return v4 ? nb_fast_parse_ip(skb, pkt, ip, true) : nb_fast_parse_ip(skb, pkt, ip, false);
 }

@@ -3,17 +3,22 @@
 #define NATBRIDGE_BPF_EBPF_FIB_H
 
 /*
- * Addresses of the host itself, which may lie in a service range or be a Service's: a DNS cache of the node
- * has the VIP of DNS for as long as it runs, and then what listens there is the host's.
+ * What the host's routes say: whether a packet stays on this host, and whether a source address may
+ * come from the bridge.
+ *
+ * The address of a Service may be one of the host's as well. A DNS cache on the node, for instance,
+ * has the VIP of DNS while it runs: then the host gets what is sent there, and not the Service.
  */
 
 #include "bpf/lib/pkt.h"
 
-enum { NB_AF_INET = 2, NB_AF_INET6 = 10 }; /* the C library's header wants more than eBPF has */
+#include "service.h"
 
-/* What the host's routes say of an address, for what comes in by the bridge; *fib is filled. */
-static __always_inline int nb_host_route(struct __sk_buff *skb, const struct nb_addr *addr, bool is_v4,
-					 struct bpf_fib_lookup *fib)
+enum { NB_AF_INET = 2, NB_AF_INET6 = 10 }; /* the C library's header needs more than eBPF has */
+
+/* Looks up an address as for a packet that comes in from the bridge. *fib: all zero before. */
+static __always_inline int nb_fib_lookup_host(struct __sk_buff *skb, const struct nb_addr *addr, bool is_v4,
+					      struct bpf_fib_lookup *fib)
 {
 	fib->ifindex = nb_settings.bridge_ifindex;
 	if (is_v4) {
@@ -28,23 +33,31 @@ static __always_inline int nb_host_route(struct __sk_buff *skb, const struct nb_
 }
 
 /*
- * Whether the host's routes keep a packet here: its destination is an address of the host, or has no route.
- * The sender does not count: for a link-local or multicast one the kernel looks at no route (Linux,
- * bpf_ipv6_fib_lookup()).
+ * Whether the host would not forward a packet: its destination is an address of the host, or has no
+ * route. The source is left out, since the kernel looks up no route for a link-local or multicast
+ * one (bpf_ipv6_fib_lookup()).
  */
-__noinline int nb_stays_here(struct __sk_buff *skb, const struct nb_pkt *pkt)
+__noinline int nb_fib_not_forwarded(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	struct bpf_fib_lookup fib = {};
 
-	return pkt && nb_host_route(skb, &pkt->tuple.dst, pkt->is_v4, &fib) == BPF_FIB_LKUP_RET_NOT_FWDED;
+	return pkt &&
+	       nb_fib_lookup_host(skb, &pkt->tuple.dst, pkt->is_v4, &fib) == BPF_FIB_LKUP_RET_NOT_FWDED;
+}
+
+/* Whether the host, and not a Service, gets what is sent to this packet's destination. */
+static __always_inline bool nb_dst_is_of_host(struct __sk_buff *skb, const struct nb_pkt *pkt)
+{
+	return nb_host_may_have(&pkt->tuple.dst) && nb_fib_not_forwarded(skb, pkt);
 }
 
 /*
- * Whether a packet that no entry expects from this port may have its sender: an address of some pod's ADD, or
- * one to which the host itself would send by the bridge, straight or by a router there (strict reverse path
- * filtering, RFC 3704, 2.2). So no pod can speak for what is beyond the host.
+ * Whether a packet may have this source, at a port that is not that of its entry: it is an address
+ * that an ADD gave, or one that the host itself reaches through the bridge, directly or by a router
+ * there (strict reverse path filtering: RFC 3704, 2.2). So no pod can send in the name of what is
+ * beyond the host.
  */
-__noinline int nb_sender_is_known(struct __sk_buff *skb, const struct nb_pkt *pkt)
+__noinline int nb_fib_source_valid(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	struct bpf_fib_lookup fib = {};
 	struct nb_addr addr;
@@ -55,7 +68,7 @@ __noinline int nb_sender_is_known(struct __sk_buff *skb, const struct nb_pkt *pk
 	addr = pkt->tuple.src;
 	if (bpf_map_lookup_elem(&endpoints, &addr))
 		return true;
-	rc = nb_host_route(skb, &addr, pkt->is_v4, &fib);
+	rc = nb_fib_lookup_host(skb, &addr, pkt->is_v4, &fib);
 	return (rc == BPF_FIB_LKUP_RET_SUCCESS || rc == BPF_FIB_LKUP_RET_NO_NEIGH) &&
 	       fib.ifindex == nb_settings.bridge_ifindex;
 }

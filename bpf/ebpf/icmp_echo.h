@@ -3,15 +3,16 @@
 #define NATBRIDGE_BPF_EBPF_ICMP_ECHO_H
 
 /*
- * What is neither TCP nor UDP and goes to an address of a Service or of a service range. Nobody beyond the
- * node has such an address: by the host's default route the packet would circle between node and router.
+ * Packets other than TCP and UDP to an address of a Service or of a service range. No other host
+ * has such an address: the host's default route would send them on, and a router back.
  *
- *   echo request to a Service with a backend   answered here, as by the Service's address
- *   echo request to a Service without one      rejected
- *   anything to an address that no Service has dropped; but SCTP passes, which others may serve there, and
- *                                              ICMP other than echo requests
+ *   echo request to a Service with a backend     answered here, in the Service's name
+ *   echo request to a Service without a backend  rejected
+ *   to an address of a range, without a Service  dropped, except for ICMP that is no echo request,
+ *                                                and SCTP, which others may serve there
  *
- * Any fragment of an echo request is answered by its own fragment of the reply (RFC 792, RFC 4443, 4.2).
+ * A fragment of an echo request is answered by the same fragment of the reply (RFC 792; RFC 4443,
+ * 4.2).
  */
 
 #include "bpf/lib/icmp_parse.h"
@@ -20,24 +21,16 @@
 #include "fib.h"
 #include "service.h"
 
-enum {
-	NB_ICMP_ECHO = 8, /* RFC 792; the reply is 0 */
-	NB_ICMP_ECHO_REPLY = 0,
-	NB_ICMPV6_ECHO = 128, /* RFC 4443, 4.1 */
-	NB_ICMPV6_ECHO_REPLY = 129,
-	NB_ICMP_HEADER = 8,
-};
-
-static __always_inline bool nb_is_echo(struct __sk_buff *skb, const struct nb_pkt *pkt)
+static __always_inline bool nb_is_echo_request(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
-	__u8 *type = nb_bytes(skb, pkt->l4_off, NB_ICMP_HEADER);
+	__u8 *type = nb_bytes(skb, pkt->l4_off, NB_ICMP_HEADER_LEN);
 
-	return type && pkt->l4_off + NB_ICMP_HEADER <= pkt->end &&
+	return type && pkt->l4_off + NB_ICMP_HEADER_LEN <= pkt->end &&
 	       *type == (pkt->is_v4 ? NB_ICMP_ECHO : NB_ICMPV6_ECHO);
 }
 
-/* Makes the reply of the request; its sum changes by the type alone. Code and all behind it stay. */
-static __always_inline bool nb_echo_turn(struct __sk_buff *skb, const struct nb_pkt *pkt)
+/* Turns the request into the reply. The type alone changes, and with it the checksum. */
+static __always_inline bool nb_echo_set_reply(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	__u8 reply = pkt->is_v4 ? NB_ICMP_ECHO_REPLY : NB_ICMPV6_ECHO_REPLY;
 	__u16 request = bpf_htons(pkt->is_v4 ? NB_ICMP_ECHO << 8 : NB_ICMPV6_ECHO << 8);
@@ -47,43 +40,28 @@ static __always_inline bool nb_echo_turn(struct __sk_buff *skb, const struct nb_
 	       nb_store(skb, pkt->l4_off, &reply, sizeof(reply));
 }
 
-/* Back to the sender: from the bridge's MAC, the two addresses exchanged, which no sum notices. */
-static __always_inline bool nb_turn_round(struct __sk_buff *skb, const struct nb_pkt *pkt)
+/* Swaps the IP addresses, which changes no checksum, and turns the Ethernet header round. */
+static __always_inline bool nb_echo_swap_addresses(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	__u32 off =
 		NB_L3_OFF + (pkt->is_v4 ? offsetof(struct iphdr, saddr) : offsetof(struct ipv6hdr, saddr));
-	struct ethhdr *at = nb_bytes(skb, 0, sizeof(*at)), eth = {};
 	__be32 v4[2] = { pkt->tuple.dst.w[3], pkt->tuple.src.w[3] };
 	struct nb_addr v6[2] = { pkt->tuple.dst, pkt->tuple.src };
 
-	if (!at)
-		return false;
-	__builtin_memcpy(eth.h_dest, at->h_source, ETH_ALEN);
-	__builtin_memcpy(eth.h_source, (const void *)nb_settings.bridge_mac, ETH_ALEN);
-	eth.h_proto = pkt->is_v4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
-	return nb_store(skb, 0, &eth, sizeof(eth)) &&
+	return nb_turn_eth(skb, pkt->is_v4) &&
 	       (pkt->is_v4 ? nb_store(skb, off, v4, sizeof(v4)) : nb_store(skb, off, v6, sizeof(v6)));
 }
 
 static __always_inline int nb_echo_answer(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
-	if ((!pkt->later && !nb_echo_turn(skb, pkt)) || !nb_turn_round(skb, pkt))
+	if ((!pkt->later_fragment && !nb_echo_set_reply(skb, pkt)) || !nb_echo_swap_addresses(skb, pkt))
 		return nb_drop(NB_DROP_WRITE);
 	nb_count(NB_COUNT_ECHO);
-	return nb_to_peer(skb, skb->ifindex);
+	return nb_redirect_peer(skb, skb->ifindex);
 }
 
-/* Whether some port of a Service's address has a backend for new connections. */
-static __always_inline bool nb_vip_is_served(const struct nb_addr *addr)
-{
-	struct nb_frontend_key key = { .addr = *addr };
-	struct nb_frontend *vip = bpf_map_lookup_elem(&frontends, &key);
-
-	return vip && vip->count < vip->refs;
-}
-
-/* A packet of an IP protocol that is not tracked. NB_CONTINUE: none of what the comment above names. */
-__noinline int nb_beside_vip(struct __sk_buff *skb, const struct nb_pkt *pkt)
+/* NB_CONTINUE: none of the packets that the table above names. */
+__noinline int nb_vip_other_proto(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	int rc;
 
@@ -94,15 +72,15 @@ __noinline int nb_beside_vip(struct __sk_buff *skb, const struct nb_pkt *pkt)
 		return NB_CONTINUE;
 	if (!nb_is_icmp(pkt))
 		return rc == nb_drop(NB_DROP_NO_VIP) && pkt->tuple.proto != IPPROTO_SCTP ? rc : NB_CONTINUE;
-	if (!pkt->later && !nb_is_echo(skb, pkt))
+	if (!pkt->later_fragment && !nb_is_echo_request(skb, pkt))
 		return NB_CONTINUE;
 	if (rc == nb_drop(NB_DROP_NO_VIP))
 		return rc;
-	if (nb_may_be_of_host(&pkt->tuple.dst) && nb_stays_here(skb, pkt))
+	if (nb_dst_is_of_host(skb, pkt))
 		return NB_PASS;
-	if (nb_vip_is_served(&pkt->tuple.dst))
+	if (nb_vip_has_backend(&pkt->tuple.dst))
 		return nb_echo_answer(skb, pkt);
-	return nb_drop(pkt->later ? NB_DROP_FRAGMENT : NB_DROP_NO_BACKEND);
+	return nb_drop(pkt->later_fragment ? NB_DROP_FRAGMENT : NB_DROP_NO_BACKEND);
 }
 
 #endif

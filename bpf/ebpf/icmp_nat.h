@@ -3,23 +3,25 @@
 #define NATBRIDGE_BPF_EBPF_ICMP_NAT_H
 
 /*
- * ICMP errors about tracked connections (RFC 792, RFC 4443). What an error quotes was sent to the one who
- * complains, so the quoted tuple, swapped, is the key of the entry by which that one's own packets are
- * translated. The quote and the outer header are rewritten as the receiver of the error knows the connection
- * (nf_nat_icmp_reply_translation()). A redirect is not passed on: the way that it names ends at an address
- * that its receiver does not know of.
+ * ICMP errors about translated connections (RFC 792, RFC 4443). An error quotes a packet that went
+ * to the pod which reports it. So the quoted tuple, swapped, is the key of the entry that
+ * translates that pod's own packets. The quoted packet and the outer header are rewritten to the
+ * addresses and ports that the error's receiver knows (nf_nat_icmp_reply_translation()).
+ *
+ * A redirect is dropped: it names a next hop to an address that its receiver does not know.
  */
 
 #include "bpf/lib/icmp_parse.h"
-#include "bpf/lib/redirect.h"
 
+#include "conn_check.h"
 #include "fib.h"
 #include "nat.h"
+#include "via_host.h"
 
-/* Too large for the stack, beside what the lookup needs. */
+/* Too large for the stack, besides what the lookup needs. */
 struct nb_icmp_nat {
-	struct nb_outer outer;
-	struct nb_conn to; /* outer, rewritten */
+	struct nb_icmp_outer outer;
+	struct nb_conn to; /* outer, rewritten: addresses and csum_addr alone */
 	struct nb_headers headers;
 };
 
@@ -38,36 +40,32 @@ static __always_inline struct nb_icmp_nat *nb_icmp_nat(void)
 }
 
 /*
- * The checksum that the quoted header of TCP or UDP has, if that much is quoted: brought in line with what is
- * rewritten. True: it was, so that the sum over the quote has changed by nothing but, with IPv4, the negative
- * of the addresses' difference.
+ * Updates the checksum in the quoted header of TCP or UDP, if it is quoted. True: it was. Then the
+ * sum over the quoted packet has changed, with IPv4, by the negative of the addresses' difference,
+ * and with IPv6 not at all.
  */
-static __always_inline bool nb_quote_fix_l4(struct __sk_buff *skb, const struct nb_pkt *pkt,
-					    const struct nb_conn *conn)
+static __always_inline bool nb_icmp_fix_quoted_check(struct __sk_buff *skb, const struct nb_pkt *pkt,
+						     const struct nb_conn *conn)
 {
-	bool udp = pkt->tuple.proto == IPPROTO_UDP;
-	__u32 off = pkt->quote_l4 + (udp ? offsetof(struct udphdr, check) : offsetof(struct tcphdr, check));
-	__u16 *check, sum;
+	__u32 off;
+	__u16 *check = nb_icmp_quoted_check(skb, pkt, &off), sum;
 
-	if (off + sizeof(*check) > pkt->end)
+	if (!check)
 		return false;
-	check = nb_bytes(skb, off, sizeof(*check));
-	if (!check || (udp && !*check))
-		return false;
-	sum = nb_new_check(*check, conn, NB_CSUM_WHOLE);
-	if (udp && !sum)
+	sum = nb_nat_check(*check, conn, NB_CSUM_WHOLE);
+	if (pkt->tuple.proto == IPPROTO_UDP && !sum)
 		sum = 0xffff;
 	return nb_store(skb, off, &sum, sizeof(sum));
 }
 
-/* Writes the quoted packet as the receiver of the error sent it: the entry's tuple, swapped. */
-static __always_inline bool nb_quote_write(struct __sk_buff *skb, const struct nb_pkt *pkt,
-					   const struct nb_conn *conn)
+/* Rewrites the quoted packet to what the error's receiver sent: the entry's tuple, swapped. */
+static __always_inline bool nb_icmp_write_quoted(struct __sk_buff *skb, const struct nb_pkt *pkt,
+						 const struct nb_conn *conn)
 {
 	const __be16 ports[2] = { conn->dport, conn->sport };
 
 	if (pkt->is_v4) {
-		struct iphdr *at = nb_bytes(skb, pkt->quote, sizeof(*at)), ip;
+		struct iphdr *at = nb_bytes(skb, pkt->quoted_off, sizeof(*at)), ip;
 
 		if (!at)
 			return false;
@@ -75,94 +73,91 @@ static __always_inline bool nb_quote_write(struct __sk_buff *skb, const struct n
 		ip.saddr = conn->dst.w[3];
 		ip.daddr = conn->src.w[3];
 		ip.check = ~nb_csum_fold((__u16)~ip.check + nb_csum_fold(conn->csum_addr));
-		if (!nb_store(skb, pkt->quote, &ip, sizeof(ip)))
+		if (!nb_store(skb, pkt->quoted_off, &ip, sizeof(ip)))
 			return false;
-	} else if (!nb_store(skb, pkt->quote + offsetof(struct ipv6hdr, saddr), &conn->dst,
+	} else if (!nb_store(skb, pkt->quoted_off + offsetof(struct ipv6hdr, saddr), &conn->dst,
 			     sizeof(conn->dst)) ||
-		   !nb_store(skb, pkt->quote + offsetof(struct ipv6hdr, daddr), &conn->src,
+		   !nb_store(skb, pkt->quoted_off + offsetof(struct ipv6hdr, daddr), &conn->src,
 			     sizeof(conn->src))) {
 		return false;
 	}
-	return nb_store(skb, pkt->quote_l4, ports, sizeof(ports));
+	return nb_store(skb, pkt->quoted_l4_off, ports, sizeof(ports));
 }
 
-/* What the quote's new content adds to the sum of the ICMP message. */
-static __always_inline __u32 nb_quote_diff(const struct nb_pkt *pkt, const struct nb_conn *conn,
-					   bool l4_fixed)
+/*
+ * What the rewritten quoted packet adds to the sum of the ICMP message. The checksum of its IPv4
+ * header makes up for the addresses, that of TCP or UDP for addresses and ports.
+ */
+static __always_inline __u32 nb_icmp_quoted_diff(const struct nb_pkt *pkt, const struct nb_conn *conn,
+						 bool l4_fixed)
 {
 	__u32 addr = nb_csum_fold(conn->csum_addr), port = nb_csum_fold(conn->csum_port);
 
-	/* The checksum of an IPv4 header makes up for the addresses in it, that of TCP or UDP for both. */
 	if (pkt->is_v4)
 		return l4_fixed ? (__u16)~addr : port;
 	return l4_fixed ? 0 : addr + port;
 }
 
 /*
- * The outer header: an address is rewritten where those of the complainer's own packets are. So the source
- * becomes the VIP even if a router on the way complains. The addresses also count in the checksum of ICMPv6.
+ * Rewrites the outer header: those addresses that the reporting pod's own packets have rewritten.
+ * So the source becomes the VIP, also if a router on the way reports the error. In ICMPv6 the
+ * addresses are part of the checksum.
  */
-static __always_inline bool nb_outer_write(struct __sk_buff *skb, const struct nb_pkt *pkt,
-					   const struct nb_conn *conn, struct nb_icmp_nat *r,
-					   const struct nb_port *port)
+static __always_inline bool nb_icmp_write_outer(struct __sk_buff *skb, const struct nb_pkt *pkt,
+						const struct nb_conn *conn, struct nb_icmp_nat *work,
+						const struct nb_port *to)
 {
-	r->to.src = nb_addr_same(&conn->src, &pkt->tuple.src) ? r->outer.src : conn->src;
-	r->to.dst = conn->dst;
-	r->to.csum_addr = bpf_csum_diff((__be32 *)&r->outer.src, 2 * sizeof(struct nb_addr),
-					(__be32 *)&r->to.src, 2 * sizeof(struct nb_addr), 0);
-	return nb_write_ip(skb, pkt->is_v4, &r->to, port, &r->headers) &&
-	       (pkt->is_v4 ||
-		!bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CSUM, 0, r->to.csum_addr, BPF_F_PSEUDO_HDR));
+	const struct nb_nat nat = { .conn = &work->to, .to = to };
+
+	work->to.src = nb_addr_same(&conn->src, &pkt->tuple.src) ? work->outer.src : conn->src;
+	work->to.dst = conn->dst;
+	work->to.csum_addr = bpf_csum_diff((__be32 *)&work->outer.src, 2 * sizeof(struct nb_addr),
+					   (__be32 *)&work->to.src, 2 * sizeof(struct nb_addr), 0);
+	return nb_nat_write_ip(skb, &nat, pkt->is_v4, &work->headers) &&
+	       (pkt->is_v4 || !bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CSUM, 0, work->to.csum_addr,
+						   BPF_F_PSEUDO_HDR));
 }
 
 static __always_inline int nb_icmp_nat_translate(struct __sk_buff *skb, const struct nb_pkt *pkt,
-						 const struct nb_conn *conn, struct nb_icmp_nat *r,
+						 const struct nb_conn *conn, struct nb_icmp_nat *work,
 						 const struct nb_port *to)
 {
 	__u32 diff;
 
-	if (!nb_quote_write(skb, pkt, conn))
+	if (!nb_icmp_write_quoted(skb, pkt, conn))
 		return nb_drop(NB_DROP_WRITE);
-	diff = nb_quote_diff(pkt, conn, nb_quote_fix_l4(skb, pkt, conn));
+	diff = nb_icmp_quoted_diff(pkt, conn, nb_icmp_fix_quoted_check(skb, pkt, conn));
 	if ((diff && bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CSUM, 0, diff, 0)) ||
-	    !nb_outer_write(skb, pkt, conn, r, to))
+	    !nb_icmp_write_outer(skb, pkt, conn, work, to))
 		return nb_drop(NB_DROP_WRITE);
 	nb_count(NB_COUNT_RELATED);
 	return NB_CONTINUE;
 }
 
-static __always_inline void nb_tuple_turn(struct nb_tuple *tuple)
-{
-	struct nb_addr src = tuple->src;
-	__be16 sport = tuple->sport;
-
-	tuple->src = tuple->dst;
-	tuple->dst = src;
-	tuple->sport = tuple->dport;
-	tuple->dport = sport;
-}
-
-/* The live entry of the complainer, if the error is about a translated connection and addressed to its other
- * end. */
+/*
+ * The entry of the pod that reports the error. NULL: the message is about no translated connection,
+ * or goes to somebody else than the connection's other end.
+ */
 static __always_inline struct nb_conn *nb_icmp_nat_find(struct __sk_buff *skb, struct nb_pkt *pkt,
-							struct nb_outer *outer)
+							struct nb_icmp_outer *outer)
 {
 	struct nb_entry *entry;
-	__s64 slot;
+	__s64 entry_id;
 
-	if (!nb_quote_read(skb, pkt, outer) || !nb_addr_same(&outer->dst, &pkt->tuple.dst))
+	if (!nb_icmp_parse_quoted(skb, pkt, outer) || !nb_addr_same(&outer->dst, &pkt->tuple.dst))
 		return NULL;
-	slot = nb_entry_find(&pkt->tuple);
-	if (slot < 0 && outer->redirect) { /* of the host, about an answer that it got to translate no more */
-		nb_tuple_turn(&pkt->tuple);
-		slot = nb_entry_find(&pkt->tuple);
+	entry_id = nb_entry_find(&pkt->tuple);
+	if (entry_id < 0 && outer->redirect) {
+		/* The host's redirect about an answer that the client's port has not translated yet. */
+		nb_tuple_swap_ends(&pkt->tuple);
+		entry_id = nb_entry_find(&pkt->tuple);
 	}
-	entry = slot < 0 ? NULL : nb_entry_at(NULL, slot);
+	entry = entry_id < 0 ? NULL : nb_entry_at(NULL, entry_id);
 	return entry && entry->conn.flags & NB_CONN_NAT ? &entry->conn : NULL;
 }
 
-/* An error about a connection whose receiver has gone is not for the address's next owner. */
-static __always_inline int nb_icmp_nat_late(const struct nb_pkt *pkt, const struct nb_conn *conn)
+/* The receiver is gone: the error is not for the next owner of its address. */
+static __always_inline int nb_icmp_nat_receiver_gone(const struct nb_pkt *pkt, const struct nb_conn *conn)
 {
 	if (nb_conn_expired(conn, pkt->now))
 		return NB_PASS;
@@ -172,52 +167,52 @@ static __always_inline int nb_icmp_nat_late(const struct nb_pkt *pkt, const stru
 /* An ICMP message that a pod sends. */
 __noinline int nb_icmp_nat_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
-	struct nb_icmp_nat *r = nb_icmp_nat();
+	struct nb_icmp_nat *work = nb_icmp_nat();
 	struct nb_conn *conn;
 	struct nb_port *out;
 	int rc;
 
-	if (!pkt || !r || pkt->fragment)
+	if (!pkt || !work || pkt->fragment)
 		return NB_PASS;
-	conn = nb_icmp_nat_find(skb, pkt, &r->outer);
+	conn = nb_icmp_nat_find(skb, pkt, &work->outer);
 	if (!conn)
 		return NB_PASS;
-	if (r->outer.redirect || r->outer.cut)
-		return nb_drop(r->outer.cut ? NB_DROP_INVALID : NB_DROP_REDIRECT);
+	if (work->outer.redirect || work->outer.truncated)
+		return nb_drop(work->outer.truncated ? NB_DROP_INVALID : NB_DROP_REDIRECT);
 	out = nb_conn_receiver(conn, pkt->now);
 	if (!out)
-		return nb_icmp_nat_late(pkt, conn);
-	if (conn->in_ifindex != pkt->ifindex && nb_is_of_other(&pkt->tuple.src, pkt->ifindex))
+		return nb_icmp_nat_receiver_gone(pkt, conn);
+	if (conn->in_ifindex != pkt->ifindex && nb_addr_of_other_port(&pkt->tuple.src, pkt->ifindex))
 		return nb_drop(NB_DROP_NOT_ITS_PORT);
-	if (nb_conn_finished_by_host(conn))
-		return conn->in_ifindex || nb_sender_is_known(skb, pkt) ? nb_to_host(skb)
-									: nb_drop(NB_DROP_NOT_ITS_PORT);
-	rc = nb_icmp_nat_translate(skb, pkt, conn, r, nb_deliver_to(conn, out));
+	if (nb_conn_reply_to_host(conn))
+		return conn->in_ifindex || nb_fib_source_valid(skb, pkt) ? nb_pass_to_host(skb)
+									 : nb_drop(NB_DROP_NOT_ITS_PORT);
+	rc = nb_icmp_nat_translate(skb, pkt, conn, work, nb_deliver_port(conn, out));
 	return rc == NB_CONTINUE ? nb_deliver(skb, conn, out) : rc;
 }
 
-/* An ICMP message to a pod, by the host's stack. */
+/* An ICMP message that enters a pod from the host's IP stack. */
 __noinline int nb_icmp_nat_to_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
-	struct nb_icmp_nat *r = nb_icmp_nat();
+	struct nb_icmp_nat *work = nb_icmp_nat();
 	struct nb_conn *conn;
 	struct nb_port *out;
 
-	if (!pkt || !r || pkt->fragment)
+	if (!pkt || !work || pkt->fragment)
 		return NB_PASS;
-	conn = nb_icmp_nat_find(skb, pkt, &r->outer);
+	conn = nb_icmp_nat_find(skb, pkt, &work->outer);
 	if (!conn)
 		return NB_PASS;
-	if (r->outer.redirect || r->outer.cut)
-		return nb_drop(r->outer.cut ? NB_DROP_INVALID : NB_DROP_REDIRECT);
+	if (work->outer.redirect || work->outer.truncated)
+		return nb_drop(work->outer.truncated ? NB_DROP_INVALID : NB_DROP_REDIRECT);
 	if (!nb_conn_via_host_reply(conn))
 		return NB_PASS;
 	out = nb_conn_receiver(conn, pkt->now);
 	if (!out)
-		return nb_icmp_nat_late(pkt, conn);
-	if (out->ifindex != pkt->ifindex && nb_is_of_other(&pkt->tuple.dst, pkt->ifindex))
+		return nb_icmp_nat_receiver_gone(pkt, conn);
+	if (out->ifindex != pkt->ifindex && nb_addr_of_other_port(&pkt->tuple.dst, pkt->ifindex))
 		return NB_PASS;
-	return nb_icmp_nat_translate(skb, pkt, conn, r, NULL);
+	return nb_icmp_nat_translate(skb, pkt, conn, work, NULL);
 }
 
 #endif

@@ -2,15 +2,18 @@
 #ifndef NATBRIDGE_BPF_EBPF_MAPS_H
 #define NATBRIDGE_BPF_EBPF_MAPS_H
 
-/* The maps of the ebpf datapath: Services and connections. Sizes marked "set at load" come from struct
- * nb_limits. */
+/*
+ * The maps of mode ebpf: Services and connections. Sizes marked "set at load" come from struct
+ * nb_limits.
+ */
 
 #include "bpf/lib/maps.h"
 
 /*
- * The connections. All memory is there from the start: taking it from the kernel's allocator for each
- * connection costs 5 % of the connect rate. Userspace maps both into its memory (lib/maps/conn_table.c), and
- * on pages of their own entries and sets do not straddle cache lines.
+ * The connections. All memory is allocated at load: the kernel's allocator for each connection
+ * costs 5 % of the connect rate. Userspace maps both arrays into its memory
+ * (lib/maps/conn_table.c); they lie on pages of their own, where no entry or set straddles a cache
+ * line.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -20,7 +23,7 @@ struct {
 	__type(value, struct nb_pair);
 } connections SEC(".maps");
 
-/* Finds them by their tuples. */
+/* The index of connections by tuple: natbridge/conn_index.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -29,8 +32,10 @@ struct {
 	__type(value, struct nb_conn_set);
 } conn_index SEC(".maps");
 
-/* The ports' ifindexes once more, found faster: of two with one place only one is here, the other is in
- * links. */
+/*
+ * The ports' ifindexes by ifindex % NB_OWN_PORTS: faster than links, which also has those that
+ * found their element taken.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, NB_OWN_PORTS);
@@ -56,7 +61,7 @@ struct {
 	__type(value, struct nb_backend);
 } backends SEC(".maps");
 
-/* Numbers of service ports that are taken, for userspace only. */
+/* Which numbers of service ports are taken. Userspace only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, NB_MAX_SERVICES);
@@ -64,7 +69,7 @@ struct {
 	__type(value, __u32);
 } service_ids SEC(".maps");
 
-/* ClientIP affinity. What was not used for the longest time gives way when the map is full. */
+/* ClientIP affinity. A full map evicts the least recently used one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, NB_AFFINITIES);
@@ -72,7 +77,7 @@ struct {
 	__type(value, struct nb_affinity);
 } affinities SEC(".maps");
 
-/* Names of the frontends, for userspace only. */
+/* Which frontends a Service owns. Userspace only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -81,13 +86,13 @@ struct {
 	__type(value, struct nb_service_entry);
 } services SEC(".maps");
 
-/* Where a connection is put together: too large for the stack, which is 512 bytes for all callers. */
+/* A new connection before it is in the table. The stack, 512 bytes for all callers, is too small. */
 struct nb_scratch {
 	struct nb_tuple key; /* of fwd */
 	struct nb_conn fwd;
 	struct nb_conn rev;
 	struct nb_tuple rev_key;
-	__u32 slot; /* of the connection that another CPU has made, its client's entry */
+	__u32 entry_id; /* with NB_EXISTS: the client's entry of the connection that exists */
 	__u32 pad;
 };
 
@@ -97,5 +102,12 @@ struct {
 	__type(key, __u32);
 	__type(value, struct nb_scratch);
 } scratch SEC(".maps");
+
+static __always_inline struct nb_scratch *nb_scratch(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratch, &zero);
+}
 
 #endif

@@ -3,37 +3,48 @@
 #define NATBRIDGE_BPF_EBPF_NAT_H
 
 /*
- * Rewriting a packet from its own tuple to that of its entry, one way for both directions and both families.
- * The differences to the checksums are in the entry (RFC 1624); a wrong checksum stays wrong.
+ * Rewrites a packet from its own tuple to that of its entry, in one way for both directions and
+ * both address families. The entry holds the differences to the checksums (RFC 1624), so that a
+ * wrong checksum stays wrong.
  *
- * Headers are put together on the stack and stored in one piece. Nothing is written into the packet directly,
- * here or elsewhere in the object: the kernel would make the header of every packet writable before it runs
- * such a program (tc_cls_act_prologue()), also of those that are passed on untouched, at 1 % of their speed.
+ * Headers are put together on the stack and stored in one piece. No program of this object writes
+ * into the packet directly: the kernel would then make the header of every packet writable before
+ * it runs the program (tc_cls_act_prologue()), at 1 % of the speed of packets that pass untouched.
  */
 
-#include "conntrack.h"
-#include "csum.h"
+#include "bpf/lib/csum.h"
+#include "bpf/lib/parse.h"
 
-/* Works out, for a new entry, what the rewrite does to a one's complement sum. */
+#include "conntrack.h"
+
+/* Computes, for a new entry, what the rewrite adds to a one's complement sum. */
 static __always_inline void nb_conn_set_csum(const struct nb_tuple *key, struct nb_conn *conn)
 {
 	__be32 from = (__u32)key->sport << 16 | key->dport;
 	__be32 to = (__u32)conn->sport << 16 | conn->dport;
 
-	/* src and dst stand one behind the other in both structs. */
+	/* In both structs dst follows src. */
 	conn->csum_addr = bpf_csum_diff((__be32 *)&key->src, 2 * sizeof(struct nb_addr), (__be32 *)&conn->src,
 					2 * sizeof(struct nb_addr), 0);
 	conn->csum_port = from == to ? 0 : bpf_csum_diff(&from, sizeof(from), &to, sizeof(to), 0);
 }
 
-/* The headers of TCP or UDP, as far as they are rewritten. */
+/* What a packet is rewritten to. */
+struct nb_nat {
+	const struct nb_conn *conn;
+	const struct nb_port *to; /* addressed to the MAC of its pod; NULL: that MAC stays */
+	enum nb_csum_state csum_state;
+};
+
 union nb_l4 {
 	struct tcphdr tcp;
 	struct udphdr udp;
 };
 
-/* Headers as they go back into the packet, in pieces as large as their alignment allows on the stack, where
- * it is minded. IP begins at a multiple of 8. */
+/*
+ * The new headers, laid out so that the IP header begins at a multiple of 8: on the stack the
+ * verifier insists on alignment, and the compiler copies in words as large as it allows.
+ */
 struct nb_headers {
 	__u16 pad;
 	__be16 dmac[ETH_ALEN / 2];
@@ -50,12 +61,17 @@ struct nb_headers {
 	};
 };
 
-/* Link and IP header with the addresses of the entry, and if the packet goes to a port, the MAC address of
- * its pod. */
-static __always_inline void nb_put_ip(struct nb_headers *headers, const void *at, bool is_v4,
-				      const struct nb_conn *conn, const struct nb_port *to)
+/*
+ * The functions below take what distinguishes families and protocols (is_v4, tcp) as constants: the
+ * compiler makes a version of each without branches.
+ */
+
+/* Link layer and IP. at: the frame. */
+static __always_inline void nb_nat_ip(const struct nb_nat *nat, struct nb_headers *headers, const void *at,
+				      bool is_v4)
 {
-	const __be16 *dmac = to ? (const void *)to->mac : at;
+	const __be16 *dmac = nat->to ? (const void *)nat->to->mac : at;
+	const struct nb_conn *conn = nat->conn;
 
 	for (int i = 0; i < ETH_ALEN / 2; i++)
 		headers->dmac[i] = dmac[i];
@@ -79,77 +95,77 @@ static __always_inline void nb_put_ip(struct nb_headers *headers, const void *at
 }
 
 /*
- * The checksum of TCP or UDP after the rewrite. One that is still to be completed holds the sum of the pseudo
- * header alone, as it is, not its complement.
+ * The checksum of TCP or UDP after the rewrite. A partial one is the sum of the pseudo header, not
+ * its complement.
  */
-static __always_inline __u16 nb_new_check(__u16 check, const struct nb_conn *conn, enum nb_csum_state summed)
+static __always_inline __u16 nb_nat_check(__u16 check, const struct nb_conn *conn, enum nb_csum_state state)
 {
-	if (summed == NB_CSUM_PARTIAL)
+	if (state == NB_CSUM_PARTIAL)
 		return nb_csum_fold((__u64)conn->csum_addr + check);
 	return ~nb_csum_fold((__u64)conn->csum_addr + conn->csum_port + (__u16)~check);
 }
 
-/* TCP or UDP with the ports of the entry. A UDP checksum of 0 is none, and one that comes out as 0 is written
- * as 0xffff (RFC 768). */
-static __always_inline void nb_put_l4(union nb_l4 *l4, const void *at, bool tcp, const struct nb_conn *conn,
-				      enum nb_csum_state summed)
+/*
+ * TCP or UDP. at: its header. A UDP checksum of 0 means that there is none; one that is computed as
+ * 0 is written as 0xffff (RFC 768).
+ */
+static __always_inline void nb_nat_l4(const struct nb_nat *nat, union nb_l4 *l4, const void *at, bool tcp)
 {
 	if (tcp)
 		l4->tcp = *(const struct tcphdr *)at;
 	else
 		l4->udp = *(const struct udphdr *)at;
-	*(__u32 *)&l4->udp.source = *(const __u32 *)&conn->sport; /* both ports, which TCP has there too */
-	if (summed == NB_CSUM_UNKNOWN)
+	/* Both ports, which are first in TCP as well. */
+	*(__u32 *)&l4->udp.source = *(const __u32 *)&nat->conn->sport;
+	if (nat->csum_state == NB_CSUM_UNKNOWN)
 		return;
 	if (tcp)
-		l4->tcp.check = nb_new_check(l4->tcp.check, conn, summed);
+		l4->tcp.check = nb_nat_check(l4->tcp.check, nat->conn, nat->csum_state);
 	else if (l4->udp.check)
-		l4->udp.check = nb_new_check(l4->udp.check, conn, summed) ?: 0xffff;
+		l4->udp.check = nb_nat_check(l4->udp.check, nat->conn, nat->csum_state) ?: 0xffff;
 }
 
-/* Link and IP header alone. */
-static __always_inline bool nb_write_ip(struct __sk_buff *skb, bool is_v4, const struct nb_conn *conn,
-					const struct nb_port *to, struct nb_headers *headers)
+/* Link layer and IP alone. */
+static __always_inline bool nb_nat_write_ip(struct __sk_buff *skb, const struct nb_nat *nat, bool is_v4,
+					    struct nb_headers *headers)
 {
-	void *at = nb_bytes(skb, 0, ETH_HLEN + nb_ip_len(is_v4));
+	void *at = nb_bytes(skb, 0, ETH_HLEN + nb_ip_header_len(is_v4));
 
 	if (!at)
 		return false;
-	nb_put_ip(headers, at, is_v4, conn, to);
-	return nb_store(skb, 0, headers->dmac, ETH_HLEN + nb_ip_len(is_v4));
+	nb_nat_ip(nat, headers, at, is_v4);
+	return nb_store(skb, 0, headers->dmac, ETH_HLEN + nb_ip_header_len(is_v4));
 }
 
 /* TCP or UDP alone. */
-static __always_inline bool nb_write_l4(struct __sk_buff *skb, __u32 off, bool tcp,
-					const struct nb_conn *conn, enum nb_csum_state summed,
-					union nb_l4 *l4)
+static __always_inline bool nb_nat_write_l4(struct __sk_buff *skb, const struct nb_nat *nat, __u32 off,
+					    bool tcp, union nb_l4 *l4)
 {
-	void *at = nb_bytes(skb, off, nb_l4_len(tcp));
+	void *at = nb_bytes(skb, off, nb_l4_header_len(tcp));
 
 	if (!at)
 		return false;
-	nb_put_l4(l4, at, tcp, conn, summed);
-	return nb_store(skb, off, l4, nb_l4_len(tcp));
+	nb_nat_l4(nat, l4, at, tcp);
+	return nb_store(skb, off, l4, nb_l4_header_len(tcp));
 }
 
 /* All headers in one piece: there are no options between them. */
-static __always_inline bool nb_write_whole(struct __sk_buff *skb, bool is_v4, bool tcp,
-					   const struct nb_conn *conn, const struct nb_port *to,
-					   enum nb_csum_state summed, struct nb_headers *headers)
+static __always_inline bool nb_nat_write_headers(struct __sk_buff *skb, const struct nb_nat *nat, bool is_v4,
+						 bool tcp, struct nb_headers *headers)
 {
-	__u32 l4_off = ETH_HLEN + nb_ip_len(is_v4), len = l4_off + nb_l4_len(tcp);
+	__u32 l4_off = ETH_HLEN + nb_ip_header_len(is_v4), len = l4_off + nb_l4_header_len(tcp);
 	void *at = nb_bytes(skb, 0, len);
 
 	if (!at)
 		return false;
-	nb_put_ip(headers, at, is_v4, conn, to);
-	nb_put_l4(is_v4 ? &headers->v4.l4 : &headers->v6.l4, at + l4_off, tcp, conn, summed);
+	nb_nat_ip(nat, headers, at, is_v4);
+	nb_nat_l4(nat, is_v4 ? &headers->v4.l4 : &headers->v6.l4, at + l4_off, tcp);
 	return nb_store(skb, 0, headers->dmac, len);
 }
 
-/* What is not known of a checksum is left to the kernel. */
-static __always_inline bool nb_replace_check(struct __sk_buff *skb, const struct nb_pkt *pkt,
-					     const struct nb_conn *conn)
+/* Has the kernel update a checksum whose state is not known. */
+static __always_inline bool nb_nat_replace_check(struct __sk_buff *skb, const struct nb_pkt *pkt,
+						 const struct nb_conn *conn)
 {
 	__u32 off = pkt->l4_off + offsetof(struct tcphdr, check);
 	__u64 flags = 0;
@@ -164,13 +180,14 @@ static __always_inline bool nb_replace_check(struct __sk_buff *skb, const struct
 }
 
 /*
- * Headers are either written whole or the packet is dropped. Of a later fragment the addresses are all there
- * is. to: the port that the packet goes to, NULL: it goes on as the frame that it is.
+ * Rewrites the packet to the tuple of its entry; of a later fragment the addresses alone. to: see
+ * struct nb_nat. NB_CONTINUE, or a drop reason: headers are written completely, or the packet is
+ * dropped.
  */
 __noinline int nb_translate(struct __sk_buff *skb, const struct nb_pkt *pkt, const struct nb_conn *conn,
 			    const struct nb_port *to)
 {
-	enum nb_csum_state summed;
+	struct nb_nat nat = { .conn = conn, .to = to };
 	struct nb_headers h;
 	bool tcp, v4, done;
 
@@ -178,21 +195,21 @@ __noinline int nb_translate(struct __sk_buff *skb, const struct nb_pkt *pkt, con
 		return nb_drop(NB_DROP_WRITE);
 	tcp = pkt->tuple.proto == IPPROTO_TCP;
 	v4 = pkt->is_v4;
-	summed = pkt->later ? NB_CSUM_WHOLE : nb_csum_state(skb);
-	if (pkt->later || pkt->l4_off != ETH_HLEN + nb_ip_len(v4)) {
-		done = v4 ? nb_write_ip(skb, true, conn, to, &h) : nb_write_ip(skb, false, conn, to, &h);
-		if (done && !pkt->later)
-			done = tcp ? nb_write_l4(skb, pkt->l4_off, true, conn, summed, &h.v4.l4)
-				   : nb_write_l4(skb, pkt->l4_off, false, conn, summed, &h.v4.l4);
+	nat.csum_state = pkt->later_fragment ? NB_CSUM_WHOLE : nb_csum_state(skb);
+	if (pkt->later_fragment || pkt->l4_off != ETH_HLEN + nb_ip_header_len(v4)) {
+		done = v4 ? nb_nat_write_ip(skb, &nat, true, &h) : nb_nat_write_ip(skb, &nat, false, &h);
+		if (done && !pkt->later_fragment)
+			done = tcp ? nb_nat_write_l4(skb, &nat, pkt->l4_off, true, &h.v4.l4)
+				   : nb_nat_write_l4(skb, &nat, pkt->l4_off, false, &h.v4.l4);
 	} else if (v4) {
-		done = tcp ? nb_write_whole(skb, true, true, conn, to, summed, &h)
-			   : nb_write_whole(skb, true, false, conn, to, summed, &h);
+		done = tcp ? nb_nat_write_headers(skb, &nat, true, true, &h)
+			   : nb_nat_write_headers(skb, &nat, true, false, &h);
 	} else {
-		done = tcp ? nb_write_whole(skb, false, true, conn, to, summed, &h)
-			   : nb_write_whole(skb, false, false, conn, to, summed, &h);
+		done = tcp ? nb_nat_write_headers(skb, &nat, false, true, &h)
+			   : nb_nat_write_headers(skb, &nat, false, false, &h);
 	}
-	if (done && summed == NB_CSUM_UNKNOWN)
-		done = nb_replace_check(skb, pkt, conn);
+	if (done && nat.csum_state == NB_CSUM_UNKNOWN)
+		done = nb_nat_replace_check(skb, pkt, conn);
 	return done ? NB_CONTINUE : nb_drop(NB_DROP_WRITE);
 }
 

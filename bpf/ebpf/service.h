@@ -8,6 +8,8 @@
 
 #include "maps.h"
 
+/* ---- frontends ---- */
+
 static __always_inline struct nb_frontend *nb_frontend_find(const struct nb_tuple *tuple)
 {
 	struct nb_frontend_key key = {
@@ -19,6 +21,12 @@ static __always_inline struct nb_frontend *nb_frontend_find(const struct nb_tupl
 	return bpf_map_lookup_elem(&frontends, &key);
 }
 
+/* Whether some frontend or backend has or had this port. */
+static __always_inline bool nb_l4port_is_known(__be16 port)
+{
+	return nb_settings.known_ports[port / 32] >> port % 32 & 1;
+}
+
 static __always_inline bool nb_in_prefix(const volatile struct nb_prefix *prefix, const struct nb_addr *addr)
 {
 	return (addr->w[3] & prefix->mask.w[3]) == prefix->value.w[3] &&
@@ -27,43 +35,53 @@ static __always_inline bool nb_in_prefix(const volatile struct nb_prefix *prefix
 	       (addr->w[0] & prefix->mask.w[0]) == prefix->value.w[0];
 }
 
-/* Whether an address may be a VIP or lie in a service range: most are told apart without a lookup. */
+/* Whether an address may be a VIP or be in a service range. Rules out most without a lookup. */
 static __always_inline bool nb_may_be_vip(const struct nb_addr *addr)
 {
-	return nb_in_prefix(nb_is_mapped(addr) ? &nb_settings.vips[1] : &nb_settings.vips[0], addr);
+	return nb_in_prefix(nb_addr_is_v4(addr) ? &nb_settings.vips[1] : &nb_settings.vips[0], addr);
 }
 
-static __always_inline bool nb_is_known_l4port(__be16 port)
-{
-	return nb_settings.known_ports[port / 32] >> port % 32 & 1;
-}
-
-/* Whether some frontend has this address. */
-static __always_inline bool nb_is_vip(const struct nb_addr *addr)
+/* The frontend that stands for the address itself; NULL: no frontend has it. */
+static __always_inline struct nb_frontend *nb_vip_find(const struct nb_addr *addr)
 {
 	struct nb_frontend_key key = { .addr = *addr };
 
-	return nb_may_be_vip(addr) && bpf_map_lookup_elem(&frontends, &key);
+	return bpf_map_lookup_elem(&frontends, &key);
+}
+
+static __always_inline bool nb_is_vip(const struct nb_addr *addr)
+{
+	return nb_may_be_vip(addr) && nb_vip_find(addr);
+}
+
+/* Whether some port of a Service's address has a backend for new connections. */
+static __always_inline bool nb_vip_has_backend(const struct nb_addr *addr)
+{
+	struct nb_frontend *vip = nb_vip_find(addr);
+
+	return vip && vip->count < vip->refs;
 }
 
 /*
- * Whether the host may have an address: it is no Service's, or the host had it as well when that was applied.
- * Only then is its routing asked, which does not tell an address of the host from one without a route.
+ * Whether the host may have this address: no Service has it, or the host had it when the Service
+ * was applied. For any other address the host's routes are not asked: they do not tell an address
+ * of the host from one without a route.
  */
-static __always_inline bool nb_may_be_of_host(const struct nb_addr *addr)
+static __always_inline bool nb_host_may_have(const struct nb_addr *addr)
 {
-	struct nb_frontend_key key = { .addr = *addr };
-	struct nb_frontend *vip = bpf_map_lookup_elem(&frontends, &key);
+	struct nb_frontend *vip = nb_vip_find(addr);
 
 	return !vip || vip->known;
 }
 
-struct nb_range_search {
+/* ---- service ranges ---- */
+
+struct nb_cidr_search {
 	const struct nb_addr *addr;
 	bool found;
 };
 
-static long nb_range_try(__u64 i, struct nb_range_search *search)
+static long nb_cidr_search_step(__u64 i, struct nb_cidr_search *search)
 {
 	if (i >= NB_MAX_SERVICE_CIDRS || i >= nb_settings.n_service_cidrs)
 		return 1;
@@ -71,10 +89,13 @@ static long nb_range_try(__u64 i, struct nb_range_search *search)
 	return search->found;
 }
 
-/* The destination is no frontend. An address of a Service or of a service range leads nowhere but there. */
+/*
+ * For a destination that is no frontend: a drop reason if it is an address of a Service or of a
+ * service range, else NB_PASS.
+ */
 __noinline int nb_no_frontend(const struct nb_tuple *tuple)
 {
-	struct nb_range_search search = {};
+	struct nb_cidr_search search = {};
 	struct nb_addr addr;
 
 	if (!tuple)
@@ -85,38 +106,40 @@ __noinline int nb_no_frontend(const struct nb_tuple *tuple)
 	if (nb_is_vip(&addr))
 		return nb_drop(NB_DROP_NO_SERVICE);
 	search.addr = &addr;
-	bpf_loop(NB_MAX_SERVICE_CIDRS, nb_range_try, &search, 0);
+	bpf_loop(NB_MAX_SERVICE_CIDRS, nb_cidr_search_step, &search, 0);
 	return search.found ? nb_drop(NB_DROP_NO_VIP) : NB_PASS;
 }
 
-struct nb_member_search {
-	struct nb_backend_key key; /* first member looked at */
+/* ---- backends ---- */
+
+struct nb_backend_search {
+	struct nb_backend_key key; /* of the next one */
 	const struct nb_addr *addr;
 	__be16 port;
 	bool found;
-	bool gone; /* the set was replaced meanwhile */
+	bool replaced; /* the set was replaced meanwhile */
 };
 
-static long nb_member_try(__u64 i __attribute__((unused)), struct nb_member_search *search)
+static long nb_backend_search_step(__u64 i __attribute__((unused)), struct nb_backend_search *search)
 {
 	struct nb_backend *backend = bpf_map_lookup_elem(&backends, &search->key);
 
 	search->key.index++;
-	search->gone = !backend;
+	search->replaced = !backend;
 	search->found =
 		backend && backend->port == search->port && nb_addr_same(&backend->addr, search->addr);
-	return search->found || search->gone;
+	return search->found || search->replaced;
 }
 
 /*
- * Whether an address and port is among the first n backends (count: for new connections, known: for those
- * that there are) of the frontend of this tuple. A set that was replaced between the two reads is gone: the
- * frontend is read again.
+ * Whether an address and port is a backend of the tuple's frontend: one for new connections
+ * (frontend->count), or with "known" also one that only keeps the connections that it has. If the
+ * set is replaced while it is read, the frontend is read again.
  */
-static __always_inline bool nb_backend_of(const struct nb_tuple *tuple, bool known,
-					  const struct nb_addr *addr, __be16 port)
+static __always_inline bool nb_is_backend_of(const struct nb_tuple *tuple, bool known,
+					     const struct nb_addr *addr, __be16 port)
 {
-	struct nb_member_search search = { .addr = addr, .port = port };
+	struct nb_backend_search search = { .addr = addr, .port = port };
 
 	for (int i = 0; i < 3; i++) {
 		struct nb_frontend *frontend = nb_frontend_find(tuple);
@@ -125,15 +148,15 @@ static __always_inline bool nb_backend_of(const struct nb_tuple *tuple, bool kno
 			return false;
 		search.key.set = frontend->set;
 		search.key.index = 0;
-		search.gone = false;
-		bpf_loop(known ? frontend->known : frontend->count, nb_member_try, &search, 0);
-		if (!search.gone)
+		search.replaced = false;
+		bpf_loop(known ? frontend->known : frontend->count, nb_backend_search_step, &search, 0);
+		if (!search.replaced)
 			break;
 	}
 	return search.found;
 }
 
-/* Spreads tuples evenly over 32 bits (the finalizer of MurmurHash3 after a multiplicative mix). */
+/* Spreads tuples evenly over 32 bits: a multiplicative mix, and MurmurHash3's finalizer. */
 static __always_inline __u32 nb_tuple_hash(const struct nb_tuple *tuple)
 {
 	const __u32 *word = (const __u32 *)tuple;
@@ -147,9 +170,9 @@ static __always_inline __u32 nb_tuple_hash(const struct nb_tuple *tuple)
 }
 
 /*
- * Chooses a backend for the first packet of a connection. The choice is even over tuples and depends on the
- * tuple alone, so that a connection whose entry was lost is taken up with the backend that it had; a tuple
- * that is used once more (again) gets one at random.
+ * Chooses a backend for the first packet of a connection, evenly over tuples. The choice depends on
+ * the tuple alone, so that a connection whose entry was lost gets the backend that it had. With
+ * "again" (the tuple was used before) it is random.
  */
 static __always_inline int nb_backend_choose(const struct nb_tuple *tuple, const struct nb_frontend *frontend,
 					     bool again, struct nb_backend *out)
@@ -169,7 +192,7 @@ static __always_inline int nb_backend_choose(const struct nb_tuple *tuple, const
 			*out = *backend;
 			return NB_CONTINUE;
 		}
-		frontend = nb_frontend_find(tuple);
+		frontend = nb_frontend_find(tuple); /* the set was replaced meanwhile */
 	}
 	return nb_drop(NB_DROP_NO_BACKEND);
 }

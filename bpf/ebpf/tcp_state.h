@@ -3,16 +3,16 @@
 #define NATBRIDGE_BPF_EBPF_TCP_STATE_H
 
 /*
- * The TCP states of a tracked connection, as the kernel moves through them
- * (net/netfilter/nf_conntrack_proto_tcp.c, tcp_conntracks and nf_conntrack_tcp_packet()). There is no window
- * tracking: every segment is translated.
+ * The state table of TCP: the states of a tracked connection, as the kernel's conntrack moves
+ * through them (net/netfilter/nf_conntrack_proto_tcp.c: tcp_conntracks,
+ * nf_conntrack_tcp_packet()). Windows are not tracked: every segment is translated.
  */
 
 #include "bpf/lib/pkt.h"
 
 #include "maps.h"
 
-/* Kinds of a segment, in the order in which the kernel looks at its flags. */
+/* Kinds of a segment. The kernel looks at its flags in this order too. */
 enum nb_tcp_kind {
 	NB_KIND_SYN,
 	NB_KIND_SYNACK,
@@ -23,10 +23,10 @@ enum nb_tcp_kind {
 	NB_KINDS,
 };
 
-/* What the table says besides a new state. */
+/* Values of the table that are no state. Both keep the state. */
 enum {
-	NB_TCP_INVALID = 0x80, /* no valid segment in this state: the state is kept */
-	NB_TCP_IGNORE = 0x81,  /* may be one or not, the receiver will tell: the state is kept */
+	NB_TCP_INVALID = 0x80, /* not a valid segment in this state */
+	NB_TCP_IGNORE = 0x81,  /* may be valid or not: the receiver knows */
 };
 
 static __always_inline enum nb_tcp_kind nb_tcp_kind(__u8 flags)
@@ -40,8 +40,8 @@ static __always_inline enum nb_tcp_kind nb_tcp_kind(__u8 flags)
 	return flags & NB_ACK ? NB_KIND_ACK : NB_KIND_NONE;
 }
 
+/* Short names, for the table below. */
 enum {
-	/* Short names, so that the table below can be read as one. */
 	NO = NB_TCP_NONE,
 	SS = NB_TCP_SYN_SENT,
 	SR = NB_TCP_SYN_RECV,
@@ -56,8 +56,8 @@ enum {
 	IG = NB_TCP_IGNORE,
 };
 
-/* New state by direction (0: from the client, 1: from the backend), kind of segment and old state. */
-static const __u8 nb_tcp_table[2][NB_KINDS][NB_TCP_STATES] = {
+/* [from the client: 0, from the backend: 1][kind of segment][old state] -> new state */
+static const __u8 nb_tcp_state_table[2][NB_KINDS][NB_TCP_STATES] = {
 	{
 		/* clang-format off */
 		/*                  NO  SS  SR  ES  FW  CW  LA  TW  CL  S2 */
@@ -84,28 +84,28 @@ static __always_inline __u8 nb_tcp_next(bool reply, enum nb_tcp_kind kind, __u32
 {
 	if (kind >= NB_KINDS || state >= NB_TCP_STATES)
 		return NB_TCP_INVALID;
-	return nb_tcp_table[reply ? 1 : 0][kind][state];
+	return nb_tcp_state_table[reply ? 1 : 0][kind][state];
 }
 
-/* Nothing but late packets is to come. */
+/* Whether only late packets can follow. */
 static __always_inline bool nb_tcp_closed(__u32 state)
 {
 	return state == NB_TCP_TIME_WAIT || state == NB_TCP_CLOSE;
 }
 
-/* States from which a connection does not come back: what is in them may give way to a new connection. */
+/* Whether the connection cannot come back to life: it may give way to a new one. */
 static __always_inline bool nb_tcp_closing(__u32 state)
 {
 	return state >= NB_TCP_FIN_WAIT && state <= NB_TCP_CLOSE;
 }
 
-/* Only a segment with ACK alone of these leaves the state of an established connection as it is. */
+/* Whether a segment may change the state of an established connection: any but ACK alone may. */
 static __always_inline bool nb_tcp_special(const struct nb_pkt *pkt)
 {
 	return (pkt->tcp_flags & (NB_SYN | NB_FIN | NB_RST | NB_ACK)) != NB_ACK;
 }
 
-/* Whether flags can stand together (tcp_valid_flags[] of the kernel; PSH, ECE and CWR do not count). */
+/* Whether the flags may stand together (the kernel's tcp_valid_flags[]; PSH, ECE, CWR do not count). */
 static __always_inline bool nb_tcp_flags_valid(__u8 flags)
 {
 	const __u64 valid = 1ULL << NB_SYN | 1ULL << (NB_SYN | NB_URG) | 1ULL << (NB_SYN | NB_ACK) |
@@ -115,49 +115,58 @@ static __always_inline bool nb_tcp_flags_valid(__u8 flags)
 	return valid >> (flags & (NB_SYN | NB_FIN | NB_RST | NB_ACK | NB_URG)) & 1;
 }
 
-enum {
-	NB_TCP_AHEAD = 1 << 26
-}; /* bytes; a number further ahead than any window in use is none of this connection's */
+/* Bytes. A sequence number further ahead than any window in use does not belong to the connection. */
+enum { NB_TCP_AHEAD = 1 << 26 };
 
+/* than: 0 if none is known. */
 static __always_inline bool nb_tcp_newer(__u32 number, __u32 than)
 {
 	return !than || number - than - 1 < NB_TCP_AHEAD - 1;
 }
 
-/* Keeps what a reset and a lifetime are judged by later: the newest segment of this direction, in whatever
- * order. */
+/*
+ * Notes the newest segment of a direction, in whatever order segments come. A later reset is judged
+ * by ack, and a lifetime by all three. Two CPUs may lose an update: that is harmless, since the
+ * direction's next segment brings newer numbers.
+ */
 static __always_inline void nb_tcp_note_segment(const struct nb_pkt *pkt, struct nb_conn *conn, bool ack)
 {
-	bool newer = nb_tcp_newer(pkt->seq_end, conn->seq_end);
+	__u32 seq_end = READ_ONCE(conn->seq_end), retrans = READ_ONCE(conn->retrans);
+	bool newer = nb_tcp_newer(pkt->seq_end, seq_end);
 
 	if (newer)
-		conn->seq_end = pkt->seq_end;
-	if (!newer && pkt->seq_end == conn->seq_end && pkt->seq_end != pkt->seq)
-		conn->retrans++;
-	else if (conn->retrans)
-		conn->retrans = 0;
-	if (ack && nb_tcp_newer(pkt->ack, conn->ack))
-		conn->ack = pkt->ack;
+		WRITE_ONCE(conn->seq_end, pkt->seq_end);
+	if (!newer && pkt->seq_end == seq_end && pkt->seq_end != pkt->seq)
+		WRITE_ONCE(conn->retrans, retrans + 1);
+	else if (retrans)
+		WRITE_ONCE(conn->retrans, 0);
+	if (ack && nb_tcp_newer(pkt->ack, READ_ONCE(conn->ack)))
+		WRITE_ONCE(conn->ack, pkt->ack);
 }
 
-/* What may be forged, or has no place in an established connection, must not count. */
+/* The same for any segment: what may be forged, or does not fit the state, is not noted. */
 static __always_inline void nb_tcp_note(const struct nb_pkt *pkt, struct nb_conn *conn)
 {
+	__u32 state;
+
 	if (pkt->tcp_flags & NB_RST)
 		return;
-	if (pkt->tcp_flags & NB_SYN && conn->state >= NB_TCP_ESTABLISHED && conn->state != NB_TCP_SYN_SENT2)
+	state = READ_ONCE(conn->state);
+	if (pkt->tcp_flags & NB_SYN && state >= NB_TCP_ESTABLISHED && state != NB_TCP_SYN_SENT2)
 		return;
 	nb_tcp_note_segment(pkt, conn, pkt->tcp_flags & NB_ACK);
 }
 
 /*
- * Whether a reset may close an established connection: its sequence number must be the one that the other
- * side expects next (RFC 5961, 3.2), else it is translated and changes nothing. ack is the newest
- * acknowledgement of the other side, 0 as long as it has sent none.
+ * Whether a reset may close an established connection: only if its sequence number is the one that
+ * the other side expects next (RFC 5961, 3.2). Any other reset is translated and changes nothing.
+ * other: the entry of the other direction, whose ack is 0 until that side has sent one.
  */
 static __always_inline bool nb_tcp_reset_exact(const struct nb_pkt *pkt, const struct nb_conn *other)
 {
-	return !other->ack || pkt->seq == other->ack;
+	__u32 ack = READ_ONCE(other->ack);
+
+	return !ack || pkt->seq == ack;
 }
 
 #endif

@@ -3,8 +3,8 @@
 #define NATBRIDGE_BPF_LIB_FRAGMENT_H
 
 /*
- * Fragments. The first one has the ports: they are noted under the datagram's id, so that the later ones take
- * the same way.
+ * Fragments. Only the first one has the ports: they are noted under the datagram's id, so that the
+ * later ones take the same path.
  */
 
 #include "pkt.h"
@@ -22,7 +22,7 @@ static __always_inline void nb_fragment_key(const struct nb_pkt *pkt, struct nb_
 }
 
 /* Notes the ports of a first fragment. */
-__noinline int nb_fragment_first(const struct nb_pkt *pkt)
+__noinline int nb_fragment_note(const struct nb_pkt *pkt)
 {
 	struct nb_fragment_key key;
 	struct nb_fragment value = {};
@@ -38,7 +38,7 @@ __noinline int nb_fragment_first(const struct nb_pkt *pkt)
 	return 0;
 }
 
-/* Gives a later fragment the ports of the first. False: they are not known. */
+/* Gives a later fragment the ports of the first one. False: they are not known. */
 static __always_inline bool nb_fragment_find(struct nb_pkt *pkt)
 {
 	struct nb_fragment_key key;

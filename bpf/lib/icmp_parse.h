@@ -2,33 +2,48 @@
 #ifndef NATBRIDGE_BPF_LIB_ICMP_PARSE_H
 #define NATBRIDGE_BPF_LIB_ICMP_PARSE_H
 
-/* What an ICMP error or redirect quotes (RFC 792, RFC 4443, RFC 4861). */
+/* The numbers of ICMP (RFC 792) and ICMPv6 (RFC 4443), and what an error or a redirect quotes. */
 
 #include "pkt.h"
 
 enum {
-	NB_ICMP_UNREACHABLE = 3, /* RFC 792 */
+	NB_ICMP_ECHO_REPLY = 0,
+	NB_ICMP_UNREACHABLE = 3,
+	NB_ICMP_PORT_UNREACHABLE = 3, /* code */
 	NB_ICMP_QUENCH = 4,
 	NB_ICMP_REDIRECT = 5,
+	NB_ICMP_ECHO = 8,
 	NB_ICMP_TIME_EXCEEDED = 11,
 	NB_ICMP_PARAMETER = 12,
-	NB_ICMPV6_PARAMETER = 4,  /* RFC 4443: errors are 1 .. 4 */
-	NB_ICMPV6_REDIRECT = 137, /* RFC 4861, 4.5 */
-	NB_ICMP_QUOTE = 8,        /* where the quoted packet begins, of an error */
-	NB_ND_OPTIONS = 40,       /* and the options, of a redirect */
+
+	NB_ICMPV6_UNREACHABLE = 1,
+	NB_ICMPV6_PORT_UNREACHABLE = 4, /* code */
+	NB_ICMPV6_PARAMETER = 4,        /* errors are 1 .. 4 */
+	NB_ICMPV6_ECHO = 128,
+	NB_ICMPV6_ECHO_REPLY = 129,
+	NB_ICMPV6_SOLICITATION = 135, /* neighbour discovery: RFC 4861 */
+	NB_ICMPV6_ADVERTISEMENT = 136,
+	NB_ICMPV6_REDIRECT = 137,
+
+	NB_ICMP_HEADER_LEN = 8, /* of an echo or an error, which then quotes a packet */
+	NB_ICMP_CSUM = 2,       /* offset of the checksum */
+	NB_ICMP_ECHO_ID = 4,    /* offset of an echo's id */
+
+	NB_ND_TARGET = 8,   /* offset of the target in a neighbour advertisement */
+	NB_ND_OPTIONS = 40, /* offset of the options in a redirect */
 	NB_ND_OPT_TARGET_LLADDR = 2,
 	NB_ND_OPT_REDIRECTED = 4,
-	NB_ND_OPT_HEADER = 8, /* of the redirected header option, before the quoted packet */
-	NB_ICMP_CSUM = 2,     /* offset of the checksum */
+	NB_ND_OPT_HEADER_LEN = 8, /* of the redirected header option, before the quoted packet */
+
+	NB_QUOTED_L4_LEN = 8, /* what an error quotes at least behind the IP header (RFC 792) */
 };
 
-/* What pkt->tuple is for an ICMP message: the key of the complainer's entry. The outer header is in struct
- * nb_outer. */
-struct nb_outer {
+/* The outer header of an ICMP error or redirect. */
+struct nb_icmp_outer {
 	struct nb_addr src;
 	struct nb_addr dst;
 	bool redirect;
-	bool cut; /* less than the 8 bytes of the quoted header that RFC 792 asks for: no valid error */
+	bool truncated; /* quotes less than NB_QUOTED_L4_LEN: not a valid error */
 };
 
 static __always_inline bool nb_icmp_is_error(const struct nb_pkt *pkt, __u8 type)
@@ -39,8 +54,8 @@ static __always_inline bool nb_icmp_is_error(const struct nb_pkt *pkt, __u8 type
 	       type == NB_ICMP_PARAMETER;
 }
 
-/* Where an ND redirect quotes a packet; 0: nowhere. */
-static __always_inline __u32 nb_redirect_quote(struct __sk_buff *skb, __u32 off)
+/* Where the options at off of a redirect of neighbour discovery quote a packet; 0: nowhere. */
+static __always_inline __u32 nb_nd_redirect_quoted_off(struct __sk_buff *skb, __u32 off)
 {
 	__u8 *option = nb_bytes(skb, off, 2);
 
@@ -48,27 +63,29 @@ static __always_inline __u32 nb_redirect_quote(struct __sk_buff *skb, __u32 off)
 		off += 8;
 		option = nb_bytes(skb, off, 2);
 	}
-	return option && option[0] == NB_ND_OPT_REDIRECTED ? off + NB_ND_OPT_HEADER : 0;
+	return option && option[0] == NB_ND_OPT_REDIRECTED ? off + NB_ND_OPT_HEADER_LEN : 0;
 }
 
-/* Finds the quoted packet. */
-static __always_inline bool nb_quote_find(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_outer *outer)
+/* Sets pkt->quoted_off. False: the message quotes no packet. */
+static __always_inline bool nb_icmp_find_quoted(struct __sk_buff *skb, struct nb_pkt *pkt,
+						struct nb_icmp_outer *outer)
 {
-	__u8 *at = nb_bytes(skb, pkt->l4_off, NB_ICMP_QUOTE), type;
+	__u8 *at = nb_bytes(skb, pkt->l4_off, NB_ICMP_HEADER_LEN), type;
 
 	if (!at)
 		return false;
-	type = *at; /* at is void once another header was looked at */
-	pkt->quote = pkt->l4_off + NB_ICMP_QUOTE;
+	type = *at;
+	pkt->quoted_off = pkt->l4_off + NB_ICMP_HEADER_LEN;
 	outer->redirect = type == (pkt->is_v4 ? NB_ICMP_REDIRECT : NB_ICMPV6_REDIRECT);
 	if (outer->redirect && !pkt->is_v4)
-		pkt->quote = nb_redirect_quote(skb, pkt->l4_off + NB_ND_OPTIONS);
-	return pkt->quote && (outer->redirect || nb_icmp_is_error(pkt, type));
+		pkt->quoted_off = nb_nd_redirect_quoted_off(skb, pkt->l4_off + NB_ND_OPTIONS);
+	return pkt->quoted_off && (outer->redirect || nb_icmp_is_error(pkt, type));
 }
 
-static __always_inline bool nb_quote_v4(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_tuple *key)
+static __always_inline bool nb_icmp_parse_quoted_v4(struct __sk_buff *skb, struct nb_pkt *pkt,
+						    struct nb_tuple *key)
 {
-	struct iphdr *ip = nb_bytes(skb, pkt->quote, sizeof(*ip));
+	struct iphdr *ip = nb_bytes(skb, pkt->quoted_off, sizeof(*ip));
 
 	if (!ip || ip->version != 4 || ip->ihl < 5 || ip->frag_off & bpf_htons(NB_IP_OFFSET))
 		return false;
@@ -76,43 +93,67 @@ static __always_inline bool nb_quote_v4(struct __sk_buff *skb, struct nb_pkt *pk
 	key->src.w[2] = key->dst.w[2] = bpf_htonl(0xffff);
 	key->src.w[3] = ip->daddr;
 	key->dst.w[3] = ip->saddr;
-	pkt->quote_l4 = pkt->quote + 4 * ip->ihl;
+	pkt->quoted_l4_off = pkt->quoted_off + 4 * ip->ihl;
 	return true;
 }
 
-static __always_inline bool nb_quote_v6(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_tuple *key)
+static __always_inline bool nb_icmp_parse_quoted_v6(struct __sk_buff *skb, struct nb_pkt *pkt,
+						    struct nb_tuple *key)
 {
-	struct ipv6hdr *ip = nb_bytes(skb, pkt->quote, sizeof(*ip));
+	struct ipv6hdr *ip = nb_bytes(skb, pkt->quoted_off, sizeof(*ip));
 
 	if (!ip || ip->version != 6)
 		return false;
 	key->proto = ip->nexthdr;
 	__builtin_memcpy(&key->src, &ip->daddr, sizeof(key->src));
 	__builtin_memcpy(&key->dst, &ip->saddr, sizeof(key->dst));
-	pkt->quote_l4 = pkt->quote + sizeof(*ip);
+	pkt->quoted_l4_off = pkt->quoted_off + sizeof(*ip);
 	return true;
 }
 
-/* Reads the quoted tuple, swapped, into pkt->tuple. Of the quoted header of TCP or UDP 8 bytes suffice. */
-static __always_inline bool nb_quote_read(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_outer *outer)
+/*
+ * Puts the quoted tuple, swapped, into pkt->tuple: the quoted packet went to the pod that reports
+ * the error, so this is the tuple with which that pod sends. *outer gets the outer header. False:
+ * not an error or redirect about TCP or UDP.
+ */
+static __always_inline bool nb_icmp_parse_quoted(struct __sk_buff *skb, struct nb_pkt *pkt,
+						 struct nb_icmp_outer *outer)
 {
 	struct nb_tuple key = {};
 	__be16 *ports;
 
-	if (!nb_quote_find(skb, pkt, outer) ||
-	    !(pkt->is_v4 ? nb_quote_v4(skb, pkt, &key) : nb_quote_v6(skb, pkt, &key)) ||
+	if (!nb_icmp_find_quoted(skb, pkt, outer) ||
+	    !(pkt->is_v4 ? nb_icmp_parse_quoted_v4(skb, pkt, &key)
+			 : nb_icmp_parse_quoted_v6(skb, pkt, &key)) ||
 	    !nb_is_tracked_proto(key.proto))
 		return false;
-	ports = nb_bytes(skb, pkt->quote_l4, 2 * sizeof(*ports));
+	ports = nb_bytes(skb, pkt->quoted_l4_off, 2 * sizeof(*ports));
 	if (!ports)
 		return false;
 	key.sport = ports[1];
 	key.dport = ports[0];
-	outer->cut = pkt->quote_l4 + 8 > pkt->end;
+	outer->truncated = pkt->quoted_l4_off + NB_QUOTED_L4_LEN > pkt->end;
 	outer->src = pkt->tuple.src;
 	outer->dst = pkt->tuple.dst;
 	pkt->tuple = key;
 	return true;
+}
+
+/*
+ * The checksum in the quoted header of TCP or UDP, at *off; NULL if it is not quoted, or is 0 of
+ * UDP: none.
+ */
+static __always_inline __u16 *nb_icmp_quoted_check(struct __sk_buff *skb, const struct nb_pkt *pkt,
+						   __u32 *off)
+{
+	bool udp = pkt->tuple.proto == IPPROTO_UDP;
+	__u16 *check;
+
+	*off = pkt->quoted_l4_off + (udp ? offsetof(struct udphdr, check) : offsetof(struct tcphdr, check));
+	if (*off + sizeof(*check) > pkt->end)
+		return NULL;
+	check = nb_bytes(skb, *off, sizeof(*check));
+	return check && (!udp || *check) ? check : NULL;
 }
 
 #endif

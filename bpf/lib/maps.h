@@ -2,15 +2,20 @@
 #ifndef NATBRIDGE_BPF_LIB_MAPS_H
 #define NATBRIDGE_BPF_LIB_MAPS_H
 
-/* The maps of a network that both datapaths have, ebpf and assist, and the two kinds of global data. Those of
- * one alone stand in bpf/ebpf/maps.h, and in flow.h and vip_cache.h. */
+/*
+ * The maps and global data of a network that modes ebpf and assist share. The maps of mode ebpf
+ * alone are in bpf/ebpf/maps.h; those of mode assist are in flow.h, vip_cache.h and
+ * direct_cache.h. lib/maps/layout.h lists all that are pinned.
+ */
 
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
 #include <natbridge/abi.h>
 
-/* Fragmented datagrams under way. */
+#include "once.h"
+
+/* Fragmented datagrams whose first fragment has passed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, NB_FRAGMENTS);
@@ -18,7 +23,7 @@ struct {
 	__type(value, struct nb_fragment);
 } fragments SEC(".maps");
 
-/* Addresses of the pods of this bridge. */
+/* The addresses of this network's pods. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -27,7 +32,7 @@ struct {
 	__type(value, struct nb_endpoint);
 } endpoints SEC(".maps");
 
-/* Pods' ports by slot. Slot 0 stands for the host's stack and is never written. */
+/* The pods' ports by port slot. Slot NB_SLOT_HOST stands for the host's IP stack, never written. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -36,7 +41,7 @@ struct {
 	__type(value, struct nb_port);
 } ports SEC(".maps");
 
-/* Slots of the ports by ifindex. */
+/* ifindex of a host-side veth -> port slot */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -45,7 +50,7 @@ struct {
 	__type(value, __u32);
 } links SEC(".maps");
 
-/* Drops by reason and other events. */
+/* Drops by reason, and other events. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, NB_COUNTERS);
@@ -53,18 +58,29 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
-/* Changed by userspace while the programs run. */
+/* Written by userspace while the programs run. */
 volatile struct nb_settings nb_settings SEC(".data.settings");
 
-/* Changed by the programs. */
+/* Written by the programs. */
 struct nb_runtime nb_runtime SEC(".data.runtime");
 
-/* Fixed between open and load. */
+/* Written by userspace before the programs are loaded. */
 const volatile struct nb_constants nb_constants SEC(".rodata.constants");
 
-static __always_inline struct nb_port *nb_port_of_slot(__u32 slot)
+static __always_inline struct nb_port *nb_port_at(__u32 port_slot)
 {
-	return bpf_map_lookup_elem(&ports, &slot);
+	return bpf_map_lookup_elem(&ports, &port_slot);
+}
+
+/* NULL: no pod's port. *port_slot is set otherwise. */
+static __always_inline struct nb_port *nb_port_of_ifindex(__u32 ifindex, __u32 *port_slot)
+{
+	__u32 *found = bpf_map_lookup_elem(&links, &ifindex);
+
+	if (!found)
+		return NULL;
+	*port_slot = *found;
+	return nb_port_at(*found);
 }
 
 #endif

@@ -2,22 +2,31 @@
 #ifndef NATBRIDGE_BPF_LIB_VERDICT_H
 #define NATBRIDGE_BPF_LIB_VERDICT_H
 
-/* What a stage returns, and the one place where drops are counted. */
+/*
+ * What a stage returns, and the one place where drops are counted.
+ *
+ * A stage returns NB_CONTINUE, a verdict of tc (TC_ACT_*), a drop reason by nb_drop(), or one of
+ * the values below that its caller handles. A new drop reason is a row of NB_COUNTER_TABLE in
+ * abi.h; nothing changes here.
+ */
 
 #include <linux/pkt_cls.h>
 
 #include "maps.h"
 
 enum {
-	NB_CONTINUE = -1000,     /* the next stage decides */
-	NB_NEW,                  /* there is no live connection for this packet */
-	NB_EXISTS,               /* there is one by now: look again */
-	NB_BAD,                  /* the packet's headers cannot be read */
-	NB_SLOW_PARSE,           /* they are to be parsed step by step */
-	NB_UP,                   /* the host's stack gets the packet as it is */
-	NB_PASS = TC_ACT_UNSPEC, /* untouched, to whatever program or bridge comes next (TCX_NEXT has the same
-				    value) */
-	NB_DROPPED = 1000,       /* and more: NB_DROPPED + the reason, one of enum nb_counter */
+	NB_CONTINUE = -1000, /* the next stage decides */
+	NB_NEW,              /* no live connection serves this packet */
+	NB_EXISTS,           /* another CPU made the connection: look it up again */
+	NB_MALFORMED,        /* the headers cannot be read */
+	NB_SLOW_PARSE,       /* nb_slow_parse() has to read the headers */
+	NB_TO_HOST,          /* give the packet to the host's IP stack, not translated */
+
+	/* Untouched, to the next program or the bridge. TCX_NEXT has the same value. */
+	NB_PASS = TC_ACT_UNSPEC,
+
+	/* NB_DROPPED + reason (enum nb_counter): dropped, and counted under the reason. */
+	NB_DROPPED = 1000,
 };
 
 static __always_inline int nb_drop(enum nb_counter reason)
@@ -25,6 +34,7 @@ static __always_inline int nb_drop(enum nb_counter reason)
 	return NB_DROPPED + reason;
 }
 
+/* The map has a value for each CPU, and no two programs run on one CPU at a time. */
 static __always_inline void nb_count(__u32 counter)
 {
 	__u64 *value = bpf_map_lookup_elem(&counters, &counter);
@@ -33,14 +43,14 @@ static __always_inline void nb_count(__u32 counter)
 		*value += 1;
 }
 
-/* Turns the result of the stages into what the kernel wants to hear. */
-static __always_inline int nb_verdict(int result)
+/* Turns what the stages return into a verdict of tc. Counts drops. */
+static __always_inline int nb_verdict(int rc)
 {
-	if (result >= NB_DROPPED) {
-		nb_count(result - NB_DROPPED);
+	if (rc >= NB_DROPPED) {
+		nb_count(rc - NB_DROPPED);
 		return TC_ACT_SHOT;
 	}
-	return result < NB_PASS ? NB_PASS : result;
+	return rc < NB_PASS ? NB_PASS : rc;
 }
 
 #endif

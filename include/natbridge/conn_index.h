@@ -3,14 +3,16 @@
 #define NATBRIDGE_CONN_INDEX_H
 
 /*
- * The index of connections: from a tuple to its entry in connections[]. An entry is known by its number,
- * twice the element's and 1 more for the backend's direction. Programs and userspace change the index at the
- * same time, with this code, without a lock:
+ * The index of connections: maps a tuple to an entry of connections[]. An entry has a number, its
+ * entry_id: twice the pair's number (pair_id), plus 1 for the backend's direction. Programs and
+ * userspace change the index at the same time, by this code and without a lock:
  *
- *   - a way is taken by compare and swap, and given back by its owner, whose entry it names;
- *   - the key of an entry is whole before a way names it, and void (protocol 0) before it is written again;
- *   - who has entered a tuple looks whether somebody else has as well, and takes it back if so. At least one
- *     of two sees the other; where both do, neither has it, and who needs it comes again.
+ *   - A way is taken by compare and swap. Only the owner of the entry that it names gives it back.
+ *   - An entry's key is complete before a way names the entry, and void (protocol 0) before it is
+ *     written again.
+ *   - After inserting a tuple, a CPU looks the tuple up again. If it finds another entry, it takes
+ *     its own way back. So of two CPUs that insert one tuple at least one sees the other. If both
+ *     do, neither has it, and the connection's next packet tries again.
  */
 
 #include <natbridge/abi.h>
@@ -18,39 +20,53 @@
 #include <stddef.h>
 
 enum {
-	NB_SET_TRIES = 5, /* sets that a tuple may stand in: with two tuples a set, one of 220 finds its first
-			     one full, and one of 10^11 all */
-	NB_INDEX_DONE = -1, /* entered */
+	/*
+	 * Sets that a tuple may be in. With two tuples a set, one tuple of 220 finds its first set
+	 * full, and one of 10^11 finds all five full.
+	 */
+	NB_SET_TRIES = 5,
+
+	NB_INDEX_DONE = -1, /* inserted */
 	NB_INDEX_FULL = -2, /* no way is free */
-	NB_INDEX_NONE = -3, /* the tuple is not there */
+	NB_INDEX_NONE = -3, /* no such tuple */
 };
 
-#ifndef __always_inline
+/* linux/stddef.h defines it as "inline" alone; bpf_helpers.h defines it as here. */
+#undef __always_inline
 #define __always_inline inline __attribute__((always_inline))
-#endif
 
-/* ---- a table, as this code sees it ---- */
+/*
+ * ---- what this code needs from its user ----
+ *
+ * Programs define these in bpf/ebpf/conn_table.h, where table is NULL since they have one only;
+ * userspace does so in lib/maps/conn_table_access.h.
+ */
 
 struct nb_conn_table;
 
 #ifdef __bpf__
-#define NB_CONN_TABLE_INLINE static /* they are defined in bpf/ebpf/conn_table.h */
+#define NB_CONN_TABLE_INLINE static
 #else
 #define NB_CONN_TABLE_INLINE static inline
 #endif
 
-NB_CONN_TABLE_INLINE struct nb_conn_set *nb_set_at(const struct nb_conn_table *table,
-						   __u32 set); /* NULL: there is none */
-NB_CONN_TABLE_INLINE struct nb_entry *nb_entry_at(const struct nb_conn_table *table,
-						  __u32 slot); /* the same */
-NB_CONN_TABLE_INLINE __u32 nb_set_count(const struct nb_conn_table *table);
-NB_CONN_TABLE_INLINE __u64 nb_set_seed(const struct nb_conn_table *table,
-				       int word); /* of nb_settings.index_seed */
+/* NULL: no set has this number. */
+NB_CONN_TABLE_INLINE struct nb_conn_set *nb_set_at(const struct nb_conn_table *table, __u32 set);
 
-/* nb_index_find_on(), nb_index_swap_on() and nb_way_leads(): programs have them as functions, verified once.
+/* NULL: no entry has this number. */
+NB_CONN_TABLE_INLINE struct nb_entry *nb_entry_at(const struct nb_conn_table *table, __u32 entry_id);
+
+NB_CONN_TABLE_INLINE __u32 nb_set_count(const struct nb_conn_table *table);
+
+/* A word of nb_settings.index_seed. */
+NB_CONN_TABLE_INLINE __u64 nb_set_seed(const struct nb_conn_table *table, int word);
+
+/*
+ * Call nb_index_find_all(), nb_index_swap_all() and nb_way_leads(). Programs do so through
+ * functions that the verifier checks once, and not at each call.
  */
 NB_CONN_TABLE_INLINE __s64 nb_index_find_far(const struct nb_conn_table *table, const struct nb_tuple *key,
-					     __u64 hash, __u64 known);
+					     __u64 hash, __u64 except);
 NB_CONN_TABLE_INLINE int nb_index_swap_far(const struct nb_conn_table *table, __u64 hash, __u64 from,
 					   __u64 to);
 NB_CONN_TABLE_INLINE int nb_way_leads_far(const struct nb_conn_table *table, __u64 word,
@@ -58,15 +74,15 @@ NB_CONN_TABLE_INLINE int nb_way_leads_far(const struct nb_conn_table *table, __u
 
 /* ---- tuples and ways ---- */
 
-/* A tuple is looked at as numbers. */
+/* Tuples are read as numbers. */
 typedef __u32 __attribute__((may_alias)) nb_word32;
 typedef __u64 __attribute__((may_alias)) nb_word64;
 
 /*
- * Multilinear, with random factors: the sums of two tuples have the same upper 32 bits by a chance of 2^-32,
- * whoever chose the tuples (D. Lemire and O. Kaser, "Strongly universal string hashing is fast", 2014), and
- * the products do not wait for each other. But the sums of ports in a row stand in a row themselves, which
- * can be one of few sets: they are mixed (the finalizer of MurmurHash3).
+ * A multilinear hash with random factors: whoever chooses two tuples, the upper 32 bits of their
+ * sums are the same with a probability of 2^-32 (D. Lemire and O. Kaser, "Strongly universal string
+ * hashing is fast", 2014). The products do not wait for each other. Consecutive ports give sums at
+ * equal distances, which could lie in few sets: MurmurHash3's finalizer mixes them.
  */
 static __always_inline __u64 nb_conn_hash(const struct nb_conn_table *table, const struct nb_tuple *key)
 {
@@ -85,15 +101,16 @@ static __always_inline __u32 nb_set_home(const struct nb_conn_table *table, __u6
 	return (hash >> 32) * nb_set_count(table) >> 32;
 }
 
-/* Turns a hash into that by which the next set is found: not a neighbour, which would be full as well. */
+/* The hash whose home is the next set of a tuple: no neighbour, which may be as full. */
 static __always_inline __u64 nb_hash_next(__u64 hash)
 {
 	return hash << 21 | hash >> 43;
 }
 
-static __always_inline __u64 nb_way_word(__u64 hash, __u32 slot)
+/* What a way holds: bits of the hash, and 1 + entry_id. */
+static __always_inline __u64 nb_way_word(__u64 hash, __u32 entry_id)
 {
-	return hash << NB_ENTRY_ID_BITS | (slot + 1);
+	return hash << NB_ENTRY_ID_BITS | (entry_id + 1);
 }
 
 static __always_inline __u32 nb_way_entry_id(__u64 word)
@@ -108,12 +125,13 @@ static __always_inline int nb_key_same(const struct nb_tuple *a, const struct nb
 	return !((x[4] ^ y[4]) | (x[3] ^ y[3]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[0] ^ y[0]));
 }
 
-/* Whether a way's word, of which "known" is no other's, is that of a hash. */
-static __always_inline int nb_way_is(__u64 word, __u64 hash, __u64 known)
+/* Whether a way's word has the bits of this hash, and is another word than "except". */
+static __always_inline int nb_way_is(__u64 word, __u64 hash, __u64 except)
 {
-	return !((word ^ hash << NB_ENTRY_ID_BITS) >> NB_ENTRY_ID_BITS) && word != known;
+	return !((word ^ hash << NB_ENTRY_ID_BITS) >> NB_ENTRY_ID_BITS) && word != except;
 }
 
+/* Whether a way's word leads to an entry with this key. */
 static __always_inline int nb_way_leads(const struct nb_conn_table *table, __u64 word,
 					const struct nb_tuple *key)
 {
@@ -122,10 +140,11 @@ static __always_inline int nb_way_leads(const struct nb_conn_table *table, __u64
 	return entry && nb_key_same(&entry->key, key);
 }
 
-/* ---- far: over all sets that a tuple may stand in, way by way. Hardly ever needed ---- */
+/* ---- over all sets that a tuple may be in, way by way: hardly ever needed ---- */
 
-static __always_inline __s64 nb_index_find_on(const struct nb_conn_table *table, const struct nb_tuple *key,
-					      __u64 hash, __u64 known)
+/* entry_id of this key, whose hash is given, not counting the way with the word "except". */
+static __always_inline __s64 nb_index_find_all(const struct nb_conn_table *table, const struct nb_tuple *key,
+					       __u64 hash, __u64 except)
 {
 	__u64 at = hash;
 	__u32 way = 0;
@@ -137,7 +156,7 @@ static __always_inline __s64 nb_index_find_on(const struct nb_conn_table *table,
 		if (!set)
 			break;
 		word = set->ways[way];
-		if (nb_way_is(word, hash, known) && nb_way_leads_far(table, word, key))
+		if (nb_way_is(word, hash, except) && nb_way_leads_far(table, word, key))
 			return nb_way_entry_id(word);
 		if (++way < NB_CONN_WAYS)
 			continue;
@@ -149,11 +168,11 @@ static __always_inline __s64 nb_index_find_on(const struct nb_conn_table *table,
 	return NB_INDEX_NONE;
 }
 
-/* Counts a tuple, or one less, at as many sets as it goes by. */
-static __always_inline void nb_index_spill(const struct nb_conn_table *table, __u64 hash, __u32 sets,
+/* Adds "tuples", 1 or -1, to what the first n_sets of a hash's sets have spilled. */
+static __always_inline void nb_index_spill(const struct nb_conn_table *table, __u64 hash, __u32 n_sets,
 					   __s64 tuples)
 {
-	for (__u32 i = 0; i < NB_SET_TRIES && i < sets; i++) {
+	for (__u32 i = 0; i < NB_SET_TRIES && i < n_sets; i++) {
 		struct nb_conn_set *set = nb_set_at(table, nb_set_home(table, hash));
 
 		if (set)
@@ -162,12 +181,14 @@ static __always_inline void nb_index_spill(const struct nb_conn_table *table, __
 	}
 }
 
-/* Changes the first way of a hash's sets that holds "from" into "to", one of which is 0. False: there is
- * none. */
-static __always_inline int nb_index_swap_on(const struct nb_conn_table *table, __u64 hash, __u64 from,
-					    __u64 to)
+/*
+ * Changes the first way of a hash's sets that holds "from" into "to"; one of them is 0. False: no
+ * way holds "from".
+ */
+static __always_inline int nb_index_swap_all(const struct nb_conn_table *table, __u64 hash, __u64 from,
+					     __u64 to)
 {
-	__u32 way = 0, sets = 0;
+	__u32 way = 0, n_sets = 0;
 	__u64 at = hash;
 	int done = 0;
 
@@ -179,64 +200,65 @@ static __always_inline int nb_index_swap_on(const struct nb_conn_table *table, _
 		done = __sync_val_compare_and_swap(&set->ways[way], from, to) == from;
 		if (done || ++way < NB_CONN_WAYS)
 			continue;
-		if (to) /* counted before it can be found behind this set */
+		if (to) /* counted before a reader can find it behind this set */
 			__sync_fetch_and_add(&set->spilled, 1);
 		at = nb_hash_next(at);
 		way = 0;
-		sets++;
+		n_sets++;
 	}
-	if (done != (to != 0)) /* taken out of a set behind others, or not entered after all */
-		nb_index_spill(table, hash, sets, -1);
+	/* Removed from behind other sets, or counted there and not inserted after all. */
+	if (done != (to != 0))
+		nb_index_spill(table, hash, n_sets, -1);
 	return done;
 }
 
-/* ---- near: in the set of the hash ---- */
+/* ---- in the home set of the hash: almost always enough ---- */
 
 /*
- * The entry with this key, whose hash it is, other than the one of a known word (0: none is), and its number.
- * NULL: there is none, and the number is NB_INDEX_NONE. Almost always the first way with the hash leads
- * there, or there is none and nothing was spilled.
+ * The entry with this key, whose hash is given, and its entry_id; not that of the way with the word
+ * "except" (0: none). NULL, and NB_INDEX_NONE: no entry has the key. Almost always either the first
+ * way with the hash leads to the entry, or no way has the hash and the set has spilled nothing.
  */
 static __always_inline struct nb_entry *nb_index_entry(const struct nb_conn_table *table,
-						       const struct nb_tuple *key, __u64 hash, __u64 known,
-						       __s64 *slot)
+						       const struct nb_tuple *key, __u64 hash, __u64 except,
+						       __s64 *entry_id)
 {
 	const volatile struct nb_conn_set *set = nb_set_at(table, nb_set_home(table, hash));
 	struct nb_entry *entry;
 	__u64 word = 0;
 
-	*slot = NB_INDEX_NONE;
+	*entry_id = NB_INDEX_NONE;
 	if (!set)
 		return NULL;
 	for (int way = 0; way < NB_CONN_WAYS; way++) {
 		word = set->ways[way];
-		if (nb_way_is(word, hash, known))
+		if (nb_way_is(word, hash, except))
 			goto found;
 	}
 	if (!set->spilled)
 		return NULL;
 	goto far;
 found:
-	*slot = nb_way_entry_id(word);
-	entry = nb_entry_at(table, *slot);
+	*entry_id = nb_way_entry_id(word);
+	entry = nb_entry_at(table, *entry_id);
 	if (entry && nb_key_same(&entry->key, key))
 		return entry;
 far:
-	*slot = nb_index_find_far(table, key, hash, known);
-	return *slot < 0 ? NULL : nb_entry_at(table, *slot);
+	*entry_id = nb_index_find_far(table, key, hash, except);
+	return *entry_id < 0 ? NULL : nb_entry_at(table, *entry_id);
 }
 
-/* Its number alone. */
+/* The entry_id alone. */
 static __always_inline __s64 nb_index_find(const struct nb_conn_table *table, const struct nb_tuple *key,
-					   __u64 hash, __u64 known)
+					   __u64 hash, __u64 except)
 {
-	__s64 slot;
+	__s64 entry_id;
 
-	nb_index_entry(table, key, hash, known, &slot);
-	return slot;
+	nb_index_entry(table, key, hash, except, &entry_id);
+	return entry_id;
 }
 
-/* nb_index_swap_on(), most often done at once. */
+/* As nb_index_swap_all(). */
 static __always_inline int nb_index_swap(const struct nb_conn_table *table, __u64 hash, __u64 from, __u64 to)
 {
 	struct nb_conn_set *set = nb_set_at(table, nb_set_home(table, hash));
@@ -254,20 +276,20 @@ found:
 	return nb_index_swap_far(table, hash, from, to);
 }
 
-/* Takes back what was entered; what is not there is passed over. */
-static __always_inline void nb_index_remove(const struct nb_conn_table *table, __u64 hash, __u32 slot)
+/* Takes an entry's way back. None is no error. */
+static __always_inline void nb_index_remove(const struct nb_conn_table *table, __u64 hash, __u32 entry_id)
 {
-	nb_index_swap(table, hash, nb_way_word(hash, slot), 0);
+	nb_index_swap(table, hash, nb_way_word(hash, entry_id), 0);
 }
 
 /*
- * Enters an entry, whose key and its hash it is; a moment ago nobody had the key. NB_INDEX_DONE;
- * NB_INDEX_FULL; else the number of who has it now.
+ * Inserts an entry with this key and hash, which no entry had a moment ago. NB_INDEX_DONE,
+ * NB_INDEX_FULL, or the entry_id of another entry that has the key now.
  */
-static __always_inline __s64 nb_index_put_new(const struct nb_conn_table *table, const struct nb_tuple *key,
-					      __u64 hash, __u32 slot)
+static __always_inline __s64 nb_index_insert_new(const struct nb_conn_table *table,
+						 const struct nb_tuple *key, __u64 hash, __u32 entry_id)
 {
-	__u64 word = nb_way_word(hash, slot);
+	__u64 word = nb_way_word(hash, entry_id);
 	__s64 other;
 
 	if (!nb_index_swap(table, hash, 0, word))
@@ -275,20 +297,20 @@ static __always_inline __s64 nb_index_put_new(const struct nb_conn_table *table,
 	other = nb_index_find(table, key, hash, word);
 	if (other < 0)
 		return NB_INDEX_DONE;
-	nb_index_remove(table, hash, slot);
+	nb_index_remove(table, hash, entry_id);
 	return other;
 }
 
-/* The same, whoever may have the key. */
-static __always_inline __s64 nb_index_put(const struct nb_conn_table *table, const struct nb_tuple *key,
-					  __u32 slot)
+/* The same for a key that an entry may have already. */
+static __always_inline __s64 nb_index_insert(const struct nb_conn_table *table, const struct nb_tuple *key,
+					     __u32 entry_id)
 {
 	__u64 hash = nb_conn_hash(table, key);
 	__s64 other = nb_index_find(table, key, hash, 0);
 
 	if (other >= 0)
-		return other == slot ? NB_INDEX_DONE : other;
-	return nb_index_put_new(table, key, hash, slot);
+		return other == entry_id ? NB_INDEX_DONE : other;
+	return nb_index_insert_new(table, key, hash, entry_id);
 }
 
 #endif

@@ -54,6 +54,10 @@ enum nb_port_state nb_port_state_of(const struct nb_port_links *links, unsigned 
 /* Clears NB_GEN_CUT of a port that an ADD added as unconnected and has brought up. Needs no lock. */
 int nb_port_connected(const struct nb_datapath *dp, unsigned int ifindex, struct nb_error *err);
 
+/* Writes the VLAN of a port's untagged frames into its flags; 0: none is set. Needs the lock. */
+int nb_port_set_vlan(const struct nb_datapath *dp, unsigned int ifindex, unsigned int vlan,
+		     struct nb_error *err);
+
 /*
  * Updates NB_GEN_CUT of all ports. Any number of callers may do so at once, beside ADDs and DELs: a bit
  * changes only if it is as it was before the links were read. Takes the lock of the root if NB_SETTINGS_CUT

@@ -13,6 +13,7 @@
 #include "lib/maps/layout.h"
 #include "lib/maps/map.h"
 #include "lib/maps/settings.h"
+#include "lib/net/rcu_expedite.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
@@ -175,25 +176,21 @@ static int some_mode(const struct nb_pin_root *root, const char *network, enum n
 	return 0;
 }
 
-static int attach_all(const struct nb_datapath *dp, const char *network, struct nb_upgraded *done,
-		      struct nb_error *err)
+static int attach_all(const struct nb_datapath *dp, const char *network, const struct nb_settings *settings,
+		      struct nb_upgraded *done, struct nb_error *err)
 {
-	struct nb_settings settings;
 	struct nb_ports ports = { 0 };
 	enum nb_mode mode;
 	int rc = nb_datapath_mode(dp, &mode, err);
 
 	if (rc)
 		return rc;
-	rc = nb_settings_read(dp, &settings, err);
-	if (rc)
-		return rc;
 	done->mode = mode;
-	done->replaced = settings.flags & NB_SETTINGS_BEHIND;
+	done->replaced = settings->flags & NB_SETTINGS_BEHIND;
 	if (!done->replaced)
 		return 0;
-	if (settings.bridge_ifindex)
-		rc = nb_datapath_attach_bridge(dp, mode, network, settings.bridge_ifindex, err);
+	if (settings->bridge_ifindex)
+		rc = nb_datapath_attach_bridge(dp, mode, network, settings->bridge_ifindex, err);
 	if (rc && rc != -ENODEV) /* ENODEV: the bridge is gone, and its ports with it */
 		return rc;
 	rc = nb_ports_attach(dp, mode, &ports, err);
@@ -205,6 +202,23 @@ static int attach_all(const struct nb_datapath *dp, const char *network, struct 
 			       "none of the %u ports of network \"%s\" is in this network namespace",
 			       ports.gone, network);
 	return 0;
+}
+
+/* Without a config it is the settings that say whether the network forbids the kernel's switch. */
+static int attach_as_allowed(const struct nb_datapath *dp, const char *network, struct nb_upgraded *done,
+			     struct nb_error *err)
+{
+	struct nb_settings settings;
+	bool allowed;
+	int rc = nb_settings_read(dp, &settings, err);
+
+	if (rc)
+		return rc;
+	allowed = nb_rcu_expedite_allow(false);
+	nb_rcu_expedite_allow(allowed && !(settings.flags & NB_SETTINGS_NOT_EXPEDITED));
+	rc = attach_all(dp, network, &settings, done, err);
+	nb_rcu_expedite_allow(allowed);
+	return rc;
 }
 
 int nb_upgrade(const struct nb_pin_root *root, const char *network, struct nb_upgraded *done,
@@ -222,7 +236,7 @@ int nb_upgrade(const struct nb_pin_root *root, const char *network, struct nb_up
 		return rc;
 	nb_close_fd(&dp.lock_fd); /* attaching may wait, see attach.h */
 	dp.lock_fd = -1;
-	rc = attach_all(&dp, network, done, err);
+	rc = attach_as_allowed(&dp, network, done, err);
 	if (rc || !done->replaced)
 		return rc;
 	return nb_ports_followed(root, network, done->mode, err);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Runs iptables and iptables-restore, and asks the kernel where that suffices. */
 #include "iptables.h"
 
 #include <stdio.h>
@@ -10,11 +11,12 @@
 #include "lib/util/process.h"
 #include "lib/util/strbuf.h"
 
-#include "nft.h"
+#include "nft_chain.h"
 
 #define DEFAULT_PATH "/usr/sbin:/usr/bin:/sbin:/bin"
 
-enum { TIMEOUT_MS = 60000 }; /* another may hold the lock for long */
+/* Another process may hold iptables' lock for long. */
+enum { TIMEOUT_MS = 60000 };
 
 const struct nb_iptables nb_iptables[NB_IPTABLES] = {
 	{ "iptables", "iptables-restore", "ip nat", "/proc/self/net/ip_tables_names", "224.0.0.0/4", true },
@@ -41,13 +43,15 @@ static int run(const char *name, const char *const *args, const char *input, str
 		.timeout_ms = TIMEOUT_MS,
 		.take_errors = true,
 	};
-	int ret = nb_iptables_find(name, &path, err);
+	int rc = nb_iptables_find(name, &path, err);
 
+	if (rc)
+		return rc;
 	program.path = path;
-	return ret ? ret : nb_process_run(&program, out, err);
+	return nb_process_run(&program, out, err);
 }
 
-/* The first line of what a program said. */
+/* Fails with the first line of the program's output. */
 static int failed(const char *name, const struct nb_process_output *out, struct nb_error *err)
 {
 	const char *text = out->text ? out->text : "";
@@ -60,24 +64,28 @@ int nb_iptables_list(const struct nb_iptables *family, const char *chain, struct
 		     bool *there, struct nb_error *err)
 {
 	const char *const args[] = { "-w", "-t", "nat", "-S", chain, NULL };
-	int ret = run(family->command, args, "", out, err);
+	int rc = run(family->command, args, "", out, err);
 
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
+	/*
+	 * 1: no such chain (iptables(8)). Other failures with 1 also fail nb_iptables_list_hook().
+	 */
+	if (out->status != 0 && out->status != 1)
+		return failed(family->command, out, err);
 	*there = out->status == 0;
-	/* 1: there is no such chain (iptables(8)); what else is wrong fails with it for POSTROUTING too. */
-	return *there || out->status == 1 ? 0 : failed(family->command, out, err);
+	return 0;
 }
 
 int nb_iptables_list_hook(const struct nb_iptables *family, struct nb_process_output *out,
 			  struct nb_error *err)
 {
 	bool there = false;
-	int ret = nb_iptables_list(family, NB_IPTABLES_HOOK, out, &there, err);
+	int rc = nb_iptables_list(family, NB_IPTABLES_HOOK, out, &there, err);
 
-	if (!ret && !there)
-		ret = failed(family->command, out, err);
-	return ret;
+	if (rc)
+		return rc;
+	return there ? 0 : failed(family->command, out, err);
 }
 
 int nb_iptables_apply(const struct nb_iptables *family, const struct nb_strbuf *commands,
@@ -86,7 +94,7 @@ int nb_iptables_apply(const struct nb_iptables *family, const struct nb_strbuf *
 	const char *const args[] = { "-w", "--noflush", NULL };
 	nb_cleanup(nb_process_output_free) struct nb_process_output out = { 0 };
 	nb_cleanup(nb_strbuf_free) struct nb_strbuf whole = { 0 };
-	int ret;
+	int rc;
 
 	if (!commands->len)
 		return 0;
@@ -95,30 +103,30 @@ int nb_iptables_apply(const struct nb_iptables *family, const struct nb_strbuf *
 	nb_strbuf_append(&whole, "COMMIT\n");
 	if (commands->failed || whole.failed)
 		return nb_fail_nomem(err);
-	ret = run(family->restore, args, whole.buf, &out, err);
-	if (!ret && out.status)
-		ret = failed(family->restore, &out, err);
-	return ret;
+	rc = run(family->restore, args, whole.buf, &out, err);
+	if (rc)
+		return rc;
+	return out.status ? failed(family->restore, &out, err) : 0;
 }
 
-/* Whether the kernel has a table "nat" of the older iptables, whose chains it does not tell. */
+/* Whether the kernel has iptables-legacy's table nat. The kernel does not list the chains of it. */
 static bool has_legacy_table(const struct nb_iptables *family)
 {
-	FILE *names = fopen(family->legacy, "re");
+	nb_autofclose FILE *names = fopen(family->legacy, "re");
 	char name[64];
-	bool found = false;
 
-	while (names && !found && fgets(name, sizeof(name), names))
-		found = !strcmp(name, "nat\n");
-	if (names)
-		fclose(names);
-	return found;
+	while (names && fgets(name, sizeof(name), names))
+		if (!strcmp(name, "nat\n"))
+			return true;
+	return false;
 }
 
 int nb_iptables_may_have(const struct nb_iptables *family, const char *chain, bool *may, struct nb_error *err)
 {
-	int ret = nb_nft_has_chain(family->table, chain, may, err);
+	int rc = nb_nft_has_chain(family->table, chain, may, err);
 
+	if (rc)
+		return rc;
 	*may = *may || has_legacy_table(family);
-	return ret;
+	return 0;
 }

@@ -2,7 +2,7 @@
 #ifndef NATBRIDGE_LIB_FIREWALL_IPTABLES_H
 #define NATBRIDGE_LIB_FIREWALL_IPTABLES_H
 
-/* Table nat of either family, by the programs of iptables that PATH has. */
+/* The table nat of IPv4 and IPv6, by the iptables programs that are in PATH. */
 
 #include <stdbool.h>
 
@@ -12,33 +12,42 @@
 
 #define NB_IPTABLES_HOOK "POSTROUTING"
 
+/* An address family. */
 struct nb_iptables {
-	const char *command, *restore;
-	const char *table;  /* where iptables-nft has its rules */
-	const char *legacy; /* what the kernel has of the older iptables: names of tables, a line each */
-	const char *multicast;
+	const char *command, *restore; /* names of its programs */
+	const char *table;             /* the nftables table that holds the rules of iptables-nft */
+	const char *legacy;            /* a file with the names of iptables-legacy's tables, one a line */
+	const char *multicast;         /* prefix of its multicast addresses */
 	bool v4;
 };
 
 enum { NB_IPTABLES = 2 };
 extern const struct nb_iptables nb_iptables[NB_IPTABLES];
 
-/* A program's path, which the caller frees. */
+/* Finds a program in PATH. The caller frees *path. */
 int nb_iptables_find(const char *name, char **path, struct nb_error *err);
 
-/* The rules of a chain, a line each; *there: whether it exists. */
+/*
+ * Lists the rules of a chain of table nat, one a line, in *out. *there: whether the chain exists.
+ * The caller frees *out.
+ */
 int nb_iptables_list(const struct nb_iptables *family, const char *chain, struct nb_process_output *out,
 		     bool *there, struct nb_error *err);
 
-/* Those of POSTROUTING, which always exists. */
+/* nb_iptables_list() for POSTROUTING, which always exists. */
 int nb_iptables_list_hook(const struct nb_iptables *family, struct nb_process_output *out,
 			  struct nb_error *err);
 
-/* Runs commands as iptables-restore reads them, in one transaction. None: 0. */
+/*
+ * Runs commands of iptables-restore on table nat in one transaction. Empty: 0, and no program runs.
+ */
 int nb_iptables_apply(const struct nb_iptables *family, const struct nb_strbuf *commands,
 		      struct nb_error *err);
 
-/* *may: false if there is no such chain. No program is started. */
+/*
+ * *may: false if table nat has no such chain. Starts no program, and so cannot tell for
+ * iptables-legacy.
+ */
 int nb_iptables_may_have(const struct nb_iptables *family, const char *chain, bool *may,
 			 struct nb_error *err);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-
+/* nftables rules against forged source MACs. */
 #include "macspoof.h"
 
 #include <cjson/cJSON.h>
@@ -9,23 +9,25 @@
 
 #include "lib/net/host_veth.h"
 #include "lib/net/link.h"
+#include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/cni_id.h"
 #include "lib/util/error.h"
 #include "lib/util/strbuf.h"
 
 #include "nft.h"
+#include "nft_chain.h"
+#include "nft_list.h"
 
 #define TABLE "bridge nat"
 #define HOOK  "PREROUTING"
 
 enum {
-	ID_SIZE = 320,  /* container id, dash, interface name; nb_args_read() bounds them */
-	MAC_SIZE = 18,  /* as text, with the NUL */
-	MAX_TRIES = 16, /* of a transaction whose rules others delete meanwhile */
+	ID_SIZE = 320,  /* container id, dash, interface name; nb_args_read() limits them */
+	MAX_TRIES = 16, /* of a transaction, which fails if another process deletes a rule that it names */
 };
 
-/* What the rules of one attachment are known by. */
+/* The names in an attachment's rules. */
 struct names {
 	char id[ID_SIZE];
 	char comment[ID_SIZE + 16];
@@ -33,16 +35,17 @@ struct names {
 	char mac_chain[ID_SIZE + 20];
 };
 
-/* nft takes no other characters in the name of a chain, and no quotes around it. */
-static bool is_plain(const char *text)
+/* nft allows no other characters in the name of a chain, and no quotes around it. */
+static bool is_plain(const char *name)
 {
-	return text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")] ==
+	return name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-")] ==
 	       '\0';
 }
 
-static void names_of_ref(const char *ref, struct names *names)
+/* rule_id: ID of macspoof.h. */
+static void names_of_rule_id(const char *rule_id, struct names *names)
 {
-	snprintf(names->id, sizeof(names->id), "%s", ref);
+	snprintf(names->id, sizeof(names->id), "%s", rule_id);
 	snprintf(names->comment, sizeof(names->comment), "macspoofchk-%s", names->id);
 	snprintf(names->iface_chain, sizeof(names->iface_chain), "cni-br-iface-%s", names->id);
 	snprintf(names->mac_chain, sizeof(names->mac_chain), "%s-mac", names->iface_chain);
@@ -50,14 +53,15 @@ static void names_of_ref(const char *ref, struct names *names)
 
 static int names_of(const struct nb_cni_id *id, struct names *names, struct nb_error *err)
 {
-	char ref[ID_SIZE];
+	char rule_id[ID_SIZE];
 
 	if (!is_plain(id->container_id) || !is_plain(id->ifname))
 		return nb_fail(err, NB_ERR_CONFIG, 0,
-			       "\"%s\" of \"%s\" cannot stand in the name of an nftables chain", id->ifname,
-			       id->container_id);
-	snprintf(ref, sizeof(ref), "%s-%s", id->container_id, id->ifname);
-	names_of_ref(ref, names);
+			       "macspoofchk: an nftables chain cannot be named after interface \"%s\" of "
+			       "container \"%s\"",
+			       id->ifname, id->container_id);
+	snprintf(rule_id, sizeof(rule_id), "%s-%s", id->container_id, id->ifname);
+	names_of_rule_id(rule_id, names);
 	return 0;
 }
 
@@ -80,7 +84,7 @@ static bool append_removal(const cJSON *rule, void *arg)
 	return true;
 }
 
-/* Both chains, empty. */
+/* Adds both chains, or empties them if they exist. */
 static void append_chains(struct nb_strbuf *commands, const struct names *names)
 {
 	nb_strbuf_append(commands, "add chain " TABLE " %s\n", names->iface_chain);
@@ -103,86 +107,82 @@ static void append_rules(struct nb_strbuf *commands, const struct names *names, 
 	nb_strbuf_append(commands, " comment \"%s\"\n", names->comment);
 }
 
-static int run(const struct nb_strbuf *commands, struct nb_error *err)
-{
-	return commands->failed ? nb_fail_nomem(err) : nb_nft_run(commands->buf, NULL, err);
-}
-
-static void mac_text(const unsigned char mac[NB_MAC_LEN], char text[MAC_SIZE])
-{
-	snprintf(text, MAC_SIZE, "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
-		 mac[5]);
-}
-
 static int add_once(const struct names *names, const char *host_ifname, const char *mac, struct nb_error *err)
 {
 	nb_cleanup(nb_strbuf_free) struct nb_strbuf commands = { 0 };
 	nb_cleanup(nb_nft_list_free) cJSON *hook = NULL;
 	struct removal stale = { names, &commands };
-	int ret = nb_nft_list("chain " TABLE " " HOOK, &hook, err);
+	int rc = nb_nft_list("chain " TABLE " " HOOK, &hook, err);
 
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
 	nb_strbuf_append(&commands, "add table " TABLE "\n");
 	nb_strbuf_append(&commands, "add chain " TABLE " " HOOK
 				    " { type filter hook prerouting priority -300 ; policy accept ; }\n");
 	nb_nft_each_rule(hook, HOOK, append_removal, &stale);
 	append_chains(&commands, names);
 	append_rules(&commands, names, host_ifname, mac);
-	return run(&commands, err);
+	return nb_nft_apply(&commands, err);
 }
 
-/* Chains that are not there are made and deleted in the same transaction. */
+/* Adds the chains before it deletes them, so that a missing chain is no error. */
 static int delete_once(const struct names *names, struct nb_error *err)
 {
 	nb_cleanup(nb_strbuf_free) struct nb_strbuf commands = { 0 };
 	nb_cleanup(nb_nft_list_free) cJSON *hook = NULL;
 	struct removal removal = { names, &commands };
-	int ret = nb_nft_list("chain " TABLE " " HOOK, &hook, err);
+	int rc = nb_nft_list("chain " TABLE " " HOOK, &hook, err);
 
-	if (ret || !hook)
-		return ret;
+	if (rc || !hook)
+		return rc;
 	nb_nft_each_rule(hook, HOOK, append_removal, &removal);
 	append_chains(&commands, names);
 	nb_strbuf_append(&commands, "delete chain " TABLE " %s\n", names->iface_chain);
 	nb_strbuf_append(&commands, "delete chain " TABLE " %s\n", names->mac_chain);
-	return run(&commands, err);
+	return nb_nft_apply(&commands, err);
 }
 
 int nb_macspoof_probe(struct nb_error *err)
 {
-	int ret = nb_nft_run("list tables bridge", NULL, err);
+	int rc = nb_nft_run("list tables bridge", NULL, err);
 
-	return ret ? nb_wrap(err, "macspoofchk") : 0;
+	if (rc)
+		return nb_wrap(err, "macspoofchk");
+	return 0;
 }
 
 int nb_macspoof_add(const struct nb_cni_id *id, const char *host_ifname, const unsigned char mac[NB_MAC_LEN],
 		    struct nb_error *err)
 {
-	char text[MAC_SIZE];
+	char mac_text[NB_MAC_STRLEN];
 	struct names names;
-	int ret = names_of(id, &names, err);
+	int rc = names_of(id, &names, err);
 
-	mac_text(mac, text);
-	for (unsigned int tries = 0; !ret && tries < MAX_TRIES; tries++) {
-		ret = add_once(&names, host_ifname, text, err);
-		if (ret != -ENOENT)
-			return ret ? nb_wrap(err, "macspoofchk: cannot add rules") : 0;
-		ret = 0;
+	if (rc)
+		return rc;
+	nb_mac_format(mac, mac_text);
+	for (unsigned int tries = 0; tries < MAX_TRIES; tries++) {
+		rc = add_once(&names, host_ifname, mac_text, err);
+		if (rc != -ENOENT)
+			break;
 	}
-	return ret ? ret : nb_wrap(err, "macspoofchk: cannot add rules");
+	if (rc)
+		return nb_wrap(err, "macspoofchk: cannot add rules");
+	return 0;
 }
 
 static int delete_rules(const struct names *names, struct nb_error *err)
 {
-	int ret = 0;
+	int rc = 0;
 
 	for (unsigned int tries = 0; tries < MAX_TRIES; tries++) {
-		ret = delete_once(names, err);
-		if (ret != -ENOENT)
+		rc = delete_once(names, err);
+		if (rc != -ENOENT)
 			break;
 	}
-	return ret ? nb_wrap(err, "macspoofchk: cannot remove rules") : 0;
+	if (rc)
+		return nb_wrap(err, "macspoofchk: cannot remove rules");
+	return 0;
 }
 
 int nb_macspoof_has(const struct nb_cni_id *id, bool *has, struct nb_error *err)
@@ -190,7 +190,8 @@ int nb_macspoof_has(const struct nb_cni_id *id, bool *has, struct nb_error *err)
 	struct names names;
 
 	*has = false;
-	if (names_of(id, &names, NULL)) /* rules with such a name cannot have been made */
+	/* Rules with such names cannot have been added. */
+	if (names_of(id, &names, NULL))
 		return 0;
 	return nb_nft_has_chain(TABLE, names.iface_chain, has, err);
 }
@@ -199,35 +200,28 @@ int nb_macspoof_delete(const struct nb_cni_id *id, struct nb_error *err)
 {
 	struct names names;
 	bool there;
-	/* No chain, no rule that leads there: DEL comes by here whether the config has macspoofchk or not. */
-	int ret = nb_macspoof_has(id, &there, err);
+	/*
+	 * DEL calls this also if the config has no macspoofchk: without the chain libnftables is
+	 * not needed.
+	 */
+	int rc = nb_macspoof_has(id, &there, err);
 
-	if (ret || !there)
-		return ret;
-	ret = names_of(id, &names, err);
-	return ret ? ret : delete_rules(&names, err);
+	if (rc || !there)
+		return rc;
+	rc = names_of(id, &names, err);
+	if (rc)
+		return rc;
+	return delete_rules(&names, err);
 }
 
 /* ---- GC ---- */
 
-/* The name of the link that a rule of PREROUTING is for; "" if it is for none. */
+/* The name of the link that a rule of PREROUTING matches; "" if it matches none. */
 static const char *iifname_of(const cJSON *rule)
 {
 	const cJSON *expr = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(rule, "expr"), 0);
 
 	return nb_nft_string(cJSON_GetObjectItemCaseSensitive(expr, "match"), "right");
-}
-
-static bool is_host_name_of(const struct nb_cni_id *id, const char *name)
-{
-	char derived[IFNAMSIZ];
-
-	for (unsigned int salt = 0; salt < NB_HOST_VETH_SALTS; salt++) {
-		nb_host_veth_name(id, salt, derived);
-		if (!strcmp(derived, name))
-			return true;
-	}
-	return false;
 }
 
 static bool is_valid(const struct nb_cni_id *id, const struct nb_cni_id *valid, size_t n)
@@ -246,26 +240,28 @@ struct search {
 	bool any;
 };
 
-/* Whether the rule is one of the network's that is to go. Both parts of its ID may have dashes in them: the
- * name of the host end says which one is between them. */
+/*
+ * Finds a rule of the network whose attachment is not valid. Both parts of a rule's ID may have
+ * dashes: the name of the host veth tells which dash separates them.
+ */
 static bool look_for_garbage(const cJSON *rule, void *arg)
 {
 	static const char PREFIX[] = "macspoofchk-";
-	const char *comment = nb_nft_string(rule, "comment"), *ref = comment + sizeof(PREFIX) - 1;
+	const char *comment = nb_nft_string(rule, "comment"), *rule_id = comment + sizeof(PREFIX) - 1;
 	struct search *search = arg;
 	char container[ID_SIZE];
 
-	if (strncmp(comment, PREFIX, sizeof(PREFIX) - 1) != 0 || strlen(ref) >= sizeof(container))
+	if (strncmp(comment, PREFIX, sizeof(PREFIX) - 1) != 0 || strlen(rule_id) >= sizeof(container))
 		return true;
-	for (const char *dash = strchr(ref, '-'); dash; dash = strchr(dash + 1, '-')) {
+	for (const char *dash = strchr(rule_id, '-'); dash; dash = strchr(dash + 1, '-')) {
 		const struct nb_cni_id id = { search->network, container, dash + 1 };
 
-		snprintf(container, sizeof(container), "%.*s", (int)(dash - ref), ref);
-		if (strlen(id.ifname) >= IFNAMSIZ || !is_host_name_of(&id, iifname_of(rule)))
+		snprintf(container, sizeof(container), "%.*s", (int)(dash - rule_id), rule_id);
+		if (strlen(id.ifname) >= IFNAMSIZ || !nb_host_veth_is_name_of(iifname_of(rule), &id))
 			continue;
 		search->any = !is_valid(&id, search->valid, search->n_valid);
 		if (search->any)
-			names_of_ref(ref, &search->found);
+			names_of_rule_id(rule_id, &search->found);
 		break;
 	}
 	return !search->any;
@@ -275,22 +271,24 @@ int nb_macspoof_keep_only(const char *network, const struct nb_cni_id *valid, si
 			  struct nb_error *err)
 {
 	bool there = false;
-	int asked = nb_nft_has_chain(TABLE, HOOK, &there, err);
+	int rc = nb_nft_has_chain(TABLE, HOOK, &there, err);
 
 	*removed = 0;
-	if (asked || !there)
-		return asked;
+	if (rc || !there)
+		return rc;
 	for (;;) {
 		nb_cleanup(nb_nft_list_free) cJSON *hook = NULL;
 		struct search search = { .network = network, .valid = valid, .n_valid = n };
-		int ret = nb_nft_list("chain " TABLE " " HOOK, &hook, err);
 
+		rc = nb_nft_list("chain " TABLE " " HOOK, &hook, err);
+		if (rc)
+			return rc;
 		nb_nft_each_rule(hook, HOOK, look_for_garbage, &search);
-		if (ret || !search.any)
-			return ret;
-		ret = delete_rules(&search.found, err);
-		if (ret)
-			return ret;
+		if (!search.any)
+			return 0;
+		rc = delete_rules(&search.found, err);
+		if (rc)
+			return rc;
 		++*removed;
 	}
 }
@@ -299,7 +297,7 @@ int nb_macspoof_keep_only(const char *network, const struct nb_cni_id *valid, si
 
 struct expected {
 	const char *comment;
-	const char *match;   /* what the rule compares with; NULL: nothing */
+	const char *match;   /* the right side of its comparison; NULL: it may have none */
 	const char *verdict; /* "jump", "return" or "drop" */
 	const char *target;  /* of the jump */
 	bool found;
@@ -331,22 +329,23 @@ int nb_macspoof_check(const struct nb_cni_id *id, const char *host_ifname,
 		      const unsigned char mac[NB_MAC_LEN], struct nb_error *err)
 {
 	nb_cleanup(nb_nft_list_free) cJSON *table = NULL;
-	char text[MAC_SIZE];
+	char mac_text[NB_MAC_STRLEN];
 	struct names names;
-	int ret = names_of(id, &names, err);
+	int rc = names_of(id, &names, err);
 
-	if (!ret)
-		ret = nb_nft_list("table " TABLE, &table, err);
-	if (ret)
-		return ret;
-	mac_text(mac, text);
+	if (rc)
+		return rc;
+	rc = nb_nft_list("table " TABLE, &table, err);
+	if (rc)
+		return rc;
+	nb_mac_format(mac, mac_text);
 	const struct {
 		const char *chain;
 		struct expected rule;
 	} all[] = {
 		{ HOOK, { names.comment, host_ifname, "jump", names.iface_chain, false } },
 		{ names.iface_chain, { names.comment, NULL, "jump", names.mac_chain, false } },
-		{ names.mac_chain, { names.comment, text, "return", NULL, false } },
+		{ names.mac_chain, { names.comment, mac_text, "return", NULL, false } },
 		{ names.mac_chain, { names.comment, NULL, "drop", NULL, false } },
 	};
 

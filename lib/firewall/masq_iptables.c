@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Masquerade rules in iptables. */
 #include "masq_iptables.h"
 
 #include <stdio.h>
@@ -17,7 +18,7 @@
 #include "lib/util/strbuf.h"
 
 #include "iptables.h"
-#include "nft.h"
+#include "nft_chain.h"
 
 #define HOOK_RULES "-A " NB_IPTABLES_HOOK " "
 
@@ -25,13 +26,13 @@ enum {
 	CHAIN_SIZE = 28 + 1, /* XT_EXTENSION_MAXNAMELEN of the kernel, less one, and the NUL */
 	COMMENT_SIZE = 512,
 	LINE_SIZE = 1024,
-	NAMES_MAX = 1024, /* network and container id, whose lengths nb_args_read() bounds */
+	NAMES_MAX = 1024, /* network and container id; nb_args_read() limits their lengths */
 };
 
-/* What the rules of one attachment are known by; all interfaces of a container share them. */
+/* The names in a container's rules; all its interfaces in a network share them. */
 struct names {
 	char chain[CHAIN_SIZE];
-	char comment[COMMENT_SIZE]; /* as iptables prints it, with quotes and escapes */
+	char comment[COMMENT_SIZE]; /* in iptables' output format, with quotes and escapes */
 };
 
 static void names_of(const char *network, const char *container_id, struct names *names)
@@ -47,7 +48,7 @@ static void names_of(const char *network, const char *container_id, struct names
 
 /* ---- rules ---- */
 
-/* The rules for one address, as iptables prints them. */
+/* The rules of one address, in iptables' output format. */
 struct rules {
 	char local[LINE_SIZE], masquerade[LINE_SIZE], hook[LINE_SIZE];
 };
@@ -68,29 +69,38 @@ static void rules_of(const struct nb_iptables *family, const struct names *names
 		 family->v4 ? 32 : 128, names->comment, names->chain);
 }
 
-/* Whether a text has that line. */
+/* The line after the one at, NULL: there is none. */
+static const char *next_line(const char *at)
+{
+	at = strchr(at, '\n');
+	return at ? at + 1 : NULL;
+}
+
+/* Whether text, which may be NULL, has that line. */
 static bool has_line(const char *text, const char *line)
 {
 	const size_t len = strlen(line);
 
-	for (const char *at = text; at && *at; at = strchr(at, '\n'), at += at ? 1 : 0)
+	for (const char *at = text; at && *at; at = next_line(at))
 		if (!strncmp(at, line, len) && (at[len] == '\n' || !at[len]))
 			return true;
 	return false;
 }
 
-/* Calls fn for each rule of POSTROUTING that leads to one of the reference plugin's chains: with the rule,
- * from its "-A" on and as long as len says, and the chain's name. */
+/*
+ * Calls fn for each rule of POSTROUTING that jumps to a chain CNI-..., with the rule (rule[len],
+ * from "-A" on) and the chain's name.
+ */
 static void each_jump(const char *text,
 		      void (*fn)(const char *rule, size_t len, const char *chain, void *arg), void *arg)
 {
 	static const char JUMP[] = " -j CNI-";
 
-	for (const char *at = text; at && *at; at = strchr(at, '\n'), at += at ? 1 : 0) {
+	for (const char *at = text; at && *at; at = next_line(at)) {
 		const size_t len = strcspn(at, "\n"), target = sizeof(JUMP) - 1 + CHAIN_SIZE - 5;
 		char chain[CHAIN_SIZE];
 
-		/* The target is the last thing in the line. */
+		/* The line ends with the target. */
 		if (strncmp(at, HOOK_RULES, sizeof(HOOK_RULES) - 1) != 0 || len < target ||
 		    strncmp(at + len - target, JUMP, sizeof(JUMP) - 1) != 0)
 			continue;
@@ -120,28 +130,12 @@ static bool has_any(const struct nb_iptables *family, const struct nb_ifaddr *ad
 	return false;
 }
 
-/* Calls fn for each family that one of the addresses is of. */
-static int each_family(int (*fn)(const struct nb_iptables *family, const struct names *names,
-				 const struct nb_ifaddr *addrs, size_t n, struct nb_error *err),
-		       const struct nb_cni_id *id, const struct nb_ifaddr *addrs, size_t n,
-		       struct nb_error *err)
-{
-	struct names names;
-	int ret = 0;
-
-	names_of(id->network, id->container_id, &names);
-	for (int i = 0; i < NB_IPTABLES && !ret; i++)
-		if (has_any(&nb_iptables[i], addrs, n))
-			ret = fn(&nb_iptables[i], &names, addrs, n, err);
-	return ret;
-}
-
-/* The rules of POSTROUTING that lead to a container's chain, sorted by whether they stay. */
+/* The rules of POSTROUTING that jump to a container's chain. */
 struct jumps {
 	const struct nb_iptables *family;
 	const struct names *names;
 	const struct nb_masq_addrs *addrs;
-	struct nb_strbuf removals;
+	struct nb_strbuf removals; /* commands that delete those for none of addrs */
 };
 
 static void jumps_free(struct jumps *jumps)
@@ -149,20 +143,20 @@ static void jumps_free(struct jumps *jumps)
 	nb_strbuf_free(&jumps->removals);
 }
 
-/* Whether a rule is the one for an address among these. */
+/* Whether rule[len] is the rule of one of the addresses. */
 static bool is_for(const struct jumps *jumps, const char *rule, size_t len, const struct nb_ifaddr *addrs,
 		   size_t n)
 {
-	bool found = false;
-
-	for (size_t i = 0; i < n && !found; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct rules rules;
 
+		if (!is_of(jumps->family, &addrs[i]))
+			continue;
 		rules_of(jumps->family, jumps->names, &addrs[i], &rules);
-		found = is_of(jumps->family, &addrs[i]) && strlen(rules.hook) == len &&
-			!strncmp(rules.hook, rule, len);
+		if (strlen(rules.hook) == len && !strncmp(rules.hook, rule, len))
+			return true;
 	}
-	return found;
+	return false;
 }
 
 static void append_rule_removal(struct nb_strbuf *commands, const char *rule, size_t len)
@@ -183,7 +177,10 @@ static void look_at_jump(const char *rule, size_t len, const char *chain, void *
 		append_rule_removal(&jumps->removals, rule, len);
 }
 
-/* The chain's lines are in one text, or in the commands already if two addresses share them. */
+/*
+ * Appends the rules of an address that neither exist nor are in the commands: addresses may share
+ * rules.
+ */
 static void append_missing(const struct jumps *jumps, const struct nb_ifaddr *addr, const char *hook,
 			   const char *chain, struct nb_strbuf *commands)
 {
@@ -198,22 +195,25 @@ static void append_missing(const struct jumps *jumps, const struct nb_ifaddr *ad
 		append_line(commands, rules.hook);
 }
 
-/* Naming a chain empties it, or makes it: so one that has something stale is filled anew. */
+/*
+ * hook, chain: the rules of POSTROUTING and of the container's chain, NULL: no such chain. A chain
+ * with stale rules is emptied, by ":CHAIN", which also creates a missing chain, and filled again.
+ */
 static void append_changes(const struct jumps *jumps, const char *hook, const char *chain,
 			   struct nb_strbuf *commands)
 {
 	const struct nb_masq_addrs *addrs = jumps->addrs;
-	const bool anew = !chain || jumps->removals.len;
+	const bool refill = !chain || jumps->removals.len;
 	bool used = false;
 
-	if (anew)
+	if (refill)
 		nb_strbuf_append(commands, ":%s - [0:0]\n", jumps->names->chain);
 	if (jumps->removals.len)
 		nb_strbuf_put(commands, jumps->removals.buf);
 	for (size_t i = 0; i < addrs->n_own; i++) {
 		if (!is_of(jumps->family, &addrs->own[i]))
 			continue;
-		append_missing(jumps, &addrs->own[i], hook, anew ? "" : chain, commands);
+		append_missing(jumps, &addrs->own[i], hook, refill ? "" : chain, commands);
 		used = true;
 	}
 	for (size_t i = 0; i < addrs->n_others; i++) {
@@ -222,11 +222,24 @@ static void append_changes(const struct jumps *jumps, const char *hook, const ch
 		rules_of(jumps->family, jumps->names, &addrs->others[i], &rules);
 		if (!is_of(jumps->family, &addrs->others[i]) || !has_line(hook, rules.hook))
 			continue;
-		append_missing(jumps, &addrs->others[i], hook, anew ? "" : chain, commands);
+		append_missing(jumps, &addrs->others[i], hook, refill ? "" : chain, commands);
 		used = true;
 	}
 	if (!used)
 		nb_strbuf_append(commands, ":%s - [0:0]\n-X %s\n", jumps->names->chain, jumps->names->chain);
+}
+
+/* *needed: whether there are rules to add, or may be rules to remove. Starts no program. */
+static int needs_change(const struct nb_iptables *family, const struct names *names,
+			const struct nb_masq_addrs *addrs, bool *needed, struct nb_error *err)
+{
+	if (has_any(family, addrs->own, addrs->n_own)) {
+		*needed = true;
+		return 0;
+	}
+	if (addrs->legacy)
+		return nb_iptables_may_have(family, names->chain, needed, err);
+	return nb_nft_has_chain(family->table, names->chain, needed, err);
 }
 
 static int replace_family(const struct nb_iptables *family, const struct names *names,
@@ -235,18 +248,19 @@ static int replace_family(const struct nb_iptables *family, const struct names *
 	nb_cleanup(nb_process_output_free) struct nb_process_output hook = { 0 }, chain = { 0 };
 	nb_cleanup(jumps_free) struct jumps jumps = { .family = family, .names = names, .addrs = addrs };
 	nb_cleanup(nb_strbuf_free) struct nb_strbuf commands = { 0 };
-	bool there = false, may = has_any(family, addrs->own, addrs->n_own);
-	int ret = 0;
+	bool there = false, needed = false;
+	int rc = needs_change(family, names, addrs, &needed, err);
 
-	if (!may)
-		ret = addrs->legacy ? nb_iptables_may_have(family, names->chain, &may, err)
-				    : nb_nft_has_chain(family->table, names->chain, &may, err);
-	if (!ret && may)
-		ret = nb_iptables_list_hook(family, &hook, err);
-	if (!ret && may)
-		ret = nb_iptables_list(family, names->chain, &chain, &there, err);
-	if (ret || !may || (!there && !has_any(family, addrs->own, addrs->n_own)))
-		return ret;
+	if (rc || !needed)
+		return rc;
+	rc = nb_iptables_list_hook(family, &hook, err);
+	if (rc)
+		return rc;
+	rc = nb_iptables_list(family, names->chain, &chain, &there, err);
+	if (rc)
+		return rc;
+	if (!there && !has_any(family, addrs->own, addrs->n_own))
+		return 0;
 	each_jump(hook.text, look_at_jump, &jumps);
 	append_changes(&jumps, hook.text, there ? chain.text : NULL, &commands);
 	commands.failed |= jumps.removals.failed;
@@ -257,12 +271,12 @@ int nb_masq_iptables_replace(const struct nb_cni_id *id, const struct nb_masq_ad
 			     struct nb_error *err)
 {
 	struct names names;
-	int ret = 0;
 
 	names_of(id->network, id->container_id, &names);
-	for (int i = 0; i < NB_IPTABLES && !ret; i++)
-		ret = replace_family(&nb_iptables[i], &names, addrs, err);
-	return ret ? nb_wrap(err, "cannot add masquerade rules") : 0;
+	for (int i = 0; i < NB_IPTABLES; i++)
+		if (replace_family(&nb_iptables[i], &names, addrs, err))
+			return nb_wrap(err, "cannot %s masquerade rules", addrs->n_own ? "add" : "remove");
+	return 0;
 }
 
 static int check_family(const struct nb_iptables *family, const struct names *names,
@@ -271,11 +285,14 @@ static int check_family(const struct nb_iptables *family, const struct names *na
 	nb_cleanup(nb_process_output_free) struct nb_process_output hook = { 0 }, chain = { 0 };
 	char addr[NB_ADDR_STRLEN];
 	bool there = false;
-	int ret = nb_iptables_list_hook(family, &hook, err);
+	int rc = nb_iptables_list_hook(family, &hook, err);
 
-	if (!ret)
-		ret = nb_iptables_list(family, names->chain, &chain, &there, err);
-	for (size_t i = 0; i < n && !ret; i++) {
+	if (rc)
+		return rc;
+	rc = nb_iptables_list(family, names->chain, &chain, &there, err);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < n; i++) {
 		struct rules rules;
 
 		if (!is_of(family, &addrs[i]))
@@ -283,16 +300,28 @@ static int check_family(const struct nb_iptables *family, const struct names *na
 		rules_of(family, names, &addrs[i], &rules);
 		if (!there || !has_line(chain.text, rules.local) || !has_line(chain.text, rules.masquerade) ||
 		    !has_line(hook.text, rules.hook))
-			ret = nb_fail(err, NB_ERR_CHECK, 0, "the masquerade rule of %s is missing",
-				      nb_addr_format(&addrs[i].addr, addr));
+			return nb_fail(err, NB_ERR_CHECK, 0, "the masquerade rule of %s is missing",
+				       nb_addr_format(&addrs[i].addr, addr));
 	}
-	return ret;
+	return 0;
 }
 
 int nb_masq_iptables_check(const struct nb_cni_id *id, const struct nb_ifaddr *addrs, size_t n,
 			   struct nb_error *err)
 {
-	return each_family(check_family, id, addrs, n, err);
+	struct names names;
+
+	names_of(id->network, id->container_id, &names);
+	for (int i = 0; i < NB_IPTABLES; i++) {
+		int rc;
+
+		if (!has_any(&nb_iptables[i], addrs, n))
+			continue;
+		rc = check_family(&nb_iptables[i], &names, addrs, n, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
 bool nb_masq_iptables_there(void)
@@ -311,16 +340,18 @@ int nb_masq_iptables_probe(struct nb_error *err)
 {
 	nb_cleanup(nb_process_output_free) struct nb_process_output hook = { 0 };
 	nb_autofree char *restore = NULL;
-	int ret = nb_iptables_list_hook(&nb_iptables[0], &hook, err);
+	int rc = nb_iptables_list_hook(&nb_iptables[0], &hook, err);
 
-	return ret ? ret : nb_iptables_find(nb_iptables[0].restore, &restore, err);
+	if (rc)
+		return rc;
+	return nb_iptables_find(nb_iptables[0].restore, &restore, err);
 }
 
 /* ---- DEL and GC ---- */
 
 struct removal {
-	const char *network; /* of GC; else NULL, and only one chain is meant */
-	char chain[CHAIN_SIZE];
+	const char *network;    /* GC: the network whose rules may be removed; NULL: DEL */
+	char chain[CHAIN_SIZE]; /* DEL: the chain to remove */
 	const struct nb_cni_id *valid;
 	size_t n_valid;
 	struct nb_strbuf rules, chains;
@@ -333,7 +364,9 @@ static void removal_free(struct removal *removal)
 	nb_strbuf_free(&removal->chains);
 }
 
-/* Whether GC removes a rule: its comment names the network, and its chain is no valid attachment's. */
+/*
+ * Whether GC removes a rule: its comment names the network, and no valid attachment has its chain.
+ */
 static bool is_garbage(const struct removal *removal, const char *rule, size_t len, const char *chain)
 {
 	char start[COMMENT_SIZE];
@@ -361,26 +394,32 @@ static void append_removal(const char *rule, size_t len, const char *chain, void
 	removal->count++;
 }
 
-/* Rules go before the chains that they lead to; naming a chain empties it, or makes it should it be missing.
+/*
+ * Removes the jumps before the chains. ":CHAIN" empties a chain, or creates it if another process
+ * has removed it, so that "-X" succeeds.
  */
 static int remove_family(const struct nb_iptables *family, struct removal *removal, struct nb_error *err)
 {
 	nb_cleanup(nb_process_output_free) struct nb_process_output hook = { 0 }, chain = { 0 };
 	nb_cleanup(nb_strbuf_free) struct nb_strbuf commands = { 0 };
 	bool there = false, may = false;
-	int ret =
+	int rc =
 		nb_iptables_may_have(family, removal->network ? NB_IPTABLES_HOOK : removal->chain, &may, err);
 
-	if (!ret && may)
-		ret = nb_iptables_list_hook(family, &hook, err);
-	if (ret || !may)
-		return ret;
+	if (rc || !may)
+		return rc;
+	rc = nb_iptables_list_hook(family, &hook, err);
+	if (rc)
+		return rc;
 	nb_strbuf_free(&removal->rules);
 	nb_strbuf_free(&removal->chains);
 	each_jump(hook.text, append_removal, removal);
-	/* One to which no rule leads (any more). */
-	if (!removal->network && !removal->chains.len)
-		ret = nb_iptables_list(family, removal->chain, &chain, &there, err);
+	/* No rule jumps to the chain, but it may exist. */
+	if (!removal->network && !removal->chains.len) {
+		rc = nb_iptables_list(family, removal->chain, &chain, &there, err);
+		if (rc)
+			return rc;
+	}
 	if (there)
 		nb_strbuf_append(&removal->chains, ":%s - [0:0]\n-X %s\n", removal->chain, removal->chain);
 	commands.failed = removal->rules.failed || removal->chains.failed;
@@ -388,36 +427,55 @@ static int remove_family(const struct nb_iptables *family, struct removal *remov
 		nb_strbuf_put(&commands, removal->rules.buf);
 	if (removal->chains.len)
 		nb_strbuf_put(&commands, removal->chains.buf);
-	return ret ? ret : nb_iptables_apply(family, &commands, err);
+	return nb_iptables_apply(family, &commands, err);
+}
+
+int nb_masq_iptables_may_have(const struct nb_cni_id *id, bool *may, struct nb_error *err)
+{
+	struct names names;
+
+	*may = false;
+	names_of(id->network, id->container_id, &names);
+	for (int i = 0; i < NB_IPTABLES && !*may; i++) {
+		int rc = nb_iptables_may_have(&nb_iptables[i], names.chain, may, err);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
 int nb_masq_iptables_has(const struct nb_cni_id *id, bool *has, struct nb_error *err)
 {
 	struct names names;
-	int ret = 0;
 
 	*has = false;
-	if (!nb_masq_iptables_there()) /* who could have made them? */
+	/* Without the programs nobody can have added a chain. */
+	if (!nb_masq_iptables_there())
 		return 0;
 	names_of(id->network, id->container_id, &names);
-	for (int i = 0; i < NB_IPTABLES && !ret && !*has; i++) {
+	for (int i = 0; i < NB_IPTABLES && !*has; i++) {
 		nb_cleanup(nb_process_output_free) struct nb_process_output chain = { 0 };
 		bool may = false;
+		int rc = nb_iptables_may_have(&nb_iptables[i], names.chain, &may, err);
 
-		ret = nb_iptables_may_have(&nb_iptables[i], names.chain, &may, err);
-		if (!ret && may)
-			ret = nb_iptables_list(&nb_iptables[i], names.chain, &chain, has, err);
+		if (rc)
+			return rc;
+		if (!may)
+			continue;
+		rc = nb_iptables_list(&nb_iptables[i], names.chain, &chain, has, err);
+		if (rc)
+			return rc;
 	}
-	return ret;
+	return 0;
 }
 
 static int remove_rules(struct removal *removal, struct nb_error *err)
 {
-	int ret = 0;
-
-	for (int i = 0; i < NB_IPTABLES && !ret; i++)
-		ret = remove_family(&nb_iptables[i], removal, err);
-	return ret ? nb_wrap(err, "cannot remove masquerade rules") : 0;
+	for (int i = 0; i < NB_IPTABLES; i++)
+		if (remove_family(&nb_iptables[i], removal, err))
+			return nb_wrap(err, "cannot remove masquerade rules");
+	return 0;
 }
 
 int nb_masq_iptables_delete(const struct nb_cni_id *id, struct nb_error *err)
@@ -433,10 +491,12 @@ int nb_masq_iptables_delete(const struct nb_cni_id *id, struct nb_error *err)
 int nb_masq_iptables_keep_only(const char *network, const struct nb_cni_id *valid, size_t n,
 			       unsigned int *removed, struct nb_error *err)
 {
-	nb_cleanup(
-		removal_free) struct removal removal = { .network = network, .valid = valid, .n_valid = n };
-	int ret = remove_rules(&removal, err);
+	nb_cleanup(removal_free) struct removal removal = { .network = network };
+	int rc;
 
+	removal.valid = valid;
+	removal.n_valid = n;
+	rc = remove_rules(&removal, err);
 	*removed = removal.count;
-	return ret;
+	return rc;
 }

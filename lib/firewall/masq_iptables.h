@@ -4,9 +4,9 @@
 
 /*
  * Masquerading by iptables, with the names and comments of the reference plugin
- * (pkg/ip/ipmasq_iptables_linux.go): in table nat a rule of POSTROUTING for each address of a pod leads to a
- * chain CNI-..., named after network and container. All interfaces of a container in one network share the
- * chain. Changing is done by the programs of iptables, whichever of them PATH has.
+ * (pkg/ip/ipmasq_iptables_linux.go). In table nat, a rule of POSTROUTING for each address of a pod
+ * jumps to a chain CNI-..., named after network and container. All interfaces of a container in a
+ * network share the chain. The iptables programs in PATH make the changes.
  */
 
 #include <stdbool.h>
@@ -16,40 +16,46 @@
 #include "lib/util/cni_id.h"
 #include "lib/util/error.h"
 
-/* Whether the programs are installed. */
+/* Whether the programs are installed, of both families. */
 bool nb_masq_iptables_there(void);
 
-/* Whether they work: 0, or *err says what does not. Changes nothing. */
+/* Checks whether rules can be added. Changes nothing. */
 int nb_masq_iptables_probe(struct nb_error *err);
 
 /* The addresses of an attachment, and those of the container's other interfaces. */
 struct nb_masq_addrs {
 	const struct nb_ifaddr *own, *others;
 	size_t n_own, n_others;
-	bool legacy; /* look for stale rules in tables of the older iptables too, which takes its programs */
+	bool legacy; /* look for stale rules also in iptables-legacy's tables, by starting its programs */
 };
 
 /*
- * The rules of the attachment become those for its own addresses, which may be none: what is missing is made,
- * and what the container's chain has for neither these nor the others goes. Where there is nothing to make or
- * to remove, no program is started.
+ * Adds the missing rules of the attachment's own addresses, and removes the container's rules for
+ * addresses that are neither its own nor the others'. It may have no address of its own. Starts no
+ * program if there is nothing to add or to remove.
  */
 int nb_masq_iptables_replace(const struct nb_cni_id *id, const struct nb_masq_addrs *addrs,
 			     struct nb_error *err);
 
-/* 0 if each of the addresses has its rules; else NB_ERR_CHECK, and *err names the address. */
+/* Checks that each address has its rules. If not: NB_ERR_CHECK, and *err names the address. */
 int nb_masq_iptables_check(const struct nb_cni_id *id, const struct nb_ifaddr *addrs, size_t n,
 			   struct nb_error *err);
 
-/* Whether the attachment has a chain. */
+/* *may: false if the attachment's container has no chain. No program runs. */
+int nb_masq_iptables_may_have(const struct nb_cni_id *id, bool *may, struct nb_error *err);
+
+/* *has: whether the attachment's container has a chain. */
 int nb_masq_iptables_has(const struct nb_cni_id *id, bool *has, struct nb_error *err);
 
-/* Removes the attachment's rules and chain; none there: 0, and no program is started. */
+/*
+ * Removes the rules and the chain of the attachment's container. Without a chain: 0, and no program
+ * runs.
+ */
 int nb_masq_iptables_delete(const struct nb_cni_id *id, struct nb_error *err);
 
 /*
- * Removes the rules of the network that belong to none of valid[n] (their network member is ignored: it is
- * *network). *removed: the number of rules that led to their chains.
+ * Removes the rules of the network's containers that are not in valid[n], whose network members are
+ * ignored. *removed: the number of rules that jumped to their chains.
  */
 int nb_masq_iptables_keep_only(const char *network, const struct nb_cni_id *valid, size_t n,
 			       unsigned int *removed, struct nb_error *err);

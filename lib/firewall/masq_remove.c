@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Removes masquerade rules from nftables. */
 #include "masq_remove.h"
 
 #include <cjson/cJSON.h>
@@ -10,6 +11,7 @@
 
 #include "masq_rules.h"
 #include "nft.h"
+#include "nft_list.h"
 
 struct removal {
 	const struct nb_masq_choice *choice;
@@ -17,13 +19,14 @@ struct removal {
 	unsigned int count;
 };
 
-/* 0: it has none. */
+/* The kernel's number of the rule; 0: it has none. */
 static unsigned long long handle_of(const cJSON *rule)
 {
 	const cJSON *handle = cJSON_GetObjectItemCaseSensitive(rule, "handle");
 
-	return cJSON_IsNumber(handle) && handle->valuedouble >= 1 ? (unsigned long long)handle->valuedouble
-								  : 0;
+	if (!cJSON_IsNumber(handle) || handle->valuedouble < 1)
+		return 0;
+	return (unsigned long long)handle->valuedouble;
 }
 
 bool nb_masq_is_chosen(const cJSON *rule, const struct nb_masq_choice *choice)
@@ -55,35 +58,30 @@ unsigned int nb_masq_append_removals(const cJSON *table, const struct nb_masq_ch
 	return removal.count;
 }
 
-int nb_masq_run(const struct nb_strbuf *commands, struct nb_error *err)
-{
-	if (commands->failed)
-		return nb_fail_nomem(err);
-	return nb_nft_run(commands->buf, NULL, err);
-}
-
 static int remove_once(const struct nb_masq_choice *choice, unsigned int *count, struct nb_error *err)
 {
 	nb_cleanup(nb_strbuf_free) struct nb_strbuf commands = { 0 };
 	nb_cleanup(nb_nft_list_free) cJSON *table = NULL;
-	int ret = nb_nft_list("table " NB_MASQ_TABLE, &table, err);
+	int rc = nb_nft_list("table " NB_MASQ_TABLE, &table, err);
 
 	*count = 0;
-	if (ret || !table)
-		return ret;
+	if (rc || !table)
+		return rc;
 	*count = nb_masq_append_removals(table, choice, &commands);
-	return *count ? nb_masq_run(&commands, err) : 0;
+	return *count ? nb_nft_apply(&commands, err) : 0;
 }
 
-/* A rule that another process removed after we listed it fails the whole transaction: list again. */
+/*
+ * If another process removes a rule after it was listed, the whole transaction fails: list again.
+ */
 int nb_masq_remove(const struct nb_masq_choice *choice, unsigned int *removed, struct nb_error *err)
 {
-	unsigned int tries, count;
-	int ret = -ENOENT;
+	unsigned int count;
+	int rc = -ENOENT;
 
-	for (tries = 0; tries < NB_MASQ_TRIES && ret == -ENOENT; tries++)
-		ret = remove_once(choice, &count, err);
-	if (ret)
+	for (unsigned int tries = 0; tries < NB_MASQ_TRIES && rc == -ENOENT; tries++)
+		rc = remove_once(choice, &count, err);
+	if (rc)
 		return nb_wrap(err, "cannot remove masquerade rules");
 	if (removed)
 		*removed = count;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Recognises masquerade rules in nftables. */
 #include "masq_rules.h"
 
 #include <cjson/cJSON.h>
@@ -8,9 +9,9 @@
 #include "lib/util/cni_id.h"
 #include "lib/util/hash.h"
 
-#include "nft.h"
+#include "nft_list.h"
 
-/* Of an interface name, a colon and a container id, whose lengths nb_args_read() bounds. */
+/* An interface name, a colon and a container id; nb_args_read() limits their lengths. */
 enum { HASHED_MAX = 512 };
 
 void nb_masq_network_key(const char *network, char key[NB_MASQ_HASH_DIGITS + 1])
@@ -28,7 +29,9 @@ void nb_masq_rule_key(const struct nb_cni_id *id, char key[NB_MASQ_KEY_SIZE])
 	nb_sha512_hex(text, NB_MASQ_HASH_DIGITS, key + NB_MASQ_HASH_DIGITS + 1);
 }
 
-/* Copies what stands between start and end. */
+/*
+ * Copies the part of text between start and end; end "": to the end of text. False: there is none.
+ */
 static bool take_between(const char *text, const char *start, const char *end,
 			 char part[NB_MASQ_COMMENT_SIZE])
 {
@@ -53,14 +56,14 @@ bool nb_masq_comment_parse(const char *comment, char container_id[NB_MASQ_COMMEN
 	       take_between(comment, ", id: ", "", container_id);
 }
 
-bool nb_masq_begins_with(const char *text, const char *start)
+bool nb_masq_begins_with(const char *comment, const char *key)
 {
-	return !strncmp(text, start, strlen(start));
+	return !strncmp(comment, key, strlen(key));
 }
 
 /* ---- the postrouting chain ---- */
 
-/* What each of its rules must have: the network that its match compares with, and its verdict. */
+/* Its rules: the network that each one matches, and its verdict. */
 static const struct {
 	const char *network; /* NULL: no match */
 	const char *verdict;

@@ -3,8 +3,8 @@
 #define NATBRIDGE_LIB_FIREWALL_MASQ_RULES_H
 
 /*
- * The masquerade rules that are there: names, comments, and reading them. masq_remove.h takes them away, the
- * plugin's masq.c makes them.
+ * The names and comments of the masquerade rules in nftables. masq_nft.h adds and checks the rules,
+ * masq_remove.h removes them.
  */
 
 #include <stdbool.h>
@@ -20,27 +20,33 @@ struct cJSON;
 
 enum {
 	NB_MASQ_HASH_DIGITS = 16,
-	NB_MASQ_KEY_SIZE = 2 * NB_MASQ_HASH_DIGITS + 2, /* two hashes with a dash between, and the NUL */
-	NB_MASQ_COMMENT_SIZE = 129, /* NFTNL_UDATA_COMMENT_MAXLEN and the NUL: longer ones are cut */
+	NB_MASQ_KEY_SIZE = 2 * NB_MASQ_HASH_DIGITS + 2, /* two hashes, a dash and the NUL */
+	NB_MASQ_COMMENT_SIZE = 129, /* NFTNL_UDATA_COMMENT_MAXLEN and the NUL; longer ones are cut */
 };
 
-/* The hash of the network, with which the comments of all its rules begin. */
+/* The key of a network: the comments of all its rules start with it. */
 void nb_masq_network_key(const char *network, char key[NB_MASQ_HASH_DIGITS + 1]);
 
-/* The hashes with which the comments of the attachment's rules begin. */
+/*
+ * The key of an attachment, which starts with that of its network: the comments of its rules start
+ * with it.
+ */
 void nb_masq_rule_key(const struct nb_cni_id *id, char key[NB_MASQ_KEY_SIZE]);
 
 /*
- * The attachment that a comment names, apart from the network. False: it names none, or not in full, since it
- * is as long as a comment can be and may be cut.
+ * Parses container id and interface name from a rule's comment. False: it has none, or may be cut,
+ * since it has the maximum length. Outputs may be touched.
  */
 bool nb_masq_comment_parse(const char *comment, char container_id[NB_MASQ_COMMENT_SIZE],
 			   char ifname[NB_MASQ_COMMENT_SIZE]);
 
-/* Whether a text begins with a key. */
-bool nb_masq_begins_with(const char *text, const char *key);
+/* Whether a comment starts with a key. */
+bool nb_masq_begins_with(const char *comment, const char *key);
 
-/* Whether the postrouting chain holds the three rules that it should, in their order. */
+/*
+ * Whether the postrouting chain of a listed table holds its three rules, in order, and no other
+ * rule.
+ */
 bool nb_masq_hook_is_right(const struct cJSON *table);
 
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Runs libnftables in a child process, which sends its output or its error through a pipe. */
 #include "nft.h"
 
 #include <dlfcn.h>
@@ -17,12 +18,12 @@
 #define LIBRARY "libnftables.so.1"
 
 enum {
-	CHILD_SECONDS = 60, /* more than any transaction of ours takes */
+	CHILD_SECONDS = 60, /* more than natbridge's transactions take */
 	MAX_OUTPUT = 64 << 20,
 	FIRST_READ = 4096,
 };
 
-/* First byte that the child sends; the rest is the output or the library's error text. */
+/* The first byte that the child sends. The output or the error text follows. */
 enum { SENT_OUTPUT = 'o', SENT_ERROR = 'e', SENT_NO_LIBRARY = 'l' };
 
 struct library {
@@ -45,13 +46,13 @@ static void send_all(int fd, const char *data, size_t len)
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written <= 0)
-			return; /* the parent sees an answer that is cut short as none */
+			return; /* the parent notices that the NUL is missing */
 		data += written;
 		len -= (size_t)written;
 	}
 }
 
-/* The terminating NUL says that the text is whole. */
+/* The NUL at the end tells the parent that the text is complete. */
 static void answer(int fd, char kind, const char *text)
 {
 	send_all(fd, &kind, 1);
@@ -72,14 +73,16 @@ static bool find_symbols(void *handle, struct library *lib)
 		{ "nft_ctx_get_error_buffer", &lib->get_error },
 		{ "nft_run_cmd_from_buffer", &lib->run },
 	};
-	size_t i;
 
-	for (i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
+	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
 		void *symbol = dlsym(handle, symbols[i].name);
 
 		if (!symbol)
 			return false;
-		/* POSIX: a function pointer is stored as the object pointer that dlsym() returns. */
+		/*
+		 * C has no cast from dlsym()'s object pointer to a function pointer; POSIX allows
+		 * the copy.
+		 */
 		memcpy(symbols[i].function, &symbol, sizeof(symbol));
 	}
 	return true;
@@ -97,7 +100,7 @@ static void child_run(int fd, const char *commands)
 	}
 	ctx = lib.ctx_new(NFT_CTX_DEFAULT);
 	if (!ctx || lib.buffer_output(ctx) || lib.buffer_error(ctx)) {
-		answer(fd, SENT_ERROR, "libnftables cannot be set up");
+		answer(fd, SENT_ERROR, "cannot set up libnftables");
 		return;
 	}
 	lib.set_flags(ctx, NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_HANDLE | NFT_CTX_OUTPUT_NUMERIC_PROTO);
@@ -107,7 +110,7 @@ static void child_run(int fd, const char *commands)
 		answer(fd, SENT_OUTPUT, lib.get_output(ctx));
 }
 
-/* Nothing that the library prints may reach the plugin's stdout, which carries the result. */
+/* The library must not print to the plugin's stdout, which carries the CNI result. */
 static _Noreturn void child_main(int fd, const char *commands)
 {
 	sigset_t none;
@@ -116,7 +119,7 @@ static _Noreturn void child_main(int fd, const char *commands)
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
 	    dup2(null, STDERR_FILENO) < 0)
 		_exit(EXIT_FAILURE);
-	/* Rules must not come after a DEL that follows the end of a killed parent. */
+	/* The child dies with a killed ADD: it must not add rules after the DEL that follows. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -128,25 +131,50 @@ static _Noreturn void child_main(int fd, const char *commands)
 
 /* ---- parent ---- */
 
-/* All that the child sends, up to the NUL that ends it or the child's end; with its length. */
+/*
+ * Starts a child that runs the commands. The caller closes *fd, from which it reads the answer, and
+ * waits for *pid.
+ */
+static int start_child(const char *commands, int *fd, pid_t *pid, struct nb_error *err)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot create a pipe for nftables");
+	*pid = fork();
+	if (*pid == 0)
+		child_main(ends[1], commands);
+	if (*pid < 0) {
+		int rc = nb_fail(err, NB_ERR_SYSTEM, errno, "cannot start a process for nftables");
+
+		close(ends[0]);
+		close(ends[1]);
+		return rc;
+	}
+	close(ends[1]);
+	*fd = ends[0];
+	return 0;
+}
+
+/* Reads what the child sends, up to its NUL or to the child's end. */
 static int read_answer(int fd, char **data, size_t *len, struct nb_error *err)
 {
 	nb_autofree char *buf = NULL;
-	size_t used = 0, room = 0;
+	size_t used = 0, capacity = 0;
 
 	while (!used || buf[used - 1] != '\0') {
 		ssize_t got;
 
-		if (used == room) {
-			size_t more = room ? 2 * room : FIRST_READ;
+		if (used == capacity) {
+			size_t more = capacity ? 2 * capacity : FIRST_READ;
 			char *grown = more > MAX_OUTPUT ? NULL : realloc(buf, more);
 
 			if (!grown)
 				return nb_fail_nomem(err);
 			buf = grown;
-			room = more;
+			capacity = more;
 		}
-		got = read(fd, buf + used, room - used);
+		got = read(fd, buf + used, capacity - used);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
@@ -166,7 +194,7 @@ static void reap(pid_t pid)
 		;
 }
 
-/* An error whose text says all, so that the errno's own is not added. */
+/* Fails with errnum, but without its text: the library's text says it. */
 static int fail_with(int errnum, const char *text, int len, struct nb_error *err)
 {
 	nb_fail(err, NB_ERR_SYSTEM, 0, "nftables: %.*s", len, text);
@@ -175,25 +203,22 @@ static int fail_with(int errnum, const char *text, int len, struct nb_error *err
 	return -errnum;
 }
 
-/* nft repeats the command below its message: the first line says it. */
+/* The first line holds the message; the others repeat the command. */
 static int nft_error(const char *text, struct nb_error *err)
 {
-	const char *reason = text[0] ? text : "the library gave no reason";
+	const char *reason = text[0] ? text : "libnftables gave no reason";
 
 	return fail_with(strstr(text, strerror(ENOENT)) ? ENOENT : EINVAL, reason, (int)strcspn(reason, "\n"),
 			 err);
 }
 
-static int judge(char *data, size_t len, char **output, struct nb_error *err)
+/* The error that the child sent, if it sent one. */
+static int check_answer(const char *data, size_t len, struct nb_error *err)
 {
 	if (len < 2 || data[len - 1] != '\0')
-		return nb_fail(err, NB_ERR_SYSTEM, 0, "nftables: libnftables gave up without a reason");
+		return nb_fail(err, NB_ERR_SYSTEM, 0, "nftables: libnftables ended without an answer");
 	switch (data[0]) {
 	case SENT_OUTPUT:
-		if (output) {
-			memmove(data, data + 1, len - 1);
-			*output = data;
-		}
 		return 0;
 	case SENT_NO_LIBRARY:
 		return fail_with(ENOSYS, data + 1, (int)strlen(data + 1), err);
@@ -206,24 +231,29 @@ int nb_nft_run(const char *commands, char **output, struct nb_error *err)
 {
 	nb_autofree char *data = NULL;
 	size_t len = 0;
-	int ends[2], ret;
-	pid_t pid;
+	pid_t pid = -1;
+	int fd = -1, rc;
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot make a pipe for nftables");
-	pid = fork();
-	if (pid == 0)
-		child_main(ends[1], commands);
-	ret = pid < 0 ? nb_fail(err, NB_ERR_SYSTEM, errno, "cannot start a process for nftables") : 0;
-	close(ends[1]);
-	if (!ret)
-		ret = read_answer(ends[0], &data, &len, err);
-	close(ends[0]);
-	if (pid > 0)
-		reap(pid);
-	if (!ret)
-		ret = judge(data, len, output, err);
-	if (!ret && output)
-		(void)NB_TAKE_PTR(data);
-	return ret;
+	rc = start_child(commands, &fd, &pid, err);
+	if (rc)
+		return rc;
+	rc = read_answer(fd, &data, &len, err);
+	/* A child that is still writing must fail now, or the wait would not end. */
+	close(fd);
+	reap(pid);
+	if (rc)
+		return rc;
+	rc = check_answer(data, len, err);
+	if (rc || !output)
+		return rc;
+	memmove(data, data + 1, len - 1);
+	*output = NB_TAKE_PTR(data);
+	return 0;
+}
+
+int nb_nft_apply(const struct nb_strbuf *commands, struct nb_error *err)
+{
+	if (commands->failed)
+		return nb_fail_nomem(err);
+	return nb_nft_run(commands->buf, NULL, err);
 }

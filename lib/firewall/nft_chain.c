@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Asks the kernel for one chain, by NFT_MSG_GETCHAIN. */
+#include "nft_chain.h"
+
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <string.h>
@@ -11,10 +14,8 @@
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
-#include "nft.h"
-
 static const struct {
-	const char *name; /* as nft has it, and the blank behind it */
+	const char *name; /* nft's name and a blank */
 	uint8_t number;
 } FAMILIES[] = {
 	{ "inet ", NFPROTO_INET },
@@ -37,11 +38,13 @@ static uint8_t family_of(const char *table, const char **name)
 	return NFPROTO_UNSPEC;
 }
 
-/* No chain, or a kernel that has no such chains: no nf_tables, not this family, not so long a name. */
-static bool says_no(int ret)
+/*
+ * The errors that say "no such chain": also of a kernel without nf_tables, or without that family.
+ */
+static bool is_no(int rc)
 {
-	return ret == -ENOENT || ret == -EINVAL || ret == -EOPNOTSUPP || ret == -EAFNOSUPPORT ||
-	       ret == -EPROTONOSUPPORT || ret == -ERANGE;
+	return rc == -ENOENT || rc == -EINVAL || rc == -EOPNOTSUPP || rc == -EAFNOSUPPORT ||
+	       rc == -EPROTONOSUPPORT || rc == -ERANGE;
 }
 
 int nb_nft_has_chain(const char *table, const char *chain, bool *has, struct nb_error *err)
@@ -53,17 +56,18 @@ int nb_nft_has_chain(const char *table, const char *chain, bool *has, struct nb_
 	const char *name;
 	struct nlmsghdr *nlh = nb_request_start(&req, (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETCHAIN, 0,
 						&extra, sizeof(*header));
-	int ret;
+	int rc;
 
 	header = extra;
 	header->nfgen_family = family_of(table, &name);
 	mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, name);
 	mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, chain);
-	ret = nb_netlink_open_netfilter(&nl, err);
-	if (!ret)
-		ret = nb_netlink_request(&nl, nlh, NULL, NULL, err);
-	if (ret && !says_no(ret))
-		return nb_wrap(err, "cannot ask for chain \"%s\" of nftables table \"%s\"", chain, table);
-	*has = !ret;
+	/* A kernel without nfnetlink fails already here. */
+	rc = nb_netlink_open_netfilter(&nl, err);
+	if (!rc)
+		rc = nb_netlink_request(&nl, nlh, NULL, NULL, err);
+	if (rc && !is_no(rc))
+		return nb_wrap(err, "cannot look up chain \"%s\" of nftables table \"%s\"", chain, table);
+	*has = !rc;
 	return 0;
 }

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Lists of nftables objects, in libnftables' JSON. */
+#include "nft_list.h"
+
 #include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdio.h>
@@ -14,20 +17,20 @@ void nb_nft_list_free(cJSON **json)
 	cJSON_Delete(*json);
 }
 
-int nb_nft_list(const char *what, cJSON **json, struct nb_error *err)
+int nb_nft_list(const char *object, cJSON **json, struct nb_error *err)
 {
 	nb_autofree char *output = NULL;
 	char command[128];
-	int ret;
+	int rc;
 
-	snprintf(command, sizeof(command), "list %s", what);
-	ret = nb_nft_run(command, &output, err);
-	if (ret == -ENOENT) {
+	snprintf(command, sizeof(command), "list %s", object);
+	rc = nb_nft_run(command, &output, err);
+	if (rc == -ENOENT) {
 		*json = NULL;
 		return 0;
 	}
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
 	*json = cJSON_Parse(output);
 	if (!*json)
 		return nb_fail(err, NB_ERR_SYSTEM, EBADMSG, "nftables: the list of rules is not JSON");

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Parses JSON, and reads typed values from the tree with errors that name their path. */
 #include "json.h"
 
 #include <errno.h>
@@ -48,7 +49,7 @@ struct nb_json nb_json_next(const struct nb_json *item)
 	return (struct nb_json){ .node = item->node->next, .up = item->up, .index = item->index + 1 };
 }
 
-/* Writes the path of *at, outermost key first, and returns its length; it may be cut at the end. */
+/* Writes the path of *at, outermost key first, and returns its length. Truncates it at size. */
 static size_t format_path(const struct nb_json *at, char *buf, size_t size)
 {
 	size_t used = at->up ? format_path(at->up, buf, size) : 0;
@@ -85,7 +86,10 @@ static int compare_names(const void *a, const void *b)
 	return strcmp((*x)->string, (*y)->string);
 }
 
-/* Sets *twin to a member whose key appears before it in the same object, NULL if there is none. */
+/*
+ * Sets *twin to a member whose key an earlier member of the object has, else to NULL. Sorts the
+ * keys of a large object: hostile input must not cost quadratic time.
+ */
 static int find_duplicate(const struct cJSON *object, const struct cJSON **twin, struct nb_error *err)
 {
 	nb_autofree const struct cJSON **sorted = NULL;
@@ -118,7 +122,7 @@ static int find_duplicate(const struct cJSON *object, const struct cJSON **twin,
 	return 0;
 }
 
-/* Recursion is bounded by the depth that nb_json_scan() let pass. */
+/* nb_json_validate() has bounded the depth of the recursion. */
 int nb_json_refuse_duplicates(const struct nb_json *at, struct nb_error *err)
 {
 	struct nb_json item;
@@ -129,13 +133,16 @@ int nb_json_refuse_duplicates(const struct nb_json *at, struct nb_error *err)
 		if (find_duplicate(at->node, &twin.node, err))
 			return -ENOMEM;
 		if (twin.node)
-			return nb_json_fail(&twin, NB_ERR_DECODE, err, "the key appears more than once");
+			return nb_json_fail(&twin, NB_ERR_DECODE, err, "duplicate key");
 	}
 	for (item = nb_json_first(at); item.node; item = nb_json_next(&item)) {
-		int ret = item.node->child ? nb_json_refuse_duplicates(&item, err) : 0;
+		int rc;
 
-		if (ret)
-			return ret;
+		if (!item.node->child)
+			continue;
+		rc = nb_json_refuse_duplicates(&item, err);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -145,18 +152,19 @@ int nb_json_parse(const char *text, size_t len, const struct nb_json_limits *lim
 {
 	nb_cleanup(nb_json_free) struct cJSON *doc = NULL;
 	struct nb_json root;
-	int ret;
+	int rc;
 
-	ret = nb_json_scan(text, len, limits, err);
-	if (ret)
-		return ret;
+	rc = nb_json_validate(text, len, limits, err);
+	if (rc)
+		return rc;
 	doc = cJSON_ParseWithLength(text, len);
-	if (!doc) /* the scan lets nothing pass that cJSON refuses */
+	/* nb_json_validate() passes nothing that cJSON refuses, so only memory can be missing. */
+	if (!doc)
 		return nb_fail_nomem(err);
 	root = nb_json_root(doc);
-	ret = nb_json_refuse_duplicates(&root, err);
-	if (ret)
-		return ret;
+	rc = nb_json_refuse_duplicates(&root, err);
+	if (rc)
+		return rc;
 	*json = NB_TAKE_PTR(doc);
 	return 0;
 }
@@ -237,28 +245,55 @@ static bool is_listed(const char *key, const char *const keys[])
 	return false;
 }
 
+/* The key of keys[] that a text differs from only by its case; NULL: none. */
+static const char *meant_key(const char *text, const char *const keys[])
+{
+	if (is_listed(text, keys))
+		return NULL;
+	for (; *keys; keys++)
+		if (strcasecmp(text, *keys) == 0)
+			return *keys;
+	return NULL;
+}
+
 int nb_json_check_case(const struct nb_json *object, const char *const keys[], struct nb_error *err)
 {
 	struct nb_json item;
 
 	for (item = nb_json_first(object); item.node; item = nb_json_next(&item)) {
-		if (is_listed(item.node->string, keys))
-			continue;
-		for (size_t i = 0; keys[i]; i++)
-			if (strcasecmp(item.node->string, keys[i]) == 0)
-				return nb_json_fail(&item, NB_ERR_CONFIG, err,
-						    "unknown key; it is written \"%s\"", keys[i]);
+		const char *key = meant_key(item.node->string, keys);
+
+		if (key)
+			return nb_json_fail(&item, NB_ERR_CONFIG, err, "unknown key; did you mean \"%s\"?",
+					    key);
 	}
 	return 0;
+}
+
+void nb_json_correct_case(struct cJSON *object, const char *const keys[])
+{
+	struct cJSON *item, *next;
+
+	for (item = cJSON_IsObject(object) ? object->child : NULL; item; item = next) {
+		const char *key = meant_key(item->string, keys);
+
+		next = item->next;
+		if (!key)
+			continue;
+		if (cJSON_GetObjectItemCaseSensitive(object, key))
+			cJSON_Delete(cJSON_DetachItemViaPointer(object, item));
+		else
+			memcpy(item->string, key, strlen(key)); /* it is as long */
+	}
 }
 
 int nb_json_check_known(const struct nb_json *object, const char *const keys[], struct nb_error *err)
 {
 	struct nb_json item;
-	int ret = nb_json_check_case(object, keys, err);
+	int rc = nb_json_check_case(object, keys, err);
 
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
 	for (item = nb_json_first(object); item.node; item = nb_json_next(&item))
 		if (!is_listed(item.node->string, keys))
 			return nb_json_fail(&item, NB_ERR_CONFIG, err, "unknown key");

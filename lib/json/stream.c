@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Reads a long JSON array item by item; see stream.h. */
 #include "stream.h"
 
 #include <stdlib.h>
@@ -10,25 +11,21 @@
 #include "json.h"
 #include "validate.h"
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
+/* In valid JSON an item, a comma or a bracket stops the loop. */
 static const char *skip_blanks(const char *at)
 {
-	while (is_blank(*at))
+	while (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r')
 		at++;
 	return at;
 }
 
-/* The document with nothing in the array. */
+/* Parses the document with its array emptied. */
 static int read_frame(const char *text, size_t len, const struct nb_json_member *array, struct cJSON **frame,
 		      struct nb_error *err)
 {
 	size_t head = array->begin - text, tail = text + len - array->end;
-	char *frame_text nb_autofree = malloc(head + 2 + tail + 1);
-	struct cJSON *read nb_cleanup(nb_json_free) = NULL;
+	nb_autofree char *frame_text = malloc(head + 2 + tail + 1);
+	nb_cleanup(nb_json_free) struct cJSON *read = NULL;
 	struct nb_json root;
 	char *at;
 	int rc;
@@ -45,53 +42,55 @@ static int read_frame(const char *text, size_t len, const struct nb_json_member 
 		return nb_fail_nomem(err);
 	root = nb_json_root(read);
 	rc = nb_json_refuse_duplicates(&root, err);
-	if (!rc)
-		*frame = NB_TAKE_PTR(read);
-	return rc;
+	if (rc)
+		return rc;
+	*frame = NB_TAKE_PTR(read);
+	return 0;
 }
 
-int nb_json_items_open(const char *text, size_t len, size_t *at, const char *key,
-		       const struct nb_json_limits *limits, struct nb_json_items *items, struct nb_error *err)
+int nb_json_stream_open(struct nb_json_stream *stream, const char *text, size_t len, size_t *at,
+			struct nb_error *err)
 {
-	struct nb_json_member array = { .key = key };
+	struct nb_json_member array = { .key = stream->key };
 	const char *begin = text + *at;
-	int rc = nb_json_scan_value(text, len, at, limits, &array, err);
+	int rc = nb_json_validate_value(text, len, at, stream->limits, &array, err);
 
 	if (rc)
 		return rc;
-	len = text + *at - begin;
-	*items = (struct nb_json_items){ .end = begin + len };
+	stream->end = text + *at;
+	len = stream->end - begin;
 	if (!array.begin || *array.begin != '[')
-		return nb_json_parse(begin, len, limits, &items->frame, err);
-	rc = read_frame(begin, len, &array, &items->frame, err);
-	if (!rc)
-		items->at = skip_blanks(array.begin + 1);
-	return rc;
+		return nb_json_parse(begin, len, stream->limits, &stream->frame, err);
+	rc = read_frame(begin, len, &array, &stream->frame, err);
+	if (rc)
+		return rc;
+	stream->at = skip_blanks(array.begin + 1);
+	return 0;
 }
 
-int nb_json_items_next(struct nb_json_items *items, const struct nb_json *up, struct nb_json *item,
-		       struct nb_error *err)
+int nb_json_stream_next(struct nb_json_stream *stream, const struct nb_json *up, struct nb_json *item,
+			struct nb_error *err)
 {
-	const char *behind;
+	const char *after;
 
-	nb_json_free(&items->item);
-	*item = (struct nb_json){ .up = up, .index = items->index };
-	if (!items->at || *items->at == ']')
+	nb_json_free(&stream->item);
+	*item = (struct nb_json){ .up = up, .index = stream->index };
+	if (!stream->at || *stream->at == ']')
 		return 0;
-	items->item = cJSON_ParseWithLengthOpts(items->at, items->end - items->at, &behind, false);
-	if (!items->item)
+	stream->item = cJSON_ParseWithLengthOpts(stream->at, stream->end - stream->at, &after, false);
+	if (!stream->item)
 		return nb_fail_nomem(err);
-	item->node = items->item;
-	items->index++;
-	items->at = skip_blanks(behind);
-	items->more = *items->at == ',';
-	if (items->more)
-		items->at = skip_blanks(items->at + 1);
+	item->node = stream->item;
+	stream->index++;
+	stream->at = skip_blanks(after);
+	stream->more = *stream->at == ',';
+	if (stream->more)
+		stream->at = skip_blanks(stream->at + 1);
 	return nb_json_refuse_duplicates(item, err);
 }
 
-void nb_json_items_close(struct nb_json_items *items)
+void nb_json_stream_close(struct nb_json_stream *stream)
 {
-	nb_json_free(&items->frame);
-	nb_json_free(&items->item);
+	nb_json_free(&stream->frame);
+	nb_json_free(&stream->item);
 }

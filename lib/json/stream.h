@@ -3,8 +3,8 @@
 #define NATBRIDGE_LIB_JSON_STREAM_H
 
 /*
- * A large document that is an object around one long array ("items" of a List), read without a tree of the
- * whole: the items are parsed one after the other.
+ * Reads a large document that is an object around one long array ("items" of a List) without a tree
+ * of the whole: it parses the items one by one.
  */
 
 #include <stdbool.h>
@@ -16,29 +16,33 @@
 
 struct cJSON;
 
-struct nb_json_items {
-	struct cJSON *frame;  /* owned: the document, its array empty */
-	const char *at, *end; /* the next item's text; at is NULL if there is no such array */
-	size_t index;         /* its index */
-	struct cJSON *item;   /* owned: the one that was read last */
+struct nb_json_stream {
+	/* The caller sets these before nb_json_stream_open() and zeroes the rest. */
+	const char *key; /* of the array */
+	const struct nb_json_limits *limits;
+
+	struct cJSON *frame;  /* owned: the document with its array empty */
+	const char *at, *end; /* the rest of the document, from the next item on; at NULL: no such array */
+	size_t index;         /* of the next item */
+	struct cJSON *item;   /* owned: the last item that was read */
 	bool more;            /* another one follows it */
 };
 
 /*
- * Checks the document that begins at or behind text[*at] as nb_json_parse() does, except for duplicate keys
- * in items, and reads the frame. Moves *at behind the document; what follows is not looked at.
+ * Checks the document that starts at or after text[*at] as nb_json_parse() does, except for
+ * duplicate keys inside of items, and reads the frame. Moves *at to the document's end and does not
+ * read further. The text must outlive the stream.
  */
-int nb_json_items_open(const char *text, size_t len, size_t *at, const char *key,
-		       const struct nb_json_limits *limits, struct nb_json_items *items,
-		       struct nb_error *err);
+int nb_json_stream_open(struct nb_json_stream *stream, const char *text, size_t len, size_t *at,
+			struct nb_error *err);
 
 /*
- * *item is the next item, valid until the next call; its path begins with up, which stands for the array. At
- * the end its node is NULL.
+ * Reads the next item into *item, which is valid until the next call. Its path continues that of
+ * up, the array. After the last item, item->node is NULL.
  */
-int nb_json_items_next(struct nb_json_items *items, const struct nb_json *up, struct nb_json *item,
-		       struct nb_error *err);
+int nb_json_stream_next(struct nb_json_stream *stream, const struct nb_json *up, struct nb_json *item,
+			struct nb_error *err);
 
-void nb_json_items_close(struct nb_json_items *items); /* for nb_cleanup() */
+void nb_json_stream_close(struct nb_json_stream *stream); /* for nb_cleanup() */
 
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* A recursive descent over the grammar of JSON (RFC 8259) that allocates nothing. */
 #include "validate.h"
 
 #include <errno.h>
@@ -7,13 +8,14 @@
 #include "lib/util/error.h"
 
 #include "json.h"
+#include "unicode.h"
 
-/* A cursor over the text. Each step returns NULL and moves on, or returns what is wrong at the cursor. */
+/* The cursor. Each step returns NULL and moves it on, or returns what is wrong at the cursor. */
 struct scan {
 	const unsigned char *at, *end;
 	size_t depth, values;
 	const struct nb_json_limits *limits;
-	struct nb_json_member *member; /* to be found, or NULL */
+	struct nb_json_member *member; /* to find, or NULL */
 };
 
 static int peek(const struct scan *s)
@@ -29,7 +31,7 @@ static bool take(struct scan *s, int c)
 	return true;
 }
 
-/* Most of an indented document is blanks, hence the local cursor. */
+/* Most of an indented document is blanks: a cursor in a register makes this loop fast. */
 static void skip_blanks(struct scan *s)
 {
 	const unsigned char *at = s->at;
@@ -47,48 +49,7 @@ size_t nb_json_skip_blanks(const char *text, size_t len, size_t at)
 	return s.at - (const unsigned char *)text;
 }
 
-/*
- * Length of the well-formed UTF-8 sequence at text, 0 if there is none. RFC 3629, section 4: no overlong
- * forms, no surrogates, nothing beyond U+10FFFF.
- */
-static size_t utf8_sequence(const unsigned char *text, const unsigned char *end)
-{
-	unsigned char lead = text[0], low = 0x80, high = 0xbf;
-	size_t len = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-
-	if ((lead >= 0x80 && lead < 0xc2) || lead > 0xf4 || (size_t)(end - text) < len)
-		return 0;
-	if (lead == 0xe0)
-		low = 0xa0;
-	else if (lead == 0xed)
-		high = 0x9f;
-	else if (lead == 0xf0)
-		low = 0x90;
-	else if (lead == 0xf4)
-		high = 0x8f;
-	if (len > 1 && (text[1] < low || text[1] > high))
-		return 0;
-	for (size_t i = 2; i < len; i++)
-		if (text[i] < 0x80 || text[i] > 0xbf)
-			return 0;
-	return len;
-}
-
-bool nb_utf8_valid(const char *text, size_t len)
-{
-	const unsigned char *at = (const unsigned char *)text, *end = at + len;
-
-	while (at < end) {
-		size_t n = utf8_sequence(at, end);
-
-		if (!n)
-			return false;
-		at += n;
-	}
-	return true;
-}
-
-/* Four hexadecimal digits; -1 if they are not. */
+/* The value of four hexadecimal digits, or -1. */
 static int take_hex4(struct scan *s)
 {
 	int value = 0;
@@ -116,13 +77,13 @@ static const char *scan_unicode_escape(struct scan *s)
 	if (unit == 0)
 		return "\\u0000 in a string";
 	if (unit >= 0xdc00 && unit <= 0xdfff)
-		return "half a surrogate pair";
+		return "unpaired surrogate";
 	if (unit < 0xd800 || unit > 0xdfff)
 		return NULL;
 	if (!take(s, '\\') || !take(s, 'u'))
-		return "half a surrogate pair";
+		return "unpaired surrogate";
 	low = take_hex4(s);
-	return low >= 0xdc00 && low <= 0xdfff ? NULL : "half a surrogate pair";
+	return low >= 0xdc00 && low <= 0xdfff ? NULL : "unpaired surrogate";
 }
 
 static const char *scan_escape(struct scan *s)
@@ -130,14 +91,14 @@ static const char *scan_escape(struct scan *s)
 	int c = peek(s);
 
 	if (c < 0)
-		return "unfinished string";
+		return "unterminated string";
 	s->at++;
 	if (c == 'u')
 		return scan_unicode_escape(s);
 	return c && strchr("\"\\/bfnrt", c) ? NULL : "unknown escape in a string";
 }
 
-/* Past characters that need no look: ASCII without quote, backslash and control characters. */
+/* Skips characters that need no check: ASCII but quote, backslash and control characters. */
 static void skip_plain(struct scan *s)
 {
 	const unsigned char *at = s->at;
@@ -150,13 +111,13 @@ static void skip_plain(struct scan *s)
 static const char *scan_string(struct scan *s)
 {
 	if (!take(s, '"'))
-		return "a string was expected";
+		return "expected a string";
 	for (skip_plain(s); !take(s, '"'); skip_plain(s)) {
 		const char *wrong = NULL;
 		size_t n;
 
 		if (peek(s) < 0)
-			return "unfinished string";
+			return "unterminated string";
 		if (peek(s) < 0x20)
 			return "control character in a string";
 		if (take(s, '\\')) {
@@ -165,7 +126,7 @@ static const char *scan_string(struct scan *s)
 				return wrong;
 			continue;
 		}
-		n = utf8_sequence(s->at, s->end);
+		n = nb_utf8_sequence(s->at, s->end);
 		if (!n)
 			return "not valid UTF-8";
 		s->at += n;
@@ -188,17 +149,17 @@ static const char *scan_number(struct scan *s)
 
 	take(s, '-');
 	if (!take(s, '0') && !take_digits(s))
-		return "a value was expected";
+		return "expected a value";
 	if (take(s, '.') && !take_digits(s))
-		return "digits were expected";
+		return "expected digits";
 	if (peek(s) == 'e' || peek(s) == 'E') {
 		s->at++;
 		if (!take(s, '+'))
 			take(s, '-');
 		if (!take_digits(s))
-			return "digits were expected";
+			return "expected digits";
 	}
-	/* cJSON copies a number into 64 bytes before it converts it */
+	/* cJSON copies a number into 64 bytes before it converts it. */
 	return s->at - start < 64 ? NULL : "number too long";
 }
 
@@ -206,13 +167,16 @@ static const char *scan_word(struct scan *s, const char *word)
 {
 	for (; *word; word++)
 		if (!take(s, *word))
-			return "a value was expected";
+			return "expected a value";
 	return NULL;
 }
 
 static const char *scan_value(struct scan *s);
 
-/* A member whose key begins at its quote and whose value begins at begin and ends at the cursor. */
+/*
+ * Notes the value of the wanted member. key points to the opening quote; the value starts at begin
+ * and ends at the cursor.
+ */
 static void look_at_member(const struct scan *s, const unsigned char *key, const unsigned char *begin)
 {
 	size_t len;
@@ -227,7 +191,7 @@ static void look_at_member(const struct scan *s, const unsigned char *key, const
 	s->member->end = (const char *)s->at;
 }
 
-/* What stands between the brackets of an object or array, and the closing one. */
+/* The rest of an object or array after its opening bracket. */
 static const char *scan_members(struct scan *s, bool object)
 {
 	const char close = object ? '}' : ']';
@@ -235,7 +199,7 @@ static const char *scan_members(struct scan *s, bool object)
 	const char *wrong;
 
 	if (++s->depth > s->limits->depth)
-		return "nested too deep";
+		return "nested too deeply";
 	skip_blanks(s);
 	if (take(s, close)) {
 		s->depth--;
@@ -249,7 +213,7 @@ static const char *scan_members(struct scan *s, bool object)
 			return wrong;
 		skip_blanks(s);
 		if (object && !take(s, ':'))
-			return "':' was expected";
+			return "expected ':'";
 		skip_blanks(s);
 		begin = s->at;
 		wrong = scan_value(s);
@@ -262,10 +226,10 @@ static const char *scan_members(struct scan *s, bool object)
 	s->depth--;
 	if (take(s, close))
 		return NULL;
-	return object ? "',' or '}' was expected" : "',' or ']' was expected";
+	return object ? "expected ',' or '}'" : "expected ',' or ']'";
 }
 
-/* Recursion is bounded by limits->depth. */
+/* limits->depth bounds the recursion. */
 static const char *scan_value(struct scan *s)
 {
 	skip_blanks(s);
@@ -300,11 +264,11 @@ int nb_json_fail_at(const char *text, size_t len, size_t at, const char *wrong, 
 		line += *c == '\n';
 	}
 	return nb_fail(err, NB_ERR_DECODE, 0, "not JSON: line %zu, column %zu: %s%s", line, column, wrong,
-		       at == len ? " (the input ends here)" : "");
+		       at == len ? " (end of input)" : "");
 }
 
-int nb_json_scan_value(const char *text, size_t len, size_t *at, const struct nb_json_limits *limits,
-		       struct nb_json_member *member, struct nb_error *err)
+int nb_json_validate_value(const char *text, size_t len, size_t *at, const struct nb_json_limits *limits,
+			   struct nb_json_member *member, struct nb_error *err)
 {
 	struct scan s = {
 		.at = (const unsigned char *)text + *at,
@@ -321,18 +285,18 @@ int nb_json_scan_value(const char *text, size_t len, size_t *at, const struct nb
 	return 0;
 }
 
-int nb_json_scan(const char *text, size_t len, const struct nb_json_limits *limits, struct nb_error *err)
+int nb_json_validate(const char *text, size_t len, const struct nb_json_limits *limits, struct nb_error *err)
 {
 	size_t at = nb_json_skip_blanks(text, len, 0);
 	int rc;
 
 	if (at == len)
 		return nb_fail(err, NB_ERR_DECODE, 0, "not JSON: the input is empty");
-	rc = nb_json_scan_value(text, len, &at, limits, NULL, err);
+	rc = nb_json_validate_value(text, len, &at, limits, NULL, err);
 	if (rc)
 		return rc;
 	at = nb_json_skip_blanks(text, len, at);
 	if (at < len)
-		return nb_json_fail_at(text, len, at, "there is more after the JSON value", err);
+		return nb_json_fail_at(text, len, at, "unexpected text after the JSON value", err);
 	return 0;
 }

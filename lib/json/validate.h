@@ -2,6 +2,8 @@
 #ifndef NATBRIDGE_LIB_JSON_VALIDATE_H
 #define NATBRIDGE_LIB_JSON_VALIDATE_H
 
+/* Checks hostile input against the grammar of JSON, before cJSON sees it. */
+
 #include <stddef.h>
 
 #include "lib/util/error.h"
@@ -9,28 +11,29 @@
 #include "json.h"
 
 /*
- * Checks the grammar of a whole document (RFC 8259, see nb_json_parse()) without allocating. NB_ERR_DECODE
- * with line and column of what is wrong. Duplicate keys are not looked for here.
+ * Checks a whole document as nb_json_parse() does, except for duplicate keys. Allocates nothing.
+ * NB_ERR_DECODE with line and column.
  */
-int nb_json_scan(const char *text, size_t len, const struct nb_json_limits *limits, struct nb_error *err);
+int nb_json_validate(const char *text, size_t len, const struct nb_json_limits *limits, struct nb_error *err);
 
-/* A member of the document's outermost object, found on the way. */
+/* A member of the outermost object, which nb_json_validate_value() finds on its way. */
 struct nb_json_member {
-	const char *key;         /* as it is written, without escapes */
-	const char *begin, *end; /* of the value of the first one, NULL: there is none */
+	const char *key;         /* compared as bytes: a key with escapes is not found */
+	const char *begin, *end; /* of the first such member's value; NULL: there is none */
 };
 
 /*
- * The same for the one value that begins at or behind text[*at], with a member to find in it or NULL. Moves
- * *at behind the value; what follows is not looked at. Positions in errors count from the beginning of text.
+ * nb_json_validate() for the one value that starts at or after text[*at]. Finds *member in it,
+ * unless that is NULL. Moves *at to the value's end and does not read further. Positions in errors
+ * count from the start of text.
  */
-int nb_json_scan_value(const char *text, size_t len, size_t *at, const struct nb_json_limits *limits,
-		       struct nb_json_member *member, struct nb_error *err);
+int nb_json_validate_value(const char *text, size_t len, size_t *at, const struct nb_json_limits *limits,
+			   struct nb_json_member *member, struct nb_error *err);
 
-/* Where the blanks that may begin at text[at] end. */
+/* The index of the first byte at or after text[at] that is not a blank; len if there is none. */
 size_t nb_json_skip_blanks(const char *text, size_t len, size_t at);
 
-/* NB_ERR_DECODE with line and column of text[at]. */
+/* Fails with NB_ERR_DECODE, line and column of text[at], and what is wrong there. */
 int nb_json_fail_at(const char *text, size_t len, size_t at, const char *wrong, struct nb_error *err);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "lib/json/yaml.h"
+/* Builds cJSON trees from the events of libyaml's parser. */
+#include "yaml.h"
 
 #include <ctype.h>
 #include <math.h>
@@ -18,39 +19,40 @@
 
 enum { DEPTH_MAX = 512 };
 
-/* A container that is not at its end yet. */
+/* An open mapping or sequence. */
 struct level {
 	struct cJSON *container;
-	const struct cJSON *merge; /* the value of its "<<"; its members come in at the end */
+	const struct cJSON *merge; /* the value of its "<<", merged when the mapping ends */
 	yaml_mark_t merge_mark;
 };
 
-/* From 0 on. */
-struct place {
+/* The text to parse, and where it starts in its file: line and column, from 0 on. */
+struct source {
+	const char *text;
+	size_t len;
 	size_t line, column;
 };
 
-/* A parse under way: where the next value goes. */
+/* The state of a parse. */
 struct reader {
+	const struct source *source;
 	const struct nb_json_limits *limits;
-	struct level
-		open[DEPTH_MAX + 1]; /* [0] is the list of documents, the last one takes the next value */
+	struct level open[DEPTH_MAX + 1]; /* [0] is the list of documents, [depth] takes the next value */
 	size_t depth;
 	size_t values;
-	char *key;    /* read already, its value comes next */
-	bool merging; /* the key was "<<" */
+	char *key;    /* owned: the key of the next value */
+	bool merging; /* that key is "<<" */
 	struct nb_yaml_anchors anchors;
-	struct cJSON *aside; /* what anchors name and merge keys lead to without being part of the tree */
-	struct place first;  /* where the text begins in its file */
-	bool bad_escape;     /* what stopped the parser is an escape that JSON may have */
+	struct cJSON *aside; /* holds the nodes of anchors and merge keys that are not in the tree */
+	bool bad_escape;     /* libyaml failed at an escape, which may be valid in JSON */
 	struct nb_error *err;
 };
 
 static int refuse(const struct reader *reader, const yaml_mark_t *mark, const char *what)
 {
 	return nb_fail(reader->err, NB_ERR_DECODE, 0, "not valid YAML: line %zu, column %zu: %s",
-		       reader->first.line + mark->line + 1,
-		       (mark->line ? 0 : reader->first.column) + mark->column + 1, what);
+		       reader->source->line + mark->line + 1,
+		       (mark->line ? 0 : reader->source->column) + mark->column + 1, what);
 }
 
 static struct level *innermost(struct reader *reader)
@@ -63,7 +65,7 @@ static bool expects_key(struct reader *reader)
 	return cJSON_IsObject(innermost(reader)->container) && !reader->key && !reader->merging;
 }
 
-/* One of three spellings: "true", "True", "TRUE". */
+/* Whether text is word in one of its three spellings: "true", "True", "TRUE". */
 static bool is_word(const char *text, const char *word)
 {
 	if (strcasecmp(text, word))
@@ -71,18 +73,18 @@ static bool is_word(const char *text, const char *word)
 	return !strcmp(text + 1, word + 1) || !text[strspn(text, "AEFLNRSTU")];
 }
 
-/* [-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?, of which whole numbers are a part. */
+/* A float or an integer: [-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )? */
 static bool is_decimal(const char *text)
 {
 	const char *p = text + (*text == '-' || *text == '+');
-	size_t before = strspn(p, "0123456789"), behind = 0;
+	size_t before = strspn(p, "0123456789"), after = 0;
 
 	p += before;
 	if (*p == '.') {
-		behind = strspn(++p, "0123456789");
-		p += behind;
+		after = strspn(++p, "0123456789");
+		p += after;
 	}
-	if (!before && !behind)
+	if (!before && !after)
 		return false;
 	if (*p == 'e' || *p == 'E') {
 		p += p[1] == '-' || p[1] == '+' ? 2 : 1;
@@ -93,7 +95,7 @@ static bool is_decimal(const char *text)
 	return !*p;
 }
 
-/* 0o17 and 0xff. */
+/* An octal or hexadecimal integer: 0o17, 0xff. */
 static bool based_number(const char *text, double *number)
 {
 	int base = !strncmp(text, "0o", 2) ? 8 : !strncmp(text, "0x", 2) ? 16 : 0;
@@ -105,15 +107,15 @@ static bool based_number(const char *text, double *number)
 	return true;
 }
 
-/* .inf and .nan, which JSON cannot say. */
-static bool is_no_number(const char *text)
+/* .inf and .nan, which JSON does not have. */
+static bool is_inf_or_nan(const char *text)
 {
 	const char *word = text + (*text == '-' || *text == '+');
 
 	return !strcasecmp(word, ".inf") || !strcasecmp(text, ".nan");
 }
 
-/* A plain scalar by the core schema, or NULL: it is a string. */
+/* The value of a plain scalar by the core schema; NULL: it is a string. */
 static struct cJSON *make_plain(const char *text)
 {
 	double number;
@@ -127,11 +129,11 @@ static struct cJSON *make_plain(const char *text)
 	return is_decimal(text) ? cJSON_CreateNumber(strtod(text, NULL)) : NULL;
 }
 
-/* Puts the value where it belongs, or frees it. */
+/* Adds the value to the innermost container, or on failure frees it. NULL: out of memory. */
 static int attach(struct reader *reader, struct cJSON *value, const yaml_mark_t *mark)
 {
 	struct cJSON *parent = innermost(reader)->container;
-	char *key nb_autofree = NB_TAKE_PTR(reader->key);
+	nb_autofree char *key = NB_TAKE_PTR(reader->key);
 
 	if (value && ++reader->values > reader->limits->values) {
 		cJSON_Delete(value);
@@ -157,7 +159,7 @@ static int set_anchor(struct reader *reader, const yaml_char_t *name, struct cJS
 	return nb_fail_nomem(reader->err);
 }
 
-/* A key has no node of its own in the tree, so its anchor gets one aside. */
+/* A key has no node in the tree, so its anchor gets one aside. */
 static int set_key_anchor(struct reader *reader, const yaml_char_t *name, const char *key)
 {
 	struct cJSON *node = name ? cJSON_CreateString(key) : NULL;
@@ -185,13 +187,15 @@ static int read_key(struct reader *reader, const yaml_event_t *event, bool plain
 
 	if (plain && !strcmp(text, "<<")) {
 		if (level->merge)
-			return refuse(reader, &event->start_mark, "a second << in one mapping");
+			return refuse(reader, &event->start_mark, "second << in a mapping");
 		level->merge_mark = event->start_mark;
 		reader->merging = true;
 		return 0;
 	}
 	rc = take_key(reader, text);
-	return rc ? rc : set_key_anchor(reader, event->data.scalar.anchor, text);
+	if (rc)
+		return rc;
+	return set_key_anchor(reader, event->data.scalar.anchor, text);
 }
 
 static bool is_open(const struct reader *reader, const struct cJSON *node)
@@ -202,19 +206,21 @@ static bool is_open(const struct reader *reader, const struct cJSON *node)
 	return false;
 }
 
-/* Stands for a copy of what the anchor names; for a merge key the thing itself will do. */
+/*
+ * Adds a copy of the node that the anchor names. A merge key needs no copy: its mapping copies the
+ * members.
+ */
 static int read_alias(struct reader *reader, const yaml_event_t *event)
 {
-	struct cJSON *node = nb_yaml_anchors_get(&reader->anchors, (const char *)event->data.alias.anchor),
-		     *copy;
-	const char *wrong = NULL;
+	const char *name = (const char *)event->data.alias.anchor, *wrong = NULL;
+	struct cJSON *node = nb_yaml_anchors_get(&reader->anchors, name), *copy;
 
 	if (!node)
-		return refuse(reader, &event->start_mark, "an alias without its anchor");
+		return refuse(reader, &event->start_mark, "alias without an anchor");
 	if (is_open(reader, node))
-		return refuse(reader, &event->start_mark, "an alias inside of what it stands for");
+		return refuse(reader, &event->start_mark, "alias inside of its own anchor");
 	if (expects_key(reader) && !cJSON_IsString(node))
-		return refuse(reader, &event->start_mark, "a key that is not a string");
+		return refuse(reader, &event->start_mark, "key is not a string");
 	if (expects_key(reader))
 		return take_key(reader, node->valuestring);
 	if (reader->merging) {
@@ -225,7 +231,8 @@ static int read_alias(struct reader *reader, const yaml_event_t *event)
 	copy = nb_yaml_copy(&reader->anchors, node, reader->limits->depth - reader->depth, &wrong);
 	if (wrong)
 		return refuse(reader, &event->start_mark, wrong);
-	reader->values -= copy != NULL; /* which attach() counts once more */
+	/* nb_yaml_copy() has counted the copy's values; attach() counts its root once more. */
+	reader->values -= copy != NULL;
 	return attach(reader, copy, &event->start_mark);
 }
 
@@ -243,77 +250,76 @@ static int read_scalar(struct reader *reader, const yaml_event_t *event)
 	int rc;
 
 	if (strlen(text) != event->data.scalar.length)
-		return refuse(reader, &event->start_mark, "a NUL character in a string");
+		return refuse(reader, &event->start_mark, "NUL character in a string");
 	if (tag && !is_str_tag(tag))
 		return refuse(reader, &event->start_mark, "tags other than !!str are not supported");
 	if (expects_key(reader))
 		return read_key(reader, event, plain);
-	if (plain && is_no_number(text))
-		return refuse(reader, &event->start_mark, "a number that JSON does not have");
+	if (plain && is_inf_or_nan(text))
+		return refuse(reader, &event->start_mark, "JSON has no infinity and no NaN");
 	if (plain)
 		value = make_plain(text);
 	if (value && cJSON_IsNumber(value) && !isfinite(value->valuedouble)) {
 		cJSON_Delete(value);
-		return refuse(reader, &event->start_mark, "a number out of range");
+		return refuse(reader, &event->start_mark, "number out of range");
 	}
-	value = value ? value : cJSON_CreateString(text);
+	if (!value)
+		value = cJSON_CreateString(text);
 	rc = attach(reader, value, &event->start_mark);
-	return rc ? rc : set_anchor(reader, event->data.scalar.anchor, value);
+	if (rc)
+		return rc;
+	return set_anchor(reader, event->data.scalar.anchor, value);
 }
 
-static int open_container(struct reader *reader, const yaml_event_t *event, struct cJSON *value,
-			  const yaml_char_t *tag, const yaml_char_t *anchor)
+/* A mapping or sequence starts. */
+static int open_container(struct reader *reader, const yaml_event_t *event, bool mapping)
 {
-	int rc = 0;
+	const yaml_char_t *tag = mapping ? event->data.mapping_start.tag : event->data.sequence_start.tag;
+	const yaml_char_t *anchor =
+		mapping ? event->data.mapping_start.anchor : event->data.sequence_start.anchor;
+	struct cJSON *value;
+	int rc;
 
 	if (expects_key(reader))
-		rc = refuse(reader, &event->start_mark, "a key that is a mapping or a sequence");
-	else if (tag)
-		rc = refuse(reader, &event->start_mark, "tags other than !!str are not supported");
-	else if (reader->depth >= reader->limits->depth || reader->depth >= DEPTH_MAX)
-		rc = refuse(reader, &event->start_mark, "nested too deep");
-	if (rc) {
-		cJSON_Delete(value);
-		return rc;
-	}
+		return refuse(reader, &event->start_mark, "key is a mapping or a sequence");
+	if (tag)
+		return refuse(reader, &event->start_mark, "tags other than !!str are not supported");
+	if (reader->depth >= reader->limits->depth || reader->depth >= DEPTH_MAX)
+		return refuse(reader, &event->start_mark, "nested too deeply");
+	value = mapping ? cJSON_CreateObject() : cJSON_CreateArray();
 	rc = attach(reader, value, &event->start_mark);
-	if (!rc)
-		rc = set_anchor(reader, anchor, value);
-	if (!rc)
-		reader->open[++reader->depth] = (struct level){ .container = value };
-	return rc;
+	if (rc)
+		return rc;
+	rc = set_anchor(reader, anchor, value);
+	if (rc)
+		return rc;
+	reader->open[++reader->depth] = (struct level){ .container = value };
+	return 0;
 }
 
 static int close_container(struct reader *reader)
 {
 	const struct level *level = innermost(reader);
 	const char *wrong = NULL;
-	int rc = 0;
 
-	if (level->merge)
-		rc = nb_yaml_merge(&reader->anchors, level->container, level->merge,
-				   reader->limits->depth - reader->depth, &wrong);
-	if (rc)
+	if (level->merge && nb_yaml_merge(&reader->anchors, level->container, level->merge,
+					  reader->limits->depth - reader->depth, &wrong))
 		return wrong ? refuse(reader, &level->merge_mark, wrong) : nb_fail_nomem(reader->err);
 	reader->depth--;
 	return 0;
 }
 
-/* A document of null alone ("---" twice) says nothing. */
-static void drop_empty_document(struct reader *reader)
-{
-	struct cJSON *last = reader->open[0].container->child ? reader->open[0].container->child->prev : NULL;
-
-	if (cJSON_IsNull(last))
-		cJSON_Delete(cJSON_DetachItemViaPointer(reader->open[0].container, last));
-}
-
+/* Forgets the document's anchors. A document that is null ("---" twice) is empty and is removed. */
 static void end_document(struct reader *reader)
 {
+	struct cJSON *documents = reader->open[0].container;
+	struct cJSON *last = documents->child ? documents->child->prev : NULL;
+
 	nb_yaml_anchors_clear(&reader->anchors);
 	while (reader->aside->child)
 		cJSON_Delete(cJSON_DetachItemViaPointer(reader->aside, reader->aside->child));
-	drop_empty_document(reader);
+	if (cJSON_IsNull(last))
+		cJSON_Delete(cJSON_DetachItemViaPointer(documents, last));
 }
 
 static int read_event(struct reader *reader, const yaml_event_t *event)
@@ -324,11 +330,9 @@ static int read_event(struct reader *reader, const yaml_event_t *event)
 	case YAML_ALIAS_EVENT:
 		return read_alias(reader, event);
 	case YAML_SEQUENCE_START_EVENT:
-		return open_container(reader, event, cJSON_CreateArray(), event->data.sequence_start.tag,
-				      event->data.sequence_start.anchor);
+		return open_container(reader, event, false);
 	case YAML_MAPPING_START_EVENT:
-		return open_container(reader, event, cJSON_CreateObject(), event->data.mapping_start.tag,
-				      event->data.mapping_start.anchor);
+		return open_container(reader, event, true);
 	case YAML_SEQUENCE_END_EVENT:
 	case YAML_MAPPING_END_EVENT:
 		return close_container(reader);
@@ -340,32 +344,38 @@ static int read_event(struct reader *reader, const yaml_event_t *event)
 	}
 }
 
+/* What stopped libyaml. */
+static int parser_failed(struct reader *reader, const yaml_parser_t *parser)
+{
+	if (parser->error == YAML_MEMORY_ERROR)
+		return nb_fail_nomem(reader->err);
+	if (parser->error == YAML_READER_ERROR)
+		return nb_fail(reader->err, NB_ERR_DECODE, 0, "not valid YAML: byte %zu: %s",
+			       parser->problem_offset + 1, parser->problem);
+	reader->bad_escape = parser->problem && strstr(parser->problem, "escape code");
+	return refuse(reader, &parser->problem_mark, parser->problem ? parser->problem : "syntax error");
+}
+
 static int read_stream(struct reader *reader, yaml_parser_t *parser)
 {
 	bool end = false;
-	int rc = 0;
 
-	while (!end && !rc) {
+	while (!end) {
 		yaml_event_t event;
+		int rc;
 
-		if (!yaml_parser_parse(parser, &event)) {
-			if (parser->error == YAML_MEMORY_ERROR)
-				return nb_fail_nomem(reader->err);
-			if (parser->error == YAML_READER_ERROR)
-				return nb_fail(reader->err, NB_ERR_DECODE, 0, "not valid YAML: byte %zu: %s",
-					       parser->problem_offset + 1, parser->problem);
-			reader->bad_escape = parser->problem && strstr(parser->problem, "escape code");
-			return refuse(reader, &parser->problem_mark,
-				      parser->problem ? parser->problem : "syntax error");
-		}
+		if (!yaml_parser_parse(parser, &event))
+			return parser_failed(reader, parser);
 		end = event.type == YAML_STREAM_END_EVENT;
 		rc = read_event(reader, &event);
 		yaml_event_delete(&event);
+		if (rc)
+			return rc;
 	}
-	return rc;
+	return 0;
 }
 
-/* The four hexadecimal digits of an escape "\uXXXX" at text, or -1. */
+/* The value of an escape "\uXXXX" at text, which ends before end; -1: there is none. */
 static int escaped_unit(const char *text, const char *end)
 {
 	int unit = 0;
@@ -380,7 +390,10 @@ static int escaped_unit(const char *text, const char *end)
 	return unit;
 }
 
-/* Writes "\ud83d\ude00", which JSON has and YAML has not, as "\U0001f600". Returns the length. */
+/*
+ * Copies text[len] to joined and writes each surrogate pair "\ud83d\ude00", which JSON has and YAML
+ * has not, as "\U0001f600". Returns the new length, at most len.
+ */
 static size_t join_escapes(const char *text, size_t len, char *joined)
 {
 	const char *end = text + len;
@@ -403,17 +416,17 @@ static size_t join_escapes(const char *text, size_t len, char *joined)
 	return used;
 }
 
-/* *bad_escape: an escape that libyaml does not know is what it failed for. */
-static int parse(const char *text, size_t len, struct place first, const struct nb_json_limits *limits,
-		 struct cJSON **json, bool *bad_escape, struct nb_error *err)
+/* *bad_escape: whether it failed at an escape that libyaml does not know. */
+static int parse(const struct source *source, const struct nb_json_limits *limits, struct cJSON **json,
+		 bool *bad_escape, struct nb_error *err)
 {
-	struct cJSON *documents nb_cleanup(nb_json_free) = cJSON_CreateArray();
-	struct cJSON *aside nb_cleanup(nb_json_free) = cJSON_CreateArray();
+	nb_cleanup(nb_json_free) struct cJSON *documents = cJSON_CreateArray();
+	nb_cleanup(nb_json_free) struct cJSON *aside = cJSON_CreateArray();
 	struct reader reader = {
+		.source = source,
 		.limits = limits,
 		.open = { { .container = documents } },
 		.aside = aside,
-		.first = first,
 		.err = err,
 	};
 	struct nb_json root = nb_json_root(documents);
@@ -424,14 +437,15 @@ static int parse(const char *text, size_t len, struct place first, const struct 
 	reader.anchors.values_max = limits->values;
 	if (!documents || !aside || !yaml_parser_initialize(&parser))
 		return nb_fail_nomem(err);
-	yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
+	yaml_parser_set_input_string(&parser, (const unsigned char *)source->text, source->len);
 	rc = read_stream(&reader, &parser);
 	yaml_parser_delete(&parser);
 	nb_yaml_anchors_clear(&reader.anchors);
 	free(reader.key);
 	*bad_escape = reader.bad_escape;
-	if (!rc)
-		rc = nb_json_refuse_duplicates(&root, err);
+	if (rc)
+		return rc;
+	rc = nb_json_refuse_duplicates(&root, err);
 	if (rc)
 		return rc;
 	*json = NB_TAKE_PTR(documents);
@@ -441,26 +455,28 @@ static int parse(const char *text, size_t len, struct place first, const struct 
 int nb_yaml_parse_from(const char *text, size_t len, size_t from, const struct nb_json_limits *limits,
 		       struct cJSON **json, struct nb_error *err)
 {
-	char *joined nb_autofree = NULL;
-	struct place first = { 0 };
+	struct source source = { .text = text + from, .len = len - from };
+	nb_autofree char *joined = NULL;
 	size_t joined_len;
 	bool bad_escape = false;
 	int rc;
 
 	for (size_t i = 0; i < from; i++) {
-		first.column = text[i] == '\n' ? 0 : first.column + 1;
-		first.line += text[i] == '\n';
+		source.column = text[i] == '\n' ? 0 : source.column + 1;
+		source.line += text[i] == '\n';
 	}
-	text += from;
-	len -= from;
-	rc = parse(text, len, first, limits, json, &bad_escape, err);
+	rc = parse(&source, limits, json, &bad_escape, err);
 	if (!rc || !bad_escape)
 		return rc;
-	joined = malloc(len);
+	joined = malloc(source.len);
 	if (!joined)
 		return nb_fail_nomem(err);
-	joined_len = join_escapes(text, len, joined);
-	return joined_len == len ? rc : parse(joined, joined_len, first, limits, json, &bad_escape, err);
+	joined_len = join_escapes(source.text, source.len, joined);
+	if (joined_len == source.len)
+		return rc;
+	source.text = joined;
+	source.len = joined_len;
+	return parse(&source, limits, json, &bad_escape, err);
 }
 
 int nb_yaml_parse(const char *text, size_t len, const struct nb_json_limits *limits, struct cJSON **json,

@@ -2,7 +2,7 @@
 #ifndef NATBRIDGE_LIB_JSON_YAML_H
 #define NATBRIDGE_LIB_JSON_YAML_H
 
-/* YAML as far as it can say what JSON can, read into the same trees. */
+/* Reads YAML into cJSON trees, as far as JSON can express it. */
 
 #include <stddef.h>
 
@@ -13,18 +13,21 @@
 struct cJSON;
 
 /*
- * Parses a stream of documents, text[len], into *json: an array with one element for each document that is
- * not empty. Scalars by the core schema of YAML 1.2 (section 10.3.2): plain null, booleans and numbers have
- * their type, all else and everything quoted is a string. Anchors, aliases and merge keys ("<<") are
- * followed; what aliases stand for is copied, up to some 16 MiB of memory. Refused with line and column
- * (NB_ERR_DECODE): more than that, tags other than !!str, keys that are no scalars, duplicate keys, NUL
- * characters, numbers that JSON does not have, and more than *limits. The caller frees *json with
- * cJSON_Delete().
+ * Parses a stream of documents, text[len], into *json: an array with one element for each document
+ * that is not empty. The caller frees *json with cJSON_Delete().
+ *
+ * Scalars follow the core schema of YAML 1.2 (section 10.3.2): plain null, booleans and numbers
+ * have their type; any other scalar and each quoted one is a string. Anchors, aliases and merge
+ * keys ("<<") work; the copies that aliases make may take some 16 MiB (NB_YAML_COPIES_MAX).
+ *
+ * It refuses, with line and column (NB_ERR_DECODE): larger copies, tags other than !!str, keys that
+ * are not scalars, duplicate keys, NUL characters, numbers that JSON does not have, and documents
+ * that exceed *limits.
  */
 int nb_yaml_parse(const char *text, size_t len, const struct nb_json_limits *limits, struct cJSON **json,
 		  struct nb_error *err);
 
-/* The same for what begins at text[from], with lines counted from the beginning of text. */
+/* nb_yaml_parse() for text[from] to text[len]. Positions in errors count from the start of text. */
 int nb_yaml_parse_from(const char *text, size_t len, size_t from, const struct nb_json_limits *limits,
 		       struct cJSON **json, struct nb_error *err);
 

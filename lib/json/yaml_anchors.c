@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* A tree of anchors by name (tsearch(3)), and the budget for copies; see yaml_anchors.h. */
 #include "yaml_anchors.h"
 
 #include <errno.h>
@@ -7,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char too_many[] = "too many values by aliases";
+static const char too_many[] = "aliases expand to too many values";
 
 struct anchor {
-	const char *name; /* owned; first, so that a name can be looked up like an anchor */
+	const char *name; /* owned */
 	struct cJSON *node;
 };
 
@@ -61,14 +62,17 @@ void nb_yaml_anchors_clear(struct nb_yaml_anchors *anchors)
 	anchors->root = NULL;
 }
 
-/* What an allocation of a string takes, its bookkeeping included. */
+/* Bytes that a string takes, with the allocator's bookkeeping. */
 static size_t string_cost(const char *text)
 {
 	return text ? strlen(text) + 1 + 2 * sizeof(size_t) : 0;
 }
 
-/* Pays for a copy before it is made; recursion ends at that depth. NULL, or what is wrong. */
-static const char *pay(struct nb_yaml_anchors *anchors, const struct cJSON *node, size_t depth)
+/*
+ * Charges a copy to the budget before it is made. Recurses at most depth levels. NULL, or what is
+ * wrong.
+ */
+static const char *charge(struct nb_yaml_anchors *anchors, const struct cJSON *node, size_t depth)
 {
 	const struct cJSON *item;
 
@@ -77,9 +81,9 @@ static const char *pay(struct nb_yaml_anchors *anchors, const struct cJSON *node
 	if (anchors->copied > NB_YAML_COPIES_MAX || ++*anchors->values > anchors->values_max)
 		return too_many;
 	if (!depth && (cJSON_IsArray(node) || cJSON_IsObject(node)))
-		return "nested too deep";
+		return "nested too deeply";
 	cJSON_ArrayForEach(item, node) {
-		const char *wrong = pay(anchors, item, depth - 1);
+		const char *wrong = charge(anchors, item, depth - 1);
 
 		if (wrong)
 			return wrong;
@@ -92,7 +96,7 @@ struct cJSON *nb_yaml_copy(struct nb_yaml_anchors *anchors, const struct cJSON *
 {
 	struct cJSON *copy;
 
-	*wrong = pay(anchors, node, depth);
+	*wrong = charge(anchors, node, depth);
 	if (*wrong)
 		return NULL;
 	copy = cJSON_Duplicate(node, true);
@@ -103,6 +107,7 @@ struct cJSON *nb_yaml_copy(struct nb_yaml_anchors *anchors, const struct cJSON *
 	return copy;
 }
 
+/* Adds copies of the members of source whose keys into does not have. */
 static int merge_one(struct nb_yaml_anchors *anchors, struct cJSON *into, const struct cJSON *source,
 		     size_t depth, const char **wrong)
 {
@@ -134,28 +139,33 @@ static int merge_one(struct nb_yaml_anchors *anchors, struct cJSON *into, const 
 	return 0;
 }
 
+static bool is_list_of_mappings(const struct cJSON *node)
+{
+	const struct cJSON *item;
+
+	cJSON_ArrayForEach(item, node) {
+		if (!cJSON_IsObject(item))
+			return false;
+	}
+	return cJSON_IsArray(node);
+}
+
 int nb_yaml_merge(struct nb_yaml_anchors *anchors, struct cJSON *into, const struct cJSON *source,
 		  size_t depth, const char **wrong)
 {
 	const struct cJSON *item;
-	int rc = 0;
 
 	if (cJSON_IsObject(source))
 		return merge_one(anchors, into, source, depth, wrong);
-	cJSON_ArrayForEach(item, source) {
-		if (cJSON_IsObject(item))
-			continue;
-		source = NULL;
-		break;
-	}
-	if (!cJSON_IsArray(source)) {
+	if (!is_list_of_mappings(source)) {
 		*wrong = "<< requires a mapping or a list of mappings";
 		return -EINVAL;
 	}
 	cJSON_ArrayForEach(item, source) {
-		rc = merge_one(anchors, into, item, depth, wrong);
+		int rc = merge_one(anchors, into, item, depth, wrong);
+
 		if (rc)
 			return rc;
 	}
-	return rc;
+	return 0;
 }

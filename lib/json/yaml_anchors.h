@@ -3,8 +3,9 @@
 #define NATBRIDGE_LIB_JSON_YAML_ANCHORS_H
 
 /*
- * Anchors of a YAML document, and copies of what they name. All copies of one parse share a budget, so that a
- * few lines of aliases of aliases cannot take more memory or time than that.
+ * The anchors of a YAML document, and copies of the nodes that they name. All copies of one parse
+ * share a budget of memory and time, which a few lines with aliases of aliases would otherwise
+ * exhaust.
  */
 
 #include <cjson/cJSON.h>
@@ -16,33 +17,36 @@ enum {
 };
 
 struct nb_yaml_anchors {
-	void *root;      /* of a tree (tsearch(3)) */
-	size_t copied;   /* bytes, of NB_YAML_COPIES_MAX */
-	size_t compared; /* keys, of NB_YAML_MERGE_MAX */
-	size_t *values;  /* counts the values of copies as well */
+	void *root;      /* of the tree of anchors; NULL: empty */
+	size_t copied;   /* bytes, at most NB_YAML_COPIES_MAX */
+	size_t compared; /* pairs of keys, at most NB_YAML_MERGE_MAX */
+	size_t *values;  /* of the whole parse: copies add theirs */
 	size_t values_max;
 };
 
-/* Names a node, which must live until nb_yaml_anchors_clear(). A name that is taken moves. -ENOMEM. */
+/*
+ * Gives a node a name, which it takes over from another node. The node must live until
+ * nb_yaml_anchors_clear(). 0 or -ENOMEM.
+ */
 int nb_yaml_anchors_set(struct nb_yaml_anchors *anchors, const char *name, struct cJSON *node);
 
-/* NULL: there is none of that name. */
+/* The node of that name; NULL: there is none. */
 struct cJSON *nb_yaml_anchors_get(const struct nb_yaml_anchors *anchors, const char *name);
 
-/* Forgets all names: they end with their document. The budget stays used up. */
+/* Forgets all names, at the end of their document. The used part of the budget stays used. */
 void nb_yaml_anchors_clear(struct nb_yaml_anchors *anchors);
 
 /*
- * A copy of a node without its key, at most depth levels deep. NULL: *wrong says why, or is NULL if there is
- * no memory.
+ * Copies a node without its key. Its containers may be nested depth levels deep. NULL: *wrong says
+ * why; it is NULL if memory ran out.
  */
 struct cJSON *nb_yaml_copy(struct nb_yaml_anchors *anchors, const struct cJSON *node, size_t depth,
 			   const char **wrong);
 
 /*
- * Adds copies of the members of a mapping, or of a list of mappings, to an object that does not have their
- * keys; of two that have one key the first counts (https://yaml.org/type/merge.html). -EINVAL: *wrong says
- * why; -ENOMEM.
+ * Merges a mapping, or a list of mappings, into an object: adds copies of the members whose keys
+ * the object does not have. The first mapping of a list takes precedence
+ * (https://yaml.org/type/merge.html). -EINVAL: *wrong says why; -ENOMEM.
  */
 int nb_yaml_merge(struct nb_yaml_anchors *anchors, struct cJSON *into, const struct cJSON *source,
 		  size_t depth, const char **wrong);

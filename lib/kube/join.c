@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Services and their EndpointSlices joined to frontends and backends. */
+/* Joins Services and their EndpointSlices to frontends and backends. */
+#include "join.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +12,6 @@
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
-
-#include "object.h"
 
 static int compare_slices(const void *a, const void *b)
 {
@@ -34,12 +34,14 @@ static int compare_services(const void *a, const void *b)
 	return strcmp((*x)->name, (*y)->name);
 }
 
-/* The slices of one Service. */
-struct slices {
-	const struct nb_kube_slice *const *items;
+/* A Service and its EndpointSlices. */
+struct group {
+	const struct nb_kube_service *service;
+	const struct nb_kube_slice *const *slices;
 	size_t n;
 };
 
+/* The slice's port that has the name and protocol of a Service's port. */
 static const struct nb_kube_port *find_port(const struct nb_kube_slice *slice,
 					    const struct nb_kube_port *port)
 {
@@ -53,11 +55,11 @@ static const struct nb_kube_port *find_port(const struct nb_kube_slice *slice,
 	return NULL;
 }
 
-/* Whether some endpoint of that family and port is ready. */
-static bool has_ready(struct slices slices, int family, const struct nb_kube_port *port)
+/* Whether an endpoint of that family and port is ready. */
+static bool has_ready(const struct group *group, int family, const struct nb_kube_port *port)
 {
-	for (size_t i = 0; i < slices.n; i++) {
-		const struct nb_kube_slice *slice = slices.items[i];
+	for (size_t i = 0; i < group->n; i++) {
+		const struct nb_kube_slice *slice = group->slices[i];
 
 		if (slice->family != family || !find_port(slice, port))
 			continue;
@@ -68,167 +70,206 @@ static bool has_ready(struct slices slices, int family, const struct nb_kube_por
 	return false;
 }
 
-/*
- * Backends of one service port in one family. New connections get those that are ready, or if there is none
- * those that linger. Of the others TCP keeps the connections that it has with whatever is listed, UDP with
- * what still answers.
- */
-static int add_backends(struct nb_service *service, struct slices slices, const struct nb_kube_port *port,
-			struct nb_error *err)
+/* Adds the endpoints of a slice as backends at that port. any_ready: see add_backends(). */
+static int add_endpoints(struct nb_service *service, const struct nb_kube_slice *slice,
+			 const struct nb_kube_port *target, bool any_ready, struct nb_error *err)
 {
-	const bool ready = has_ready(slices, nb_addr_family(&service->key.addr), port);
-	int family = nb_addr_family(&service->key.addr);
-	int rc = 0;
+	for (size_t i = 0; i < slice->endpoints.n; i++) {
+		const struct nb_kube_endpoint *endpoint = &slice->endpoints.items[i];
+		const struct nb_service_backend backend = {
+			.addr = endpoint->addr,
+			.port = target->port,
+			.draining = !(any_ready ? endpoint->ready : endpoint->lingers),
+		};
+		int rc;
 
-	for (size_t i = 0; i < slices.n && !rc; i++) {
-		const struct nb_kube_slice *slice = slices.items[i];
+		if (backend.draining && !endpoint->serving && target->proto != IPPROTO_TCP)
+			continue;
+		rc = nb_service_add_backend(service, &backend, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/*
+ * Adds the backends of a frontend. New connections go to the ready endpoints, or if no endpoint is
+ * ready to those that linger. The other endpoints keep their connections: with TCP all of them,
+ * with UDP those that still serve.
+ */
+static int add_backends(struct nb_service *service, const struct group *group,
+			const struct nb_kube_port *port, struct nb_error *err)
+{
+	const int family = nb_addr_family(&service->key.addr);
+	const bool any_ready = has_ready(group, family, port);
+
+	for (size_t i = 0; i < group->n; i++) {
+		const struct nb_kube_slice *slice = group->slices[i];
 		const struct nb_kube_port *target = find_port(slice, port);
+		int rc;
 
 		if (!target || slice->family != family)
 			continue;
-		for (size_t k = 0; k < slice->endpoints.n && !rc; k++) {
-			const struct nb_kube_endpoint *endpoint = &slice->endpoints.items[k];
-
-			const struct nb_service_backend backend = {
-				.addr = endpoint->addr,
-				.port = target->port,
-				.draining = !(ready ? endpoint->ready : endpoint->lingers),
-			};
-
-			if (!backend.draining || endpoint->serving || port->proto == IPPROTO_TCP)
-				rc = nb_service_add_backend(service, &backend, err);
-		}
+		rc = add_endpoints(service, slice, target, any_ready, err);
+		if (rc)
+			return rc;
 	}
-	return rc;
+	return 0;
 }
 
-static int add_frontend(struct nb_services *services, const struct nb_kube_service *from,
-			const struct nb_addr *vip, const struct nb_kube_port *port, struct slices slices,
-			struct nb_error *err)
+static int add_frontend(struct nb_services *services, const struct group *group, const struct nb_addr *vip,
+			const struct nb_kube_port *port, struct nb_error *err)
 {
 	struct nb_service *service = nb_services_add(services, err);
 
 	if (!service)
 		return -ENOMEM;
-	memcpy(service->name, from->name, sizeof(service->name));
+	memcpy(service->name, group->service->name, sizeof(service->name));
 	memcpy(service->port_name, port->name, sizeof(service->port_name));
 	service->key.addr = *vip;
 	service->key.port = port->port;
 	service->key.proto = port->proto;
-	service->affinity = from->affinity;
+	service->affinity = group->service->affinity;
 	service->origin = NB_ORIGIN_APPLY;
-	return add_backends(service, slices, port, err);
+	return add_backends(service, group, port, err);
 }
 
-/* A name or protocol that is not the same on both sides: endpoints there are, and none for this port. */
-static void tell_port_alone(struct nb_kube *kube, const struct nb_kube_service *service, struct slices slices,
-			    const struct nb_kube_port *port)
+/*
+ * Notes a port of the Service that no slice with endpoints has: name or protocol differ by mistake.
+ */
+static void note_port_without_slice(struct nb_kube_notes *notes, const struct group *group,
+				    const struct nb_kube_port *port)
 {
 	bool endpoints = false;
 
-	for (size_t i = 0; i < slices.n; i++) {
-		if (slices.items[i]->endpoints.n && find_port(slices.items[i], port))
+	for (size_t i = 0; i < group->n; i++) {
+		if (group->slices[i]->endpoints.n && find_port(group->slices[i], port))
 			return;
-		endpoints |= slices.items[i]->endpoints.n;
+		endpoints |= group->slices[i]->endpoints.n;
 	}
 	if (endpoints)
-		nb_kube_tell(
-			kube, NB_KUBE_PORT_ALONE,
-			"Service %s: its EndpointSlices have no port \"%s\" of %s, hence %u has no backends",
-			service->name, port->name, nb_proto_name(port->proto), ntohs(port->port));
+		nb_kube_notes_add(notes, NB_KUBE_PORT_WITHOUT_SLICE,
+				  "Service %s: port %u has no backends: its EndpointSlices have no %s port "
+				  "named \"%s\"",
+				  group->service->name, ntohs(port->port), nb_proto_name(port->proto),
+				  port->name);
 }
 
-static int join(struct nb_kube *kube, struct nb_services *services, const struct nb_kube_service *from,
-		struct slices slices, struct nb_error *err)
+static int join_group(const struct group *group, struct nb_kube_notes *notes, struct nb_services *services,
+		      struct nb_error *err)
 {
-	int rc = 0;
+	const struct nb_kube_service *service = group->service;
 
-	for (size_t p = 0; p < from->ports.n && from->n_vips; p++) {
-		tell_port_alone(kube, from, slices, &from->ports.items[p]);
-		for (unsigned int v = 0; v < from->n_vips && !rc; v++)
-			rc = add_frontend(services, from, &from->vips[v], &from->ports.items[p], slices, err);
+	for (size_t p = 0; p < service->ports.n && service->n_vips; p++) {
+		note_port_without_slice(notes, group, &service->ports.items[p]);
+		for (unsigned int v = 0; v < service->n_vips; v++) {
+			int rc = add_frontend(services, group, &service->vips[v], &service->ports.items[p],
+					      err);
+
+			if (rc)
+				return rc;
+		}
 	}
-	return rc;
-}
-
-static void tell_orphans(struct nb_kube *kube, struct slices slices)
-{
-	for (size_t i = 0; i < slices.n; i++)
-		if (slices.items[i]->service[0])
-			nb_kube_tell(kube, NB_KUBE_SLICE_ALONE,
-				     "EndpointSlice %s: its Service %s is not in the input",
-				     slices.items[i]->name, slices.items[i]->service);
-}
-
-static void tell_without_slices(struct nb_kube *kube, const struct nb_kube_service *service)
-{
-	if (!service->n_vips || (!service->selects && !kube->has_endpoints))
-		return;
-	nb_kube_tell(kube, NB_KUBE_SERVICE_ALONE,
-		     "Service %s has no EndpointSlice in the input, hence no backends%s", service->name,
-		     kube->has_endpoints ? "; Endpoints (v1) are not read" : "");
-}
-
-/* Both sorted by the Service's name. */
-static int join_all(struct nb_kube *kube, struct nb_services *joined,
-		    const struct nb_kube_service *const *services, const struct nb_kube_slice *const *slices,
-		    struct nb_error *err)
-{
-	const size_t n_slices = kube->slices.n;
-	size_t first = 0;
-	int rc = 0;
-
-	for (size_t i = 0; i < kube->services.n && !rc; i++) {
-		size_t last, begin = first;
-
-		if (i && !strcmp(services[i]->name, services[i - 1]->name))
-			return nb_fail(err, NB_ERR_CONFIG, 0, "Service %s is there twice", services[i]->name);
-		while (first < n_slices && strcmp(slices[first]->service, services[i]->name) < 0)
-			first++;
-		tell_orphans(kube, (struct slices){ slices + begin, first - begin });
-		for (last = first; last < n_slices && !strcmp(slices[last]->service, services[i]->name);)
-			last++;
-		if (first == last)
-			tell_without_slices(kube, services[i]);
-		rc = join(kube, joined, services[i], (struct slices){ slices + first, last - first }, err);
-		first = last;
-	}
-	if (!rc)
-		tell_orphans(kube, (struct slices){ slices + first, n_slices - first });
-	return rc;
-}
-
-static int refuse_double_slices(const struct nb_kube_slice **slices, size_t n, struct nb_error *err)
-{
-	qsort(slices, n, sizeof(*slices), compare_slice_names);
-	for (size_t i = 1; i < n; i++)
-		if (!strcmp(slices[i]->name, slices[i - 1]->name))
-			return nb_fail(err, NB_ERR_CONFIG, 0, "EndpointSlice %s is there twice",
-				       slices[i]->name);
 	return 0;
 }
 
-int nb_kube_join(struct nb_kube *kube, struct nb_services *services, struct nb_error *err)
+static void note_slices_without_service(struct nb_kube_notes *notes,
+					const struct nb_kube_slice *const *slices, size_t n)
 {
-	const struct nb_kube_service **by_name nb_autofree = calloc(kube->services.n + 1, sizeof(*by_name));
-	const struct nb_kube_slice **by_service nb_autofree = calloc(kube->slices.n + 1, sizeof(*by_service));
-	struct nb_services joined nb_cleanup(nb_services_free) = { 0 };
-	int rc;
+	for (size_t i = 0; i < n; i++)
+		if (slices[i]->service[0])
+			nb_kube_notes_add(notes, NB_KUBE_SLICE_WITHOUT_SERVICE,
+					  "EndpointSlice %s: its Service %s is not in the input",
+					  slices[i]->name, slices[i]->service);
+}
 
-	if (!by_name || !by_service)
+static void note_service_without_slice(struct nb_kube_notes *notes, const struct nb_kube_objects *objects,
+				       const struct nb_kube_service *service)
+{
+	if (!service->n_vips || (!service->selects && !objects->has_endpoints))
+		return;
+	nb_kube_notes_add(notes, NB_KUBE_SERVICE_WITHOUT_SLICE,
+			  "Service %s has no backends: no EndpointSlice of it is in the input%s",
+			  service->name, objects->has_endpoints ? "; Endpoints (v1) are ignored" : "");
+}
+
+/* The objects in order: Services by name, EndpointSlices by their Service's name. */
+struct sorted {
+	const struct nb_kube_service **services; /* owned */
+	const struct nb_kube_slice **slices;     /* owned */
+};
+
+static void free_sorted(struct sorted *sorted)
+{
+	free(sorted->services);
+	free(sorted->slices);
+}
+
+static int sort_objects(const struct nb_kube_objects *objects, struct sorted *sorted, struct nb_error *err)
+{
+	const size_t n_services = objects->services.n, n_slices = objects->slices.n;
+
+	sorted->services = calloc(n_services + 1, sizeof(*sorted->services));
+	sorted->slices = calloc(n_slices + 1, sizeof(*sorted->slices));
+	if (!sorted->services || !sorted->slices)
 		return nb_fail_nomem(err);
-	for (size_t i = 0; i < kube->services.n; i++)
-		by_name[i] = &kube->services.items[i];
-	for (size_t i = 0; i < kube->slices.n; i++)
-		by_service[i] = &kube->slices.items[i];
-	rc = refuse_double_slices(by_service, kube->slices.n, err);
+	for (size_t i = 0; i < n_services; i++)
+		sorted->services[i] = &objects->services.items[i];
+	for (size_t i = 0; i < n_slices; i++)
+		sorted->slices[i] = &objects->slices.items[i];
+	qsort(sorted->slices, n_slices, sizeof(*sorted->slices), compare_slice_names);
+	for (size_t i = 1; i < n_slices; i++)
+		if (!strcmp(sorted->slices[i]->name, sorted->slices[i - 1]->name))
+			return nb_fail(err, NB_ERR_CONFIG, 0, "EndpointSlice %s appears twice in the input",
+				       sorted->slices[i]->name);
+	qsort(sorted->services, n_services, sizeof(*sorted->services), compare_services);
+	qsort(sorted->slices, n_slices, sizeof(*sorted->slices), compare_slices);
+	return 0;
+}
+
+/* Merges the two sorted lists. */
+static int join_sorted(const struct nb_kube_objects *objects, const struct sorted *sorted,
+		       struct nb_kube_notes *notes, struct nb_services *joined, struct nb_error *err)
+{
+	const struct nb_kube_slice *const *slice = sorted->slices, *const *end = slice + objects->slices.n;
+
+	for (size_t i = 0; i < objects->services.n; i++) {
+		const struct nb_kube_slice *const *first = slice;
+		struct group group = { .service = sorted->services[i] };
+		int rc;
+
+		if (i && !strcmp(group.service->name, sorted->services[i - 1]->name))
+			return nb_fail(err, NB_ERR_CONFIG, 0, "Service %s appears twice in the input",
+				       group.service->name);
+		while (slice < end && strcmp((*slice)->service, group.service->name) < 0)
+			slice++;
+		note_slices_without_service(notes, first, slice - first);
+		for (group.slices = slice; slice < end && !strcmp((*slice)->service, group.service->name);)
+			slice++;
+		group.n = slice - group.slices;
+		if (!group.n)
+			note_service_without_slice(notes, objects, group.service);
+		rc = join_group(&group, notes, joined, err);
+		if (rc)
+			return rc;
+	}
+	note_slices_without_service(notes, slice, end - slice);
+	return 0;
+}
+
+int nb_kube_join(const struct nb_kube_objects *objects, struct nb_kube_notes *notes,
+		 struct nb_services *services, struct nb_error *err)
+{
+	nb_cleanup(free_sorted) struct sorted sorted = { 0 };
+	nb_cleanup(nb_services_free) struct nb_services joined = { 0 };
+	int rc = sort_objects(objects, &sorted, err);
+
 	if (rc)
 		return rc;
-	qsort(by_name, kube->services.n, sizeof(*by_name), compare_services);
-	qsort(by_service, kube->slices.n, sizeof(*by_service), compare_slices);
-	rc = join_all(kube, &joined, by_name, by_service, err);
-	if (!rc)
-		rc = nb_services_normalize(&joined, err);
+	rc = join_sorted(objects, &sorted, notes, &joined, err);
+	if (rc)
+		return rc;
+	rc = nb_services_normalize(&joined, err);
 	if (rc)
 		return rc;
 	*services = joined;

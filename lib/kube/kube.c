@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Kubernetes objects by kind into a collection, one by one, in lists or as text. */
+/* Collects the Kubernetes objects of texts: by kind, one by one or in lists. */
 #include "kube.h"
 
 #include <errno.h>
@@ -17,9 +17,21 @@
 #include "lib/util/error.h"
 #include "lib/util/vec.h"
 
+#include "join.h"
+#include "kind.h"
+#include "notes.h"
 #include "object.h"
+#include "service.h"
+#include "slice.h"
 
 static const struct nb_json_limits text_limits = { .depth = 64, .values = 64 << 20 };
+
+struct nb_kube {
+	struct nb_kube_notes notes;
+	struct nb_kube_objects objects;
+	unsigned int seen;       /* kinds, a bit each */
+	unsigned int unfinished; /* kinds of lists whose last piece is missing, a bit each */
+};
 
 struct nb_kube *nb_kube_new(const struct nb_kube_note *note, struct nb_error *err)
 {
@@ -28,205 +40,119 @@ struct nb_kube *nb_kube_new(const struct nb_kube_note *note, struct nb_error *er
 	if (!kube)
 		nb_fail_nomem(err);
 	else if (note)
-		kube->note = *note;
+		kube->notes.note = *note;
 	return kube;
-}
-
-static void free_slice(struct nb_kube_slice *slice)
-{
-	free(slice->name);
-	nb_vec_free(&slice->ports);
-	nb_vec_free(&slice->endpoints);
 }
 
 void nb_kube_free(struct nb_kube **kube)
 {
+	struct nb_kube_objects *objects;
+
 	if (!*kube)
 		return;
-	for (size_t i = 0; i < (*kube)->services.n; i++)
-		nb_vec_free(&(*kube)->services.items[i].ports);
-	for (size_t i = 0; i < (*kube)->slices.n; i++)
-		free_slice(&(*kube)->slices.items[i]);
-	nb_vec_free(&(*kube)->services);
-	nb_vec_free(&(*kube)->slices);
-	nb_vec_free(&(*kube)->incomplete);
+	objects = &(*kube)->objects;
+	for (size_t i = 0; i < objects->services.n; i++)
+		nb_kube_service_free(&objects->services.items[i]);
+	for (size_t i = 0; i < objects->slices.n; i++)
+		nb_kube_slice_free(&objects->slices.items[i]);
+	nb_vec_free(&objects->services);
+	nb_vec_free(&objects->slices);
+	nb_service_names_free(&(*kube)->notes.incomplete);
 	free(*kube);
 	*kube = NULL;
 }
 
-/* Whether an object that could not be read is left out; if not, the error stands. */
-static bool is_left_out(struct nb_kube *kube, const char *kind, const struct nb_kube_meta *meta,
-			const char *service, struct nb_error *err)
+/* ---- objects ---- */
+
+/* Whether an invalid object is skipped; if not, the error stands. */
+static bool skip(struct nb_kube *kube, const char *kind, const struct nb_kube_meta *meta, const char *service,
+		 struct nb_error *err)
 {
 	nb_wrap(err, "%s %s", kind, meta->full);
-	return nb_kube_leave_out(kube, NB_KUBE_LEFT_OUT, service, err);
+	return nb_kube_skip(&kube->notes, NB_KUBE_SKIPPED_OBJECT, service, err);
 }
 
-/* All that are there are kept, with those left alone or left out: each may be there only once. */
+/* Keeps also an ignored or skipped Service: its name must not appear a second time. */
 static int add_service(struct nb_kube *kube, const struct nb_json *object, const struct nb_kube_meta *meta,
 		       struct nb_error *err)
 {
-	struct nb_kube_service service = { 0 };
+	nb_cleanup(nb_kube_service_free) struct nb_kube_service service = { 0 };
 	int rc;
 
 	snprintf(service.name, sizeof(service.name), "%.127s", meta->full);
-	rc = nb_kube_read_service(object, meta, kube, &service, err);
-	if (rc && is_left_out(kube, "Service", meta, service.name, err)) {
+	rc = nb_kube_service_read(object, meta, &kube->notes, &service, err);
+	if (rc) {
+		if (!skip(kube, "Service", meta, service.name, err))
+			return rc;
 		service.n_vips = 0;
-		rc = 0;
 	}
-	if (!rc)
-		rc = nb_vec_push(&kube->services, service, err);
-	if (rc)
-		nb_vec_free(&service.ports);
-	return rc;
-}
-
-static int add_slice(struct nb_kube *kube, const struct nb_json *object, const struct nb_kube_meta *meta,
-		     struct nb_error *err)
-{
-	struct nb_kube_slice slice = { .name = strdup(meta->full) };
-	int rc = slice.name ? 0 : nb_fail_nomem(err);
-
-	if (!rc)
-		rc = nb_kube_read_slice(object, meta, kube, &slice, err);
-	/* Endpoints are read last, so there are none. */
-	if (rc && is_left_out(kube, "EndpointSlice", meta, slice.service, err))
-		rc = 0;
-	if (!rc)
-		rc = nb_vec_push(&kube->slices, slice, err);
-	if (rc)
-		free_slice(&slice);
-	return rc;
-}
-
-struct kind {
-	const char *name, *group, *version;
-	/* An object. NULL: a list. */
-	int (*add)(struct nb_kube *kube, const struct nb_json *object, const struct nb_kube_meta *meta,
-		   struct nb_error *err);
-	bool long_names;
-	const char *item; /* kind of a list's items that do not name theirs, as the API server sends them */
-};
-
-enum { KIND_SERVICE, KIND_SLICE, KIND_LIST, KIND_SERVICES, KIND_SLICES, KINDS };
-
-static const struct kind kinds[KINDS] = {
-	[KIND_SERVICE] = { "Service", "", "v1", add_service, false, NULL },
-	[KIND_SLICE] = { "EndpointSlice", "discovery.k8s.io", "v1", add_slice, true, NULL },
-	[KIND_LIST] = { "List", "", "v1", NULL, false, NULL },
-	[KIND_SERVICES] = { "ServiceList", "", "v1", NULL, false, "Service" },
-	[KIND_SLICES] = { "EndpointSliceList", "discovery.k8s.io", "v1", NULL, false, "EndpointSlice" },
-};
-
-static unsigned int kind_bit(const struct kind *kind)
-{
-	return 1U << (kind - kinds);
-}
-
-/* What the API server answers where it does not give the objects: never to be passed over. */
-static const char *const answers[] = { "Status", "Table", "PartialObjectMetadata",
-				       "PartialObjectMetadataList" };
-
-static bool is_answer(const char *name)
-{
-	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++)
-		if (!strcmp(answers[i], name))
-			return true;
-	return false;
-}
-
-static int refuse_answer(const struct nb_json *object, const char *kind, struct nb_error *err)
-{
-	const struct nb_json message_at = nb_json_get(object, "message");
-	const char *message = "";
-
-	nb_json_string(&message_at, &message, NULL);
-	return nb_fail(err, NB_ERR_UNSUPPORTED, 0,
-		       "%s%s%.300s: this is an answer of the API server without the objects", kind,
-		       *message ? ": " : "", message);
-}
-
-/* A kind of that name and group; the group of an object that does not name its version is the list's. */
-static const struct kind *find_kind(const char *name, const char *version)
-{
-	const char *slash = version ? strchr(version, '/') : NULL;
-	const size_t group_len = slash ? slash - version : 0;
-
-	for (size_t i = 0; i < KINDS; i++) {
-		const char *group = kinds[i].group;
-
-		if (!strcmp(kinds[i].name, name) &&
-		    (!version || (strlen(group) == group_len && !strncmp(group, version, group_len))))
-			return &kinds[i];
-	}
-	return NULL;
-}
-
-static void pass_over(struct nb_kube *kube, const char *name, const char *version)
-{
-	kube->other_kinds++;
-	kube->has_endpoints |= !strcmp(name, "Endpoints") && version && !strcmp(version, "v1");
-}
-
-/*
- * *kind is NULL for an object of another kind, which is counted. What is no object, and another version of a
- * kind that is read, make the whole input useless: no error here is of NB_ERR_CONFIG.
- */
-static int read_kind(struct nb_kube *kube, const struct nb_json *object, const char *otherwise,
-		     const struct kind **kind, struct nb_error *err)
-{
-	const struct nb_json kind_at = nb_json_get(object, "kind");
-	const struct nb_json version_at = nb_json_get(object, "apiVersion");
-	const char *name = otherwise, *version = NULL, *slash;
-	const struct kind *found;
-	int rc = nb_json_is_object(object, err);
-
-	if (!rc)
-		rc = nb_kube_string(&kind_at, &name, err);
-	if (!rc)
-		rc = nb_kube_string(&version_at, &version, err);
-	if (!rc && (!name || (!version && !otherwise)))
-		rc = nb_json_fail(object, NB_ERR_CONFIG, err, "\"%s\" is missing: not a Kubernetes object",
-				  name ? "apiVersion" : "kind");
-	if (rc && err)
-		err->code = NB_ERR_DECODE;
+	rc = nb_vec_push(&kube->objects.services, service, err);
 	if (rc)
 		return rc;
-	*kind = NULL;
-	if (is_answer(name))
-		return refuse_answer(object, name, err);
-	found = find_kind(name, version);
-	if (!found) {
-		pass_over(kube, name, version);
-		return 0;
-	}
-	slash = version ? strchr(version, '/') : NULL;
-	if (version && strcmp(slash ? slash + 1 : version, found->version))
-		return nb_json_fail(&version_at, NB_ERR_UNSUPPORTED, err,
-				    "\"%.100s\" is not a version of %s that is read; %s%s%s is", version,
-				    found->name, found->group, *found->group ? "/" : "", found->version);
-	kube->seen |= kind_bit(found);
-	*kind = found;
+	service = (struct nb_kube_service){ 0 };
 	return 0;
 }
 
-static int add_one(struct nb_kube *kube, const struct kind *kind, const struct nb_json *object,
+/* Keeps also an ignored or skipped slice, for the same reason. */
+static int add_slice(struct nb_kube *kube, const struct nb_json *object, const struct nb_kube_meta *meta,
+		     struct nb_error *err)
+{
+	nb_cleanup(nb_kube_slice_free) struct nb_kube_slice slice = { .name = strdup(meta->full) };
+	int rc;
+
+	if (!slice.name)
+		return nb_fail_nomem(err);
+	rc = nb_kube_slice_read(object, meta, &kube->notes, &slice, err);
+	/* A skipped slice has no endpoints, which are read last, and so adds no backends. */
+	if (rc && !skip(kube, "EndpointSlice", meta, slice.service, err))
+		return rc;
+	rc = nb_vec_push(&kube->objects.slices, slice, err);
+	if (rc)
+		return rc;
+	slice = (struct nb_kube_slice){ 0 };
+	return 0;
+}
+
+/* nb_kube_kind_read(), and notes what the input holds. */
+static int read_kind(struct nb_kube *kube, const struct nb_json *object, const char *otherwise,
+		     enum nb_kube_kind *kind, struct nb_error *err)
+{
+	int rc = nb_kube_kind_read(object, otherwise, kind, err);
+
+	if (rc)
+		return rc;
+	if (*kind < NB_KUBE_KINDS) {
+		kube->seen |= 1U << *kind;
+	} else {
+		kube->notes.other_kinds++;
+		kube->objects.has_endpoints |= *kind == NB_KUBE_ENDPOINTS;
+	}
+	return 0;
+}
+
+static bool is_list(enum nb_kube_kind kind)
+{
+	return kind != NB_KUBE_SERVICE && kind != NB_KUBE_SLICE;
+}
+
+/* Adds an object that is not a list. */
+static int add_one(struct nb_kube *kube, enum nb_kube_kind kind, const struct nb_json *object,
 		   struct nb_error *err)
 {
 	const struct nb_json self = nb_json_root(object->node);
 	struct nb_kube_meta meta = { 0 };
-	int rc = nb_kube_read_meta(object, kind->long_names, &meta, err);
+	int rc = nb_kube_read_meta(object, kind == NB_KUBE_SLICE, &meta, err);
 
 	if (rc)
 		return rc;
-	/* From here on the object's name stands before the path, which begins with the object. */
+	/* From here on, errors name the object and then the path inside of it. */
 	meta.metadata.up = &self;
-	return kind->add(kube, &self, &meta, err);
+	return kind == NB_KUBE_SLICE ? add_slice(kube, &self, &meta, err)
+				     : add_service(kube, &self, &meta, err);
 }
 
-/* Notes whether more pieces of a list are to come. */
-static int begin_list(struct nb_kube *kube, const struct kind *kind, const struct nb_json *list,
+/* Notes whether more pieces of a list follow. */
+static int begin_list(struct nb_kube *kube, enum nb_kube_kind kind, const struct nb_json *list,
 		      struct nb_error *err)
 {
 	const struct nb_json metadata = nb_json_get(list, "metadata");
@@ -234,67 +160,78 @@ static int begin_list(struct nb_kube *kube, const struct kind *kind, const struc
 	const char *more = NULL;
 	int rc = nb_kube_string(&at, &more, err);
 
-	kube->unfinished &= ~kind_bit(kind);
+	if (rc)
+		return rc;
+	kube->unfinished &= ~(1U << kind);
 	if (more)
-		kube->unfinished |= kind_bit(kind);
-	return rc;
+		kube->unfinished |= 1U << kind;
+	return 0;
 }
 
-static int add_item(struct nb_kube *kube, const struct nb_json *item, const struct kind *list,
+static int add_item(struct nb_kube *kube, const struct nb_json *item, enum nb_kube_kind list,
 		    bool one_of_many, struct nb_error *err);
 
-/* "items": null is an empty list. */
-static int add_items(struct nb_kube *kube, const struct kind *kind, const struct nb_json *list,
+/* Adds the objects in "items"; null is an empty list. */
+static int add_items(struct nb_kube *kube, enum nb_kube_kind kind, const struct nb_json *list,
 		     struct nb_error *err)
 {
 	const struct nb_json items = nb_json_get(list, "items");
 	const bool many = cJSON_GetArraySize(items.node) > 1;
-	struct nb_json at;
 	int rc = nb_json_is_array(&items, err);
 
-	if (!rc && !cJSON_HasObjectItem(list->node, "items"))
-		rc = nb_json_fail(list, NB_ERR_CONFIG, err, "\"items\" is missing");
-	for (at = nb_json_first(&items); !rc && at.node; at = nb_json_next(&at))
+	if (rc)
+		return rc;
+	if (!cJSON_HasObjectItem(list->node, "items"))
+		return nb_json_fail(list, NB_ERR_CONFIG, err, "\"items\" is missing");
+	for (struct nb_json at = nb_json_first(&items); at.node; at = nb_json_next(&at)) {
 		rc = add_item(kube, &at, kind, many, err);
-	return rc;
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
-/* Lists in lists end with the depth of the document. */
+/* Adds an object or a list. Lists in lists recurse at most to the document's depth. */
 static int add_object(struct nb_kube *kube, const struct nb_json *object, const char *kind_otherwise,
 		      struct nb_error *err)
 {
-	const struct kind *kind = NULL;
+	enum nb_kube_kind kind = NB_KUBE_OTHER_KIND;
 	int rc = read_kind(kube, object, kind_otherwise, &kind, err);
 
-	if (rc || !kind)
+	if (rc || kind >= NB_KUBE_KINDS)
 		return rc;
-	if (kind->add)
+	if (!is_list(kind))
 		return add_one(kube, kind, object, err);
 	rc = begin_list(kube, kind, object, err);
-	return rc ? rc : add_items(kube, kind, object, err);
+	if (rc)
+		return rc;
+	return add_items(kube, kind, object, err);
 }
 
-static int add_item(struct nb_kube *kube, const struct nb_json *item, const struct kind *list,
+static int add_item(struct nb_kube *kube, const struct nb_json *item, enum nb_kube_kind list,
 		    bool one_of_many, struct nb_error *err)
 {
-	const bool outer = kube->lenient;
+	const bool outer = kube->notes.lenient;
 	int rc;
 
-	kube->lenient |= one_of_many;
-	rc = add_object(kube, item, list->item, err);
-	if (rc && nb_kube_leave_out(kube, NB_KUBE_LEFT_OUT, "", err))
+	kube->notes.lenient |= one_of_many;
+	rc = add_object(kube, item, nb_kube_kinds[list].item, err);
+	if (rc && nb_kube_skip(&kube->notes, NB_KUBE_SKIPPED_OBJECT, "", err))
 		rc = 0;
-	kube->lenient = outer;
+	kube->notes.lenient = outer;
 	return rc;
 }
 
-/* A document of JSON at or behind text[*at]; a list's items are read one by one. */
+/* ---- texts ---- */
+
+/* Adds the JSON document at or after text[*at], the items of a list one by one. */
 static int add_json(struct nb_kube *kube, const char *text, size_t len, size_t *at, struct nb_error *err)
 {
-	struct nb_json_items items nb_cleanup(nb_json_items_close) = { 0 };
-	const struct kind *kind = NULL;
+	nb_cleanup(nb_json_stream_close) struct nb_json_stream items = { .key = "items",
+									 .limits = &text_limits };
+	enum nb_kube_kind kind = NB_KUBE_OTHER_KIND;
 	struct nb_json root, list, item;
-	int rc = nb_json_items_open(text, len, at, "items", &text_limits, &items, err);
+	int rc = nb_json_stream_open(&items, text, len, at, err);
 
 	if (rc)
 		return rc;
@@ -303,25 +240,27 @@ static int add_json(struct nb_kube *kube, const char *text, size_t len, size_t *
 	if (!items.at)
 		return add_object(kube, &root, NULL, err);
 	rc = read_kind(kube, &root, NULL, &kind, err);
-	if (rc || !kind)
+	if (rc || kind >= NB_KUBE_KINDS)
 		return rc;
-	if (kind->add)
+	if (!is_list(kind))
 		return add_one(kube, kind, &root, err);
 	rc = begin_list(kube, kind, &root, err);
-	if (!rc)
-		rc = nb_json_items_next(&items, &list, &item, err);
-	while (!rc && item.node) {
+	if (rc)
+		return rc;
+	for (;;) {
+		rc = nb_json_stream_next(&items, &list, &item, err);
+		if (rc || !item.node)
+			return rc;
 		rc = add_item(kube, &item, kind, items.more || item.index, err);
-		if (!rc)
-			rc = nb_json_items_next(&items, &list, &item, err);
+		if (rc)
+			return rc;
 	}
-	return rc;
 }
 
-/* Documents from text[at] on. */
+/* Adds the YAML documents from text[from] on. */
 static int add_yaml(struct nb_kube *kube, const char *text, size_t len, size_t from, struct nb_error *err)
 {
-	struct cJSON *documents nb_cleanup(nb_json_free) = NULL;
+	nb_cleanup(nb_json_free) struct cJSON *documents = NULL;
 	int rc = nb_yaml_parse_from(text, len, from, &text_limits, &documents, err);
 	struct nb_json root, at;
 
@@ -330,22 +269,27 @@ static int add_yaml(struct nb_kube *kube, const char *text, size_t len, size_t f
 	root = nb_json_root(documents);
 	at = nb_json_first(&root);
 	if (!at.node && !from)
-		return nb_fail(err, NB_ERR_DECODE, 0, "there is no Kubernetes object in it");
-	for (; at.node && !rc; at = nb_json_next(&at))
+		return nb_fail(err, NB_ERR_DECODE, 0, "no Kubernetes object found");
+	for (; at.node; at = nb_json_next(&at)) {
 		rc = add_object(kube, &at, NULL, err);
-	return rc;
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
-/* Behind blanks and byte order marks from text[at] on, and behind one "---" if *line is not NULL and there is
- * one. */
+/*
+ * Skips blanks, byte order marks and, if line is not NULL and *line is false, one line "---": then
+ * *line becomes true. Returns the new position.
+ */
 static size_t skip_between(const char *text, size_t len, size_t at, bool *line)
 {
 	for (;;) {
-		size_t behind = nb_json_skip_blanks(text, len, at);
+		size_t after = nb_json_skip_blanks(text, len, at);
 
-		behind += nb_bom_length(text + behind, len - behind);
-		if (behind != at) {
-			at = behind;
+		after += nb_bom_length(text + after, len - after);
+		if (after != at) {
+			at = after;
 			continue;
 		}
 		if (!line || *line || len - at < 3 || memcmp(text + at, "---", 3) ||
@@ -356,7 +300,7 @@ static size_t skip_between(const char *text, size_t len, size_t at, bool *line)
 	}
 }
 
-/* Documents of JSON; behind "---" YAML may follow, as kubectl has it. */
+/* Adds JSON documents. YAML may follow after "---", as kubectl allows it. */
 static int add_stream(struct nb_kube *kube, const char *text, size_t len, size_t at, struct nb_error *err)
 {
 	while (at < len) {
@@ -364,7 +308,7 @@ static int add_stream(struct nb_kube *kube, const char *text, size_t len, size_t
 		int rc;
 
 		if (text[at] != '{')
-			return nb_json_fail_at(text, len, at, "there is more after the JSON value", err);
+			return nb_json_fail_at(text, len, at, "unexpected text after the JSON value", err);
 		rc = add_json(kube, text, len, &at, err);
 		if (rc)
 			return rc;
@@ -375,17 +319,17 @@ static int add_stream(struct nb_kube *kube, const char *text, size_t len, size_t
 	return 0;
 }
 
-/* Whether JSON begins at text[at]. Behind "---" it can also be YAML with a "{". */
+/* Whether JSON starts at text[at]. After "---" (line), "{" may also start YAML. */
 static bool begins_with_json(const char *text, size_t len, size_t at, bool line)
 {
 	if (at == len || text[at] != '{')
 		return false;
-	return !line || !nb_json_scan_value(text, len, &at, &text_limits, NULL, NULL);
+	return !line || !nb_json_validate_value(text, len, &at, &text_limits, NULL, NULL);
 }
 
 int nb_kube_read(struct nb_kube *kube, const char *text, size_t len, struct nb_error *err)
 {
-	char *utf8 nb_autofree = NULL;
+	nb_autofree char *utf8 = NULL;
 	size_t utf8_len, at;
 	bool line = false;
 	int rc = nb_utf16_decode(text, len, &utf8, &utf8_len, err);
@@ -406,34 +350,38 @@ int nb_kube_read(struct nb_kube *kube, const char *text, size_t len, struct nb_e
 
 static int check_complete(const struct nb_kube *kube, struct nb_error *err)
 {
-	for (size_t i = 0; i < KINDS; i++)
+	const size_t others = kube->notes.other_kinds;
+
+	for (size_t i = 0; i < NB_KUBE_KINDS; i++)
 		if (kube->unfinished & 1U << i)
 			return nb_fail(err, NB_ERR_CONFIG, 0,
 				       "%s: \"metadata.continue\" says that more pieces of the list follow; "
 				       "give all of them",
-				       kinds[i].name);
-	if (!(kube->seen & ~(1U << KIND_LIST)) && (kube->other_kinds || !kube->seen))
+				       nb_kube_kinds[i].name);
+	if (!(kube->seen & ~(1U << NB_KUBE_LIST)) && (others || !kube->seen))
 		return nb_fail(err, NB_ERR_CONFIG, 0,
-			       "there is no Service and no EndpointSlice, but %zu object%s of other kinds",
-			       kube->other_kinds, kube->other_kinds == 1 ? "" : "s");
+			       "no Service and no EndpointSlice found, only %zu object%s of other kinds",
+			       others, others == 1 ? "" : "s");
 	return 0;
 }
 
 int nb_kube_finish(struct nb_kube *kube, struct nb_kube_input *input, struct nb_error *err)
 {
-	struct nb_kube_input made nb_cleanup(nb_kube_input_free) = { 0 };
+	struct nb_services services = { 0 };
 	int rc = check_complete(kube, err);
 
-	if (!rc)
-		rc = nb_kube_join(kube, &made.services, err);
-	for (size_t i = 0; i < kube->incomplete.n && !rc; i++)
-		rc = nb_service_names_add(&made.incomplete, kube->incomplete.items[i].text, err);
 	if (rc)
 		return rc;
-	nb_kube_tell_rest(kube);
-	made.says_nothing = kube->seen == 1U << KIND_SLICES;
-	*input = made;
-	made = (struct nb_kube_input){ 0 };
+	rc = nb_kube_join(&kube->objects, &kube->notes, &services, err);
+	if (rc)
+		return rc;
+	nb_kube_notes_finish(&kube->notes);
+	*input = (struct nb_kube_input){
+		.services = services,
+		.incomplete = kube->notes.incomplete,
+		.says_nothing = kube->seen == 1U << NB_KUBE_SLICE_LIST,
+	};
+	kube->notes.incomplete = (struct nb_service_names){ 0 };
 	return 0;
 }
 

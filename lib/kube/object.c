@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What Service and EndpointSlice have in common: metadata, names, ports. */
+/* Reads what Services and EndpointSlices have in common: metadata, labels, ports. */
 #include "object.h"
 
 #include <ctype.h>
@@ -16,30 +16,32 @@ enum { NAME_MAX_LEN = 253, LABEL_MAX_LEN = 63 };
 
 int nb_kube_string(const struct nb_json *at, const char **value, struct nb_error *err)
 {
-	const char *text = "";
-	int rc = nb_json_string(at, &text, err);
+	const char *string = "";
+	int rc = nb_json_string(at, &string, err);
 
-	if (!rc && *text)
-		*value = text;
-	return rc;
+	if (rc)
+		return rc;
+	if (*string)
+		*value = string;
+	return 0;
 }
 
 /* A DNS label, or with dots a subdomain (RFC 1123), as Kubernetes checks names. */
-static bool is_dns_name(const char *text, size_t max, bool dots)
+static bool is_dns_name(const char *name, size_t max, bool dots)
 {
-	size_t len = strlen(text);
+	size_t len = strlen(name);
 
-	if (!len || len > max || !isalnum((unsigned char)text[0]) || !isalnum((unsigned char)text[len - 1]))
+	if (!len || len > max || !isalnum((unsigned char)name[0]) || !isalnum((unsigned char)name[len - 1]))
 		return false;
-	for (; *text; text++) {
-		if (!islower((unsigned char)*text) && !isdigit((unsigned char)*text) && *text != '-' &&
-		    !(dots && *text == '.'))
+	for (; *name; name++) {
+		if (!islower((unsigned char)*name) && !isdigit((unsigned char)*name) && *name != '-' &&
+		    !(dots && *name == '.'))
 			return false;
 	}
 	return true;
 }
 
-int nb_kube_protocol(const struct nb_json *port, __u8 *proto, struct nb_error *err)
+static int read_protocol(const struct nb_json *port, __u8 *proto, struct nb_error *err)
 {
 	const struct nb_json at = nb_json_get(port, "protocol");
 	const char *protocol = "TCP";
@@ -58,18 +60,43 @@ int nb_kube_protocol(const struct nb_json *port, __u8 *proto, struct nb_error *e
 	return 0;
 }
 
-int nb_kube_port_name(const struct nb_json *port, char name[NB_PORT_NAME_MAX], struct nb_error *err)
+static int read_port_name(const struct nb_json *port, char name[NB_PORT_NAME_MAX], struct nb_error *err)
 {
 	const struct nb_json at = nb_json_get(port, "name");
-	const char *text = "";
-	int rc = nb_json_string(&at, &text, err);
+	const char *string = "";
+	int rc = nb_json_string(&at, &string, err);
 
 	if (rc)
 		return rc;
-	if (*text && !is_dns_name(text, LABEL_MAX_LEN, false))
+	if (*string && !is_dns_name(string, LABEL_MAX_LEN, false))
 		return nb_json_fail(&at, NB_ERR_CONFIG, err, "\"%.100s\" is not a port name (a DNS label)",
-				    text);
-	memcpy(name, text, strlen(text) + 1);
+				    string);
+	memcpy(name, string, strlen(string) + 1);
+	return 0;
+}
+
+int nb_kube_read_port(const struct nb_json *at, struct nb_kube_port *port, unsigned int *number,
+		      struct nb_error *err)
+{
+	const struct nb_json number_at = nb_json_get(at, "port");
+	struct nb_kube_port read = { 0 };
+	unsigned int value = 0;
+	int rc = nb_json_is_object(at, err);
+
+	if (rc)
+		return rc;
+	rc = read_port_name(at, read.name, err);
+	if (rc)
+		return rc;
+	rc = read_protocol(at, &read.proto, err);
+	if (rc)
+		return rc;
+	rc = nb_json_uint(&number_at, 1, 65535, &value, err);
+	if (rc)
+		return rc;
+	read.port = htons(value);
+	*port = read;
+	*number = value;
 	return 0;
 }
 
@@ -77,6 +104,7 @@ int nb_kube_label(const struct nb_kube_meta *meta, const char *key, const char *
 {
 	const struct nb_json at = nb_json_get(&meta->labels, key);
 
+	/* nb_json_get() takes null for absent. */
 	if (!at.node && cJSON_HasObjectItem(meta->labels.node, key))
 		*value = "";
 	return nb_json_string(&at, value, err);
@@ -87,16 +115,19 @@ int nb_kube_is_foreign(const struct nb_kube_meta *meta, bool *foreign, struct nb
 	const char *proxy = NULL, *headless = NULL;
 	int rc = nb_json_is_object(&meta->labels, err);
 
-	if (!rc)
-		rc = nb_kube_label(meta, "service.kubernetes.io/service-proxy-name", &proxy, err);
-	if (!rc)
-		rc = nb_kube_label(meta, "service.kubernetes.io/headless", &headless, err);
-	if (!rc)
-		*foreign = proxy || headless;
-	return rc;
+	if (rc)
+		return rc;
+	rc = nb_kube_label(meta, "service.kubernetes.io/service-proxy-name", &proxy, err);
+	if (rc)
+		return rc;
+	rc = nb_kube_label(meta, "service.kubernetes.io/headless", &headless, err);
+	if (rc)
+		return rc;
+	*foreign = proxy || headless;
+	return 0;
 }
 
-/* A name in metadata, checked. */
+/* Reads and checks a name in metadata; *name holds the default, or NULL if there is none. */
 static int read_name(const struct nb_json *metadata, const char *key, size_t max, bool dots,
 		     const char **name, struct nb_error *err)
 {
@@ -109,7 +140,7 @@ static int read_name(const struct nb_json *metadata, const char *key, size_t max
 		return nb_json_fail(metadata->node ? metadata : metadata->up, NB_ERR_CONFIG, err,
 				    "\"%s%s\" is missing", metadata->node ? "" : "metadata.", key);
 	if (!is_dns_name(*name, max, dots))
-		return nb_json_fail(&at, NB_ERR_CONFIG, err, "\"%.100s\" is not a name in Kubernetes", *name);
+		return nb_json_fail(&at, NB_ERR_CONFIG, err, "\"%.100s\" is not a Kubernetes name", *name);
 	return 0;
 }
 
@@ -122,11 +153,13 @@ int nb_kube_read_meta(const struct nb_json *object, bool long_name, struct nb_ku
 	meta->metadata = nb_json_get(object, "metadata");
 	meta->labels = nb_json_get(&meta->metadata, "labels");
 	rc = nb_json_is_object(&meta->metadata, err);
-	if (!rc)
-		rc = read_name(&meta->metadata, "name", long_name ? NAME_MAX_LEN : LABEL_MAX_LEN, long_name,
-			       &meta->name, err);
-	if (!rc)
-		rc = read_name(&meta->metadata, "namespace", LABEL_MAX_LEN, false, &meta->namespace_, err);
+	if (rc)
+		return rc;
+	rc = read_name(&meta->metadata, "name", long_name ? NAME_MAX_LEN : LABEL_MAX_LEN, long_name,
+		       &meta->name, err);
+	if (rc)
+		return rc;
+	rc = read_name(&meta->metadata, "namespace", LABEL_MAX_LEN, false, &meta->namespace_, err);
 	if (rc)
 		return rc;
 	snprintf(meta->full, sizeof(meta->full), "%s/%s", meta->namespace_, meta->name);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A Service of Kubernetes (API core/v1, ServiceSpec). */
+/* Reads a Service (API core/v1, ServiceSpec). */
+#include "service.h"
+
 #include <netinet/in.h>
 #include <string.h>
 
@@ -10,49 +12,49 @@
 #include "lib/util/error.h"
 #include "lib/util/vec.h"
 
+#include "notes.h"
 #include "object.h"
 
+/* Seconds; the API's default and maximum of timeoutSeconds. */
 enum { AFFINITY_DEFAULT = 10800, AFFINITY_MAX = 86400 };
 
-static int read_port(const struct nb_json *at, struct nb_kube *kube, struct nb_kube_service *service,
+static int read_port(const struct nb_json *at, struct nb_kube_notes *notes, struct nb_kube_service *service,
 		     struct nb_error *err)
 {
-	const struct nb_json number = nb_json_get(at, "port");
 	struct nb_kube_port port = { 0 };
-	unsigned int value = 0;
-	int rc = nb_json_is_object(at, err);
+	unsigned int number = 0;
+	int rc = nb_kube_read_port(at, &port, &number, err);
 
-	if (!rc)
-		rc = nb_kube_port_name(at, port.name, err);
-	if (!rc)
-		rc = nb_kube_protocol(at, &port.proto, err);
-	if (!rc)
-		rc = nb_json_uint(&number, 1, 65535, &value, err);
 	if (rc)
 		return rc;
-	if (!value)
+	if (!number)
 		return nb_json_fail(at, NB_ERR_CONFIG, err, "\"port\" is missing");
 	if (!port.proto) {
-		nb_kube_tell(kube, NB_KUBE_SCTP_PORT, "Service %s: port %u is SCTP, which is not translated",
-			     service->name, value);
+		nb_kube_notes_add(notes, NB_KUBE_SCTP_PORT,
+				  "Service %s: port %u is SCTP, which is not translated", service->name,
+				  number);
 		return 0;
 	}
-	port.port = htons(value);
 	return nb_vec_push(&service->ports, port, err);
 }
 
-static int read_ports(const struct nb_json *spec, struct nb_kube *kube, struct nb_kube_service *service,
-		      struct nb_error *err)
+static int read_ports(const struct nb_json *spec, struct nb_kube_notes *notes,
+		      struct nb_kube_service *service, struct nb_error *err)
 {
 	const struct nb_json ports = nb_json_get(spec, "ports");
 	struct nb_json at = nb_json_first(&ports);
 	int rc = nb_json_is_array(&ports, err);
 
-	if (!rc && !at.node)
+	if (rc)
+		return rc;
+	if (!at.node)
 		return nb_json_fail(spec, NB_ERR_CONFIG, err, "\"ports\" is missing or empty");
-	for (; at.node && !rc; at = nb_json_next(&at))
-		rc = read_port(&at, kube, service, err);
-	return rc;
+	for (; at.node; at = nb_json_next(&at)) {
+		rc = read_port(&at, notes, service, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
 static int read_vip(const struct nb_json *at, const char *text, struct nb_addr *vip, struct nb_error *err)
@@ -63,6 +65,7 @@ static int read_vip(const struct nb_json *at, const char *text, struct nb_addr *
 			    text);
 }
 
+/* Adds a VIP. A Service has at most one of each family. */
 static int add_vip(const struct nb_json *at, const char *text, struct nb_kube_service *service,
 		   struct nb_error *err)
 {
@@ -79,7 +82,10 @@ static int add_vip(const struct nb_json *at, const char *text, struct nb_kube_se
 	return 0;
 }
 
-/* The API server lets no two differ; somebody who has changed one of them alone must hear of the other. */
+/*
+ * The API server keeps clusterIP and clusterIPs[0] equal. A user who has edited only one needs an
+ * error.
+ */
 static int check_first(const struct nb_json *one, const char *text, const struct nb_kube_service *service,
 		       struct nb_error *err)
 {
@@ -91,29 +97,36 @@ static int check_first(const struct nb_json *one, const char *text, const struct
 	return nb_json_fail(one, NB_ERR_CONFIG, err, "\"%.100s\" is not the first of spec.clusterIPs", text);
 }
 
-/* None: headless, or not allocated yet. */
+/* Reads the VIPs. A Service without any is headless, or its VIP is not allocated yet. */
 static int read_vips(const struct nb_json *spec, struct nb_kube_service *service, struct nb_error *err)
 {
 	const struct nb_json list = nb_json_get(spec, "clusterIPs"), one = nb_json_get(spec, "clusterIP");
 	const char *text = "";
-	struct nb_json at;
 	int rc = nb_json_is_array(&list, err);
 
-	if (!rc)
-		rc = nb_json_string(&one, &text, err);
+	if (rc)
+		return rc;
+	rc = nb_json_string(&one, &text, err);
 	if (rc || !strcmp(text, "None"))
 		return rc;
-	for (at = nb_json_first(&list); at.node && !rc; at = nb_json_next(&at)) {
+	for (struct nb_json at = nb_json_first(&list); at.node; at = nb_json_next(&at)) {
 		const char *item = "";
 
-		rc = cJSON_IsNull(at.node) ? 0 : nb_json_string(&at, &item, err);
-		if (!rc && !strcmp(item, "None") && !service->n_vips && !*text)
+		if (cJSON_IsNull(at.node))
+			continue;
+		rc = nb_json_string(&at, &item, err);
+		if (rc)
+			return rc;
+		if (!strcmp(item, "None") && !service->n_vips && !*text)
 			return 0;
-		if (!rc && *item)
-			rc = add_vip(&at, item, service, err);
+		if (!*item)
+			continue;
+		rc = add_vip(&at, item, service, err);
+		if (rc)
+			return rc;
 	}
-	if (rc || !*text)
-		return rc;
+	if (!*text)
+		return 0;
 	return service->n_vips ? check_first(&one, text, service, err) : add_vip(&one, text, service, err);
 }
 
@@ -127,21 +140,24 @@ static int read_affinity(const struct nb_json *spec, struct nb_kube_service *ser
 	const char *affinity = "None";
 	int rc = nb_kube_string(&at, &affinity, err);
 
-	if (!rc && strcmp(affinity, "None") && strcmp(affinity, "ClientIP"))
-		rc = nb_json_fail(&at, NB_ERR_CONFIG, err, "\"%.100s\" is not None or ClientIP", affinity);
-	if (!rc)
-		rc = nb_json_is_object(&config, err);
-	if (!rc)
-		rc = nb_json_is_object(&client, err);
-	if (!rc)
-		rc = nb_json_uint(&timeout, 1, AFFINITY_MAX, &seconds, err);
+	if (rc)
+		return rc;
+	if (strcmp(affinity, "None") && strcmp(affinity, "ClientIP"))
+		return nb_json_fail(&at, NB_ERR_CONFIG, err, "\"%.100s\" is not None or ClientIP", affinity);
+	rc = nb_json_is_object(&config, err);
+	if (rc)
+		return rc;
+	rc = nb_json_is_object(&client, err);
+	if (rc)
+		return rc;
+	rc = nb_json_uint(&timeout, 1, AFFINITY_MAX, &seconds, err);
 	if (rc || strcmp(affinity, "ClientIP"))
 		return rc;
 	service->affinity = seconds;
 	return 0;
 }
 
-static int read_policy(const struct nb_json *spec, struct nb_kube *kube,
+static int read_policy(const struct nb_json *spec, struct nb_kube_notes *notes,
 		       const struct nb_kube_service *service, struct nb_error *err)
 {
 	const struct nb_json at = nb_json_get(spec, "internalTrafficPolicy");
@@ -152,8 +168,8 @@ static int read_policy(const struct nb_json *spec, struct nb_kube *kube,
 		return rc;
 	if (strcmp(policy, "Local"))
 		return nb_json_fail(&at, NB_ERR_CONFIG, err, "\"%.100s\" is not Cluster or Local", policy);
-	nb_kube_tell(kube, NB_KUBE_LOCAL_POLICY,
-		     "Service %s: internalTrafficPolicy Local is not followed yet", service->name);
+	nb_kube_notes_add(notes, NB_KUBE_LOCAL_POLICY,
+			  "Service %s: internalTrafficPolicy Local is not supported", service->name);
 	return 0;
 }
 
@@ -174,8 +190,8 @@ static int read_type(const struct nb_json *spec, bool *external, struct nb_error
 	return 0;
 }
 
-int nb_kube_read_service(const struct nb_json *object, const struct nb_kube_meta *meta, struct nb_kube *kube,
-			 struct nb_kube_service *service, struct nb_error *err)
+int nb_kube_service_read(const struct nb_json *object, const struct nb_kube_meta *meta,
+			 struct nb_kube_notes *notes, struct nb_kube_service *service, struct nb_error *err)
 {
 	const struct nb_json spec = nb_json_get(object, "spec"), selector = nb_json_get(&spec, "selector");
 	bool foreign = false, external = false;
@@ -186,18 +202,28 @@ int nb_kube_read_service(const struct nb_json *object, const struct nb_kube_meta
 	if (!spec.node)
 		return nb_json_fail(object, NB_ERR_CONFIG, err, "\"spec\" is missing");
 	rc = nb_json_is_object(&spec, err);
-	if (!rc)
-		rc = nb_json_is_object(&selector, err);
-	if (!rc)
-		rc = read_type(&spec, &external, err);
+	if (rc)
+		return rc;
+	rc = nb_json_is_object(&selector, err);
+	if (rc)
+		return rc;
+	rc = read_type(&spec, &external, err);
 	if (rc || external)
 		return rc;
 	service->selects = nb_json_first(&selector).node;
 	rc = read_vips(&spec, service, err);
 	if (rc || !service->n_vips)
 		return rc;
-	rc = read_ports(&spec, kube, service, err);
-	if (!rc)
-		rc = read_affinity(&spec, service, err);
-	return rc ? rc : read_policy(&spec, kube, service, err);
+	rc = read_ports(&spec, notes, service, err);
+	if (rc)
+		return rc;
+	rc = read_affinity(&spec, service, err);
+	if (rc)
+		return rc;
+	return read_policy(&spec, notes, service, err);
+}
+
+void nb_kube_service_free(struct nb_kube_service *service)
+{
+	nb_vec_free(&service->ports);
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* An EndpointSlice of Kubernetes (API discovery.k8s.io/v1). */
+/* Reads an EndpointSlice (API discovery.k8s.io/v1). */
+#include "slice.h"
+
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <natbridge/abi.h>
@@ -11,28 +14,25 @@
 #include "lib/util/error.h"
 #include "lib/util/vec.h"
 
+#include "notes.h"
 #include "object.h"
 
+/* SCTP ports are ignored: those of the Service have their note. */
 static int read_port(const struct nb_json *at, struct nb_kube_slice *slice, struct nb_error *err)
 {
-	const struct nb_json number = nb_json_get(at, "port");
 	struct nb_kube_port port = { 0 };
-	unsigned int value = 0;
-	int rc = nb_json_is_object(at, err);
+	unsigned int number = 0;
+	int rc = nb_kube_read_port(at, &port, &number, err);
 
-	if (!rc)
-		rc = nb_kube_port_name(at, port.name, err);
-	if (!rc)
-		rc = nb_kube_protocol(at, &port.proto, err);
-	if (!rc)
-		rc = nb_json_uint(&number, 1, 65535, &value, err);
 	if (rc || !port.proto)
 		return rc;
-	port.port = htons(value);
 	return nb_vec_push(&slice->ports, port, err);
 }
 
-/* The first address stands for all (they are interchangeable, says the API); consumers use that one. */
+/*
+ * Reads the first address. The API says that an endpoint's addresses are fungible and consumers use
+ * the first.
+ */
 static int read_address(const struct nb_json *at, const struct nb_kube_slice *slice, struct nb_addr *addr,
 			struct nb_error *err)
 {
@@ -67,16 +67,21 @@ static int read_endpoint(const struct nb_json *at, struct nb_kube_slice *slice, 
 	struct nb_kube_endpoint endpoint;
 	int rc = nb_json_is_object(at, err);
 
-	if (!rc)
-		rc = nb_json_is_object(&conditions, err);
-	if (!rc)
-		rc = nb_json_bool(&ready_at, &ready, err);
-	if (!rc)
-		rc = nb_json_bool(&serving_at, &serving, err);
-	if (!rc)
-		rc = nb_json_bool(&terminating_at, &terminating, err);
-	if (!rc)
-		rc = read_address(at, slice, &endpoint.addr, err);
+	if (rc)
+		return rc;
+	rc = nb_json_is_object(&conditions, err);
+	if (rc)
+		return rc;
+	rc = nb_json_bool(&ready_at, &ready, err);
+	if (rc)
+		return rc;
+	rc = nb_json_bool(&serving_at, &serving, err);
+	if (rc)
+		return rc;
+	rc = nb_json_bool(&terminating_at, &terminating, err);
+	if (rc)
+		return rc;
+	rc = read_address(at, slice, &endpoint.addr, err);
 	if (rc)
 		return rc;
 	endpoint.ready = ready;
@@ -101,8 +106,8 @@ static int read_family(const struct nb_json *object, struct nb_kube_slice *slice
 	return 0;
 }
 
-/* The name of its Service, "" if there is none that it could belong to. */
-static int read_service_name(const struct nb_kube_meta *meta, struct nb_kube *kube,
+/* Reads the name of its Service, which stays "" if the label is missing. */
+static int read_service_name(const struct nb_kube_meta *meta, struct nb_kube_notes *notes,
 			     struct nb_kube_slice *slice, struct nb_error *err)
 {
 	const char *name = "";
@@ -110,56 +115,71 @@ static int read_service_name(const struct nb_kube_meta *meta, struct nb_kube *ku
 
 	if (rc)
 		return rc;
-	if (!*name)
-		nb_kube_tell(
-			kube, NB_KUBE_SLICE_UNLABELLED,
-			"EndpointSlice %s belongs to no Service: the label kubernetes.io/service-name is "
-			"missing",
-			meta->full);
-	if (*name && snprintf(slice->service, sizeof(slice->service), "%s/%s", meta->namespace_, name) >=
-			     (int)sizeof(slice->service))
+	if (!*name) {
+		nb_kube_notes_add(notes, NB_KUBE_UNLABELLED_SLICE,
+				  "EndpointSlice %s belongs to no Service: it has no label "
+				  "kubernetes.io/service-name",
+				  meta->full);
+		return 0;
+	}
+	if (snprintf(slice->service, sizeof(slice->service), "%s/%s", meta->namespace_, name) >=
+	    (int)sizeof(slice->service))
 		return nb_json_fail(&meta->labels, NB_ERR_CONFIG, err,
-				    "kubernetes.io/service-name \"%.100s\" is not a name of a Service", name);
+				    "kubernetes.io/service-name \"%.100s\" is not the name of a Service",
+				    name);
 	return 0;
 }
 
-static int read_endpoints(const struct nb_json *endpoints, const struct nb_kube_meta *meta,
-			  struct nb_kube *kube, struct nb_kube_slice *slice, struct nb_error *err)
+static int read_endpoints(const struct nb_json *endpoints, struct nb_kube_notes *notes,
+			  struct nb_kube_slice *slice, struct nb_error *err)
 {
-	struct nb_json at;
-
-	for (at = nb_json_first(endpoints); at.node; at = nb_json_next(&at)) {
+	for (struct nb_json at = nb_json_first(endpoints); at.node; at = nb_json_next(&at)) {
 		int rc = read_endpoint(&at, slice, err);
 
-		if (rc && kube->lenient && err->code == NB_ERR_CONFIG)
-			nb_wrap(err, "EndpointSlice %s", meta->full);
-		if (rc && !nb_kube_leave_out(kube, NB_KUBE_ENDPOINT_LEFT_OUT, "", err))
+		if (!rc)
+			continue;
+		/* The caller names the slice in an error, but not in a note. */
+		if (notes->lenient && err->code == NB_ERR_CONFIG)
+			nb_wrap(err, "EndpointSlice %s", slice->name);
+		if (!nb_kube_skip(notes, NB_KUBE_SKIPPED_ENDPOINT, "", err))
 			return rc;
 	}
 	return 0;
 }
 
-int nb_kube_read_slice(const struct nb_json *object, const struct nb_kube_meta *meta, struct nb_kube *kube,
-		       struct nb_kube_slice *slice, struct nb_error *err)
+int nb_kube_slice_read(const struct nb_json *object, const struct nb_kube_meta *meta,
+		       struct nb_kube_notes *notes, struct nb_kube_slice *slice, struct nb_error *err)
 {
 	const struct nb_json ports = nb_json_get(object, "ports");
 	const struct nb_json endpoints = nb_json_get(object, "endpoints");
 	bool foreign = false;
-	struct nb_json at;
 	int rc = nb_kube_is_foreign(meta, &foreign, err);
 
 	if (rc || foreign)
 		return rc;
-	rc = read_service_name(meta, kube, slice, err);
-	if (!rc)
-		rc = read_family(object, slice, err);
-	if (!rc)
-		rc = nb_json_is_array(&ports, err);
-	if (!rc)
-		rc = nb_json_is_array(&endpoints, err);
+	rc = read_service_name(meta, notes, slice, err);
+	if (rc)
+		return rc;
+	rc = read_family(object, slice, err);
+	if (rc)
+		return rc;
+	rc = nb_json_is_array(&ports, err);
+	if (rc)
+		return rc;
+	rc = nb_json_is_array(&endpoints, err);
 	if (rc || !slice->service[0] || slice->family == AF_UNSPEC)
 		return rc;
-	for (at = nb_json_first(&ports); at.node && !rc; at = nb_json_next(&at))
+	for (struct nb_json at = nb_json_first(&ports); at.node; at = nb_json_next(&at)) {
 		rc = read_port(&at, slice, err);
-	return rc ? rc : read_endpoints(&endpoints, meta, kube, slice, err);
+		if (rc)
+			return rc;
+	}
+	return read_endpoints(&endpoints, notes, slice, err);
+}
+
+void nb_kube_slice_free(struct nb_kube_slice *slice)
+{
+	free(slice->name);
+	nb_vec_free(&slice->ports);
+	nb_vec_free(&slice->endpoints);
 }

@@ -2,7 +2,10 @@
 #ifndef NATBRIDGE_LIB_MAPS_CONN_TABLE_H
 #define NATBRIDGE_LIB_MAPS_CONN_TABLE_H
 
-/* The table of connections in this process's memory, shared with the programs that use it at the same time.
+/*
+ * The table of connections, mapped into this process's memory. Programs use it at the same time,
+ * and without a lock: see bpf/ebpf/conn_table.h for who owns a pair. A pair has a number, its
+ * pair_id; each of its two entries has one, too: entry_id, see natbridge/conn_index.h.
  */
 
 #include <stdbool.h>
@@ -17,33 +20,45 @@ struct nb_conn_table {
 	struct nb_pair *pairs; /* NULL: not open */
 	struct nb_conn_set *sets;
 	__u32 n_pairs, n_sets;
-	__u64 seed[NB_TUPLE_WORDS];
-	__u32 cursor; /* where nb_conn_table_add() looks next */
+	__u64 seed[NB_TUPLE_WORDS]; /* a copy of nb_settings.index_seed */
+	__u32 cursor;               /* where nb_conn_table_add() begins to look for a free pair */
 };
 
-/* Maps it. The datapath may be closed afterwards. */
+/* Maps the table. The datapath may be closed afterwards. */
 int nb_conn_table_open(const struct nb_datapath *dp, struct nb_conn_table *table, struct nb_error *err);
-void nb_conn_table_close(struct nb_conn_table *table); /* for nb_cleanup() */
 
-/* How many connections there are, expired ones included. */
+/* For nb_cleanup(). A table that is not open is no error. */
+void nb_conn_table_close(struct nb_conn_table *table);
+
+/* The number of connections, expired ones included. */
 int nb_conn_table_count(const struct nb_datapath *dp, __u32 *count, struct nb_error *err);
 
-/* A copy of the connection in a place below n_pairs. False: there is none. */
-bool nb_conn_table_get(const struct nb_conn_table *table, __u32 place, struct nb_pair *pair);
+/*
+ * Copies the connection of a pair; pair_id is below n_pairs. False: the pair is free, or was ended
+ * while it was copied.
+ */
+bool nb_conn_table_get(const struct nb_conn_table *table, __u32 pair_id, struct nb_pair *pair);
 
-/* The entry with this key, NULL: there is none. *slot (may be NULL): its number. What others do to it is
- * seen. */
+/*
+ * The entry with this key, in the table itself: programs change it meanwhile. NULL: no entry has
+ * the key. *entry_id (may be NULL) is its number.
+ */
 struct nb_entry *nb_conn_table_find(const struct nb_conn_table *table, const struct nb_tuple *key,
-				    __u32 *slot);
+				    __u32 *entry_id);
 
-/* Enters a connection under its two keys. -EEXIST: one of them is taken; -ENOSPC: the table is full. */
+/* Adds a connection under its two keys. -EEXIST: one of them is taken. -ENOSPC: the table is full. */
 int nb_conn_table_add(struct nb_conn_table *table, const struct nb_pair *pair);
 
-/* Ends the connection in a place, under the lock of <bpffs>/natbridge. False: there is none, or a program is
- * about to end it. One that a process was ending when it was killed is ended. */
-bool nb_conn_table_end(const struct nb_conn_table *table, __u32 place);
+/*
+ * Ends the connection of a pair. The caller holds the lock of <bpffs>/natbridge. False: the pair is
+ * free, or a program owns it. A connection that a killed process was about to end is ended, too.
+ */
+bool nb_conn_table_end(const struct nb_conn_table *table, __u32 pair_id);
 
-/* Has the datapath find connections by a hash that nobody can foresee. Only before there are any. */
+/*
+ * Gives the index a random seed, so that nobody can send many tuples that hash to one set. Only for
+ * a table without connections. -EIO: the kernel gave no random bytes.
+ */
 int nb_conn_table_seed(struct nb_settings *settings);
 
 #endif

@@ -2,7 +2,9 @@
 #ifndef NATBRIDGE_LIB_MAPS_CONN_TABLE_ACCESS_H
 #define NATBRIDGE_LIB_MAPS_CONN_TABLE_ACCESS_H
 
-/* The table in a process's memory as conn_index.h reads it; bpf/ebpf/conn_table.h does the same for programs.
+/*
+ * What natbridge/conn_index.h needs, for a table in this process's memory. bpf/ebpf/conn_table.h
+ * has the same for programs.
  */
 
 #include <natbridge/abi.h>
@@ -15,10 +17,10 @@ static inline struct nb_conn_set *nb_set_at(const struct nb_conn_table *table, _
 	return set < table->n_sets ? &table->sets[set] : NULL;
 }
 
-/* Numbers come from memory that programs write. */
-static inline struct nb_entry *nb_entry_at(const struct nb_conn_table *table, __u32 slot)
+/* Checked, since the number comes from memory that programs write. */
+static inline struct nb_entry *nb_entry_at(const struct nb_conn_table *table, __u32 entry_id)
 {
-	return slot / 2 < table->n_pairs ? &table->pairs[slot / 2].dir[slot % 2] : NULL;
+	return entry_id / 2 < table->n_pairs ? &table->pairs[entry_id / 2].dir[entry_id % 2] : NULL;
 }
 
 static inline __u32 nb_set_count(const struct nb_conn_table *table)
@@ -32,14 +34,14 @@ static inline __u64 nb_set_seed(const struct nb_conn_table *table, int word)
 }
 
 static inline __s64 nb_index_find_far(const struct nb_conn_table *table, const struct nb_tuple *key,
-				      __u64 hash, __u64 known)
+				      __u64 hash, __u64 except)
 {
-	return nb_index_find_on(table, key, hash, known);
+	return nb_index_find_all(table, key, hash, except);
 }
 
 static inline int nb_index_swap_far(const struct nb_conn_table *table, __u64 hash, __u64 from, __u64 to)
 {
-	return nb_index_swap_on(table, hash, from, to);
+	return nb_index_swap_all(table, hash, from, to);
 }
 
 static inline int nb_way_leads_far(const struct nb_conn_table *table, __u64 word, const struct nb_tuple *key)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Entries of a bridge's forwarding database, by RTM_*NEIGH of family PF_BRIDGE. */
 #include "fdb.h"
 
 #include <errno.h>
@@ -36,11 +37,14 @@ int nb_fdb_add(struct nb_netlink *nl, unsigned int port_index, const unsigned ch
 	struct nb_request req;
 	struct nlmsghdr *nlh = start(&req, RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, port_index, mac);
 	struct ndmsg *msg = mnl_nlmsg_get_payload(nlh);
-	int ret;
+	int rc;
 
-	msg->ndm_state = NUD_NOARP; /* static: does not age (net/bridge/br_fdb.c) */
-	ret = nb_netlink_request(nl, nlh, NULL, NULL, err);
-	return ret ? nb_wrap(err, "cannot add the FDB entry of %s", nb_mac_format(mac, text)) : 0;
+	/* Static: the entry does not age (net/bridge/br_fdb.c). */
+	msg->ndm_state = NUD_NOARP;
+	rc = nb_netlink_request(nl, nlh, NULL, NULL, err);
+	if (rc)
+		return nb_wrap(err, "cannot add the FDB entry of %s", nb_mac_format(mac, text));
+	return 0;
 }
 
 int nb_fdb_delete(struct nb_netlink *nl, unsigned int port_index, const unsigned char mac[NB_MAC_LEN],
@@ -49,15 +53,16 @@ int nb_fdb_delete(struct nb_netlink *nl, unsigned int port_index, const unsigned
 	char text[NB_MAC_STRLEN];
 	struct nb_request req;
 	struct nlmsghdr *nlh = start(&req, RTM_DELNEIGH, 0, port_index, mac);
-	int ret = nb_netlink_request(nl, nlh, NULL, NULL, err);
+	int rc = nb_netlink_request(nl, nlh, NULL, NULL, err);
 
-	return ret ? nb_wrap(err, "cannot remove the FDB entry of %s", nb_mac_format(mac, text)) : 0;
+	if (rc)
+		return nb_wrap(err, "cannot remove the FDB entry of %s", nb_mac_format(mac, text));
+	return 0;
 }
 
-/* Calls take for the entries of a port, or with port_index 0 of all bridges. link: whose they are, for the
- * error. */
-static int dump(struct nb_netlink *nl, unsigned int port_index, unsigned int link, nb_netlink_fn take,
-		void (*reset)(void *arg), void *arg, struct nb_error *err)
+/* Reads the entries of a port; port_index 0: of all bridges. */
+static int dump(struct nb_netlink *nl, unsigned int port_index, const struct nb_dump_reader *reader,
+		struct nb_error *err)
 {
 	struct nb_request req;
 	void *extra;
@@ -66,9 +71,7 @@ static int dump(struct nb_netlink *nl, unsigned int port_index, unsigned int lin
 
 	msg->ndm_family = PF_BRIDGE;
 	msg->ndm_ifindex = (int)port_index;
-	return nb_netlink_dump(nl, nlh, take, reset, arg, err)
-		       ? nb_wrap(err, "cannot list the FDB entries of link %u", link)
-		       : 0;
+	return nb_netlink_dump(nl, nlh, reader, err);
 }
 
 struct fdb_search {
@@ -90,14 +93,14 @@ static int take_entry(const struct nlmsghdr *nlh, void *arg, struct nb_error *er
 	const struct nlattr *tb[NDA_MASTER + 1];
 	struct fdb_search *search = arg;
 	unsigned char mac[NB_MAC_LEN];
-	int ret;
+	int rc;
 
 	if (nlh->nlmsg_type != RTM_NEWNEIGH)
 		return 0;
-	ret = nb_netlink_parse(nlh, sizeof(*msg), tb, NDA_MASTER, err);
-	if (ret)
-		return ret;
-	/* Entries of the port itself ("self") have no master: those are not the bridge's. */
+	rc = nb_netlink_parse(nlh, sizeof(*msg), tb, NDA_MASTER, err);
+	if (rc)
+		return rc;
+	/* Entries of the port device itself ("self") have no master and are not the bridge's. */
 	if ((unsigned int)msg->ndm_ifindex == search->port_index && (msg->ndm_state & NUD_NOARP) &&
 	    tb[NDA_MASTER] && nb_attr_bytes(tb[NDA_LLADDR], mac, sizeof(mac)) &&
 	    (!search->mac || !memcmp(mac, search->mac, sizeof(mac))))
@@ -109,11 +112,12 @@ int nb_fdb_has(struct nb_netlink *nl, unsigned int port_index, const unsigned ch
 	       struct nb_error *err)
 {
 	struct fdb_search search = { .port_index = port_index, .mac = mac };
-	int ret = dump(nl, port_index, port_index, take_entry, reset_search, &search, err);
+	const struct nb_dump_reader reader = { take_entry, reset_search, &search };
 
-	if (!ret)
-		*found = search.found;
-	return ret;
+	if (dump(nl, port_index, &reader, err))
+		return nb_wrap(err, "cannot list the FDB entries of link %u", port_index);
+	*found = search.found;
+	return 0;
 }
 
 struct fdb_list {
@@ -136,14 +140,14 @@ static int list_entry(const struct nlmsghdr *nlh, void *arg, struct nb_error *er
 				      .is_static = msg->ndm_state & NUD_NOARP };
 	struct fdb_list *list = arg;
 	uint32_t master;
-	int ret;
+	int rc;
 
 	if (nlh->nlmsg_type != RTM_NEWNEIGH)
 		return 0;
-	ret = nb_netlink_parse(nlh, sizeof(*msg), tb, NDA_MASTER, err);
-	if (ret || !nb_attr_u32(tb[NDA_MASTER], &master) || master != list->bridge_index ||
+	rc = nb_netlink_parse(nlh, sizeof(*msg), tb, NDA_MASTER, err);
+	if (rc || !nb_attr_u32(tb[NDA_MASTER], &master) || master != list->bridge_index ||
 	    !nb_attr_bytes(tb[NDA_LLADDR], entry.mac, sizeof(entry.mac)))
-		return ret;
+		return rc;
 	return nb_vec_push(&list->found, entry, err);
 }
 
@@ -151,11 +155,11 @@ int nb_fdb_list(struct nb_netlink *nl, unsigned int bridge_index, struct nb_fdb_
 		unsigned int *n, struct nb_error *err)
 {
 	struct fdb_list list = { .bridge_index = bridge_index };
-	int ret = dump(nl, 0, bridge_index, list_entry, reset_list, &list, err);
+	const struct nb_dump_reader reader = { list_entry, reset_list, &list };
 
-	if (ret) {
+	if (dump(nl, 0, &reader, err)) {
 		nb_vec_free(&list.found);
-		return ret;
+		return nb_wrap(err, "cannot list the FDB entries of link %u", bridge_index);
 	}
 	*entries = list.found.items;
 	*n = (unsigned int)list.found.n;

@@ -2,7 +2,7 @@
 #ifndef NATBRIDGE_LIB_NET_FDB_H
 #define NATBRIDGE_LIB_NET_FDB_H
 
-/* The forwarding database of a bridge. Flags of a port: nb_link_change() and struct nb_link. */
+/* The forwarding database (FDB) of a bridge: through which port it reaches a MAC address. */
 
 #include <stdbool.h>
 
@@ -12,28 +12,29 @@
 #include "netlink.h"
 
 /*
- * Enters mac as reached through the port: a static entry, which does not age. An entry of that MAC that is
- * there already is replaced. It goes with the port; a frame from that MAC at another port moves it there.
+ * Adds a static entry, which does not age: the bridge reaches mac through the port. Replaces the
+ * bridge's entry for that MAC. The kernel removes the entry with the port, and moves it when a
+ * frame from that MAC arrives at another port.
  */
 int nb_fdb_add(struct nb_netlink *nl, unsigned int port_index, const unsigned char mac[NB_MAC_LEN],
 	       struct nb_error *err);
 
-/* Not there: -ENOENT. */
+/* Deletes the port's entry for mac. -ENOENT: there is none. */
 int nb_fdb_delete(struct nb_netlink *nl, unsigned int port_index, const unsigned char mac[NB_MAC_LEN],
 		  struct nb_error *err);
 
-/* An entry of a bridge; one of each VLAN, where it filters. */
+/* An entry of a bridge. A bridge that filters VLANs has an entry for each VLAN of a MAC. */
 struct nb_fdb_entry {
-	unsigned int port_index; /* the bridge itself: of its own addresses */
+	unsigned int port_index; /* the bridge's own index for its own addresses */
 	unsigned char mac[NB_MAC_LEN];
 	bool is_static;
 };
 
-/* All entries of a bridge; the caller frees *entries. */
+/* Lists all entries of a bridge. The caller frees *entries. */
 int nb_fdb_list(struct nb_netlink *nl, unsigned int bridge_index, struct nb_fdb_entry **entries,
 		unsigned int *n, struct nb_error *err);
 
-/* *found: whether the port has a static entry for mac; NULL: for any. */
+/* *found: whether the port has a static entry for mac (NULL: for any MAC). */
 int nb_fdb_has(struct nb_netlink *nl, unsigned int port_index, const unsigned char *mac, bool *found,
 	       struct nb_error *err);
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Name, MAC and alias of the host end of a pod's veth pair. */
 #include "host_veth.h"
 
 #include <stdio.h>
@@ -14,25 +15,25 @@
 
 enum {
 	NAME_DIGITS = 8,
-	PART_MAX = 100, /* two such parts, an interface name and the prefix fit an alias */
+	PART_MAX = 100, /* two parts, an interface name and the prefix fit an alias */
 	PART_DIGITS = 32,
 	PART_SIZE = PART_MAX + 1,
-	HASHED_MAX = 1024, /* of a text to hash: longer identifiers are hashed themselves first */
+	HASHED_MAX = 1024, /* bytes to hash: an alias and a salt, or a part and a name */
 };
 
 _Static_assert(sizeof(ALIAS_PREFIX) + 2UL * (PART_MAX + 1) + IFNAMSIZ <= NB_LINK_ALIAS_MAX, "alias");
 
-/* A name, or what stands for it where it is too long for an alias. */
-static void short_part(const char *text, char part[PART_SIZE])
+/* The name, or "#" and digits of its hash if it is too long for an alias. */
+static void short_part(const char *name, char part[PART_SIZE])
 {
-	size_t len = strlen(text);
+	size_t len = strlen(name);
 
 	if (len <= PART_MAX) {
-		memcpy(part, text, len + 1);
+		memcpy(part, name, len + 1);
 		return;
 	}
 	part[0] = '#';
-	nb_sha512_hex(text, PART_DIGITS, part + 1);
+	nb_sha512_hex(name, PART_DIGITS, part + 1);
 }
 
 void nb_host_veth_alias(const struct nb_cni_id *id, char alias[NB_LINK_ALIAS_MAX])
@@ -45,7 +46,7 @@ void nb_host_veth_alias(const struct nb_cni_id *id, char alias[NB_LINK_ALIAS_MAX
 		 id->ifname);
 }
 
-/* "natbridge:NETWORK:", with which all aliases of a network begin. Returns its length. */
+/* Writes "natbridge:NETWORK:", with which all aliases of a network start. Returns its length. */
 static size_t alias_prefix(const char *network, char prefix[NB_LINK_ALIAS_MAX])
 {
 	char part[PART_SIZE];
@@ -107,10 +108,11 @@ void nb_host_veth_mac(const char *network, const char *name, unsigned char mac[N
 	snprintf(text, sizeof(text), ALIAS_PREFIX "%s:%s", part, name);
 	nb_sha512(text, strlen(text), digest);
 	memcpy(mac, digest, NB_MAC_LEN);
-	mac[0] = (unsigned char)((mac[0] & 0xfc) | 0x02); /* unicast, locally administered */
+	/* Unicast, locally administered. */
+	mac[0] = (unsigned char)((mac[0] & 0xfc) | 0x02);
 }
 
-/* Has no alias yet, but the MAC that we gave it together with its name. */
+/* Whether the link has the MAC of its name, and no alias yet: an ADD was killed between the two. */
 static bool is_half_made(const struct nb_link *link, const char *network)
 {
 	unsigned char mac[NB_MAC_LEN];
@@ -121,14 +123,13 @@ static bool is_half_made(const struct nb_link *link, const char *network)
 	return !memcmp(mac, link->mac, sizeof(mac));
 }
 
-static bool has_name_of(const struct nb_link *link, const struct nb_cni_id *id)
+bool nb_host_veth_is_name_of(const char *name, const struct nb_cni_id *id)
 {
-	char name[IFNAMSIZ];
-	unsigned int salt;
+	char derived[IFNAMSIZ];
 
-	for (salt = 0; salt < NB_HOST_VETH_SALTS; salt++) {
-		nb_host_veth_name(id, salt, name);
-		if (!strcmp(name, link->name))
+	for (unsigned int salt = 0; salt < NB_HOST_VETH_SALTS; salt++) {
+		nb_host_veth_name(id, salt, derived);
+		if (!strcmp(derived, name))
 			return true;
 	}
 	return false;
@@ -141,7 +142,17 @@ bool nb_host_veth_is_of(const struct nb_link *link, const struct nb_cni_id *id)
 	if (strcmp(link->kind, "veth") != 0)
 		return false;
 	nb_host_veth_alias(id, alias);
-	return !strcmp(link->alias, alias) || (is_half_made(link, id->network) && has_name_of(link, id));
+	return !strcmp(link->alias, alias) ||
+	       (is_half_made(link, id->network) && nb_host_veth_is_name_of(link->name, id));
+}
+
+bool nb_host_veth_is_of_container(const struct nb_link *link, const struct nb_cni_id *id)
+{
+	const struct nb_cni_id nameless = { id->network, id->container_id, "" };
+	char prefix[NB_LINK_ALIAS_MAX];
+
+	nb_host_veth_alias(&nameless, prefix);
+	return !strcmp(link->kind, "veth") && !strncmp(link->alias, prefix, strlen(prefix));
 }
 
 bool nb_host_veth_is_of_network(const struct nb_link *link, const char *network)

@@ -2,7 +2,7 @@
 #ifndef NATBRIDGE_LIB_NET_IFADDR_H
 #define NATBRIDGE_LIB_NET_IFADDR_H
 
-/* IP addresses of links. */
+/* IP addresses of links. Links are given by their index in the socket's namespace. */
 
 #include <natbridge/abi.h>
 
@@ -17,20 +17,25 @@ struct nb_ifaddr {
 	unsigned int scope;      /* RT_SCOPE_* */
 };
 
-/* flags: IFA_F_NODAD or 0. -EEXIST if the link has it. */
+/* Adds an address, with flags IFA_F_NODAD or 0; scope is ignored. -EEXIST: the link has it. */
 int nb_ifaddr_add(struct nb_netlink *nl, unsigned int index, const struct nb_ifaddr *addr,
 		  struct nb_error *err);
 
-/* -EADDRNOTAVAIL if the link does not have it. */
+/* Deletes an address. -EADDRNOTAVAIL: the link does not have it. */
 int nb_ifaddr_delete(struct nb_netlink *nl, unsigned int index, const struct nb_ifaddr *addr,
 		     struct nb_error *err);
 
-/* Addresses of a link (index 0: of all links), of one family or AF_UNSPEC for both. The caller frees *addrs.
+/*
+ * Lists the addresses of a link (index 0: of all links), of a family (AF_UNSPEC: of both). The
+ * caller frees *addrs.
  */
 int nb_ifaddr_list(struct nb_netlink *nl, unsigned int index, int family, struct nb_ifaddr **addrs,
 		   unsigned int *n, struct nb_error *err);
 
-/* Addresses of a link in the namespace that has that id in ours (IFA_TARGET_NETNSID, Linux 4.20). */
+/*
+ * Lists the addresses of a link in another namespace, which has that id in the socket's namespace
+ * (IFA_TARGET_NETNSID, Linux 4.20).
+ */
 int nb_ifaddr_list_elsewhere(struct nb_netlink *nl, unsigned int nsid, unsigned int index,
 			     struct nb_ifaddr **addrs, unsigned int *n, struct nb_error *err);
 

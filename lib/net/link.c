@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Network links, by RTM_*LINK. */
 #include "link.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <net/if.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <linux/if_bridge.h>
@@ -13,6 +13,7 @@
 #include <linux/veth.h>
 
 #include "lib/util/error.h"
+#include "lib/util/vec.h"
 
 #include "netlink.h"
 
@@ -23,11 +24,10 @@
 bool nb_ifname_valid(const char *name)
 {
 	size_t len = strlen(name);
-	const char *c;
 
 	if (len == 0 || len >= IFNAMSIZ)
 		return false;
-	for (c = name; *c; c++) {
+	for (const char *c = name; *c; c++) {
 		if (*c <= ' ' || *c > '~' || *c == '/' || *c == ':')
 			return false;
 	}
@@ -37,15 +37,15 @@ bool nb_ifname_valid(const char *name)
 
 /* ---- reading ---- */
 
-/* IFLA_INFO_SLAVE_DATA of a bridge's port. */
+/* Reads IFLA_INFO_SLAVE_DATA of a bridge's port. */
 static int parse_port(const struct nlattr *nest, struct nb_link *link, struct nb_error *err)
 {
 	const struct nlattr *tb[IFLA_BRPORT_ISOLATED + 1];
 	uint8_t mode, isolated, state;
-	int ret = nb_netlink_parse_nested(nest, tb, IFLA_BRPORT_ISOLATED, err);
+	int rc = nb_netlink_parse_nested(nest, tb, IFLA_BRPORT_ISOLATED, err);
 
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
 	if (!nb_attr_u8(tb[IFLA_BRPORT_MODE], &mode))
 		return 0;
 	link->has_port = true;
@@ -55,30 +55,33 @@ static int parse_port(const struct nlattr *nest, struct nb_link *link, struct nb
 	return 0;
 }
 
-/* IFLA_INFO_DATA of a bridge. */
+/* Reads IFLA_INFO_DATA of a bridge. */
 static int parse_bridge(const struct nlattr *nest, struct nb_link *link, struct nb_error *err)
 {
 	const struct nlattr *tb[IFLA_BR_VLAN_FILTERING + 1];
 	uint8_t filtering;
-	int ret = nb_netlink_parse_nested(nest, tb, IFLA_BR_VLAN_FILTERING, err);
+	int rc = nb_netlink_parse_nested(nest, tb, IFLA_BR_VLAN_FILTERING, err);
 
-	link->vlan_filtering = !ret && nb_attr_u8(tb[IFLA_BR_VLAN_FILTERING], &filtering) && filtering;
-	return ret;
+	if (rc)
+		return rc;
+	link->vlan_filtering = nb_attr_u8(tb[IFLA_BR_VLAN_FILTERING], &filtering) && filtering;
+	return 0;
 }
 
 static int parse_linkinfo(const struct nlattr *nest, struct nb_link *link, struct nb_error *err)
 {
 	const struct nlattr *tb[IFLA_INFO_SLAVE_DATA + 1];
 	char slave_kind[NB_LINK_KIND_MAX];
-	int ret = nb_netlink_parse_nested(nest, tb, IFLA_INFO_SLAVE_DATA, err);
+	int rc = nb_netlink_parse_nested(nest, tb, IFLA_INFO_SLAVE_DATA, err);
 
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
 	(void)nb_attr_str(tb[IFLA_INFO_KIND], link->kind, sizeof(link->kind));
-	if (tb[IFLA_INFO_DATA] && strcmp(link->kind, "bridge") == 0)
-		ret = parse_bridge(tb[IFLA_INFO_DATA], link, err);
-	if (ret)
-		return ret;
+	if (tb[IFLA_INFO_DATA] && strcmp(link->kind, "bridge") == 0) {
+		rc = parse_bridge(tb[IFLA_INFO_DATA], link, err);
+		if (rc)
+			return rc;
+	}
 	if (!tb[IFLA_INFO_SLAVE_DATA] ||
 	    !nb_attr_str(tb[IFLA_INFO_SLAVE_KIND], slave_kind, sizeof(slave_kind)) ||
 	    strcmp(slave_kind, "bridge") != 0)
@@ -91,12 +94,12 @@ static int parse_link(const struct nlmsghdr *nlh, struct nb_link *link, struct n
 	const struct nlattr *tb[IFLA_LINK_NETNSID + 1];
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
 	struct nb_link parsed = { 0 };
-	int ret = nb_netlink_parse(nlh, sizeof(*info), tb, IFLA_LINK_NETNSID, err);
+	int rc = nb_netlink_parse(nlh, sizeof(*info), tb, IFLA_LINK_NETNSID, err);
 
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
 	if (info->ifi_index <= 0 || !nb_attr_str(tb[IFLA_IFNAME], parsed.name, sizeof(parsed.name)))
-		return nb_fail(err, NB_ERR_SYSTEM, EBADMSG, "the kernel described a link without a name");
+		return nb_fail(err, NB_ERR_SYSTEM, EBADMSG, "the kernel sent a link without a name");
 	parsed.index = (unsigned int)info->ifi_index;
 	parsed.flags = info->ifi_flags;
 	parsed.has_mac = nb_attr_bytes(tb[IFLA_ADDRESS], parsed.mac, sizeof(parsed.mac));
@@ -107,9 +110,9 @@ static int parse_link(const struct nlmsghdr *nlh, struct nb_link *link, struct n
 	(void)nb_attr_u8(tb[IFLA_OPERSTATE], &parsed.operstate);
 	parsed.peer_elsewhere = nb_attr_u32(tb[IFLA_LINK_NETNSID], &parsed.peer_nsid);
 	if (tb[IFLA_LINKINFO]) {
-		ret = parse_linkinfo(tb[IFLA_LINKINFO], &parsed, err);
-		if (ret)
-			return ret;
+		rc = parse_linkinfo(tb[IFLA_LINKINFO], &parsed, err);
+		if (rc)
+			return rc;
 	}
 	*link = parsed;
 	return 0;
@@ -133,14 +136,14 @@ static int take_one(const struct nlmsghdr *nlh, void *arg, struct nb_error *err)
 static int get(struct nb_netlink *nl, struct nlmsghdr *nlh, struct nb_link *link, struct nb_error *err)
 {
 	struct one_link one = { .found = false };
-	int ret;
+	int rc;
 
 	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-	ret = nb_netlink_request(nl, nlh, take_one, &one, err);
-	if (ret)
-		return ret;
+	rc = nb_netlink_request(nl, nlh, take_one, &one, err);
+	if (rc)
+		return rc;
 	if (!one.found)
-		return nb_fail(err, NB_ERR_SYSTEM, ENODEV, "the kernel did not describe the link");
+		return nb_fail(err, NB_ERR_SYSTEM, ENODEV, "the kernel's answer holds no link");
 	*link = one.link;
 	return 0;
 }
@@ -150,13 +153,16 @@ int nb_link_get(struct nb_netlink *nl, const char *name, struct nb_link *link, s
 	struct nb_request req;
 	void *info;
 	struct nlmsghdr *nlh = nb_request_start(&req, RTM_GETLINK, 0, &info, sizeof(struct ifinfomsg));
-	int ret;
+	int rc;
 
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
-	ret = get(nl, nlh, link, err);
-	return ret ? nb_wrap(err, "cannot look up link \"%s\"", name) : 0;
+	rc = get(nl, nlh, link, err);
+	if (rc)
+		return nb_wrap(err, "cannot look up link \"%s\"", name);
+	return 0;
 }
 
+/* nsid: see nb_link_get_elsewhere(); NULL: the socket's namespace. */
 static int get_index(struct nb_netlink *nl, const unsigned int *nsid, unsigned int index,
 		     struct nb_link *link, struct nb_error *err)
 {
@@ -164,13 +170,15 @@ static int get_index(struct nb_netlink *nl, const unsigned int *nsid, unsigned i
 	void *extra;
 	struct nlmsghdr *nlh = nb_request_start(&req, RTM_GETLINK, 0, &extra, sizeof(struct ifinfomsg));
 	struct ifinfomsg *info = extra;
-	int ret;
+	int rc;
 
 	info->ifi_index = (int)index;
 	if (nsid)
 		mnl_attr_put_u32(nlh, IFLA_TARGET_NETNSID, *nsid);
-	ret = get(nl, nlh, link, err);
-	return ret ? nb_wrap(err, "cannot look up link %u", index) : 0;
+	rc = get(nl, nlh, link, err);
+	if (rc)
+		return nb_wrap(err, "cannot look up link %u", index);
+	return 0;
 }
 
 int nb_link_get_index(struct nb_netlink *nl, unsigned int index, struct nb_link *link, struct nb_error *err)
@@ -187,64 +195,54 @@ int nb_link_get_elsewhere(struct nb_netlink *nl, unsigned int nsid, unsigned int
 struct link_list {
 	const char *kind;
 	unsigned int master;
-	struct nb_link *links;
-	unsigned int n, room;
+	NB_VEC(struct nb_link) found;
 };
 
 static void reset_list(void *arg)
 {
 	struct link_list *list = arg;
 
-	list->n = 0;
+	list->found.n = 0;
 }
 
 static int take_listed(const struct nlmsghdr *nlh, void *arg, struct nb_error *err)
 {
 	struct link_list *list = arg;
 	struct nb_link link;
-	int ret;
+	int rc;
 
 	if (nlh->nlmsg_type != RTM_NEWLINK)
 		return 0;
-	ret = parse_link(nlh, &link, err);
-	if (ret)
-		return ret;
+	rc = parse_link(nlh, &link, err);
+	if (rc)
+		return rc;
 	if ((list->kind && strcmp(list->kind, link.kind) != 0) ||
 	    (list->master && list->master != link.master))
 		return 0;
-	if (list->n == list->room) {
-		unsigned int room = list->room ? 2 * list->room : 16;
-		struct nb_link *links = reallocarray(list->links, room, sizeof(*links));
-
-		if (!links)
-			return nb_fail_nomem(err);
-		list->links = links;
-		list->room = room;
-	}
-	list->links[list->n++] = link;
-	return 0;
+	return nb_vec_push(&list->found, link, err);
 }
 
 int nb_link_list(struct nb_netlink *nl, const char *kind, unsigned int master, struct nb_link **links,
 		 unsigned int *n, struct nb_error *err)
 {
 	struct link_list list = { .kind = kind, .master = master };
+	const struct nb_dump_reader reader = { take_listed, reset_list, &list };
 	struct nb_request req;
 	void *info;
 	struct nlmsghdr *nlh =
 		nb_request_start(&req, RTM_GETLINK, NLM_F_DUMP, &info, sizeof(struct ifinfomsg));
-	int ret;
+	int rc;
 
 	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
 	if (master)
 		mnl_attr_put_u32(nlh, IFLA_MASTER, master);
-	ret = nb_netlink_dump(nl, nlh, take_listed, reset_list, &list, err);
-	if (ret) {
-		free(list.links);
+	rc = nb_netlink_dump(nl, nlh, &reader, err);
+	if (rc) {
+		nb_vec_free(&list.found);
 		return nb_wrap(err, "cannot list links");
 	}
-	*links = list.links;
-	*n = list.n;
+	*links = list.found.items;
+	*n = (unsigned int)list.found.n;
 	return 0;
 }
 
@@ -258,7 +256,7 @@ int nb_link_create_bridge(struct nb_netlink *nl, const char *name, const unsigne
 	struct nlmsghdr *nlh = nb_request_start(&req, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info,
 						sizeof(struct ifinfomsg));
 	struct nlattr *nest, *data;
-	int ret;
+	int rc;
 
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
 	mnl_attr_put(nlh, IFLA_ADDRESS, NB_MAC_LEN, mac);
@@ -272,11 +270,13 @@ int nb_link_create_bridge(struct nb_netlink *nl, const char *name, const unsigne
 		mnl_attr_nest_end(nlh, data);
 	}
 	mnl_attr_nest_end(nlh, nest);
-	ret = nb_netlink_request(nl, nlh, NULL, NULL, err);
-	return ret ? nb_wrap(err, "cannot create bridge \"%s\"", name) : 0;
+	rc = nb_netlink_request(nl, nlh, NULL, NULL, err);
+	if (rc)
+		return nb_wrap(err, "cannot create bridge \"%s\"", name);
+	return 0;
 }
 
-/* VETH_INFO_PEER: the other end, with an ifinfomsg of its own before its attributes. */
+/* Adds VETH_INFO_PEER, the other end: an ifinfomsg and its attributes. */
 static void put_peer(struct nlmsghdr *nlh, const struct nb_veth_spec *spec)
 {
 	struct nlattr *peer = mnl_attr_nest_start(nlh, VETH_INFO_PEER);
@@ -299,7 +299,7 @@ int nb_link_create_veth(struct nb_netlink *nl, const struct nb_veth_spec *spec, 
 	struct nlmsghdr *nlh = nb_request_start(&req, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info,
 						sizeof(struct ifinfomsg));
 	struct nlattr *nest, *data;
-	int ret;
+	int rc;
 
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, spec->name);
 	if (spec->mac)
@@ -314,9 +314,10 @@ int nb_link_create_veth(struct nb_netlink *nl, const struct nb_veth_spec *spec, 
 	put_peer(nlh, spec);
 	mnl_attr_nest_end(nlh, data);
 	mnl_attr_nest_end(nlh, nest);
-	ret = nb_netlink_request(nl, nlh, NULL, NULL, err);
-	return ret ? nb_wrap(err, "cannot create veth pair \"%s\" and \"%s\"", spec->name, spec->peer_name)
-		   : 0;
+	rc = nb_netlink_request(nl, nlh, NULL, NULL, err);
+	if (rc)
+		return nb_wrap(err, "cannot create veth pair \"%s\" and \"%s\"", spec->name, spec->peer_name);
+	return 0;
 }
 
 static void put_port(struct nlmsghdr *nlh, const struct nb_link_change *change)
@@ -337,10 +338,13 @@ int nb_link_change(struct nb_netlink *nl, unsigned int index, const struct nb_li
 {
 	struct nb_request req;
 	void *extra;
-	/* Not RTM_SETLINK: that one ignores IFLA_INFO_SLAVE_DATA (net/core/rtnetlink.c, rtnl_setlink). */
+	/*
+	 * Not RTM_SETLINK, which ignores IFLA_INFO_SLAVE_DATA (rtnl_setlink() of
+	 * net/core/rtnetlink.c).
+	 */
 	struct nlmsghdr *nlh = nb_request_start(&req, RTM_NEWLINK, 0, &extra, sizeof(struct ifinfomsg));
 	struct ifinfomsg *info = extra;
-	int ret;
+	int rc;
 
 	info->ifi_index = (int)index;
 	if (change->set_up) {
@@ -361,8 +365,10 @@ int nb_link_change(struct nb_netlink *nl, unsigned int index, const struct nb_li
 		mnl_attr_put(nlh, IFLA_IFALIAS, strlen(change->alias), change->alias);
 	if (change->set_port)
 		put_port(nlh, change);
-	ret = nb_netlink_request(nl, nlh, NULL, NULL, err);
-	return ret ? nb_wrap(err, "cannot change link %u", index) : 0;
+	rc = nb_netlink_request(nl, nlh, NULL, NULL, err);
+	if (rc)
+		return nb_wrap(err, "cannot change link %u", index);
+	return 0;
 }
 
 int nb_link_delete(struct nb_netlink *nl, unsigned int index, struct nb_error *err)
@@ -371,9 +377,11 @@ int nb_link_delete(struct nb_netlink *nl, unsigned int index, struct nb_error *e
 	void *extra;
 	struct nlmsghdr *nlh = nb_request_start(&req, RTM_DELLINK, 0, &extra, sizeof(struct ifinfomsg));
 	struct ifinfomsg *info = extra;
-	int ret;
+	int rc;
 
 	info->ifi_index = (int)index;
-	ret = nb_netlink_request(nl, nlh, NULL, NULL, err);
-	return ret ? nb_wrap(err, "cannot delete link %u", index) : 0;
+	rc = nb_netlink_request(nl, nlh, NULL, NULL, err);
+	if (rc)
+		return nb_wrap(err, "cannot delete link %u", index);
+	return 0;
 }

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Sends netlink requests and reads their answers. The answers are checked as if they were hostile.
+ */
 #include "netlink.h"
 
 #include <errno.h>
@@ -16,27 +19,27 @@
 #include "netns.h"
 
 enum {
-	TIMEOUT_S = 10,         /* for each message of an answer */
-	RECV_BUFFER = 32768,    /* the kernel fills dumps up to this (net/netlink/af_netlink.c) */
-	MAX_DUMP_TRIES = 16,    /* of a dump that changes keep interrupting */
-	MAX_INTERRUPTIONS = 16, /* signals during one receive */
+	TIMEOUT_S = 10,         /* for each datagram of an answer */
+	RECV_BUFFER = 32768,    /* the kernel's largest datagram of a dump (net/netlink/af_netlink.c) */
+	MAX_DUMP_TRIES = 16,    /* of a dump that changes interrupt */
+	MAX_INTERRUPTIONS = 16, /* signals and strangers' datagrams during one receive */
 };
 
-/* What one answer is read with. */
+/* The state of reading an answer. */
 struct answer {
 	const struct nlmsghdr *request;
 	nb_netlink_fn fn;
 	void *arg;
 	bool interrupted; /* the dump is not consistent */
 	bool done;
-	int result; /* the first one of fn that is not 0, or of the kernel */
+	int result; /* the first that is not 0, of fn or of the kernel */
 };
 
 static void set_option(const struct mnl_socket *sock, int option)
 {
 	int one = 1;
 
-	/* Older kernels know some of these not; all of them only make answers better. */
+	/* A kernel without the option gives less detailed answers, which are also read. */
 	(void)mnl_socket_setsockopt(sock, option, &one, sizeof(one));
 }
 
@@ -108,7 +111,7 @@ static int malformed(struct nb_error *err)
 	return nb_fail(err, NB_ERR_SYSTEM, EBADMSG, "the kernel's netlink answer is malformed");
 }
 
-/* Attributes in [start, end), all of them whole. */
+/* Parses the attributes in [start, end). */
 static int parse_range(const char *start, const char *end, const struct nlattr **tb, unsigned int max,
 		       struct nb_error *err)
 {
@@ -174,7 +177,10 @@ bool nb_attr_str(const struct nlattr *attr, char *buf, unsigned int size)
 	return true;
 }
 
-/* The text of an extended acknowledgement into buf; "" if there is none. offset: of its attributes. */
+/*
+ * Copies the text of an extended acknowledgement to buf; "" if there is none. offset: of its
+ * attributes.
+ */
 static void ext_ack_text(const struct nlmsghdr *nlh, size_t offset, char *buf, unsigned int size)
 {
 	const struct nlattr *tb[NLMSGERR_ATTR_MSG + 1];
@@ -197,7 +203,7 @@ static int kernel_error(const struct nlmsghdr *nlh, int errnum, size_t offset, s
 	return -errnum;
 }
 
-/* NLMSG_ERROR: an acknowledgement (error 0) or a refusal. */
+/* NLMSG_ERROR: an acknowledgement (error 0) or an error. */
 static int handle_error(const struct nlmsghdr *nlh, struct nb_error *err)
 {
 	const struct nlmsgerr *ack = mnl_nlmsg_get_payload(nlh);
@@ -214,7 +220,7 @@ static int handle_error(const struct nlmsghdr *nlh, struct nb_error *err)
 	return kernel_error(nlh, -ack->error, offset, err);
 }
 
-/* NLMSG_DONE: the end of a dump, with an error number if it broke off. */
+/* NLMSG_DONE: the end of a dump, with an error number if the dump failed. */
 static int handle_done(const struct nlmsghdr *nlh, struct nb_error *err)
 {
 	int code;
@@ -229,7 +235,7 @@ static int handle_done(const struct nlmsghdr *nlh, struct nb_error *err)
 
 static void handle_message(const struct nlmsghdr *nlh, struct answer *answer, struct nb_error *err)
 {
-	int ret;
+	int rc;
 
 	if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
 		answer->interrupted = true;
@@ -241,28 +247,27 @@ static void handle_message(const struct nlmsghdr *nlh, struct answer *answer, st
 		return;
 	case NLMSG_ERROR:
 		answer->done = true;
-		ret = answer->result ? 0 : handle_error(nlh, err);
+		rc = answer->result ? 0 : handle_error(nlh, err);
 		break;
 	case NLMSG_DONE:
 		answer->done = true;
-		ret = answer->result ? 0 : handle_done(nlh, err);
+		rc = answer->result ? 0 : handle_done(nlh, err);
 		break;
 	default:
-		ret = answer->fn && !answer->result ? answer->fn(nlh, answer->arg, err) : 0;
+		rc = answer->fn && !answer->result ? answer->fn(nlh, answer->arg, err) : 0;
 		break;
 	}
 	if (!answer->result)
-		answer->result = ret;
+		answer->result = rc;
 }
 
-/* One datagram into buf; its length, or a negative errno value. */
+/* Receives one datagram from the kernel. Returns its length, or a negative errno value. */
 static ssize_t receive(const struct nb_netlink *nl, char *buf, size_t size)
 {
 	struct sockaddr_nl from = { 0 };
 	struct iovec iov = { .iov_base = buf, .iov_len = size };
-	unsigned int tries;
 
-	for (tries = 0; tries < MAX_INTERRUPTIONS; tries++) {
+	for (unsigned int tries = 0; tries < MAX_INTERRUPTIONS; tries++) {
 		struct msghdr msg = {
 			.msg_name = &from, .msg_namelen = sizeof(from), .msg_iov = &iov, .msg_iovlen = 1
 		};
@@ -274,16 +279,17 @@ static ssize_t receive(const struct nb_netlink *nl, char *buf, size_t size)
 			return errno == EAGAIN ? -ETIMEDOUT : -errno;
 		if (msg.msg_flags & MSG_TRUNC)
 			return -EMSGSIZE;
+		/* Port id 0 is the kernel; any process may send to the socket. */
 		if (msg.msg_namelen != sizeof(from) || from.nl_pid != 0)
-			continue; /* not from the kernel */
+			continue;
 		return len;
 	}
 	return -EINTR;
 }
 
 /*
- * mnl_nlmsg_ok() of libmnl 1.0.4 takes lengths for signed: one above 2 GB is smaller than what is left, and
- * its next message lies where the last one did.
+ * Whether the message lies within the rest of the datagram. mnl_nlmsg_ok() of libmnl 1.0.4 compares
+ * lengths as signed: one above 2 GB passes, and mnl_nlmsg_next() would stay at the same message.
  */
 static bool is_whole(const struct nlmsghdr *nlh, int left)
 {
@@ -328,26 +334,24 @@ int nb_netlink_request(struct nb_netlink *nl, struct nlmsghdr *nlh, nb_netlink_f
 		       struct nb_error *err)
 {
 	struct answer answer = { .fn = fn, .arg = arg };
-	int ret = transact(nl, nlh, &answer, err);
+	int rc = transact(nl, nlh, &answer, err);
 
-	if (!ret && answer.interrupted)
+	if (!rc && answer.interrupted)
 		return nb_fail(err, NB_ERR_SYSTEM, EAGAIN, "the netlink answer was interrupted");
-	return ret;
+	return rc;
 }
 
-int nb_netlink_dump(struct nb_netlink *nl, struct nlmsghdr *nlh, nb_netlink_fn fn, void (*reset)(void *arg),
-		    void *arg, struct nb_error *err)
+int nb_netlink_dump(struct nb_netlink *nl, struct nlmsghdr *nlh, const struct nb_dump_reader *reader,
+		    struct nb_error *err)
 {
-	unsigned int tries;
+	for (unsigned int tries = 0; tries < MAX_DUMP_TRIES; tries++) {
+		struct answer answer = { .fn = reader->take, .arg = reader->arg };
+		int rc;
 
-	for (tries = 0; tries < MAX_DUMP_TRIES; tries++) {
-		struct answer answer = { .fn = fn, .arg = arg };
-		int ret;
-
-		reset(arg);
-		ret = transact(nl, nlh, &answer, err);
-		if (ret || !answer.interrupted)
-			return ret;
+		reader->reset(reader->arg);
+		rc = transact(nl, nlh, &answer, err);
+		if (rc || !answer.interrupted)
+			return rc;
 	}
 	return nb_fail(err, NB_ERR_SYSTEM, EAGAIN, "the netlink dump was interrupted %d times",
 		       MAX_DUMP_TRIES);

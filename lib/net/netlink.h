@@ -3,8 +3,8 @@
 #define NATBRIDGE_LIB_NET_NETLINK_H
 
 /*
- * One rtnetlink socket and the one function that talks through it. Everything that sends a request (link.h,
- * ifaddr.h, route.h, fdb.h) goes through nb_netlink_request().
+ * A netlink socket, and requests through it. All files that talk to rtnetlink or nfnetlink send
+ * their requests by nb_netlink_request() or nb_netlink_dump().
  */
 
 #include <stdbool.h>
@@ -19,73 +19,93 @@ struct nlmsghdr;
 struct nb_netlink {
 	struct mnl_socket *sock; /* NULL: closed */
 	unsigned int portid;
-	unsigned int seq; /* of the newest request */
+	unsigned int seq; /* of the last request */
 };
 
-/* A request is built here; large enough for every request that this library builds from checked input. */
 enum { NB_NETLINK_REQUEST_SIZE = 2048 };
 
+/*
+ * The buffer of a request: large enough for each request that this library builds from checked
+ * input.
+ */
 struct nb_request {
 	_Alignas(16) char buf[NB_NETLINK_REQUEST_SIZE];
 };
 
-/* Opens a socket in the caller's network namespace. *nl must be zero-initialised or closed. */
+/*
+ * Open a socket for rtnetlink or for nfnetlink in the caller's network namespace. *nl must be
+ * zeroed or closed.
+ */
 int nb_netlink_open(struct nb_netlink *nl, struct nb_error *err);
-
-/* The same for requests to netfilter. */
 int nb_netlink_open_netfilter(struct nb_netlink *nl, struct nb_error *err);
 
-/* nb_netlink_open() in the network namespace of netns_fd. The caller's own is never left (netns.h). */
+/* nb_netlink_open() in the network namespace netns_fd. The caller stays in its own (netns.h). */
 int nb_netlink_open_in(struct nb_netlink *nl, int netns_fd, struct nb_error *err);
 
-/* Closes what is open; a zeroed or closed *nl is fine. For nb_cleanup(). */
+/* Closes the socket, if it is open, and zeroes *nl. For nb_cleanup(). */
 void nb_netlink_close(struct nb_netlink *nl);
 
 /*
- * Starts a request in *req: its header with type (RTM_*) and flags (NLM_F_*; NLM_F_REQUEST and, except for
- * dumps, NLM_F_ACK are added), followed by size zeroed bytes for the family's own header, which *extra points
- * to.
+ * Starts a request in *req: the netlink header with type (RTM_*) and flags (NLM_F_*), then size
+ * zeroed bytes for the family's header, to which it points *extra. It adds NLM_F_REQUEST and,
+ * except for dumps, NLM_F_ACK to the flags.
  */
 struct nlmsghdr *nb_request_start(struct nb_request *req, uint16_t type, uint16_t flags, void **extra,
 				  uint32_t size);
 
-/* Called for each message of an answer. Not 0: the answer is read to its end, then that value is returned. */
+/*
+ * Called for each message of an answer. If it returns an error, the rest of the answer is read
+ * without it, and the request fails with that error.
+ */
 typedef int (*nb_netlink_fn)(const struct nlmsghdr *nlh, void *arg, struct nb_error *err);
 
 /*
- * Sends the request and reads its answer up to the acknowledgement or the end of the dump; fn (may be NULL)
- * sees every other message. Only messages with the request's sequence number, from the kernel, for this
- * socket's port id are looked at. An interrupted or overrun dump (NLM_F_DUMP_INTR, ENOBUFS) gives -EAGAIN, so
- * that the caller can start its collection anew: use nb_netlink_dump() for those. A kernel that does not
- * answer for 10 seconds gives -ETIMEDOUT.
+ * Sends the request and reads its answer up to the acknowledgement or the end of the dump. Calls fn
+ * (may be NULL) for each other message. Ignores messages that are not from the kernel, or have not
+ * the request's sequence number and the socket's port id. -ETIMEDOUT: the kernel did not answer for
+ * 10 s. -EAGAIN: a dump was interrupted or overrun (NLM_F_DUMP_INTR, ENOBUFS); use
+ * nb_netlink_dump() for dumps.
  *
- * The kernel's errors come back as -errno; *err holds the text of its extended acknowledgement, if it sent
- * one (NETLINK_EXT_ACK, Documentation/userspace-api/netlink/intro.rst), for the caller to nb_wrap().
+ * The kernel's errors are returned as -errno. *err holds the text of the extended acknowledgement,
+ * if there is one (NETLINK_EXT_ACK, Documentation/userspace-api/netlink/intro.rst); the caller adds
+ * the context by nb_wrap().
  */
 int nb_netlink_request(struct nb_netlink *nl, struct nlmsghdr *nlh, nb_netlink_fn fn, void *arg,
 		       struct nb_error *err);
 
-/*
- * nb_netlink_request() for a dump, started anew when it was interrupted, up to 16 times. Before each start
- * reset(arg) throws away what fn has collected.
- */
-int nb_netlink_dump(struct nb_netlink *nl, struct nlmsghdr *nlh, nb_netlink_fn fn, void (*reset)(void *arg),
-		    void *arg, struct nb_error *err);
+/* How a dump is read: take() collects its messages in *arg, reset() discards what *arg holds. */
+struct nb_dump_reader {
+	nb_netlink_fn take;
+	void (*reset)(void *arg);
+	void *arg;
+};
 
 /*
- * The attributes of a message, by type: tb[0 .. max] (max + 1 pointers, zeroed first). Lengths are checked
- * against the message; an attribute of a type above max is skipped. offset: size of the family's header.
+ * nb_netlink_request() for a dump. Repeats an interrupted dump, up to 16 tries; calls reset()
+ * before each. -EAGAIN: all were interrupted.
+ */
+int nb_netlink_dump(struct nb_netlink *nl, struct nlmsghdr *nlh, const struct nb_dump_reader *reader,
+		    struct nb_error *err);
+
+/*
+ * Parse the attributes of a message, or those nested in an attribute, into tb[0 .. max] (max + 1
+ * pointers) by type; NULL: absent. Attributes of a type above max are ignored. offset: the size of
+ * the family's header. -EBADMSG: an attribute exceeds the message.
  */
 int nb_netlink_parse(const struct nlmsghdr *nlh, unsigned int offset, const struct nlattr **tb,
 		     unsigned int max, struct nb_error *err);
 int nb_netlink_parse_nested(const struct nlattr *nest, const struct nlattr **tb, unsigned int max,
 			    struct nb_error *err);
 
-/* Fixed-size attributes; false if the attribute is absent or has another size. Outputs untouched then. */
+/*
+ * Copy an attribute of a fixed size. False: it is absent or has another size; the output is
+ * untouched.
+ */
 bool nb_attr_u8(const struct nlattr *attr, uint8_t *value);
 bool nb_attr_u32(const struct nlattr *attr, uint32_t *value);
 bool nb_attr_bytes(const struct nlattr *attr, void *value, unsigned int size);
-/* A string with its NUL that fits buf[size]. */
+
+/* Copies a string. False: it is absent, has no NUL or does not fit buf[size]; buf is untouched. */
 bool nb_attr_str(const struct nlattr *attr, char *buf, unsigned int size);
 
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Opens network namespaces, and runs functions in them on a thread of their own. */
 #include "netns.h"
 
 #include <errno.h>
@@ -39,7 +40,7 @@ int nb_netns_open(const char *path, int *fd, struct nb_error *err)
 	if (type < 0)
 		return nb_fail(err, NB_ERR_NETNS, errno, "cannot examine network namespace \"%s\"", path);
 	if (type != CLONE_NEWNET)
-		return nb_fail(err, NB_ERR_NETNS, 0, "\"%s\" is a namespace of another kind", path);
+		return nb_fail(err, NB_ERR_NETNS, 0, "\"%s\" is not a network namespace", path);
 	*fd = NB_TAKE_FD(found);
 	return 0;
 }
@@ -76,38 +77,45 @@ static void *visit_main(void *arg)
 	return NULL;
 }
 
-/* The thread inherits the signal mask: a handler of the caller's never runs in the other namespace. */
+/* The thread inherits the signal mask, so that no signal handler runs in the other namespace. */
 static int start_blocked(pthread_t *thread, const pthread_attr_t *attr, struct visit *visit)
 {
 	sigset_t all, old;
-	int ret;
+	int rc;
 
 	sigfillset(&all);
-	ret = pthread_sigmask(SIG_SETMASK, &all, &old);
-	if (ret)
-		return ret;
-	ret = pthread_create(thread, attr, visit_main, visit);
+	rc = pthread_sigmask(SIG_SETMASK, &all, &old);
+	if (rc)
+		return rc;
+	rc = pthread_create(thread, attr, visit_main, visit);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return ret;
+	return rc;
+}
+
+static int start_thread(pthread_t *thread, struct visit *visit)
+{
+	pthread_attr_t attr;
+	int rc = pthread_attr_init(&attr);
+
+	if (rc)
+		return rc;
+	rc = pthread_attr_setstacksize(&attr, STACK_SIZE);
+	if (!rc)
+		rc = start_blocked(thread, &attr, visit);
+	pthread_attr_destroy(&attr);
+	return rc;
 }
 
 int nb_netns_run(int fd, int (*fn)(void *arg, struct nb_error *err), void *arg, struct nb_error *err)
 {
 	struct visit visit = { .fd = fd, .fn = fn, .arg = arg, .err = err };
-	pthread_attr_t attr;
 	pthread_t thread;
-	int ret;
+	int rc = start_thread(&thread, &visit);
 
-	ret = pthread_attr_init(&attr);
-	if (!ret) {
-		ret = pthread_attr_setstacksize(&attr, STACK_SIZE);
-		if (!ret)
-			ret = start_blocked(&thread, &attr, &visit);
-		pthread_attr_destroy(&attr);
-	}
-	if (!ret)
-		ret = pthread_join(thread, NULL);
-	if (ret)
-		return nb_fail(err, NB_ERR_SYSTEM, ret, "cannot start a thread for the network namespace");
+	if (rc)
+		return nb_fail(err, NB_ERR_SYSTEM, rc, "cannot start a thread for the network namespace");
+	rc = pthread_join(thread, NULL);
+	if (rc)
+		return nb_fail(err, NB_ERR_SYSTEM, rc, "cannot wait for the thread in the network namespace");
 	return visit.result;
 }

@@ -3,9 +3,9 @@
 #define NATBRIDGE_LIB_NET_NETNS_H
 
 /*
- * Network namespaces. The calling thread never leaves its own: what has to happen inside another one runs on
- * a short-lived thread that goes there and ends there, so that no error can leave the caller in the wrong
- * place.
+ * Network namespaces. The calling thread never leaves its own: a thread that enters the other
+ * namespace and ends there does the work, so that no error can leave the caller in the wrong
+ * namespace.
  */
 
 #include <stdbool.h>
@@ -13,18 +13,18 @@
 #include "lib/util/error.h"
 
 /*
- * Opens the network namespace file at path (an nsfs file of a network namespace, nothing else; opening never
- * blocks). The caller closes *fd. Code NB_ERR_NETNS; -ENOENT if there is no such file, and also if the file
- * is there but no namespace is mounted on it any more.
+ * Opens the file of a network namespace, and no other file; never blocks. The caller closes *fd.
+ * Errors have the code NB_ERR_NETNS. -ENOENT: there is no such file, or no namespace is mounted on
+ * it any more.
  */
 int nb_netns_open(const char *path, int *fd, struct nb_error *err);
 
-/* Whether fd is the namespace of the calling thread. */
+/* *own: whether fd is the namespace of the calling thread. */
 int nb_netns_is_own(int fd, bool *own, struct nb_error *err);
 
 /*
- * Runs fn(arg, err) in the namespace of fd on a thread of its own, waits for it and returns its result. File
- * descriptors are shared with the caller, signals are blocked.
+ * Runs fn(arg, err) in the namespace of fd on a thread of its own, with all signals blocked. Waits
+ * for it and returns its result. The thread shares memory and file descriptors with the caller.
  */
 int nb_netns_run(int fd, int (*fn)(void *arg, struct nb_error *err), void *arg, struct nb_error *err);
 

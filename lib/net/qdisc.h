@@ -2,17 +2,21 @@
 #ifndef NATBRIDGE_LIB_NET_QDISC_H
 #define NATBRIDGE_LIB_NET_QDISC_H
 
-/* Queueing disciplines that others have put on a link: they want to see its packets. */
+/*
+ * Queueing disciplines (qdiscs) that somebody has added to a link. A fast path must not bypass
+ * them.
+ */
 
 #include "lib/util/error.h"
 
 #include "netlink.h"
 
-enum { NB_QDISC_KIND_MAX = 16 }; /* IFNAMSIZ, as in the kernel's struct Qdisc_ops */
+/* IFNAMSIZ, as in the kernel's struct Qdisc_ops. */
+enum { NB_QDISC_KIND_MAX = 16 };
 
 /*
- * kind: that of a qdisc of the link ("tbf", of those for packets to it "ingress"); empty if there is none
- * but what every veth and natbridge's own programs have.
+ * Finds a qdisc of the link other than noqueue, which each veth has, and clsact, which natbridge's
+ * programs use. kind: its kind, such as "tbf" or "ingress"; "": there is none.
  */
 int nb_qdisc_find(struct nb_netlink *nl, unsigned int index, char kind[NB_QDISC_KIND_MAX],
 		  struct nb_error *err);

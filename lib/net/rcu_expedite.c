@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Switches /sys/kernel/rcu_expedited on and off. Several processes may do so at once: each holds a
+ * write lock on one byte of the file, at the offset of its pid, for as long as it wants expedited
+ * grace periods. A write lock requires write access, which root alone has. No process ever waits
+ * for a lock.
+ */
 #include "rcu_expedite.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 static const char path[] = "/sys/kernel/rcu_expedited";
 
-/* -1: cannot be read. */
+/* The value of the file; -1: it cannot be read. */
 static long value(int fd)
 {
 	char text[16];
@@ -25,16 +32,12 @@ static void set(int fd, int to)
 	char text[16];
 	int len = snprintf(text, sizeof(text), "%d\n", to);
 
-	/* No worse than slow. */
+	/* On failure grace periods take longer, which is harmless. */
 	if (pwrite(fd, text, len, 0) != len)
 		return;
 }
 
-/*
- * Each one who wants it holds a write lock on a byte of his own, for which the file must be open for writing:
- * nobody but root can do as if. Locks are never waited for.
- */
-
+/* type: F_WRLCK or F_UNLCK. */
 static int lock(int fd, short type)
 {
 	struct flock own = { .l_type = type, .l_whence = SEEK_SET, .l_start = getpid(), .l_len = 1 };
@@ -42,12 +45,30 @@ static int lock(int fd, short type)
 	return fcntl(fd, F_OFD_SETLK, &own);
 }
 
-/* A read lock would only be in the way of write locks. */
-static int wanted_by_others(int fd)
+/* Whether another process holds its lock. F_RDLCK asks for write locks alone. */
+static bool wanted_by_others(int fd)
 {
 	struct flock all = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
 
 	return fcntl(fd, F_OFD_GETLK, &all) || all.l_type != F_UNLCK;
+}
+
+/* Of the process, as the switch is of the kernel: a command is about one config, or asks each network in
+ * turn. */
+static bool is_allowed = true;
+
+bool nb_rcu_expedite_allow(bool allowed)
+{
+	bool before = is_allowed;
+
+	is_allowed = allowed;
+	return before;
+}
+
+static void put_back(int fd)
+{
+	if (!wanted_by_others(fd) && value(fd) == NB_EXPEDITED)
+		set(fd, 0);
 }
 
 int nb_rcu_expedite_begin(void)
@@ -56,6 +77,11 @@ int nb_rcu_expedite_begin(void)
 
 	if (fd < 0)
 		return -1;
+	if (!is_allowed) {
+		put_back(fd);
+		close(fd);
+		return -1;
+	}
 	if (lock(fd, F_WRLCK)) {
 		close(fd);
 		return -1;
@@ -69,10 +95,12 @@ void nb_rcu_expedite_end(int *fd)
 {
 	if (*fd < 0)
 		return;
-	/* First: of two at once, one at least sees nobody else. */
+	/*
+	 * Unlock before the check: of two processes that end at once, at least one then sees no
+	 * lock.
+	 */
 	(void)lock(*fd, F_UNLCK);
-	if (!wanted_by_others(*fd) && value(*fd) == NB_EXPEDITED)
-		set(*fd, 0);
+	put_back(*fd);
 	close(*fd);
 	*fd = -1;
 }

@@ -3,24 +3,35 @@
 #define NATBRIDGE_LIB_NET_RCU_EXPEDITE_H
 
 /*
- * Attaching a program by tcx, and deleting a link that has one, wait for RCU grace periods while they hold
- * the kernel's rtnl lock (tcx_entry_sync() of include/net/tcx.h): 10 ms and more each, in which no other link
- * of the host can be changed. Everything else that waits under that lock has its grace periods expedited
- * (synchronize_net() of net/core/dev.c). Between these two calls, so are these: /sys/kernel/rcu_expedited is
- * not 0.
+ * Expedites the RCU grace periods of the whole kernel while natbridge waits for some.
  *
- * What it says is kept: a value that is not natbridge's is left alone, natbridge's own goes with the last of
- * those who want it, and one that a killed natbridge left behind with the next. Where it cannot be written,
- * or rcu_normal says otherwise, grace periods take their time.
+ * Attaching a program by tcx, and deleting a link that has one, wait for RCU grace periods under
+ * the kernel's rtnl lock (tcx_entry_sync() of include/net/tcx.h): 10 ms or more each, in which no
+ * other link of the host can change. The kernel expedites all other grace periods under that lock
+ * (synchronize_net() of net/core/dev.c). A value other than 0 in /sys/kernel/rcu_expedited
+ * expedites these too.
+ *
+ * natbridge leaves a foreign value alone. It removes its own value when the last process that wants
+ * it ends; the next process removes one that a killed natbridge has left. If the file cannot be
+ * written, or rcu_normal is set, the grace periods take their usual time.
  */
 
-enum { NB_EXPEDITED = 0x6e62 }; /* any value but 0 expedites; by this one natbridge knows its own ("nb") */
+#include <stdbool.h>
 
-/* To be given to nb_rcu_expedite_end(). */
+/* natbridge's value, "nb": it tells natbridge's own from a foreign one. */
+enum { NB_EXPEDITED = 0x6e62 };
+
+/*
+ * Sets whether this process may expedite; at first it may. Returns what held before. If it may not,
+ * nb_rcu_expedite_begin() only removes what a killed natbridge has left.
+ */
+bool nb_rcu_expedite_allow(bool allowed);
+
+/* Start and end expedited grace periods. begin returns a descriptor for end; -1: not expedited. */
 int nb_rcu_expedite_begin(void);
 void nb_rcu_expedite_end(int *fd);
 
-/* From here to the end of the block. */
+/* Expedites grace periods from here to the end of the block. */
 #define NB_EXPEDITE                                                                                          \
 	int expedite_ __attribute__((unused, cleanup(nb_rcu_expedite_end))) = nb_rcu_expedite_begin()
 

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Unicast routes, by RTM_*ROUTE. */
 #include "route.h"
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
-#include <stdlib.h>
 
 #include <linux/rtnetlink.h>
 
 #include "lib/util/addr.h"
 #include "lib/util/error.h"
+#include "lib/util/vec.h"
 
 #include "netlink.h"
 
-/* Tables above this one do not fit struct rtmsg and need RTA_TABLE. */
+/* The number of a table above this one does not fit struct rtmsg and needs RTA_TABLE. */
 enum { MAX_SMALL_TABLE = 255 };
 
 static void put_metrics(struct nlmsghdr *nlh, const struct nb_route *route)
@@ -59,14 +60,13 @@ int nb_route_add(struct nb_netlink *nl, const struct nb_route *route, struct nb_
 	char dst[NB_ADDR_STRLEN], gw[NB_ADDR_STRLEN] = "";
 	struct nb_request req;
 	void *msg;
-	/* Neither NLM_F_EXCL nor NLM_F_APPEND: a second gateway for one destination stands beside the first.
-	 */
+	/* Neither NLM_F_EXCL nor NLM_F_APPEND, so that a destination can have a second gateway. */
 	struct nlmsghdr *nlh = nb_request_start(&req, RTM_NEWROUTE, NLM_F_CREATE, &msg, sizeof(struct rtmsg));
-	int ret;
+	int rc;
 
 	put_route(nlh, msg, route);
-	ret = nb_netlink_request(nl, nlh, NULL, NULL, err);
-	if (!ret)
+	rc = nb_netlink_request(nl, nlh, NULL, NULL, err);
+	if (!rc)
 		return 0;
 	if (route->has_gw)
 		nb_addr_format(&route->gw, gw);
@@ -76,43 +76,26 @@ int nb_route_add(struct nb_netlink *nl, const struct nb_route *route, struct nb_
 
 struct route_list {
 	int family;
-	struct nb_route *routes;
-	unsigned int n, room;
+	NB_VEC(struct nb_route) found;
 };
 
 static void reset_list(void *arg)
 {
 	struct route_list *list = arg;
 
-	list->n = 0;
+	list->found.n = 0;
 }
 
-static int append(struct route_list *list, const struct nb_route *route, struct nb_error *err)
-{
-	if (list->n == list->room) {
-		unsigned int room = list->room ? 2 * list->room : 16;
-		struct nb_route *routes = reallocarray(list->routes, room, sizeof(*routes));
-
-		if (!routes)
-			return nb_fail_nomem(err);
-		list->routes = routes;
-		list->room = room;
-	}
-	list->routes[list->n++] = *route;
-	return 0;
-}
-
-static bool parse_gateway(const struct nlattr *attr, int family, struct nb_route *route)
+static void parse_gateway(const struct nlattr *attr, int family, struct nb_route *route)
 {
 	unsigned char bytes[16];
 
 	route->has_gw = nb_attr_bytes(attr, bytes, family == AF_INET ? 4 : 16);
 	if (route->has_gw)
 		route->gw = nb_addr_from_bytes(family, bytes);
-	return route->has_gw;
 }
 
-/* RTA_MULTIPATH: one route for each next hop. */
+/* RTA_MULTIPATH: lists a route for each next hop. */
 static int append_multipath(struct route_list *list, const struct nlattr *attr, struct nb_route *route,
 			    struct nb_error *err)
 {
@@ -120,12 +103,11 @@ static int append_multipath(struct route_list *list, const struct nlattr *attr, 
 	int left = mnl_attr_get_payload_len(attr);
 
 	while (left > 0) {
-		int ret = 0;
-		int attrs_len;
 		const struct nlattr *gw;
+		int attrs_len, rc;
 
 		if (left < (int)sizeof(*hop) || hop->rtnh_len < sizeof(*hop) || hop->rtnh_len > left)
-			return nb_fail(err, NB_ERR_SYSTEM, EBADMSG, "the kernel described a broken route");
+			return nb_fail(err, NB_ERR_SYSTEM, EBADMSG, "the kernel sent a malformed route");
 		route->index = (unsigned int)hop->rtnh_ifindex;
 		route->has_gw = false;
 		attrs_len = hop->rtnh_len - (int)RTNH_LENGTH(0);
@@ -134,9 +116,9 @@ static int append_multipath(struct route_list *list, const struct nlattr *attr, 
 			if (mnl_attr_get_type(gw) == RTA_GATEWAY)
 				parse_gateway(gw, list->family, route);
 		}
-		ret = append(list, route, err);
-		if (ret)
-			return ret;
+		rc = nb_vec_push(&list->found, *route, err);
+		if (rc)
+			return rc;
 		left -= (int)RTNH_ALIGN(hop->rtnh_len);
 		hop = RTNH_NEXT(hop);
 	}
@@ -146,10 +128,10 @@ static int append_multipath(struct route_list *list, const struct nlattr *attr, 
 static int parse_metrics(const struct nlattr *nest, struct nb_route *route, struct nb_error *err)
 {
 	const struct nlattr *tb[RTAX_ADVMSS + 1];
-	int ret = nb_netlink_parse_nested(nest, tb, RTAX_ADVMSS, err);
+	int rc = nb_netlink_parse_nested(nest, tb, RTAX_ADVMSS, err);
 
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
 	(void)nb_attr_u32(tb[RTAX_MTU], &route->mtu);
 	(void)nb_attr_u32(tb[RTAX_ADVMSS], &route->advmss);
 	return 0;
@@ -162,53 +144,54 @@ static int take_route(const struct nlmsghdr *nlh, void *arg, struct nb_error *er
 	struct route_list *list = arg;
 	struct nb_route route = { .prefix_len = 0 };
 	unsigned char bytes[16] = { 0 };
-	int ret;
+	int rc;
 
 	if (nlh->nlmsg_type != RTM_NEWROUTE)
 		return 0;
-	ret = nb_netlink_parse(nlh, sizeof(*msg), tb, RTA_TABLE, err);
-	if (ret)
-		return ret;
+	rc = nb_netlink_parse(nlh, sizeof(*msg), tb, RTA_TABLE, err);
+	if (rc)
+		return rc;
 	route.table = msg->rtm_table;
 	(void)nb_attr_u32(tb[RTA_TABLE], &route.table);
 	if (msg->rtm_family != list->family || msg->rtm_type != RTN_UNICAST ||
 	    route.table == RT_TABLE_LOCAL || (msg->rtm_flags & RTM_F_CLONED))
 		return 0;
 	if (tb[RTA_DST] && !nb_attr_bytes(tb[RTA_DST], bytes, list->family == AF_INET ? 4 : 16))
-		return nb_fail(err, NB_ERR_SYSTEM, EBADMSG, "the kernel described a broken route");
+		return nb_fail(err, NB_ERR_SYSTEM, EBADMSG, "the kernel sent a malformed route");
 	route.dst = nb_addr_from_bytes(list->family, bytes);
 	route.prefix_len = msg->rtm_dst_len;
 	route.scope = msg->rtm_scope;
 	(void)nb_attr_u32(tb[RTA_PRIORITY], &route.priority);
 	(void)nb_attr_u32(tb[RTA_OIF], &route.index);
 	if (tb[RTA_METRICS]) {
-		ret = parse_metrics(tb[RTA_METRICS], &route, err);
-		if (ret)
-			return ret;
+		rc = parse_metrics(tb[RTA_METRICS], &route, err);
+		if (rc)
+			return rc;
 	}
 	if (tb[RTA_MULTIPATH])
 		return append_multipath(list, tb[RTA_MULTIPATH], &route, err);
 	parse_gateway(tb[RTA_GATEWAY], list->family, &route);
-	return append(list, &route, err);
+	return nb_vec_push(&list->found, route, err);
 }
 
 int nb_route_list(struct nb_netlink *nl, int family, struct nb_route **routes, unsigned int *n,
 		  struct nb_error *err)
 {
 	struct route_list list = { .family = family };
+	const struct nb_dump_reader reader = { take_route, reset_list, &list };
 	struct nb_request req;
 	void *extra;
 	struct nlmsghdr *nlh = nb_request_start(&req, RTM_GETROUTE, NLM_F_DUMP, &extra, sizeof(struct rtmsg));
 	struct rtmsg *msg = extra;
-	int ret;
+	int rc;
 
 	msg->rtm_family = (unsigned char)family;
-	ret = nb_netlink_dump(nl, nlh, take_route, reset_list, &list, err);
-	if (ret) {
-		free(list.routes);
+	rc = nb_netlink_dump(nl, nlh, &reader, err);
+	if (rc) {
+		nb_vec_free(&list.found);
 		return nb_wrap(err, "cannot list routes");
 	}
-	*routes = list.routes;
-	*n = list.n;
+	*routes = list.found.items;
+	*n = (unsigned int)list.found.n;
 	return 0;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Reads and writes files below /proc/sys. */
 #include "sysctl.h"
 
 #include <errno.h>
@@ -29,10 +30,10 @@ int nb_sysctl_read(const char *name, char *buf, size_t size, struct nb_error *er
 	char value[VALUE_SIZE];
 	nb_autoclose int fd = -1;
 	ssize_t len;
-	int ret = open_file(name, O_RDONLY, &fd, err);
+	int rc = open_file(name, O_RDONLY, &fd, err);
 
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
 	len = read(fd, value, sizeof(value));
 	if (len < 0)
 		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot read /proc/sys/%s", name);
@@ -45,34 +46,35 @@ int nb_sysctl_read(const char *name, char *buf, size_t size, struct nb_error *er
 	return 0;
 }
 
-/* *fd stays where it is if there is nothing to write. */
-static int open_for(const char *name, const char *value, int *fd, struct nb_error *err)
+/* Opens the file for writing, unless it has the value already: then *fd stays untouched. */
+static int open_to_change(const char *name, const char *value, int *fd, struct nb_error *err)
 {
 	char now[VALUE_SIZE];
-	int ret = nb_sysctl_read(name, now, sizeof(now), err);
+	int rc = nb_sysctl_read(name, now, sizeof(now), err);
 
-	if (ret == -ENOENT)
-		return ret;
-	if (!ret && !strcmp(now, value))
-		return 0;
-	return open_file(name, O_WRONLY, fd, err);
+	if (rc == -ENOENT)
+		return rc;
+	/* A value that cannot be read, or is too long, is another one. */
+	if (rc || strcmp(now, value))
+		return open_file(name, O_WRONLY, fd, err);
+	return 0;
 }
 
 int nb_sysctl_probe(const char *name, const char *value, struct nb_error *err)
 {
 	nb_autoclose int fd = -1;
 
-	return open_for(name, value, &fd, err);
+	return open_to_change(name, value, &fd, err);
 }
 
 int nb_sysctl_write(const char *name, const char *value, struct nb_error *err)
 {
 	nb_autoclose int fd = -1;
 	ssize_t written;
-	int ret = open_for(name, value, &fd, err);
+	int rc = open_to_change(name, value, &fd, err);
 
-	if (ret || fd < 0)
-		return ret;
+	if (rc || fd < 0)
+		return rc;
 	written = write(fd, value, strlen(value));
 	if (written < 0 || (size_t)written != strlen(value))
 		return nb_fail(err, NB_ERR_SYSTEM, written < 0 ? errno : EIO,
@@ -93,16 +95,20 @@ int nb_sysctl_link_read(const char *family, const char *ifname, const char *key,
 			struct nb_error *err)
 {
 	char name[PATH_SIZE];
-	int ret = link_name(family, ifname, key, name, err);
+	int rc = link_name(family, ifname, key, name, err);
 
-	return ret ? ret : nb_sysctl_read(name, buf, size, err);
+	if (rc)
+		return rc;
+	return nb_sysctl_read(name, buf, size, err);
 }
 
 int nb_sysctl_link_write(const char *family, const char *ifname, const char *key, const char *value,
 			 struct nb_error *err)
 {
 	char name[PATH_SIZE];
-	int ret = link_name(family, ifname, key, name, err);
+	int rc = link_name(family, ifname, key, name, err);
 
-	return ret ? ret : nb_sysctl_write(name, value, err);
+	if (rc)
+		return rc;
+	return nb_sysctl_write(name, value, err);
 }

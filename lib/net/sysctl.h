@@ -3,26 +3,30 @@
 #define NATBRIDGE_LIB_NET_SYSCTL_H
 
 /*
- * Files below /proc/sys. What stands under net/ belongs to the network namespace of the calling thread: use
- * nb_netns_run() for another one.
+ * Kernel parameters: files below /proc/sys. Those below net/ are of the network namespace of the
+ * calling thread; for another namespace call these functions by nb_netns_run(). Values have at most
+ * 63 bytes.
  */
 
 #include <stddef.h>
 
 #include "lib/util/error.h"
 
-/* Reads name ("net/ipv4/ip_forward") without its newline into buf[size]. -ENOENT: the kernel has none. */
+/*
+ * Reads the value of name ("net/ipv4/ip_forward") into buf[size], without its newline. -ENOENT: the
+ * kernel has no such parameter.
+ */
 int nb_sysctl_read(const char *name, char *buf, size_t size, struct nb_error *err);
 
-/* Sets name to value. Nothing is written if it has that value already (/proc/sys may be read-only then). */
+/* Sets name to value. Writes nothing if it has that value: then /proc/sys may be read-only. */
 int nb_sysctl_write(const char *name, const char *value, struct nb_error *err);
 
-/* Whether nb_sysctl_write() can work. Writes nothing. */
+/* Checks whether nb_sysctl_write() would be permitted. Writes nothing. 0 or its error. */
 int nb_sysctl_probe(const char *name, const char *value, struct nb_error *err);
 
 /*
- * Per-link values: net/<family>/conf/<ifname>/<key>, family "ipv4" or "ipv6". ifname must be valid
- * (nb_ifname_valid()).
+ * Read and set a parameter of a link, net/<family>/conf/<ifname>/<key>. family: "ipv4" or "ipv6".
+ * -EINVAL: ifname is not valid (nb_ifname_valid()).
  */
 int nb_sysctl_link_read(const char *family, const char *ifname, const char *key, char *buf, size_t size,
 			struct nb_error *err);

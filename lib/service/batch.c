@@ -11,6 +11,8 @@
 #include "lib/util/error.h"
 #include "lib/util/vec.h"
 
+#include "plan.h"
+
 static const struct {
 	size_t key, value; /* bytes */
 } sizes[NB_MAPS] = {

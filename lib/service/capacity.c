@@ -8,7 +8,9 @@
 #include "lib/maps/map.h"
 #include "lib/util/error.h"
 
+#include "frontend_index.h"
 #include "plan.h"
+#include "snapshot.h"
 
 /* From everything that a whole snapshot and its plan hold. nb_plan_names() has counted ledger->services. */
 static void count_whole(struct nb_plan *plan)

@@ -124,6 +124,22 @@ int nb_service_apply(const struct nb_datapath *dp, const struct nb_services *ser
 	return change(dp, services, &scope, changes, err);
 }
 
+int nb_service_check(const struct nb_datapath *dp, const struct nb_services *services,
+		     enum nb_service_origin origin, struct nb_error *err)
+{
+	nb_cleanup(scope_free) struct nb_scope scope = { .all_names = true, .origin = origin };
+	nb_cleanup(nb_snapshot_free) struct nb_snapshot snapshot = { .dp = dp };
+	nb_cleanup(nb_plan_free) struct nb_plan plan = { 0 };
+	struct nb_error unused = { 0 };
+	int rc;
+
+	err = err ? err : &unused;
+	rc = scope_add_names(&scope, services, err);
+	if (rc)
+		return rc;
+	return read_and_plan(&plan, &snapshot, services, &scope, err);
+}
+
 int nb_service_update(const struct nb_datapath *dp, const struct nb_services *services,
 		      enum nb_service_origin origin, struct nb_service_changes *changes, struct nb_error *err)
 {

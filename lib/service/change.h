@@ -9,6 +9,8 @@
  * the datapath.
  */
 
+#include <natbridge/abi.h>
+
 #include "lib/maps/layout.h"
 #include "lib/util/error.h"
 
@@ -20,6 +22,10 @@
  */
 int nb_service_apply(const struct nb_datapath *dp, const struct nb_services *services,
 		     enum nb_service_origin origin, struct nb_service_changes *changes, struct nb_error *err);
+
+/* Whether nb_service_apply() would succeed: the same errors. Writes nothing. Needs the lock, too. */
+int nb_service_check(const struct nb_datapath *dp, const struct nb_services *services,
+		     enum nb_service_origin origin, struct nb_error *err);
 
 /*
  * Like nb_service_apply(), but only for the Services (names) in *services; all others are kept. Costs what

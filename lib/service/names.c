@@ -16,6 +16,7 @@
 
 #include "frontend_index.h"
 #include "plan.h"
+#include "snapshot.h"
 
 /* The elements of one name after the change. */
 struct name_owners {

@@ -13,6 +13,7 @@
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
+#include "frontend_index.h"
 #include "service.h"
 #include "snapshot.h"
 

@@ -14,7 +14,6 @@
 #include "lib/maps/settings.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
-#include "lib/util/vec.h"
 
 #include "batch.h"
 #include "frontend_index.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* IP addresses, prefixes, ports, MAC addresses and numbers from text, and back to text. */
 #include "addr.h"
 
 #include <ctype.h>
@@ -31,7 +32,7 @@ bool nb_addr_parse(const char *text, struct nb_addr *addr)
 	if (inet_pton(AF_INET6, text, bytes) != 1)
 		return false;
 	parsed = nb_addr_from_bytes(AF_INET6, bytes);
-	/* It would be the same key as the IPv4 address, yet other packets on the wire. */
+	/* As a map key it would equal the IPv4 address, but its packets are IPv6. */
 	if (nb_addr_is_v4(&parsed))
 		return false;
 	*addr = parsed;
@@ -40,7 +41,8 @@ bool nb_addr_parse(const char *text, struct nb_addr *addr)
 
 bool nb_addr_parse_kubernetes(const char *text, struct nb_addr *addr)
 {
-	char plain[NB_ADDR_STRLEN]; /* without leading zeros, which inet_pton() refuses */
+	/* Without leading zeros, which inet_pton() refuses. */
+	char plain[NB_ADDR_STRLEN];
 	unsigned char bytes[16];
 	size_t len = 0;
 
@@ -67,9 +69,10 @@ bool nb_addr_is_routable(const struct nb_addr *addr)
 {
 	const __u32 first = ntohl(addr->w[0]), last = ntohl(addr->w[3]);
 
-	if (nb_addr_is_v4(addr)) /* not 0/8, 127/8, 169.254/16, 224/3 */
+	/* Not 0/8, 127/8, 169.254/16, 224/3. */
+	if (nb_addr_is_v4(addr))
 		return last >> 24 != 0 && last >> 24 != 127 && last >> 16 != 0xa9fe && last >> 29 != 7;
-	/* not ::/32 (unspecified, loopback), fe80::/10, ff00::/8 */
+	/* Not ::/32 (which holds the unspecified and the loopback address), fe80::/10, ff00::/8. */
 	return first != 0 && first >> 22 != 0xfe80 >> 6 && first >> 24 != 0xff;
 }
 
@@ -94,7 +97,7 @@ bool nb_uint_parse(const char *text, unsigned long long min, unsigned long long 
 	return true;
 }
 
-/* The first len bytes of text as a string of their own; false if they do not fit. */
+/* Copies the first len bytes of text into part[size], with a NUL. False if they do not fit. */
 static bool copy_part(const char *text, size_t len, char *part, size_t size)
 {
 	if (len >= size)

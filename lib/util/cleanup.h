@@ -3,9 +3,9 @@
 #define NATBRIDGE_LIB_UTIL_CLEANUP_H
 
 /*
- * Ownership by scope: a variable declared with one of these attributes is released when its scope ends. Hand
- * a value over with NB_TAKE_FD() or NB_TAKE_PTR(), which leave the variable empty. File descriptors start at
- * -1.
+ * Ownership by scope: a variable declared with one of these attributes is released when its scope
+ * ends. Hand its value over with NB_TAKE_FD() or NB_TAKE_PTR(), which leave the variable empty.
+ * File descriptors start at -1.
  */
 
 #include <stdio.h>

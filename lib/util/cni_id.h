@@ -2,7 +2,10 @@
 #ifndef NATBRIDGE_LIB_UTIL_CNI_ID_H
 #define NATBRIDGE_LIB_UTIL_CNI_ID_H
 
-/* The three names that make an attachment unique (SPEC.md): everything that an ADD makes is found by them. */
+/*
+ * The three names that identify an attachment (CNI's SPEC.md). DEL, CHECK and GC find by them what
+ * an ADD made.
+ */
 struct nb_cni_id {
 	const char *network;
 	const char *container_id;

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#define NB_ERROR_C /* the functions themselves, not what the analyzer is told of them */
+/*
+ * Fills and wraps struct nb_error. NB_ERROR_C: error.h's macros for the analyzer are not wanted
+ * here.
+ */
+#define NB_ERROR_C
 #include "error.h"
 
 #include <errno.h>
@@ -9,22 +13,23 @@
 
 int nb_fail(struct nb_error *err, enum nb_code code, int errnum, const char *fmt, ...)
 {
-	if (err) {
-		va_list ap;
-		size_t used;
+	const int rc = errnum ? -errnum : -EINVAL;
+	va_list ap;
+	size_t used;
 
-		va_start(ap, fmt);
-		vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
-		va_end(ap);
-		used = strlen(err->msg);
-		if (errnum)
-			snprintf(err->msg + used, sizeof(err->msg) - used, ": %s", strerror(errnum));
-		if (code == NB_ERR_SYSTEM && (errnum == EPERM || errnum == EACCES))
-			code = NB_ERR_PRIVILEGE;
-		err->code = code;
-		err->errnum = errnum;
-	}
-	return errnum ? -errnum : -EINVAL;
+	if (!err)
+		return rc;
+	va_start(ap, fmt);
+	vsnprintf(err->msg, sizeof(err->msg), fmt, ap);
+	va_end(ap);
+	used = strlen(err->msg);
+	if (errnum)
+		snprintf(err->msg + used, sizeof(err->msg) - used, ": %s", strerror(errnum));
+	if (code == NB_ERR_SYSTEM && (errnum == EPERM || errnum == EACCES))
+		code = NB_ERR_PRIVILEGE;
+	err->code = code;
+	err->errnum = errnum;
+	return rc;
 }
 
 int nb_wrap(struct nb_error *err, const char *fmt, ...)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* SHA-512 by libmd, and FNV-1a. */
+/* SHA-512 (libmd) and FNV-1a. */
 #include "hash.h"
 
 #include <sha512.h>

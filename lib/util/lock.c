@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* A lock between processes: flock(2) on a directory, with a time limit. */
 #include "lock.h"
 
 #include <errno.h>
@@ -9,16 +10,17 @@
 #include "cleanup.h"
 #include "error.h"
 
+/* The pause doubles up to its maximum: many waiters must not take the CPU from the holder. */
 enum {
 	LOCK_WAIT_SECONDS = 60,
 	LOCK_POLL_FIRST_NS = 250 * 1000,
-	LOCK_POLL_MAX_NS = 8 * 1000 * 1000, /* many waiters must not take the CPU from who holds it */
+	LOCK_POLL_MAX_NS = 8 * 1000 * 1000,
 };
 
 int nb_lock_dir(const char *dir, int *lock_fd, struct nb_error *err)
 {
 	struct timespec pause = { .tv_nsec = LOCK_POLL_FIRST_NS };
-	int fd nb_autoclose = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	nb_autoclose int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct timespec start, now;
 
 	if (fd < 0)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-
+/* Runs another program: an IPAM plugin, iptables. */
 #include "process.h"
 
 #include <errno.h>
@@ -22,13 +22,13 @@
 
 enum { ARGS_MAX = 8, BUSY_TRIES = 10, BUSY_PAUSE_MS = 100, CHILD_STACK = 16384 };
 
-/* What is run, ready for execve(). */
+/* The arguments of execve(), and what the child needs before it. */
 struct program {
 	char **argv, **env;
 	int in, out;
 	bool take_errors;
 	pid_t parent;
-	int errnum; /* why it did not start; written by the child */
+	int errnum; /* why it did not start, 0: it started; written by the child */
 };
 
 int nb_process_find(const char *name, const char *cni_path, char **found, struct nb_error *err)
@@ -62,28 +62,33 @@ void nb_process_output_free(struct nb_process_output *out)
 	*out = (struct nb_process_output){ 0 };
 }
 
-/* The input as a file in memory, at its start: unlike a pipe it never blocks whoever writes it. */
-static int input_file(const struct nb_process *delegate, int *fd, struct nb_error *err)
+/*
+ * Copies the input to a file in memory: unlike a pipe it cannot block the writer. Its offset is 0.
+ */
+static int input_file(const struct nb_process *process, int *fd, struct nb_error *err)
 {
 	nb_autoclose int file = memfd_create("natbridge-config", MFD_CLOEXEC);
 	size_t done = 0;
 
 	if (file < 0)
-		return nb_fail(err, NB_ERR_SYSTEM, errno, "memfd_create");
-	while (done < delegate->input_len) {
-		ssize_t n = write(file, delegate->input + done, delegate->input_len - done);
+		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot create a file in memory");
+	while (done < process->input_len) {
+		ssize_t n = write(file, process->input + done, process->input_len - done);
 
 		if (n < 0 && errno != EINTR)
-			return nb_fail(err, NB_ERR_SYSTEM, errno, "copying the configuration");
+			return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot write to a file in memory");
 		done += n > 0 ? (size_t)n : 0;
 	}
 	if (lseek(file, 0, SEEK_SET) < 0)
-		return nb_fail(err, NB_ERR_SYSTEM, errno, "lseek");
+		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot rewind a file in memory");
 	*fd = NB_TAKE_FD(file);
 	return 0;
 }
 
-/* Our environment with another CNI_COMMAND, or none. The strings belong to environ and to command_var. */
+/*
+ * Copies environ, with its CNI_COMMAND replaced by command_var (NULL: removed). The strings are not
+ * copied.
+ */
 static char **make_environment(char *command_var)
 {
 	size_t n = 0, used = 0;
@@ -101,16 +106,20 @@ static char **make_environment(char *command_var)
 	return env;
 }
 
-/* What a child becomes. An IPAM plugin that outlives us could give an address after the DEL that follows our
- * end, so it ends with us. */
-static int become(void *arg)
+/*
+ * The child's main function. The child dies with its parent: an IPAM plugin that outlived a killed
+ * ADD could allocate an address after the DEL that follows.
+ */
+static int child_main(void *arg)
 {
 	struct program *program = arg;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != program->parent) /* it was killed before that */
+	/* The parent may have been killed before prctl(). */
+	if (getppid() != program->parent)
 		_exit(1);
-	signal(SIGPIPE, SIG_DFL); /* ignored by us */
+	/* The parent ignores it. */
+	signal(SIGPIPE, SIG_DFL);
 	if (dup2(program->in, STDIN_FILENO) >= 0 && dup2(program->out, STDOUT_FILENO) >= 0 &&
 	    (!program->take_errors || dup2(program->out, STDERR_FILENO) >= 0))
 		execve(program->argv[0], program->argv, program->env);
@@ -119,8 +128,9 @@ static int become(void *arg)
 }
 
 /*
- * Starts it and waits until it runs. As in posix_spawn(), which knows no PR_SET_PDEATHSIG, the child has our
- * memory until then, and no copy of it is made.
+ * Starts the program and waits until execve() has succeeded or failed; returns an errno value. Like
+ * posix_spawn(), which has no PR_SET_PDEATHSIG, it does not copy the parent's memory: the child
+ * shares it until execve().
  */
 static int start(struct program *program, pid_t *pid)
 {
@@ -128,7 +138,7 @@ static int start(struct program *program, pid_t *pid)
 
 	program->parent = getpid();
 	program->errnum = 0;
-	*pid = clone(become, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, program);
+	*pid = clone(child_main, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD, program);
 	if (*pid < 0)
 		return errno;
 	if (program->errnum)
@@ -136,36 +146,37 @@ static int start(struct program *program, pid_t *pid)
 	return program->errnum;
 }
 
-static int spawn(const struct nb_process *delegate, int in, int out, pid_t *pid, struct nb_error *err)
+static int spawn(const struct nb_process *process, int in, int out, pid_t *pid, struct nb_error *err)
 {
-	char command_var[64] = "", *argv[ARGS_MAX + 2] = { (char *)delegate->path };
+	char command_var[64] = "", *argv[ARGS_MAX + 2] = { (char *)process->path };
 	nb_autofree char **env = NULL;
 	struct program program = {
 		.argv = argv,
 		.in = in,
 		.out = out,
-		.take_errors = delegate->take_errors,
+		.take_errors = process->take_errors,
 	};
 	int errnum;
 
-	for (size_t i = 0; delegate->args && delegate->args[i] && i < ARGS_MAX; i++)
-		argv[i + 1] = (char *)delegate->args[i];
-	if (delegate->command)
-		snprintf(command_var, sizeof(command_var), "CNI_COMMAND=%s", delegate->command);
-	env = make_environment(delegate->command ? command_var : NULL);
+	for (size_t i = 0; process->args && process->args[i] && i < ARGS_MAX; i++)
+		argv[i + 1] = (char *)process->args[i];
+	if (process->command)
+		snprintf(command_var, sizeof(command_var), "CNI_COMMAND=%s", process->command);
+	env = make_environment(process->command ? command_var : NULL);
 	if (!env)
 		return nb_fail_nomem(err);
 	program.env = env;
 	for (int i = 0; i < BUSY_TRIES; i++) {
 		errnum = start(&program, pid);
-		if (errnum != ETXTBSY) /* is being written: an update of the plugins */
+		/* ETXTBSY: an update of the plugins is writing the file. */
+		if (errnum != ETXTBSY)
 			break;
 		poll(NULL, 0, BUSY_PAUSE_MS);
 	}
-	return errnum ? nb_fail(err, NB_ERR_IPAM, errnum, "running %s", delegate->path) : 0;
+	return errnum ? nb_fail(err, NB_ERR_IPAM, errnum, "cannot run %s", process->path) : 0;
 }
 
-/* Takes what can be read now. *open turns false at the end of the output. */
+/* Reads once from fd and appends to *out. Sets *open to false at the end of the output. */
 static int take_output(int fd, struct nb_process_output *out, bool *open, struct nb_error *err)
 {
 	char chunk[4096];
@@ -173,13 +184,15 @@ static int take_output(int fd, struct nb_process_output *out, bool *open, struct
 	ssize_t n = read(fd, chunk, sizeof(chunk));
 
 	if (n < 0)
-		return errno == EINTR || errno == EAGAIN ? 0 : nb_fail(err, NB_ERR_SYSTEM, errno, "read");
+		return errno == EINTR || errno == EAGAIN
+			       ? 0
+			       : nb_fail(err, NB_ERR_SYSTEM, errno, "cannot read the output");
 	if (n == 0) {
 		*open = false;
 		return 0;
 	}
-	if (out->len + (size_t)n > NB_DELEGATE_OUTPUT_MAX)
-		return nb_fail(err, NB_ERR_IPAM, 0, "wrote more than %d bytes", NB_DELEGATE_OUTPUT_MAX);
+	if (out->len + (size_t)n > NB_PROCESS_OUTPUT_MAX)
+		return nb_fail(err, NB_ERR_IPAM, 0, "wrote more than %d bytes", NB_PROCESS_OUTPUT_MAX);
 	grown = realloc(out->text, out->len + (size_t)n + 1);
 	if (!grown)
 		return nb_fail_nomem(err);
@@ -199,8 +212,8 @@ static long long now_ms(void)
 }
 
 /*
- * Collects the output until the program has ended: its exit counts, not the end of the output, which a child
- * of its own may keep open.
+ * Reads the output until the program has exited. The end of the output does not count: a child of
+ * the program may keep it open.
  */
 static int collect(const struct nb_process_child *child, struct nb_process_output *out, struct nb_error *err)
 {
@@ -210,31 +223,35 @@ static int collect(const struct nb_process_child *child, struct nb_process_outpu
 		struct pollfd fds[] = { { .fd = child->pidfd, .events = POLLIN },
 					{ .fd = open ? child->out : -1, .events = POLLIN } };
 		const long long left = child->deadline - now_ms();
-		int ret = poll(fds, 2, left > 0 ? (int)left : 0);
+		const int ready = poll(fds, 2, left > 0 ? (int)left : 0);
 
-		if (ret < 0 && errno != EINTR)
-			return nb_fail(err, NB_ERR_SYSTEM, errno, "poll");
-		if (!ret && left <= 0) /* it may have ended long ago */
+		if (ready < 0 && errno != EINTR)
+			return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot wait for its output");
+		/* Only now: a program that ended in time may be looked at after the deadline. */
+		if (!ready && left <= 0)
 			return nb_fail(err, NB_ERR_IPAM, 0, "did not end within %u s",
 				       child->timeout_ms / 1000);
-		ret = 0;
-		if (fds[1].revents)
-			ret = take_output(child->out, out, &open, err);
-		else if (fds[0].revents)
+		if (ready <= 0)
+			continue;
+		if (fds[1].revents) {
+			int rc = take_output(child->out, out, &open, err);
+
+			if (rc)
+				return rc;
+		} else if (fds[0].revents) {
 			return 0;
-		if (ret)
-			return ret;
+		}
 	}
 }
 
-/* How the child has ended. */
+/* Waits for the child's end. *status: see struct nb_process_output. */
 static int reap(pid_t pid, int *status, struct nb_error *err)
 {
 	int ended;
 
 	while (waitpid(pid, &ended, 0) < 0)
 		if (errno != EINTR)
-			return nb_fail(err, NB_ERR_SYSTEM, errno, "waiting for its end");
+			return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot wait for its end");
 	*status = WIFSIGNALED(ended) ? 128 + WTERMSIG(ended) : WEXITSTATUS(ended);
 	return 0;
 }
@@ -247,65 +264,68 @@ static void kill_child(pid_t pid)
 	(void)reap(pid, &status, NULL);
 }
 
-int nb_process_start(const struct nb_process *delegate, struct nb_process_child *child, struct nb_error *err)
+int nb_process_start(const struct nb_process *process, struct nb_process_child *child, struct nb_error *err)
 {
 	nb_autoclose int in = -1, from = -1, to = -1;
-	int pipe_fds[2], pidfd, ret;
+	int pipe_fds[2], pidfd, rc;
 	pid_t pid = -1;
 
-	ret = input_file(delegate, &in, err);
-	if (ret)
-		return ret;
+	rc = input_file(process, &in, err);
+	if (rc)
+		return rc;
 	if (pipe2(pipe_fds, O_CLOEXEC))
-		return nb_fail(err, NB_ERR_SYSTEM, errno, "pipe");
+		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot create a pipe");
 	from = pipe_fds[0];
 	to = pipe_fds[1];
 	fcntl(from, F_SETFL, O_NONBLOCK);
-	ret = spawn(delegate, in, to, &pid, err);
-	if (ret)
-		return ret;
+	rc = spawn(process, in, to, &pid, err);
+	if (rc)
+		return rc;
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0) {
-		nb_fail(err, NB_ERR_SYSTEM, errno, "pidfd_open");
+		nb_fail(err, NB_ERR_SYSTEM, errno, "cannot watch the process");
 		kill_child(pid);
-		return nb_wrap(err, "%s", delegate->path);
+		return nb_wrap(err, "%s", process->path);
 	}
 	*child = (struct nb_process_child){
-		.path = delegate->path,
+		.path = process->path,
 		.pid = pid,
 		.pidfd = pidfd,
 		.out = NB_TAKE_FD(from),
-		.timeout_ms = delegate->timeout_ms,
-		.deadline = now_ms() + delegate->timeout_ms,
+		.timeout_ms = process->timeout_ms,
+		.deadline = now_ms() + process->timeout_ms,
 	};
 	return 0;
 }
 
 int nb_process_finish(struct nb_process_child *child, struct nb_process_output *out, struct nb_error *err)
 {
-	nb_cleanup(nb_process_output_free) struct nb_process_output read_out = { 0 };
-	int ret = collect(child, &read_out, err);
+	nb_cleanup(nb_process_output_free) struct nb_process_output collected = { 0 };
+	const char *path = child->path;
+	int rc = collect(child, &collected, err);
 
-	if (ret)
+	if (rc)
 		kill_child(child->pid);
 	else
-		ret = reap(child->pid, &read_out.status, err);
+		rc = reap(child->pid, &collected.status, err);
 	close(child->pidfd);
 	close(child->out);
-	if (ret)
-		nb_wrap(err, "%s", child->path);
 	*child = (struct nb_process_child){ 0 };
-	if (ret)
-		return ret;
-	*out = read_out;
-	read_out = (struct nb_process_output){ 0 };
+	if (rc) {
+		nb_wrap(err, "%s", path);
+		return rc;
+	}
+	*out = collected;
+	collected = (struct nb_process_output){ 0 };
 	return 0;
 }
 
-int nb_process_run(const struct nb_process *delegate, struct nb_process_output *out, struct nb_error *err)
+int nb_process_run(const struct nb_process *process, struct nb_process_output *out, struct nb_error *err)
 {
 	struct nb_process_child child = { 0 };
-	int ret = nb_process_start(delegate, &child, err);
+	int rc = nb_process_start(process, &child, err);
 
-	return ret ? ret : nb_process_finish(&child, out, err);
+	if (rc)
+		return rc;
+	return nb_process_finish(&child, out, err);
 }

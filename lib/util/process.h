@@ -2,7 +2,9 @@
 #ifndef NATBRIDGE_LIB_UTIL_PROCESS_H
 #define NATBRIDGE_LIB_UTIL_PROCESS_H
 
-/* Running another program with a text on stdin, to its end, within bounds of time and size. No JSON here. */
+/*
+ * Runs another program to its end, with given bytes on its stdin and limits on its time and output.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -10,18 +12,17 @@
 
 #include "error.h"
 
-enum {
-	NB_DELEGATE_OUTPUT_MAX = 1 << 20, /* bytes of stdout that are taken */
-};
+/* Bytes that a program may write. */
+enum { NB_PROCESS_OUTPUT_MAX = 1 << 20 };
 
 struct nb_process {
 	const char *path;        /* of the program */
-	const char *const *args; /* behind its name, ended by NULL; NULL: none */
-	const char *command;     /* CNI_COMMAND; the rest of the environment is ours. NULL: all of it */
-	const char *input;
+	const char *const *args; /* after its name, at most 8, ended by NULL; NULL: none */
+	const char *command;     /* its CNI_COMMAND, NULL: none; the other variables are the caller's */
+	const char *input;       /* its stdin, input_len bytes */
 	size_t input_len;
-	unsigned int timeout_ms; /* then it is killed */
-	bool take_errors;        /* stderr is taken as well, else it is ours */
+	unsigned int timeout_ms; /* after which it is killed */
+	bool take_errors;        /* stderr goes to the output, else to the caller's stderr */
 };
 
 struct nb_process_output {
@@ -30,32 +31,38 @@ struct nb_process_output {
 	int status; /* exit status; 128 + signal number if it was killed */
 };
 
-/* A program under way. */
+/* A running program. */
 struct nb_process_child {
 	const char *path; /* as in struct nb_process, not owned */
 	pid_t pid;        /* 0: none */
-	int pidfd, out;   /* owned: itself, and the end of its stdout that is read */
+	int pidfd;        /* owned */
+	int out;          /* owned: the end of its stdout that is read */
 	unsigned int timeout_ms;
 	long long deadline; /* ms, CLOCK_MONOTONIC */
 };
 
 /*
- * Starts the program. It ends with the caller's thread if that ends first (PR_SET_PDEATHSIG). *child is to be
- * given to nb_process_finish(); delegate->path must be there until then, the rest of *delegate need not.
+ * Starts the program. If the caller's thread ends first, the program is killed (PR_SET_PDEATHSIG).
+ * The caller passes *child to nb_process_finish(); process->path must stay valid until then, the
+ * rest of *process need not.
  */
-int nb_process_start(const struct nb_process *delegate, struct nb_process_child *child, struct nb_error *err);
+int nb_process_start(const struct nb_process *process, struct nb_process_child *child, struct nb_error *err);
 
-/* Waits for its end; *child is none then, whatever comes back. Errors as nb_process_run(). */
+/*
+ * Waits for the program's end and fills *out, which the caller frees. Zeroes *child, also on
+ * failure. An error means that the program could not be run to its end; a failure of the program
+ * itself is in out->status.
+ */
 int nb_process_finish(struct nb_process_child *child, struct nb_process_output *out, struct nb_error *err);
 
-/* Both. -EINVAL and *err if the program could not be run to its end; a failure of its own is in out->status.
- */
-int nb_process_run(const struct nb_process *delegate, struct nb_process_output *out, struct nb_error *err);
+/* nb_process_start() and nb_process_finish(). */
+int nb_process_run(const struct nb_process *process, struct nb_process_output *out, struct nb_error *err);
+
 void nb_process_output_free(struct nb_process_output *out); /* for nb_cleanup() */
 
 /*
- * Looks for a regular file of that name in the directories of CNI_PATH (separated by ':'). The caller frees
- * *found. -ENOENT if there is none.
+ * Finds a regular file by its name in the directories of a list separated by ':', such as CNI_PATH.
+ * The caller frees *found. -ENOENT: there is none.
  */
 int nb_process_find(const char *name, const char *cni_path, char **found, struct nb_error *err);
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* A string that grows; see strbuf.h. */
 #include "strbuf.h"
 
 #include <stdarg.h>
@@ -8,34 +9,34 @@
 
 #include "error.h"
 
-void nb_strbuf_free(struct nb_strbuf *text)
+void nb_strbuf_free(struct nb_strbuf *strbuf)
 {
-	free(text->buf);
-	*text = (struct nb_strbuf){ 0 };
+	free(strbuf->buf);
+	*strbuf = (struct nb_strbuf){ 0 };
 }
 
-void nb_strbuf_put(struct nb_strbuf *text, const char *piece)
+void nb_strbuf_put(struct nb_strbuf *strbuf, const char *piece)
 {
 	const size_t len = strlen(piece);
 
-	if (text->failed)
+	if (strbuf->failed)
 		return;
-	if (text->len + len >= text->room) {
-		size_t room = 2 * text->room + len + 512;
-		char *buf = realloc(text->buf, room);
+	if (strbuf->len + len >= strbuf->capacity) {
+		size_t capacity = 2 * strbuf->capacity + len + 512;
+		char *buf = realloc(strbuf->buf, capacity);
 
 		if (!buf) {
-			text->failed = true;
+			strbuf->failed = true;
 			return;
 		}
-		text->buf = buf;
-		text->room = room;
+		strbuf->buf = buf;
+		strbuf->capacity = capacity;
 	}
-	memcpy(text->buf + text->len, piece, len + 1);
-	text->len += len;
+	memcpy(strbuf->buf + strbuf->len, piece, len + 1);
+	strbuf->len += len;
 }
 
-void nb_strbuf_append(struct nb_strbuf *text, const char *fmt, ...)
+void nb_strbuf_append(struct nb_strbuf *strbuf, const char *fmt, ...)
 {
 	char piece[512];
 	va_list ap;
@@ -45,9 +46,9 @@ void nb_strbuf_append(struct nb_strbuf *text, const char *fmt, ...)
 	len = vsnprintf(piece, sizeof(piece), fmt, ap);
 	va_end(ap);
 	if (len < 0 || (size_t)len >= sizeof(piece))
-		text->failed = true;
+		strbuf->failed = true;
 	else
-		nb_strbuf_put(text, piece);
+		nb_strbuf_put(strbuf, piece);
 }
 
 int nb_strdup(const char *from, char **to, struct nb_error *err)

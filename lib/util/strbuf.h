@@ -2,7 +2,9 @@
 #ifndef NATBRIDGE_LIB_UTIL_STRBUF_H
 #define NATBRIDGE_LIB_UTIL_STRBUF_H
 
-/* Text in memory of its own: one that grows, such as the commands of a transaction, and copies. */
+/*
+ * A string that grows, such as the commands of an nftables transaction; and strdup() with an error.
+ */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,19 +13,20 @@
 
 struct nb_strbuf {
 	char *buf; /* NULL: empty */
-	size_t len, room;
-	bool failed; /* out of memory, or a piece over 511 bytes: to be looked at once, at the end */
+	size_t len, capacity;
+	bool failed; /* out of memory, or a formatted piece over 511 bytes */
 };
 
-/* Appends a piece of any length. Nothing happens after a failure. */
-void nb_strbuf_put(struct nb_strbuf *text, const char *piece);
+/*
+ * Append a string of any length, or a formatted one of at most 511 bytes. After a failure they do
+ * nothing, so that the caller checks failed once, at the end.
+ */
+void nb_strbuf_put(struct nb_strbuf *strbuf, const char *piece);
+void nb_strbuf_append(struct nb_strbuf *strbuf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The same with a format, up to 511 bytes. */
-void nb_strbuf_append(struct nb_strbuf *text, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void nb_strbuf_free(struct nb_strbuf *strbuf); /* for nb_cleanup() */
 
-void nb_strbuf_free(struct nb_strbuf *text); /* for nb_cleanup() */
-
-/* strdup() with an error: *to, which is freed first, becomes a copy of from. */
+/* Frees *to and makes it a copy of from, which the caller frees. -ENOMEM: *to untouched. */
 int nb_strdup(const char *from, char **to, struct nb_error *err);
 
 #endif

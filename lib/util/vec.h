@@ -2,7 +2,10 @@
 #ifndef NATBRIDGE_LIB_UTIL_VEC_H
 #define NATBRIDGE_LIB_UTIL_VEC_H
 
-/* Arrays that grow: NB_VEC(type) declares one, zeroed is empty, nb_vec_push() adds at the end. */
+/*
+ * Arrays that grow. NB_VEC(type) declares one; zeroed, it is empty. nb_vec_push() appends an item,
+ * nb_vec_free() frees the array.
+ */
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -12,16 +15,15 @@
 #define NB_VEC(type)                                                                                         \
 	struct {                                                                                             \
 		type *items;                                                                                 \
-		size_t n, room;                                                                              \
+		size_t n, capacity;                                                                          \
 	}
 
-/* Room for n items of that size at least; *items may move. */
-static inline int nb_vec_reserve_(void **items, size_t *room, size_t n, size_t size, struct nb_error *err)
+static inline int nb_vec_reserve_(void **items, size_t *capacity, size_t n, size_t size, struct nb_error *err)
 {
-	size_t more = *room ? *room : 16;
+	size_t more = *capacity ? *capacity : 16;
 	void *grown;
 
-	if (*items && n <= *room)
+	if (*items && n <= *capacity)
 		return 0;
 	while (more < n)
 		more *= 2;
@@ -29,14 +31,15 @@ static inline int nb_vec_reserve_(void **items, size_t *room, size_t n, size_t s
 	if (!grown)
 		return nb_fail_nomem(err);
 	*items = grown;
-	*room = more;
+	*capacity = more;
 	return 0;
 }
 
+/* Makes the capacity at least count items; the items may move. 0, or -ENOMEM and *err. */
 #define nb_vec_reserve(vec, count, err)                                                                      \
-	nb_vec_reserve_((void **)&(vec)->items, &(vec)->room, (count), sizeof(*(vec)->items), (err))
+	nb_vec_reserve_((void **)&(vec)->items, &(vec)->capacity, (count), sizeof(*(vec)->items), (err))
 
-/* 0, or -ENOMEM and *err. */
+/* Appends item. 0, or -ENOMEM and *err. */
 #define nb_vec_push(vec, item, err)                                                                          \
 	({                                                                                                   \
 		int rc_ = nb_vec_reserve((vec), (vec)->n + 1, (err));                                        \

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What one packet costs each program: "build/test/bpf counts" prints a line "NAME N" for each kind of packet.
- * N is the time that BPF_PROG_TEST_RUN tells, less that of a program which does nothing, in ns. In a guest
- * whose clock counts instructions (INSTRUCTIONS=1 test/kernels/run) that is the number of instructions, of
- * the kernel's helpers as well. The least of many runs counts: others are interrupted.
+ * What one packet costs each program: "build/test/bpf counts" prints a line "count NAME N" for each
+ * kind of packet. N is the time that BPF_PROG_TEST_RUN measures, less that of an empty program, in
+ * ns. In a guest whose clock counts instructions (INSTRUCTIONS=1 test/kernels/run) it is the number
+ * of instructions, the kernel's helpers included. The least of many runs counts, since others are
+ * interrupted.
  */
 #include "env.h"
 
@@ -30,7 +31,7 @@ static uint32_t least(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-/* A program that does nothing, and the same packet. */
+/* An empty program with the same packet. */
 static uint32_t nothing(void)
 {
 	const struct bpf_insn insns[] = {
@@ -84,7 +85,7 @@ static uint32_t repeated(struct env *env, enum hook hook, enum pod pod, const st
 	return cost;
 }
 
-/* Connections that begin: each has a port of its own. */
+/* First packets of connections, each with another port. */
 static uint32_t begun(struct env *env, struct packet packet)
 {
 	uint32_t cost = UINT32_MAX;
@@ -129,8 +130,10 @@ static void count_proto(struct env *env, const char *family, const char *const *
 	say(family, name, repeated(env, FROM_POD, POD_B, &answer), base);
 }
 
-/* The packets of a connection that asks once and is closed by its client, in order, and of the next one of
- * its port the first. */
+/*
+ * All packets of a connection with one request and its answer, which the client closes, and the
+ * first one of the next connection from its port.
+ */
 static void count_life(struct env *env, const char *family, const char *const *pods, const char *vip,
 		       uint32_t base)
 {
@@ -183,7 +186,7 @@ static void count_life(struct env *env, const char *family, const char *const *p
 	printf("count %s-connection %u\n", family, sum);
 }
 
-/* Between pods, without a Service, through both hooks. */
+/* Between pods, without a Service, at both hooks. */
 static void count_plain(struct env *env, const char *family, const char *const *pods, uint32_t base)
 {
 	const struct packet packet = { .src = pods[POD_A],

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Sets up what a packet test runs in, and runs packets. */
 #include "env.h"
 
 #include "lib/datapath/ensure.h"
@@ -116,7 +117,7 @@ int env_teardown(void **state)
 	umount(env->bpffs);
 	rmdir(env->bpffs);
 	free(env);
-	/* The links go with the namespace, which the next setup leaves. */
+	/* The next setup leaves the namespace, which takes the links with it. */
 	return 0;
 }
 
@@ -231,11 +232,11 @@ static struct nb_tuple tuple_of(const struct packet *packet)
 	};
 }
 
-static struct nb_entry *entry_of(struct env *env, const struct packet *packet, __u32 *slot)
+static struct nb_entry *entry_of(struct env *env, const struct packet *packet, __u32 *entry_id)
 {
 	struct nb_tuple tuple = tuple_of(packet);
 
-	return nb_conn_table_find(&env->table, &tuple, slot);
+	return nb_conn_table_find(&env->table, &tuple, entry_id);
 }
 
 bool env_conn(struct env *env, const struct packet *packet, struct nb_conn *conn)
@@ -250,10 +251,10 @@ bool env_conn(struct env *env, const struct packet *packet, struct nb_conn *conn
 void env_conn_lose(struct env *env, const struct packet *packet)
 {
 	__u64 *way;
-	__u32 slot;
+	__u32 entry_id;
 
-	assert_non_null(entry_of(env, packet, &slot));
-	way = way_of(&env->table, slot);
+	assert_non_null(entry_of(env, packet, &entry_id));
+	way = way_of(&env->table, entry_id);
 	assert_non_null(way);
 	*way = 0;
 }
@@ -278,27 +279,27 @@ uint32_t env_now(struct env *env)
 static __u32 read_port(struct env *env, enum pod pod, struct nb_port *port)
 {
 	struct nb_error err = { 0 };
-	__u32 slot;
+	__u32 port_slot;
 
-	assert_int_equal(nb_map_get(&env->dp, NB_MAP_LINKS, &env->ifindex[pod], &slot, &err), 1);
-	assert_int_equal(nb_map_get(&env->dp, NB_MAP_PORTS, &slot, port, &err), 1);
-	return slot;
+	assert_int_equal(nb_map_get(&env->dp, NB_MAP_LINKS, &env->ifindex[pod], &port_slot, &err), 1);
+	assert_int_equal(nb_map_get(&env->dp, NB_MAP_PORTS, &port_slot, port, &err), 1);
+	return port_slot;
 }
 
-static void write_port(struct env *env, __u32 slot, const struct nb_port *port)
+static void write_port(struct env *env, __u32 port_slot, const struct nb_port *port)
 {
 	struct nb_error err = { 0 };
 
-	assert_int_equal(nb_map_write(&env->dp, NB_MAP_PORTS, &slot, port, 1, NULL, &err), 0);
+	assert_int_equal(nb_map_write(&env->dp, NB_MAP_PORTS, &port_slot, port, 1, NULL, &err), 0);
 }
 
 void env_port_flags(struct env *env, enum pod pod, __u16 flags)
 {
 	struct nb_port port;
-	__u32 slot = read_port(env, pod, &port);
+	__u32 port_slot = read_port(env, pod, &port);
 
 	port.flags = flags;
-	write_port(env, slot, &port);
+	write_port(env, port_slot, &port);
 }
 
 void env_port_mac(struct env *env, enum pod pod, unsigned char mac[6])
@@ -312,18 +313,18 @@ void env_port_mac(struct env *env, enum pod pod, unsigned char mac[6])
 void env_port_set_mac(struct env *env, enum pod pod, const unsigned char mac[6])
 {
 	struct nb_port port;
-	__u32 slot = read_port(env, pod, &port);
+	__u32 port_slot = read_port(env, pod, &port);
 
 	memcpy(port.mac, mac, sizeof(port.mac));
-	write_port(env, slot, &port);
+	write_port(env, port_slot, &port);
 }
 
 void env_advance(struct env *env, unsigned int seconds)
 {
 	__u32 ticks = nb_ticks_from_seconds(seconds);
 
-	for (__u32 slot = 0; slot < 2 * env->table.n_pairs; slot++) {
-		struct nb_conn *conn = &env->table.pairs[slot / 2].dir[slot % 2].conn;
+	for (__u32 entry_id = 0; entry_id < 2 * env->table.n_pairs; entry_id++) {
+		struct nb_conn *conn = &env->table.pairs[entry_id / 2].dir[entry_id % 2].conn;
 
 		conn->expires -= ticks;
 		conn->created -= ticks;
@@ -339,10 +340,10 @@ unsigned int env_conn_count(struct env *env)
 	return connections;
 }
 
-static void expect_entry(struct env *env, __u32 slot)
+static void expect_entry(struct env *env, __u32 entry_id)
 {
-	const struct nb_pair *pair = &env->table.pairs[slot / 2];
-	const struct nb_entry *entry = &pair->dir[slot % 2];
+	const struct nb_pair *pair = &env->table.pairs[entry_id / 2];
+	const struct nb_entry *entry = &pair->dir[entry_id % 2];
 	const struct nb_conn *conn = &entry->conn;
 	const struct nb_tuple received = { .src = conn->dst,
 					   .dst = conn->src,
@@ -350,31 +351,32 @@ static void expect_entry(struct env *env, __u32 slot)
 					   .dport = conn->sport,
 					   .proto = entry->key.proto };
 	char src[NB_ADDR_STRLEN], dst[NB_ADDR_STRLEN];
-	__u32 found = ~slot;
+	__u32 found = ~entry_id;
 
-	if (nb_conn_table_find(&env->table, &entry->key, &found) == entry && found == slot &&
-	    !memcmp(&received, &pair->dir[!(slot % 2)].key, sizeof(received)) &&
-	    !!(conn->flags & NB_CONN_REPLY) == slot % 2)
+	if (nb_conn_table_find(&env->table, &entry->key, &found) == entry && found == entry_id &&
+	    !memcmp(&received, &pair->dir[!(entry_id % 2)].key, sizeof(received)) &&
+	    !!(conn->flags & NB_CONN_REPLY) == entry_id % 2)
 		return;
-	fail_msg("not one half of two: %s:%u > %s:%u, protocol %u, flags %#x, state %u, entry %u, found %u",
+	fail_msg("not one of two entries of a connection: %s:%u > %s:%u, protocol %u, flags %#x, state %u, "
+		 "entry %u, found %u",
 		 nb_addr_format(&entry->key.src, src), ntohs(entry->key.sport),
 		 nb_addr_format(&entry->key.dst, dst), ntohs(entry->key.dport), entry->key.proto, conn->flags,
-		 conn->state, slot, found);
+		 conn->state, entry_id, found);
 }
 
 void env_expect_whole(struct env *env)
 {
 	unsigned int connections = 0, tuples = 0;
 
-	for (__u32 place = 0; place < env->table.n_pairs; place++) {
-		__u32 use = env->table.pairs[place].dir[0].conn.use;
+	for (__u32 pair_id = 0; pair_id < env->table.n_pairs; pair_id++) {
+		__u32 use = env->table.pairs[pair_id].dir[0].conn.use;
 
 		assert_int_not_equal(use, NB_USE_BUSY);
 		if (use != NB_USE_TAKEN)
 			continue;
 		connections++;
-		expect_entry(env, 2 * place);
-		expect_entry(env, 2 * place + 1);
+		expect_entry(env, 2 * pair_id);
+		expect_entry(env, 2 * pair_id + 1);
 	}
 	for (__u32 i = 0; i < env->table.n_sets * NB_CONN_WAYS; i++)
 		tuples += env->table.sets[i / NB_CONN_WAYS].ways[i % NB_CONN_WAYS] != 0;

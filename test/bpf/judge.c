@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* The rules about what a program may do to a frame. Nothing here is shared with the programs. */
 #include "judge.h"
 
 #include "packet.h"
@@ -10,12 +11,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What stands where in a frame. Offsets count from its first byte. */
+/* The headers of a frame. Offsets are from its first byte. */
 struct view {
-	bool ip;    /* an IP header whose lengths are right */
-	bool valid; /* and all headers behind it that a translation reads */
+	bool ip;    /* has an IP header with right lengths */
+	bool valid; /* and, behind it, all headers that a translation reads */
 	bool v4, first_fragment, later_fragment;
-	bool endless; /* IPv6: extension headers that do not end, or outside of the packet */
+	bool endless; /* IPv6: extension headers do not end, or end outside of the packet */
 	uint8_t proto;
 	size_t l3, l4, end;
 	size_t src, dst, addr_len;
@@ -67,7 +68,7 @@ static void view_v4(struct view *view, const uint8_t *ip, size_t left)
 			       .addr_len = 4 };
 }
 
-/* Over the extension headers; false: they do not end. */
+/* Walks over the extension headers. False: they do not end. */
 static bool walk_v6(struct view *view, const uint8_t *frame)
 {
 	for (int i = 0; i < 16 && !view->later_fragment; i++) {
@@ -151,7 +152,7 @@ static uint32_t add(uint32_t sum, const uint8_t *data, size_t len)
 	return sum;
 }
 
-/* Of a sum that includes its checksum: 0 if that is right, and the same as long as it is as wrong. */
+/* For a sum that includes its checksum: 0 if it is right, and the same as long as it is as wrong. */
 static uint32_t residue(uint32_t sum)
 {
 	return sum % 0xffff;
@@ -200,7 +201,7 @@ static bool is_error(const struct view *view, uint8_t type)
 	return type == 3 || type == 4 || type == 11 || type == 12;
 }
 
-/* Where an ICMP error quotes a packet of TCP or UDP with its ports; l3 0: nowhere. */
+/* The packet of TCP or UDP that an ICMP error quotes with its ports. l3 is 0 if there is none. */
 static struct view quoted(const struct view *view, const uint8_t *frame)
 {
 	struct view quote = { .v4 = view->v4, .l3 = view->l4 + 8 };
@@ -296,7 +297,7 @@ static const char *judge_answer(const struct run *run, const struct view *in)
 	const uint8_t *data = run->out.data;
 
 	if (!in->valid || !out.valid || out.end != run->out.len)
-		return "an answer that is no packet, or to none";
+		return "an answer that is no packet, or an answer to no packet";
 	if (memcmp(data, run->in.data + 6, 6) || memcmp(data + out.dst, run->in.data + in->src, in->addr_len))
 		return "an answer to somebody else";
 	if ((out.v4 && header_residue(data + out.l3, out.l4 - out.l3)) || l4_residue(&out, data))
@@ -312,7 +313,7 @@ static const char *judge_answer(const struct run *run, const struct view *in)
 	return NULL;
 }
 
-/* Whether the packet became the reply to the echo request that it was. */
+/* Whether an echo request has become its reply. */
 static bool is_echo(const struct run *run, const struct view *in)
 {
 	const uint8_t *data = run->out.data;
@@ -324,7 +325,7 @@ static bool is_echo(const struct run *run, const struct view *in)
 	       (run->in.data[in->l4] == (in->v4 ? 8 : 128) && data[in->l4] == (in->v4 ? 0 : 129));
 }
 
-/* From the address of a Service, and but for addresses, type and checksum as it came. */
+/* It comes from a VIP; nothing but addresses, type and checksum has changed. */
 static const char *judge_echo(const struct run *run, const struct view *in, const struct rules *rules)
 {
 	const uint8_t *before = run->in.data, *after = run->out.data;
@@ -389,11 +390,11 @@ const char *judge(struct run *run, const struct rules *rules)
 		return wrong;
 	if (run->verdict == TC_ACT_REDIRECT && !is_mac_of(out, rules->macs))
 		return "a packet into a pod that has another MAC";
-	/* Of a clash only the port is changed, which a later fragment does not have. */
+	/* A clash changes the port alone, which a later fragment does not have. */
 	if (run->verdict == TC_ACT_REDIRECT && !view.later_fragment &&
 	    !memcmp(run->in.data + 12, out + 12, run->in.len - 12))
 		return "a packet past the bridge that was not translated";
-	/* An answer to a VIP is for a pod that has sent with a VIP as its source. */
+	/* What goes on to a VIP is an answer to a pod that reached itself with a VIP as its source. */
 	if (run->from_pod && view.ip && (view.proto == IPPROTO_TCP || view.proto == IPPROTO_UDP) &&
 	    !memcmp(run->in.data + view.src, out + view.src, view.addr_len) &&
 	    has_addr(out + view.dst, &view, rules->vips))

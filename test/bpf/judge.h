@@ -3,8 +3,8 @@
 #define NATBRIDGE_TEST_BPF_JUDGE_H
 
 /*
- * What may become of a frame, whatever it is and whatever the maps hold. Reads frames by itself, not as the
- * programs do it, and knows of the network only what its callbacks say.
+ * Whether a program did to a frame what it may, whatever the frame is and whatever the maps hold.
+ * Parses frames in its own way, and knows of the network only struct rules.
  */
 
 #include <stdbool.h>
@@ -21,20 +21,20 @@ struct run {
 	struct frame in, out;
 	int verdict;
 	bool from_pod;
-	bool rejected; /* set by the judge: the packet became a reset or an error and went back */
+	bool rejected; /* set by the judge: the packet became a reset or an ICMP error to its sender */
 };
 
-/* What the judge is told of the network: NULL-terminated lists of addresses as text. */
+/* The network: lists of addresses as text that end with NULL. */
 struct rules {
 	const char *const *vips;
 	const char *const *macs; /* of pods */
 	const char *bridge_mac;
 };
 
-/* NULL: nothing is wrong. Else the rule that was broken. */
+/* Returns NULL, or what the program must not have done. */
 const char *judge(struct run *run, const struct rules *rules);
 
-/* Makes the checksum of an IPv4 header right, if there is one. */
+/* Corrects the checksum of the IPv4 header, if the frame has one. */
 void judge_fix_header(uint8_t *frame, size_t len);
 
 #endif

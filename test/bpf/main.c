@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Packet tests: one packet in, verdict, whole packet and maps out, through the real programs in the real
- * kernel. */
+/*
+ * Packet tests: the real programs run in the real kernel on one packet. A test checks the verdict,
+ * the whole packet afterwards, and the maps.
+ *
+ *   bpf           all suites
+ *   bpf mutated   test_mutated.c alone
+ *   bpf counts    what each kind of packet costs (counts.c)
+ */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,20 +29,20 @@ int main(int argc, char **argv)
 	failed += suite_reply();
 	failed += suite_clash();
 	failed += suite_lifetime();
-	failed += suite_tcp();
+	failed += suite_tcp_state();
 	failed += suite_untouched();
-	failed += suite_table();
+	failed += suite_conn_evict();
 	failed += suite_via_host();
-	failed += suite_related();
+	failed += suite_icmp_nat();
 	failed += suite_fragment();
 	failed += suite_reject();
-	failed += suite_removed();
-	failed += suite_late();
-	failed += suite_spoof();
-	failed += suite_learn();
-	failed += suite_renew();
+	failed += suite_backend_removed();
+	failed += suite_backend_unknown();
+	failed += suite_spoofchk();
+	failed += suite_mac_learn();
+	failed += suite_conn_renew();
 	failed += suite_floating();
-	failed += suite_echo();
+	failed += suite_icmp_echo();
 	failed += suite_mutated();
 	return failed ? 1 : 0;
 }

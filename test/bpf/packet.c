@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Builds frames from rows of tests. */
 #include "packet.h"
 
 #include <arpa/inet.h>
@@ -134,7 +135,7 @@ static uint8_t *put_l4(uint8_t *at, const struct packet *packet)
 	return at;
 }
 
-/* Everything behind the IP header, or the part of it that this fragment has; *more: it is not the last. */
+/* All that follows the IP header, or this fragment's part of it. *more: it is not the last one. */
 static uint8_t *put_slice(uint8_t *at, const struct packet *packet, bool *more)
 {
 	uint8_t whole[FRAME_MAX];
@@ -171,7 +172,7 @@ static uint8_t *put_v4(uint8_t *at, const struct packet *packet)
 	return at;
 }
 
-/* Destination options headers, each with padding alone (RFC 8200, 4.6), and a fragment header. */
+/* Destination options headers, each with padding alone (RFC 8200, 4.6). */
 static uint8_t *put_extensions(uint8_t *at, const struct packet *packet)
 {
 	static const uint8_t padding[] = { 1, 4, 0, 0, 0, 0 };

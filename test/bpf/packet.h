@@ -3,8 +3,8 @@
 #define NATBRIDGE_TEST_BPF_PACKET_H
 
 /*
- * A packet as a row of a test says it, and the frame that it makes. Checksums are computed here from scratch,
- * not as the programs do it.
+ * A packet as a test's row describes it, and the frame for it. Checksums are computed from scratch,
+ * and not as the programs do it.
  */
 
 #include <stdbool.h>
@@ -20,7 +20,7 @@ enum {
 	ACK = 0x10,
 };
 
-/* Fields that a row leaves out are zero, and mean what the comment says. */
+/* A row leaves out fields that are zero. */
 struct packet {
 	const char *smac, *dmac; /* NULL: 02:00:00:00:00:aa and ..:bb */
 	const char *src, *dst;   /* both of one family */
@@ -33,24 +33,23 @@ struct packet {
 	uint8_t tos;
 	uint16_t id;
 	uint16_t frag; /* IPv4: flags and offset, host order */
-	uint16_t slice_from,
-		slice_len;  /* the fragment with these bytes behind the IP header; 0: not a fragment */
-	uint8_t ip_options; /* IPv4: number of NOP words, 0 .. 10; IPv6: of destination options headers, 8
-			       bytes each */
-	bool no_csum;       /* UDP checksum 0 */
-	bool bad_csum;      /* the checksum of the protocol is one too much */
-	uint16_t vlan;      /* a 802.1Q tag in the frame */
-	/* An ICMP message (proto says so) of this type and code, with a header of 8 bytes, or of as many as
-	 * it says. */
+	/* A fragment with slice_len bytes from slice_from on behind the IP header; 0: not a fragment. */
+	uint16_t slice_from, slice_len;
+	/* IPv4: NOP words, 0 .. 10. IPv6: destination options headers of 8 bytes. */
+	uint8_t ip_options;
+	bool no_csum;  /* UDP checksum 0 */
+	bool bad_csum; /* the checksum of TCP, UDP or ICMP is too large by 1 */
+	uint16_t vlan; /* an 802.1Q tag in the frame; 0: none */
+	/* With proto ICMP or ICMPv6: the message, with this much header; 0: 8 bytes. */
 	uint8_t icmp_type, icmp_code, icmp_header;
-	const struct packet *quoted; /* behind the header: this packet without its link layer, */
-	uint16_t quoted_len;         /* as many bytes of it beyond its IP header; 0: 8 */
+	const struct packet *quoted; /* behind that header: this packet without its link layer */
+	uint16_t quoted_len;         /* bytes of it behind its IP header; 0: 8 */
 };
 
-/* Length of the frame in frame[FRAME_MAX]. */
+/* Returns the length of the frame. */
 size_t packet_build(const struct packet *packet, uint8_t frame[FRAME_MAX]);
 
-/* Prints both as hex on stderr, for a test that is about to fail. */
+/* Prints a frame in hex on stderr, for a test that is about to fail. */
 void packet_dump(const char *what, const uint8_t *frame, size_t len);
 
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Clashes: connections with different frontends that would have one tuple at the backend (B5, B6). */
 #include "env.h"
 
 #include "lib/maps/conntrack.h"
@@ -19,8 +20,8 @@
 #define VIP2 "10.96.0.20"
 
 /*
- * B5: connections that would look the same to the backend. a and b are sent by pod A in this order; B must
- * see two different source ports, and its answers to each must come back as from where each was sent to.
+ * B5: pod A sends to two destinations, one after the other. Pod B, the backend of both, must see
+ * two source ports, and each of its answers must come back from the destination that was asked.
  */
 struct clash {
 	const char *dst;
@@ -38,7 +39,7 @@ static struct packet request_to(const struct clash *to, uint8_t proto)
 				.dmac = pod_mac[POD_B] };
 }
 
-/* The source port that the backend saw, found in the entry. */
+/* Returns the source port that the backend sees, from the entry. */
 static uint16_t send_one(struct env *env, const struct clash *to, uint8_t proto)
 {
 	struct packet request = request_to(to, proto);
@@ -106,7 +107,7 @@ static void test_clashes(void **state)
 	}
 }
 
-/* The class of a port is kept: a privileged port stays one. */
+/* The new port is of the old one's class: a privileged port stays one. */
 static void test_port_class(void **state)
 {
 	struct env *env = *state;
@@ -142,8 +143,7 @@ static void test_mirror(void **state)
 	assert_int_equal(env_counter(env, NB_COUNT_PORT_CHANGED), 0);
 }
 
-/* B6: no free port: the packet is dropped and counted, not sent with a port that belongs to another
- * connection. */
+/* B6: without a free port the packet is dropped and counted, and not sent with another connection's. */
 static void test_no_free_port(void **state)
 {
 	struct env *env = *state;
@@ -168,5 +168,5 @@ int suite_clash(void)
 		ENV_TEST(test_no_free_port),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("clash", tests, NULL, NULL);
 }

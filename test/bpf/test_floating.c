@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Addresses that no ADD gave: floating ones, second ones of a pod, those behind a router pod. They belong to
- * the port that uses them now. Addresses that an ADD gave belong to that pod, and to its successor once it
- * has gone.
+ * Addresses that no ADD gave: floating ones, second ones of a pod, those behind a router pod. They
+ * belong to the port that uses them now. An address that an ADD gave belongs to that pod, and after
+ * its DEL to the next one.
  */
 #include "env.h"
 
@@ -31,7 +31,7 @@
 #include "suites.h"
 
 struct family {
-	const char *vip, *frontend;                                /* the address, and with its port */
+	const char *vip, *frontend;                                /* the address; the same with a port */
 	const char *client, *near;                                 /* of pods A and B */
 	const char *floating, *far;                                /* on the bridge's subnet, and beyond */
 	const char *near_backend, *floating_backend, *far_backend; /* with their ports */
@@ -54,7 +54,7 @@ static struct nb_addr addr(const char *text)
 	return parsed;
 }
 
-/* The node's side: a bridge with the gateways, and routes by it to what is behind a router pod. */
+/* The node: a bridge with the gateways, and routes through it to the network behind a router pod. */
 static void make_bridge(struct env *env)
 {
 	static const char *const gateways[] = { GATEWAY4, GATEWAY6 };
@@ -94,7 +94,7 @@ static void make_bridge(struct env *env)
 
 static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
 
-/* Runs a test for both families and protocols, each with an empty table of connections and of Services. */
+/* Runs a test for both families and protocols, each without connections and Services. */
 static void for_each(struct env *env, void (*test)(struct env *env, const struct family *f, uint8_t proto))
 {
 	struct nb_error err = { 0 };
@@ -137,7 +137,7 @@ static struct packet answer(uint8_t proto, const char *backend, const char *clie
 				.tcp_flags = proto == IPPROTO_TCP ? flags : 0 };
 }
 
-/* The pod's answer goes up the host's path, untranslated. */
+/* Expects that a pod's answer goes to the host, not translated. */
 static void expect_up(struct env *env, enum pod pod, const struct packet *packet)
 {
 	struct packet up = *packet;
@@ -146,7 +146,7 @@ static void expect_up(struct env *env, enum pod pod, const struct packet *packet
 	env_expect(env, FROM_POD, pod, packet, TC_ACT_UNSPEC, &up);
 }
 
-/* What comes down it enters the client's pod as from the Service. */
+/* Expects that an answer from the host enters the client's pod as one of the Service. */
 static void expect_translated(struct env *env, const struct family *f, enum pod pod, struct packet packet)
 {
 	struct packet received;
@@ -159,7 +159,7 @@ static void expect_translated(struct env *env, const struct family *f, enum pod 
 	env_expect(env, TO_POD, pod, &packet, TC_ACT_UNSPEC, &received);
 }
 
-/* A backend at an address that moves from pod B to pod C, or is behind them. */
+/* The backend's address moves from pod B to pod C, or is behind one and then the other. */
 static void backend_moves(struct env *env, const struct family *f, uint8_t proto, const char *addr,
 			  const char *backend)
 {
@@ -182,7 +182,7 @@ static void backend_moves(struct env *env, const struct family *f, uint8_t proto
 	answered.tcp_flags = proto == IPPROTO_TCP ? ACK : 0;
 	expect_up(env, POD_C, &answered);
 	expect_translated(env, f, POD_A, answered);
-	/* An answer by the host, as from a router beyond it. */
+	/* The same from the host, as from a router beyond it. */
 	expect_translated(env, f, POD_A, answered);
 }
 
@@ -208,7 +208,7 @@ static void test_router_pod(void **state)
 	for_each(*state, router_pod);
 }
 
-/* The backend complains, and the host redirects it: the error reaches the client, the redirect nobody. */
+/* An error of the backend reaches the client. The host's redirect to the backend reaches nobody. */
 static void errors_of_floating(struct env *env, const struct family *f, uint8_t proto)
 {
 	struct packet asked = request(f, proto, f->client);
@@ -223,7 +223,7 @@ static void errors_of_floating(struct env *env, const struct family *f, uint8_t 
 	error.icmp_type = v4 ? 3 : 1;
 	error.icmp_code = v4 ? 3 : 4;
 	expect_up(env, POD_B, &error);
-	/* Of IPv4 a redirect has the shape of an error; that of IPv6 is built in test_icmp_nat.c. */
+	/* A redirect of IPv4 is built like an error; for IPv6 see test_icmp_nat.c. */
 	if (!v4)
 		return;
 	error = (struct packet){ .src = f->gateway,
@@ -243,7 +243,7 @@ static void test_errors_of_floating(void **state)
 	assert_int_equal(env_counter(env, NB_DROP_REDIRECT), 2);
 }
 
-/* A client's address that moves from pod A to pod C, with its port. */
+/* The client's address moves from pod A to pod C, with its source port. */
 static void client_moves(struct env *env, const struct family *f, uint8_t proto)
 {
 	struct packet asked = request(f, proto, f->floating), received = asked;
@@ -270,7 +270,7 @@ static void test_client_moves(void **state)
 	for_each(*state, client_moves);
 }
 
-/* The same with a backend beyond the host; its answers follow the address even before the client sends. */
+/* The same for a backend beyond the host. Answers follow the address before the client sends again. */
 static void far_client_moves(struct env *env, const struct family *f, uint8_t proto)
 {
 	struct packet asked = request(f, proto, f->floating);
@@ -287,7 +287,7 @@ static void test_far_client_moves(void **state)
 	for_each(*state, far_client_moves);
 }
 
-/* Neither client nor backend can be played where an ADD gave the address. */
+/* No other pod can send in the name of a client or backend whose address an ADD gave. */
 static void forged(struct env *env, const struct family *f, uint8_t proto)
 {
 	uint64_t before = env_counter(env, NB_DROP_NOT_ITS_PORT);
@@ -320,7 +320,7 @@ static void give(struct env *env, enum pod pod, const char *id, const char *cons
 		fail_msg("%s", err.msg);
 }
 
-/* An ADD gives pod C the address that pod A has used so far: from now on it is C's alone. */
+/* An ADD gives pod C the address that pod A has used so far: now it belongs to C alone. */
 static void test_given_later(void **state)
 {
 	struct env *env = *state;
@@ -335,8 +335,7 @@ static void test_given_later(void **state)
 	assert_int_equal(env_counter(env, NB_DROP_NOT_ITS_PORT), 1);
 }
 
-/* B26, beyond the host: what an old backend goes on sending reaches no later owner of the client's address.
- */
+/* B26: what a backend beyond the host still sends does not reach the next owner of the client's address. */
 static void test_next_owner(void **state)
 {
 	struct env *env = *state;
@@ -372,10 +371,10 @@ static void test_next_owner(void **state)
 						 .quoted = &late };
 			assert_int_equal(env_run(env, TO_POD, POD_C, &error, NULL, NULL), TC_ACT_SHOT);
 		}
-		env_advance(env, 8); /* each holds for 10 s (tcp_close) after the last */
+		env_advance(env, 8); /* an entry stays for 10 s (tcp_close) after the last packet */
 	}
 	assert_int_equal(env_counter(env, NB_DROP_GONE), 160);
-	/* The new owner is not held up. */
+	/* The new owner can use the same ports. */
 	for (int i = 0; i < 2; i++) {
 		const struct family *f = &families[i];
 		struct packet asked = request(f, IPPROTO_UDP, f->client);
@@ -402,5 +401,5 @@ int suite_floating(void)
 		ENV_TEST(test_given_later),        ENV_TEST(test_next_owner),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("floating", tests, NULL, NULL);
 }

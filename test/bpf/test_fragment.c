@@ -41,7 +41,7 @@ static struct packet question(int v6, uint16_t port)
 				.id = 77 };
 }
 
-/* What the other side sends back to where in came from. */
+/* What the other side sends back to the source of in. */
 static struct packet answer_to(struct packet in)
 {
 	struct packet out = in;
@@ -53,7 +53,7 @@ static struct packet answer_to(struct packet in)
 	return out;
 }
 
-/* All three fragments of a datagram, each translated like the whole. */
+/* All three fragments of a datagram are translated like the whole. */
 static void check_all(struct env *env, enum hook hook, enum pod pod, struct packet in, int verdict,
 		      struct packet out)
 {
@@ -102,7 +102,7 @@ static void test_via_host(void **state)
 		routed.dmac = BRIDGE_MAC;
 		check_all(env, FROM_POD, POD_A, asked, TC_ACT_UNSPEC, routed);
 		check_all(env, TO_POD, POD_A, answer, TC_ACT_UNSPEC, answered);
-		/* An answer's end before its beginning. */
+		/* A later fragment of an answer before the first one. */
 		answer.id++;
 		answer.slice_from = 40;
 		answer.slice_len = 200;
@@ -111,7 +111,10 @@ static void test_via_host(void **state)
 	assert_int_equal(env_counter(env, NB_DROP_FRAGMENT), 2);
 }
 
-/* The end comes first: never sent on untranslated. Other pods' fragments are none of ours in any order. */
+/*
+ * A later fragment that comes first is never passed untranslated. Fragments between pods pass in
+ * any order.
+ */
 static void test_order(void **state)
 {
 	struct env *env = *state;
@@ -133,8 +136,7 @@ static void test_order(void **state)
 		other.slice_from = 40;
 		env_expect_untouched(env, FROM_POD, POD_A, &other);
 
-		/* A pod that has never answered for a Service may send what it wants; one that has may not.
-		 */
+		/* One from a pod passes until the pod has answered for a Service. */
 		answer.src = near[v6];
 		answer.dst = v6 ? pod_addr6[POD_A] : pod_addr4[POD_A];
 		answer.slice_from = 40;
@@ -150,7 +152,7 @@ static void test_order(void **state)
 	assert_int_equal(env_counter(env, NB_DROP_FRAGMENT), 4);
 }
 
-/* The first fragment was rejected: so are the others, without a word. */
+/* If the first fragment is rejected, the others are dropped without an error. */
 static void test_rejected(void **state)
 {
 	struct env *env = *state;
@@ -178,13 +180,13 @@ static void test_extensions(void **state)
 		in.ip_options = out.ip_options = n;
 		env_expect(env, FROM_POD, POD_A, &in, TC_ACT_REDIRECT, &out);
 	}
-	/* More than are walked over: not to the VIP, and elsewhere as it is. */
+	/* More headers than are walked over: dropped if it goes to the VIP, else passed. */
 	in.ip_options = 7;
 	assert_int_equal(env_run(env, FROM_POD, POD_A, &in, NULL, NULL), TC_ACT_SHOT);
 	assert_int_equal(env_counter(env, NB_DROP_UNPARSED), 1);
 	in.dst = pod_addr6[POD_C];
 	env_expect_untouched(env, FROM_POD, POD_A, &in);
-	/* Behind a destination option stands a fragment. */
+	/* A fragment header behind a destination options header. */
 	in = question(1, 53);
 	in.ip_options = 1;
 	out.ip_options = 1;
@@ -198,5 +200,5 @@ int suite_fragment(void)
 		ENV_TEST(test_rejected),    ENV_TEST(test_extensions),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("fragment", tests, NULL, NULL);
 }

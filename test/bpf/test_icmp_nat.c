@@ -18,7 +18,7 @@
 
 #include "suites.h"
 
-/* One family's addresses and ICMP numbers. */
+/* The addresses and ICMP numbers of a family. */
 static const struct family {
 	const char *vip, *near, *far, *router, *gateway, *const *pod;
 	uint8_t proto, unreachable, too_big, redirect, redirect_header;
@@ -80,7 +80,7 @@ static struct packet error(const struct family *f, const char *src, const char *
 				.ttl = 63 };
 }
 
-/* Of a connection to a backend on this bridge, in both directions, with so much of the quoted packet. */
+/* Errors about a connection to a backend on this bridge, from both ends. */
 static void check_near(struct env *env, const struct family *f, uint8_t proto, uint16_t quoted_len)
 {
 	struct packet asked = request(f, proto, 80), answered = asked;
@@ -91,14 +91,14 @@ static void check_near(struct env *env, const struct family *f, uint8_t proto, u
 	at_client = from_to(answer, f->vip, 80, asked.src, 40000);
 	assert_int_equal(env_run(env, FROM_POD, POD_A, &asked, NULL, NULL), TC_ACT_REDIRECT);
 
-	/* The backend complains about what it got. */
+	/* The backend reports an error about the request. */
 	in = error(f, f->near, asked.src, &at_backend);
 	out = error(f, f->vip, asked.src, &asked);
 	out.dmac = pod_mac[POD_A];
 	in.quoted_len = out.quoted_len = quoted_len;
 	env_expect(env, FROM_POD, POD_B, &in, TC_ACT_REDIRECT, &out);
 
-	/* The client complains about the answer. */
+	/* The client reports an error about the answer. */
 	assert_int_equal(env_run(env, FROM_POD, POD_B, &answer, NULL, NULL), TC_ACT_REDIRECT);
 	in = error(f, asked.src, f->vip, &at_client);
 	out = error(f, asked.src, f->near, &answer);
@@ -106,10 +106,10 @@ static void check_near(struct env *env, const struct family *f, uint8_t proto, u
 	in.quoted_len = out.quoted_len = quoted_len;
 	env_expect(env, FROM_POD, POD_A, &in, TC_ACT_REDIRECT, &out);
 
-	/* A third pod may not. */
+	/* Another pod may not report one. */
 	in = error(f, f->near, asked.src, &at_backend);
 	assert_int_equal(env_run(env, FROM_POD, POD_C, &in, NULL, NULL), TC_ACT_SHOT);
-	/* What is addressed to somebody else has nothing to do with the connection. */
+	/* An error to somebody else does not concern the connection. */
 	in = error(f, f->near, f->pod[POD_C], &at_backend);
 	env_expect_untouched(env, FROM_POD, POD_B, &in);
 	env_services_clear(env);
@@ -141,7 +141,7 @@ static void test_whole_quote(void **state)
 	}
 }
 
-/* A router on the way to a backend elsewhere: the client is told by the VIP. */
+/* A router on the path to a backend elsewhere: the client gets the error from the VIP. */
 static void test_router(void **state)
 {
 	struct env *env = *state;
@@ -157,7 +157,7 @@ static void test_router(void **state)
 		out = error(f, f->vip, asked.src, &asked);
 		in.icmp_type = out.icmp_type = f->too_big;
 		env_expect(env, TO_POD, POD_A, &in, TC_ACT_UNSPEC, &out);
-		/* To another pod's port it cannot come. */
+		/* At another pod's port it is not translated. */
 		env_expect_untouched(env, TO_POD, POD_B, &in);
 		routed.dport = 8081;
 		env_expect_untouched(env, TO_POD, POD_A, &in);
@@ -169,8 +169,7 @@ static void test_router(void **state)
 	}
 }
 
-/* A pod that reaches itself, and a client whose port was changed: both addresses and the port are put right.
- */
+/* A pod that reaches itself, and a client whose port was changed: addresses and port are translated. */
 static void test_hairpin_and_clash(void **state)
 {
 	struct env *env = *state;
@@ -201,13 +200,13 @@ static void test_hairpin_and_clash(void **state)
 		out = error(f, f->vip, clash.src, &clash);
 		out.dmac = pod_mac[POD_A];
 		env_expect(env, FROM_POD, POD_B, &in, TC_ACT_REDIRECT, &out);
-		/* About the direct one nothing is changed. */
+		/* An error about the direct connection passes untouched. */
 		in = error(f, f->near, direct.src, &direct);
 		env_expect_untouched(env, FROM_POD, POD_B, &in);
 	}
 }
 
-/* Cut off anywhere, with a length in the IP header that says so: no crash, nothing written. */
+/* Cuts the packet at each length, also in its IP header: no program may write into it. */
 static void check_cut(struct env *env, const struct packet *packet, bool v6)
 {
 	uint8_t frame[FRAME_MAX], out[FRAME_MAX];
@@ -222,14 +221,13 @@ static void check_cut(struct env *env, const struct packet *packet, bool v6)
 
 		memcpy(frame + (v6 ? 18 : 16), &ip_len, sizeof(ip_len));
 		assert_int_equal(bpf_prog_test_run_opts(env->dp.prog_fd[NB_PROG_TO_POD], &opts), 0);
-		/* With its ports, but less than 8 bytes of the quoted header, it is no error that may pass.
-		 */
+		/* One that quotes the ports, but less than 8 bytes, is dropped. */
 		assert_int_equal((int)opts.retval, cut >= len - 4 ? TC_ACT_SHOT : TC_ACT_UNSPEC);
 		assert_memory_equal(out, frame, cut);
 	}
 }
 
-/* The host's redirect about a translated connection is dropped, any other one is passed. */
+/* The host's redirect about a translated connection is dropped; any other one passes. */
 static void test_redirects(void **state)
 {
 	struct env *env = *state;
@@ -253,7 +251,7 @@ static void test_redirects(void **state)
 	}
 }
 
-int suite_related(void)
+int suite_icmp_nat(void)
 {
 	const struct CMUnitTest tests[] = {
 		ENV_TEST(test_near),      ENV_TEST(test_whole_quote),
@@ -261,5 +259,5 @@ int suite_related(void)
 		ENV_TEST(test_redirects),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("icmp_nat", tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* How long connections live (B8), and that both entries do so together. */
 #include "env.h"
 
 #include "lib/maps/conntrack.h"
@@ -35,7 +36,7 @@ static void serve(struct env *env)
 	env_service(env, "default/web", VIP ":80", IPPROTO_TCP, (const char *[]){ "10.1.0.3:8080", NULL });
 }
 
-/* Seconds that the client's entry has left, to the second that they are allowed to be written late. */
+/* Seconds that the client's entry has left. It may be written a second late. */
 static unsigned int left(struct env *env, const struct packet *client)
 {
 	struct nb_conn conn;
@@ -57,7 +58,7 @@ static void expect_left(struct env *env, const struct packet *client, unsigned i
 	assert_in_range(left(env, client), seconds - 1, seconds + 1);
 }
 
-/* B8: UDP lives 30 s, and 120 s once it was answered and is older than 2 s. */
+/* B8: a UDP flow lives 30 s, and 120 s once it was answered and is older than 2 s. */
 static void test_udp(void **state)
 {
 	struct env *env = *state;
@@ -78,7 +79,7 @@ static void test_udp(void **state)
 	assert_true(conn.flags & NB_CONN_ASSURED);
 }
 
-/* B8: the timeouts of the TCP states, as a connection goes through them. */
+/* B8: the timeouts of the TCP states that a connection passes through. */
 static void test_tcp(void **state)
 {
 	struct env *env = *state;
@@ -100,7 +101,7 @@ static void test_tcp(void **state)
 	expect_left(env, &segment, 120);
 }
 
-/* A SYN that is sent again does not keep an unanswered connection. */
+/* A repeated SYN does not prolong an unanswered connection. */
 static void test_syn_again(void **state)
 {
 	struct env *env = *state;
@@ -112,7 +113,7 @@ static void test_syn_again(void **state)
 	expect_left(env, &segment, 70);
 }
 
-/* A connection taken up in its middle lives 300 s until it is answered. */
+/* A connection that is picked up in the middle lives 300 s until it is answered. */
 static void test_picked_up(void **state)
 {
 	struct env *env = *state;
@@ -144,7 +145,7 @@ static void test_set_at_run_time(void **state)
 	expect_left(env, &query, 11);
 }
 
-/* An expired entry is not used: the packet makes a new connection, and the old pair is gone. */
+/* An expired entry is not used: the packet begins a new connection, and the old one ends. */
 static void test_expired(void **state)
 {
 	struct env *env = *state;
@@ -163,7 +164,7 @@ static void test_expired(void **state)
 	assert_int_equal(env_conn_count(env), 0);
 }
 
-/* An answered connection stays alive by packets of one direction alone: both entries are kept. */
+/* Packets of one direction keep both entries of an answered connection alive. */
 static void test_one_way_traffic(void **state)
 {
 	struct env *env = *state;
@@ -188,7 +189,7 @@ static int count_one(const struct nb_conn_info *info, void *arg)
 	return 0;
 }
 
-/* B8: established, but its last segment was never acknowledged: 300 s of silence and it is listed no more. */
+/* B8: an established connection whose last segment is not acknowledged is not listed after 300 s. */
 static void test_unacknowledged(void **state)
 {
 	struct env *env = *state;
@@ -233,5 +234,5 @@ int suite_lifetime(void)
 		ENV_TEST(test_unacknowledged),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("lifetime", tests, NULL, NULL);
 }

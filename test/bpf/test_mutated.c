@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Packets by the million, most of them spoilt, against the rules of judge.c. NB_PACKETS is their number,
- * NB_SEED where chance begins: the same seed sends the same packets.
+ * Random packets, most of them damaged, against the rules of judge.c. NB_PACKETS sets their number,
+ * NB_SEED the seed: the same seed gives the same packets.
  */
 #include "env.h"
 
@@ -26,7 +26,7 @@
 
 enum { PACKETS = 200000, ROUND = 8192, SAMPLES_MAX = 256 };
 
-/* Names of the addresses of both families. */
+/* The addresses of a family. */
 struct names {
 	const char *a, *b, *c, *web, *far, *none, *self, *many, *away, *gateway;
 };
@@ -68,7 +68,7 @@ static uint32_t chance(struct fuzz *fuzz, uint32_t below)
 	return (fuzz->chance >> 16) % below;
 }
 
-/* ---- what is served ---- */
+/* ---- Services ---- */
 
 static void serve_port(struct env *env, const char *vip, uint8_t proto, uint16_t port,
 		       const char *const *backends, uint16_t target)
@@ -105,7 +105,7 @@ static void serve(struct env *env)
 	}
 }
 
-/* ---- packets as they should be ---- */
+/* ---- valid packets ---- */
 
 static void sample(struct fuzz *fuzz, enum hook hook, enum pod pod, const struct packet *packet)
 {
@@ -116,7 +116,7 @@ static void sample(struct fuzz *fuzz, enum hook hook, enum pod pod, const struct
 	to->len = packet_build(packet, to->frame);
 }
 
-/* A TCP conversation of one connection, segment by segment: with src and dst as the client sees them. */
+/* The segments of a TCP connection. out: of the client, in: of the backend. */
 static void sample_tcp(struct fuzz *fuzz, enum hook back_hook, enum pod back_pod, struct packet out,
 		       struct packet in)
 {
@@ -235,9 +235,9 @@ static void make_samples(struct fuzz *fuzz)
 	}
 }
 
-/* ---- packets as they should not be ---- */
+/* ---- damaged packets ---- */
 
-/* A number of 16 bits that is at the edge of something. */
+/* A number of 16 bits at the edge of a range. */
 static uint16_t edge(struct fuzz *fuzz, uint16_t old)
 {
 	static const uint16_t edges[] = { 0,  1,      4,      7,      8,      19,     20,     21,
@@ -269,22 +269,21 @@ static size_t spoil(struct fuzz *fuzz, uint8_t *frame, size_t len)
 		frame[at] = value >> 8;
 		frame[at + 1] = value;
 		return len;
-	case 5:
-		return 15 +
-		       chance(fuzz, len - 14); /* the kernel wants something behind the Ethernet header */
-	case 6:                                /* what a piece of another packet makes of it */
+	case 5: /* shorter; the kernel requires a byte behind the Ethernet header */
+		return 15 + chance(fuzz, len - 14);
+	case 6: /* a piece of another packet */
 		value = chance(fuzz, fuzz->n_samples);
 		if (at + 16 <= len && at + 16 <= fuzz->samples[value].len)
 			memcpy(frame + at, fuzz->samples[value].frame + at, 16);
 		return len;
-	default: /* a trailer, with and without the lengths that include it */
+	default: /* a trailer */
 		value = chance(fuzz, 64);
 		memset(frame + len, chance(fuzz, 256), value);
 		return len + value;
 	}
 }
 
-/* The kernel runs no program on a frame that is too short for the header that its type promises. */
+/* Pads a frame that is too short for the IP header of its type: the kernel runs no program on it. */
 static size_t runnable(uint8_t *frame, size_t len)
 {
 	uint16_t type = frame[12] << 8 | frame[13];
@@ -311,8 +310,10 @@ static size_t mutate(struct fuzz *fuzz, const struct sample *sample, uint8_t *fr
 
 /* ---- the run ---- */
 
-/* A pod's MAC address is learned from ARP and neighbour discovery alone, and from what the pod itself sends.
- * It is put back, for the judge. */
+/*
+ * A pod's MAC is learned from ARP and neighbour discovery alone, and only from what the pod itself
+ * sends. Restores it, for the judge.
+ */
 static void check_mac(struct fuzz *fuzz, enum hook hook, enum pod pod, const uint8_t *in)
 {
 	static const uint8_t arp[] = { 0x08, 0x06 }, v6[] = { 0x86, 0xdd };
@@ -353,7 +354,7 @@ static void one_packet(struct fuzz *fuzz, unsigned long i)
 		 run.from_pod ? "from" : "to", pod, run.verdict, wrong);
 }
 
-/* Every drop and every answer was counted once, and nothing else was. */
+/* Each drop and each rejected packet was counted once, and nothing else was. */
 static void check_counters(struct fuzz *fuzz)
 {
 	uint64_t drops = 0;
@@ -413,5 +414,5 @@ int suite_mutated(void)
 {
 	const struct CMUnitTest tests[] = { ENV_TEST_SMALL(test_mutated) };
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("mutated", tests, NULL, NULL);
 }

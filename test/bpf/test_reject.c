@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Services and addresses that lead nowhere (A5, A6), and how that is said. */
+/* Services without a backend, and addresses without a Service (A5, A6): how packets to them are rejected. */
 #include "env.h"
 
 #include "lib/maps/settings.h"
@@ -30,7 +30,7 @@ static struct packet to_vip(int v6, uint8_t proto, uint16_t port)
 				.smac = pod_mac[POD_A] };
 }
 
-/* The answer to in, from an address, with the link layer turned round. */
+/* The answer to in from this address, with the Ethernet header turned round. */
 static struct packet back(const struct packet *in, const char *from)
 {
 	return (struct packet){ .src = from, .dst = in->src, .smac = BRIDGE_MAC, .dmac = in->smac };
@@ -87,7 +87,7 @@ static void test_resets(void **state)
 		expect_reset(env, &in, RST, 4711, 0);
 		in.ip_options = 2;
 		expect_reset(env, &in, RST, 4711, 0);
-		/* A reset is never answered by one. */
+		/* A reset is never answered with a reset. */
 		in.tcp_flags = RST;
 		assert_int_equal(env_run(env, FROM_POD, POD_A, &in, NULL, NULL), TC_ACT_SHOT);
 	}
@@ -115,7 +115,7 @@ static void test_unreachable(void **state)
 		}
 		in.ip_options = v6 ? 1 : 3;
 		expect_unreachable(env, &in, v6 ? GATEWAY6 : GATEWAY4);
-		/* From an address without a gateway the VIP itself answers. */
+		/* A client without a gateway gets the error from the VIP. */
 		in = to_vip(v6, IPPROTO_UDP, 53);
 		in.src = v6 ? "fd00:7::7" : "10.7.0.7";
 		expect_unreachable(env, &in, in.dst);
@@ -165,5 +165,5 @@ int suite_reject(void)
 		ENV_TEST(test_no_service),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("reject", tests, NULL, NULL);
 }

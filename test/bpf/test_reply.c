@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Answers of backends: who may send them (B23), lost entries (B25), checksums (B17), IP options (B21). */
 #include "env.h"
 
 #include <linux/pkt_cls.h>
@@ -26,7 +27,7 @@ static void connect_a_to_b(struct env *env)
 	assert_int_equal(env_run(env, FROM_POD, POD_A, &request, NULL, NULL), TC_ACT_REDIRECT);
 }
 
-/* B23: an answer from another port than the backend's is no answer, whatever addresses it bears. */
+/* B23: an answer from another port than the backend's is dropped, whatever its addresses. */
 static void test_forged_answer(void **state)
 {
 	struct env *env = *state;
@@ -37,7 +38,7 @@ static void test_forged_answer(void **state)
 	assert_int_equal(env_run(env, FROM_POD, POD_B, &answer, NULL, NULL), TC_ACT_REDIRECT);
 }
 
-/* The same for a backend off the bridge, to which no route of the host leads by the bridge. */
+/* The same for a backend off the bridge, to which the host has no route through the bridge. */
 static void test_forged_answer_off_bridge(void **state)
 {
 	struct env *env = *state;
@@ -50,7 +51,7 @@ static void test_forged_answer_off_bridge(void **state)
 	assert_int_equal(env_counter(env, NB_DROP_NOT_ITS_PORT), 1);
 }
 
-/* B25: the reply entry got lost: the client's next packet brings it back, once it is written to at all. */
+/* B25: the index lost the backend's entry: the client's next packet inserts it again. */
 static void test_reply_half_lost(void **state)
 {
 	struct env *env = *state;
@@ -66,7 +67,7 @@ static void test_reply_half_lost(void **state)
 	env_expect(env, FROM_POD, POD_B, &answer, TC_ACT_REDIRECT, &received);
 }
 
-/* B25: the client's entry got lost: the answer is translated all the same and brings it back. */
+/* B25: the index lost the client's entry: the answer is translated, and inserts it again. */
 static void test_client_half_lost(void **state)
 {
 	struct env *env = *state;
@@ -84,7 +85,7 @@ static void test_client_half_lost(void **state)
 	assert_false(conn.flags & NB_CONN_REPLY);
 }
 
-/* B17: a wrong checksum stays wrong, one of 0 stays 0. */
+/* B17: a wrong checksum stays wrong; a UDP checksum of 0 stays 0. */
 static void test_checksums(void **state)
 {
 	struct env *env = *state;
@@ -131,5 +132,5 @@ int suite_reply(void)
 		ENV_TEST(test_checksums),       ENV_TEST(test_ip_options),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("reply", tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Services between pods: translation in both directions, choice of a backend, hairpin, backends elsewhere. */
 #include "env.h"
 
 #include "lib/maps/conntrack.h"
@@ -20,7 +21,7 @@
 #define VIP4 "10.96.0.10"
 #define VIP6 "fd00:96::10"
 
-/* A1, A2, A8: one row a family and protocol: what A sends to the VIP is what B receives, and back. */
+/* A1, A2, A8: a row for each family and protocol. */
 static const struct row {
 	const char *what, *vip, *frontend, *backend, *const *client, *const *server;
 	uint8_t proto;
@@ -31,6 +32,7 @@ static const struct row {
 	{ "UDP over IPv6", VIP6, "[" VIP6 "]:53", "[fd00:1::3]:5353", pod_addr6, pod_addr6, IPPROTO_UDP },
 };
 
+/* What A sends to the VIP, B receives from A; what B answers, A receives from the VIP. */
 static void both_ways(struct env *env, const struct row *row)
 {
 	uint16_t vport = row->proto == IPPROTO_TCP ? 80 : 53, bport = row->proto == IPPROTO_TCP ? 8080 : 5353;
@@ -88,7 +90,7 @@ static void test_both_ways(void **state)
 	}
 }
 
-/* A8: the protocol is part of the key, and each port has its own backends. */
+/* A8: TCP and UDP ports of one number have different backends. */
 static void test_ports_are_apart(void **state)
 {
 	struct env *env = *state;
@@ -116,7 +118,7 @@ static void test_ports_are_apart(void **state)
 	env_expect(env, FROM_POD, POD_A, &to_udp, TC_ACT_REDIRECT, &at_udp);
 }
 
-/* A1: each new connection gets one of the backends, evenly; the same one for all its packets. */
+/* A1: new connections are spread evenly over the backends, and each keeps its own. */
 static void test_even_choice(void **state)
 {
 	struct env *env = *state;
@@ -136,11 +138,17 @@ static void test_even_choice(void **state)
 		assert_int_equal(conn.dst.w[3], again.dst.w[3]);
 		hits[conn.dst.w[3] == htonl(0x0a010004)]++;
 	}
-	/* 2000 fair choices are within 5 standard deviations (112) of 1000 but once in two million runs. */
+	/*
+	 * 2000 fair choices differ from 1000 by more than 112, 5 standard deviations, in one of two
+	 * million runs.
+	 */
 	assert_in_range(hits[0], 888, 1112);
 }
 
-/* A4: the pod is its own backend: it sees the gateway, by frames of its own MAC, and its answer is undone. */
+/*
+ * A4: a pod is its own backend. It sees the gateway as the source, in frames from its own MAC, and
+ * its answer is translated back.
+ */
 static void hairpin(struct env *env, const char *vip, const char *pod, const char *gateway)
 {
 	struct packet request = { .src = pod,
@@ -183,7 +191,7 @@ static void test_hairpin(void **state)
 	hairpin(env, VIP6, pod_addr6[POD_A], GATEWAY6);
 }
 
-/* Pod A once more, without gateways. */
+/* Adds pod A again, without gateways. */
 static void take_gateways(struct env *env)
 {
 	struct nb_endpoint_spec spec = { .container_id = "flat", .ifname = "eth0", .n_addrs = 2 };
@@ -198,8 +206,7 @@ static void take_gateways(struct env *env)
 		fail_msg("%s", err.msg);
 }
 
-/* Client, Service and backend have one port number: as seen from the VIP, both directions would have one
- * tuple. */
+/* Client, Service and backend have one port number: both directions would have one tuple. */
 static void one_number(struct env *env, const char *vip, const char *pod, uint8_t proto)
 {
 	struct packet request = { .src = pod,
@@ -234,7 +241,7 @@ static void one_number(struct env *env, const char *vip, const char *pod, uint8_
 		received.dst = pod;
 		received.dport = 7946;
 		env_expect(env, FROM_POD, POD_A, &answer, TC_ACT_REDIRECT, &received);
-		env_advance(env, 1000); /* and once more, with the tuple of a connection that has expired */
+		env_advance(env, 1000); /* again, with the tuple of an expired connection */
 	}
 	env_expect_whole(env);
 }
@@ -256,7 +263,7 @@ static void test_hairpin_no_gateway(void **state)
 	}
 }
 
-/* A3: a backend off the bridge: translated here, to the host's stack, and the answer at the client's port. */
+/* A3: a backend off the bridge. Requests go to the host; the client's port translates answers. */
 static void off_bridge(struct env *env, const char *vip, const char *client, const char *backend)
 {
 	struct packet request = { .src = client,
@@ -278,7 +285,7 @@ static void off_bridge(struct env *env, const char *vip, const char *client, con
 
 	routed.dst = backend;
 	routed.dport = 8080;
-	routed.dmac = BRIDGE_MAC; /* B22: whatever MAC it was sent to */
+	routed.dmac = BRIDGE_MAC; /* B22: whatever MAC the frame was addressed to */
 	received.src = vip;
 	received.sport = 80;
 	env_expect(env, FROM_POD, POD_A, &request, TC_ACT_UNSPEC, &routed);
@@ -304,5 +311,5 @@ int suite_service(void)
 		ENV_TEST(test_hairpin),   ENV_TEST(test_hairpin_no_gateway), ENV_TEST(test_off_bridge),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("service", tests, NULL, NULL);
 }

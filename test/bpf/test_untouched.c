@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-
+/* Packets that do not concern natbridge (B18, B19). */
 #include "env.h"
 
 #include <linux/pkt_cls.h>
@@ -16,7 +16,7 @@
 
 #define VIP "10.96.0.10"
 
-/* B18, B19 and everything else that is none of ours: byte for byte as it came, and no entry. */
+/* These pass byte for byte, and leave no entry. */
 static const struct {
 	const char *what;
 	struct packet packet;
@@ -65,7 +65,7 @@ static void test_untouched(void **state)
 	assert_int_equal(env_conn_count(env), 0);
 }
 
-/* A direct connection to a backend is tracked (B5), but its packets stay as they are. */
+/* A direct connection to a backend is tracked (B5), but its packets pass untouched. */
 static void test_direct(void **state)
 {
 	struct env *env = *state;
@@ -91,5 +91,5 @@ int suite_untouched(void)
 		ENV_TEST(test_direct),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("untouched", tests, NULL, NULL);
 }

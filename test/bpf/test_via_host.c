@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Connections through the host's IP stack, and ports that are shaped, isolated or replaced. */
 #include "env.h"
 
 #include "lib/maps/conntrack.h"
@@ -29,8 +30,8 @@ static void serve(struct env *env)
 }
 
 /*
- * A backend of the same bridge through the host's stack, where its qdiscs see every packet: both directions
- * go up as one connection between client and backend, and the answer is translated at the last moment.
+ * A backend of this bridge through the host, whose qdiscs see every packet. The host sees both
+ * directions as one connection between client and backend; the client's port translates the answer.
  */
 static void both_ways(struct env *env, const char *vip, const char *client, const char *backend)
 {
@@ -41,7 +42,7 @@ static void both_ways(struct env *env, const char *vip, const char *client, cons
 				  .tcp_flags = SYN,
 				  .smac = pod_mac[POD_A],
 				  .dmac = pod_mac[POD_C] };
-	struct packet routed = request, answer, lifted, arriving, received;
+	struct packet routed = request, answer, to_host, arriving, received;
 
 	routed.dst = backend;
 	routed.dport = 8080;
@@ -53,8 +54,8 @@ static void both_ways(struct env *env, const char *vip, const char *client, cons
 				  .tcp_flags = SYN | ACK,
 				  .smac = pod_mac[POD_B],
 				  .dmac = pod_mac[POD_A] };
-	lifted = answer;
-	lifted.dmac = BRIDGE_MAC;
+	to_host = answer;
+	to_host.dmac = BRIDGE_MAC;
 	arriving = answer;
 	arriving.smac = BRIDGE_MAC;
 	arriving.ttl = 63;
@@ -62,9 +63,9 @@ static void both_ways(struct env *env, const char *vip, const char *client, cons
 	received.src = vip;
 	received.sport = 80;
 	env_expect(env, FROM_POD, POD_A, &request, TC_ACT_UNSPEC, &routed);
-	env_expect(env, FROM_POD, POD_B, &answer, TC_ACT_UNSPEC, &lifted);
+	env_expect(env, FROM_POD, POD_B, &answer, TC_ACT_UNSPEC, &to_host);
 	env_expect(env, TO_POD, POD_A, &arriving, TC_ACT_UNSPEC, &received);
-	/* Another pod cannot answer in the backend's place, on either way. */
+	/* Another pod cannot answer in the backend's place. */
 	assert_int_equal(env_run(env, FROM_POD, POD_C, &answer, NULL, NULL), TC_ACT_SHOT);
 }
 
@@ -97,7 +98,7 @@ static void test_shaped_pod(void **state)
 	}
 }
 
-/* A refusal is translated, though it ends the connection before it has come all the way. */
+/* A reset is translated, although it ends the connection at the backend's port already. */
 static void test_refused(void **state)
 {
 	struct env *env = *state;
@@ -122,7 +123,7 @@ static void test_refused(void **state)
 	env_expect(env, TO_POD, POD_A, &reset, TC_ACT_UNSPEC, &received);
 }
 
-/* B25: the client's entry got lost: the answer brings it back with the way through the host. */
+/* B25: the index lost the client's entry: the answer inserts it again, with the path through the host. */
 static void test_repair(void **state)
 {
 	struct env *env = *state;
@@ -148,7 +149,7 @@ static void test_repair(void **state)
 	assert_int_equal(after.in_ifindex, before.in_ifindex);
 	assert_int_equal(after.csum_addr, before.csum_addr);
 	assert_int_equal(after.csum_port, before.csum_port);
-	/* The other way round: the reply entry, which is looked for once a second. */
+	/* The same for the backend's entry, which is looked up once a second. */
 	env_advance(env, 2);
 	assert_true(env_conn(env, &answer, &before));
 	env_conn_lose(env, &answer);
@@ -159,7 +160,7 @@ static void test_repair(void **state)
 	assert_int_equal(after.in_ifindex, before.in_ifindex);
 }
 
-/* Isolated ports reach each other no better through a Service than directly. */
+/* Isolated ports do not reach each other through a Service either. */
 static void test_isolated(void **state)
 {
 	struct env *env = *state;
@@ -176,7 +177,7 @@ static void test_isolated(void **state)
 	assert_int_equal(env_counter(env, NB_DROP_ISOLATED), 1);
 }
 
-/* Moves the pod to another port, as DEL and a new ADD with the same address do. */
+/* DEL, and an ADD of another pod with the same address at another port. */
 static void test_port_replaced(void **state)
 {
 	struct env *env = *state;
@@ -192,7 +193,7 @@ static void test_port_replaced(void **state)
 	assert_int_equal(env_run(env, FROM_POD, POD_A, &syn, NULL, NULL), TC_ACT_REDIRECT);
 	assert_int_equal(nb_endpoint_delete(&env->dp, pod_addr4[POD_B], "eth0", &err), 0);
 	assert_int_equal(nb_endpoint_delete(&env->dp, pod_addr4[POD_C], "eth0", &err), 0);
-	/* B26: no packet of the old connection reaches whoever has the address next. */
+	/* B26: no packet of the old connection reaches the next owner of the address. */
 	spec.ifindex = env->ifindex[POD_C];
 	assert_true(nb_mac_parse(pod_mac[POD_C], spec.mac));
 	assert_true(nb_addr_parse(pod_addr4[POD_B], &spec.addrs[0].addr));
@@ -217,5 +218,5 @@ int suite_via_host(void)
 		ENV_TEST(test_repair),        ENV_TEST(test_isolated),   ENV_TEST(test_port_replaced),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("via_host", tests, NULL, NULL);
 }

@@ -6,13 +6,13 @@
 
 #include <stddef.h>
 
-/* The way of the index that leads to an entry; NULL: none does. */
-static inline __u64 *way_of(const struct nb_conn_table *table, __u32 slot)
+/* The way of the index that leads to an entry; NULL: none does. For tests that lose it. */
+static inline __u64 *way_of(const struct nb_conn_table *table, __u32 entry_id)
 {
 	for (__u32 i = 0; i < table->n_sets * NB_CONN_WAYS; i++) {
 		__u64 *way = &table->sets[i / NB_CONN_WAYS].ways[i % NB_CONN_WAYS];
 
-		if ((*way & ((1U << NB_ENTRY_ID_BITS) - 1)) == slot + 1)
+		if ((*way & ((1U << NB_ENTRY_ID_BITS) - 1)) == entry_id + 1)
 			return way;
 	}
 	return NULL;

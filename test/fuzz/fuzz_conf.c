@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Mutated JSON as network configuration and as result, with libFuzzer ("make fuzz"): no crash, no leak, no
- * undefined behaviour, every failure has a message, and what is read as a result can be printed in every
- * version.
+ * Feeds mutated JSON to the readers of network configurations and results, with libFuzzer ("make
+ * fuzz"). No crash, no leak, no undefined behaviour; each failure has a message; each result can be
+ * printed in all versions.
  */
 #include "lib/json/json.h"
 #include "lib/util/cleanup.h"

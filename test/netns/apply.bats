@@ -65,22 +65,22 @@ refused() {
 	# One that is bad or empty takes none of them.
 	echo '{"kind":' >"$NBT_DIR/broken.json"
 	run --separate-stderr ctl n service apply -f "$NBT_DIR/service.json" -f "$NBT_DIR/broken.json"
-	refused "$NBT_DIR/broken.json: not JSON: line 2, column 1: a value was expected (the input ends here)"
+	refused "$NBT_DIR/broken.json: not JSON: line 2, column 1: expected a value (end of input)"
 	run --separate-stderr ctl n service apply -f "$NBT_DIR/service.json" -f - </dev/null
-	refused "standard input: there is no Kubernetes object in it"
+	refused "standard input: no Kubernetes object found"
 	run --separate-stderr ctl n service apply -f "$NBT_DIR/service.json" -f "$NBT_DIR/service.json"
-	refused "Service default/web is there twice"
+	refused "Service default/web appears twice in the input"
 }
 
-@test "a list: an object that cannot be used is left out and its Service stays, whether by itself or by its slice" {
+@test "a list: an object that cannot be used is skipped and its Service stays, whether by itself or by its slice" {
 	run -0 --separate-stderr ctl n service apply -f - < <(both | jq '.items[0].spec.ports[0].port = 70000
 		| .items[2].spec.clusterIPs = ["10.96.0.3"] | .items[2].spec.clusterIP = "10.96.0.3"')
-	[ "$stderr" = 'natbridgectl: note: Service default/web: "spec.ports[0].port": 70000 is not a whole number from 1 to 65535: left out
-natbridgectl: note: 1 object left out; its Service stays in the table as it was' ] || fail "$stderr"
+	[ "$stderr" = 'natbridgectl: note: Service default/web: "spec.ports[0].port": 70000 is not a whole number from 1 to 65535: skipped
+natbridgectl: note: 1 object skipped; its Service stays in the table as it was' ] || fail "$stderr"
 	[ "$(table)" = "${BOTH/96.0.2/96.0.3}" ] || fail "$(table)"
 
 	run -0 --separate-stderr ctl n service apply -f - < <(both | jq '.items[1].ports[0].port = 0')
-	[[ $stderr = *'EndpointSlice default/web-ipv4: "ports[0].port": 0 is not'*": left out"* ]] || fail "$stderr"
+	[[ $stderr = *'EndpointSlice default/web-ipv4: "ports[0].port": 0 is not'*": skipped"* ]] || fail "$stderr"
 	[ "$(table)" = "$BOTH" ] || fail "$(table)"
 	run -0 --separate-stderr ctl n service apply -f - < <(both | jq '.items[1].ports[0].port = 0')
 	[[ $output = *": nothing changed "* ]] || fail "$output"
@@ -95,9 +95,9 @@ natbridgectl: note: 1 object left out; its Service stays in the table as it was'
 kube-system/dns 10.96.0.2:53 192.0.2.2" ] || fail "$(table)"
 }
 
-@test "a list: an endpoint that no pod can have is left out by itself" {
+@test "a list: an endpoint that no pod can have is skipped by itself" {
 	run -0 --separate-stderr ctl n service apply -f - < <(both | jq '.items[1].endpoints[0].addresses = ["169.254.0.3"]')
-	[[ $stderr = 'natbridgectl: note: EndpointSlice default/web-ipv4: "endpoints[0].addresses[0]": "169.254.0.3" is not'*": left out" ]] ||
+	[[ $stderr = 'natbridgectl: note: EndpointSlice default/web-ipv4: "endpoints[0].addresses[0]": "169.254.0.3" is not'*": skipped" ]] ||
 		fail "$stderr"
 	[ "$(table)" = "${BOTH/10.244.0.3,/}" ] || fail "$(table)"
 }
@@ -148,11 +148,11 @@ kube-system/dns 10.96.0.2:53 192.0.2.2" ] || fail "$(table)"
 		metadata: {name: new, labels: *missing}
 	END
 	run --separate-stderr ctl n service apply -f "$NBT_DIR/chart.yaml"
-	refused "line 17, column 31: an alias without its anchor"
+	refused "line 17, column 31: alias without an anchor"
 	sed -i 's/, labels: \*missing}/}\nspec: {clusterIP: 10.96.0.4, ports: [{port: 80}], selector: {app: new}}/' "$NBT_DIR/chart.yaml"
 	run -0 --separate-stderr ctl n service apply -f "$NBT_DIR/chart.yaml"
-	[ "$stderr" = 'natbridgectl: note: Service default/new has no EndpointSlice in the input, hence no backends
-natbridgectl: note: 1 object of other kinds passed over' ] || fail "$stderr"
+	[ "$stderr" = 'natbridgectl: note: Service default/new has no backends: no EndpointSlice of it is in the input
+natbridgectl: note: 1 object of other kinds ignored' ] || fail "$stderr"
 	[ "$(table | wc -l)" = 3 ]
 }
 

@@ -109,19 +109,19 @@ table() {
 	[ "$(jq -r .error <<<"$output")" = "${stderr#natbridgectl: }" ]
 
 	run -1 --separate-stderr ctl n service apply -f - < <(web | jq '.items[].kind = "Deployment"')
-	[[ $stderr = *"standard input: there is no Service and no EndpointSlice, but 3 objects of other kinds" ]] || fail "$stderr"
+	[[ $stderr = *"standard input: no Service and no EndpointSlice found, only 3 objects of other kinds" ]] || fail "$stderr"
 	run -1 --separate-stderr ctl n service apply -f - < <(web | jq '.items += [.items[0] | .metadata.name = "twin"]')
 	[[ $stderr = *"Service default/twin and Service default/web both claim 10.96.0.10:80/TCP"* ]]
 	run -1 --separate-stderr ctl n service apply -f - < <(web | head -c 700)
-	[[ $stderr = *"(the input ends here)"* ]]
+	[[ $stderr = *"(end of input)"* ]]
 	run -1 --separate-stderr ctl n service apply -f - </dev/null
-	[[ $stderr = *"there is no Kubernetes object in it" ]]
+	[[ $stderr = *"no Kubernetes object found" ]]
 	run -1 --separate-stderr ctl n service apply -f "$NBT_DIR/missing"
 	[ "$stderr" = "natbridgectl: cannot open \"$NBT_DIR/missing\": No such file or directory" ]
 	[ "$(table)" = "$before" ]
 }
 
-@test "service apply: what is left out is said on stderr" {
+@test "service apply: skipped and ignored objects are named on stderr" {
 	run -0 --separate-stderr ctl n service apply -f - < <(web | jq '.items[0].spec.ports[1].protocol = "SCTP"
 		| .items[0].spec.internalTrafficPolicy = "Local"')
 	[ "$(wc -l <<<"$stderr")" = 2 ]

@@ -126,13 +126,13 @@ refused() {
 		'6||empty'
 		'6|{|not JSON'
 		'6|[]|not a JSON object'
-		'6|{"name":"net","name":"net"}|"name": the key appears more than once'
-		'6|{"name":"net","ipam":{"type":"a","type":"b"}}|"ipam.type": the key appears more than once'
+		'6|{"name":"net","name":"net"}|"name": duplicate key'
+		'6|{"name":"net","ipam":{"type":"a","type":"b"}}|"ipam.type": duplicate key'
 		'6|{"name":"net\u0000x"}|\u0000'
-		'6|{"name":"net"} {}|there is more after the JSON value'
-		'6|{"name":"net"}]|there is more after the JSON value'
+		'6|{"name":"net"} {}|unexpected text after the JSON value'
+		'6|{"name":"net"}]|unexpected text after the JSON value'
 		'6|{"name":"net","mtu":01}|line 1, column'
-		'7|{"name":"net","Bridge":"x"}|"Bridge": unknown key; it is written "bridge"'
+		'7|{"name":"net","Bridge":"x"}|"Bridge": unknown key; did you mean "bridge"?'
 		'7|{"name":"net","ipam":{"TYPE":"x"}}|"ipam.TYPE"'
 		'7|{"name":"net","mtu":1e999}|"mtu"'
 		'7|{"name":"net","mtu":99999999999999999999999}|"mtu"'
@@ -156,7 +156,7 @@ refused() {
 	local file=$NBT_DIR/input
 	head -c 1000000 /dev/zero | tr '\0' '[' >"$file"
 	raw ADD "$file"
-	refused 6 'nested too deep'
+	refused 6 'nested too deeply'
 	head -c 1000000 /dev/zero | sed 's/\x00/{"a":/g' >"$file"
 	raw ADD "$file"
 	refused 6 ''

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-
+/* Reads texts with Kubernetes objects and compares the result with the rows of a test. */
 #include "lib/kube/kube.h"
-#include "lib/kube/object.h"
 #include "lib/service/service.h"
 #include "lib/util/addr.h"
 #include "lib/util/error.h"

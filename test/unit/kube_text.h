@@ -2,10 +2,9 @@
 #ifndef NATBRIDGE_TEST_UNIT_KUBE_TEXT_H
 #define NATBRIDGE_TEST_UNIT_KUBE_TEXT_H
 
-/* Objects of Kubernetes as text, and what is read from them as text again. */
+/* Kubernetes objects as text, and the services read from them as text again. */
 
 #include "lib/kube/kube.h"
-#include "lib/kube/object.h"
 #include "lib/service/service.h"
 #include "lib/util/error.h"
 
@@ -32,8 +31,8 @@
 #define BOM            "\xef\xbb\xbf"
 
 /*
- * A text and what is to come of it: a line for each frontend with its backends (~ before seconds of affinity,
- * ! before a backend that drains) and a line for each note, or the error.
+ * A text and the expected result: a line for each frontend with its backends (~ before the seconds
+ * of affinity, ! before a draining backend) and a line for each note, or the error.
  */
 struct kube_row {
 	const char *text;
@@ -41,21 +40,26 @@ struct kube_row {
 	const char *notes;    /* or the error */
 };
 
+/* Reads each row's text and fails the test if the result differs. */
 void kube_check_rows(const struct kube_row *rows, size_t n);
 
-/* nb_kube_read() of a copy that ends where its memory ends, so that a sanitizer sees who reads on. */
+/*
+ * nb_kube_read() of a copy that ends where its memory ends, so that a sanitizer sees who reads on.
+ */
 int kube_read(struct nb_kube *kube, const char *text, size_t len, struct nb_error *err);
 
-/* All of it for one text. */
+/* kube_read() and nb_kube_finish() for one text. */
 int kube_parse(const char *text, size_t len, const struct nb_kube_note *note, struct nb_kube_input *input,
 	       struct nb_error *err);
 
 enum { KUBE_NOTES_MAX = 2048 };
 
-/* For struct nb_kube_note: adds a line to the text at arg, which has KUBE_NOTES_MAX bytes. */
+/*
+ * For struct nb_kube_note: appends a line to the string at arg, a buffer of KUBE_NOTES_MAX bytes.
+ */
 void kube_add_note(const char *text, void *arg);
 
-/* In the notation of the rows. */
+/* Formats services as the rows do. */
 void kube_format(const struct nb_services *services, char *text, size_t size);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-
+/* A queue of netlink messages that replaces the kernel's answers. */
 #include "lib/net/netlink.h"
 
 #include "netlink_answers.h"
@@ -17,7 +17,7 @@
 struct datagram queue[ANSWERS_MAX];
 unsigned int queued, taken;
 
-/* The linker prefers this one to the C library's. */
+/* The linker prefers this function to the C library's. */
 ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	const struct datagram *next = &queue[taken];

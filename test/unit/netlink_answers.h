@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TEST_UNIT_NETLINK_ANSWERS_H
-#define TEST_UNIT_NETLINK_ANSWERS_H
+#ifndef NATBRIDGE_TEST_UNIT_NETLINK_ANSWERS_H
+#define NATBRIDGE_TEST_UNIT_NETLINK_ANSWERS_H
 
 /*
- * Netlink answers of a test's own: requests go to the kernel for real, what comes back is what was pushed
- * here. Once the queue is exhausted the kernel stays silent.
+ * Netlink answers made by a test. Requests go to the kernel; instead of its answers the socket
+ * receives what the test has pushed here, and nothing when the queue is empty.
  */
 
 #include "lib/net/netlink.h"
@@ -25,7 +25,7 @@ struct datagram {
 	bool truncated;
 };
 
-/* What will be received, how much of it there is, and how much was taken. */
+/* The queue, its length, and the number of datagrams that were received. */
 extern struct datagram queue[ANSWERS_MAX];
 extern unsigned int queued, taken;
 
@@ -40,16 +40,19 @@ void start(void);
 /* A zeroed datagram at the end of the queue. */
 struct datagram *push(void);
 
-/* A message for the request that comes next; its length follows from nlmsg_len when it is sealed. */
+/*
+ * Starts a message that answers the next request. seal() sets the datagram's length from nlmsg_len.
+ */
 struct nlmsghdr *message(struct datagram *datagram, uint16_t type, uint16_t flags, uint32_t extra);
 void seal(struct datagram *datagram);
 
+/* An acknowledgement (0) or an error (a negative errno value). */
 struct nlmsghdr *push_error(int error, uint16_t flags);
 
-/* The end of the dump that is asked for seq_ahead requests after the next. */
+/* The end of a dump: of the next request, or of one that is seq_ahead requests later. */
 void push_done(uint32_t seq_ahead);
 
-/* A link as the kernel describes it; without a name one thing is wrong. */
+/* A link as the kernel sends it. name NULL: the attribute is missing, which is malformed. */
 struct nlmsghdr *push_link(int index, const char *name, uint16_t flags);
 
 #endif

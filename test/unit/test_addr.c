@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Addresses, ports, MACs and numbers from text: what is taken, what is refused, and that a refusal writes
- * nothing. */
+/*
+ * Addresses, ports, MACs and numbers from text: what is accepted, what is refused, and that a
+ * refusal writes nothing.
+ */
 #include "lib/util/addr.h"
 
 #include <setjmp.h>

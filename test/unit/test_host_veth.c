@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* How a port is known as an attachment's: names, MACs and aliases, and the hash that they come from. */
+/*
+ * How natbridge recognises a host veth: names, MACs and aliases, and the hash that they are made
+ * of.
+ */
 #include "lib/net/host_veth.h"
 #include "lib/net/link.h"
 #include "lib/util/cni_id.h"
@@ -148,7 +151,7 @@ static void test_network_of_alias(void **state)
 	assert_int_equal(network[0], '#');
 }
 
-/* What only looks like a port of ours in one respect is foreign. */
+/* A link that matches in one respect only is foreign. */
 static void test_foreign(void **state)
 {
 	const struct nb_cni_id id = { "net", "c1", "eth0" };

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Strict JSON: what cJSON alone would let pass is refused, with the place or the path in the message. */
+/*
+ * Strict JSON: input that cJSON alone would accept is refused, with its position or path in the
+ * message.
+ */
 #include "lib/json/json.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
@@ -19,10 +22,10 @@ static const struct nb_json_limits LIMITS = { .depth = 8, .values = 100 };
 static int parse(const char *text, size_t len, struct nb_error *err)
 {
 	nb_cleanup(nb_json_free) struct cJSON *json = NULL;
-	int ret = nb_json_parse(text, len, &LIMITS, &json, err);
+	int rc = nb_json_parse(text, len, &LIMITS, &json, err);
 
-	assert_true((ret == 0) == (json != NULL));
-	return ret;
+	assert_true((rc == 0) == (json != NULL));
+	return rc;
 }
 
 static void test_accepted(void **state)
@@ -55,28 +58,28 @@ static void test_refused(void **state)
 	} rows[] = {
 		{ "", "empty" },
 		{ " \n ", "empty" },
-		{ "{} {}", "line 1, column 4: there is more" },
-		{ "{}\n,", "line 2, column 1: there is more" },
-		{ "{\"a\":1", "the input ends here" },
-		{ "{\"a\" 1}", "':' was expected" },
-		{ "{\"a\":1,}", "a string was expected" },
-		{ "{a:1}", "a string was expected" },
-		{ "{'a':1}", "a string was expected" },
-		{ "[1,]", "a value was expected" },
-		{ "[1 2]", "',' or ']' was expected" },
-		{ "01", "there is more" },
-		{ "+1", "a value was expected" },
-		{ "1.", "digits were expected" },
-		{ ".5", "a value was expected" },
-		{ "1e", "digits were expected" },
-		{ "0x10", "there is more" },
-		{ "NaN", "a value was expected" },
-		{ "nul", "a value was expected" },
-		{ "True", "a value was expected" },
-		{ "// c\n{}", "a value was expected" },
-		{ "\xef\xbb\xbf{}", "a value was expected" },
-		{ "\"a", "unfinished string" },
-		{ "\"\\", "unfinished string" },
+		{ "{} {}", "line 1, column 4: unexpected text" },
+		{ "{}\n,", "line 2, column 1: unexpected text" },
+		{ "{\"a\":1", "end of input" },
+		{ "{\"a\" 1}", "expected ':'" },
+		{ "{\"a\":1,}", "expected a string" },
+		{ "{a:1}", "expected a string" },
+		{ "{'a':1}", "expected a string" },
+		{ "[1,]", "expected a value" },
+		{ "[1 2]", "expected ',' or ']'" },
+		{ "01", "unexpected text" },
+		{ "+1", "expected a value" },
+		{ "1.", "expected digits" },
+		{ ".5", "expected a value" },
+		{ "1e", "expected digits" },
+		{ "0x10", "unexpected text" },
+		{ "NaN", "expected a value" },
+		{ "nul", "expected a value" },
+		{ "True", "expected a value" },
+		{ "// c\n{}", "expected a value" },
+		{ "\xef\xbb\xbf{}", "expected a value" },
+		{ "\"a", "unterminated string" },
+		{ "\"\\", "unterminated string" },
 		{ "\"\n\"", "control character" },
 		{ "\"\\x\"", "unknown escape" },
 		{ "\"\\u12g4\"", "hexadecimal" },
@@ -90,12 +93,12 @@ static void test_refused(void **state)
 		{ "\"\xed\xa0\x80\"", "UTF-8" },
 		{ "\"\xf4\x90\x80\x80\"", "UTF-8" },
 		{ "\"\xe2\x82\"", "UTF-8" },
-		{ "[[[[[[[[[]]]]]]]]]", "nested too deep" },
-		{ "{\"a\":1,\"a\":1}", "\"a\": the key appears more than once" },
-		{ "{\"x\":[0,{\"b\":1,\"\\u0062\":2}]}", "\"x[1].b\": the key appears more than once" },
+		{ "[[[[[[[[[]]]]]]]]]", "nested too deeply" },
+		{ "{\"a\":1,\"a\":1}", "\"a\": duplicate key" },
+		{ "{\"x\":[0,{\"b\":1,\"\\u0062\":2}]}", "\"x[1].b\": duplicate key" },
 		{ "{\"0\":0,\"1\":0,\"2\":0,\"3\":0,\"4\":0,\"5\":0,\"6\":0,\"7\":0,\"8\":0,\"9\":0,\"a\":0,"
 		  "\"b\":0,\"c\":0,\"d\":0,\"e\":0,\"f\":0,\"g\":0,\"7\":0}",
-		  "\"7\": the key appears more than once" },
+		  "\"7\": duplicate key" },
 	};
 
 	(void)state;
@@ -117,7 +120,7 @@ static void test_bounds(void **state)
 	(void)state;
 	memset(deep, '[', sizeof(deep));
 	assert_true(parse(deep, sizeof(deep), &err) < 0);
-	assert_non_null(strstr(err.msg, "column 10: nested too deep"));
+	assert_non_null(strstr(err.msg, "column 10: nested too deeply"));
 	for (size_t i = 0; i < 100; i++)
 		strcat(many, ",0");
 	strcat(many, "]");
@@ -195,9 +198,44 @@ static void test_keys(void **state)
 	assert_string_equal(err.msg, "\"a.x\": unknown key");
 	at = nb_json_get(&root, "b");
 	assert_true(nb_json_check_case(&at, keys, &err) < 0);
-	assert_string_equal(err.msg, "\"b.Bridge\": unknown key; it is written \"bridge\"");
+	assert_string_equal(err.msg, "\"b.Bridge\": unknown key; did you mean \"bridge\"?");
 	at = nb_json_get(&root, "absent");
 	assert_int_equal(nb_json_check_known(&at, keys, &err), 0);
+}
+
+/* Keys in another case become the ones that are meant; one that is there already stays, and nothing else
+ * changes. */
+static void test_corrected_case(void **state)
+{
+	static const char *const keys[] = { "mode", "bridge", NULL };
+	static const struct {
+		const char *before, *after;
+	} rows[] = {
+		{ "{}", "{}" },
+		{ "{\"mode\":1}", "{\"mode\":1}" },
+		{ "{\"Mode\":1,\"other\":2,\"BRIDGE\":{\"Mode\":3}}",
+		  "{\"mode\":1,\"other\":2,\"bridge\":{\"Mode\":3}}" },
+		{ "{\"Mode\":1,\"mode\":2}", "{\"mode\":2}" },
+		{ "{\"mode\":2,\"Mode\":1}", "{\"mode\":2}" },
+		{ "{\"Mode\":1,\"MODE\":2,\"x\":3}", "{\"mode\":1,\"x\":3}" },
+		{ "[{\"Mode\":1}]", "[{\"Mode\":1}]" },
+		{ "5", "5" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		nb_cleanup(nb_json_free) struct cJSON *json = NULL;
+		struct nb_error err = { 0 };
+		char *text;
+
+		assert_int_equal(nb_json_parse(rows[i].before, strlen(rows[i].before), &LIMITS, &json, &err),
+				 0);
+		nb_json_correct_case(json, keys);
+		text = cJSON_PrintUnformatted(json);
+		assert_string_equal(text, rows[i].after);
+		free(text);
+	}
+	nb_json_correct_case(NULL, keys);
 }
 
 int main(void)
@@ -205,7 +243,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_accepted), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_bounds),   cmocka_unit_test(test_getters),
-		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_keys),     cmocka_unit_test(test_corrected_case),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

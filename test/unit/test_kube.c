@@ -39,8 +39,11 @@ static const struct kube_row rows[] = {
 				       "{name: z, port: 4}]",
 				       "[{addresses: [10.244.0.2]}]"),
 	  "default/a x 10.96.0.1:80/TCP 10.244.0.2:2\ndefault/a y 10.96.0.1:81/UDP\n",
-	  "Service default/a: its EndpointSlices have no port \"y\" of UDP, hence 81 has no backends\n" },
-	/* A9, A15: ready, serving, terminating: nil ready is ready; the dying serve only if none is ready */
+	  "Service default/a: port 81 has no backends: its EndpointSlices have no UDP port named \"y\"\n" },
+	/*
+	 * A9, A15: ready, serving, terminating: null ready is ready; terminating endpoints serve only if
+	 * none is ready
+	 */
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}]}") SLICE(
 		  "a", "IPv4", "[{port: 1}]",
 		  "[{addresses: [10.244.0.2], conditions: {ready: null}},"
@@ -114,7 +117,7 @@ static const struct kube_row rows[] = {
 	/* What does not belong together */
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}], selector: {app: a}}"),
 	  "default/a - 10.96.0.1:80/TCP\n",
-	  "Service default/a has no EndpointSlice in the input, hence no backends\n" },
+	  "Service default/a has no backends: no EndpointSlice of it is in the input\n" },
 	{ SERVICE("a", "{clusterIP: None, selector: {app: a}}") SLICE("a", "IPv4", "null", "null") SLICE(
 		  "b", "IPv4", "null", "null") SERVICE("c", "{clusterIP: 10.96.0.1, ports: [{port: 80}]}")
 		  SLICE("d", "IPv4", "null", "null"),
@@ -124,10 +127,9 @@ static const struct kube_row rows[] = {
 	{ "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: a-1, labels: "
 	  "{kubernetes.io/service-name: ''}}\naddressType: IPv4\nendpoints: [{addresses: [127.0.0.1]}]\n",
 	  "",
-	  "EndpointSlice default/a-1 belongs to no Service: the label kubernetes.io/service-name is "
-	  "missing\n" },
+	  "EndpointSlice default/a-1 belongs to no Service: it has no label kubernetes.io/service-name\n" },
 
-	/* A14: left alone */
+	/* A14: ignored */
 	{ SERVICE("headless", "{clusterIP: None, ports: [{port: 80}]}")
 		  SERVICE("out", "{type: ExternalName, externalName: example.org, ports: [{port: 80}]}")
 			  SERVICE("new", "{ports: [{port: 80}]}") SLICE(
@@ -139,10 +141,9 @@ static const struct kube_row rows[] = {
 					  "EndpointSlice\nmetadata: {name: a.b.c}\naddressType: "
 					  "IPv4\n",
 	  "",
-	  "EndpointSlice default/a.b.c belongs to no Service: the label kubernetes.io/service-name is "
-	  "missing\n"
+	  "EndpointSlice default/a.b.c belongs to no Service: it has no label kubernetes.io/service-name\n"
 	  "EndpointSlice default/unknown-x7k2p: its Service default/unknown is not in the input\n" },
-	/* A14: whatever a label's value, a Service or slice with it is somebody else's */
+	/* A14: a Service or slice with one of these labels is ignored, whatever the label's value */
 	{ "apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: "
 	  "{service.kubernetes.io/service-proxy-name: ''}}\n"
 	  "spec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}\n---\n"
@@ -157,7 +158,7 @@ static const struct kube_row rows[] = {
 				  SLICE("c", "IPv4", "[{port: 1}]", "[{addresses: [10.244.0.4]}]")
 					  SLICE("d", "IPv4", "[{port: 1}]", "[{addresses: [10.244.0.5]}]"),
 	  "default/c - 10.96.0.3:80/TCP 10.244.0.4:1\n", "" },
-	/* Not followed yet; SCTP: A26 */
+	/* Not supported; SCTP: A26 */
 	{ SERVICE("a",
 		  "{clusterIP: 10.96.0.1, sessionAffinity: ClientIP, internalTrafficPolicy: Local, ports: "
 		  "[{port: 80}, {name: s, port: 81, protocol: SCTP}]}")
@@ -166,7 +167,7 @@ static const struct kube_row rows[] = {
 			       "{timeoutSeconds: 30}}, ports: [{port: 80}]}"),
 	  "default/a - 10.96.0.1:80/TCP ~10800\ndefault/b - 10.96.0.2:80/TCP ~30\n",
 	  "Service default/a: port 81 is SCTP, which is not translated\n"
-	  "Service default/a: internalTrafficPolicy Local is not followed yet\n" },
+	  "Service default/a: internalTrafficPolicy Local is not supported\n" },
 	/* Refused: values */
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}, {port: 70000}]}"), NULL,
 	  "Service default/a: \"spec.ports[1].port\": 70000 is not a whole number from 1 to 65535" },
@@ -200,9 +201,9 @@ static const struct kube_row rows[] = {
 	  "Service default/a: \"spec.sessionAffinityConfig\": is an array, not an object" },
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}]}") SLICE("a", "IPv4", "[{port: 1}]", "[]")
 		  SLICE("a", "IPv6", "[{port: 1}]", "[]"),
-	  NULL, "EndpointSlice default/a-x7k2p is there twice" },
+	  NULL, "EndpointSlice default/a-x7k2p appears twice in the input" },
 	{ SERVICE("a", "{clusterIP: None}") SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}]}"), NULL,
-	  "Service default/a is there twice" },
+	  "Service default/a appears twice in the input" },
 	{ SERVICE("a", "{clusterIPs: [10.96.0.1, 10.96.0.2]}"), NULL,
 	  "Service default/a: \"spec.clusterIPs[1]\": \"10.96.0.2\" is a second address of its family" },
 	{ SERVICE("a", "{clusterIP: 127.0.0.1}"), NULL,
@@ -217,7 +218,7 @@ static const struct kube_row rows[] = {
 	  "from 1 to 86400" },
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}]}")
 		  SERVICE("a", "{clusterIP: 10.96.0.2, ports: [{port: 80}]}"),
-	  NULL, "Service default/a is there twice" },
+	  NULL, "Service default/a appears twice in the input" },
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}]}")
 		  SERVICE("b", "{clusterIP: 10.96.0.1, ports: [{port: 80}]}"),
 	  NULL, "Service default/a and Service default/b both claim 10.96.0.1:80/TCP" },

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Texts with objects of Kubernetes: lists, streams, encodings, what is left out, passed over or refused. */
+/*
+ * Texts with Kubernetes objects: lists, streams, encodings, skipped, ignored and refused objects.
+ */
 
 #include "lib/kube/kube.h"
-#include "lib/kube/object.h"
 #include "lib/util/error.h"
 
 #include "kube_text.h"
@@ -73,21 +74,21 @@ static const struct kube_row rows[] = {
 	  "{\"clusterIP\": \"10.96.0.1\", \"ports\": [{\"port\": 80}]}}",
 	  "default/a - 10.96.0.1:80/TCP\n", "" },
 	{ "{\"kind\": \"List\", \"apiVersion\": \"v1\", \"items\": [], \"items\": []}", NULL,
-	  "\"items\": the key appears more than once" },
+	  "\"items\": duplicate key" },
 	{ "{\"kind\": \"List\", \"apiVersion\": \"v1\", \"items\": [{}, {\"a\": {\"b\": 1, \"b\": 2}}]}",
 	  NULL, "\"items[0]\": \"kind\" is missing: not a Kubernetes object" },
 	{ LIST(GOOD, "7"), NULL, "\"items[1]\": is a number, not an object" },
 	{ LIST(GOOD, "{\"kind\": 1}"), NULL, "\"items[1].kind\": is a number, not a string" },
 	{ "{\"kind\": \"List\", \"apiVersion\": \"v1\", \"items\": [{\"a\": {\"b\": 1, \"b\": 2}}]}", NULL,
-	  "\"items[0].a.b\": the key appears more than once" },
+	  "\"items[0].a.b\": duplicate key" },
 	{ "{\"kind\": \"List\", \"apiVersion\": \"v1\", \"items\": [null]}", NULL,
 	  "\"items[0]\": is null, not an object" },
 	{ "{\"kind\": \"List\", \"apiVersion\": \"v1\", \"items\": {}}", NULL,
 	  "\"items\": is an object, not an array" },
 
 	/* Refused: not objects */
-	{ "", NULL, "there is no Kubernetes object in it" },
-	{ "\n\n", NULL, "there is no Kubernetes object in it" },
+	{ "", NULL, "no Kubernetes object found" },
+	{ "\n\n", NULL, "no Kubernetes object found" },
 	{ "No resources found\n", NULL, "\"[0]\": \"No resources found\" is a string, not an object" },
 	{ "{\"items\": []}", NULL, "\"kind\" is missing: not a Kubernetes object" },
 	{ "{\"kind\": \"List\", \"items\": []}", NULL, "\"apiVersion\" is missing: not a Kubernetes object" },
@@ -95,25 +96,24 @@ static const struct kube_row rows[] = {
 	{ "{\"kind\": \"Service\", \"metadata\": {\"name\": \"a\"}}", NULL,
 	  "\"apiVersion\" is missing: not a Kubernetes object" },
 	{ "apiVersion: apps/v1\nkind: Deployment\n---\napiVersion: v1\nkind: ConfigMap\n", NULL,
-	  "there is no Service and no EndpointSlice, but 2 objects of other kinds" },
+	  "no Service and no EndpointSlice found, only 2 objects of other kinds" },
 	{ "apiVersion: v1\nkind: Endpoints\nmetadata: {name: a}\n", NULL,
-	  "there is no Service and no EndpointSlice, but 1 object of other kinds" },
-	/* A version that is not read concerns all of its kind: also in a list none is left out */
+	  "no Service and no EndpointSlice found, only 1 object of other kinds" },
+	/* An unsupported version concerns all objects of a kind: it is an error also in a list */
 	{ "apiVersion: discovery.k8s.io/v1beta1\nkind: EndpointSlice\n", NULL,
-	  "\"[0].apiVersion\": \"discovery.k8s.io/v1beta1\" is not a version of EndpointSlice that is read; "
-	  "discovery.k8s.io/v1 is" },
+	  "\"[0].apiVersion\": \"discovery.k8s.io/v1beta1\" is not a supported version of "
+	  "EndpointSlice; use discovery.k8s.io/v1" },
 	{ LIST(GOOD, "{\"kind\": \"EndpointSlice\", \"apiVersion\": \"discovery.k8s.io/v1beta1\"}"), NULL,
-	  "\"items[1].apiVersion\": \"discovery.k8s.io/v1beta1\" is not a version of EndpointSlice that is "
-	  "read; discovery.k8s.io/v1 is" },
+	  "\"items[1].apiVersion\": \"discovery.k8s.io/v1beta1\" is not a supported version of "
+	  "EndpointSlice; use discovery.k8s.io/v1" },
 	/* What the API server answers instead of objects, alone or among others */
 	{ "{\"kind\": \"Status\", \"apiVersion\": \"v1\", \"status\": \"Failure\", \"message\": "
 	  "\"endpointslices is forbidden\"}",
-	  NULL,
-	  "Status: endpointslices is forbidden: this is an answer of the API server without the objects" },
+	  NULL, "the API server sent a Status instead of objects: endpointslices is forbidden" },
 	{ LIST(GOOD, "{\"kind\": \"Table\", \"apiVersion\": \"meta.k8s.io/v1\"}"), NULL,
-	  "Table: this is an answer of the API server without the objects" },
+	  "the API server sent a Table instead of objects" },
 	{ GOOD "{\"kind\": \"PartialObjectMetadataList\", \"apiVersion\": \"meta.k8s.io/v1\", \"items\": []}",
-	  NULL, "PartialObjectMetadataList: this is an answer of the API server without the objects" },
+	  NULL, "the API server sent a PartialObjectMetadataList instead of objects" },
 	/* A piece of a list */
 	{ "{\"kind\": \"ServiceList\", \"apiVersion\": \"v1\", \"metadata\": {\"continue\": \"abc\"}, "
 	  "\"items\": "
@@ -124,9 +124,9 @@ static const struct kube_row rows[] = {
 	  "List: \"metadata.continue\" says that more pieces of the list follow; give all of them" },
 	{ "apiVersion: v1\nkind: Service\nspec: {}\n", NULL, "\"[0]\": \"metadata.name\" is missing" },
 	{ "apiVersion: v1\nkind: Service\nmetadata: {name: ../x}\n", NULL,
-	  "\"[0].metadata.name\": \"../x\" is not a name in Kubernetes" },
+	  "\"[0].metadata.name\": \"../x\" is not a Kubernetes name" },
 	{ "apiVersion: v1\nkind: Service\nmetadata: {name: x, namespace: X}\n", NULL,
-	  "\"[0].metadata.namespace\": \"X\" is not a name in Kubernetes" },
+	  "\"[0].metadata.namespace\": \"X\" is not a Kubernetes name" },
 	{ "apiVersion: v1\nkind: Service\nmetadata: {name: x}\n", NULL,
 	  "Service default/x: \"spec\" is missing" },
 	{ "apiVersion: v1\nkind: Service\nmetadata: {name: x, labels: [a]}\n", NULL,
@@ -137,32 +137,32 @@ static const struct kube_row rows[] = {
 	  "Service default/x: \"metadata.labels.service.kubernetes.io/headless\": is a boolean, not a "
 	  "string" },
 
-	/* Of several items of a list the one that cannot be used is left out */
+	/* An invalid item among several items of a list is skipped */
 	{ LIST(GOOD,
 	       "{\"kind\": \"Service\", \"apiVersion\": \"v1\", \"metadata\": {\"name\": \"bad\"}, \"spec\": "
 	       "{\"clusterIP\": \"10.96.0.2\", \"ports\": [{\"port\": 80}, {\"port\": 70000}]}}"),
 	  "default/good - 10.96.0.9:80/TCP\n",
-	  "Service default/bad: \"spec.ports[1].port\": 70000 is not a whole number from 1 to 65535: left "
-	  "out\n"
-	  "1 object left out; its Service stays in the table as it was\n" },
+	  "Service default/bad: \"spec.ports[1].port\": 70000 is not a whole number from 1 to 65535: "
+	  "skipped\n"
+	  "1 object skipped; its Service stays in the table as it was\n" },
 	{ LIST("{\"kind\": \"Service\", \"apiVersion\": \"v1\", \"metadata\": {\"name\": \"../x\"}}", GOOD),
 	  "default/good - 10.96.0.9:80/TCP\n",
-	  "\"items[0].metadata.name\": \"../x\" is not a name in Kubernetes: left out\n"
-	  "1 object left out; its Service stays in the table as it was\n" },
+	  "\"items[0].metadata.name\": \"../x\" is not a Kubernetes name: skipped\n"
+	  "1 object skipped; its Service stays in the table as it was\n" },
 	{ "apiVersion: v1\nkind: List\nitems:\n- " GOOD
 	  "\n- {apiVersion: v1, kind: List, items: [{apiVersion: v1, "
 	  "kind: Service, metadata: {name: bad}, spec: {clusterIP: x}}]}\n",
 	  "default/good - 10.96.0.9:80/TCP\n",
-	  "Service default/bad: \"spec.clusterIP\": \"x\" is not an address that a Service can have: left "
-	  "out\n"
-	  "1 object left out; its Service stays in the table as it was\n" },
+	  "Service default/bad: \"spec.clusterIP\": \"x\" is not an address that a Service can have: "
+	  "skipped\n"
+	  "1 object skipped; its Service stays in the table as it was\n" },
 	{ LIST(GOOD, "{\"kind\": \"EndpointSlice\", \"apiVersion\": \"discovery.k8s.io/v1\", \"metadata\": "
 		     "{\"name\": "
 		     "\"good-1\", \"labels\": {\"kubernetes.io/service-name\": \"good\"}}, \"addressType\": "
 		     "\"IPv5\"}"),
 	  "default/good - 10.96.0.9:80/TCP\n",
-	  "EndpointSlice default/good-1: \"addressType\": \"IPv5\" is not IPv4, IPv6 or FQDN: left out\n"
-	  "1 object left out; its Service stays in the table as it was\n" },
+	  "EndpointSlice default/good-1: \"addressType\": \"IPv5\" is not IPv4, IPv6 or FQDN: skipped\n"
+	  "1 object skipped; its Service stays in the table as it was\n" },
 	/* ... of an EndpointSlice there the one endpoint */
 	{ LIST(GOOD,
 	       "{\"kind\": \"EndpointSlice\", \"apiVersion\": \"discovery.k8s.io/v1\", \"metadata\": "
@@ -176,18 +176,18 @@ static const struct kube_row rows[] = {
 	  "default/good - 10.96.0.9:80/TCP 10.244.0.2:1\n",
 	  "EndpointSlice default/good-1: \"endpoints[0].addresses[0]\": \"127.0.0.1\" is not an IPv4 address "
 	  "that "
-	  "an endpoint can have: left out\n"
+	  "an endpoint can have: skipped\n"
 	  "EndpointSlice default/good-1: \"endpoints[1].addresses[0]\": \"169.254.1.1\" is not an IPv4 "
 	  "address "
-	  "that an endpoint can have: left out\n"
+	  "that an endpoint can have: skipped\n"
 	  "EndpointSlice default/good-1: \"endpoints[2].addresses[0]\": \"224.0.0.1\" is not an IPv4 address "
 	  "that "
-	  "an endpoint can have: left out\n"
-	  "EndpointSlice default/good-1: \"endpoints[3]\": \"addresses\" is missing or empty: left out\n"
+	  "an endpoint can have: skipped\n"
+	  "EndpointSlice default/good-1: \"endpoints[3]\": \"addresses\" is missing or empty: skipped\n"
 	  "EndpointSlice default/good-1: \"endpoints[5].addresses[0]\": \"fd00::1\" is not an IPv4 address "
 	  "that "
-	  "an endpoint can have: left out\n"
-	  "2 more endpoints left out\n" },
+	  "an endpoint can have: skipped\n"
+	  "2 more endpoints skipped\n" },
 	/* ... but an only item, and an object that stands for itself, are errors */
 	{ LIST1("{\"kind\": \"Service\", \"apiVersion\": \"v1\", \"metadata\": {\"name\": \"bad\"}}"), NULL,
 	  "Service default/bad: \"spec\" is missing" },
@@ -200,7 +200,7 @@ static const struct kube_row rows[] = {
 								    "\"metadata\": {\"name\": \"bad\"}}",
 	  NULL, "Service default/bad: \"spec\" is missing" },
 	/* ... and so is what concerns two of them */
-	{ LIST(GOOD, GOOD), NULL, "Service default/good is there twice" },
+	{ LIST(GOOD, GOOD), NULL, "Service default/good appears twice in the input" },
 
 	/* Objects one after the other, lists as well */
 	{ GOOD "\n" GOOD_SLICE, "default/good - 10.96.0.9:80/TCP 10.244.0.9:9\n", "" },
@@ -217,10 +217,9 @@ static const struct kube_row rows[] = {
 	  "\"items\": []}"
 	  "{\"kind\": \"ServiceList\", \"apiVersion\": \"v1\", \"metadata\": {}, \"items\": [" GOOD "]}",
 	  "default/good - 10.96.0.9:80/TCP\n", "" },
-	{ GOOD "\n{\"kind\":", NULL,
-	  "not JSON: line 2, column 9: a value was expected (the input ends here)" },
-	{ GOOD "\nx", NULL, "not JSON: line 2, column 1: there is more after the JSON value" },
-	{ GOOD "\n--- x: *y\n", NULL, "not valid YAML: line 2, column 8: an alias without its anchor" },
+	{ GOOD "\n{\"kind\":", NULL, "not JSON: line 2, column 9: expected a value (end of input)" },
+	{ GOOD "\nx", NULL, "not JSON: line 2, column 1: unexpected text after the JSON value" },
+	{ GOOD "\n--- x: *y\n", NULL, "not valid YAML: line 2, column 8: alias without an anchor" },
 
 	/* Byte order marks, other line ends, UTF-16 */
 	{ BOM GOOD "\r\n" BOM GOOD_SLICE, "default/good - 10.96.0.9:80/TCP 10.244.0.9:9\n", "" },
@@ -230,24 +229,24 @@ static const struct kube_row rows[] = {
 	  "apiVersion: v1\r\nkind: Service\r\nmetadata: {name: a}\r\nspec:\r\n  clusterIP: 10.96.0.1\r\n  "
 	  "ports:\r\n  - port: 80\r\n",
 	  "default/a - 10.96.0.1:80/TCP\n", "" },
-	{ BOM "{]", NULL, "not JSON: line 1, column 2: a string was expected" },
-	{ "\xff\xfe", NULL, "there is no Kubernetes object in it" },
+	{ BOM "{]", NULL, "not JSON: line 1, column 2: expected a string" },
+	{ "\xff\xfe", NULL, "no Kubernetes object found" },
 
 	/* Objects of other kinds, also where their kind is called the same */
 	{ LIST("{\"kind\": \"Pod\", \"apiVersion\": \"v1\"}", "{\"kind\": \"Pod\", \"apiVersion\": \"v1\"}"),
-	  NULL, "there is no Service and no EndpointSlice, but 2 objects of other kinds" },
+	  NULL, "no Service and no EndpointSlice found, only 2 objects of other kinds" },
 	{ "apiVersion: apps/v1\nkind: Deployment\nspec: {x: 1}\n---\n" GOOD
 	  "\n---\napiVersion: serving.knative.dev/v1\nkind: Service\nspec: 7\n",
-	  "default/good - 10.96.0.9:80/TCP\n", "2 objects of other kinds passed over\n" },
+	  "default/good - 10.96.0.9:80/TCP\n", "2 objects of other kinds ignored\n" },
 	{ "{\"kind\": \"PodList\", \"apiVersion\": \"v1\", \"items\": [1, 2]}" GOOD,
-	  "default/good - 10.96.0.9:80/TCP\n", "1 object of other kinds passed over\n" },
+	  "default/good - 10.96.0.9:80/TCP\n", "1 object of other kinds ignored\n" },
 	{ LIST(GOOD, "{\"kind\": \"Pod\", \"apiVersion\": \"v1\"}"), "default/good - 10.96.0.9:80/TCP\n",
-	  "1 object of other kinds passed over\n" },
+	  "1 object of other kinds ignored\n" },
 	{ LIST(GOOD, "{\"kind\": \"Endpoints\", \"apiVersion\": \"v1\", \"metadata\": {\"name\": \"good\"}}"),
 	  "default/good - 10.96.0.9:80/TCP\n",
-	  "Service default/good has no EndpointSlice in the input, hence no backends; Endpoints (v1) are not "
-	  "read\n"
-	  "1 object of other kinds passed over\n" },
+	  "Service default/good has no backends: no EndpointSlice of it is in the input; Endpoints (v1) are "
+	  "ignored\n"
+	  "1 object of other kinds ignored\n" },
 };
 
 static void test_rows(void **state)
@@ -280,14 +279,14 @@ static void test_several_texts(void **state)
 	kube = nb_kube_new(&note, &err);
 	assert_int_equal(kube_read(kube, GOOD, strlen(GOOD), &err), 0);
 	assert_true(kube_read(kube, "", 0, &err) < 0);
-	assert_string_equal(err.msg, "there is no Kubernetes object in it");
+	assert_string_equal(err.msg, "no Kubernetes object found");
 	nb_kube_free(&kube);
 
 	kube = nb_kube_new(&note, &err);
 	assert_int_equal(kube_read(kube, GOOD, strlen(GOOD), &err), 0);
 	assert_int_equal(kube_read(kube, LIST1(GOOD), strlen(LIST1(GOOD)), &err), 0);
 	assert_true(nb_kube_finish(kube, &input, &err) < 0);
-	assert_string_equal(err.msg, "Service default/good is there twice");
+	assert_string_equal(err.msg, "Service default/good appears twice in the input");
 	nb_kube_free(&kube);
 }
 
@@ -385,7 +384,10 @@ static void test_utf16(void **state)
 	}
 }
 
-/* Cut off anywhere, kubectl's output is refused: half a list must not remove the other half's services. */
+/*
+ * Cut off anywhere, kubectl's output is refused: half a list must not remove the other half's
+ * services.
+ */
 static void test_cut_off(void **state)
 {
 	size_t whole = strlen(kubectl) - 1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Comments of masquerade rules: which attachment they name, and which rules a choice takes. */
+/* Comments of masquerade rules: which attachment they name, and which rules a choice selects. */
 #include "lib/firewall/masq_remove.h"
 #include "lib/firewall/masq_rules.h"
 #include "lib/util/strbuf.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a netlink answer about one link may do to us. */
+/* Netlink answers about one link: valid, late, foreign and malformed ones. */
 #include "netlink_answers.h"
 
 #include "lib/net/link.h"
@@ -15,10 +15,10 @@
 
 static int get_link(struct nb_link *link, struct nb_error *err)
 {
-	int ret = nb_link_get_index(&nl, 7, link, err);
+	int rc = nb_link_get_index(&nl, 7, link, err);
 
-	assert_true(!ret || err->msg[0]);
-	return ret;
+	assert_true(!rc || err->msg[0]);
+	return rc;
 }
 
 static void test_answer(void **state)
@@ -36,7 +36,7 @@ static void test_answer(void **state)
 	assert_int_equal(taken, 2);
 }
 
-/* What is not an answer of the kernel's to this request is passed over. */
+/* Messages that are not the kernel's answer to this request are ignored. */
 static void test_strangers(void **state)
 {
 	struct nb_error err = { 0 };
@@ -96,7 +96,7 @@ static void test_refusals(void **state)
 	assert_int_equal(err.code, NB_ERR_PRIVILEGE);
 }
 
-/* A text without its NUL, or whose place lies outside the message, is left out; the errno stays. */
+/* An error text without a NUL, or beyond the end of the message, is ignored; the errno stays. */
 static void test_bad_error_text(void **state)
 {
 	struct nb_error err = { 0 };
@@ -198,7 +198,7 @@ static void test_malformed_attributes(void **state)
 	assert_malformed();
 }
 
-/* Attributes of a size that is not theirs count as absent. */
+/* Attributes of a wrong size count as absent. */
 static void test_odd_sizes(void **state)
 {
 	struct nb_error err = { 0 };
@@ -221,7 +221,7 @@ static void test_odd_sizes(void **state)
 	assert_string_equal(link.alias, "");
 }
 
-/* A message header that lies about its length ends the datagram; nothing beyond it is read. */
+/* A message header with a wrong length ends the datagram; nothing after it is read. */
 static void test_bad_length(void **state)
 {
 	static const uint32_t lengths[] = { 0, 8, 15, 0xffffffff };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the answer to a dump of links, routes or addresses may do to us. */
+/* Answers to dumps of links, routes and addresses: interrupted, failed and malformed ones. */
 #include "netlink_answers.h"
 
 #include "lib/net/ifaddr.h"
@@ -21,13 +21,13 @@ static int list_links(unsigned int *n)
 {
 	struct nb_error err = { 0 };
 	struct nb_link *links = NULL;
-	int ret = nb_link_list(&nl, NULL, 0, &links, n, &err);
+	int rc = nb_link_list(&nl, NULL, 0, &links, n, &err);
 
 	free(links);
-	return ret;
+	return rc;
 }
 
-/* What was collected before an interruption does not count twice. */
+/* Links that were collected before an interruption do not count twice. */
 static void test_interrupted_dump(void **state)
 {
 	unsigned int n = 99;

@@ -42,10 +42,10 @@ static void test_rows(void **state)
 		{ TEXT("{}"), NULL, NULL },
 		{ TEXT("\xef\xbb\xbf{}"), NULL, NULL },
 		{ TEXT("\xff"), NULL, NULL },
-		{ TEXT("\xff\xfe{\0}"), NULL, "not valid UTF-16: byte 5: half a character" },
-		{ TEXT("\xff\xfe\x3d\xd8{\0"), NULL, "not valid UTF-16: byte 3: half a character" },
-		{ TEXT("\xff\xfe{\0\x3d\xd8"), NULL, "not valid UTF-16: byte 5: half a character" },
-		{ TEXT("\xff\xfe\x00\xde"), NULL, "not valid UTF-16: byte 3: half a character" },
+		{ TEXT("\xff\xfe{\0}"), NULL, "not valid UTF-16: byte 5: incomplete character" },
+		{ TEXT("\xff\xfe\x3d\xd8{\0"), NULL, "not valid UTF-16: byte 3: incomplete character" },
+		{ TEXT("\xff\xfe{\0\x3d\xd8"), NULL, "not valid UTF-16: byte 5: incomplete character" },
+		{ TEXT("\xff\xfe\x00\xde"), NULL, "not valid UTF-16: byte 3: incomplete character" },
 	};
 
 	(void)state;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* YAML into JSON trees: one row a document. */
+/* YAML into JSON trees: one row for each text. */
 #include "lib/json/json.h"
 #include "lib/json/yaml.h"
 #include "lib/util/error.h"
@@ -75,22 +75,20 @@ static const struct {
 	{ "a: '\\ud83d\\ude00'\nb: \\ud83d\\ude00\n",
 	  "[{\"a\":\"\\\\ud83d\\\\ude00\",\"b\":\"\\\\ud83d\\\\ude00\"}]", NULL },
 	/* Refused */
-	{ "a: *x\n", NULL, "not valid YAML: line 1, column 4: an alias without its anchor" },
-	{ "a: &x 1\n---\nb: *x\n", NULL, "not valid YAML: line 3, column 4: an alias without its anchor" },
-	{ "a: &x [1, *x]\n", NULL,
-	  "not valid YAML: line 1, column 11: an alias inside of what it stands for" },
-	{ "a: &x {<<: *x}\n", NULL,
-	  "not valid YAML: line 1, column 12: an alias inside of what it stands for" },
-	{ "a: &x [1]\n*x : 1\n", NULL, "not valid YAML: line 2, column 1: a key that is not a string" },
+	{ "a: *x\n", NULL, "not valid YAML: line 1, column 4: alias without an anchor" },
+	{ "a: &x 1\n---\nb: *x\n", NULL, "not valid YAML: line 3, column 4: alias without an anchor" },
+	{ "a: &x [1, *x]\n", NULL, "not valid YAML: line 1, column 11: alias inside of its own anchor" },
+	{ "a: &x {<<: *x}\n", NULL, "not valid YAML: line 1, column 12: alias inside of its own anchor" },
+	{ "a: &x [1]\n*x : 1\n", NULL, "not valid YAML: line 2, column 1: key is not a string" },
 	{ "a: {<<: 1}\n", NULL,
 	  "not valid YAML: line 1, column 5: << requires a mapping or a list of mappings" },
 	{ "a: {<<: [{b: 1}, 1]}\n", NULL,
 	  "not valid YAML: line 1, column 5: << requires a mapping or a list of mappings" },
 	{ "a: {<<: {b: 1}, <<: {c: 1}}\n", NULL,
-	  "not valid YAML: line 1, column 17: a second << in one mapping" },
-	{ "a: &x {b: 1}\nc: {<<: *x, b: 2, b: 3}\n", NULL, "\"[0].c.b\": the key appears more than once" },
+	  "not valid YAML: line 1, column 17: second << in a mapping" },
+	{ "a: &x {b: 1}\nc: {<<: *x, b: 2, b: 3}\n", NULL, "\"[0].c.b\": duplicate key" },
 	{ "a: &a [[[[[[[[[[]]]]]]]]]]\nb: [[[[[*a]]]]]\nc: [[[[[[*a]]]]]]\n", NULL,
-	  "not valid YAML: line 3, column 10: nested too deep" },
+	  "not valid YAML: line 3, column 10: nested too deeply" },
 	{ "a: \"\\ud83d\"\n", NULL,
 	  "not valid YAML: line 1, column 7: found invalid Unicode character escape code" },
 	{ "a: \"\\ude00\\ud83d\"\n", NULL,
@@ -100,20 +98,21 @@ static const struct {
 	{ "a: !!int '1'\n", NULL,
 	  "not valid YAML: line 1, column 4: tags other than !!str are not supported" },
 	{ "a: !x {}\n", NULL, "not valid YAML: line 1, column 4: tags other than !!str are not supported" },
-	{ "? [a]\n: 1\n", NULL, "not valid YAML: line 1, column 3: a key that is a mapping or a sequence" },
-	{ "a: 1\nb:\n  c: 1\n  c: 2\n", NULL, "\"[0].b.c\": the key appears more than once" },
-	{ "a: .inf\n", NULL, "not valid YAML: line 1, column 4: a number that JSON does not have" },
-	{ "a: -.INF\n", NULL, "not valid YAML: line 1, column 4: a number that JSON does not have" },
-	{ "a: .NaN\n", NULL, "not valid YAML: line 1, column 4: a number that JSON does not have" },
-	{ "a: 1e999\n", NULL, "not valid YAML: line 1, column 4: a number out of range" },
-	{ "a: \"x\\0y\"\n", NULL, "not valid YAML: line 1, column 4: a NUL character in a string" },
+	{ "? [a]\n: 1\n", NULL, "not valid YAML: line 1, column 3: key is a mapping or a sequence" },
+	{ "a: 1\nb:\n  c: 1\n  c: 2\n", NULL, "\"[0].b.c\": duplicate key" },
+	{ "a: .inf\n", NULL, "not valid YAML: line 1, column 4: JSON has no infinity and no NaN" },
+	{ "a: -.INF\n", NULL, "not valid YAML: line 1, column 4: JSON has no infinity and no NaN" },
+	{ "a: .NaN\n", NULL, "not valid YAML: line 1, column 4: JSON has no infinity and no NaN" },
+	{ "a: 1e999\n", NULL, "not valid YAML: line 1, column 4: number out of range" },
+	{ "a: \"x\\0y\"\n", NULL, "not valid YAML: line 1, column 4: NUL character in a string" },
 	{ "a: [1\n", NULL, "not valid YAML: line 2, column 1: did not find expected ',' or ']'" },
 	{ "a: b: c\n", NULL,
 	  "not valid YAML: line 1, column 5: mapping values are not allowed in this context" },
 	{ "\ta: 1\n", NULL, "not valid YAML: line 1, column 1: found character that cannot start any token" },
 	{ "a: \xff\n", NULL, "not valid YAML: byte 4: invalid leading UTF-8 octet" },
 	{ "a: \x01\n", NULL, "not valid YAML: byte 4: control characters are not allowed" },
-	{ "[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]", NULL, "not valid YAML: line 1, column 17: nested too deep" },
+	{ "[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]", NULL,
+	  "not valid YAML: line 1, column 17: nested too deeply" },
 };
 
 static void test_rows(void **state)
@@ -158,7 +157,7 @@ static void test_many_values(void **state)
 	assert_string_equal(err.msg, "not valid YAML: line 1, column 2000: too many values");
 }
 
-/* What aliases stand for costs as much as what is written out. */
+/* A copy by an alias counts as much as a written value. */
 static void test_many_copies(void **state)
 {
 	char text[4096] = "a: &a [1,1,1,1,1,1,1,1,1,1]\nb: [";
@@ -170,10 +169,10 @@ static void test_many_copies(void **state)
 		strcat(text, "*a,");
 	strcat(text, "]\n");
 	assert_true(nb_yaml_parse(text, strlen(text), &limits, &json, &err) < 0);
-	assert_string_equal(err.msg, "not valid YAML: line 2, column 272: too many values by aliases");
+	assert_string_equal(err.msg, "not valid YAML: line 2, column 272: aliases expand to too many values");
 }
 
-/* A sanitizer has memory of its own. */
+/* A sanitizer needs more memory than the limit below. */
 static bool is_sanitized(void)
 {
 #ifdef __SANITIZE_ADDRESS__
@@ -191,7 +190,10 @@ static double seconds(void)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
-/* Few lines that would be 10^11 values, and some MB of text that 10^6 aliases would make TB of. */
+/*
+ * A few lines that would expand to 10^11 values, and a text of 1 MB that would expand to some 10^11
+ * bytes.
+ */
 static void assert_bounded(const char *text)
 {
 	static const struct nb_json_limits wide = { .depth = 64, .values = 64 << 20 };
@@ -207,7 +209,7 @@ static void assert_bounded(const char *text)
 		assert_int_equal(setrlimit(RLIMIT_DATA, &small), 0);
 	assert_true(nb_yaml_parse(text, strlen(text), &wide, &json, &err) < 0);
 	assert_int_equal(setrlimit(RLIMIT_DATA, &was), 0);
-	assert_non_null(strstr(err.msg, ": too many values by aliases"));
+	assert_non_null(strstr(err.msg, ": aliases expand to too many values"));
 	assert_true(seconds() - begin < 3);
 }
 
@@ -250,13 +252,16 @@ static void test_from(void **state)
 
 	(void)state;
 	assert_true(nb_yaml_parse_from(text, strlen(text), 7, &limits, &json, &err) < 0);
-	assert_string_equal(err.msg, "not valid YAML: line 4, column 4: an alias without its anchor");
+	assert_string_equal(err.msg, "not valid YAML: line 4, column 4: alias without an anchor");
 	assert_int_equal(nb_yaml_parse_from(text, strlen(text) - 6, 7, &limits, &json, &err), 0);
 	assert_int_equal(cJSON_GetArraySize(json), 1);
 	cJSON_Delete(json);
 }
 
-/* Cut off anywhere, it is refused or a shorter document, and nothing is lost (run it under a sanitizer). */
+/*
+ * Cut off anywhere, it is refused or a shorter document, and nothing is lost (run it under a
+ * sanitizer).
+ */
 static void test_cut_off(void **state)
 {
 	static const char text[] =

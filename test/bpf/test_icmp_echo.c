@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Echo requests to addresses of Services and of service ranges (B14), and other protocols there. */
+/* Echo requests (B14) and other protocols to addresses of Services and of service ranges. */
 #include "env.h"
 
 #include "lib/maps/settings.h"
@@ -32,7 +32,7 @@ static const struct family families[] = {
 
 static const char *const none[] = { NULL };
 
-/* Two ports of one address, as far as they have a backend. */
+/* Applies two Services with one address, each with a backend or without. */
 static void serve(struct env *env, bool web, bool dns)
 {
 	for (int i = 0; i < 2; i++) {
@@ -110,7 +110,7 @@ static void test_answered(void **state)
 	assert_int_equal(env_conn_count(env), 0);
 }
 
-/* Every fragment of the request becomes that of the reply; the type stands in the first. */
+/* Each fragment of the request becomes one of the reply. The first has the type. */
 static void test_fragments(void **state)
 {
 	struct env *env = *state;
@@ -126,7 +126,7 @@ static void test_fragments(void **state)
 	assert_int_equal(env_counter(env, NB_COUNT_ECHO), 4);
 }
 
-/* One port with a backend will do; with none the request is rejected. */
+/* One port with a backend is enough; without any the request is rejected. */
 static void test_no_backend(void **state)
 {
 	struct env *env = *state;
@@ -150,14 +150,14 @@ static void test_no_backend(void **state)
 			out.quoted = &in;
 			out.quoted_len = 1000;
 			env_expect(env, FROM_POD, POD_A, &in, TC_ACT_REDIRECT, &out);
-			in.slice_len = in.slice_from = 16; /* of a later fragment nobody is told */
+			in.slice_len = in.slice_from = 16; /* a later fragment gets no error */
 			assert_int_equal(env_run(env, FROM_POD, POD_A, &in, NULL, NULL), TC_ACT_SHOT);
 			rejected++;
 		}
 	}
 	assert_int_equal(env_counter(env, NB_DROP_NO_BACKEND), rejected);
 	assert_int_equal(env_counter(env, NB_DROP_FRAGMENT), rejected);
-	/* The last backend of all goes again, by a change of that Service alone. */
+	/* The last backend is removed, by a change of its Service alone. */
 	serve(env, false, false);
 	assert_int_equal(env_run(env, FROM_POD, POD_A,
 				 &(struct packet){ .src = families[0].client,
@@ -175,7 +175,7 @@ static void test_no_backend(void **state)
 					       .icmp_type = 8 });
 }
 
-/* Nothing leaves the node for an address of a service range that no Service has; SCTP others may serve. */
+/* Nothing leaves the node for a free address of a service range, except SCTP, which others may serve. */
 static void test_free_address(void **state)
 {
 	struct env *env = *state;
@@ -199,7 +199,7 @@ static void test_free_address(void **state)
 		env_expect_untouched(env, FROM_POD, POD_A, &in);
 		in.dst = f->free;
 		env_expect_untouched(env, FROM_POD, POD_A, &in);
-		/* An unsolicited reply passes anywhere (B14). */
+		/* A reply without a request passes (B14). */
 		in = request(f, f->free);
 		in.icmp_type = f->reply;
 		env_expect_untouched(env, FROM_POD, POD_A, &in);
@@ -210,7 +210,7 @@ static void test_free_address(void **state)
 	assert_int_equal(env_counter(env, NB_COUNT_ECHO), 0);
 }
 
-/* IPv6 with IPv4 addresses in their mapped form is none of ours, whatever its frame's address looks like. */
+/* IPv6 with addresses of the form ::ffff:a.b.c.d passes, whatever the frame's address is. */
 static void test_mapped(void **state)
 {
 	static const char *const dsts[] = { "::ffff:10.96.0.10", "::ffff:10.96.0.77" };
@@ -231,11 +231,11 @@ static void test_mapped(void **state)
 	}
 }
 
-int suite_echo(void)
+int suite_icmp_echo(void)
 {
 	const struct CMUnitTest tests[] = { ENV_TEST(test_answered), ENV_TEST(test_fragments),
 					    ENV_TEST(test_no_backend), ENV_TEST(test_free_address),
 					    ENV_TEST(test_mapped) };
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("icmp_echo", tests, NULL, NULL);
 }

@@ -65,7 +65,7 @@ static bool is_established(struct env *env, uint32_t i)
 	       conn.flags & NB_CONN_ASSURED;
 }
 
-/* B24: a flood of half-open connections pushes out half-open ones and no established one. */
+/* B24: a flood of half-open connections evicts half-open ones, and no established one. */
 static void test_syn_flood(void **state)
 {
 	struct env *env = *state;
@@ -85,7 +85,7 @@ static void test_syn_flood(void **state)
 	assert_int_equal(env_counter(env, NB_DROP_TABLE_FULL), 0);
 }
 
-/* B24: all are established: a new one is refused and counted, and none is lost. */
+/* B24: if all are established, a new one is refused and counted, and none is lost. */
 static void test_full(void **state)
 {
 	struct env *env = *state;
@@ -101,7 +101,7 @@ static void test_full(void **state)
 	assert_int_equal(env_conn_count(env), TABLE);
 }
 
-/* Those of a pod that is gone give way at once, on whichever side it was. */
+/* Connections of a pod that is gone give way at once, whether it was client or backend. */
 static void test_gone_client(void **state)
 {
 	struct env *env = *state;
@@ -142,7 +142,7 @@ static void *storm(void *arg)
 	return NULL;
 }
 
-/* Two CPUs in an almost full table: every connection has a place of its own, none is lost track of. */
+/* Two CPUs in an almost full table: no pair is used twice, and none is lost. */
 static void test_two_cpus(void **state)
 {
 	struct env *env = *state;
@@ -166,7 +166,7 @@ static void test_two_cpus(void **state)
 		assert_true(is_established(env, i));
 }
 
-/* Places of expired connections are found again without a scan. */
+/* Pairs of expired connections are reclaimed without a scan. */
 static void test_reclaim(void **state)
 {
 	struct env *env = *state;
@@ -228,7 +228,7 @@ static void test_storm(void **state)
 	assert_int_equal(env_counter(env, NB_DROP_TABLE_FULL), 0);
 }
 
-/* One that begins anew in an old place has the first turn to give way, but its answer is under way. */
+/* A renewed connection is half-open, but does not give way: its answer is on its way. */
 static void test_begun_again(void **state)
 {
 	struct env *env = *state;
@@ -248,7 +248,7 @@ static void test_begun_again(void **state)
 	assert_int_equal(env_run(env, FROM_POD, POD_B, &back, NULL, NULL), TC_ACT_REDIRECT);
 }
 
-/* B24: nor does a flood push out a connection of which one side still sends. */
+/* B24: a flood does not evict a connection of which one side still sends. */
 static void test_half_closed(void **state)
 {
 	struct env *env = *state;
@@ -278,7 +278,7 @@ static void set_max(struct env *env, unsigned int max)
 	assert_int_equal(nb_settings_write(&env->dp, &settings, NULL), 0);
 }
 
-/* A maximum that is lowered while the table is in use: no more new ones than that, and nothing is cut off. */
+/* Lowering the maximum while the table is in use limits new connections, and ends none. */
 static void test_max(void **state)
 {
 	struct env *env = *state;
@@ -300,7 +300,7 @@ static void test_max(void **state)
 		assert_true(is_established(env, i));
 }
 
-int suite_table(void)
+int suite_conn_evict(void)
 {
 	const struct CMUnitTest tests[] = {
 		ENV_TEST_SMALL(test_syn_flood),   ENV_TEST_SMALL(test_full),
@@ -310,5 +310,5 @@ int suite_table(void)
 		ENV_TEST_SMALL(test_max),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("conn_evict", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Backends that are taken out of their Service under live connections (A9 .. A12), and affinity (A7). */
+/* Backends that are removed from their Service under live connections (A9 .. A12), and affinity (A7). */
 #include "env.h"
 
 #include "lib/maps/endpoint.h"
@@ -37,7 +37,7 @@ static struct packet request(uint8_t proto, uint16_t sport)
 				.seq = 1000 };
 }
 
-/* The backend that a packet is sent to ("" if it is not sent on), by its entry. */
+/* Sends a packet from pod A. Returns the destination that it has then; "": it was dropped. */
 static const char *backend(struct env *env, const struct packet *packet)
 {
 	static char text[NB_ADDR_STRLEN];
@@ -67,8 +67,10 @@ static void expect_reset(struct env *env, const struct packet *packet)
 	assert_false(env_conn(env, packet, &conn));
 }
 
-/* A10: a live UDP flow goes to another backend with its next packet, to none if there is none, and on to the
- * first. */
+/*
+ * A10: the next packet of a live UDP flow goes to another backend. Without one it is rejected,
+ * until a backend appears.
+ */
 static void test_udp(void **state)
 {
 	struct env *env = *state;
@@ -93,7 +95,7 @@ static void test_udp(void **state)
 	assert_int_equal(env_conn_count(env), 0);
 }
 
-/* Each connection looks once after a change, not with every packet. */
+/* Each connection looks up its backend once after a change, and not with every packet. */
 static void test_looks_once(void **state)
 {
 	struct env *env = *state;
@@ -113,7 +115,7 @@ static void test_looks_once(void **state)
 	assert_int_equal(conn.epoch, settings.epoch);
 }
 
-/* A9, A11: TCP goes on while the pod is there, whatever its Service says; then the client gets a reset. */
+/* A9, A11: TCP goes on while the backend's pod exists; then the client gets a reset. */
 static void test_tcp_near(void **state)
 {
 	struct env *env = *state;
@@ -132,12 +134,12 @@ static void test_tcp_near(void **state)
 	serve(env, IPPROTO_TCP, (const char *[]){ C, NULL }, NONE);
 	assert_int_equal(nb_endpoint_delete(&env->dp, pod_addr4[POD_B], "eth0", &err), 0);
 	expect_reset(env, &packet);
-	/* A new connection from the same port gets the backend that there is. */
+	/* A new connection from the same port gets the other backend. */
 	packet.tcp_flags = SYN;
 	assert_string_equal(backend(env, &packet), "10.1.0.4");
 }
 
-/* Elsewhere all that is known of a pod is whether it is listed. */
+/* A backend off the bridge is gone as soon as no Service lists it. */
 static void test_tcp_far(void **state)
 {
 	struct env *env = *state;
@@ -156,7 +158,7 @@ static void test_tcp_far(void **state)
 	assert_string_equal(backend(env, &again), "10.1.0.4"); /* a SYN */
 }
 
-/* What an old backend still sends to a client that has gone does not reach the address's next owner. */
+/* What a backend still sends to a client that is gone does not reach the next owner of its address. */
 static void test_client_gone(void **state)
 {
 	struct env *env = *state;
@@ -186,7 +188,7 @@ static void test_client_gone(void **state)
 	env_expect_untouched(env, FROM_POD, POD_B, &answer);
 }
 
-/* How many of n new connections go to C; their source ports begin at from. */
+/* Begins n connections, from source port "from" on. Returns how many go to C. */
 static unsigned int count_c(struct env *env, const char *vip, uint16_t from, unsigned int n)
 {
 	unsigned int found = 0;
@@ -200,7 +202,7 @@ static unsigned int count_c(struct env *env, const char *vip, uint16_t from, uns
 	return found;
 }
 
-/* A7: one backend for a client, until its time is over or the backend is out of the Service. */
+/* A7: a client keeps its backend until the affinity expires or the backend is removed. */
 static void test_affinity(void **state)
 {
 	struct env *env = *state;
@@ -212,7 +214,7 @@ static void test_affinity(void **state)
 			     NONE);
 	c = count_c(env, VIP, 1000, 40);
 	assert_true(c == 0 || c == 40);
-	/* The other backend after this one was removed, and not back to it. */
+	/* It gets the other backend when this one is removed, and does not go back. */
 	env_service_draining(env, "default/web", VIP ":80", IPPROTO_TCP, 10,
 			     (const char *[]){ c ? B : C, NULL }, (const char *[]){ c ? C : B, NULL });
 	assert_int_equal(count_c(env, VIP, 2000, 40), 40 - c);
@@ -222,7 +224,7 @@ static void test_affinity(void **state)
 	/* Another client has its own. */
 	assert_int_equal(bpf_map_get_next_key(env->dp.map_fd[NB_MAP_AFFINITIES], NULL, &key), 0);
 	assert_int_not_equal(bpf_map_get_next_key(env->dp.map_fd[NB_MAP_AFFINITIES], &key, &next), 0);
-	/* Its time is over. */
+	/* It expires. */
 	assert_int_equal(bpf_map_lookup_elem(env->dp.map_fd[NB_MAP_AFFINITIES], &key, &value), 0);
 	assert_in_range(value.expires - env_now(env), nb_ticks_from_seconds(9),
 			10 * nb_ticks_from_seconds(1));
@@ -231,17 +233,17 @@ static void test_affinity(void **state)
 		assert_int_equal(
 			bpf_map_update_elem(env->dp.map_fd[NB_MAP_AFFINITIES], &key, &value, BPF_ANY), 0);
 		if (count_c(env, VIP, from, 1) == !!c)
-			return; /* the first choice again, by the tuple's hash */
+			return; /* chosen anew, by the tuple's hash */
 	}
-	fail_msg("twenty choices anew, all the same");
+	fail_msg("twenty new choices, all the same");
 }
 
-int suite_removed(void)
+int suite_backend_removed(void)
 {
 	const struct CMUnitTest tests[] = {
 		ENV_TEST(test_udp),     ENV_TEST(test_looks_once),  ENV_TEST(test_tcp_near),
 		ENV_TEST(test_tcp_far), ENV_TEST(test_client_gone), ENV_TEST(test_affinity),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("backend_removed", tests, NULL, NULL);
 }

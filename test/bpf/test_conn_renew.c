@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A tuple that comes once more: its connection begins anew, in the same entries where it leads to the same
- * backend. */
+/*
+ * New connections with the tuple of an old one. They are made in the old one's entries if they get
+ * the same backend.
+ */
 #include "env.h"
 
 #include "lib/maps/endpoint.h"
@@ -26,7 +28,7 @@
 
 static const struct packet client = { .src = "10.1.0.2", .dst = VIP, .sport = 40000, .dport = 80 };
 
-/* The pod that a client's port is connected to. */
+/* The pod to which a client's port is connected. */
 static enum pod backend_of(struct env *env, uint16_t port)
 {
 	struct packet packet = client;
@@ -37,7 +39,7 @@ static enum pod backend_of(struct env *env, uint16_t port)
 	return conn.dst.w[3] == htonl(0x0a010003) ? POD_B : POD_C;
 }
 
-/* A segment of the client's, or of the backend's that its port is connected to. */
+/* A segment from the client's port, or from the backend to which it is connected. */
 static struct packet segment(struct env *env, uint16_t port, bool backend, uint8_t flags, uint32_t seq,
 			     uint32_t ack)
 {
@@ -90,7 +92,7 @@ static void open_conn(struct env *env, uint16_t port, uint32_t seq)
 		    NB_CONN_SEEN_REPLY | NB_CONN_ASSURED | NB_CONN_STEADY);
 }
 
-/* Up to TIME_WAIT. */
+/* A whole connection, up to TIME_WAIT. */
 static void live(struct env *env, uint16_t port, uint32_t seq)
 {
 	open_conn(env, port, seq);
@@ -128,7 +130,7 @@ static void test_same_backend(void **state)
 	assert_int_equal(env_conn_count(env), 1);
 }
 
-/* The translation of the first packet and of the first answer, whole. */
+/* The first packet and the first answer are translated completely. */
 static void test_packets(void **state)
 {
 	struct env *env = *state;
@@ -200,8 +202,7 @@ static void test_udp(void **state)
 	env_expect_whole(env);
 }
 
-/* The backend's pod has gone meanwhile and come back: another port, or the same one with another generation.
- */
+/* The backend's pod was replaced meanwhile: another port slot, or another generation. */
 static void test_backend_again(void **state)
 {
 	struct env *env = *state;
@@ -226,8 +227,7 @@ static void test_backend_again(void **state)
 	assert_int_equal(env_conn_count(env), 1);
 }
 
-/* The old entry of a tuple lost its other half's place in the index: that is entered again by the next
- * packets. */
+/* The index lost the other entry of the old connection: the next packets insert it again. */
 static void test_half_lost(void **state)
 {
 	struct env *env = *state;
@@ -247,7 +247,7 @@ static void test_half_lost(void **state)
 enum { RACERS = 2, RACES = 1000 };
 
 struct racer {
-	struct env env; /* a copy, for what runs are told of */
+	struct env env; /* a copy, as env_run() writes into it */
 	struct packet packet;
 	int cpu, verdict[RACES];
 	pthread_barrier_t *end;
@@ -255,7 +255,7 @@ struct racer {
 
 static atomic_int races_begun;
 
-/* Threads spin, since waking them up takes longer than what they race for. */
+/* Threads spin, since waking them takes longer than the race. */
 static void *race(void *arg)
 {
 	struct racer *racer = arg;
@@ -273,7 +273,7 @@ static void *race(void *arg)
 	return NULL;
 }
 
-/* Two CPUs have the SYN at once: one connection, and both are translated. */
+/* Two CPUs get the SYN at once: there is one connection, and both packets are translated. */
 static void test_race(void **state)
 {
 	static struct racer racers[RACERS];
@@ -305,14 +305,14 @@ static void test_race(void **state)
 		for (int round = 0; round < RACES; round++)
 			lost += racers[i].verdict[round] != TC_ACT_REDIRECT;
 	}
-	/* A hypervisor may stop a CPU that has the pair; the other one gives up after three looks. */
+	/* A hypervisor may stop the CPU that owns the pair; the other one gives up after three tries. */
 	assert_in_range(lost, 0, RACES / 100);
-	/* Unless a tick begins between the two. */
+	/* Once each, unless a tick begins between the two. */
 	assert_in_range(env_counter(env, NB_COUNT_INSERT), RACES, RACES + RACES / 100);
 	env_expect_whole(env);
 }
 
-int suite_renew(void)
+int suite_conn_renew(void)
 {
 	const struct CMUnitTest tests[] = {
 		ENV_TEST(test_same_backend), ENV_TEST(test_packets),       ENV_TEST(test_other_backend),
@@ -320,5 +320,5 @@ int suite_renew(void)
 		ENV_TEST_SMALL(test_race),
 	};
 
-	return cmocka_run_group_tests_name("renew", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("conn_renew", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What a pod's port learns of a changed MAC address, and from whom it does not. */
+/* Which frames tell a pod's port that the pod has another MAC. */
 #include "env.h"
 
 #include "lib/util/addr.h"
@@ -30,7 +30,7 @@ static void expect_mac(struct env *env, enum pod pod, const char *mac)
 	assert_memory_equal(have, want, sizeof(want));
 }
 
-/* ARP of POD_A's port from NEW whose sender has this address. */
+/* Sends ARP from pod A with the MAC NEW and this sender address. */
 static void run_arp(struct env *env, uint8_t last_of_mac, const uint8_t sender[4])
 {
 	uint8_t frame[ARP_LEN] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0, 0, 0, 0x77,
@@ -49,7 +49,7 @@ static void test_arp(void **state)
 
 	run_arp(env, 0, (uint8_t[]){ 10, 1, 0, 3 }); /* another pod's */
 	run_arp(env, 0, (uint8_t[]){ 0, 0, 0, 0 });
-	run_arp(env, 1, (uint8_t[]){ 10, 1, 0, 2 }); /* from a group */
+	run_arp(env, 1, (uint8_t[]){ 10, 1, 0, 2 }); /* from a group address */
 	expect_mac(env, POD_A, pod_mac[POD_A]);
 	run_arp(env, 0, (uint8_t[]){ 10, 1, 0, 2 });
 	expect_mac(env, POD_A, NEW);
@@ -118,13 +118,13 @@ static void test_nothing_else(void **state)
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
 		env_expect_untouched(env, FROM_POD, POD_A, &others[i]);
 	expect_mac(env, POD_A, pod_mac[POD_A]);
-	/* With macspoofchk the rules of the host know one address and keep it. */
+	/* With macspoofchk the host's rules allow one MAC, and it stays. */
 	env_port_flags(env, POD_A, NB_PORT_MACSPOOFCHK);
 	run_arp(env, 0, (uint8_t[]){ 10, 1, 0, 2 });
 	expect_mac(env, POD_A, pod_mac[POD_A]);
 }
 
-/* What is translated comes with the address that was learned. */
+/* Translated packets are addressed to the new MAC. */
 static void test_delivery(void **state)
 {
 	const struct packet in = {
@@ -141,7 +141,7 @@ static void test_delivery(void **state)
 	env_expect(env, FROM_POD, POD_B, &in, TC_ACT_REDIRECT, &out);
 }
 
-int suite_learn(void)
+int suite_mac_learn(void)
 {
 	const struct CMUnitTest tests[] = {
 		ENV_TEST(test_arp),
@@ -150,5 +150,5 @@ int suite_learn(void)
 		ENV_TEST(test_delivery),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("mac_learn", tests, NULL, NULL);
 }

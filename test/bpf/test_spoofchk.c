@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* ipspoofchk (B23): what a pod may say of where its packets come from. */
+/* ipspoofchk (B23): which source addresses a pod may send with. */
 
 #include "lib/maps/settings.h"
 
@@ -67,13 +67,13 @@ static void test_ip(void **state)
 		assert_int_equal(env_run(env, FROM_POD, POD_A, &forged[i], NULL, NULL), TC_ACT_SHOT);
 	assert_int_equal(env_counter(env, NB_DROP_SPOOFED), n);
 	assert_int_equal(env_conn_count(env), 0);
-	/* A port without the flag is not looked at. */
+	/* A port without the flag is not checked. */
 	env_expect_untouched(env, FROM_POD, POD_C, &forged[0]);
 }
 
 enum { ARP_LEN = ETH_HLEN + 28, NA_LEN = ETH_HLEN + 40 + 24 };
 
-/* An ARP request of POD_A's port whose sender has this address. */
+/* Sends an ARP request from pod A with this sender address. */
 static int run_arp(struct env *env, const uint8_t sender[4])
 {
 	uint8_t frame[ARP_LEN] = { [12] = 0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 1 }, out[FRAME_MAX + 256];
@@ -93,7 +93,7 @@ static void test_arp(void **state)
 	assert_int_equal(run_arp(env, (uint8_t[]){ 10, 1, 0, 1 }), TC_ACT_SHOT);  /* the gateway's */
 }
 
-/* A neighbour advertisement of POD_A, from its own address, about one that ends with this byte. */
+/* Sends a neighbour advertisement from pod A's own address; the target ends with this byte. */
 static int run_advertisement(struct env *env, uint8_t last)
 {
 	const struct packet packet = { .src = "fd00:1::2",
@@ -121,7 +121,7 @@ static void test_advertisement(void **state)
 	assert_int_equal(env_counter(env, NB_DROP_SPOOFED), 1);
 }
 
-int suite_spoof(void)
+int suite_spoofchk(void)
 {
 	const struct CMUnitTest tests[] = {
 		ENV_TEST(test_ip),
@@ -129,5 +129,5 @@ int suite_spoof(void)
 		ENV_TEST(test_advertisement),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("spoofchk", tests, NULL, NULL);
 }

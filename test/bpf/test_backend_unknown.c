@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Backends that are none of this network's pods, or not yet, or no longer. */
+/* Backends that are not pods of this network, not yet, or no longer. */
 #include "env.h"
 
 #include "lib/maps/endpoint.h"
@@ -25,7 +25,7 @@ static void remove_pod(struct env *env, enum pod pod)
 	assert_int_equal(nb_endpoint_delete(&env->dp, pod_addr4[pod], "eth0", &err), 0);
 }
 
-/* A new pod behind that port, with that address. */
+/* Adds a new pod with this address at a port. */
 static void add_pod_at(struct env *env, enum pod port, const char *address)
 {
 	struct nb_endpoint_spec spec = { .container_id = "new", .ifname = "eth0", .n_addrs = 1 };
@@ -37,8 +37,7 @@ static void add_pod_at(struct env *env, enum pod port, const char *address)
 	assert_int_equal(nb_endpoint_add(&env->dp, &spec, &err), 0);
 }
 
-/* A3, C18: a backend on the same bridge that this network did not add: its answers are switched to the
- * client. */
+/* A3, C18: a backend on this bridge that natbridge did not add: the bridge switches its answers. */
 static void test_neighbour(void **state)
 {
 	struct env *env = *state;
@@ -59,8 +58,7 @@ static void test_neighbour(void **state)
 	env_expect(env, TO_POD, POD_A, &answer, TC_ACT_UNSPEC, &received);
 }
 
-/* A backend that becomes a pod of the bridge after the client's first packet: TCP goes on through the host.
- */
+/* The backend becomes a pod of the bridge after the first packet: TCP goes on through the host. */
 static void test_backend_comes_later(void **state)
 {
 	struct env *env = *state;
@@ -71,7 +69,7 @@ static void test_backend_comes_later(void **state)
 				 .dport = 40000,
 				 .tcp_flags = SYN | ACK,
 				 .smac = pod_mac[POD_B] };
-	struct packet lifted = answer;
+	struct packet to_host = answer;
 
 	env_service(env, "default/web", VIP ":80", IPPROTO_TCP, (const char *[]){ "10.1.0.3:8080", NULL });
 	remove_pod(env, POD_B);
@@ -79,11 +77,11 @@ static void test_backend_comes_later(void **state)
 	add_pod_at(env, POD_B, "10.1.0.3");
 	assert_int_equal(env_run(env, FROM_POD, POD_A, &syn, NULL, NULL), TC_ACT_UNSPEC);
 	assert_int_equal(env_run(env, FROM_POD, POD_C, &answer, NULL, NULL), TC_ACT_SHOT);
-	lifted.dmac = BRIDGE_MAC;
-	env_expect(env, FROM_POD, POD_B, &answer, TC_ACT_UNSPEC, &lifted);
+	to_host.dmac = BRIDGE_MAC;
+	env_expect(env, FROM_POD, POD_B, &answer, TC_ACT_UNSPEC, &to_host);
 }
 
-/* The same for UDP from a fixed port, which never lets its entry expire. */
+/* The same for UDP from a fixed port, whose entry never expires. */
 static void test_backend_comes_back(void **state)
 {
 	struct env *env = *state;
@@ -106,8 +104,7 @@ static void test_backend_comes_back(void **state)
 	}
 }
 
-/* B5: a direct connection to a backend off the bridge is answered: it keeps its tuple against a later one to
- * the VIP. */
+/* B5: a direct connection to a backend off the bridge keeps its tuple against a later one to the VIP. */
 static void test_direct_off_bridge(void **state)
 {
 	struct env *env = *state;
@@ -144,7 +141,7 @@ static void test_direct_off_bridge(void **state)
 	env_expect_untouched(env, FROM_POD, POD_A, &ack);
 }
 
-/* A direct connection of a pod that is gone: the next owner of its address is tracked as its own. */
+/* A direct connection of a pod that is gone does not stand in the way of its address's next owner. */
 static void test_direct_of_former_owner(void **state)
 {
 	struct env *env = *state;
@@ -163,7 +160,7 @@ static void test_direct_of_former_owner(void **state)
 	assert_int_equal(conn.in_ifindex, env->ifindex[POD_C]);
 }
 
-int suite_late(void)
+int suite_backend_unknown(void)
 {
 	const struct CMUnitTest tests[] = {
 		ENV_TEST(test_neighbour),
@@ -173,5 +170,5 @@ int suite_late(void)
 		ENV_TEST(test_direct_of_former_owner),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("backend_unknown", tests, NULL, NULL);
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-#ifndef NATBRIDGE_BPF_EBPF_TUPLE_H
-#define NATBRIDGE_BPF_EBPF_TUPLE_H
+#ifndef NATBRIDGE_BPF_EBPF_SLOW_PARSE_H
+#define NATBRIDGE_BPF_EBPF_SLOW_PARSE_H
 
-/* From a frame to its whole tuple, fragments included. What goes to a VIP and cannot be read is dropped. */
+/*
+ * Reads any frame step by step: IP options, extension headers, fragments, headers outside of the
+ * frame's linear part. What goes to a VIP and cannot be read is dropped.
+ */
 
 #include "bpf/lib/fragment.h"
 #include "bpf/lib/parse.h"
@@ -18,9 +21,9 @@ static __always_inline bool nb_endpoint_has(const struct nb_addr *addr, __u32 fl
 }
 
 /*
- * Gives a later fragment the ports of the first. NB_CONTINUE: they are known. One that comes before its first
- * cannot be told from one of an untranslated datagram: it is dropped where its sender or receiver has
- * translated connections, since half a datagram is of no use.
+ * Gives a later fragment the ports of the first one (NB_CONTINUE). If the first one has not come,
+ * the fragment may belong to a translated datagram or not. It is dropped if its sender or receiver
+ * has translated connections: half a datagram is of no use.
  */
 __noinline int nb_fragment_later(struct nb_pkt *pkt, bool to_pod)
 {
@@ -36,16 +39,11 @@ __noinline int nb_fragment_later(struct nb_pkt *pkt, bool to_pod)
 	return NB_PASS;
 }
 
-/* The headers cannot be read: nothing of ours, unless it goes to a VIP, which it must not untranslated. */
-static __always_inline int nb_unparsed(const struct nb_pkt *pkt)
-{
-	return nb_is_vip(&pkt->tuple.dst) ? nb_drop(NB_DROP_UNPARSED) : NB_PASS;
-}
-
 /*
- * Fills *pkt, which is zeroed. NB_CONTINUE: TCP or UDP, with its whole tuple, or ICMP, with addresses alone.
+ * Fills *pkt, all zero before. NB_CONTINUE: TCP or UDP with its whole tuple, or ICMP with its
+ * addresses.
  */
-__noinline int nb_parse(struct __sk_buff *skb, struct nb_pkt *pkt, bool to_pod)
+__noinline int nb_slow_parse(struct __sk_buff *skb, struct nb_pkt *pkt, bool to_pod)
 {
 	int rc;
 
@@ -53,16 +51,16 @@ __noinline int nb_parse(struct __sk_buff *skb, struct nb_pkt *pkt, bool to_pod)
 		return NB_PASS;
 	nb_pkt_begin(skb, pkt);
 	rc = nb_parse_l3(skb, pkt);
-	if (rc == NB_CONTINUE && pkt->later)
+	if (rc == NB_CONTINUE && pkt->later_fragment)
 		return nb_fragment_later(pkt, to_pod);
 	if (rc == NB_CONTINUE && !nb_is_tracked_proto(pkt->tuple.proto))
 		return nb_is_icmp(pkt) ? NB_CONTINUE : NB_PASS;
 	if (rc == NB_CONTINUE)
 		rc = nb_parse_l4(skb, pkt);
-	if (rc == NB_BAD)
-		return nb_unparsed(pkt);
+	if (rc == NB_MALFORMED)
+		return nb_is_vip(&pkt->tuple.dst) ? nb_drop(NB_DROP_UNPARSED) : NB_PASS;
 	if (rc == NB_CONTINUE && pkt->fragment)
-		nb_fragment_first(pkt);
+		nb_fragment_note(pkt);
 	return rc;
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* The state table of TCP (B7), resets (B9), and connections that are picked up in the middle (B12). */
 #include "env.h"
 
 #include "lib/maps/conntrack.h"
@@ -26,9 +27,9 @@ static const struct packet from_backend = {
 };
 
 /*
- * B7: nf_conntrack_proto_tcp.c, tcp_conntracks[direction][segment], a letter pair for each old state in the
- * order NO SS SR ES FW CW LA TW CL S2; "--": the state stays (ignored or invalid); "**": the connection
- * begins anew.
+ * B7: tcp_conntracks[direction][segment] of nf_conntrack_proto_tcp.c. Each pair of letters is the
+ * new state for an old one, in the order NO SS SR ES FW CW LA TW CL S2. "--": the state stays
+ * (ignored or invalid). "**": the connection begins anew.
  */
 static const struct kind {
 	const char *name;
@@ -54,7 +55,7 @@ static uint32_t state_of(const char *letters)
 	return 0;
 }
 
-/* A connection that was answered, in this state, with the sequence numbers of the packets above. */
+/* Makes an answered connection in this state, with the sequence numbers of the packets above. */
 static void put_state(struct env *env, uint32_t state)
 {
 	struct nb_error err = { 0 };
@@ -89,7 +90,7 @@ static void check_cell(struct env *env, const struct kind *kind, bool reply, uin
 	print_message("# %s %s in %.2s\n", reply ? "backend's" : "client's", kind->name,
 		      state_letters + 3 * state);
 	if (!strncmp(next, "**", 2) && reply) {
-		/* The old connection is gone, and the backend's own one is none of ours. */
+		/* The old connection has ended; one of the backend itself is not tracked. */
 		assert_int_equal(verdict, TC_ACT_UNSPEC);
 		assert_false(env_conn(env, &from_client, &conn));
 		return;
@@ -98,7 +99,7 @@ static void check_cell(struct env *env, const struct kind *kind, bool reply, uin
 		want = NB_TCP_SYN_SENT;
 	else if (strncmp(next, "--", 2))
 		want = state_of(next);
-	/* No flags at all are those of no segment. */
+	/* Without any flag it is no segment. */
 	assert_int_equal(verdict, kind->flags ? TC_ACT_REDIRECT : TC_ACT_SHOT);
 	assert_true(env_conn(env, &from_client, &conn));
 	assert_int_equal(conn.state, want);
@@ -120,7 +121,7 @@ static void test_every_cell(void **state)
 				check_cell(env, &kinds[i], reply, old);
 }
 
-/* B9: a reset with a wrong sequence number is passed on and changes nothing, from either side. */
+/* B9: a reset with a wrong sequence number, from either side, is translated and changes nothing. */
 static void test_blind_reset(void **state)
 {
 	struct env *env = *state;
@@ -138,7 +139,7 @@ static void test_blind_reset(void **state)
 		}
 		assert_true(env_conn(env, &from_client, &conn));
 		assert_int_equal(conn.state, NB_TCP_ESTABLISHED);
-		/* Nor does it look as if it had sent data that nobody acknowledges. */
+		/* Nor does the connection seem to have data that is not acknowledged. */
 		assert_int_equal(conn.seq_end, 101);
 		reset.seq = reply ? from_backend.seq : from_client.seq;
 		env_run(env, FROM_POD, reply ? POD_B : POD_A, &reset, NULL, NULL);
@@ -147,7 +148,7 @@ static void test_blind_reset(void **state)
 	}
 }
 
-/* A refused connection leaves no live entry: the reset is translated, and the next SYN begins anew. */
+/* A refused connection leaves no live entry. The reset is translated, and the next SYN begins anew. */
 static void test_refused(void **state)
 {
 	struct env *env = *state;
@@ -170,7 +171,7 @@ static void test_refused(void **state)
 	assert_int_equal(env_conn_count(env), 1);
 }
 
-/* B12: what may begin a connection to a frontend in its middle, and what is dropped. */
+/* B12: which segments may begin a connection to a frontend. */
 static void test_mid_stream(void **state)
 {
 	static const struct {
@@ -194,7 +195,7 @@ static void test_mid_stream(void **state)
 	assert_int_equal(env_counter(env, NB_DROP_INVALID), 5);
 }
 
-/* B12: a connection whose entry got lost is taken up with the backend that it had. */
+/* B12: a connection whose entry was lost is picked up with the backend that it had. */
 static void test_same_backend_again(void **state)
 {
 	struct env *env = *state;
@@ -220,7 +221,7 @@ static void test_same_backend_again(void **state)
 	}
 }
 
-/* The same where the entry has expired and still stands. */
+/* The same for an entry that has expired and is still there. */
 static void test_same_backend_late(void **state)
 {
 	struct env *env = *state;
@@ -243,7 +244,7 @@ static void test_same_backend_late(void **state)
 	}
 }
 
-int suite_tcp(void)
+int suite_tcp_state(void)
 {
 	const struct CMUnitTest tests[] = {
 		ENV_TEST(test_every_cell),
@@ -254,5 +255,5 @@ int suite_tcp(void)
 		ENV_TEST(test_same_backend_late),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("tcp_state", tests, NULL, NULL);
 }

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#ifndef NATBRIDGE_BPF_EBPF_CONN_PLAN_H
+#define NATBRIDGE_BPF_EBPF_CONN_PLAN_H
+
+/*
+ * What the connection of a first packet would be: whether it may begin, which backend it gets and
+ * which path its packets take. Fills scratch; the table does not know of it yet (conn_create.h).
+ */
+
+#include "affinity.h"
+#include "conntrack.h"
+#include "fib.h"
+#include "via_host.h"
+
+/* To its own source and port (a LAND attack): both directions would be one entry. */
+static __always_inline bool nb_tuple_is_land(const struct nb_tuple *tuple)
+{
+	return tuple->sport == tuple->dport && nb_addr_same(&tuple->src, &tuple->dst);
+}
+
+/* Whether a packet may begin a connection, or pick one up in the middle (the kernel's tcp_loose). */
+static __always_inline bool nb_may_begin_conn(const struct nb_pkt *pkt)
+{
+	enum nb_tcp_kind kind = nb_tcp_kind(pkt->tcp_flags);
+
+	if (nb_tuple_is_land(&pkt->tuple))
+		return false;
+	return pkt->tuple.proto != IPPROTO_TCP ||
+	       ((kind == NB_KIND_ACK || kind == NB_KIND_SYN) && nb_tcp_flags_valid(pkt->tcp_flags));
+}
+
+/* The client's entry after this packet, direct to the packet's own destination. */
+static __always_inline void nb_plan_client(const struct nb_pkt *pkt, struct nb_scratch *s)
+{
+	__builtin_memset(s, 0, sizeof(*s));
+	s->key = pkt->tuple;
+	s->fwd.src = pkt->tuple.src;
+	s->fwd.dst = pkt->tuple.dst;
+	s->fwd.sport = pkt->tuple.sport;
+	s->fwd.dport = pkt->tuple.dport;
+	s->fwd.in_ifindex = pkt->ifindex;
+	s->fwd.created = pkt->now;
+	if (pkt->tuple.proto == IPPROTO_TCP) {
+		s->fwd.state =
+			nb_tcp_kind(pkt->tcp_flags) == NB_KIND_SYN ? NB_TCP_SYN_SENT : NB_TCP_ESTABLISHED;
+		/* As nb_tcp_note() does in an entry that has seen no segment. */
+		s->fwd.seq_end = pkt->seq_end;
+		if (pkt->tcp_flags & NB_ACK)
+			s->fwd.ack = pkt->ack;
+	}
+	s->fwd.expires = nb_conn_deadline(&s->fwd, pkt->tuple.proto, pkt->now);
+}
+
+/* again: a connection had this tuple before. */
+static __always_inline int nb_plan_backend(const struct nb_pkt *pkt, const struct nb_frontend *frontend,
+					   bool again, struct nb_scratch *s)
+{
+	struct nb_backend backend;
+	int rc;
+
+	/* Read before the set of backends: a change in between is looked at by the next packet. */
+	s->fwd.epoch = nb_settings.epoch;
+	/* One that is picked up in the middle most likely had the backend that the tuple selects. */
+	again = again && s->fwd.state != NB_TCP_ESTABLISHED;
+	rc = nb_backend_choose(&pkt->tuple, frontend, again, &backend);
+	if (rc != NB_CONTINUE)
+		return rc;
+	if (frontend->affinity)
+		nb_affinity(pkt, frontend, &backend);
+	s->fwd.dst = backend.addr;
+	s->fwd.dport = backend.port;
+	s->fwd.flags = NB_CONN_SERVICE | NB_CONN_NAT | NB_CONN_TO_HOST;
+	return NB_CONTINUE;
+}
+
+/* NB_CONTINUE: the packet begins the connection *s. */
+static __always_inline int nb_conn_plan(struct __sk_buff *skb, const struct nb_pkt *pkt, bool again,
+					struct nb_scratch *s)
+{
+	struct nb_frontend *frontend;
+	int rc;
+
+	if (pkt->later_fragment) /* its first fragment began no connection */
+		return nb_is_vip(&pkt->tuple.dst) ? nb_drop(NB_DROP_FRAGMENT) : NB_PASS;
+	frontend = nb_frontend_find(&pkt->tuple);
+	if (!frontend)
+		return nb_no_frontend(&pkt->tuple);
+	if (frontend->flags & NB_FRONTEND_HOST && nb_fib_not_forwarded(skb, pkt))
+		return NB_PASS;
+	if (!nb_may_begin_conn(pkt))
+		return frontend->flags & NB_FRONTEND_SERVICE ? nb_drop(NB_DROP_INVALID) : NB_PASS;
+	nb_plan_client(pkt, s);
+	if (frontend->flags & NB_FRONTEND_SERVICE) {
+		rc = nb_plan_backend(pkt, frontend, again, s);
+		if (rc != NB_CONTINUE)
+			return rc;
+	}
+	return nb_conn_choose_path(pkt, s);
+}
+
+#endif

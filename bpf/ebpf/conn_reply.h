@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#ifndef NATBRIDGE_BPF_EBPF_CONN_REPLY_H
+#define NATBRIDGE_BPF_EBPF_CONN_REPLY_H
+
+/*
+ * A packet of TCP or UDP that enters a pod from the host's IP stack. An answer of a connection of
+ * that pod which goes through the host (via_host.h) is translated here.
+ */
+
+#include "conn_check.h"
+#include "nat.h"
+#include "via_host.h"
+
+/* Whether a frame was switched here from another port of this network, where nb_from_pod saw it. */
+static __always_inline bool nb_is_from_own_port(struct __sk_buff *skb)
+{
+	__u32 ifindex = skb->ingress_ifindex, index = ifindex % NB_OWN_PORTS, *own;
+
+	if (!ifindex)
+		return false;
+	own = bpf_map_lookup_elem(&own_ports, &index);
+	return (own && *own == ifindex) || bpf_map_lookup_elem(&links, &ifindex);
+}
+
+/*
+ * Whether an answer may enter this pod. The client's address may have another owner by now, if its
+ * pod has gone. An address that no ADD gave may have moved to this port.
+ */
+static __always_inline int nb_reply_check(struct nb_pkt *pkt, struct nb_conn *conn)
+{
+	struct nb_port *client = nb_port_at(conn->out_slot);
+	bool gone;
+
+	if (!client)
+		return NB_PASS;
+	gone = (READ_ONCE(client->gen) & ~NB_GEN_CUT) != conn->out_gen;
+	/*
+	 * An answer of a pod was tracked at that pod's port already. If it was the connection's
+	 * last packet, the entry has expired, and the answer must still reach the client.
+	 */
+	if (nb_conn_expired(conn, pkt->now) && (!conn->in_ifindex || gone))
+		return NB_PASS;
+	if (gone)
+		return nb_conn_receiver_gone(pkt, conn);
+	if (client->ifindex != pkt->ifindex && nb_addr_of_other_port(&pkt->tuple.dst, pkt->ifindex))
+		return NB_PASS; /* a flooded frame */
+	return NB_CONTINUE;
+}
+
+static __always_inline int nb_conn_to_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
+{
+	struct nb_entry *entry;
+	struct nb_conn *conn;
+	__s64 entry_id;
+	int rc;
+
+	entry = nb_index_entry(NULL, &pkt->tuple, nb_conn_hash(NULL, &pkt->tuple), 0, &entry_id);
+	if (!entry)
+		return NB_PASS;
+	conn = &entry->conn;
+	if (!nb_conn_via_host_reply(conn))
+		return NB_PASS;
+	rc = nb_reply_check(pkt, conn);
+	if (rc != NB_CONTINUE)
+		return rc;
+	if (!conn->in_ifindex)
+		rc = nb_conn_track(pkt, conn, entry_id);
+	if (rc == NB_NEW)
+		nb_pair_end(entry_id, &pkt->tuple);
+	return rc == NB_CONTINUE && conn->flags & NB_CONN_NAT ? nb_translate(skb, pkt, conn, NULL) : rc;
+}
+
+#endif
