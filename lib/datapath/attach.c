@@ -198,7 +198,7 @@ static int check_none(const struct target *target, enum nb_mode mode, struct nb_
 
 	if (rc || !found)
 		return rc;
-	return nb_fail(err, NB_ERR_CHECK, EEXIST, "link %u has a program of natbridge (id %u) in mode \"%s\"",
+	return nb_fail(err, NB_ERR_CHECK, 0, "link %u has program %u of natbridge, though the mode is %s",
 		       target->at.ifindex, found, nb_mode_name(mode));
 }
 

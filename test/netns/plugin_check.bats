@@ -120,7 +120,7 @@ now() {
 		ebpf   | programs_detach n "$veth" | nb_from_pod is not attached to link
 		assist | programs_detach n "$veth" | nb_assist_from is not attached to link
 		assist | programs_detach n cni0 | nb_assist_host is not attached to link
-		ebpf   | now '.serviceProxy.mode = "off"' | has a program of natbridge
+		ebpf   | now '.serviceProxy.mode = "off"' | of natbridge, though the mode is off
 		ebpf   | now '.serviceProxy.mode = "assist"' | nb_assist_from
 		ebpf   | new_version nb_from_pod "$mode" | but one of another mode or version
 		ebpf   | map_empty endpoints | map endpoints has no address 10.244.0.

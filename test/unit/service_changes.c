@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-
+/* Applies a text and compares the maps with another one. */
 #include "lib/maps/layout.h"
 #include "lib/service/change.h"
 #include "lib/service/service.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Creates the maps, parses texts, and stands in front of libbpf's writes to count and cut them short. */
 #include "lib/maps/layout.h"
 #include "lib/maps/prefix.h"
 #include "lib/maps/settings.h"

@@ -2,8 +2,7 @@
 #ifndef NATBRIDGE_TEST_UNIT_SERVICE_MAPS_H
 #define NATBRIDGE_TEST_UNIT_SERVICE_MAPS_H
 
-/* Real service maps without programs, services from text, and a check of all maps by other means than lib's.
- */
+/* Real service maps without programs, Services from text, and a check of all maps that does not use lib. */
 
 #include "lib/maps/layout.h"
 #include "lib/service/service.h"
@@ -21,8 +20,7 @@ bool test_maps_make(struct nb_datapath *dp, const struct nb_test_sizes *sizes);
  */
 struct nb_services test_services(const char *text, enum nb_service_origin origin);
 
-/* Fails the test unless reading gives just these services and every element of every map is what it has to
- * be. */
+/* Fails unless reading gives exactly these Services, and every element of every map is as it shall be. */
 void test_expect_tables(const struct nb_datapath *dp, const struct nb_services *expected);
 
 /* At any moment, also in the middle of a change: each frontend has a whole set and a name, and its address is

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What stays in the table beside what is applied. */
+/* Which Services an apply leaves as the table has them: rows of input, table and result. */
 
 #include "lib/service/keep.h"
 #include "lib/service/service.h"
@@ -47,18 +47,18 @@ static const struct {
 	  "a/a - 10.96.0.1:80/TCP 10.244.0.3:80\n", "" },
 	/* Left out: as it was, all of its frontends, with backends that drain and affinity */
 	{ "c/c - 10.96.0.3:80/TCP\n",
-	  "a/a x 10.96.0.1:80/TCP ~30 10.244.0.4:80 10.244.0.5:80\na/a y 10.96.0.1:81/UDP 10.244.0.4:81\nb/b "
-	  "- "
-	  "10.96.0.2:80/TCP\n",
+	  "a/a x 10.96.0.1:80/TCP ~30 10.244.0.4:80 10.244.0.5:80\n"
+	  "a/a y 10.96.0.1:81/UDP 10.244.0.4:81\n"
+	  "b/b - 10.96.0.2:80/TCP\n",
 	  "", "a/a z/z",
-	  "a/a x 10.96.0.1:80/TCP ~30 10.244.0.4:80 10.244.0.5:80\na/a y 10.96.0.1:81/UDP 10.244.0.4:81\nc/c "
-	  "- "
-	  "10.96.0.3:80/TCP\n",
+	  "a/a x 10.96.0.1:80/TCP ~30 10.244.0.4:80 10.244.0.5:80\n"
+	  "a/a y 10.96.0.1:81/UDP 10.244.0.4:81\n"
+	  "c/c - 10.96.0.3:80/TCP\n",
 	  "" },
-	/* Wanted, but without all of its slices: as it was, or if it was not there as it is wanted */
+	/* Wanted, but some slices are missing: as the table has it; if it does not, as it is wanted */
 	{ "a/a - 10.96.0.1:80/TCP\nb/b - 10.96.0.2:80/TCP\n", "a/a - 10.96.0.9:80/TCP 10.244.0.4:80\n", "",
 	  "b/b a/a", "a/a - 10.96.0.9:80/TCP 10.244.0.4:80\nb/b - 10.96.0.2:80/TCP\n", "" },
-	/* The address has gone over to another Service */
+	/* The address belongs to another Service now */
 	{ "b/b - 10.96.0.1:80/TCP 10.244.0.3:80\n", "a/a - 10.96.0.1:80/TCP\na/a - 10.96.0.1:81/TCP\n", "",
 	  "a/a", "a/a - 10.96.0.1:81/TCP\nb/b - 10.96.0.1:80/TCP 10.244.0.3:80\n", "" },
 	/* ... or to two that are incomplete */
@@ -67,9 +67,8 @@ static const struct {
 	  "a/a - 10.96.0.1:80/TCP\nb/b - 10.96.0.2:80/TCP\n", "" },
 	/* The network config comes first, whatever the names */
 	{ "a/a - 10.96.0.1:80/TCP\nb/b - 10.96.0.2:80/TCP\n", "",
-	  "a/a - 10.96.0.1:80/TCP 10.244.0.3:80\nc/c - "
-	  "10.96.0.3:80/TCP\n",
-	  "", "b/b - 10.96.0.2:80/TCP\n", "a/a to a/a\n" },
+	  "a/a - 10.96.0.1:80/TCP 10.244.0.3:80\nc/c - 10.96.0.3:80/TCP\n", "", "b/b - 10.96.0.2:80/TCP\n",
+	  "a/a to a/a\n" },
 	{ "a/a - 10.96.0.1:80/TCP\na/a - 10.96.0.1:81/TCP\n", "", "c/c - 10.96.0.1:81/TCP\n", "a/a",
 	  "a/a - 10.96.0.1:80/TCP\n", "a/a to c/c\n" },
 };

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Changes of services that are killed at every one of their writes, and what follows. Real maps: needs root.
- */
+/* Changes of Services, killed before each of their writes, and the next change. Real maps: needs root. */
 #include "lib/maps/layout.h"
 #include "lib/service/change.h"
 #include "lib/service/service.h"
@@ -31,7 +30,7 @@ static const char after_kill[] = "a/a x 10.0.0.1:1/TCP 10.1.0.2:1 10.1.0.4:1\n"
 				 "d/same - 10.0.0.4:1/TCP 10.1.0.1:1 10.0.0.1:1\n"
 				 "e/empty - 10.0.0.5:1/TCP\n";
 
-/* Runs the change in a child that ends before its n-th write. False: it came to its end. */
+/* Runs the change in a child that ends before its n-th write. False: it finished. */
 static bool killed_at(const struct nb_datapath *dp, test_change_fn fn, const char *text, long n)
 {
 	pid_t child = fork();
@@ -51,7 +50,7 @@ static bool killed_at(const struct nb_datapath *dp, test_change_fn fn, const cha
 	return WEXITSTATUS(status) == 42;
 }
 
-/* What a later change of another Service must leave of a killed one: each frontend as before or as after. */
+/* After a killed change, and one of another Service, each frontend is as before or as after the first. */
 static void expect_before_or_after(const struct nb_datapath *dp)
 {
 	struct nb_services read = { 0 };
@@ -62,7 +61,7 @@ static void expect_before_or_after(const struct nb_datapath *dp)
 	nb_services_free(&read);
 }
 
-/* What a connection knows that was made now: the set of its frontend and the epoch. */
+/* What a connection that begins now knows: the backends of its frontend, and the epoch. */
 struct moment {
 	struct nb_services services;
 	__u32 epoch;
@@ -82,7 +81,7 @@ static bool same_backends(const struct nb_service *x, const struct nb_service *y
 	       nb_service_digest(x->backends, x->n_backends) == nb_service_digest(y->backends, y->n_backends);
 }
 
-/* A connection of that moment looks at its frontend again if the set is another one now or is gone. */
+/* A connection of that moment checks its frontend again if its backends are others now, or it is gone. */
 static void expect_noticed(const struct nb_datapath *dp, const struct moment *then)
 {
 	struct moment now = look(dp);
@@ -105,8 +104,7 @@ static void expect_noticed(const struct nb_datapath *dp, const struct moment *th
 	nb_services_free(&now.services);
 }
 
-/* After a kill: another Service's change first, or the same one again at once, which may find all switched.
- */
+/* After the kill, another Service changes first, or the same change runs again, which may find all done. */
 static void kill_at_every_write(test_change_fn fn, const char *text, const char *last, bool other_first)
 {
 	bool killed = true;

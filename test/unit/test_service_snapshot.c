@@ -70,8 +70,8 @@ static void test_update_keeps_others(void **state)
 	test_expect_counts(&changes, 0, 1, 0);
 	assert_int_equal(test_frontend(&dp, "10.244.0.3:8080/TCP").refs, 1);
 	assert_int_equal(test_frontend(&dp, "10.244.0.3:8081/TCP").flags, 0);
-	/* The cost is that of the change: ledger twice, one frontend, its epoch, the marks of one backend and
-	 * of the VIP, which somebody serves from now on. */
+	/* It costs what it changes: the ledger twice, one frontend, its epoch, the marks of one backend and
+	 * of the VIP, which has a backend from now on. */
 	changes = test_update(&dp, "a/new - 10.96.0.3:80/TCP 10.244.0.9:1\n");
 	assert_in_range(changes.map_writes, 1, 8);
 	nb_datapath_close(&dp);
@@ -115,7 +115,7 @@ static void test_origins(void **state)
 	test_expect_refused(&dp, nb_service_apply, "a/one - 10.96.0.1:80/TCP\n", NB_ORIGIN_CONFIG,
 			    "Service a/one and Service a/one both claim 10.96.0.1:80/TCP");
 
-	/* Each source removes its own only, and does not wake up the other's. */
+	/* Each source removes only its own frontends and leaves those of the other alone. */
 	changes = test_run(&dp, nb_service_apply, "c/three - 10.96.1.3:80/TCP\n", NB_ORIGIN_CONFIG);
 	test_expect_counts(&changes, 0, 0, 1);
 	changes = test_run(&dp, nb_service_apply, "c/three - 10.96.1.3:80/TCP\n", NB_ORIGIN_CONFIG);
@@ -152,7 +152,7 @@ static void test_delete_unknown(void **state)
 	nb_datapath_close(&dp);
 }
 
-static void test_no_room(void **state)
+static void test_no_capacity(void **state)
 {
 	static const char full[] = "a/a - 10.0.0.1:1/TCP 10.1.0.1:1 10.1.0.2:1\n"
 				   "b/b - 10.0.0.2:1/TCP 10.1.0.3:1 !10.1.0.4:1\n";
@@ -162,17 +162,14 @@ static void test_no_room(void **state)
 		const char *message;
 	} rows[] = {
 		{ { 9, 5, 4 },
-		  "too many services for this network: 10 frontends and addresses of backends needed, its "
-		  "map "
-		  "frontends holds at most 9: No space left on device" },
+		  "too many services for this network: 10 frontends and addresses of backends needed, "
+		  "its map frontends holds at most 9: No space left on device" },
 		{ { 10, 4, 4 },
-		  "too many services for this network: 5 backends needed, its map backends holds at most 4: "
-		  "No "
-		  "space left on device" },
+		  "too many services for this network: 5 backends needed, "
+		  "its map backends holds at most 4: No space left on device" },
 		{ { 10, 5, 3 },
-		  "too many services for this network: 4 ports of Services needed, its map services holds at "
-		  "most "
-		  "3: No space left on device" },
+		  "too many services for this network: 4 ports of Services needed, "
+		  "its map services holds at most 3: No space left on device" },
 	};
 	char both[512];
 
@@ -189,8 +186,8 @@ static void test_no_room(void **state)
 	}
 }
 
-/* There is no room for all new sets beside the old ones: they are switched one after the other. */
-static void test_little_room(void **state)
+/* backends[] cannot hold all new sets beside the old ones: they are switched one after the other. */
+static void test_little_capacity(void **state)
 {
 	static const struct nb_test_sizes tight = { 256, 7, 256 };
 	struct nb_datapath dp = test_make(&tight);
@@ -208,8 +205,8 @@ static void test_little_room(void **state)
 	nb_datapath_close(&dp);
 }
 
-/* Numbers of sets and services come round; those in use are passed over. */
-static void test_numbers_come_round(void **state)
+/* Numbers of sets and services wrap around; those in use are skipped. */
+static void test_numbers_wrap_around(void **state)
 {
 	struct nb_datapath dp = test_make(&test_roomy);
 	struct nb_settings settings;
@@ -241,7 +238,7 @@ static void test_numbers_come_round(void **state)
 	nb_datapath_close(&dp);
 }
 
-/* Whatever stands in the maps, an apply puts it right. */
+/* An apply repairs whatever the maps hold. */
 static void test_foreign_elements(void **state)
 {
 	struct nb_datapath dp = test_make(&test_roomy);
@@ -274,8 +271,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_apply_twice),         cmocka_unit_test(test_update_keeps_others),
 		cmocka_unit_test(test_backend_is_frontend), cmocka_unit_test(test_origins),
-		cmocka_unit_test(test_delete_unknown),      cmocka_unit_test(test_no_room),
-		cmocka_unit_test(test_little_room),         cmocka_unit_test(test_numbers_come_round),
+		cmocka_unit_test(test_delete_unknown),      cmocka_unit_test(test_no_capacity),
+		cmocka_unit_test(test_little_capacity),     cmocka_unit_test(test_numbers_wrap_around),
 		cmocka_unit_test(test_foreign_elements),
 	};
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* What the programs read of services beside addresses: epochs, marks, draining backends, bounds. Real maps.
- */
+/* What programs read of Services beside addresses: epochs, marks, draining backends, bounds. Needs root. */
 #include "lib/maps/layout.h"
 #include "lib/maps/prefix.h"
 #include "lib/maps/settings.h"
@@ -89,8 +88,7 @@ static void test_epoch_of_names(void **state)
 	nb_datapath_close(&dp);
 }
 
-/* An address is marked for as long as some frontend has it, whoever's it is, and counts those without a
- * backend. */
+/* An address is marked while a frontend has it. The mark counts frontends, and those without a backend. */
 static void test_vip_marks(void **state)
 {
 	static const char other[] = "b/b - 10.96.0.1:443/TCP\n";
@@ -181,7 +179,7 @@ static void test_draining(void **state)
 		assert_int_equal(test_frontend(&dp, "10.96.0.1:80/UDP").epoch, epoch + 1);
 		assert_int_equal(test_apply(&dp, rows[i]).map_writes, 0);
 	}
-	/* Half of a pair of them lost: only a whole reading sees it. */
+	/* Half of a pair of them lost: only a whole snapshot can tell. */
 	test_apply(&dp, rows[0]);
 	assert_int_equal(bpf_map_delete_elem(
 				 dp.map_fd[NB_MAP_BACKENDS],
@@ -233,7 +231,7 @@ static void test_bounds(void **state)
 	expect_bounds(&dp, NULL, "10.96.0.1/32");
 	assert_int_equal(test_apply(&dp, "a/a - 10.96.0.1:80/TCP\n").map_writes, 0);
 
-	/* Service ranges belong to the bounds, and whatever else stands in the settings stays. */
+	/* The bounds hold the service ranges too, and all other settings stay. */
 	settings = test_settings(&dp);
 	settings.timeouts[NB_TIMEOUT_UDP] = 4711;
 	assert_true(nb_cidr_parse("10.96.0.0/16", &addr, &len));
