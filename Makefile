@@ -230,8 +230,8 @@ compile_commands.json: ## for editors and clang-tidy
 MAN_PAGES := $(wildcard doc/man/*.[58])
 man_target = $(MAN_DIR)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 # README.md leads to the others by these paths. The demo runs in the sources only.
-DOCS := README.md LICENSE $(wildcard doc/*.md) $(filter-out %.sh,$(wildcard examples/*))
-DOC_DIRS := doc examples
+DOCS := LICENSE $(wildcard *.md doc/*.md LICENSES/*) $(filter-out %.sh,$(wildcard examples/*))
+DOC_DIRS := LICENSES doc examples
 # Where install puts a file: below $(DESTDIR).
 below = $(call quoted,$(DESTDIR)$(1))
 

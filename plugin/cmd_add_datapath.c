@@ -29,6 +29,7 @@
 #include "mode_switch.h"
 #include "netdev.h"
 #include "report.h"
+#include "vlan_follow.h"
 
 /* Map sizes are those of the first ADD: an operator who has changed them since must be told that they do not
  * count. */
@@ -113,6 +114,26 @@ int nb_add_refuse_duplicates(struct nb_add *add, struct nb_error *err)
 	return 0;
 }
 
+/*
+ * A config without gateway says nothing of where the host is. Pods that an earlier one gave a gateway keep
+ * it, so the host stays where the maps have it, in one of the bridge's VLANs. Nothing there, or no maps: the
+ * bridge.
+ */
+static void keep_former_host(struct nb_add *add)
+{
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	const size_t len = strlen(add->bridge.name);
+	struct nb_settings settings;
+	struct nb_link link;
+
+	if (!add->conf->is_gateway &&
+	    !nb_datapath_open(add->conf->proxy.bpffs, add->conf->name, false, &dp, NULL) &&
+	    !nb_settings_read(&dp, &settings, NULL) &&
+	    !nb_link_get_index(&add->wire.host, settings.bridge_ifindex, &link, NULL) &&
+	    !strncmp(link.name, add->bridge.name, len) && link.name[len] == '.')
+		add->host = link;
+}
+
 int nb_add_open_datapath(struct nb_add *add, struct nb_error *err)
 {
 	const struct nb_datapath_config config = {
@@ -125,6 +146,7 @@ int nb_add_open_datapath(struct nb_add *add, struct nb_error *err)
 
 	if (!nb_conf_uses_datapath(add->conf))
 		return 0;
+	keep_former_host(add);
 	ret = nb_netdev_refetch(&add->wire, &add->host, err); /* for its MAC */
 	if (!ret)
 		ret = nb_datapath_ensure(&config, &add->dp, err);
@@ -201,6 +223,9 @@ int nb_add_write_settings(struct nb_add *add, struct nb_error *err)
 	/* Stays: an earlier pod may have it, if the config has not any more. */
 	if (add->conf->ip_spoof_check || add->conf->mac_spoof_check)
 		new.flags |= NB_SETTINGS_SPOOFCHK;
+	new.flags &= ~NB_SETTINGS_NOT_EXPEDITED;
+	if (!add->conf->proxy.rcu_expedited)
+		new.flags |= NB_SETTINGS_NOT_EXPEDITED;
 	if (add->conf->shaped)
 		new.flags |= NB_SETTINGS_SHAPED;
 	set_ranges(add->conf, &new);
@@ -257,12 +282,22 @@ int nb_add_attach(struct nb_add *add, struct nb_error *err)
 
 int nb_add_change_mode(struct nb_add *add, struct nb_error *err)
 {
+	const bool used = nb_conf_uses_datapath(add->conf);
+	const struct nb_vlan_change change = {
+		.conf = add->conf,
+		.result = &add->result,
+		.bridge = &add->bridge,
+		.host = &add->host,
+		.port = &add->veth.host,
+		.old_host = add->old_bridge,
+	};
 	int ret = 0;
 
-	if (nb_conf_uses_datapath(add->conf))
+	if (used)
 		ret = nb_port_connected(&add->dp, add->veth.host.index, err);
 	if (ret)
 		return ret;
+	nb_vlan_follow(&add->wire, &change, used ? &add->dp : NULL);
 	nb_mode_switch(&add->wire, add->conf, &add->bridge, &add->host, &add->dp);
 	nb_cmd_follow_ports(&add->dp, add->conf, &add->wire.host);
 	nb_datapath_close(&add->dp);

@@ -96,7 +96,7 @@ static int check_datapath(const struct nb_args *args, const struct nb_conf *conf
 		ret = nb_settings_read(&dp, &settings, err);
 	if (!ret)
 		ret = check_fast_path(conf, &settings, bridge, err);
-	if (conf->vlan && conf->is_gateway)
+	if (conf->vlan || !conf->is_gateway)
 		host = settings.bridge_ifindex;
 	if (!ret)
 		ret = nb_datapath_attached_bridge(&dp, conf->proxy.mode, conf->name, host, err);

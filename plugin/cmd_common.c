@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <natbridge/abi.h>
@@ -123,8 +124,10 @@ int nb_cmd_leave_bridge(const struct nb_datapath *dp, const struct nb_conf *conf
 static int leave_bridge_by_name(const struct nb_conf *conf, struct nb_error *err)
 {
 	nb_cleanup(nb_netdev_close) struct nb_netdev wire = NB_NETDEV_INIT;
+	nb_autofree struct nb_link *links = NULL;
 	nb_autoclose int lock = -1;
-	struct nb_link host;
+	unsigned int n = 0, vlan;
+	struct nb_link bridge;
 	bool has_pods = false;
 	int ret = nb_datapath_lock(conf->proxy.bpffs, &lock, err);
 
@@ -134,12 +137,16 @@ static int leave_bridge_by_name(const struct nb_conf *conf, struct nb_error *err
 		ret = nb_netdev_has_pods(&wire, conf->name, &has_pods, err);
 	if (ret || has_pods)
 		return ret;
-	ret = conf->vlan && conf->is_gateway
-		      ? nb_netdev_find_vlan_host(&wire, conf->bridge, conf->vlan, &host, err)
-		      : nb_link_get(&wire.host, conf->bridge, &host, err);
+	ret = nb_link_get(&wire.host, conf->bridge, &bridge, err);
 	if (ret)
 		return ret == -ENODEV ? 0 : ret;
-	return nb_datapath_detach_bridge(conf->name, host.index, err);
+	ret = nb_link_list(&wire.host, NULL, 0, &links, &n, err);
+	/* At the bridge, or where the config had the gateway when the program was attached. */
+	for (unsigned int i = 0; i < n && !ret; i++)
+		if (links[i].index == bridge.index ||
+		    nb_netdev_is_vlan_host(&links[i], &bridge, links, n, &vlan))
+			ret = nb_datapath_detach_bridge(conf->name, links[i].index, err);
+	return ret;
 }
 
 int nb_cmd_forget_datapath(const struct nb_conf *conf, struct nb_error *err)

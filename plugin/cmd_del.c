@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lib/firewall/macspoof.h"
+#include "lib/net/ifaddr.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/cni_id.h"
 #include "lib/util/error.h"
@@ -51,6 +52,24 @@ static int delete_veth(const struct nb_args *args, const struct nb_conf *conf, i
 	return ret ? ret : nb_netdev_delete(&wire, &spec, err);
 }
 
+/* The container's other interfaces keep theirs. The config may have changed since ADD made them. */
+static int delete_masquerade(const struct nb_args *args, const struct nb_conf *conf, int netns_fd,
+			     struct nb_error *err)
+{
+	nb_cleanup(nb_netdev_close) struct nb_netdev wire = NB_NETDEV_INIT;
+	const struct nb_cni_id id = nb_cmd_attachment(args, conf);
+	nb_autofree struct nb_ifaddr *others = NULL;
+	size_t n_others = 0;
+	bool shared = false;
+	int ret = nb_masq_may_share(&id, &shared, err);
+
+	if (!ret && shared)
+		ret = nb_netdev_open(&wire, netns_fd, err);
+	if (!ret && shared)
+		ret = nb_netdev_other_addresses(&wire, &id, &others, &n_others, err);
+	return ret ? ret : nb_masq_delete(&id, others, n_others, err);
+}
+
 /* Each step runs whatever became of the others, with one exception; the first error is the answer. */
 int nb_cmd_del(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
@@ -67,8 +86,7 @@ int nb_cmd_del(const struct nb_args *args, const struct nb_conf *conf, struct nb
 	}
 	if (nb_cmd_forget_endpoint(args, conf, &step))
 		nb_cmd_keep_first(&first, &step);
-	/* the config may have changed since ADD made them */
-	if (nb_masq_delete(&id, &step))
+	if (delete_masquerade(args, conf, netns_fd, &step))
 		nb_cmd_keep_first(&first, &step);
 	if (nb_macspoof_delete(&id, &step))
 		nb_cmd_keep_first(&first, &step);

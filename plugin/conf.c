@@ -55,6 +55,8 @@ static const char *const TOP_KEYS[] = {
 	NULL,
 };
 
+static const char *const IPAM_KEYS[] = { "type", NULL };
+
 static const struct {
 	const char *key;
 	size_t offset; /* of a bool in struct nb_conf */
@@ -171,14 +173,13 @@ static int parse_bools(const struct nb_json *root, struct nb_conf *conf, struct 
 
 static int parse_ipam(const struct nb_json *root, struct nb_conf *conf, struct nb_error *err)
 {
-	static const char *const KEYS[] = { "type", NULL };
 	const struct nb_json ipam = nb_json_get(root, "ipam");
 	const struct nb_json at = nb_json_get(&ipam, "type");
 	const char *type = "";
 	int ret = nb_json_is_object(&ipam, err);
 
 	if (!ret)
-		ret = nb_json_check_case(&ipam, KEYS, err);
+		ret = nb_json_check_case(&ipam, IPAM_KEYS, err);
 	if (!ret)
 		ret = nb_json_string(&at, &type, err);
 	conf->ipam_without_type = ipam.node && ipam.node->child && !*type;
@@ -279,10 +280,28 @@ static int check_combinations(const struct nb_conf *conf, struct nb_error *err)
 	return 0;
 }
 
+/*
+ * ADD refuses a key in another case. What DEL and GC remove may be older than the mistake, or made by the
+ * reference plugin, which takes such keys: they read the key that is meant. The entries of GC's list stay as
+ * they are: what it does not name is removed.
+ */
+static void correct_case(struct cJSON *json)
+{
+	nb_json_correct_case(json, TOP_KEYS);
+	nb_json_correct_case(cJSON_GetObjectItemCaseSensitive(json, "ipam"), IPAM_KEYS);
+	nb_conf_correct_proxy(cJSON_GetObjectItemCaseSensitive(json, "serviceProxy"));
+}
+
+/* DEL and GC read only what they need. */
+static bool is_full(enum nb_command command)
+{
+	return command != NB_CMD_DEL && command != NB_CMD_GC;
+}
+
 static int parse_members(const struct nb_json *root, const struct nb_args *args, struct nb_conf *conf,
 			 struct nb_error *err)
 {
-	const bool full = args->command != NB_CMD_DEL && args->command != NB_CMD_GC;
+	const bool full = is_full(args->command);
 	const struct nb_json proxy = nb_json_get(root, "serviceProxy"), dns = nb_json_get(root, "dns");
 	const struct nb_json prev = nb_json_get(root, "prevResult");
 	int ret = parse_bridge(root, full, conf, err);
@@ -329,6 +348,8 @@ int nb_conf_parse(char *text, size_t len, const struct nb_args *args, struct nb_
 	root = nb_json_root(conf->json);
 	if (!cJSON_IsObject(root.node))
 		return nb_fail(err, NB_ERR_DECODE, 0, "network configuration: not a JSON object");
+	if (!is_full(args->command))
+		correct_case(conf->json);
 	ret = nb_json_check_case(&root, TOP_KEYS, err);
 	if (!ret)
 		ret = parse_name(&root, conf, err);

@@ -31,7 +31,8 @@ struct nb_json;
 struct nb_proxy_conf {
 	enum nb_mode mode;
 	bool fast_path, fast_path_given;
-	char *bpffs; /* NULL: not given */
+	bool rcu_expedited; /* whether /sys/kernel/rcu_expedited may be switched on for a moment */
+	char *bpffs;        /* NULL: not given */
 	struct nb_limits limits;
 	__u32 timeouts[NB_TIMEOUTS];                   /* seconds; 0: not given */
 	struct nb_prefix ranges[NB_MAX_SERVICE_CIDRS]; /* serviceCIDRs */
@@ -78,9 +79,9 @@ struct nb_conf {
 /*
  * Reads the configuration of args->command from text (taken over, also on failure). All that can be checked
  * without touching the system is checked here, before the first side effect; DEL and GC check only what they
- * use, so that what ADD refuses can still be deleted. Codes: 1 version, 2 unsupported key, 6 not JSON, 7
- * invalid value. *conf must be zeroed, and freed in any case: after a failure, cni_version stands in it as
- * far as it is known, for the error's JSON, and nothing else may be used.
+ * use, and read keys in any case, so that what ADD refuses can still be deleted. Codes: 1 version, 2
+ * unsupported key, 6 not JSON, 7 invalid value. *conf must be zeroed, and freed in any case: after a failure,
+ * cni_version stands in it as far as it is known, for the error's JSON, and nothing else may be used.
  */
 int nb_conf_parse(char *text, size_t len, const struct nb_args *args, struct nb_conf *conf,
 		  struct nb_error *err);
@@ -117,6 +118,8 @@ int nb_cni_version_rank(const char *version);
 /* "serviceProxy" of the configuration (conf_proxy.c). full: all of it, else only what DEL and GC need. */
 int nb_conf_parse_proxy(const struct nb_json *proxy, bool full, struct nb_proxy_conf *conf,
 			struct nb_error *err);
+/* Its keys, in whatever case they are. NULL: nothing. */
+void nb_conf_correct_proxy(struct cJSON *proxy);
 void nb_conf_free_proxy(struct nb_proxy_conf *conf);
 
 /* "serviceProxy.services" (conf_services.c). */

@@ -22,8 +22,8 @@ enum {
 	ENTRIES_MAX = 1 << 23,
 };
 
-static const char *const PROXY_KEYS[] = { "mode",  "services",  "serviceCIDRs", "fastPath",
-					  "bpffs", "conntrack", "limits",       NULL };
+static const char *const PROXY_KEYS[] = { "mode",      "services", "serviceCIDRs", "fastPath", "bpffs",
+					  "conntrack", "limits",   "rcuExpedited", NULL };
 
 static int parse_mode(const struct nb_json *proxy, bool full, struct nb_proxy_conf *conf,
 		      struct nb_error *err)
@@ -145,6 +145,22 @@ static int parse_ranges(const struct nb_json *proxy, struct nb_proxy_conf *conf,
 	return ret;
 }
 
+/* What cannot be read forbids it to DEL and GC, which go on: the operator has said something about it. */
+static int parse_rcu_expedited(const struct nb_json *proxy, bool full, struct nb_proxy_conf *conf,
+			       struct nb_error *err)
+{
+	const struct nb_json at = nb_json_get(proxy, "rcuExpedited");
+	int ret;
+
+	conf->rcu_expedited = true;
+	ret = nb_json_bool(&at, &conf->rcu_expedited, full ? err : NULL);
+	if (ret && !full) {
+		conf->rcu_expedited = false;
+		return 0;
+	}
+	return ret;
+}
+
 int nb_conf_parse_proxy(const struct nb_json *proxy, bool full, struct nb_proxy_conf *conf,
 			struct nb_error *err)
 {
@@ -158,6 +174,8 @@ int nb_conf_parse_proxy(const struct nb_json *proxy, bool full, struct nb_proxy_
 		ret = parse_mode(proxy, full, conf, err);
 	if (!ret)
 		ret = parse_bpffs(proxy, conf, err);
+	if (!ret)
+		ret = parse_rcu_expedited(proxy, full, conf, err);
 	if (ret || !full)
 		return ret;
 	ret = nb_json_check_known(proxy, PROXY_KEYS, err);
@@ -173,6 +191,11 @@ int nb_conf_parse_proxy(const struct nb_json *proxy, bool full, struct nb_proxy_
 		return ret;
 	conf->services_given = true;
 	return nb_conf_parse_services(&services, &conf->services, err);
+}
+
+void nb_conf_correct_proxy(struct cJSON *proxy)
+{
+	nb_json_correct_case(proxy, PROXY_KEYS);
 }
 
 void nb_conf_free_proxy(struct nb_proxy_conf *conf)

@@ -8,6 +8,7 @@
 
 #include <natbridge/version.h>
 
+#include "lib/net/rcu_expedite.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
@@ -48,6 +49,8 @@ static int run(struct nb_args *args, struct nb_conf *conf, struct nb_error *err)
 	ret = nb_stdin_read(STDIN_FILENO, &text, &len, err);
 	if (!ret)
 		ret = nb_conf_parse(text, len, args, conf, err);
+	if (!ret)
+		nb_rcu_expedite_allow(conf->proxy.rcu_expedited);
 	if (!ret && COMMANDS[args->command].privileged)
 		ret = nb_privilege_check(err);
 	return ret ? ret : COMMANDS[args->command].run(args, conf, err);

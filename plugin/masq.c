@@ -103,12 +103,23 @@ int nb_masq_replace(const struct nb_masq_spec *spec, struct nb_error *err)
 }
 
 /* What is not installed has made no rules. */
-int nb_masq_delete(const struct nb_cni_id *id, struct nb_error *err)
+int nb_masq_delete(const struct nb_cni_id *id, const struct nb_ifaddr *others, size_t n_others,
+		   struct nb_error *err)
 {
-	int ret = nb_masq_iptables_there() ? nb_masq_iptables_delete(id, err) : 0;
-	int ret_nft = nb_masq_nft_delete(id, ret ? NULL : err);
+	const struct nb_masq_addrs addrs = { .others = others, .n_others = n_others, .legacy = true };
+	int ret = 0, ret_nft;
+
+	if (nb_masq_iptables_there())
+		ret = n_others ? nb_masq_iptables_replace(id, &addrs, err) : nb_masq_iptables_delete(id, err);
+	ret_nft = nb_masq_nft_delete(id, ret ? NULL : err);
 
 	return ret || ret_nft == -ENOSYS ? ret : ret_nft;
+}
+
+int nb_masq_may_share(const struct nb_cni_id *id, bool *may, struct nb_error *err)
+{
+	*may = false;
+	return nb_masq_iptables_there() ? nb_masq_iptables_may_have(id, may, err) : 0;
 }
 
 /* Without a word in the config either backend's rules will do: iptables may have been installed since. */

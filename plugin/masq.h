@@ -42,9 +42,14 @@ struct nb_masq_spec {
  */
 int nb_masq_replace(const struct nb_masq_spec *spec, struct nb_error *err);
 
-/* Removes the attachment's rules from both backends, as the config may have changed; none there: 0, and no
- * process is started. Needs no addresses. */
-int nb_masq_delete(const struct nb_cni_id *id, struct nb_error *err);
+/*
+ * Removes the attachment's rules from both backends, as the config may have changed; none there: 0, and no
+ * process is started. Needs only the addresses of the container's other interfaces, and these only if
+ * nb_masq_may_share(), since all interfaces of a container have one chain of iptables.
+ */
+int nb_masq_delete(const struct nb_cni_id *id, const struct nb_ifaddr *others, size_t n_others,
+		   struct nb_error *err);
+int nb_masq_may_share(const struct nb_cni_id *id, bool *may, struct nb_error *err);
 
 /* 0 if each of the n addresses has its rules; else NB_ERR_CHECK, and *err names the address. */
 int nb_masq_check(enum nb_masq_backend backend, const struct nb_cni_id *id, const struct nb_result_ip *ips,

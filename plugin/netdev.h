@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lib/net/ifaddr.h"
 #include "lib/net/link.h"
 #include "lib/net/netlink.h"
 #include "lib/net/vlan.h"
@@ -104,6 +105,10 @@ int nb_netdev_ensure_vlan_host(struct nb_netdev *wire, const struct nb_netdev_vl
 /* The same, if it is there: -ENODEV if not. */
 int nb_netdev_find_vlan_host(struct nb_netdev *wire, const char *bridge, unsigned int vlan,
 			     struct nb_link *host, struct nb_error *err);
+
+/* Whether a link is such a pair's host end, and of which VLAN. links[n]: all of the namespace. */
+bool nb_netdev_is_vlan_host(const struct nb_link *link, const struct nb_link *bridge,
+			    const struct nb_link *links, unsigned int n, unsigned int *vlan);
 
 /* Gives a port its VLANs, and takes the bridge's default one from it unless that is to be preserved. No
  * VLANs: it keeps what it has. */
@@ -203,6 +208,15 @@ int nb_netdev_delete(struct nb_netdev *wire, const struct nb_netdev_delete_spec 
  */
 int nb_netdev_keep_only(struct nb_netdev *wire, const char *network, const struct nb_cni_id *valid, size_t n,
 			unsigned int *removed, struct nb_error *err);
+
+/*
+ * Addresses that the container has beside those of the attachment, once its pair is deleted: all that are in
+ * the namespace, and those of the container's other interfaces in the network, wherever they are. The caller
+ * frees *addrs.
+ */
+struct nb_ifaddr;
+int nb_netdev_other_addresses(struct nb_netdev *wire, const struct nb_cni_id *id, struct nb_ifaddr **addrs,
+			      size_t *n, struct nb_error *err);
 
 /* Whether the network has a host end, of whatever pod. */
 int nb_netdev_has_pods(struct nb_netdev *wire, const char *network, bool *has, struct nb_error *err);

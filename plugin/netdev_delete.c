@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/net/host_veth.h"
+#include "lib/net/ifaddr.h"
 #include "lib/net/link.h"
 #include "lib/net/link_delete_async.h"
 #include "lib/net/rcu_expedite.h"
@@ -123,6 +125,84 @@ int nb_netdev_keep_only(struct nb_netdev *wire, const char *network, const struc
 	if (removed)
 		*removed = count;
 	return first;
+}
+
+/* ---- other interfaces of the container ---- */
+
+struct addresses {
+	struct nb_ifaddr *items;
+	size_t n;
+};
+
+static void addresses_free(struct addresses *list)
+{
+	free(list->items);
+}
+
+static int append(struct addresses *list, const struct nb_ifaddr *addrs, unsigned int n, struct nb_error *err)
+{
+	struct nb_ifaddr *items = reallocarray(list->items, list->n + n + 1, sizeof(*items));
+
+	if (!items)
+		return nb_fail_nomem(err);
+	list->items = items;
+	for (unsigned int i = 0; i < n; i++)
+		items[list->n++] = addrs[i];
+	return 0;
+}
+
+static int append_namespace(struct nb_netdev *wire, struct addresses *list, struct nb_error *err)
+{
+	nb_autofree struct nb_ifaddr *addrs = NULL;
+	unsigned int n = 0;
+	int ret = nb_netdev_open_pod(wire, err);
+
+	if (!ret)
+		ret = nb_ifaddr_list(&wire->pod, 0, AF_UNSPEC, &addrs, &n, err);
+	return ret ? ret : append(list, addrs, n, err);
+}
+
+static int append_peer(struct nb_netdev *wire, const struct nb_link *host, struct addresses *list,
+		       struct nb_error *err)
+{
+	nb_autofree struct nb_ifaddr *addrs = NULL;
+	unsigned int n = 0;
+	int ret = nb_ifaddr_list_elsewhere(&wire->host, host->peer_nsid, host->peer, &addrs, &n, err);
+
+	return ret ? ret : append(list, addrs, n, err);
+}
+
+/* A pair that is going away meanwhile has no addresses any more. */
+static bool is_gone(struct nb_netdev *wire, const struct nb_link *host)
+{
+	struct nb_link link = *host;
+
+	return nb_netdev_refetch(wire, &link, NULL) == -ENODEV;
+}
+
+int nb_netdev_other_addresses(struct nb_netdev *wire, const struct nb_cni_id *id, struct nb_ifaddr **addrs,
+			      size_t *n, struct nb_error *err)
+{
+	nb_cleanup(addresses_free) struct addresses list = { .n = 0 };
+	nb_autofree struct nb_link *links = NULL;
+	unsigned int n_links = 0;
+	int ret = wire->netns_fd >= 0 ? append_namespace(wire, &list, err) : 0;
+
+	if (!ret)
+		ret = nb_link_list(&wire->host, "veth", 0, &links, &n_links, err);
+	for (unsigned int i = 0; i < n_links && !ret; i++) {
+		if (!nb_host_veth_is_of_container(&links[i], id) || nb_host_veth_is_of(&links[i], id) ||
+		    !links[i].peer_elsewhere)
+			continue;
+		ret = append_peer(wire, &links[i], &list, err);
+		if (ret && is_gone(wire, &links[i]))
+			ret = 0;
+	}
+	if (ret)
+		return ret;
+	*addrs = NB_TAKE_PTR(list.items);
+	*n = list.n;
+	return 0;
 }
 
 int nb_netdev_has_pods(struct nb_netdev *wire, const char *network, bool *has, struct nb_error *err)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/net/link.h"
@@ -75,6 +76,28 @@ int nb_netdev_find_vlan_host(struct nb_netdev *wire, const char *bridge, unsigne
 	int ret = names_of(bridge, vlan, name, port_name, err);
 
 	return ret ? ret : nb_link_get(&wire->host, name, host, err);
+}
+
+bool nb_netdev_is_vlan_host(const struct nb_link *link, const struct nb_link *bridge,
+			    const struct nb_link *links, unsigned int n, unsigned int *vlan)
+{
+	const size_t len = strlen(bridge->name);
+	char name[IFNAMSIZ], port_name[IFNAMSIZ], *end;
+	unsigned long id;
+
+	if (strcmp(link->kind, "veth") != 0 || link->peer_elsewhere ||
+	    strncmp(link->name, bridge->name, len) != 0 || link->name[len] != '.')
+		return false;
+	id = strtoul(link->name + len + 1, &end, 10);
+	/* The very name, so not "cni0.05". */
+	if (*end || id < 1 || id > NB_VLAN_MAX ||
+	    names_of(bridge->name, (unsigned int)id, name, port_name, NULL) || strcmp(link->name, name) != 0)
+		return false;
+	*vlan = (unsigned int)id;
+	for (unsigned int i = 0; i < n; i++)
+		if (links[i].index == link->peer && links[i].master == bridge->index)
+			return true;
+	return false;
 }
 
 int nb_netdev_ensure_vlan_host(struct nb_netdev *wire, const struct nb_netdev_vlan_spec *spec,

@@ -11,8 +11,8 @@ status=0
 shopt -s nullglob
 c_sources=(lib/*/*.c {plugin,cli}/*.c test/*/*.c)
 bpf_sources=(bpf/*.bpf.c)
-headers=(include/natbridge/*.h lib/*/*.h {plugin,cli}/*.h test/*/*.h)
-bpf_headers=(bpf/*/*.h include/natbridge/abi.h)
+headers=(include/natbridge/{abi,version}.h lib/*/*.h {plugin,cli}/*.h test/*/*.h)
+bpf_headers=(bpf/*/*.h include/natbridge/{abi,conn_index}.h)
 shells=(scripts/*.sh examples/*.sh .ci/run test/*/*.bash {test/differential,test/parity}/run test/kernels/{run,init,guest,storm})
 suites=(test/*/*.bats)
 read -ra cc_flags <<<"$CPPFLAGS $CFLAGS"
@@ -53,9 +53,10 @@ shell_scripts() {
 		{ [ ${#suites[@]} = 0 ] || shellcheck -x -s bats -e SC2030,SC2031,SC2154 "${suites[@]}"; }
 }
 
+# conn_index.h leaves some of its functions to those who include it, which only clang can be told to accept.
 headers_alone() {
 	in_parallel "${headers[@]}" -- "$CC" "${cc_flags[@]}" -fsyntax-only -x c -Wno-unused-function &&
-		in_parallel "${bpf_headers[@]}" -- "$CLANG" "${bpf_flags[@]}" -fsyntax-only -x c -Wno-unused-function
+		in_parallel "${bpf_headers[@]}" -- "$CLANG" "${bpf_flags[@]}" -fsyntax-only -x c -Wno-unused-function -Wno-undefined-internal
 }
 
 compiler_warnings() {
@@ -92,6 +93,7 @@ for tool in clang-format clang-tidy shellcheck mandoc git; do
 done
 
 check "SPDX line in every file" licence_lines
+check "ids of doc/SEMANTICS.md" scripts/semantics.sh
 check "clang-format" formatting
 check "shellcheck" shell_scripts
 check "arrows between folders, circles of files" scripts/arrows.sh

@@ -323,6 +323,7 @@ enum nb_settings_flags {
 	NB_SETTINGS_IS_ASSIST = 1 << 4,
 	NB_SETTINGS_CUT = 1 << 6,    /* some ports may have NB_GEN_CUT */
 	NB_SETTINGS_BEHIND = 1 << 5, /* userspace only: some ports may have programs of another natbridge */
+	NB_SETTINGS_NOT_EXPEDITED = 1 << 7, /* userspace only: "rcuExpedited" of the config is false */
 };
 
 /* What programs and userspace change at run time without a reload (pinned as "settings"). */
@@ -421,7 +422,7 @@ struct nb_constants {
 	/* ipspoofchk, macspoofchk: the source is none of the pod's addresses */                             \
 	ROW(NB_DROP_SPOOFED, 79, "drop_spoofed")
 
-#define NB_COUNTER_CONSTANT(id, number, name) id = number,
+#define NB_COUNTER_CONSTANT(id, number, name) id = (number),
 enum nb_counter {
 	NB_COUNT_NONE, /* never counted: "continue" */
 	NB_DROP_BASE = 64,

@@ -124,6 +124,28 @@ int nb_port_connected(const struct nb_datapath *dp, unsigned int ifindex, struct
 	return rc;
 }
 
+int nb_port_set_vlan(const struct nb_datapath *dp, unsigned int ifindex, unsigned int vlan,
+		     struct nb_error *err)
+{
+	const __u16 mask = (__u16)(~0U << NB_PORT_VLAN_SHIFT);
+	struct port_map map nb_cleanup(unmap) = { 0 };
+	int rc = map_ports(dp, &map, err);
+
+	for (unsigned int slot = 1; slot < NB_MAX_PORTS && !rc; slot++) {
+		__u16 *flags = &map.ports[slot].flags, was, now;
+
+		if (map.ports[slot].ifindex != ifindex)
+			continue;
+		/* qdisc.bpf.c may set a bit meanwhile. Should it undo this, the next ADD does it again. */
+		was = __atomic_load_n(flags, __ATOMIC_SEQ_CST);
+		do
+			now = (__u16)((was & ~mask) | vlan << NB_PORT_VLAN_SHIFT);
+		while (!__atomic_compare_exchange_n(flags, &was, now, false, __ATOMIC_SEQ_CST,
+						    __ATOMIC_SEQ_CST));
+	}
+	return rc;
+}
+
 /* A port as it was before the links were read. */
 struct before {
 	__u32 ifindex, gen;

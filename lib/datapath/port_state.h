@@ -51,6 +51,10 @@ enum nb_port_state nb_port_state_of(const struct nb_port_links *links, unsigned 
 /* The port that an ADD entered as unconnected is up. No lock is needed. */
 int nb_port_connected(const struct nb_datapath *dp, unsigned int ifindex, struct nb_error *err);
 
+/* Writes the VLAN of a port's untagged frames into its flags; 0: none is set. Needs the lock. */
+int nb_port_set_vlan(const struct nb_datapath *dp, unsigned int ifindex, unsigned int vlan,
+		     struct nb_error *err);
+
 /*
  * Brings NB_GEN_CUT of all ports up to date. Any number of callers may do so at once, beside ADDs and DELs: a
  * bit is changed only if it is as it was before the links were read. bpffs: as for nb_datapath_open(), for

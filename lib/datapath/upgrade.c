@@ -12,6 +12,7 @@
 #include "lib/maps/layout.h"
 #include "lib/maps/map.h"
 #include "lib/maps/settings.h"
+#include "lib/net/rcu_expedite.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
@@ -129,23 +130,21 @@ static int some_mode(const char *bpffs, const char *network, enum nb_mode *mode,
 	return rc;
 }
 
-static int attach_all(const struct nb_datapath *dp, const char *network, struct nb_upgraded *done,
-		      struct nb_error *err)
+static int attach_all(const struct nb_datapath *dp, const char *network, const struct nb_settings *settings,
+		      struct nb_upgraded *done, struct nb_error *err)
 {
-	struct nb_settings settings;
 	struct nb_ports ports = { 0 };
 	enum nb_mode mode;
 	int rc = nb_datapath_mode(dp, &mode, err);
 
-	rc = rc ?: nb_settings_read(dp, &settings, err);
 	if (rc)
 		return rc;
 	done->mode = mode;
-	done->replaced = settings.flags & NB_SETTINGS_BEHIND;
+	done->replaced = settings->flags & NB_SETTINGS_BEHIND;
 	if (!done->replaced)
 		return 0;
-	if (settings.bridge_ifindex)
-		rc = nb_datapath_attach_bridge(dp, mode, network, settings.bridge_ifindex, err);
+	if (settings->bridge_ifindex)
+		rc = nb_datapath_attach_bridge(dp, mode, network, settings->bridge_ifindex, err);
 	if (rc == -ENODEV) /* the bridge has gone, and its ports with it */
 		rc = 0;
 	rc = rc ?: nb_ports_attach(dp, mode, &ports, err);
@@ -154,6 +153,23 @@ static int attach_all(const struct nb_datapath *dp, const char *network, struct 
 		return nb_fail(err, NB_ERR_DATAPATH, 0,
 			       "none of the %u ports of network \"%s\" is in this network namespace",
 			       ports.gone, network);
+	return rc;
+}
+
+/* Without a config it is the settings that say whether the network forbids the kernel's switch. */
+static int attach_as_allowed(const struct nb_datapath *dp, const char *network, struct nb_upgraded *done,
+			     struct nb_error *err)
+{
+	struct nb_settings settings;
+	bool allowed;
+	int rc = nb_settings_read(dp, &settings, err);
+
+	if (rc)
+		return rc;
+	allowed = nb_rcu_expedite_allow(false);
+	nb_rcu_expedite_allow(allowed && !(settings.flags & NB_SETTINGS_NOT_EXPEDITED));
+	rc = attach_all(dp, network, &settings, done, err);
+	nb_rcu_expedite_allow(allowed);
 	return rc;
 }
 
@@ -169,7 +185,7 @@ int nb_upgrade(const char *bpffs, const char *network, struct nb_upgraded *done,
 		return rc;
 	nb_close_fd(&dp.lock_fd); /* attaching may wait for others, see lib/datapath/attach.c */
 	dp.lock_fd = -1;
-	rc = attach_all(&dp, network, done, err);
+	rc = attach_as_allowed(&dp, network, done, err);
 	if (rc || !done->replaced)
 		return rc;
 	return nb_ports_followed(bpffs, network, done->mode, err);

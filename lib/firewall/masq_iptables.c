@@ -275,7 +275,7 @@ int nb_masq_iptables_replace(const struct nb_cni_id *id, const struct nb_masq_ad
 	names_of(id->network, id->container_id, &names);
 	for (int i = 0; i < NB_IPTABLES; i++)
 		if (replace_family(&nb_iptables[i], &names, addrs, err))
-			return nb_wrap(err, "cannot add masquerade rules");
+			return nb_wrap(err, "cannot %s masquerade rules", addrs->n_own ? "add" : "remove");
 	return 0;
 }
 
@@ -428,6 +428,21 @@ static int remove_family(const struct nb_iptables *family, struct removal *remov
 	if (removal->chains.len)
 		nb_strbuf_put(&commands, removal->chains.buf);
 	return nb_iptables_apply(family, &commands, err);
+}
+
+int nb_masq_iptables_may_have(const struct nb_cni_id *id, bool *may, struct nb_error *err)
+{
+	struct names names;
+
+	*may = false;
+	names_of(id->network, id->container_id, &names);
+	for (int i = 0; i < NB_IPTABLES && !*may; i++) {
+		int rc = nb_iptables_may_have(&nb_iptables[i], names.chain, may, err);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
 int nb_masq_iptables_has(const struct nb_cni_id *id, bool *has, struct nb_error *err)

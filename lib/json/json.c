@@ -245,19 +245,47 @@ static bool is_listed(const char *key, const char *const keys[])
 	return false;
 }
 
+/* The one of keys[] from which key differs only by case; NULL: there is none. */
+static const char *meant_key(const char *key, const char *const keys[])
+{
+	if (is_listed(key, keys))
+		return NULL;
+	for (; *keys; keys++)
+		if (strcasecmp(key, *keys) == 0)
+			return *keys;
+	return NULL;
+}
+
 int nb_json_check_case(const struct nb_json *object, const char *const keys[], struct nb_error *err)
 {
 	struct nb_json item;
 
 	for (item = nb_json_first(object); item.node; item = nb_json_next(&item)) {
-		if (is_listed(item.node->string, keys))
-			continue;
-		for (size_t i = 0; keys[i]; i++)
-			if (strcasecmp(item.node->string, keys[i]) == 0)
-				return nb_json_fail(&item, NB_ERR_CONFIG, err,
-						    "unknown key; did you mean \"%s\"?", keys[i]);
+		const char *key = meant_key(item.node->string, keys);
+
+		if (key)
+			return nb_json_fail(&item, NB_ERR_CONFIG, err, "unknown key; did you mean \"%s\"?",
+					    key);
 	}
 	return 0;
+}
+
+void nb_json_correct_case(struct cJSON *object, const char *const keys[])
+{
+	struct cJSON *item, *next;
+
+	for (item = cJSON_IsObject(object) ? object->child : NULL; item; item = next) {
+		const char *key = meant_key(item->string, keys);
+
+		next = item->next;
+		if (!key)
+			continue;
+		/* Both keys have the same length. */
+		if (cJSON_GetObjectItemCaseSensitive(object, key))
+			cJSON_Delete(cJSON_DetachItemViaPointer(object, item));
+		else
+			memcpy(item->string, key, strlen(key));
+	}
 }
 
 int nb_json_check_known(const struct nb_json *object, const char *const keys[], struct nb_error *err)

@@ -80,6 +80,13 @@ int nb_json_is_array(const struct nb_json *at, struct nb_error *err);
 /* Refuses a key that differs from one of keys[] (ended by NULL) only by case: NB_ERR_CONFIG. */
 int nb_json_check_case(const struct nb_json *object, const char *const keys[], struct nb_error *err);
 
+/*
+ * Renames each key of the object that differs from one of keys[] (ended by NULL) only by case to
+ * that one. If the object also has that one, removes the misspelled member. Does nothing if the
+ * value is not an object.
+ */
+void nb_json_correct_case(struct cJSON *object, const char *const keys[]);
+
 /* Refuses every key that is not in keys[] (ended by NULL): NB_ERR_CONFIG. */
 int nb_json_check_known(const struct nb_json *object, const char *const keys[], struct nb_error *err);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "conn_table_access.h"
+#include "conn_table.h"
 
 #include <errno.h>
 #include <string.h>

@@ -15,7 +15,7 @@
 
 #include "layout.h"
 
-#define COUNTER_NAME(id, number, name) [number] = name,
+#define COUNTER_NAME(id, number, name) [number] = (name),
 
 static const char *const names[NB_COUNTERS] = { NB_COUNTER_TABLE(COUNTER_NAME) };
 

@@ -330,6 +330,10 @@ int nb_endpoint_check(const struct nb_datapath *dp, const struct nb_endpoint_spe
 		return nb_fail(err, NB_ERR_CHECK, ENOENT,
 			       "the traffic of link %u is shaped, and takes the fast path past that",
 			       spec->ifindex);
+	if ((port.flags ^ spec->flags) >> NB_PORT_VLAN_SHIFT)
+		return nb_fail(err, NB_ERR_CHECK, ENOENT, "link %u has VLAN %u in the port map instead of %u",
+			       spec->ifindex, port.flags >> NB_PORT_VLAN_SHIFT,
+			       spec->flags >> NB_PORT_VLAN_SHIFT);
 	flags = spec->flags | (port.flags & NB_PORT_NO_FAST_PATH); /* qdisc.bpf.c sets it */
 	if (port.flags != flags)
 		return nb_fail(err, NB_ERR_CHECK, ENOENT,

@@ -146,6 +146,15 @@ bool nb_host_veth_is_of(const struct nb_link *link, const struct nb_cni_id *id)
 	       (is_half_made(link, id->network) && nb_host_veth_is_name_of(link->name, id));
 }
 
+bool nb_host_veth_is_of_container(const struct nb_link *link, const struct nb_cni_id *id)
+{
+	const struct nb_cni_id nameless = { id->network, id->container_id, "" };
+	char prefix[NB_LINK_ALIAS_MAX];
+
+	nb_host_veth_alias(&nameless, prefix);
+	return !strcmp(link->kind, "veth") && !strncmp(link->alias, prefix, strlen(prefix));
+}
+
 bool nb_host_veth_is_of_network(const struct nb_link *link, const char *network)
 {
 	char prefix[NB_LINK_ALIAS_MAX];

@@ -53,12 +53,35 @@ static bool wanted_by_others(int fd)
 	return fcntl(fd, F_OFD_GETLK, &all) || all.l_type != F_UNLCK;
 }
 
+/* Of the process: a command serves one config, or one network after the other. */
+static bool is_allowed = true;
+
+bool nb_rcu_expedite_allow(bool allowed)
+{
+	bool before = is_allowed;
+
+	is_allowed = allowed;
+	return before;
+}
+
+/* Removes natbridge's value, unless another process wants it. */
+static void put_back(int fd)
+{
+	if (!wanted_by_others(fd) && value(fd) == NB_EXPEDITED)
+		set(fd, 0);
+}
+
 int nb_rcu_expedite_begin(void)
 {
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)
 		return -1;
+	if (!is_allowed) {
+		put_back(fd);
+		close(fd);
+		return -1;
+	}
 	if (lock(fd, F_WRLCK)) {
 		close(fd);
 		return -1;
@@ -77,8 +100,7 @@ void nb_rcu_expedite_end(int *fd)
 	 * lock.
 	 */
 	(void)lock(*fd, F_UNLCK);
-	if (!wanted_by_others(*fd) && value(*fd) == NB_EXPEDITED)
-		set(*fd, 0);
+	put_back(*fd);
 	close(*fd);
 	*fd = -1;
 }

@@ -16,8 +16,16 @@
  * written, or rcu_normal is set, the grace periods take their usual time.
  */
 
+#include <stdbool.h>
+
 /* natbridge's value, "nb": it tells natbridge's own from a foreign one. */
 enum { NB_EXPEDITED = 0x6e62 };
+
+/*
+ * Sets whether this process may expedite grace periods; at first it may. Returns the former
+ * setting. A process that may not still removes a value that a killed natbridge has left.
+ */
+bool nb_rcu_expedite_allow(bool allowed);
 
 /* Start and end expedited grace periods. begin returns a descriptor for end; -1: not expedited. */
 int nb_rcu_expedite_begin(void);

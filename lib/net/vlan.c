@@ -12,6 +12,7 @@
 #include <linux/rtnetlink.h>
 
 #include "lib/util/error.h"
+#include "lib/util/vec.h"
 
 #include "netlink.h"
 
@@ -135,11 +136,27 @@ int nb_port_vlans_clear(struct nb_netlink *nl, unsigned int port_index, struct n
 	return change_set(nl, RTM_DELLINK, port_index, &found.tagged, err);
 }
 
+int nb_port_vlans_keep_only(struct nb_netlink *nl, unsigned int port_index, const struct nb_port_vlans *keep,
+			    struct nb_error *err)
+{
+	struct nb_port_vlans found;
+	int rc = nb_port_vlans_get(nl, port_index, &found, err);
+
+	if (rc)
+		return rc;
+	if (found.native)
+		nb_vlans_put(&found.tagged, found.native);
+	for (unsigned int id = 1; id <= NB_VLAN_MAX; id++)
+		if (id == keep->native || nb_vlans_has(&keep->tagged, id))
+			found.tagged.bits[id / 8] &= (unsigned char)~(1U << id % 8);
+	return change_set(nl, RTM_DELLINK, port_index, &found.tagged, err);
+}
+
 /* ---- reading ---- */
 
 struct list {
-	unsigned int port_index;
-	unsigned int begin; /* first id of a range whose last id is the next entry */
+	unsigned int port_index; /* 0: of any port */
+	unsigned int begin;      /* first id of a range whose last id is the next entry */
 	struct nb_port_vlans vlans;
 };
 
@@ -169,18 +186,24 @@ static void take_vlan(struct list *list, const struct bridge_vlan_info *info)
 		nb_vlans_put(&list->vlans.tagged, id);
 }
 
-static int take_port(const struct nlmsghdr *nlh, void *arg, struct nb_error *err)
+/*
+ * Reads the VLANs of a message into *list. *index: ifindex of the port; 0: the message has no
+ * VLANs.
+ */
+static int take_vlans(const struct nlmsghdr *nlh, struct list *list, unsigned int *index,
+		      struct nb_error *err)
 {
 	const struct ifinfomsg *msg = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[IFLA_AF_SPEC + 1], *attr;
-	struct list *list = arg;
 	int rc;
 
+	*index = 0;
 	if (nlh->nlmsg_type != RTM_NEWLINK)
 		return 0;
 	rc = nb_netlink_parse(nlh, sizeof(*msg), tb, IFLA_AF_SPEC, err);
-	if (rc || (unsigned int)msg->ifi_index != list->port_index || !tb[IFLA_AF_SPEC])
+	if (rc || !tb[IFLA_AF_SPEC] || (list->port_index && (unsigned int)msg->ifi_index != list->port_index))
 		return rc;
+	*index = (unsigned int)msg->ifi_index;
 	mnl_attr_for_each_nested(attr, tb[IFLA_AF_SPEC]) {
 		struct bridge_vlan_info info;
 
@@ -191,23 +214,75 @@ static int take_port(const struct nlmsghdr *nlh, void *arg, struct nb_error *err
 	return 0;
 }
 
-int nb_port_vlans_get(struct nb_netlink *nl, unsigned int port_index, struct nb_port_vlans *vlans,
-		      struct nb_error *err)
+static int take_port(const struct nlmsghdr *nlh, void *arg, struct nb_error *err)
 {
-	struct list list = { .port_index = port_index };
-	const struct nb_dump_reader reader = { take_port, reset, &list };
+	unsigned int index;
+
+	return take_vlans(nlh, arg, &index, err);
+}
+
+static int dump(struct nb_netlink *nl, const struct nb_dump_reader *reader, struct nb_error *err)
+{
 	struct nb_request req;
 	void *extra;
 	struct nlmsghdr *nlh =
 		nb_request_start(&req, RTM_GETLINK, NLM_F_DUMP, &extra, sizeof(struct ifinfomsg));
 	struct ifinfomsg *msg = extra;
-	int rc;
 
 	msg->ifi_family = PF_BRIDGE;
 	mnl_attr_put_u32(nlh, IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN_COMPRESSED);
-	rc = nb_netlink_dump(nl, nlh, &reader, err);
+	return nb_netlink_dump(nl, nlh, reader, err);
+}
+
+int nb_port_vlans_get(struct nb_netlink *nl, unsigned int port_index, struct nb_port_vlans *vlans,
+		      struct nb_error *err)
+{
+	struct list list = { .port_index = port_index };
+	const struct nb_dump_reader reader = { take_port, reset, &list };
+	int rc = dump(nl, &reader, err);
+
 	if (rc)
 		return nb_wrap(err, "cannot list the VLANs of link %u", port_index);
 	*vlans = list.vlans;
+	return 0;
+}
+
+struct native_list {
+	NB_VEC(struct nb_port_native) found;
+};
+
+static void reset_natives(void *arg)
+{
+	struct native_list *list = arg;
+
+	list->found.n = 0;
+}
+
+static int take_native(const struct nlmsghdr *nlh, void *arg, struct nb_error *err)
+{
+	struct list one = { .port_index = 0 };
+	struct native_list *list = arg;
+	struct nb_port_native native;
+	int rc = take_vlans(nlh, &one, &native.port_index, err);
+
+	if (rc || !native.port_index)
+		return rc;
+	native.vlan = one.vlans.native;
+	return nb_vec_push(&list->found, native, err);
+}
+
+int nb_port_natives(struct nb_netlink *nl, struct nb_port_native **natives, unsigned int *n,
+		    struct nb_error *err)
+{
+	struct native_list list = { 0 };
+	const struct nb_dump_reader reader = { take_native, reset_natives, &list };
+	int rc = dump(nl, &reader, err);
+
+	if (rc) {
+		nb_vec_free(&list.found);
+		return nb_wrap(err, "cannot list the VLANs of the bridges' ports");
+	}
+	*natives = list.found.items;
+	*n = (unsigned int)list.found.n;
 	return 0;
 }

@@ -37,6 +37,22 @@ int nb_port_vlans_add(struct nb_netlink *nl, unsigned int port_index, const stru
 /* Removes all VLANs of a port, such as the bridge's default VLAN. */
 int nb_port_vlans_clear(struct nb_netlink *nl, unsigned int port_index, struct nb_error *err);
 
+/* Removes the VLANs of a port that *keep does not have. */
+int nb_port_vlans_keep_only(struct nb_netlink *nl, unsigned int port_index, const struct nb_port_vlans *keep,
+			    struct nb_error *err);
+
+struct nb_port_native {
+	unsigned int port_index;
+	unsigned int vlan; /* the native VLAN, 0: none */
+};
+
+/*
+ * Lists the native VLANs of all ports of all bridges, and of the bridges themselves, by one
+ * request. The caller frees *natives.
+ */
+int nb_port_natives(struct nb_netlink *nl, struct nb_port_native **natives, unsigned int *n,
+		    struct nb_error *err);
+
 /* Reads the VLANs of a port. */
 int nb_port_vlans_get(struct nb_netlink *nl, unsigned int port_index, struct nb_port_vlans *vlans,
 		      struct nb_error *err);

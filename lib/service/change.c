@@ -69,19 +69,26 @@ static bool has_work(const struct nb_plan *plan)
 	       memcmp(plan->vips, plan->settings_before.vips, sizeof(plan->vips)) || has_leftovers(plan);
 }
 
+/* snapshot->dp is set, all else zeroed. */
+static int read_and_plan(struct nb_plan *plan, struct nb_snapshot *snapshot,
+			 const struct nb_services *services, struct nb_scope *scope, struct nb_error *err)
+{
+	int rc = nb_snapshot_begin(snapshot, err);
+
+	if (rc)
+		return rc;
+	rc = reads_whole(snapshot, scope) ? nb_snapshot_read_whole(snapshot, scope, err)
+					  : nb_snapshot_read_named(snapshot, scope, err);
+	return rc ? rc : nb_plan_make(plan, snapshot, services, scope, err);
+}
+
 static int change(const struct nb_datapath *dp, const struct nb_services *services, struct nb_scope *scope,
 		  struct nb_service_changes *changes, struct nb_error *err)
 {
 	struct nb_snapshot snapshot nb_cleanup(nb_snapshot_free) = { .dp = dp };
 	struct nb_plan plan nb_cleanup(nb_plan_free) = { 0 };
-	int rc = nb_snapshot_begin(&snapshot, err);
+	int rc = read_and_plan(&plan, &snapshot, services, scope, err);
 
-	if (rc)
-		return rc;
-	rc = reads_whole(&snapshot, scope) ? nb_snapshot_read_whole(&snapshot, scope, err)
-					   : nb_snapshot_read_named(&snapshot, scope, err);
-	if (!rc)
-		rc = nb_plan_make(&plan, &snapshot, services, scope, err);
 	if (!rc && has_work(&plan))
 		rc = nb_plan_write(&plan, err);
 	if (!rc && changes)
@@ -99,6 +106,20 @@ int nb_service_apply(const struct nb_datapath *dp, const struct nb_services *ser
 	err = err ? err : &unused;
 	rc = scope_add_names(&scope, services, err);
 	return rc ? rc : change(dp, services, &scope, changes, err);
+}
+
+int nb_service_check(const struct nb_datapath *dp, const struct nb_services *services,
+		     enum nb_service_origin origin, struct nb_error *err)
+{
+	struct nb_scope scope nb_cleanup(scope_free) = { .all_names = true, .origin = origin };
+	struct nb_snapshot snapshot nb_cleanup(nb_snapshot_free) = { .dp = dp };
+	struct nb_plan plan nb_cleanup(nb_plan_free) = { 0 };
+	struct nb_error unused = { 0 };
+	int rc;
+
+	err = err ? err : &unused;
+	rc = scope_add_names(&scope, services, err);
+	return rc ? rc : read_and_plan(&plan, &snapshot, services, &scope, err);
 }
 
 int nb_service_update(const struct nb_datapath *dp, const struct nb_services *services,

@@ -73,7 +73,7 @@ void nb_service_names_free(struct nb_service_names *names); /* for nb_cleanup();
  *   an address and port that wanted gives to another Service goes to that one.
  * Normalized.
  */
-int nb_services_keep(const struct nb_services *wanted, const struct nb_services *table,
+int nb_services_keep(const struct nb_services *wanted, const struct nb_services *snapshot,
 		     const struct nb_service_names *names, struct nb_services *kept,
 		     void (*tell)(const struct nb_service *wanted, const struct nb_service *owner),
 		     struct nb_error *err);
@@ -115,6 +115,11 @@ struct nb_service_changes {
  */
 int nb_service_apply(const struct nb_datapath *dp, const struct nb_services *services,
 		     enum nb_service_origin origin, struct nb_service_changes *changes, struct nb_error *err);
+
+/* Whether nb_service_apply() would take them: the same errors, and nothing is written. Needs the lock as
+ * well. */
+int nb_service_check(const struct nb_datapath *dp, const struct nb_services *services,
+		     enum nb_service_origin origin, struct nb_error *err);
 
 /*
  * Like nb_service_apply(), but only for the Services (names) that stand in *services; all others are kept.

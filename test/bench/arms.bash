@@ -17,7 +17,7 @@
 # | target  | address of                                                                                                 |
 # |---------|------------------------------------------------------------------------------------------------------------|
 # | pod     | the server, a port that no Service knows                                                                   |
-# | backend | the server, the port that it has as a backend: such connections are tracked, see doc/DESIGN.md             |
+# | backend | the server, the port that it has as a backend: such connections are tracked, see doc/DATAPATH.md             |
 # | vip     | the Service                                                                                                |
 
 BENCH_VIP4=10.96.0.10 BENCH_VIP6=fd00:96::10

@@ -223,7 +223,7 @@ static void errors_of_floating(struct env *env, const struct family *f, uint8_t 
 	error.icmp_type = v4 ? 3 : 1;
 	error.icmp_code = v4 ? 3 : 4;
 	expect_up(env, POD_B, &error);
-	/* Of IPv4 a redirect has the shape of an error; that of IPv6 is built in test_related.c. */
+	/* Of IPv4 a redirect has the shape of an error; that of IPv6 is built in test_icmp_nat.c. */
 	if (!v4)
 		return;
 	error = (struct packet){ .src = f->gateway,

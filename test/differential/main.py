@@ -252,7 +252,7 @@ class Run:
         if self.script.get("known") and self.result == "different":
             return "known"
         if self.script.get("known"):
-            self.differ("known", {"n": "is no longer different: remove that key and the line in doc/DESIGN.md"})
+            self.differ("known", {"n": "is no longer different: remove that key and the line in doc/DATAPATH.md"})
         return self.result
 
 

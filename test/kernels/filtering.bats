@@ -135,7 +135,7 @@ into_vlan() {
 	bridge -n "$NBT-$node" vlan add dev "$dev" vid "$vid" "$@" "${self[@]}"
 }
 
-@test "A16: frames with an 802.1Q tag pass untranslated, the tag beside the packet or in it" {
+@test "B18: frames with an 802.1Q tag pass untranslated, the tag beside the packet or in it" {
 	local node
 	for node in $NODES; do
 		tagged "${node}a" 5 1
@@ -153,7 +153,7 @@ into_vlan() {
 	tags_pass 5 eth0.5
 }
 
-@test "A16: frames with two tags pass untranslated" {
+@test "B18: frames with two tags pass untranslated" {
 	local node
 	for node in $NODES; do
 		ip -n "$NBT-${node}a" link add link eth0 name q type vlan proto 802.1ad id 7

@@ -231,6 +231,18 @@ draining() {
 	[ "$(ctl n -o json conntrack stats | jq '.[0].insert')" -gt "$inserted" ]
 }
 
+# Words between backquotes in the first column of the document's tables.
+explained() {
+	sed -n 's/^| \x60\([a-z_-]*\)\x60 |.*/\1/p' "$NBT_ROOT/doc/COUNTERS.md" | sort
+}
+
+@test "every counter and port state has its row in doc/COUNTERS.md, and no other has" {
+	diff <(explained) <({
+		ctl n -o json conntrack stats | jq -r '.[0] | keys[] | select(. != "network" and . != "settings")'
+		printf '%s\n' attached bridge-down detached down gone not-forwarding off-bridge # cli/port.c
+	} | sort)
+}
+
 # Setting NAME of the network.
 setting() {
 	ctl n -o json conntrack stats | jq ".[0].settings.$1"

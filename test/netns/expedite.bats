@@ -109,3 +109,60 @@ off() {
 	[[ $output = *'"interfaces"'* ]]
 	wait_for 10 off
 }
+
+# The config, with the key as given: config true|false [JQ-FILTER].
+config() {
+	jq -c ".serviceProxy.rcuExpedited = $1 | ${2:-.}" "$NBT_DIR/config"
+}
+
+# switched: how often the traced process wrote to the switch.
+switched() {
+	awk -v path=$SWITCH '
+		{ sub(/^[0-9]+ +/, "") }
+		index($0, "openat(") == 1 && index($0, "\"" path "\"") { fd = $NF }
+		index($0, "pwrite64(" fd ",") == 1 { n++ }
+		END { print n + 0 }' "$NBT_DIR/trace"
+}
+
+@test "rcuExpedited: ADD, DEL and GC switch it on, or with false leave it alone" {
+	local key verb mode count
+	for mode in assist ebpf; do
+		for key in true false; do
+			for verb in ADD DEL ADD GC; do
+				traced $verb "$(config $key ".serviceProxy.mode = \"$mode\" | .\"cni.dev/valid-attachments\" = $(attachments first)")" -e trace=openat,pwrite64
+				count=$(switched)
+				[ "$count" = 0 ] || [ $key = true ] || fail "$verb in mode $mode: $(<"$NBT_DIR/trace")"
+				[ "$count" -ge 2 ] || [ $key = false ] || fail "$verb in mode $mode: $(<"$NBT_DIR/trace")"
+			done
+			plugin DEL "$(<"$NBT_DIR/config")" # the lease, since host-local has no GC
+		done
+	done
+}
+
+@test "rcuExpedited false: what a killed ADD left goes with the next call" {
+	traced ADD "$(<"$NBT_DIR/config")" -e trace=bpf -e "inject=bpf:signal=KILL:when=$(attach_number)" || true
+	[ "$(<$SWITCH)" = $OURS ]
+	plugin DEL "$(config false)"
+	wait_for 10 off
+	echo 1 >$SWITCH
+	plugin ADD "$(config false)"
+	plugin DEL "$(config false)"
+	[ "$(<$SWITCH)" = 1 ]
+}
+
+# upgrades true|false: pods of another version under a config with that key, then natbridgectl upgrade of this one, traced.
+upgrades() {
+	(NBT_BUILD=$NBT_BUILD/other/next && plugin ADD "$(config "$1")" >/dev/null)
+	ctl n status >/dev/null || true
+	node_exec n strace -f -o "$NBT_DIR/trace" -e trace=openat,pwrite64 "$NBT_BUILD/natbridgectl" upgrade
+	plugin DEL "$(<"$NBT_DIR/config")"
+}
+
+@test "rcuExpedited: natbridgectl upgrade does what the config of the newest ADD says, uninstall leaves it alone" {
+	run -0 upgrades true
+	[ "$(switched)" -ge 2 ] || fail "$output" "$(<"$NBT_DIR/trace")"
+	run -0 upgrades false
+	[ "$(switched)" = 0 ] || fail "$output" "$(<"$NBT_DIR/trace")"
+	run -0 node_exec n strace -f -o "$NBT_DIR/trace" -e trace=openat,pwrite64 "$NBT_BUILD/natbridgectl" uninstall
+	[ "$(switched)" = 0 ] || fail "$output" "$(<"$NBT_DIR/trace")"
+}

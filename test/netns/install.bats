@@ -27,7 +27,8 @@ files() {
 # documents DIR: what both have there.
 documents() {
 	local file
-	for file in README.md doc/DESIGN.md doc/OPERATION.md doc/PERFORMANCE.md \
+	# shellcheck disable=SC2046 # one word for each file
+	for file in $(cd "$NBT_ROOT" && echo *.md doc/*.md) \
 		examples/{assist,dual-stack,minimal,services-in-config}.conflist examples/web-list.json examples/web.yaml; do
 		echo "644 $1/$file"
 	done
@@ -57,6 +58,7 @@ installed_works() {
 		echo "644 usr/local/share/man/man8/natbridge.8"
 		echo "644 usr/local/share/man/man8/natbridgectl.8"
 		echo "644 usr/local/share/doc/natbridge/LICENSE"
+		echo "644 usr/local/share/doc/natbridge/LICENSES/BSD-2-Clause.txt"
 		documents usr/local/share/doc/natbridge
 	} | sort -k 2)
 	node_create n
@@ -88,7 +90,7 @@ installed_works() {
 	for name in 'a b' "quote's" 'ü#$:%"\&'; do
 		dir="$BATS_TEST_TMPDIR/$name"
 		mkdir -p "$dir/build"
-		(cd "$NBT_ROOT" && cp -a Makefile README.md LICENSE bpf cli doc examples include lib packaging plugin scripts "$dir")
+		(cd "$NBT_ROOT" && cp -a Makefile ./*.md LICENSE LICENSES bpf cli doc examples include lib packaging plugin scripts "$dir")
 		cp -a "$NBT_BUILD/obj" "$dir/build"
 		# the rest is not compiled again
 		touch "$dir/lib/util/addr.c" "$dir/bpf/qdisc.bpf.c"
@@ -100,7 +102,7 @@ installed_works() {
 		[ -s "$dir/${lines[-1]}" ]
 		dest="$BATS_TEST_TMPDIR/to ${name//$/}"
 		fresh_make -C "$dir" install DESTDIR="$dest" >/dev/null
-		[ "$(files "$dest" | wc -l)" = "$(($(documents x | wc -l) + 6))" ]
+		[ "$(files "$dest" | wc -l)" = "$(($(documents x | wc -l) + 7))" ]
 		fresh_make -C "$dir" uninstall DESTDIR="$dest" >/dev/null
 		[ -z "$(files "$dest")" ]
 	done
@@ -192,6 +194,9 @@ later_than() {
 	for library in libbpf1 libc6 libcjson1 libmnl0 libnftables1 libyaml-0-2; do
 		dpkg-deb -f "$package" Depends | grep -q "$library" || fail "$library: $(dpkg-deb -f "$package" Depends)"
 	done
+	# Who builds it is its maintainer.
+	[ "$(dpkg-deb -f "$(DEBFULLNAME='A Builder' DEBEMAIL=builder@example.org deb)" Maintainer)" = 'A Builder <builder@example.org>' ]
+	package=$(deb)
 	command -v lintian >/dev/null || skip "lintian is not installed"
 	run lintian --allow-root --fail-on error,warning,info -I "$package"
 	[ "$status" = 0 ] || fail "$output"

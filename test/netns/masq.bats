@@ -78,6 +78,39 @@ masked() {
 	ns_delete na
 }
 
+@test "DEL of one of two interfaces keeps the other's rules, and the last DEL removes the chain" {
+	local order namespace other
+	for order in "eth0 net1" "net1 eth0"; do
+		for namespace in "$(ns_path na)" ""; do
+			other=${order#* }
+			pod_create na
+			run -0 plugin_call n ADD na "$(plugin_config n net)"
+			run -0 plugin_call n ADD na "$(plugin_config n net)" CNI_IFNAME=net1
+			run -0 plugin_call n DEL na "$(plugin_config n net)" CNI_NETNS="$namespace" CNI_IFNAME="${order% *}"
+			[ "$(ns_exec n iptables -t nat -S POSTROUTING | grep CNI- | awk '{ print $4 }')" = "$(pod_ip na 4 "$other")/32" ] ||
+				fail "$order, '$namespace':" "$(cni_rules n)"
+			[ "$(ns_exec n ip6tables -t nat -S POSTROUTING | grep CNI- | awk '{ print $4 }')" = "$(pod_ip na 6 "$other")/128" ] ||
+				fail "$order, '$namespace':" "$(cni_rules n)"
+			[ "$(cni_rules n | grep -c MASQUERADE)" = 2 ] || fail "$order, '$namespace':" "$(cni_rules n)"
+			# Again, as a runtime may.
+			run -0 plugin_call n DEL na "$(plugin_config n net)" CNI_NETNS="$namespace" CNI_IFNAME="${order% *}"
+			[ "$(cni_rules n | grep -c -- '-A POSTROUTING')" = 2 ] || fail "$order, '$namespace':" "$(cni_rules n)"
+			run -0 plugin_call n DEL na "$(plugin_config n net)" CNI_NETNS="$namespace" CNI_IFNAME="$other"
+			[ -z "$(cni_rules n)" ] || fail "$order, '$namespace':" "$(cni_rules n)"
+			ns_delete na
+		done
+	done
+}
+
+@test "two interfaces, and their namespace goes first: nothing is left after both DELs" {
+	pod_create na
+	run -0 plugin_call n ADD na "$(plugin_config n net)"
+	run -0 plugin_call n ADD na "$(plugin_config n net)" CNI_IFNAME=net1
+	ns_delete na
+	run -0 plugin_call n DEL na "$(plugin_config n net)"
+	run -0 plugin_call n DEL na "$(plugin_config n net)" CNI_IFNAME=net1
+}
+
 @test "CHECK names the address whose rules are missing" {
 	local chain
 	pods_up n net na

@@ -118,6 +118,33 @@ clean() {
 	clean
 }
 
+@test "C4: a key in another case, which ADD refuses, does not keep DEL and GC from all of their work" {
+	local change bpffs=$NBT_DIR/node-n/bpf/own
+	local -a changes=('.isgateway = .isGateway | del(.isGateway)' '.Ipam = .ipam | del(.ipam)' '.ipam.Type = .ipam.type | del(.ipam.type)'
+		'.NAME = .name | del(.name)' '.CNIVersion = .cniVersion | del(.cniVersion)' '.Mtu = 1400 | .mtu = 1400'
+		'.serviceProxy.BPFfs = .serviceProxy.bpffs | del(.serviceProxy.bpffs)' '.ServiceProxy = .serviceProxy | del(.serviceProxy)')
+	for change in "${changes[@]}"; do
+		mkdir -p "$bpffs"
+		works ADD net ".serviceProxy.bpffs = \"$bpffs\""
+		call STATUS net ".serviceProxy.bpffs = \"$bpffs\" | $change"
+		[ "$status" -ne 0 ] || fail "STATUS took $change"
+		works DEL net ".serviceProxy.bpffs = \"$bpffs\" | $change"
+		nothing_left
+		works ADD net ".serviceProxy.bpffs = \"$bpffs\""
+		works GC net ".serviceProxy.bpffs = \"$bpffs\" | .\"cni.dev/valid-attachments\" = [] | $change"
+		[ "$(ip -n "$NBT-n" -j link show master cni0 | jq length)" = 0 ] || fail "GC left the port: $change"
+		works DEL net ".serviceProxy.bpffs = \"$bpffs\"" # the lease, since host-local has no GC
+		nothing_left
+	done
+	rm -r "$bpffs"
+}
+
+# Neither pods nor their addresses; the maps below $bpffs know none.
+nothing_left() {
+	clean
+	[ "$(node_exec n "$NBT_BUILD/natbridgectl" --bpffs "$bpffs" -o json endpoint list | jq length)" = 0 ] || fail "$change: the maps have the pod"
+}
+
 @test "C4: with a prevResult, with an odd one, with one of another plugin" {
 	local prev result
 	works ADD

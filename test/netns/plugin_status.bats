@@ -159,6 +159,30 @@ both_work() {
 	both_work .
 }
 
+# web NAME PORT: a filter that gives the config one Service with that name.
+web() {
+	echo ".serviceProxy.services = [{name: \"$1\", vip: \"10.96.0.10\", port: $2, backends: [\"10.244.0.77:8080\"]}]"
+}
+
+@test "Services of the config that clash with those of natbridgectl, until these go; the table stays as it is" {
+	local table
+	both_work "$(web default/web 80)" # no table yet
+	pods_up n net b
+	services_apply n "$(service default/other 10.96.0.10 TCP:80:8080 10.244.0.3)"
+	table=$(ctl n --network net -o json service list)
+	both_refuse 50 'Service default/other and Service default/web both claim 10.96.0.10:80/TCP' "$(web default/web 80)"
+	both_refuse 50 'claim 10.96.0.10:80/TCP' "$(web default/other 80)" # of one name too: each source has its own
+	[ "$(ctl n --network net -o json service list)" = "$table" ] || fail "the table has changed"
+	call STATUS a "$(web default/web 81)"
+	[ "$status" = 0 ] || fail "$output"
+	[ "$(ctl n --network net -o json service list)" = "$table" ] || fail "the table has changed"
+	call STATUS a "$(web default/web 80) | .serviceProxy.mode = \"off\""
+	[ "$status" = 0 ] || fail "$output"
+	ctl n service apply --prune-all -f - <<<'{"apiVersion": "v1", "kind": "List", "items": []}'
+	both_work "$(web default/web 80)"
+	pods_down n net b
+}
+
 @test "a gateway's interface in a VLAN whose name would be too long" {
 	ip -n "$(ns n)" link add abcdefghijk type bridge vlan_filtering 1 || skip "this kernel does not filter VLANs on bridges"
 	both_refuse 50 '"abcdefghijk.1234"' '.bridge = "abcdefghijk" | .vlan = 1234'

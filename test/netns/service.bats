@@ -167,7 +167,7 @@ chosen_evenly() {
 	[ "$(names | awk '{ print $2 }' | xargs)" = "b-metrics c-metrics" ]
 }
 
-@test "A17: an address that is no Service passes as without natbridge" {
+@test "A6: an address that is no Service passes as without natbridge" {
 	run -0 ask a tcp "$(pod_ip b 4)" 8080
 	assert_answer b "$(pod_ip a 4)"
 	run -0 ask a tcp 192.0.2.2 8080

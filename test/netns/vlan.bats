@@ -153,6 +153,184 @@ gone() {
 	gone t ta tb
 }
 
+@test "a trunk that names the vlan: untagged frames stay in it, where the reference plugin's port drops them" {
+	needs_filtering
+	local trunk
+	for trunk in '[{id: 5}, {id: 7}]' '[{minID: 4, maxID: 6}]'; do
+		node_create v
+		network_write v net ".plugins[0] |= (.vlan = 5 | .vlanTrunk = $trunk | .serviceProxy.mode = \"ebpf\")"
+		pods_up v net va vb
+		serve vb tcp 8080
+		services_apply v "$(service default/web $VIP4 TCP:80:8080 "$(pod_ip vb 4)")"
+		vlans v va | grep -qxF '[5,null,"PVID,Egress Untagged"]' || fail "$(vlans v va)"
+		[ "$(vlans v va | wc -l)" -ge 2 ]
+		run -0 ns_exec va ping -c 1 -W 2 "$GATEWAY4"
+		run -0 ask va tcp $VIP4 80
+		run -0 pod_check v va
+		gone v va vb
+		ns_delete v
+		bpffs_destroy v
+		rm -rf "$NBT_DIR/node-v"
+	done
+	# What it was compared with, so that a newer one that does otherwise is noticed.
+	node_create r
+	network_write r net '.plugins[0] |= (.vlan = 5 | .vlanTrunk = [{id: 5}] | .type = "bridge")'
+	pods_up r net ra
+	vlans r ra | grep -qxF '[5,null,""]' || fail "$(vlans r ra)"
+	run ! ns_exec ra ping -c 1 -W 1 "$GATEWAY4"
+	gone r ra
+}
+
+# ---- a changed config ------------------------------------------------------------------------------------------------------
+
+# at_gateway NODE: the links that have the gateway's addresses, a line for both families.
+at_gateway() {
+	ip -n "$(ns "$1")" -j address show | jq -c --arg four "$GATEWAY4" --arg six "$GATEWAY6" '
+		[.[] | .ifname as $name | .addr_info[] | select(.local == $four or .local == $six) | $name] | sort'
+}
+
+# static_in NODE POD: the VLANs in which the bridge has a static entry for it.
+static_in() {
+	bridge -n "$(ns "$1")" -j fdb show dev "$(pod_veth "$1" "$2")" | jq -c --arg mac "$(pod_mac "$2")" '
+		[.[] | select(.mac == $mac and .state == "static") | .vlan // 0] | sort'
+}
+
+# all_reach NODE POD...: the gateway, each other, a machine beyond the node, and in mode ebpf Services; the host reaches them.
+all_reach() {
+	local node=$1 pod
+	shift
+	for pod in "$@"; do
+		run -0 ns_exec "$pod" ping -c 1 -W 2 "$GATEWAY4"
+		run -0 ns_exec "$pod" ping -c 1 -W 2 "$GATEWAY6"
+		run -0 ns_exec "$node" ping -c 1 -W 2 "$(pod_ip "$pod" 4)"
+		run -0 ns_exec "$node" ping -c 1 -W 2 "$(pod_ip "$pod" 6)"
+		run -0 ask "$pod" tcp "$(pod_ip "${node}b" 4)" 8080
+		run -0 ask "$pod" tcp 192.0.2.2 8080
+		run -0 ask "$pod" tcp fd00:c0:0::2 8080
+		[ "$mode" = ebpf ] || continue
+		for vip in $VIP4 $VIP6 10.96.0.40 fd00:96::40; do
+			run -0 ask "$pod" tcp "$vip" 80
+		done
+	done
+}
+
+# With a filtering bridge, two pods, and connections from the first: to the second, and to a machine beyond the node.
+changing() {
+	node_create "$1"
+	ip -n "$(ns "$1")" link add cni0 type bridge vlan_filtering 1
+	in_vlan "$1" net "$2" "$mode"
+	pods_up "$1" net "${1}a" "${1}b"
+	remote_create "$1" "${1}x"
+	serve "${1}b" tcp 8080
+	serve "${1}x" tcp 8080
+	[ "$mode" != ebpf ] || services_apply "$1" \
+		"$(service default/web $VIP4,$VIP6 TCP:80:8080 "$(pod_ip "${1}b" 4),$(pod_ip "${1}b" 6)")" \
+		"$(service default/far 10.96.0.40,fd00:96::40 TCP:80:8080 "192.0.2.2,fd00:c0:0::2")"
+	talk_open direct "${1}a" tcp "$(pod_ip "${1}b" 4)" 8080
+	talk_open out "${1}a" tcp 192.0.2.2 8080
+	go_on begin
+}
+
+go_on() {
+	local id
+	for id in direct out; do
+		talk_say $id "$1"
+		[[ $output = *" $1" ]] || fail "$id, $1: $output"
+	done
+}
+
+# changed NODE POD...: the end of it.
+changed() {
+	talk_close direct
+	talk_close out
+	gone "$@"
+	ip -n "$(ns "$1")" link delete up0
+}
+
+@test "vlan changed under pods: the next ADD brings ports, gateway and Services to it, nothing is left, connections go on" {
+	needs_filtering
+	local mode node vlan at pods
+	for mode in ebpf off assist; do
+		node=k${mode:0:1}
+		changing $node 0
+		pods="${node}a ${node}b"
+		for vlan in 5 6 0 6; do
+			in_vlan $node net $vlan $mode
+			[ $vlan = 0 ] || run ! pod_check $node ${node}a
+			[ $vlan = 0 ] || [[ $output = *"for untagged frames, not $vlan"* ]] || fail "$output"
+			[ $vlan != 0 ] || [ $mode = off ] || run ! pod_check $node ${node}a
+			[ ! -e "$(ns_path ${node}$vlan)" ] || pods_down $node net ${node}$vlan
+			pods_up $node net ${node}$vlan
+			at=cni0.$vlan
+			[ $vlan != 0 ] || at=cni0
+			[ "$(at_gateway $node)" = "[\"$at\",\"$at\"]" ] || fail "$mode, $vlan: $(at_gateway $node)"
+			[ "$(ip -n "$(ns $node)" -j link show | jq -r '.[].ifname | select(startswith("cni0."))')" = "${at#cni0}" ] ||
+				[ "$(ip -n "$(ns $node)" -j link show | jq -r '.[].ifname | select(startswith("cni0."))')" = "$at" ] ||
+				fail "$mode, $vlan: $(ip -n "$(ns $node)" link show)"
+			for pod in ${node}a ${node}b; do
+				[ "$(vlans $node $pod)" = "$(vlans $node ${node}$vlan)" ] || fail "$mode, $vlan: $(vlans $node $pod)"
+				[ "$(static_in $node $pod)" = "$(static_in $node ${node}$vlan)" ] || fail "$mode, $vlan: $(static_in $node $pod)"
+				run -0 pod_check $node $pod
+			done
+			all_reach $node ${node}a ${node}b ${node}$vlan
+			go_on "$mode-$vlan"
+		done
+		changed $node ${node}a ${node}b ${node}5 ${node}6 ${node}0
+	done
+}
+
+@test "isGateway switched off under pods of a VLAN: they keep their gateway, and reach through it what they did; and on again" {
+	needs_filtering
+	local mode=ebpf
+	changing g 5
+	in_vlan g net 5 ebpf '.plugins[0].isGateway = false | .plugins[0].isDefaultGateway = false'
+	pods_up g net gn
+	all_reach g ga gb
+	go_on without
+	for pod in ga gb gn; do
+		run pod_check g $pod
+		[ "$status" = 0 ] || fail "$pod: $output"
+	done
+	[ "$(at_gateway g)" = '["cni0.5","cni0.5"]' ] || fail "$(at_gateway g)"
+	run -0 ask gn tcp "$(pod_ip gb 4)" 8080
+	in_vlan g net 5 ebpf
+	pods_up g net gw
+	all_reach g ga gb gw
+	go_on again
+	changed g ga gb gn gw
+}
+
+@test "vlan changed while another network has pods in the old one: its interface stays, and what cannot be is said" {
+	needs_filtering
+	local mode=ebpf side
+	changing o 5
+	side='.plugins[0].ipam.ranges = [[{subnet: "fd00:10:245::/64"}]]'
+	in_vlan o side 5 ebpf "$side"
+	pods_up o side os
+	in_vlan o net 6 ebpf
+	pods_up o net oc
+	[ "$(at_gateway o)" = '["cni0.6","cni0.6"]' ] || fail "$(at_gateway o)"
+	run -0 ns_exec os ping -c 1 -W 2 fd00:10:245::1
+	run -0 ask os tcp fd00:c0:0::2 8080
+	run -0 pod_check o os side
+	[ "$(vlans o os)" = '[5,null,"PVID,Egress Untagged"]' ]
+	all_reach o oa ob oc
+	go_on moved
+	# A network of the same subnet: the host cannot have its address at two places.
+	in_vlan o twin 6 ebpf '.plugins[0].ipam.ranges |= [[.[0][0] + {rangeStart: "10.244.0.200"}], [.[1][0] + {rangeStart: "fd00:10:244::200"}]]'
+	pods_up o twin ot
+	in_vlan o net 7 ebpf
+	pod_create oe # the host cannot have the address of one subnet at two places
+	run -0 plugin_call o ADD oe "$(plugin_config o net)"
+	[[ $output = *"$GATEWAY4/24"*'"cni0.6"'*'"twin"'* ]] || fail "$output"
+	run -0 ns_exec ot ping -c 1 -W 2 "$GATEWAY4"
+	run -0 plugin_call o DEL oe "$(plugin_config o net)"
+	pods_down o side os
+	pods_down o twin ot
+	ip -n "$(ns o)" link delete cni0.7
+	changed o oa ob oc
+}
+
 @test "CHECK names a VLAN that is missing, and one that is too many" {
 	needs_filtering
 	local veth

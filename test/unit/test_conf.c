@@ -57,6 +57,7 @@ static void test_defaults(void **state)
 	assert_null(conf.prev_result);
 	assert_int_equal(conf.proxy.mode, NB_MODE_EBPF);
 	assert_true(conf.proxy.fast_path);
+	assert_true(conf.proxy.rcu_expedited);
 	assert_null(conf.proxy.bpffs);
 	assert_false(conf.proxy.services_given);
 	assert_false(nb_conf_uses_datapath(&conf)); /* no addresses */
@@ -94,7 +95,8 @@ static void test_every_key(void **state)
 		      "'runtimeConfig': {'mac': '02:00:00:00:00:03',"
 		      "                  'bandwidth': {'ingressRate': 0, 'egressRate': 1000}},"
 		      "'prevResult': {'cniVersion': '1.1.0'},"
-		      "'serviceProxy': {'mode': 'ebpf', 'fastPath': false, 'bpffs': '/run/bpf',"
+		      "'serviceProxy': {'mode': 'ebpf', 'fastPath': false, 'rcuExpedited': false, 'bpffs': "
+		      "'/run/bpf',"
 		      "  'conntrack': {'max': 1024, 'timeouts': {'udp': 31, 'tcp_established': 86400}},"
 		      "  'limits': {'frontends': 100, 'backends': 1000},"
 		      "  'serviceCIDRs': ['10.96.0.0/12', 'fd00:96::/112']}",
@@ -112,6 +114,7 @@ static void test_every_key(void **state)
 	assert_memory_equal(conf.mac, MAC, 6);
 	assert_non_null(conf.prev_result);
 	assert_false(conf.proxy.fast_path);
+	assert_false(conf.proxy.rcu_expedited);
 	assert_string_equal(conf.proxy.bpffs, "/run/bpf");
 	assert_int_equal(conf.proxy.limits.connections, 1024);
 	assert_int_equal(conf.proxy.limits.frontends, 100);
@@ -239,6 +242,8 @@ static const struct {
 	  "serviceCIDRs[1]\": \"10.97.0.0/12\"" },
 	{ "'serviceProxy': {'bpffs': 'sys/fs/bpf'}", 7, "\"serviceProxy.bpffs\": \"sys/fs/bpf\"" },
 	{ "'serviceProxy': {'fastPath': 'on'}", 7, "\"serviceProxy.fastPath\"" },
+	{ "'serviceProxy': {'rcuExpedited': 0}", 7, "\"serviceProxy.rcuExpedited\": is a number" },
+	{ "'serviceProxy': {'rcuexpedited': false}", 7, "did you mean \"rcuExpedited\"?" },
 	{ "'serviceProxy': {'conntrack': {'max': 10}}", 7, "\"serviceProxy.conntrack.max\": 10" },
 	{ "'serviceProxy': {'conntrack': {'min': 10}}", 7, "\"serviceProxy.conntrack.min\": unknown key" },
 	{ "'serviceProxy': {'conntrack': {'timeouts': {'tcp': 5}}}", 7,
@@ -347,6 +352,71 @@ static void test_lenient_delete(void **state)
 	}
 }
 
+/* ADD, CHECK and STATUS refuse a key in another case; DEL and GC read it. */
+static void test_wrong_case(void **state)
+{
+	static const char text[] =
+		"!{'CNIVersion': '1.1.0', 'NAME': 'net', 'Bridge': 'br-x', 'Ipam': {'Type': 'own'},"
+		"'isgateway': true, 'hairpinmode': true, 'PrevResult': {'ips': []},"
+		"'CNI.dev/valid-attachments': [{'containerID': 'a', 'ifname': 'eth0'}],"
+		"'serviceproxy': {'Mode': 'assist', 'bpfFS': '/run/bpf'}}";
+	static const enum nb_command strict[] = { NB_CMD_ADD, NB_CMD_CHECK, NB_CMD_STATUS };
+	static const enum nb_command lenient[] = { NB_CMD_DEL, NB_CMD_GC };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(strict); i++) {
+		nb_cleanup(nb_conf_free) struct nb_conf conf = { 0 };
+		struct nb_error err = { 0 };
+
+		assert_true(parse(strict[i], text, &conf, &err) < 0);
+		assert_int_equal(err.code, NB_ERR_CONFIG);
+		assert_string_equal(err.msg, "\"CNIVersion\": unknown key; did you mean \"cniVersion\"?");
+	}
+	for (size_t i = 0; i < COUNT(lenient); i++) {
+		nb_cleanup(nb_conf_free) struct nb_conf conf = { 0 };
+		struct nb_error err = { 0 };
+
+		assert_int_equal(parse(lenient[i], text, &conf, &err), 0);
+		assert_string_equal(conf.cni_version, "1.1.0");
+		assert_string_equal(conf.name, "net");
+		assert_string_equal(conf.bridge, "br-x");
+		assert_string_equal(conf.ipam_type, "own");
+		assert_true(conf.is_gateway);
+		assert_non_null(conf.prev_result);
+		assert_int_equal(conf.n_attachments, 1);
+		assert_int_equal(conf.proxy.mode, NB_MODE_ASSIST);
+		assert_string_equal(conf.proxy.bpffs, "/run/bpf");
+	}
+}
+
+/* DEL and GC switch nothing on where the config forbids it, or says something that cannot be read. */
+static void test_rcu_expedited(void **state)
+{
+	static const struct {
+		const char *members;
+		bool allowed;
+	} rows[] = {
+		{ "'serviceProxy': {}", true },
+		{ "'serviceProxy': {'rcuExpedited': null}", true },
+		{ "'serviceProxy': {'rcuExpedited': true}", true },
+		{ "'serviceProxy': {'rcuExpedited': false}", false },
+		{ "'serviceProxy': {'RcuExpedited': false}", false },
+		{ "'serviceProxy': {'rcuExpedited': 'no'}", false },
+		{ "'serviceProxy': {'rcuExpedited': []}", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		nb_cleanup(nb_conf_free) struct nb_conf del = { 0 }, gc = { 0 };
+		struct nb_error err = { 0 };
+
+		assert_int_equal(parse(NB_CMD_DEL, rows[i].members, &del, &err), 0);
+		assert_int_equal(del.proxy.rcu_expedited, rows[i].allowed);
+		assert_int_equal(parse(NB_CMD_GC, rows[i].members, &gc, &err), 0);
+		assert_int_equal(gc.proxy.rcu_expedited, rows[i].allowed);
+	}
+}
+
 static void test_attachments(void **state)
 {
 	nb_cleanup(nb_conf_free) struct nb_conf conf = { 0 }, bad = { 0 };
@@ -440,7 +510,6 @@ static void test_bad_attachments(void **state)
 		NEW "[{'containerID': 'a', 'ifname': null}]",
 		OLD "[{'containerID': 5, 'ifname': 'eth0'}]",
 		OLD "[{'containerId': 'a', 'ifname': 'eth0'}]",
-		"'cni.dev/Attachments': []",
 	};
 
 	(void)state;
@@ -491,6 +560,7 @@ int main(void)
 		cmocka_unit_test(test_versions),        cmocka_unit_test(test_lenient_delete),
 		cmocka_unit_test(test_attachments),     cmocka_unit_test(test_attachment_keys),
 		cmocka_unit_test(test_bad_attachments), cmocka_unit_test(test_mac_order),
+		cmocka_unit_test(test_wrong_case),      cmocka_unit_test(test_rcu_expedited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

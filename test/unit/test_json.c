@@ -203,12 +203,49 @@ static void test_keys(void **state)
 	assert_int_equal(nb_json_check_known(&at, keys, &err), 0);
 }
 
+/*
+ * Keys in another case become the ones that are meant; one that is there already stays, and nothing
+ * else changes.
+ */
+static void test_corrected_case(void **state)
+{
+	static const char *const keys[] = { "mode", "bridge", NULL };
+	static const struct {
+		const char *before, *after;
+	} rows[] = {
+		{ "{}", "{}" },
+		{ "{\"mode\":1}", "{\"mode\":1}" },
+		{ "{\"Mode\":1,\"other\":2,\"BRIDGE\":{\"Mode\":3}}",
+		  "{\"mode\":1,\"other\":2,\"bridge\":{\"Mode\":3}}" },
+		{ "{\"Mode\":1,\"mode\":2}", "{\"mode\":2}" },
+		{ "{\"mode\":2,\"Mode\":1}", "{\"mode\":2}" },
+		{ "{\"Mode\":1,\"MODE\":2,\"x\":3}", "{\"mode\":1,\"x\":3}" },
+		{ "[{\"Mode\":1}]", "[{\"Mode\":1}]" },
+		{ "5", "5" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		nb_cleanup(nb_json_free) struct cJSON *json = NULL;
+		struct nb_error err = { 0 };
+		char *text;
+
+		assert_int_equal(nb_json_parse(rows[i].before, strlen(rows[i].before), &LIMITS, &json, &err),
+				 0);
+		nb_json_correct_case(json, keys);
+		text = cJSON_PrintUnformatted(json);
+		assert_string_equal(text, rows[i].after);
+		free(text);
+	}
+	nb_json_correct_case(NULL, keys);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_accepted), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_bounds),   cmocka_unit_test(test_getters),
-		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_keys),     cmocka_unit_test(test_corrected_case),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,8 +41,8 @@ static const struct kube_row rows[] = {
 	  "default/a x 10.96.0.1:80/TCP 10.244.0.2:2\ndefault/a y 10.96.0.1:81/UDP\n",
 	  "Service default/a: port 81 has no backends: its EndpointSlices have no UDP port named \"y\"\n" },
 	/*
-	 * ready, serving, terminating: null ready is ready; terminating endpoints serve only if
-	 * none is ready
+	 * A9, A15: ready, serving, terminating: null ready is ready; terminating endpoints serve
+	 * only if none is ready
 	 */
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}]}") SLICE(
 		  "a", "IPv4", "[{port: 1}]",
@@ -65,7 +65,7 @@ static const struct kube_row rows[] = {
 		  " {addresses: [10.244.0.5], conditions: {ready: false, terminating: true}},"
 		  " {addresses: [10.244.0.6], conditions: {ready: false, serving: true}}]"),
 	  "default/a - 10.96.0.1:80/TCP 10.244.0.3:1 10.244.0.5:1 !10.244.0.4:1 !10.244.0.6:1\n", "" },
-	/* The first address of an endpoint counts; an endpoint in two slices is one */
+	/* A15: the first address of an endpoint counts; an endpoint in two slices is one */
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}]}")
 		  SLICE("a", "IPv4", "[{port: 1}]", "[{addresses: [10.244.0.2, 10.244.0.9]}]")
 			  SLICE_OF("a", "2", "IPv4", "[{port: 1}]", "[{addresses: [10.244.0.2]}]"),
@@ -129,7 +129,7 @@ static const struct kube_row rows[] = {
 	  "",
 	  "EndpointSlice default/a-1 belongs to no Service: it has no label kubernetes.io/service-name\n" },
 
-	/* Ignored */
+	/* A14: ignored */
 	{ SERVICE("headless", "{clusterIP: None, ports: [{port: 80}]}")
 		  SERVICE("out", "{type: ExternalName, externalName: example.org, ports: [{port: 80}]}")
 			  SERVICE("new", "{ports: [{port: 80}]}") SLICE(
@@ -143,7 +143,9 @@ static const struct kube_row rows[] = {
 	  "",
 	  "EndpointSlice default/a.b.c belongs to no Service: it has no label kubernetes.io/service-name\n"
 	  "EndpointSlice default/unknown-x7k2p: its Service default/unknown is not in the input\n" },
-	/* A Service or slice with one of these labels is ignored, whatever the label's value */
+	/*
+	 * A14: a Service or slice with one of these labels is ignored, whatever the label's value
+	 */
 	{ "apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: "
 	  "{service.kubernetes.io/service-proxy-name: ''}}\n"
 	  "spec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}\n---\n"
@@ -158,7 +160,7 @@ static const struct kube_row rows[] = {
 				  SLICE("c", "IPv4", "[{port: 1}]", "[{addresses: [10.244.0.4]}]")
 					  SLICE("d", "IPv4", "[{port: 1}]", "[{addresses: [10.244.0.5]}]"),
 	  "default/c - 10.96.0.3:80/TCP 10.244.0.4:1\n", "" },
-	/* Not supported */
+	/* Not supported; SCTP: A26 */
 	{ SERVICE("a",
 		  "{clusterIP: 10.96.0.1, sessionAffinity: ClientIP, internalTrafficPolicy: Local, ports: "
 		  "[{port: 80}, {name: s, port: 81, protocol: SCTP}]}")
