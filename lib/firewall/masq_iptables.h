@@ -41,7 +41,7 @@ int nb_masq_iptables_replace(const struct nb_cni_id *id, const struct nb_masq_ad
 int nb_masq_iptables_check(const struct nb_cni_id *id, const struct nb_ifaddr *addrs, size_t n,
 			   struct nb_error *err);
 
-/* *may: false if the attachment's container has no chain. No program runs. */
+/* *may: false if the attachment's container has no chain. Starts no program. */
 int nb_masq_iptables_may_have(const struct nb_cni_id *id, bool *may, struct nb_error *err);
 
 /* *has: whether the attachment's container has a chain. */

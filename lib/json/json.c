@@ -245,13 +245,13 @@ static bool is_listed(const char *key, const char *const keys[])
 	return false;
 }
 
-/* The key of keys[] that a text differs from only by its case; NULL: none. */
-static const char *meant_key(const char *text, const char *const keys[])
+/* The one of keys[] from which key differs only by case; NULL: there is none. */
+static const char *meant_key(const char *key, const char *const keys[])
 {
-	if (is_listed(text, keys))
+	if (is_listed(key, keys))
 		return NULL;
 	for (; *keys; keys++)
-		if (strcasecmp(text, *keys) == 0)
+		if (strcasecmp(key, *keys) == 0)
 			return *keys;
 	return NULL;
 }
@@ -280,10 +280,11 @@ void nb_json_correct_case(struct cJSON *object, const char *const keys[])
 		next = item->next;
 		if (!key)
 			continue;
+		/* Both keys have the same length. */
 		if (cJSON_GetObjectItemCaseSensitive(object, key))
 			cJSON_Delete(cJSON_DetachItemViaPointer(object, item));
 		else
-			memcpy(item->string, key, strlen(key)); /* it is as long */
+			memcpy(item->string, key, strlen(key));
 	}
 }
 

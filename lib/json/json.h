@@ -81,8 +81,9 @@ int nb_json_is_array(const struct nb_json *at, struct nb_error *err);
 int nb_json_check_case(const struct nb_json *object, const char *const keys[], struct nb_error *err);
 
 /*
- * Changes each key of the object that differs from one of keys[] (ended by NULL) only by case into that key.
- * If the object has that key as well, the other member is removed. Anything but an object stays as it is.
+ * Renames each key of the object that differs from one of keys[] (ended by NULL) only by case to
+ * that one. If the object also has that one, removes the misspelled member. Does nothing if the
+ * value is not an object.
  */
 void nb_json_correct_case(struct cJSON *object, const char *const keys[]);
 

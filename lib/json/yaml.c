@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Builds cJSON trees from the events of libyaml's parser. */
-#include "yaml.h"
+#include "lib/json/yaml.h"
 
 #include <ctype.h>
 #include <math.h>

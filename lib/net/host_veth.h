@@ -45,8 +45,8 @@ bool nb_host_veth_alias_parse(const char *alias, const char *network, char conta
 bool nb_host_veth_alias_network(const char *alias, char network[NB_LINK_ALIAS_MAX]);
 
 /*
- * Whether the link is the host end of this attachment; of any interface of its container in its
- * network, by the alias; of any attachment of this network.
+ * Whether the link is the host end of this attachment; by its alias, of any interface of the
+ * attachment's container in its network; of any attachment of this network.
  */
 bool nb_host_veth_is_of(const struct nb_link *link, const struct nb_cni_id *id);
 bool nb_host_veth_is_of_container(const struct nb_link *link, const struct nb_cni_id *id);

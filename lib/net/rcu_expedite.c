@@ -53,8 +53,7 @@ static bool wanted_by_others(int fd)
 	return fcntl(fd, F_OFD_GETLK, &all) || all.l_type != F_UNLCK;
 }
 
-/* Of the process, as the switch is of the kernel: a command is about one config, or asks each network in
- * turn. */
+/* Of the process: a command serves one config, or one network after the other. */
 static bool is_allowed = true;
 
 bool nb_rcu_expedite_allow(bool allowed)
@@ -65,6 +64,7 @@ bool nb_rcu_expedite_allow(bool allowed)
 	return before;
 }
 
+/* Removes natbridge's value, unless another process wants it. */
 static void put_back(int fd)
 {
 	if (!wanted_by_others(fd) && value(fd) == NB_EXPEDITED)

@@ -22,8 +22,8 @@
 enum { NB_EXPEDITED = 0x6e62 };
 
 /*
- * Sets whether this process may expedite; at first it may. Returns what held before. If it may not,
- * nb_rcu_expedite_begin() only removes what a killed natbridge has left.
+ * Sets whether this process may expedite grace periods; at first it may. Returns the former
+ * setting. A process that may not still removes a value that a killed natbridge has left.
  */
 bool nb_rcu_expedite_allow(bool allowed);
 

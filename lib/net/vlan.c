@@ -155,8 +155,8 @@ int nb_port_vlans_keep_only(struct nb_netlink *nl, unsigned int port_index, cons
 /* ---- reading ---- */
 
 struct list {
-	unsigned int port_index;
-	unsigned int begin; /* first id of a range whose last id is the next entry */
+	unsigned int port_index; /* 0: of any port */
+	unsigned int begin;      /* first id of a range whose last id is the next entry */
 	struct nb_port_vlans vlans;
 };
 
@@ -186,7 +186,10 @@ static void take_vlan(struct list *list, const struct bridge_vlan_info *info)
 		nb_vlans_put(&list->vlans.tagged, id);
 }
 
-/* The VLANs of one message go into *list; *index: of which link it is, 0 if it has none. */
+/*
+ * Reads the VLANs of a message into *list. *index: ifindex of the port; 0: the message has no
+ * VLANs.
+ */
 static int take_vlans(const struct nlmsghdr *nlh, struct list *list, unsigned int *index,
 		      struct nb_error *err)
 {

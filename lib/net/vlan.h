@@ -43,11 +43,13 @@ int nb_port_vlans_keep_only(struct nb_netlink *nl, unsigned int port_index, cons
 
 struct nb_port_native {
 	unsigned int port_index;
-	unsigned int vlan; /* nb_port_vlans.native */
+	unsigned int vlan; /* the native VLAN, 0: none */
 };
 
-/* Reads the native VLANs of all ports of all bridges, and of the bridges, by one request. The caller
- * frees *natives. */
+/*
+ * Lists the native VLANs of all ports of all bridges, and of the bridges themselves, by one
+ * request. The caller frees *natives.
+ */
 int nb_port_natives(struct nb_netlink *nl, struct nb_port_native **natives, unsigned int *n,
 		    struct nb_error *err);
 

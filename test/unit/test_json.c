@@ -203,8 +203,10 @@ static void test_keys(void **state)
 	assert_int_equal(nb_json_check_known(&at, keys, &err), 0);
 }
 
-/* Keys in another case become the ones that are meant; one that is there already stays, and nothing else
- * changes. */
+/*
+ * Keys in another case become the ones that are meant; one that is there already stays, and nothing
+ * else changes.
+ */
 static void test_corrected_case(void **state)
 {
 	static const char *const keys[] = { "mode", "bridge", NULL };

@@ -41,8 +41,8 @@ static const struct kube_row rows[] = {
 	  "default/a x 10.96.0.1:80/TCP 10.244.0.2:2\ndefault/a y 10.96.0.1:81/UDP\n",
 	  "Service default/a: port 81 has no backends: its EndpointSlices have no UDP port named \"y\"\n" },
 	/*
-	 * A9, A15: ready, serving, terminating: null ready is ready; terminating endpoints serve only if
-	 * none is ready
+	 * A9, A15: ready, serving, terminating: null ready is ready; terminating endpoints serve
+	 * only if none is ready
 	 */
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}]}") SLICE(
 		  "a", "IPv4", "[{port: 1}]",
@@ -143,7 +143,9 @@ static const struct kube_row rows[] = {
 	  "",
 	  "EndpointSlice default/a.b.c belongs to no Service: it has no label kubernetes.io/service-name\n"
 	  "EndpointSlice default/unknown-x7k2p: its Service default/unknown is not in the input\n" },
-	/* A14: a Service or slice with one of these labels is ignored, whatever the label's value */
+	/*
+	 * A14: a Service or slice with one of these labels is ignored, whatever the label's value
+	 */
 	{ "apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: "
 	  "{service.kubernetes.io/service-proxy-name: ''}}\n"
 	  "spec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}\n---\n"
