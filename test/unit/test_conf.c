@@ -6,6 +6,7 @@
 #include "lib/util/error.h"
 #include "plugin/args.h"
 #include "plugin/conf.h"
+#include "plugin/conf_gc.h"
 
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -59,7 +60,6 @@ static void test_defaults(void **state)
 	assert_true(conf.proxy.fast_path);
 	assert_true(conf.proxy.rcu_expedited);
 	assert_null(conf.proxy.bpffs);
-	assert_false(conf.proxy.services_given);
 	assert_false(nb_conf_uses_datapath(&conf)); /* no addresses */
 }
 
@@ -144,7 +144,6 @@ static void test_services(void **state)
 			       " 'backends': ['10.244.0.3:53', '[fd00::3]:53']}]}",
 			       &conf, &err),
 			 0);
-	assert_true(conf.proxy.services_given);
 	assert_int_equal(conf.proxy.services.n, 3);
 	assert_string_equal(conf.proxy.services.items[0].name, "a/dns");
 	assert_string_equal(conf.proxy.services.items[0].port_name, "dns");
