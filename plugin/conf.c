@@ -267,9 +267,9 @@ static int check_combinations(const struct nb_conf *conf, struct nb_error *err)
 		return nb_fail(err, NB_ERR_CONFIG, 0,
 			       "\"hairpinMode\" and \"promiscMode\" cannot both be true");
 	if (conf->ip_spoof_check && !nb_conf_uses_datapath(conf))
-		return nb_fail(
-			err, NB_ERR_UNSUPPORTED, 0,
-			"\"ipspoofchk\" is true: it needs \"ipam\" and \"serviceProxy.mode\" \"ebpf\"");
+		return nb_fail(err, NB_ERR_UNSUPPORTED, 0,
+			       "\"ipspoofchk\" is true: it needs \"ipam\" and a \"serviceProxy.mode\" other "
+			       "than \"off\"");
 	if (!conf->ipam_type && nb_cni_version_rank(conf->cni_version) < nb_cni_version_rank("0.3.0"))
 		return nb_fail(err, NB_ERR_CONFIG, 0,
 			       "\"ipam\" is missing: a result of cniVersion \"%s\" must have an address",
