@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Reads the CNI_* variables: which command needs which, and what each may hold. */
 #include "args.h"
 
 #include <ctype.h>
@@ -7,12 +8,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/net/link.h"
-#include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
-enum { CNI_NAME_MAX = 200 };
+#include "cni_value.h"
 
 static const char *const COMMANDS[NB_COMMANDS] = {
 	[NB_CMD_ADD] = "ADD", [NB_CMD_DEL] = "DEL",       [NB_CMD_CHECK] = "CHECK",
@@ -44,7 +43,7 @@ static const char *path_problem(const char *path)
 static const struct {
 	const char *name;
 	unsigned int needed_by; /* commands that fail without it */
-	unsigned int read_by;   /* commands that look at it */
+	unsigned int read_by;   /* commands that read it */
 	const char *(*problem)(const char *value);
 } VARIABLES[] = {
 	{ "CNI_CONTAINERID", POD, POD, container_id_problem },
@@ -56,46 +55,6 @@ static const struct {
 const char *nb_command_name(enum nb_command command)
 {
 	return COMMANDS[command];
-}
-
-bool nb_cni_name_valid(const char *name)
-{
-	if (!isalnum((unsigned char)name[0]) || strlen(name) > CNI_NAME_MAX)
-		return false;
-	for (; *name; name++)
-		if (!isalnum((unsigned char)*name) && !strchr("_.-", *name))
-			return false;
-	return true;
-}
-
-const char *nb_ifname_problem(const char *name)
-{
-	return nb_ifname_valid(name) && !strchr(name, '%')
-		       ? NULL
-		       : "is not the name of an interface: 1 to 15 bytes of printable ASCII without blanks, "
-			 "'/', ':' "
-			 "and '%', not \".\", \"..\", \"all\" or \"default\"";
-}
-
-bool nb_mac_parse_any(const char *text, unsigned char mac[6])
-{
-	char colons[NB_MAC_STRLEN];
-	const bool dots = strlen(text) == strlen("aabb.ccdd.eeff") && text[4] == '.' && text[9] == '.';
-	size_t n = 0;
-
-	if (!dots && strlen(text) != NB_MAC_STRLEN - 1)
-		return false;
-	for (; *text; text++) {
-		if (dots && *text == '.')
-			continue;
-		if (dots && n % 3 == 2)
-			colons[n++] = ':';
-		if (n == sizeof(colons) - 1)
-			return false;
-		colons[n++] = *text == '-' ? ':' : *text;
-	}
-	colons[n] = '\0';
-	return nb_mac_parse(colons, mac);
 }
 
 static const char *env(const char *name)
@@ -122,7 +81,7 @@ static int read_command(struct nb_args *args, struct nb_error *err)
 	return nb_fail(err, NB_ERR_ENVIRONMENT, 0, "unknown CNI_COMMAND \"%.50s\"", command);
 }
 
-/* Every missing and every wrong variable in one message. */
+/* Puts every missing and every wrong variable into one message. */
 static int check_variables(enum nb_command command, struct nb_error *err)
 {
 	char missing[128] = "", wrong[NB_ERROR_MSG_MAX / 2] = "";
@@ -170,48 +129,53 @@ static int set_ignore_unknown(bool *ignore, const char *value, struct nb_error *
 	return nb_fail(err, NB_ERR_ENVIRONMENT, 0, "CNI_ARGS: IgnoreUnknown=%.50s is not a boolean", value);
 }
 
-/* "K=V;K=V". A key that is not ours is an error unless IgnoreUnknown is set, as types.LoadArgs() has it. */
+/* "K=V;K=V". An unknown key is an error unless IgnoreUnknown is set, as in libcni's types.LoadArgs(). */
 static int read_cni_args(struct nb_args *args, struct nb_error *err)
 {
 	nb_autofree char *copy = strdup(env("CNI_ARGS"));
 	const char *unknown = NULL;
 	bool ignore_unknown = false;
 	char *rest = copy, *pair;
-	int ret = 0;
 
 	if (!copy)
 		return nb_fail_nomem(err);
-	while (*copy && !ret && (pair = strsep(&rest, ";"))) {
+	if (!*copy)
+		return 0;
+	while ((pair = strsep(&rest, ";"))) {
 		char *value = strchr(pair, '=');
+		int rc = 0;
 
 		if (!value || strchr(value + 1, '='))
 			return nb_fail(err, NB_ERR_ENVIRONMENT, 0, "CNI_ARGS: \"%.100s\" is not KEY=VALUE",
 				       pair);
 		*value++ = '\0';
 		if (strcmp(pair, "MAC") == 0)
-			ret = set_mac(args, value, err);
+			rc = set_mac(args, value, err);
 		else if (strcmp(pair, "IgnoreUnknown") == 0)
-			ret = set_ignore_unknown(&ignore_unknown, value, err);
+			rc = set_ignore_unknown(&ignore_unknown, value, err);
 		else if (!unknown)
 			unknown = pair;
+		if (rc)
+			return rc;
 	}
-	if (!ret && unknown && !ignore_unknown)
-		ret = nb_fail(err, NB_ERR_ENVIRONMENT, 0,
-			      "CNI_ARGS: unknown key \"%.100s\" (and IgnoreUnknown is not set)", unknown);
-	return ret;
+	if (unknown && !ignore_unknown)
+		return nb_fail(err, NB_ERR_ENVIRONMENT, 0,
+			       "CNI_ARGS: unknown key \"%.100s\"; IgnoreUnknown=1 allows it", unknown);
+	return 0;
 }
 
 int nb_args_read(struct nb_args *args, struct nb_error *err)
 {
 	struct nb_args read = { .container_id = "", .netns = "", .path = "" };
 	const unsigned int pod = POD;
-	int ret;
+	int rc;
 
-	ret = read_command(&read, err);
-	if (!ret)
-		ret = check_variables(read.command, err);
-	if (ret)
-		return ret;
+	rc = read_command(&read, err);
+	if (rc)
+		return rc;
+	rc = check_variables(read.command, err);
+	if (rc)
+		return rc;
 	read.path = env("CNI_PATH");
 	if (pod & (1u << read.command)) {
 		read.container_id = env("CNI_CONTAINERID");
@@ -219,10 +183,12 @@ int nb_args_read(struct nb_args *args, struct nb_error *err)
 		snprintf(read.ifname, sizeof(read.ifname), "%s", env("CNI_IFNAME"));
 		read.netns_override = is_true(env("CNI_NETNS_OVERRIDE"));
 	}
-	/* DEL has no use for them, and must not fail for what does not matter to it */
-	if (read.command == NB_CMD_ADD || read.command == NB_CMD_CHECK)
-		ret = read_cni_args(&read, err);
-	if (!ret)
-		*args = read;
-	return ret;
+	/* DEL does not use CNI_ARGS, and must not fail because of them. */
+	if (read.command == NB_CMD_ADD || read.command == NB_CMD_CHECK) {
+		rc = read_cni_args(&read, err);
+		if (rc)
+			return rc;
+	}
+	*args = read;
+	return 0;
 }

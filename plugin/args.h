@@ -2,7 +2,7 @@
 #ifndef NATBRIDGE_PLUGIN_ARGS_H
 #define NATBRIDGE_PLUGIN_ARGS_H
 
-/* The CNI_* environment as checked, plain data (SPEC.md, "Parameters"). */
+/* The CNI_* environment, checked, as plain data (SPEC.md, "Parameters"). */
 
 #include <net/if.h>
 #include <stdbool.h>
@@ -19,33 +19,25 @@ enum nb_command {
 	NB_COMMANDS,
 };
 
+/* Strings belong to the environment. */
 struct nb_args {
 	enum nb_command command;
-	const char *container_id; /* of the environment, not owned; "" where the command needs none */
+	const char *container_id; /* "" where the command needs none */
 	const char *netns;        /* "" if absent (DEL) */
 	char ifname[IFNAMSIZ];
 	const char *path; /* CNI_PATH */
-	bool has_mac;     /* MAC= of CNI_ARGS, for ADD and CHECK */
+	bool has_mac;     /* MAC= of CNI_ARGS; ADD and CHECK read it */
 	unsigned char mac[6];
-	bool netns_override; /* CNI_NETNS_OVERRIDE: CNI_NETNS may be the own namespace */
+	bool netns_override; /* CNI_NETNS_OVERRIDE: CNI_NETNS may be the plugin's own namespace */
 };
 
-/* "ADD" and so on, as CNI_COMMAND has it. */
+/* "ADD" and so on, as CNI_COMMAND spells it. */
 const char *nb_command_name(enum nb_command command);
 
-/* Reads and checks the variables that the command needs. Code 4 names all that are missing or wrong. */
-int nb_args_read(struct nb_args *args, struct nb_error *err);
-
-/* The spec's pattern of container ids and network names: [a-zA-Z0-9][a-zA-Z0-9_.-]*, at most 200 bytes. */
-bool nb_cni_name_valid(const char *name);
-
 /*
- * NULL if the name can be that of a network interface (nb_ifname_valid() of link.h, and no '%', which the
- * kernel would take for a pattern), else what is wrong with it.
+ * Reads and checks the variables that the command needs. NB_ERR_ENVIRONMENT: the message names all
+ * that are missing or wrong.
  */
-const char *nb_ifname_problem(const char *name);
-
-/* A unicast MAC address in any form that Go's net.ParseMAC takes: aa:bb:.., aa-bb-.., aabb.ccdd.eeff. */
-bool nb_mac_parse_any(const char *text, unsigned char mac[6]);
+int nb_args_read(struct nb_args *args, struct nb_error *err);
 
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* ADD as a table of steps, each with the undo that runs if a later one fails: see STEPS. */
 #include "cmd_add.h"
 
 #include <errno.h>
@@ -19,18 +20,28 @@
 
 #include "args.h"
 #include "cmd.h"
+#include "cmd_add_datapath.h"
+#include "cmd_common.h"
 #include "conf.h"
+#include "conf_vlan.h"
 #include "dns.h"
 #include "ipam.h"
 #include "masq.h"
 #include "netdev.h"
+#include "netdev_bridge.h"
+#include "netdev_delete.h"
+#include "netdev_gateway.h"
+#include "netdev_pod.h"
+#include "netdev_veth.h"
+#include "netdev_vlan.h"
 #include "report.h"
 #include "result.h"
+#include "result_print.h"
 
 static void add_free(struct nb_add *add)
 {
 	nb_datapath_close(&add->dp);
-	nb_netdev_close(&add->wire);
+	nb_netdev_close(&add->netdev);
 	nb_close_fd(&add->netns_fd);
 	nb_ipam_free(&add->ipam);
 	nb_result_free(&add->result);
@@ -39,12 +50,14 @@ static void add_free(struct nb_add *add)
 
 static int open_netns(struct nb_add *add, struct nb_error *err)
 {
-	int ret = nb_cmd_open_netns(add->args, &add->netns_fd, err);
+	int rc = nb_cmd_open_netns(add->args, &add->netns_fd, err);
 
-	return ret ? ret : nb_netdev_open(&add->wire, add->netns_fd, err);
+	if (rc)
+		return rc;
+	return nb_netdev_open(&add->netdev, add->netns_fd, err);
 }
 
-/* What the config names and this ADD does nothing with, though nobody would write it for that. */
+/* Logs what the config asks for and cannot get, since another key is missing or says otherwise. */
 static void log_unused(const struct nb_conf *conf)
 {
 	const char *mode = nb_mode_name(conf->proxy.mode);
@@ -59,7 +72,7 @@ static void log_unused(const struct nb_conf *conf)
 		nb_log("\"serviceProxy\": services and serviceCIDRs are not in force in mode \"%s\"", mode);
 }
 
-/* Before there is anything to undo, and before the network gets a bridge that would not go again. */
+/* Comes before there is anything to undo, and before the bridge, which no undo removes. */
 static int ask_kernel(struct nb_add *add, struct nb_error *err)
 {
 	const struct nb_conf *conf = add->conf;
@@ -71,31 +84,36 @@ static int ask_kernel(struct nb_add *add, struct nb_error *err)
 }
 
 /*
- * IPAM works while the pair is made. Not for an attachment that is there already: what would be given back
- * after the failure is what its pod has. Nor with VLANs, which a kernel may not have: it is not asked for
- * what cannot be. What cannot be started now is tried once more when the answer is needed.
+ * The IPAM plugin works while the pair is made. It is not started if the pod has the interface
+ * already, so that a failed ADD cannot release an address in use; nor with VLANs, which the
+ * kernel may not support, so that no address is taken in vain. What cannot be started now is
+ * tried again by take_addresses().
  */
 static int start_allocating(struct nb_add *add, struct nb_error *err)
 {
-	int ret = nb_netdev_check_free(&add->wire, add->args->ifname, err);
+	int rc = nb_netdev_check_free(&add->netdev, add->args->ifname, err);
 
-	if (!ret && add->conf->ipam_type && !add->conf->vlan_filtering)
+	if (rc)
+		return rc;
+	if (add->conf->ipam_type && !add->conf->vlan_filtering)
 		(void)nb_ipam_start_add(&add->ipam, add->conf, add->args, NULL);
-	return ret;
+	return 0;
 }
 
 static int take_addresses(struct nb_add *add, struct nb_error *err)
 {
-	int ret = 0;
-
 	if (!add->conf->ipam_type)
 		return 0;
-	if (!add->ipam.child.pid)
-		ret = nb_ipam_start_add(&add->ipam, add->conf, add->args, err);
-	return ret ? ret : nb_ipam_finish_add(&add->ipam, &add->result, err);
+	if (!add->ipam.child.pid) {
+		int rc = nb_ipam_start_add(&add->ipam, add->conf, add->args, err);
+
+		if (rc)
+			return rc;
+	}
+	return nb_ipam_finish_add(&add->ipam, &add->result, err);
 }
 
-/* What it would give back may be the rival's; both have the same DEL. */
+/* The IPAM plugin knows only the attachment, so its DEL would also release the addresses of a rival ADD. */
 static int release(struct nb_add *add, struct nb_error *err)
 {
 	if (!add->rival)
@@ -112,13 +130,15 @@ static int ensure_bridge(struct nb_add *add, struct nb_error *err)
 		.promisc = add->conf->promisc_mode,
 		.vlan_filtering = add->conf->vlan_filtering,
 	};
-	int ret = nb_netdev_ensure_bridge(&add->wire, &spec, &add->bridge, err);
+	int rc = nb_netdev_ensure_bridge(&add->netdev, &spec, &add->bridge, err);
 
+	if (rc)
+		return rc;
 	add->host = add->bridge;
-	if (!ret && spec.vlan_filtering && !add->bridge.vlan_filtering)
+	if (spec.vlan_filtering && !add->bridge.vlan_filtering)
 		nb_log("bridge \"%s\" does not filter VLANs: \"vlan\" and \"vlanTrunk\" have no effect",
 		       spec.name);
-	return ret;
+	return 0;
 }
 
 static int add_veth(struct nb_add *add, struct nb_error *err)
@@ -132,16 +152,15 @@ static int add_veth(struct nb_add *add, struct nb_error *err)
 		.isolated = add->conf->port_isolation,
 		.preserve_default_vlan = add->conf->preserve_default_vlan,
 	};
-
-	int ret;
+	int rc;
 
 	nb_conf_port_vlans(add->conf, &spec.vlans);
-	ret = nb_netdev_add_veth(&add->wire, &spec, &add->veth, err);
-	add->rival = ret == -EEXIST;
-	return ret;
+	rc = nb_netdev_add_veth(&add->netdev, &spec, &add->veth, err);
+	add->rival = rc == -EEXIST;
+	return rc;
 }
 
-/* The port's flags and FDB entry go with it, the programs on it as well. */
+/* With the port go its flags, its FDB entry and its programs. */
 static int remove_veth(struct nb_add *add, struct nb_error *err)
 {
 	const struct nb_netdev_delete_spec spec = {
@@ -150,7 +169,7 @@ static int remove_veth(struct nb_add *add, struct nb_error *err)
 		.prev_ifname = add->veth.host.name,
 	};
 
-	return nb_netdev_delete(&add->wire, &spec, err);
+	return nb_netdev_delete(&add->netdev, &spec, err);
 }
 
 static int plan_gateways(struct nb_add *add, struct nb_error *err)
@@ -163,25 +182,27 @@ static int prepare_pod(struct nb_add *add, struct nb_error *err)
 {
 	if (!add->conf->ipam_type || add->conf->disable_container_interface)
 		return 0;
-	return nb_netdev_prepare_pod(&add->wire, &add->veth, add->conf->enable_dad, err);
+	return nb_netdev_prepare_pod(&add->netdev, &add->veth, add->conf->enable_dad, err);
 }
 
 static int configure_pod(struct nb_add *add, struct nb_error *err)
 {
 	if (add->conf->disable_container_interface)
 		return 0;
-	return nb_netdev_configure_pod(&add->wire, &add->veth, &add->result, add->conf->enable_dad, err);
+	return nb_netdev_configure_pod(&add->netdev, &add->veth, &add->result, add->conf->enable_dad, err);
 }
 
-/* Now the datapath knows the pod, and has its programs at the port: no packet of an address's former owner
- * gets through before. */
+/*
+ * Comes after the datapath knows the pod and has its programs at the port, so that the pod gets no
+ * packet of a connection of its address's former owner.
+ */
 static int connect_pod(struct nb_add *add, struct nb_error *err)
 {
-	int ret = nb_netdev_port_up(&add->wire, &add->veth, err);
+	int rc = nb_netdev_port_up(&add->netdev, &add->veth, err);
 
-	if (ret || !add->conf->enable_dad || add->conf->disable_container_interface)
-		return ret;
-	return nb_netdev_settle_pod(&add->wire, &add->veth, &add->result, err);
+	if (rc || !add->conf->enable_dad || add->conf->disable_container_interface)
+		return rc;
+	return nb_netdev_settle_pod(&add->netdev, &add->veth, &add->result, err);
 }
 
 static int ensure_gateway(struct nb_add *add, struct nb_error *err)
@@ -191,34 +212,30 @@ static int ensure_gateway(struct nb_add *add, struct nb_error *err)
 		.vlan = add->conf->vlan,
 		.preserve_default = add->conf->preserve_default_vlan,
 	};
-	int ret = 0;
 
 	if (!add->conf->is_gateway || !add->conf->ipam_type)
 		return 0;
 	add->in_vlan = vlan.vlan != 0;
-	if (add->in_vlan)
-		ret = nb_netdev_ensure_vlan_host(&add->wire, &vlan, &add->host, err);
-	if (!ret)
-		ret = nb_netdev_ensure_gateway(&add->wire, &add->host, &add->result, add->conf->force_address,
-					       err);
-	return ret;
+	if (add->in_vlan) {
+		int rc = nb_netdev_ensure_vlan_host(&add->netdev, &vlan, &add->host, err);
+
+		if (rc)
+			return rc;
+	}
+	return nb_netdev_ensure_gateway(&add->netdev, &add->host, &add->result, add->conf->force_address,
+					err);
 }
 
-static int forget_macs(struct nb_add *add)
-{
-	struct nb_error err = { 0 };
-
-	if (nb_macspoof_delete(&add->id, &err))
-		nb_log("%s", err.msg);
-	return 0;
-}
-
-/* Those of an earlier ADD of the attachment go in any case. */
+/* Rules of an earlier ADD of the attachment go, also if this one's config asks for none. */
 static int check_macs(struct nb_add *add, struct nb_error *err)
 {
-	if (!add->conf->mac_spoof_check)
-		return forget_macs(add);
-	return nb_macspoof_add(&add->id, add->veth.host.name, add->veth.pod.mac, err);
+	struct nb_error stale_err = { 0 };
+
+	if (add->conf->mac_spoof_check)
+		return nb_macspoof_add(&add->id, add->veth.host.name, add->veth.pod.mac, err);
+	if (nb_macspoof_delete(&add->id, &stale_err))
+		nb_log("%s", stale_err.msg);
+	return 0;
 }
 
 static int stop_checking_macs(struct nb_add *add, struct nb_error *err)
@@ -228,15 +245,16 @@ static int stop_checking_macs(struct nb_add *add, struct nb_error *err)
 
 static bool is_own(const struct nb_result *result, const struct nb_addr *addr)
 {
-	bool own = false;
-
-	for (size_t i = 0; i < result->n_ips && !own; i++)
-		own = nb_addr_equal(&result->ips[i].addr, addr);
-	return own;
+	for (size_t i = 0; i < result->n_ips; i++)
+		if (nb_addr_equal(&result->ips[i].addr, addr))
+			return true;
+	return false;
 }
 
-/* The rules of the container's other interfaces, which may share a chain with this one's, are known by what
- * addresses its namespace has beside the new ones. */
+/*
+ * The container's other interfaces may share a chain of iptables with this one: the rules for all
+ * addresses that the namespace has beside the new ones stay.
+ */
 static int replace_masquerade(struct nb_add *add, size_t n, struct nb_error *err)
 {
 	nb_autofree struct nb_ifaddr *others = NULL;
@@ -248,13 +266,15 @@ static int replace_masquerade(struct nb_add *add, size_t n, struct nb_error *err
 		.n = n,
 	};
 	unsigned int all = 0;
-	int ret = nb_ifaddr_list(&add->wire.pod, 0, AF_UNSPEC, &others, &all, err);
+	int rc = nb_ifaddr_list(&add->netdev.pod, 0, AF_UNSPEC, &others, &all, err);
 
-	for (unsigned int i = 0; i < all && !ret; i++)
+	if (rc)
+		return rc;
+	for (unsigned int i = 0; i < all; i++)
 		if (!is_own(&add->result, &others[i].addr))
 			others[spec.n_others++] = others[i];
 	spec.others = others;
-	return ret ? ret : nb_masq_replace(&spec, err);
+	return nb_masq_replace(&spec, err);
 }
 
 static int masquerade(struct nb_add *add, struct nb_error *err)
@@ -273,43 +293,44 @@ static int wait_port(struct nb_add *add, struct nb_error *err)
 {
 	if (add->conf->disable_container_interface)
 		return 0;
-	return nb_netdev_wait_port(&add->wire, &add->veth, err);
+	return nb_netdev_wait_port(&add->netdev, &add->veth, err);
 }
 
-static int set_interface(struct nb_result_if *iface, const struct nb_link *link, const char *sandbox,
-			 struct nb_error *err)
+static void set_interface(struct nb_result_if *iface, const struct nb_link *link)
 {
 	memcpy(iface->name, link->name, sizeof(iface->name));
 	memcpy(iface->mac, link->mac, sizeof(iface->mac));
 	iface->has_mac = link->has_mac;
-	return sandbox ? nb_strdup(sandbox, &iface->sandbox, err) : 0;
 }
 
-/* Bridge, host end, pod's end, the gateway's interface in a VLAN, in this order: the reference plugin's,
- * which others rely on. */
+/*
+ * The interfaces in the order of the reference plugin, which others rely on: bridge, host veth,
+ * pod's end (NB_RESULT_CONTAINER), the gateway's interface in a VLAN.
+ */
 static int fill_result(struct nb_add *add, struct nb_error *err)
 {
 	struct nb_result *result = &add->result;
-	int ret;
+	int rc;
 
 	result->interfaces = calloc(4, sizeof(*result->interfaces));
 	if (!result->interfaces)
 		return nb_fail_nomem(err);
 	result->n_interfaces = add->in_vlan ? 4 : 3;
-	ret = nb_netdev_refetch(&add->wire, &add->bridge, err);
-	if (!ret)
-		ret = nb_netdev_refetch(&add->wire, &add->veth.host, err);
-	if (!ret)
-		ret = set_interface(&result->interfaces[0], &add->bridge, NULL, err);
-	if (!ret)
-		ret = set_interface(&result->interfaces[1], &add->veth.host, NULL, err);
-	if (!ret)
-		ret = set_interface(&result->interfaces[2], &add->veth.pod, add->args->netns, err);
-	if (!ret && add->in_vlan)
-		ret = set_interface(&result->interfaces[3], &add->host, NULL, err);
-	if (!ret && add->conf->has_dns)
-		ret = nb_dns_copy(&add->conf->dns, &result->dns, err);
-	return ret;
+	rc = nb_netdev_refetch(&add->netdev, &add->bridge, err);
+	if (rc)
+		return rc;
+	rc = nb_netdev_refetch(&add->netdev, &add->veth.host, err);
+	if (rc)
+		return rc;
+	set_interface(&result->interfaces[0], &add->bridge);
+	set_interface(&result->interfaces[1], &add->veth.host);
+	set_interface(&result->interfaces[NB_RESULT_CONTAINER], &add->veth.pod);
+	if (add->in_vlan)
+		set_interface(&result->interfaces[3], &add->host);
+	rc = nb_strdup(add->args->netns, &result->interfaces[NB_RESULT_CONTAINER].sandbox, err);
+	if (rc)
+		return rc;
+	return add->conf->has_dns ? nb_dns_copy(&add->conf->dns, &result->dns, err) : 0;
 }
 
 static int print_result(struct nb_add *add, struct nb_error *err)
@@ -321,9 +342,9 @@ static int print_result(struct nb_add *add, struct nb_error *err)
 }
 
 /*
- * When a step fails, the undos of those before it run in reverse order. Those of check_macs(), masquerade()
- * and add_endpoint() stand a step or two earlier, so that they run as well when the step itself fails
- * half-way; the pair goes before its addresses are given back.
+ * When a step fails, the undos of the steps before it run in reverse order. The undos of
+ * check_macs(), masquerade() and nb_add_add_endpoint() stand in an earlier row, so that they also
+ * run when that step itself fails half-way. The pair is removed before its addresses are released.
  */
 static const struct {
 	int (*run)(struct nb_add *add, struct nb_error *err);
@@ -355,6 +376,16 @@ static const struct {
 	{ print_result, NULL },
 };
 
+static void undo_before(struct nb_add *add, size_t failed)
+{
+	for (size_t i = failed; i-- > 0;) {
+		struct nb_error err = { 0 };
+
+		if (STEPS[i].undo && STEPS[i].undo(add, &err))
+			nb_log("undoing the failed ADD: %s", err.msg);
+	}
+}
+
 int nb_cmd_add(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
 	nb_cleanup(add_free) struct nb_add add = {
@@ -362,21 +393,17 @@ int nb_cmd_add(const struct nb_args *args, const struct nb_conf *conf, struct nb
 		.conf = conf,
 		.id = nb_cmd_attachment(args, conf),
 		.netns_fd = -1,
-		.wire = NB_NETDEV_INIT,
+		.netdev = NB_NETDEV_INIT,
 		.dp = NB_DATAPATH_INIT,
 	};
-	size_t done;
-	int ret = 0;
 
-	for (done = 0; done < sizeof(STEPS) / sizeof(*STEPS) && !ret; done++)
-		ret = STEPS[done].run(&add, err);
-	if (!ret)
-		return 0;
-	for (size_t i = done - 1; i-- > 0;) {
-		struct nb_error undo_err = { 0 };
+	for (size_t i = 0; i < sizeof(STEPS) / sizeof(*STEPS); i++) {
+		int rc = STEPS[i].run(&add, err);
 
-		if (STEPS[i].undo && STEPS[i].undo(&add, &undo_err))
-			nb_log("undoing the failed ADD: %s", undo_err.msg);
+		if (rc) {
+			undo_before(&add, i);
+			return rc;
+		}
 	}
-	return ret;
+	return 0;
 }

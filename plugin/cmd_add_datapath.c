@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* ADD and the datapath: maps, settings, Services, programs. */
+#include "cmd_add_datapath.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,27 +27,29 @@
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
-#include "cmd.h"
 #include "cmd_add.h"
+#include "cmd_datapath.h"
 #include "conf.h"
 #include "mac_sync.h"
 #include "mode_switch.h"
 #include "netdev.h"
+#include "netdev_bridge.h"
 #include "report.h"
 #include "vlan_follow.h"
 
-/* Map sizes are those of the first ADD: an operator who has changed them since must be told that they do not
- * count. */
+/* Warns that a size in the config, changed since the first ADD, has no effect: maps keep their size. */
 static void warn_of_limit(const struct nb_datapath *dp, enum nb_map map, __u32 wanted, const char *key)
 {
 	const __u32 rounded = map == NB_MAP_FLOWS ? NB_FLOW_WAYS - 1 : 0;
-	__u32 room;
+	__u32 capacity;
 
-	if (!wanted || nb_map_capacity(dp, map, &room, NULL) || room - wanted <= rounded ||
-	    (map == NB_MAP_CONNECTIONS && wanted < room)) /* then set_conntrack() lowers it */
+	if (!wanted || nb_map_capacity(dp, map, &capacity, NULL) || capacity - wanted <= rounded)
+		return;
+	/* A smaller maximum of connections is in force: set_conntrack() writes it into the settings. */
+	if (map == NB_MAP_CONNECTIONS && wanted < capacity)
 		return;
 	nb_log("%s %u is not in force: the datapath below \"%s\" was loaded with %u", key, wanted, dp->dir,
-	       room);
+	       capacity);
 }
 
 static void log_on_host(const struct nb_service *service)
@@ -72,24 +77,31 @@ int nb_add_choose_services(struct nb_add *add, struct nb_error *err)
 		return nb_fail_nomem(err);
 	memcpy(add->services.items, all->items, all->n * sizeof(*all->items));
 	add->services.n = all->n;
-	return nb_services_mark_on_host(&add->services, &add->wire.host, log_on_host, err);
+	return nb_services_mark_on_host(&add->services, &add->netdev.host, log_on_host, err);
 }
 
-/* The pod that the maps give an address to, if its port is still served. */
+/*
+ * Finds the port of the pod to which the maps give an address. -ENODEV: none that
+ * is up, or this one's own.
+ */
 static int find_user(struct nb_add *add, const struct nb_datapath *dp, const struct nb_addr *addr,
 		     struct nb_link *user, struct nb_error *err)
 {
 	struct nb_endpoint endpoint;
 	struct nb_port port;
-	int found = nb_map_get(dp, NB_MAP_ENDPOINTS, addr, &endpoint, err);
+	int rc = nb_map_get(dp, NB_MAP_ENDPOINTS, addr, &endpoint, err);
 
-	if (found > 0)
-		found = nb_map_get(dp, NB_MAP_PORTS, &endpoint.slot, &port, err);
-	if (found <= 0 || !port.ifindex ||
-	    port.owner == nb_endpoint_owner(add->args->container_id, add->args->ifname))
-		return found < 0 ? found : -ENODEV;
-	found = nb_link_get_index(&add->wire.host, port.ifindex, user, err);
-	return !found && !(user->flags & IFF_RUNNING) ? -ENODEV : found;
+	if (rc <= 0)
+		return rc ? rc : -ENODEV;
+	rc = nb_map_get(dp, NB_MAP_PORTS, &endpoint.slot, &port, err);
+	if (rc <= 0)
+		return rc ? rc : -ENODEV;
+	if (!port.ifindex || port.owner == nb_endpoint_owner(add->args->container_id, add->args->ifname))
+		return -ENODEV;
+	rc = nb_link_get_index(&add->netdev.host, port.ifindex, user, err);
+	if (rc)
+		return rc;
+	return user->flags & IFF_RUNNING ? 0 : -ENODEV;
 }
 
 int nb_add_refuse_duplicates(struct nb_add *add, struct nb_error *err)
@@ -97,29 +109,31 @@ int nb_add_refuse_duplicates(struct nb_add *add, struct nb_error *err)
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
 	char text[NB_ADDR_STRLEN];
 	struct nb_link user;
-	int ret;
 
 	if (!nb_conf_uses_datapath(add->conf) || !add->conf->enable_dad ||
 	    nb_datapath_open(&add->conf->proxy.pin_root, add->conf->name, false, &dp, NULL))
 		return 0;
 	for (size_t i = 0; i < add->result.n_ips; i++) {
 		const struct nb_addr *addr = &add->result.ips[i].addr;
+		int rc;
 
-		ret = nb_addr_is_v4(addr) ? -ENODEV : find_user(add, &dp, addr, &user, err);
-		if (!ret)
+		if (nb_addr_is_v4(addr))
+			continue;
+		rc = find_user(add, &dp, addr, &user, err);
+		if (!rc)
 			return nb_fail(err, NB_ERR_SYSTEM, EADDRINUSE,
 				       "address %s of \"%s\" is in use by the pod at port \"%s\"",
 				       nb_addr_format(addr, text), add->args->ifname, user.name);
-		if (ret != -ENODEV)
-			return ret;
+		if (rc != -ENODEV)
+			return rc;
 	}
 	return 0;
 }
 
 /*
- * A config without gateway says nothing of where the host is. Pods that an earlier one gave a gateway keep
- * it, so the host stays where the maps have it, in one of the bridge's VLANs. Nothing there, or no maps: the
- * bridge.
+ * A config without isGateway does not say where pods reach the host. Pods of an earlier config
+ * keep their gateway, so the host stays where the maps have it if that is in a VLAN of the
+ * bridge, else it is the bridge.
  */
 static void keep_former_host(struct nb_add *add)
 {
@@ -131,7 +145,7 @@ static void keep_former_host(struct nb_add *add)
 	if (!add->conf->is_gateway &&
 	    !nb_datapath_open(&add->conf->proxy.pin_root, add->conf->name, false, &dp, NULL) &&
 	    !nb_settings_read(&dp, &settings, NULL) &&
-	    !nb_link_get_index(&add->wire.host, settings.bridge_ifindex, &link, NULL) &&
+	    !nb_link_get_index(&add->netdev.host, settings.bridge_ifindex, &link, NULL) &&
 	    !strncmp(link.name, add->bridge.name, len) && link.name[len] == '.')
 		add->host = link;
 }
@@ -144,20 +158,20 @@ int nb_add_open_datapath(struct nb_add *add, struct nb_error *err)
 		.mode = add->conf->proxy.mode,
 		.limits = add->conf->proxy.limits,
 	};
-	int ret;
+	int rc;
 
 	if (!nb_conf_uses_datapath(add->conf))
 		return 0;
 	keep_former_host(add);
-	ret = nb_netdev_refetch(&add->wire, &add->host, err); /* for its MAC */
-	if (!ret)
-		ret = nb_datapath_ensure(&config, &add->dp, err);
-	if (ret)
-		return ret;
+	rc = nb_netdev_refetch(&add->netdev, &add->host, err); /* for its MAC */
+	if (rc)
+		return rc;
+	rc = nb_datapath_ensure(&config, &add->dp, err);
+	if (rc)
+		return rc;
 	if (add->dp.watch_fd < 0)
-		nb_log("the kernel does not tell of qdiscs: limits that the bandwidth plugin sets hold for a "
-		       "pod "
-		       "only if natbridge has the capability \"bandwidth\" as well");
+		nb_log("this kernel does not report new qdiscs: the bandwidth plugin limits a pod only if "
+		       "natbridge has the capability \"bandwidth\" as well");
 	if (!translates(add->conf)) {
 		warn_of_limit(&add->dp, NB_MAP_FLOWS, config.limits.connections, "conntrack.max");
 		return 0;
@@ -168,7 +182,7 @@ int nb_add_open_datapath(struct nb_add *add, struct nb_error *err)
 	return 0;
 }
 
-/* The bounds of all VIPs are widened by new ranges; they become narrow again when services are applied. */
+/* New ranges widen the bounds of all VIPs; the next change of Services makes them narrow again. */
 static void set_ranges(const struct nb_conf *conf, struct nb_settings *settings)
 {
 	settings->n_service_cidrs = conf->proxy.n_ranges;
@@ -199,30 +213,30 @@ static void set_fast_path(const struct nb_add *add, struct nb_settings *settings
 	if (fast)
 		settings->flags |= NB_SETTINGS_FAST_PATH;
 	if (before && !fast && add->conf->proxy.fast_path)
-		nb_log("bridge \"%s\" filters by VLAN and network %s has no \"vlan\": what its pods send to "
-		       "Services goes by the host's stack",
+		nb_log("bridge \"%s\" filters by VLAN and network %s has no \"vlan\": packets of its pods to "
+		       "Services go through the host's stack",
 		       add->bridge.name, add->conf->name);
 }
 
 int nb_add_write_settings(struct nb_add *add, struct nb_error *err)
 {
 	struct nb_settings old, new;
-	int ret;
+	int rc;
 
 	if (!nb_conf_uses_datapath(add->conf))
 		return 0;
-	ret = nb_settings_read(&add->dp, &old, err);
-	if (ret)
-		return ret;
+	rc = nb_settings_read(&add->dp, &old, err);
+	if (rc)
+		return rc;
 	new = old;
 	new.bridge_ifindex = add->host.index;
 	memcpy(new.bridge_mac, add->host.mac, sizeof(new.bridge_mac));
-	add->new_bridge = old.bridge_ifindex != new.bridge_ifindex ||
-			  memcmp(old.bridge_mac, new.bridge_mac, sizeof(new.bridge_mac)) != 0;
+	add->new_host = old.bridge_ifindex != new.bridge_ifindex ||
+			memcmp(old.bridge_mac, new.bridge_mac, sizeof(new.bridge_mac)) != 0;
 	if (old.bridge_ifindex != new.bridge_ifindex)
-		add->old_bridge = old.bridge_ifindex;
+		add->old_host = old.bridge_ifindex;
 	set_fast_path(add, &new);
-	/* Stays: an earlier pod may have it, if the config has not any more. */
+	/* It is never cleared: earlier pods may have the check even if the config no longer has it. */
 	if (add->conf->ip_spoof_check || add->conf->mac_spoof_check)
 		new.flags |= NB_SETTINGS_SPOOFCHK;
 	new.flags &= ~NB_SETTINGS_NOT_EXPEDITED;
@@ -247,39 +261,52 @@ int nb_add_apply_services(struct nb_add *add, struct nb_error *err)
 int nb_add_add_endpoint(struct nb_add *add, struct nb_error *err)
 {
 	struct nb_endpoint_spec spec;
-	int ret;
+	int rc;
 
 	if (!nb_conf_uses_datapath(add->conf))
 		return 0;
-	ret = nb_cmd_endpoint(add->args, add->conf, &add->result, &add->veth, &spec, err);
+	rc = nb_cmd_endpoint(add->args, add->conf, &add->result, &add->veth, &spec, err);
+	if (rc)
+		return rc;
 	spec.unconnected = true;
-	return ret ? ret : nb_endpoint_add(&add->dp, &spec, err);
+	return nb_endpoint_add(&add->dp, &spec, err);
 }
 
 int nb_add_remove_endpoint(struct nb_add *add, struct nb_error *err)
 {
-	nb_datapath_close(&add->dp); /* it is opened anew: the lock may have been given back already */
+	/* Opened anew, with the lock, which nb_add_attach() may have given back already. */
+	nb_datapath_close(&add->dp);
 	return nb_conf_uses_datapath(add->conf) ? nb_cmd_forget_endpoint(add->args, add->conf, err) : 0;
 }
 
 int nb_add_attach(struct nb_add *add, struct nb_error *err)
 {
-	int ret = 0;
+	const enum nb_mode mode = add->conf->proxy.mode;
+	int rc;
 
+	if (!nb_conf_uses_datapath(add->conf))
+		return 0;
 	nb_close_fd(&add->dp.lock_fd);
 	add->dp.lock_fd = -1;
-	if (nb_conf_uses_datapath(add->conf))
-		ret = nb_datapath_attach_bridge(&add->dp, add->conf->proxy.mode, add->conf->name,
-						add->host.index, err);
-	if (!ret && add->old_bridge)
-		ret = nb_datapath_detach_bridge(add->conf->name, add->old_bridge, err);
-	if (!ret && nb_conf_uses_datapath(add->conf))
-		ret = nb_datapath_attach(&add->dp, add->conf->proxy.mode, add->veth.host.index, err);
-	if (!ret && add->new_bridge)
-		ret = nb_netdev_fix_mac(&add->wire, &add->host, err); /* frames for the host are sent to it */
-	if (!ret && nb_conf_uses_datapath(add->conf))
-		nb_mac_sync(&add->wire, &add->bridge, &add->dp);
-	return ret;
+	rc = nb_datapath_attach_bridge(&add->dp, mode, add->conf->name, add->host.index, err);
+	if (rc)
+		return rc;
+	if (add->old_host) {
+		rc = nb_datapath_detach_bridge(add->conf->name, add->old_host, err);
+		if (rc)
+			return rc;
+	}
+	rc = nb_datapath_attach(&add->dp, mode, add->veth.host.index, err);
+	if (rc)
+		return rc;
+	/* The programs send frames for the host to this MAC. */
+	if (add->new_host) {
+		rc = nb_netdev_fix_mac(&add->netdev, &add->host, err);
+		if (rc)
+			return rc;
+	}
+	nb_mac_sync(&add->netdev, &add->bridge, &add->dp);
+	return 0;
 }
 
 int nb_add_change_mode(struct nb_add *add, struct nb_error *err)
@@ -291,17 +318,18 @@ int nb_add_change_mode(struct nb_add *add, struct nb_error *err)
 		.bridge = &add->bridge,
 		.host = &add->host,
 		.port = &add->veth.host,
-		.old_host = add->old_bridge,
+		.old_host = add->old_host,
 	};
-	int ret = 0;
 
-	if (used)
-		ret = nb_port_connected(&add->dp, add->veth.host.index, err);
-	if (ret)
-		return ret;
-	nb_vlan_follow(&add->wire, &change, used ? &add->dp : NULL);
-	nb_mode_switch(&add->wire, add->conf, &add->bridge, &add->host, &add->dp);
-	nb_cmd_follow_ports(&add->dp, add->conf, &add->wire.host);
+	if (used) {
+		int rc = nb_port_connected(&add->dp, add->veth.host.index, err);
+
+		if (rc)
+			return rc;
+	}
+	nb_vlan_follow(&add->netdev, &change, used ? &add->dp : NULL);
+	nb_mode_switch(&add->netdev, add->conf, &add->bridge, &add->host, &add->dp);
+	nb_cmd_follow_ports(&add->dp, add->conf, &add->netdev.host);
 	nb_datapath_close(&add->dp);
 	return 0;
 }

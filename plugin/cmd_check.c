@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* CHECK: compares what is there with the config and prevResult, and names the first difference. */
 #include <errno.h>
 
 #include <natbridge/abi.h>
@@ -17,26 +18,30 @@
 
 #include "args.h"
 #include "cmd.h"
+#include "cmd_common.h"
+#include "cmd_datapath.h"
 #include "conf.h"
+#include "conf_vlan.h"
 #include "ipam.h"
 #include "masq.h"
 #include "netdev.h"
+#include "netdev_check.h"
 #include "result.h"
 
 static int read_prev_result(const struct nb_conf *conf, struct nb_result *prev, struct nb_error *err)
 {
-	int ret;
+	int rc;
 
 	if (!conf->prev_result)
 		return nb_fail(err, NB_ERR_CONFIG, 0, "\"prevResult\" is missing: CHECK needs it");
-	ret = nb_result_from_json(conf->prev_result, prev, err);
-	return ret ? nb_wrap(err, "\"prevResult\"") : 0;
+	rc = nb_result_from_json(conf->prev_result, prev, err);
+	return rc ? nb_wrap(err, "\"prevResult\"") : 0;
 }
 
-static int check_wire(const struct nb_args *args, const struct nb_conf *conf, const struct nb_result *prev,
-		      struct nb_link *bridge, struct nb_netdev_veth *veth, struct nb_error *err)
+static int check_netdevs(const struct nb_args *args, const struct nb_conf *conf, const struct nb_result *prev,
+			 struct nb_link *bridge, struct nb_netdev_veth *veth, struct nb_error *err)
 {
-	nb_cleanup(nb_netdev_close) struct nb_netdev wire = NB_NETDEV_INIT;
+	nb_cleanup(nb_netdev_close) struct nb_netdev netdev = NB_NETDEV_INIT;
 	nb_autoclose int netns_fd = -1;
 	const struct nb_cni_id id = nb_cmd_attachment(args, conf);
 	struct nb_netdev_check_spec spec = {
@@ -52,15 +57,18 @@ static int check_wire(const struct nb_args *args, const struct nb_conf *conf, co
 		.container_interface = !conf->disable_container_interface,
 		.result = prev,
 	};
-	int ret = nb_cmd_open_netns(args, &netns_fd, err);
+	int rc = nb_cmd_open_netns(args, &netns_fd, err);
 
+	if (rc)
+		return rc;
 	nb_conf_port_vlans(conf, &spec.vlans);
-	if (!ret)
-		ret = nb_netdev_open(&wire, netns_fd, err);
-	return ret ? ret : nb_netdev_check(&wire, &spec, bridge, veth, err);
+	rc = nb_netdev_open(&netdev, netns_fd, err);
+	if (rc)
+		return rc;
+	return nb_netdev_check(&netdev, &spec, bridge, veth, err);
 }
 
-/* That the bridge has not begun to filter by VLAN since, which the fast path passes by. */
+/* A bridge that has begun to filter by VLAN since the ADD: the fast path bypasses its filter. */
 static int check_fast_path(const struct nb_conf *conf, const struct nb_settings *settings,
 			   const struct nb_link *bridge, struct nb_error *err)
 {
@@ -69,8 +77,34 @@ static int check_fast_path(const struct nb_conf *conf, const struct nb_settings 
 		return 0;
 	return nb_fail(
 		err, NB_ERR_CHECK, 0,
-		"bridge \"%s\" filters by VLAN now, which packets to Services pass by until the next ADD",
+		"bridge \"%s\" filters by VLAN now, which packets to Services bypass until the next ADD",
 		bridge->name);
+}
+
+/* The link at which a network in mode assist has its program: the bridge, or where the gateway is. */
+static unsigned int host_of(const struct nb_conf *conf, const struct nb_settings *settings,
+			    const struct nb_netdev_veth *veth)
+{
+	return conf->vlan || !conf->is_gateway ? settings->bridge_ifindex : veth->host.master;
+}
+
+static int check_programs(const struct nb_datapath *dp, const struct nb_conf *conf,
+			  const struct nb_link *bridge, const struct nb_netdev_veth *veth,
+			  struct nb_error *err)
+{
+	struct nb_settings settings;
+	int rc = nb_datapath_attached(dp, conf->proxy.mode, veth->host.index, err);
+
+	if (rc)
+		return rc;
+	rc = nb_settings_read(dp, &settings, err);
+	if (rc)
+		return rc;
+	rc = check_fast_path(conf, &settings, bridge, err);
+	if (rc)
+		return rc;
+	return nb_datapath_attached_bridge(dp, conf->proxy.mode, conf->name, host_of(conf, &settings, veth),
+					   err);
 }
 
 static int check_datapath(const struct nb_args *args, const struct nb_conf *conf,
@@ -78,46 +112,42 @@ static int check_datapath(const struct nb_args *args, const struct nb_conf *conf
 			  const struct nb_netdev_veth *veth, struct nb_error *err)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
-	struct nb_settings settings = { 0 };
 	struct nb_endpoint_spec spec;
-	unsigned int host = veth->host.master;
-	int ret;
+	int rc;
 
-	if (!nb_conf_uses_datapath(conf) && nb_kernel_allows_ebpf(NULL))
-		return 0; /* nor could any ADD */
+	/* Where eBPF cannot be used, no ADD can have attached a program. */
 	if (!nb_conf_uses_datapath(conf))
-		return nb_datapath_detached(veth->host.index, err);
-	ret = nb_datapath_open(&conf->proxy.pin_root, conf->name, false, &dp, err);
-	if (ret == -ENOENT)
+		return nb_kernel_allows_ebpf(NULL) ? 0 : nb_datapath_detached(veth->host.index, err);
+	rc = nb_datapath_open(&conf->proxy.pin_root, conf->name, false, &dp, err);
+	if (rc == -ENOENT)
 		err->code = NB_ERR_CHECK;
-	if (!ret)
-		ret = nb_datapath_attached(&dp, conf->proxy.mode, veth->host.index, err);
-	if (!ret)
-		ret = nb_settings_read(&dp, &settings, err);
-	if (!ret)
-		ret = check_fast_path(conf, &settings, bridge, err);
-	if (conf->vlan || !conf->is_gateway)
-		host = settings.bridge_ifindex;
-	if (!ret)
-		ret = nb_datapath_attached_bridge(&dp, conf->proxy.mode, conf->name, host, err);
-	if (!ret)
-		ret = nb_cmd_endpoint(args, conf, prev, veth, &spec, err);
-	if (!ret && veth->shaped && conf->proxy.fast_path)
+	if (rc)
+		return rc;
+	rc = check_programs(&dp, conf, bridge, veth, err);
+	if (rc)
+		return rc;
+	rc = nb_cmd_endpoint(args, conf, prev, veth, &spec, err);
+	if (rc)
+		return rc;
+	if (veth->shaped && conf->proxy.fast_path)
 		spec.flags |= NB_PORT_NO_FAST_PATH;
-	return ret ? ret : nb_endpoint_check(&dp, &spec, err);
+	return nb_endpoint_check(&dp, &spec, err);
 }
 
 static int check_rules(const struct nb_args *args, const struct nb_conf *conf, const struct nb_result *prev,
 		       const struct nb_netdev_veth *veth, struct nb_error *err)
 {
 	const struct nb_cni_id id = nb_cmd_attachment(args, conf);
-	int ret = 0;
 
-	if (conf->mac_spoof_check)
-		ret = nb_macspoof_check(&id, veth->host.name, veth->pod.mac, err);
-	if (!ret && conf->ip_masq && conf->ipam_type)
-		ret = nb_masq_check(conf->masq_backend, &id, prev->ips, prev->n_ips, err);
-	return ret;
+	if (conf->mac_spoof_check) {
+		int rc = nb_macspoof_check(&id, veth->host.name, veth->pod.mac, err);
+
+		if (rc)
+			return rc;
+	}
+	if (!conf->ip_masq || !conf->ipam_type)
+		return 0;
+	return nb_masq_check(conf->masq_backend, &id, prev->ips, prev->n_ips, err);
 }
 
 int nb_cmd_check(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
@@ -125,13 +155,20 @@ int nb_cmd_check(const struct nb_args *args, const struct nb_conf *conf, struct 
 	nb_cleanup(nb_result_free) struct nb_result prev = { 0 };
 	struct nb_netdev_veth veth = { 0 };
 	struct nb_link bridge;
-	int ret = read_prev_result(conf, &prev, err);
+	int rc = read_prev_result(conf, &prev, err);
 
-	if (!ret && conf->ipam_type)
-		ret = nb_ipam_run(conf, args, NB_CMD_CHECK, err);
-	if (!ret)
-		ret = check_wire(args, conf, &prev, &bridge, &veth, err);
-	if (!ret)
-		ret = check_datapath(args, conf, &prev, &bridge, &veth, err);
-	return ret ? ret : check_rules(args, conf, &prev, &veth, err);
+	if (rc)
+		return rc;
+	if (conf->ipam_type) {
+		rc = nb_ipam_run(conf, args, NB_CMD_CHECK, err);
+		if (rc)
+			return rc;
+	}
+	rc = check_netdevs(args, conf, &prev, &bridge, &veth, err);
+	if (rc)
+		return rc;
+	rc = check_datapath(args, conf, &prev, &bridge, &veth, err);
+	if (rc)
+		return rc;
+	return check_rules(args, conf, &prev, &veth, err);
 }

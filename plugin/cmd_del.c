@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * DEL. It works also without the pod's network namespace: nothing of ours is found by it.
+ * The kernel deletes the veth pair with the namespace; host veth, map entries and rules are
+ * found by the attachment.
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -10,13 +15,16 @@
 
 #include "args.h"
 #include "cmd.h"
+#include "cmd_common.h"
+#include "cmd_datapath.h"
 #include "conf.h"
 #include "ipam.h"
 #include "masq.h"
 #include "netdev.h"
+#include "netdev_delete.h"
 #include "result.h"
 
-/* The host end as prevResult has it, for a pair that the reference plugin made; "" if it does not say. */
+/* The host veth that prevResult names, for a pair that the reference plugin made; "" if it names none. */
 static void find_prev_ifname(const struct nb_conf *conf, char name[IFNAMSIZ])
 {
 	nb_cleanup(nb_result_free) struct nb_result prev = { 0 };
@@ -29,48 +37,63 @@ static void find_prev_ifname(const struct nb_conf *conf, char name[IFNAMSIZ])
 			memcpy(name, prev.interfaces[i].name, IFNAMSIZ);
 }
 
-/* A namespace that is gone took the pair with it, or will in a moment. */
-static int open_netns(const struct nb_args *args, int *fd, struct nb_error *err)
+/* If CNI_NETNS is empty or the namespace is gone, *fd stays -1, and the steps below do without it. */
+static int open_netns_unless_gone(const struct nb_args *args, int *fd, struct nb_error *err)
 {
-	int ret = *args->netns ? nb_cmd_open_netns(args, fd, err) : 0;
+	int rc;
 
-	return ret == -ENOENT ? 0 : ret;
+	if (!*args->netns)
+		return 0;
+	rc = nb_cmd_open_netns(args, fd, err);
+	return rc == -ENOENT ? 0 : rc;
 }
 
+/* netns_fd is -1 if the namespace is gone. */
 static int delete_veth(const struct nb_args *args, const struct nb_conf *conf, int netns_fd,
 		       struct nb_error *err)
 {
-	nb_cleanup(nb_netdev_close) struct nb_netdev wire = NB_NETDEV_INIT;
+	nb_cleanup(nb_netdev_close) struct nb_netdev netdev = NB_NETDEV_INIT;
 	const struct nb_cni_id id = nb_cmd_attachment(args, conf);
 	char prev_ifname[IFNAMSIZ];
 	struct nb_netdev_delete_spec spec = { .id = &id, .bridge = conf->bridge };
-	int ret = nb_netdev_open(&wire, netns_fd, err);
+	int rc = nb_netdev_open(&netdev, netns_fd, err);
 
+	if (rc)
+		return rc;
 	find_prev_ifname(conf, prev_ifname);
 	if (*prev_ifname)
 		spec.prev_ifname = prev_ifname;
-	return ret ? ret : nb_netdev_delete(&wire, &spec, err);
+	return nb_netdev_delete(&netdev, &spec, err);
 }
 
-/* The container's other interfaces keep theirs. The config may have changed since ADD made them. */
+/*
+ * Deletes the rules whatever the config says, since it may have changed since ADD. The container's
+ * other interfaces keep theirs.
+ */
 static int delete_masquerade(const struct nb_args *args, const struct nb_conf *conf, int netns_fd,
 			     struct nb_error *err)
 {
-	nb_cleanup(nb_netdev_close) struct nb_netdev wire = NB_NETDEV_INIT;
+	nb_cleanup(nb_netdev_close) struct nb_netdev netdev = NB_NETDEV_INIT;
 	const struct nb_cni_id id = nb_cmd_attachment(args, conf);
 	nb_autofree struct nb_ifaddr *others = NULL;
 	size_t n_others = 0;
 	bool shared = false;
-	int ret = nb_masq_may_share(&id, &shared, err);
+	int rc = nb_masq_may_share(&id, &shared, err);
 
-	if (!ret && shared)
-		ret = nb_netdev_open(&wire, netns_fd, err);
-	if (!ret && shared)
-		ret = nb_netdev_other_addresses(&wire, &id, &others, &n_others, err);
-	return ret ? ret : nb_masq_delete(&id, others, n_others, err);
+	if (rc)
+		return rc;
+	if (shared) {
+		rc = nb_netdev_open(&netdev, netns_fd, err);
+		if (rc)
+			return rc;
+		rc = nb_netdev_other_addresses(&netdev, &id, &others, &n_others, err);
+		if (rc)
+			return rc;
+	}
+	return nb_masq_delete(&id, others, n_others, err);
 }
 
-/* Each step runs whatever became of the others, with one exception; the first error is the answer. */
+/* Each step runs even if others failed, except the last; the first error is returned. */
 int nb_cmd_del(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
 	const struct nb_cni_id id = nb_cmd_attachment(args, conf);
@@ -78,7 +101,7 @@ int nb_cmd_del(const struct nb_args *args, const struct nb_conf *conf, struct nb
 	struct nb_error first = { 0 }, step = { 0 };
 	bool pair_gone = true;
 
-	if (open_netns(args, &netns_fd, &step))
+	if (open_netns_unless_gone(args, &netns_fd, &step))
 		nb_cmd_keep_first(&first, &step);
 	if (delete_veth(args, conf, netns_fd, &step)) {
 		nb_cmd_keep_first(&first, &step);
@@ -90,7 +113,7 @@ int nb_cmd_del(const struct nb_args *args, const struct nb_conf *conf, struct nb
 		nb_cmd_keep_first(&first, &step);
 	if (nb_macspoof_delete(&id, &step))
 		nb_cmd_keep_first(&first, &step);
-	/* an address that is still in use must not be given to another pod; the runtime calls DEL again */
+	/* While the pod has the address, no other pod may get it. The runtime calls DEL again. */
 	if (pair_gone && conf->ipam_type && nb_ipam_run(conf, args, NB_CMD_DEL, &step))
 		nb_cmd_keep_first(&first, &step);
 	if (!*first.msg)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* GC: removes what belongs to none of the attachments that the request lists. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -11,24 +12,28 @@
 
 #include "args.h"
 #include "cmd.h"
+#include "cmd_common.h"
+#include "cmd_datapath.h"
 #include "conf.h"
+#include "conf_gc.h"
 #include "ipam.h"
 #include "masq.h"
 #include "netdev.h"
+#include "netdev_delete.h"
 #include "report.h"
 
 static int collect_links(const struct nb_conf *conf, struct nb_error *err)
 {
-	nb_cleanup(nb_netdev_close) struct nb_netdev wire = NB_NETDEV_INIT;
+	nb_cleanup(nb_netdev_close) struct nb_netdev netdev = NB_NETDEV_INIT;
 	unsigned int removed = 0;
-	int ret = nb_netdev_open(&wire, -1, err);
+	int rc = nb_netdev_open(&netdev, -1, err);
 
-	if (!ret)
-		ret = nb_netdev_keep_only(&wire, conf->name, conf->attachments, conf->n_attachments, &removed,
-					  err);
+	if (rc)
+		return rc;
+	rc = nb_netdev_keep_only(&netdev, conf->name, conf->attachments, conf->n_attachments, &removed, err);
 	if (removed)
 		nb_log("GC of network %s: %u links removed", conf->name, removed);
-	return ret;
+	return rc;
 }
 
 static int collect_endpoints(const struct nb_conf *conf, struct nb_error *err)
@@ -36,7 +41,7 @@ static int collect_endpoints(const struct nb_conf *conf, struct nb_error *err)
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
 	nb_autofree __u64 *owners = calloc(conf->n_attachments + 1, sizeof(*owners));
 	unsigned int removed = 0;
-	int ret;
+	int rc;
 
 	if (nb_datapath_impossible(&conf->proxy.pin_root, conf->name))
 		return 0;
@@ -44,41 +49,45 @@ static int collect_endpoints(const struct nb_conf *conf, struct nb_error *err)
 		return nb_fail_nomem(err);
 	for (size_t i = 0; i < conf->n_attachments; i++)
 		owners[i] = nb_endpoint_owner(conf->attachments[i].container_id, conf->attachments[i].ifname);
-	ret = nb_cmd_open_datapath(conf, &dp, err);
-	if (ret)
-		return ret == -ENOENT ? nb_cmd_forget_datapath(conf, err) : ret;
-	ret = nb_endpoint_keep_only(&dp, owners, (unsigned int)conf->n_attachments, &removed, err);
+	rc = nb_cmd_open_datapath(conf, &dp, err);
+	if (rc == -ENOENT)
+		return nb_cmd_forget_datapath(conf, err);
+	if (rc)
+		return rc;
+	rc = nb_endpoint_keep_only(&dp, owners, (unsigned int)conf->n_attachments, &removed, err);
 	if (removed)
 		nb_log("GC of network %s: %u pods removed from the maps", conf->name, removed);
-	return ret ? ret : nb_cmd_leave_bridge(&dp, conf, err);
+	if (rc)
+		return rc;
+	return nb_cmd_leave_bridge(&dp, conf, err);
 }
 
-/* Rules are looked for whatever the config says: it may have changed since they were made. */
-static int collect_rules(const struct nb_conf *conf, struct nb_error *err)
+/* Both kinds of rules are looked for whatever the config says, since it may have changed since ADD. */
+static int collect_masquerade(const struct nb_conf *conf, struct nb_error *err)
 {
 	unsigned int removed = 0;
-	int ret = nb_masq_keep_only(conf->name, conf->attachments, conf->n_attachments, &removed, err);
+	int rc = nb_masq_keep_only(conf->name, conf->attachments, conf->n_attachments, &removed, err);
 
 	if (removed)
 		nb_log("GC of network %s: %u masquerading rules removed", conf->name, removed);
-	return ret;
+	return rc;
 }
 
-static int collect_mac_rules(const struct nb_conf *conf, struct nb_error *err)
+static int collect_macspoof(const struct nb_conf *conf, struct nb_error *err)
 {
 	unsigned int removed = 0;
-	int ret = nb_macspoof_keep_only(conf->name, conf->attachments, conf->n_attachments, &removed, err);
+	int rc = nb_macspoof_keep_only(conf->name, conf->attachments, conf->n_attachments, &removed, err);
 
 	if (removed)
 		nb_log("GC of network %s: macspoofchk rules of %u interfaces removed", conf->name, removed);
-	return ret;
+	return rc;
 }
 
 /*
- * Each step runs whatever became of the others; the first error is the answer. A request without a list is
- * not the one that SPEC.md describes: what is valid is not known, so nothing is stale, and no delegate is
- * asked, which might take no list for an empty one. cnitool sends such a request after a DEL of every
- * attachment that it knows.
+ * Each step runs even if others failed; the first error is returned. A request without a list is
+ * not in SPEC.md: it does not say what is valid, so nothing is stale. The IPAM plugin is not asked
+ * either, since it might take no list for an empty one. cnitool sends such a request after a DEL of
+ * each attachment it knows.
  */
 int nb_cmd_gc(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
@@ -94,9 +103,9 @@ int nb_cmd_gc(const struct nb_args *args, const struct nb_conf *conf, struct nb_
 		nb_cmd_keep_first(&first, &step);
 	if (collect_endpoints(conf, &step))
 		nb_cmd_keep_first(&first, &step);
-	if (collect_rules(conf, &step))
+	if (collect_masquerade(conf, &step))
 		nb_cmd_keep_first(&first, &step);
-	if (collect_mac_rules(conf, &step))
+	if (collect_macspoof(conf, &step))
 		nb_cmd_keep_first(&first, &step);
 	if (conf->ipam_type && nb_ipam_run(conf, args, NB_CMD_GC, &step))
 		nb_cmd_keep_first(&first, &step);

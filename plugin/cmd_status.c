@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* STATUS: whether an ADD would work now. Changes nothing. */
 #include <errno.h>
 
 #include <natbridge/abi.h>
@@ -16,11 +17,12 @@
 #include "ipam.h"
 #include "masq.h"
 #include "netdev.h"
+#include "netdev_probe.h"
 #include "privilege.h"
 
-static int probe_wire(const struct nb_conf *conf, struct nb_error *err)
+static int probe_netdevs(const struct nb_conf *conf, struct nb_error *err)
 {
-	nb_cleanup(nb_netdev_close) struct nb_netdev wire = NB_NETDEV_INIT;
+	nb_cleanup(nb_netdev_close) struct nb_netdev netdev = NB_NETDEV_INIT;
 	const struct nb_netdev_probe_spec spec = {
 		.network = conf->name,
 		.bridge = conf->bridge,
@@ -28,46 +30,81 @@ static int probe_wire(const struct nb_conf *conf, struct nb_error *err)
 		.is_gateway = conf->is_gateway && conf->ipam_type,
 		.gateway_vlan = conf->vlan,
 	};
-	int ret = nb_netdev_open(&wire, -1, err);
+	int rc = nb_netdev_open(&netdev, -1, err);
 
-	return ret ? ret : nb_netdev_probe(&wire, &spec, err);
-}
-
-/* Whether the table takes the config's Services beside those of natbridgectl. No table yet: it will. */
-static int probe_services(const struct nb_conf *conf, struct nb_error *err)
-{
-	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
-	int ret;
-
-	if (!conf->proxy.services.n || !nb_conf_uses_datapath(conf) || conf->proxy.mode != NB_MODE_EBPF)
-		return 0;
-	ret = nb_datapath_open(&conf->proxy.pin_root, conf->name, true, &dp, err);
-	if (ret == -ENOENT || ret == -ESTALE || (!ret && !nb_datapath_has(&dp, NB_MODE_EBPF)))
-		return 0;
-	return ret ? ret : nb_service_check(&dp, &conf->proxy.services, NB_ORIGIN_CONFIG, err);
+	if (rc)
+		return rc;
+	return nb_netdev_probe(&netdev, &spec, err);
 }
 
 /*
- * Whether an ADD would work now, step by step; changes nothing. Code 51 where pods that are attached suffer
- * as well (SPEC.md, "STATUS"), else 50.
+ * Whether the maps take the config's Services beside those of natbridgectl. Maps
+ * that an ADD would make do.
  */
+static int probe_services(const struct nb_conf *conf, struct nb_error *err)
+{
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	int rc;
+
+	if (!conf->proxy.services.n || conf->proxy.mode != NB_MODE_EBPF)
+		return 0;
+	rc = nb_datapath_open(&conf->proxy.pin_root, conf->name, true, &dp, err);
+	if (rc == -ENOENT || rc == -ESTALE)
+		return 0;
+	if (rc)
+		return rc;
+	if (!nb_datapath_has(&dp, NB_MODE_EBPF))
+		return 0;
+	return nb_service_check(&dp, &conf->proxy.services, NB_ORIGIN_CONFIG, err);
+}
+
+static int probe_datapath(const struct nb_conf *conf, struct nb_error *err)
+{
+	int rc;
+
+	if (!nb_conf_uses_datapath(conf))
+		return 0;
+	rc = nb_datapath_probe(&conf->proxy.pin_root, conf->name, conf->proxy.mode, err);
+	if (rc)
+		return rc;
+	return probe_services(conf, err);
+}
+
+static int probe_rules(const struct nb_conf *conf, struct nb_error *err)
+{
+	if (conf->mac_spoof_check) {
+		int rc = nb_macspoof_probe(err);
+
+		if (rc)
+			return rc;
+	}
+	return conf->ip_masq && conf->ipam_type ? nb_masq_probe(conf->masq_backend, err) : 0;
+}
+
+static int probe(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
+{
+	int rc = nb_privilege_check(err);
+
+	if (rc)
+		return rc;
+	rc = probe_datapath(conf, err);
+	if (rc)
+		return rc;
+	rc = probe_netdevs(conf, err);
+	if (rc)
+		return rc;
+	rc = probe_rules(conf, err);
+	if (rc)
+		return rc;
+	return conf->ipam_type ? nb_ipam_run(conf, args, NB_CMD_STATUS, err) : 0;
+}
+
+/* Code 51 if pods that are attached suffer as well (SPEC.md, "STATUS"), else 50. */
 int nb_cmd_status(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
-	int ret = nb_privilege_check(err);
+	int rc = probe(args, conf, err);
 
-	if (!ret && nb_conf_uses_datapath(conf))
-		ret = nb_datapath_probe(&conf->proxy.pin_root, conf->name, conf->proxy.mode, err);
-	if (!ret)
-		ret = probe_services(conf, err);
-	if (!ret)
-		ret = probe_wire(conf, err);
-	if (!ret && conf->mac_spoof_check)
-		ret = nb_macspoof_probe(err);
-	if (!ret && conf->ip_masq && conf->ipam_type)
-		ret = nb_masq_probe(conf->masq_backend, err);
-	if (!ret && conf->ipam_type)
-		ret = nb_ipam_run(conf, args, NB_CMD_STATUS, err);
-	if (ret && err->code != NB_ERR_LIMITED)
+	if (rc && err->code != NB_ERR_LIMITED)
 		err->code = NB_ERR_NOT_AVAILABLE;
-	return ret;
+	return rc;
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* VERSION: prints the supported versions of the specification. */
 #include "lib/json/json.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
 #include "cmd.h"
-#include "conf.h"
+#include "cni_version.h"
 #include "report.h"
 
 int nb_cmd_version(struct nb_error *err)

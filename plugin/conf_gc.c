@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Reads the attachments that GC keeps, and writes them for a delegate's GC. */
+#include "conf_gc.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,24 +17,26 @@ static int parse_attachment(const struct nb_json *at, struct nb_cni_id *attachme
 {
 	static const char *const KEYS[] = { "containerID", "ifname", NULL };
 	const struct nb_json id = nb_json_get(at, "containerID"), ifname = nb_json_get(at, "ifname");
-	const char *container_id = "", *name = "";
-	int ret = nb_json_is_object(at, err);
+	int rc = nb_json_is_object(at, err);
 
-	if (!ret)
-		ret = nb_json_check_case(at, KEYS, err);
-	if (!ret)
-		ret = nb_json_string(&id, &container_id, err);
-	if (!ret)
-		ret = nb_json_string(&ifname, &name, err);
-	if (!ret && (!*container_id || !*name))
-		ret = nb_json_fail(at, NB_ERR_CONFIG, err, "containerID or ifname is missing");
-	attachment->container_id = container_id;
-	attachment->ifname = name;
-	return ret;
+	if (rc)
+		return rc;
+	rc = nb_json_check_case(at, KEYS, err);
+	if (rc)
+		return rc;
+	rc = nb_json_string(&id, &attachment->container_id, err);
+	if (rc)
+		return rc;
+	rc = nb_json_string(&ifname, &attachment->ifname, err);
+	if (rc)
+		return rc;
+	if (!*attachment->container_id || !*attachment->ifname)
+		return nb_json_fail(at, NB_ERR_CONFIG, err, "containerID or ifname is missing");
+	return 0;
 }
 
 struct list {
-	struct nb_cni_id *items; /* their names are inside the document */
+	struct nb_cni_id *items; /* owned; their names are inside the document */
 	size_t n;
 };
 
@@ -43,55 +48,52 @@ static void list_free(struct list *list)
 static int parse_list(const struct nb_json *array, const char *network, struct list *list,
 		      struct nb_error *err)
 {
-	struct nb_json item;
-	int ret = nb_json_is_array(array, err);
+	int rc = nb_json_is_array(array, err);
 
-	if (ret || !array->node)
-		return ret;
+	if (rc || !array->node)
+		return rc;
 	list->items = calloc((size_t)cJSON_GetArraySize(array->node) + 1, sizeof(*list->items));
 	if (!list->items)
 		return nb_fail_nomem(err);
-	for (item = nb_json_first(array); item.node && !ret; item = nb_json_next(&item)) {
+	for (struct nb_json item = nb_json_first(array); item.node; item = nb_json_next(&item)) {
 		struct nb_cni_id *attachment = &list->items[list->n++];
 
-		attachment->network = network;
-		ret = parse_attachment(&item, attachment, err);
+		*attachment = (struct nb_cni_id){ .network = network, .container_id = "", .ifname = "" };
+		rc = parse_attachment(&item, attachment, err);
+		if (rc)
+			return rc;
 	}
-	return ret;
-}
-
-static bool are_equal(const struct list *a, const struct list *b)
-{
-	bool equal = a->n == b->n;
-
-	for (size_t i = 0; i < a->n && equal; i++)
-		equal = !strcmp(a->items[i].container_id, b->items[i].container_id) &&
-			!strcmp(a->items[i].ifname, b->items[i].ifname);
-	return equal;
-}
-
-/* The older key is read even where it does not count: what is no list is refused. */
-int nb_conf_parse_attachments(const struct nb_json *root, struct nb_conf *conf, struct nb_error *err)
-{
-	nb_cleanup(list_free) struct list old = { 0 }, new = { 0 };
-	const struct nb_json at_old = nb_json_get(root, NB_CONF_VALID_OLD);
-	const struct nb_json at_new = nb_json_get(root, NB_CONF_VALID);
-	struct list *counts = at_new.node ? &new : &old;
-	int ret = parse_list(&at_old, conf->name, &old, err);
-
-	if (!ret)
-		ret = parse_list(&at_new, conf->name, &new, err);
-	if (ret)
-		return ret;
-	if (old.items && new.items && !are_equal(&old, &new))
-		nb_log("\"" NB_CONF_VALID_OLD "\" differs from \"" NB_CONF_VALID "\", which counts");
-	conf->valid = at_new.node ? at_new.node : at_old.node;
-	conf->n_attachments = counts->n;
-	conf->attachments = NB_TAKE_PTR(counts->items);
 	return 0;
 }
 
-/* Of references, which take no memory to speak of. */
+static bool holds_same(const struct nb_conf *conf, const struct list *list)
+{
+	if (conf->n_attachments != list->n)
+		return false;
+	for (size_t i = 0; i < list->n; i++)
+		if (strcmp(conf->attachments[i].container_id, list->items[i].container_id) != 0 ||
+		    strcmp(conf->attachments[i].ifname, list->items[i].ifname) != 0)
+			return false;
+	return true;
+}
+
+int nb_conf_parse_attachments(const struct nb_json *at, struct nb_conf *conf, struct nb_error *err)
+{
+	nb_cleanup(list_free) struct list list = { 0 };
+	int rc = parse_list(at, conf->name, &list, err);
+
+	if (rc || !at->node)
+		return rc;
+	if (conf->valid && !holds_same(conf, &list))
+		nb_log("\"" NB_CONF_VALID_OLD "\" differs from \"" NB_CONF_VALID "\", which counts");
+	free(conf->attachments);
+	conf->attachments = NB_TAKE_PTR(list.items);
+	conf->n_attachments = list.n;
+	conf->valid = at->node;
+	return 0;
+}
+
+/* A reference does not copy the value, of which there can be megabytes. */
 static bool add_reference(struct cJSON *object, const char *key, const struct cJSON *value)
 {
 	return cJSON_AddItemReferenceToObject(object, key, (struct cJSON *)value);

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Reads Services as the configuration lists them, each with one address, one port and its backends. */
+#include "conf_services.h"
+
 #include <ctype.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -12,9 +15,7 @@
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
-#include "conf.h"
-
-/* A DNS label (RFC 1123) of len bytes, as Kubernetes has it: lower case, 1 to 63. */
+/* A DNS label (RFC 1123) of len bytes, as Kubernetes takes it: lower case, 1 to 63. */
 static bool is_label(const char *text, size_t len)
 {
 	if (len < 1 || len > 63 || text[0] == '-' || text[len - 1] == '-')
@@ -29,10 +30,10 @@ static int parse_name(const struct nb_json *entry, struct nb_service *service, s
 {
 	const struct nb_json at = nb_json_get(entry, "name");
 	const char *name = NULL, *slash;
-	int ret = nb_json_string(&at, &name, err);
+	int rc = nb_json_string(&at, &name, err);
 
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
 	if (!name)
 		return nb_json_fail(entry, NB_ERR_CONFIG, err, "\"name\" is missing");
 	slash = strchr(name, '/');
@@ -44,7 +45,7 @@ static int parse_name(const struct nb_json *entry, struct nb_service *service, s
 	return 0;
 }
 
-/* An address that a packet can be sent to by its own name on a network: what a Service may have. */
+/* A unicast address that is valid beyond one link, so a Service or a backend can have it. */
 static bool is_service_address(const struct nb_addr *addr)
 {
 	const __u32 first = ntohl(addr->w[0]), last = ntohl(addr->w[3]);
@@ -59,10 +60,10 @@ static int parse_vip(const struct nb_json *entry, struct nb_service *service, st
 {
 	const struct nb_json at = nb_json_get(entry, "vip");
 	const char *vip = NULL;
-	int ret = nb_json_string(&at, &vip, err);
+	int rc = nb_json_string(&at, &vip, err);
 
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
 	if (!vip)
 		return nb_json_fail(entry, NB_ERR_CONFIG, err, "\"vip\" is missing");
 	if (!nb_addr_parse(vip, &service->key.addr) || !is_service_address(&service->key.addr))
@@ -76,14 +77,15 @@ static int parse_port(const struct nb_json *entry, struct nb_service *service, s
 	const struct nb_json name = nb_json_get(entry, "portName");
 	const char *port_name = "";
 	unsigned int port = 0;
-	int ret = nb_json_uint(&at, 1, 65535, &port, err);
+	int rc = nb_json_uint(&at, 1, 65535, &port, err);
 
-	if (!ret && !port)
-		ret = nb_json_fail(entry, NB_ERR_CONFIG, err, "\"port\" is missing");
-	if (!ret)
-		ret = nb_json_string(&name, &port_name, err);
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
+	if (!port)
+		return nb_json_fail(entry, NB_ERR_CONFIG, err, "\"port\" is missing");
+	rc = nb_json_string(&name, &port_name, err);
+	if (rc)
+		return rc;
 	if (*port_name && !is_label(port_name, strlen(port_name)))
 		return nb_json_fail(&name, NB_ERR_CONFIG, err, "\"%.100s\" is not a DNS label", port_name);
 	service->key.port = htons((__u16)port);
@@ -95,10 +97,10 @@ static int parse_protocol(const struct nb_json *entry, struct nb_service *servic
 {
 	const struct nb_json at = nb_json_get(entry, "protocol");
 	const char *protocol = "TCP";
-	int ret = nb_json_string(&at, &protocol, err);
+	int rc = nb_json_string(&at, &protocol, err);
 
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
 	if (strcmp(protocol, "SCTP") == 0)
 		return nb_json_fail(&at, NB_ERR_UNSUPPORTED, err, "\"SCTP\" is not supported");
 	if (strcmp(protocol, "TCP") != 0 && strcmp(protocol, "UDP") != 0)
@@ -107,36 +109,43 @@ static int parse_protocol(const struct nb_json *entry, struct nb_service *servic
 	return 0;
 }
 
+static int parse_backend(const struct nb_json *at, struct nb_service_backend *backend, struct nb_error *err)
+{
+	const char *text = "";
+	int rc = nb_json_string(at, &text, err);
+
+	if (rc)
+		return rc;
+	if (!nb_addr_port_parse(text, &backend->addr, &backend->port) || !is_service_address(&backend->addr))
+		return nb_json_fail(at, NB_ERR_CONFIG, err,
+				    "\"%.100s\" is not ADDRESS:PORT with a unicast address", text);
+	return 0;
+}
+
 /*
- * Backends of the other family than the VIP's are left out, as kube-proxy does with the endpoints of a
- * dual-stack Service; but a list that has none of its family is taken for a mistake.
+ * Leaves out backends of the other family than the VIP's, as kube-proxy does with the endpoints of
+ * a dual-stack Service. A list in which all are of the other family is refused as a mistake.
  */
 static int parse_backends(const struct nb_json *entry, struct nb_service *service, struct nb_error *err)
 {
 	const struct nb_json array = nb_json_get(entry, "backends");
 	const int family = nb_addr_family(&service->key.addr);
-	struct nb_json item;
-	int ret = nb_json_is_array(&array, err);
+	int rc = nb_json_is_array(&array, err);
 
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
 	if (!array.node)
 		return nb_json_fail(entry, NB_ERR_CONFIG, err,
 				    "\"backends\" is missing (a list, [] for none)");
 	service->backends = calloc((size_t)cJSON_GetArraySize(array.node) + 1, sizeof(*service->backends));
 	if (!service->backends)
 		return nb_fail_nomem(err);
-	for (item = nb_json_first(&array); item.node; item = nb_json_next(&item)) {
+	for (struct nb_json item = nb_json_first(&array); item.node; item = nb_json_next(&item)) {
 		struct nb_service_backend backend = { 0 };
-		const char *text = "";
 
-		ret = nb_json_string(&item, &text, err);
-		if (ret)
-			return ret;
-		if (!nb_addr_port_parse(text, &backend.addr, &backend.port) ||
-		    !is_service_address(&backend.addr))
-			return nb_json_fail(&item, NB_ERR_CONFIG, err,
-					    "\"%.100s\" is not ADDRESS:PORT with a unicast address", text);
+		rc = parse_backend(&item, &backend, err);
+		if (rc)
+			return rc;
 		if (nb_addr_family(&backend.addr) == family)
 			service->backends[service->n_backends++] = backend;
 	}
@@ -149,42 +158,47 @@ static int parse_backends(const struct nb_json *entry, struct nb_service *servic
 static int parse_service(const struct nb_json *entry, struct nb_service *service, struct nb_error *err)
 {
 	static const char *const KEYS[] = { "name", "vip", "port", "portName", "protocol", "backends", NULL };
-	int ret = nb_json_is_object(entry, err);
+	int rc = nb_json_is_object(entry, err);
 
+	if (rc)
+		return rc;
+	rc = nb_json_check_known(entry, KEYS, err);
+	if (rc)
+		return rc;
 	service->origin = NB_ORIGIN_CONFIG;
-	if (!ret)
-		ret = nb_json_check_known(entry, KEYS, err);
-	if (!ret)
-		ret = parse_name(entry, service, err);
-	if (!ret)
-		ret = parse_vip(entry, service, err);
-	if (!ret)
-		ret = parse_port(entry, service, err);
-	if (!ret)
-		ret = parse_protocol(entry, service, err);
-	return ret ? ret : parse_backends(entry, service, err);
+	rc = parse_name(entry, service, err);
+	if (rc)
+		return rc;
+	rc = parse_vip(entry, service, err);
+	if (rc)
+		return rc;
+	rc = parse_port(entry, service, err);
+	if (rc)
+		return rc;
+	rc = parse_protocol(entry, service, err);
+	if (rc)
+		return rc;
+	return parse_backends(entry, service, err);
 }
 
 int nb_conf_parse_services(const struct nb_json *array, struct nb_services *services, struct nb_error *err)
 {
 	nb_cleanup(nb_services_free) struct nb_services read = { 0 };
-	struct nb_json item;
-	int ret = nb_json_is_array(array, err);
+	int rc = nb_json_is_array(array, err);
 
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
 	read.items = calloc((size_t)cJSON_GetArraySize(array->node) + 1, sizeof(*read.items));
 	if (!read.items)
 		return nb_fail_nomem(err);
-	for (item = nb_json_first(array); item.node && !ret; item = nb_json_next(&item))
-		ret = parse_service(&item, &read.items[read.n++], err);
-	if (!ret) {
-		ret = nb_services_normalize(&read, err);
-		if (ret)
-			nb_wrap(err, "\"serviceProxy.services\"");
+	for (struct nb_json item = nb_json_first(array); item.node; item = nb_json_next(&item)) {
+		rc = parse_service(&item, &read.items[read.n++], err);
+		if (rc)
+			return rc;
 	}
-	if (ret)
-		return ret;
+	rc = nb_services_normalize(&read, err);
+	if (rc)
+		return nb_wrap(err, "\"serviceProxy.services\"");
 	*services = read;
 	read = (struct nb_services){ 0 };
 	return 0;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* "dns" from JSON, to JSON, and copies of it. */
 #include "dns.h"
 
 #include <stdlib.h>
@@ -31,24 +32,25 @@ bool nb_dns_empty(const struct nb_dns *dns)
 
 static int parse_strings(const struct nb_json *array, char ***strings, size_t *n, struct nb_error *err)
 {
-	struct nb_json item;
-	int ret = nb_json_is_array(array, err);
+	int rc = nb_json_is_array(array, err);
 
-	if (ret || !array->node)
-		return ret;
+	if (rc || !array->node)
+		return rc;
 	*strings = calloc((size_t)cJSON_GetArraySize(array->node) + 1, sizeof(**strings));
 	if (!*strings)
 		return nb_fail_nomem(err);
-	for (item = nb_json_first(array); item.node && !ret; item = nb_json_next(&item)) {
+	for (struct nb_json item = nb_json_first(array); item.node; item = nb_json_next(&item)) {
 		const char *text = "";
 
-		ret = nb_json_string(&item, &text, err);
-		if (!ret)
-			ret = nb_strdup(text, &(*strings)[*n], err);
-		if (!ret)
-			++*n;
+		rc = nb_json_string(&item, &text, err);
+		if (rc)
+			return rc;
+		rc = nb_strdup(text, &(*strings)[*n], err);
+		if (rc)
+			return rc;
+		++*n;
 	}
-	return ret;
+	return 0;
 }
 
 int nb_dns_parse(const struct nb_json *object, struct nb_dns *dns, bool *given, struct nb_error *err)
@@ -60,22 +62,30 @@ int nb_dns_parse(const struct nb_json *object, struct nb_dns *dns, bool *given, 
 	const struct nb_json domain = nb_json_get(object, "domain");
 	nb_cleanup(nb_dns_free) struct nb_dns read = { 0 };
 	const char *domain_text = "";
-	int ret = nb_json_is_object(object, err);
+	int rc = nb_json_is_object(object, err);
 
-	if (!ret)
-		ret = nb_json_check_case(object, KEYS, err);
-	if (!ret)
-		ret = parse_strings(&servers, &read.nameservers, &read.n_nameservers, err);
-	if (!ret)
-		ret = parse_strings(&search, &read.search, &read.n_search, err);
-	if (!ret)
-		ret = parse_strings(&options, &read.options, &read.n_options, err);
-	if (!ret)
-		ret = nb_json_string(&domain, &domain_text, err);
-	if (!ret && *domain_text)
-		ret = nb_strdup(domain_text, &read.domain, err);
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
+	rc = nb_json_check_case(object, KEYS, err);
+	if (rc)
+		return rc;
+	rc = parse_strings(&servers, &read.nameservers, &read.n_nameservers, err);
+	if (rc)
+		return rc;
+	rc = parse_strings(&search, &read.search, &read.n_search, err);
+	if (rc)
+		return rc;
+	rc = parse_strings(&options, &read.options, &read.n_options, err);
+	if (rc)
+		return rc;
+	rc = nb_json_string(&domain, &domain_text, err);
+	if (rc)
+		return rc;
+	if (*domain_text) {
+		rc = nb_strdup(domain_text, &read.domain, err);
+		if (rc)
+			return rc;
+	}
 	*given = servers.node || search.node || options.node || *domain_text;
 	*dns = read;
 	read = (struct nb_dns){ 0 };
@@ -84,34 +94,39 @@ int nb_dns_parse(const struct nb_json *object, struct nb_dns *dns, bool *given, 
 
 static int copy_strings(char **from, size_t n_from, char ***to, size_t *n_to, struct nb_error *err)
 {
-	int ret = 0;
-
 	if (!n_from)
 		return 0;
 	*to = calloc(n_from, sizeof(**to));
 	if (!*to)
 		return nb_fail_nomem(err);
-	for (; *n_to < n_from && !ret; ++*n_to)
-		ret = nb_strdup(from[*n_to], &(*to)[*n_to], err);
-	return ret;
+	for (; *n_to < n_from; ++*n_to) {
+		int rc = nb_strdup(from[*n_to], &(*to)[*n_to], err);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
 int nb_dns_copy(const struct nb_dns *from, struct nb_dns *to, struct nb_error *err)
 {
 	nb_cleanup(nb_dns_free) struct nb_dns copy = { 0 };
-	int ret = 0;
+	int rc = copy_strings(from->nameservers, from->n_nameservers, &copy.nameservers, &copy.n_nameservers,
+			      err);
 
-	if (from->domain)
-		ret = nb_strdup(from->domain, &copy.domain, err);
-	if (!ret)
-		ret = copy_strings(from->nameservers, from->n_nameservers, &copy.nameservers,
-				   &copy.n_nameservers, err);
-	if (!ret)
-		ret = copy_strings(from->search, from->n_search, &copy.search, &copy.n_search, err);
-	if (!ret)
-		ret = copy_strings(from->options, from->n_options, &copy.options, &copy.n_options, err);
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
+	rc = copy_strings(from->search, from->n_search, &copy.search, &copy.n_search, err);
+	if (rc)
+		return rc;
+	rc = copy_strings(from->options, from->n_options, &copy.options, &copy.n_options, err);
+	if (rc)
+		return rc;
+	if (from->domain) {
+		rc = nb_strdup(from->domain, &copy.domain, err);
+		if (rc)
+			return rc;
+	}
 	nb_dns_free(to);
 	*to = copy;
 	copy = (struct nb_dns){ 0 };

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Runs the IPAM plugin and reads its answers. */
 #include "ipam.h"
 
 #include <limits.h>
@@ -12,6 +13,7 @@
 
 #include "args.h"
 #include "conf.h"
+#include "conf_gc.h"
 #include "report.h"
 #include "result.h"
 
@@ -19,7 +21,7 @@ enum { TIMEOUT_MS = 60000 };
 
 static const struct nb_json_limits LIMITS = { .depth = 32, .values = 50000 };
 
-/* The error that the plugin printed, if it did; else what its silence or noise comes to. */
+/* Sets *err to the error that the plugin printed, or to one that says what it did instead. */
 static int plugin_failed(const char *type, enum nb_command command, const struct nb_process_output *out,
 			 struct nb_error *err)
 {
@@ -30,7 +32,7 @@ static int plugin_failed(const char *type, enum nb_command command, const struct
 
 	if (!out->len)
 		return nb_fail(err, NB_ERR_IPAM, 0,
-			       "IPAM plugin \"%s\": %s ended with status %d and said nothing", type, name,
+			       "IPAM plugin \"%s\": %s ended with status %d and printed nothing", type, name,
 			       out->status);
 	if (nb_json_parse(out->text, out->len, &LIMITS, &json, NULL) == 0) {
 		root = nb_json_root(json);
@@ -59,20 +61,19 @@ static int start(struct nb_ipam *ipam, enum nb_command command, struct nb_error 
 		.input_len = ipam->conf->text_len,
 		.timeout_ms = TIMEOUT_MS,
 	};
+	int rc;
 
 	if (command == NB_CMD_GC) {
-		int ret = nb_conf_text_for_gc(ipam->conf, &for_gc, err);
-
-		if (ret)
-			return ret;
+		rc = nb_conf_text_for_gc(ipam->conf, &for_gc, err);
+		if (rc)
+			return rc;
 		delegate.input = for_gc;
 		delegate.input_len = strlen(for_gc);
 	}
 	if (!ipam->path) {
-		int ret = nb_process_find(ipam->conf->ipam_type, ipam->args->path, &ipam->path, err);
-
-		if (ret)
-			return ret;
+		rc = nb_process_find(ipam->conf->ipam_type, ipam->args->path, &ipam->path, err);
+		if (rc)
+			return rc;
 	}
 	delegate.path = ipam->path;
 	return nb_process_start(&delegate, &ipam->child, err);
@@ -81,19 +82,21 @@ static int start(struct nb_ipam *ipam, enum nb_command command, struct nb_error 
 static int finish(struct nb_ipam *ipam, enum nb_command command, struct nb_process_output *out,
 		  struct nb_error *err)
 {
-	int ret = nb_process_finish(&ipam->child, out, err);
+	int rc = nb_process_finish(&ipam->child, out, err);
 
-	if (!ret && out->status)
-		ret = plugin_failed(ipam->conf->ipam_type, command, out, err);
-	return ret;
+	if (rc)
+		return rc;
+	return out->status ? plugin_failed(ipam->conf->ipam_type, command, out, err) : 0;
 }
 
 static int run(struct nb_ipam *ipam, enum nb_command command, struct nb_error *err)
 {
 	nb_cleanup(nb_process_output_free) struct nb_process_output out = { 0 };
-	int ret = start(ipam, command, err);
+	int rc = start(ipam, command, err);
 
-	return ret ? ret : finish(ipam, command, &out, err);
+	if (rc)
+		return rc;
+	return finish(ipam, command, &out, err);
 }
 
 int nb_ipam_run(const struct nb_conf *conf, const struct nb_args *args, enum nb_command command,
@@ -104,72 +107,82 @@ int nb_ipam_run(const struct nb_conf *conf, const struct nb_args *args, enum nb_
 	return run(&ipam, command, err);
 }
 
-static int read_result(const struct nb_conf *conf, const struct nb_process_output *out,
-		       struct nb_result *result, struct nb_error *err)
+static int read_answer(const struct nb_process_output *out, struct nb_result *result, struct nb_error *err)
 {
 	nb_cleanup(nb_json_free) struct cJSON *json = NULL;
-	int ret = nb_json_parse(out->text ? out->text : "", out->len, &LIMITS, &json, err);
+	int rc = nb_json_parse(out->text ? out->text : "", out->len, &LIMITS, &json, err);
 
-	if (!ret)
-		ret = nb_result_from_json(json, result, err);
-	if (!ret && !result->n_ips)
-		ret = nb_fail(err, NB_ERR_IPAM, 0, "it has no address");
-	if (ret) {
-		nb_wrap(err, "result of IPAM plugin \"%s\"", conf->ipam_type);
-		err->code = NB_ERR_IPAM;
-	}
-	return ret;
+	if (rc)
+		return rc;
+	rc = nb_result_from_json(json, result, err);
+	if (rc)
+		return rc;
+	return result->n_ips ? 0 : nb_fail(err, NB_ERR_IPAM, 0, "it has no address");
 }
 
-/* The end of one ADD of the plugin. *own_error: it ran to its end and said no. After a failure its DEL was
- * called. */
-static int take(struct nb_ipam *ipam, struct nb_result *result, bool *own_error, struct nb_error *err)
+/* Waits for the plugin's ADD. *refused: it ran to its end and printed an error. */
+static int take_answer(struct nb_ipam *ipam, struct nb_result *result, bool *refused, struct nb_error *err)
 {
 	nb_cleanup(nb_process_output_free) struct nb_process_output out = { 0 };
-	struct nb_error undo_err = { 0 };
-	int ret = finish(ipam, NB_CMD_ADD, &out, err);
+	int rc = finish(ipam, NB_CMD_ADD, &out, err);
 
-	*own_error = ret && out.status;
-	if (!ret)
-		ret = read_result(ipam->conf, &out, result, err);
-	if (ret && run(ipam, NB_CMD_DEL, &undo_err)) {
-		nb_log("undoing the failed ADD: %s", undo_err.msg);
-		*own_error = false;
+	*refused = rc && out.status;
+	if (rc)
+		return rc;
+	rc = read_answer(&out, result, err);
+	if (rc) {
+		nb_wrap(err, "result of IPAM plugin \"%s\"", ipam->conf->ipam_type);
+		err->code = NB_ERR_IPAM;
 	}
-	return ret;
+	return rc;
+}
+
+/* After a failure it has called the plugin's DEL; *again: a second ADD may succeed. */
+static int take_or_release(struct nb_ipam *ipam, struct nb_result *result, bool *again, struct nb_error *err)
+{
+	struct nb_error undo_err = { 0 };
+	int rc = take_answer(ipam, result, again, err);
+
+	if (rc && run(ipam, NB_CMD_DEL, &undo_err)) {
+		nb_log("undoing the failed ADD: %s", undo_err.msg);
+		*again = false;
+	}
+	return rc;
 }
 
 int nb_ipam_start_add(struct nb_ipam *ipam, const struct nb_conf *conf, const struct nb_args *args,
 		      struct nb_error *err)
 {
-	int ret;
+	int rc;
 
 	nb_ipam_free(ipam);
 	*ipam = (struct nb_ipam){ .conf = conf, .args = args };
-	ret = start(ipam, NB_CMD_ADD, err);
-	ipam->to_undo = !ret;
-	return ret;
+	rc = start(ipam, NB_CMD_ADD, err);
+	ipam->to_undo = !rc;
+	return rc;
 }
 
 /*
- * host-local says no to an attachment that has an address already. Ours cannot be in use, for the interface
- * was not there a moment ago: it was left by an ADD whose namespace went without a DEL. The DEL after the
- * failure has released it, so a second try is worth while.
+ * host-local refuses an attachment that has an address already. Here that address cannot be in use,
+ * since the interface did not exist a moment ago: an ADD left it whose namespace went without a
+ * DEL. The DEL after the failure has released it, so that a second ADD can succeed.
  */
 int nb_ipam_finish_add(struct nb_ipam *ipam, struct nb_result *result, struct nb_error *err)
 {
 	nb_cleanup(nb_result_free) struct nb_result read = { 0 };
-	bool own_error;
-	int ret = take(ipam, &read, &own_error, err);
+	bool again;
+	int rc = take_or_release(ipam, &read, &again, err);
 
-	if (ret && own_error) {
-		ret = start(ipam, NB_CMD_ADD, err);
-		if (!ret)
-			ret = take(ipam, &read, &own_error, err);
+	ipam->to_undo = false;
+	if (rc && again) {
+		rc = start(ipam, NB_CMD_ADD, err);
+		if (rc)
+			return rc;
+		rc = take_or_release(ipam, &read, &again, err);
 	}
-	ipam->to_undo = !ret;
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
+	ipam->to_undo = true;
 	*result = read;
 	read = (struct nb_result){ 0 };
 	return 0;

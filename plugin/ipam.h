@@ -3,9 +3,10 @@
 #define NATBRIDGE_PLUGIN_IPAM_H
 
 /*
- * The IPAM plugin, run as a delegate (SPEC.md, "Plugin Delegation"): found on CNI_PATH, with our environment
- * and our configuration as we read it (GC: nb_conf_text_for_gc()), its stderr ours. Its errors keep their
- * code and message; what is no answer at all is NB_ERR_IPAM. It is killed after 60 s.
+ * The IPAM plugin, run as a delegate (SPEC.md, "Plugin Delegation"). It is found on CNI_PATH and
+ * gets our environment, our configuration as we read it (GC: nb_conf_text_for_gc()) and our
+ * stderr. Its errors keep their code and message; output that is no answer becomes NB_ERR_IPAM.
+ * It is killed after 60 s.
  */
 
 #include <stdbool.h>
@@ -27,22 +28,23 @@ struct nb_ipam {
 };
 
 /*
- * Starts it, and does not wait: conf and args must be there until nb_ipam_free(). The attachment must not be
- * there: what addresses the plugin still has for it are released if need be.
+ * Starts the plugin's ADD and does not wait. conf and args must live until nb_ipam_free().
+ * The attachment must have no interface yet: nb_ipam_finish_add() may release addresses that
+ * the plugin holds for it.
  */
 int nb_ipam_start_add(struct nb_ipam *ipam, const struct nb_conf *conf, const struct nb_args *args,
 		      struct nb_error *err);
 
 /*
- * Waits for the addresses; at least one is in *result. If the plugin fails, or its answer is no use, its DEL
- * has been called.
+ * Waits for the answer; *result has at least one address. On failure of the plugin, or an answer
+ * that cannot be used, it has called the plugin's DEL.
  */
 int nb_ipam_finish_add(struct nb_ipam *ipam, struct nb_result *result, struct nb_error *err);
 
-/* Waits for one that is under way, and gives the addresses back, if there can be any. */
+/* Waits for an ADD that is under way, and releases its addresses by the plugin's DEL. */
 int nb_ipam_undo_add(struct nb_ipam *ipam, struct nb_error *err);
 
-/* Waits likewise, and gives nothing back: a plugin that is killed at work may leave half a lease. */
+/* Waits likewise, and releases nothing. A plugin that is killed while it works may leave half a lease. */
 void nb_ipam_leave_add(struct nb_ipam *ipam);
 
 void nb_ipam_free(struct nb_ipam *ipam); /* for nb_cleanup() */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Brings the bridge's FDB up to the MAC addresses that pods have now. */
 #include "mac_sync.h"
 
 #include <errno.h>
@@ -28,7 +29,10 @@ static void fdb_free(struct fdb *fdb)
 	free(fdb->entries);
 }
 
-/* Whether a pod's MAC lacks an entry that would be its own. */
+/*
+ * Whether the port needs an entry: none says that the MAC is elsewhere, or is
+ * static at this port already.
+ */
 static bool is_missing(const struct fdb *fdb, const struct nb_port *port)
 {
 	for (unsigned int i = 0; i < fdb->n; i++)
@@ -38,38 +42,47 @@ static bool is_missing(const struct fdb *fdb, const struct nb_port *port)
 	return true;
 }
 
-static int enter_all(struct nb_netdev *wire, const struct nb_link *bridge, const struct nb_port *ports,
-		     unsigned int n, struct nb_error *err)
+static int add_missing(struct nb_netdev *netdev, const struct nb_link *bridge, const struct nb_port *ports,
+		       unsigned int n, struct nb_error *err)
 {
 	nb_cleanup(fdb_free) struct fdb fdb = { .n = 0 };
-	int result = nb_fdb_list(&wire->host, bridge->index, &fdb.entries, &fdb.n, err);
+	int rc = nb_fdb_list(&netdev->host, bridge->index, &fdb.entries, &fdb.n, err);
 
-	for (unsigned int i = 0; i < n && !result; i++) {
-		const struct nb_port *port = &ports[i];
-
-		if (is_missing(&fdb, port))
-			result = nb_fdb_add(&wire->host, port->ifindex, port->mac, err);
-		if (result == -ENODEV) /* a port may go meanwhile */
-			result = 0;
+	if (rc)
+		return rc;
+	for (unsigned int i = 0; i < n; i++) {
+		if (!is_missing(&fdb, &ports[i]))
+			continue;
+		rc = nb_fdb_add(&netdev->host, ports[i].ifindex, ports[i].mac, err);
+		if (rc && rc != -ENODEV) /* -ENODEV: the port has gone meanwhile */
+			return rc;
 	}
-	return result;
+	return 0;
 }
 
-void nb_mac_sync(struct nb_netdev *wire, const struct nb_link *bridge, const struct nb_datapath *dp)
+static int sync_macs(struct nb_netdev *netdev, const struct nb_link *bridge, const struct nb_datapath *dp,
+		     struct nb_error *err)
 {
 	nb_autofree struct nb_port *ports = NULL;
 	struct nb_runtime runtime = { 0 };
-	struct nb_error err = { 0 };
 	unsigned int n = 0;
 	__u32 zero = 0;
-	int ret = nb_map_get(dp, NB_MAP_RUNTIME, &zero, &runtime, &err);
+	int rc = nb_map_get(dp, NB_MAP_RUNTIME, &zero, &runtime, err);
 
-	if (ret >= 0 && !runtime.moved)
-		return;
-	if (ret >= 0)
-		ret = nb_endpoint_ports(dp, &ports, &n, &err);
-	if (ret >= 0)
-		ret = enter_all(wire, bridge, ports, n, &err);
-	if (ret < 0)
+	if (rc < 0)
+		return rc;
+	if (!runtime.moved)
+		return 0;
+	rc = nb_endpoint_ports(dp, &ports, &n, err);
+	if (rc)
+		return rc;
+	return add_missing(netdev, bridge, ports, n, err);
+}
+
+void nb_mac_sync(struct nb_netdev *netdev, const struct nb_link *bridge, const struct nb_datapath *dp)
+{
+	struct nb_error err = { 0 };
+
+	if (sync_macs(netdev, bridge, dp, &err))
 		nb_log("the bridge does not know all pods' MAC addresses: %s", err.msg);
 }

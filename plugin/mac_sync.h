@@ -3,8 +3,9 @@
 #define NATBRIDGE_PLUGIN_MAC_SYNC_H
 
 /*
- * Pods that have another MAC address than at their ADD. In: the addresses that the programs have learned
- * (bpf/lib/mac_learn.h). Out: static FDB entries of these, as ADD makes one of the first.
+ * Pods whose MAC address has changed since their ADD. The eBPF programs have learned
+ * the new addresses (bpf/lib/mac_learn.h); this makes static FDB entries of them, as
+ * ADD does of the first one.
  */
 
 #include "lib/maps/layout.h"
@@ -13,9 +14,9 @@
 #include "netdev.h"
 
 /*
- * Does nothing in a network of which no pod ever changed its MAC. A MAC that the bridge has for itself or
- * knows at another port is left alone, whatever a pod says of it. What fails is logged.
+ * Does nothing in a network of which no pod ever changed its MAC. A MAC that the bridge has itself
+ * or knows at another port is left alone: a pod's claim to it is not trusted. Failures are logged.
  */
-void nb_mac_sync(struct nb_netdev *wire, const struct nb_link *bridge, const struct nb_datapath *dp);
+void nb_mac_sync(struct nb_netdev *netdev, const struct nb_link *bridge, const struct nb_datapath *dp);
 
 #endif

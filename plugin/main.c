@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * natbridge, the CNI plugin: environment and stdin -> arguments and configuration -> one command -> JSON on
- * stdout.
+ * natbridge, the CNI plugin: reads the environment and stdin into arguments and configuration, runs
+ * one command and writes JSON to stdout.
  */
 #include <stdlib.h>
 #include <unistd.h>
@@ -14,6 +14,7 @@
 
 #include "args.h"
 #include "cmd.h"
+#include "cni_version.h"
 #include "conf.h"
 #include "privilege.h"
 #include "report.h"
@@ -21,14 +22,14 @@
 
 static const struct {
 	int (*run)(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
-	bool privileged;
+	bool privileged; /* capabilities are checked before it runs; STATUS reports them itself */
 } COMMANDS[NB_COMMANDS] = {
 	[NB_CMD_ADD] = { nb_cmd_add, true },        [NB_CMD_DEL] = { nb_cmd_del, true },
 	[NB_CMD_CHECK] = { nb_cmd_check, true },    [NB_CMD_GC] = { nb_cmd_gc, true },
-	[NB_CMD_STATUS] = { nb_cmd_status, false }, /* says itself what is missing */
+	[NB_CMD_STATUS] = { nb_cmd_status, false },
 };
 
-/* Run by hand: say what this is, as the plugins of the CNI project do. */
+/* Run by hand, without CNI_COMMAND: says what this is, as the plugins of the CNI project do. */
 static int about(void)
 {
 	nb_log("CNI plugin " NB_VERSION ": a bridge whose pods reach Services without br_netfilter");
@@ -40,20 +41,25 @@ static int run(struct nb_args *args, struct nb_conf *conf, struct nb_error *err)
 {
 	char *text;
 	size_t len;
-	int ret = nb_args_read(args, err);
+	int rc = nb_args_read(args, err);
 
-	if (ret)
-		return ret;
+	if (rc)
+		return rc;
 	if (args->command == NB_CMD_VERSION)
 		return nb_cmd_version(err);
-	ret = nb_stdin_read(STDIN_FILENO, &text, &len, err);
-	if (!ret)
-		ret = nb_conf_parse(text, len, args, conf, err);
-	if (!ret)
-		nb_rcu_expedite_allow(conf->proxy.rcu_expedited);
-	if (!ret && COMMANDS[args->command].privileged)
-		ret = nb_privilege_check(err);
-	return ret ? ret : COMMANDS[args->command].run(args, conf, err);
+	rc = nb_stdin_read(STDIN_FILENO, &text, &len, err);
+	if (rc)
+		return rc;
+	rc = nb_conf_parse(text, len, args, conf, err);
+	if (rc)
+		return rc;
+	nb_rcu_expedite_allow(conf->proxy.rcu_expedited);
+	if (COMMANDS[args->command].privileged) {
+		rc = nb_privilege_check(err);
+		if (rc)
+			return rc;
+	}
+	return COMMANDS[args->command].run(args, conf, err);
 }
 
 int main(void)
@@ -62,13 +68,13 @@ int main(void)
 	struct nb_args args = { .container_id = "", .netns = "", .path = "" };
 	struct nb_error err = { 0 };
 	const char *command = getenv("CNI_COMMAND");
-	int ret = nb_report_prepare(&err);
+	int rc = nb_report_prepare(&err);
 
-	if (!ret && (!command || !*command))
+	if (!rc && (!command || !*command))
 		return about();
-	if (!ret)
-		ret = run(&args, &conf, &err);
-	if (!ret)
+	if (!rc)
+		rc = run(&args, &conf, &err);
+	if (!rc)
 		return EXIT_SUCCESS;
 	nb_report_error(conf.cni_version ? conf.cni_version : NB_CNI_NEWEST, &args, &err);
 	return EXIT_FAILURE;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* The sockets of one invocation, and what several netdev_*.c need. */
 #include "netdev.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "lib/net/host_veth.h"
 #include "lib/net/link.h"
@@ -9,55 +11,61 @@
 #include "lib/util/cni_id.h"
 #include "lib/util/error.h"
 
-#include "netdev_internal.h"
-
-int nb_netdev_open(struct nb_netdev *wire, int netns_fd, struct nb_error *err)
+int nb_netdev_open(struct nb_netdev *netdev, int netns_fd, struct nb_error *err)
 {
-	int ret = nb_netlink_open(&wire->host, err);
+	int rc = nb_netlink_open(&netdev->host, err);
 
-	if (!ret)
-		wire->netns_fd = netns_fd;
-	return ret;
+	if (rc)
+		return rc;
+	netdev->netns_fd = netns_fd;
+	return 0;
 }
 
-void nb_netdev_close(struct nb_netdev *wire)
+void nb_netdev_close(struct nb_netdev *netdev)
 {
-	nb_netlink_close(&wire->host);
-	nb_netlink_close(&wire->pod);
-	wire->netns_fd = -1;
+	nb_netlink_close(&netdev->host);
+	nb_netlink_close(&netdev->pod);
+	netdev->netns_fd = -1;
 }
 
-int nb_netdev_open_pod(struct nb_netdev *wire, struct nb_error *err)
+int nb_netdev_open_pod(struct nb_netdev *netdev, struct nb_error *err)
 {
-	if (wire->pod.sock)
+	if (netdev->pod.sock)
 		return 0;
-	return nb_netlink_open_in(&wire->pod, wire->netns_fd, err);
+	return nb_netlink_open_in(&netdev->pod, netdev->netns_fd, err);
 }
 
-int nb_netdev_refetch(struct nb_netdev *wire, struct nb_link *link, struct nb_error *err)
+int nb_netdev_refetch(struct nb_netdev *netdev, struct nb_link *link, struct nb_error *err)
 {
-	return nb_link_get_index(&wire->host, link->index, link, err);
+	return nb_link_get_index(&netdev->host, link->index, link, err);
 }
 
-int nb_netdev_find(struct nb_netdev *wire, const struct nb_cni_id *id, struct nb_link *host,
-		   struct nb_error *err)
+int nb_netdev_find_host_veth(struct nb_netdev *netdev, const struct nb_cni_id *id, struct nb_link *host,
+			     struct nb_error *err)
 {
-	unsigned int salt;
-
-	for (salt = 0; salt < NB_HOST_VETH_SALTS; salt++) {
+	for (unsigned int salt = 0; salt < NB_HOST_VETH_SALTS; salt++) {
 		char name[IFNAMSIZ];
 		struct nb_link link;
-		int ret;
+		int rc;
 
 		nb_host_veth_name(id, salt, name);
-		ret = nb_link_get(&wire->host, name, &link, err);
-		if (ret && ret != -ENODEV)
-			return ret;
-		if (!ret && nb_host_veth_is_of(&link, id)) {
+		rc = nb_link_get(&netdev->host, name, &link, err);
+		if (rc == -ENODEV)
+			continue;
+		if (rc)
+			return rc;
+		if (nb_host_veth_is_of(&link, id)) {
 			*host = link;
 			return 0;
 		}
 	}
 	return nb_fail(err, NB_ERR_SYSTEM, ENODEV, "no host interface for \"%s\" of container \"%s\"",
 		       id->ifname, id->container_id);
+}
+
+void nb_netdev_sleep(unsigned int microseconds)
+{
+	struct timespec time = { .tv_nsec = (long)microseconds * 1000 };
+
+	(void)nanosleep(&time, NULL);
 }

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Compares a pod's network devices with config and prevResult. */
+#include "netdev_check.h"
+
 #include <errno.h>
 #include <net/if.h>
 #include <string.h>
@@ -19,16 +22,15 @@
 #include "lib/util/error.h"
 
 #include "netdev.h"
-#include "netdev_internal.h"
+#include "netdev_gateway.h"
+#include "netdev_vlan.h"
 #include "result.h"
 
-/* The interface of prevResult with that name, on the host or in a sandbox; NULL if there is none. */
+/* The interface of prevResult with that name, on the host or in a sandbox. NULL: there is none. */
 static const struct nb_result_if *find_interface(const struct nb_result *result, const char *name,
 						 bool in_sandbox)
 {
-	size_t i;
-
-	for (i = 0; i < result->n_interfaces; i++) {
+	for (size_t i = 0; i < result->n_interfaces; i++) {
 		const struct nb_result_if *found = &result->interfaces[i];
 
 		if (!strcmp(found->name, name) && (found->sandbox != NULL) == in_sandbox)
@@ -48,23 +50,23 @@ static int check_mac(const struct nb_link *link, const struct nb_result_if *expe
 		       nb_mac_format(link->mac, have), nb_mac_format(expected->mac, want));
 }
 
-/* A look-up that found nothing is a finding; any other failure stays what it is. */
-static int missing(int ret, struct nb_error *err, const char *what, const char *name)
+/* Turns the error of a look-up that found nothing into one of CHECK; any other stays what it is. */
+static int missing(int rc, struct nb_error *err, const char *what, const char *name)
 {
-	return ret == -ENODEV ? nb_fail(err, NB_ERR_CHECK, 0, "%s \"%s\" is missing", what, name) : ret;
+	return rc == -ENODEV ? nb_fail(err, NB_ERR_CHECK, 0, "%s \"%s\" is missing", what, name) : rc;
 }
 
 static int check_up(const struct nb_link *link, struct nb_error *err)
 {
-	return link->flags & IFF_UP ? 0
-				    : nb_fail(err, NB_ERR_CHECK, 0,
-					      "interface \"%s\" is down: \"ip link set %s up\" ends that",
-					      link->name, link->name);
+	if (link->flags & IFF_UP)
+		return 0;
+	return nb_fail(err, NB_ERR_CHECK, 0, "interface \"%s\" is down: run \"ip link set %s up\"",
+		       link->name, link->name);
 }
 
 /*
- * A port in a state that lasts. With the spanning tree protocol a new one is not forwarding yet; one whose
- * link is not operational is disabled by the bridge itself, until it is.
+ * Reports only states that last. With the spanning tree protocol a new port does not forward yet; a
+ * port whose link is not operational the bridge itself disables until it is.
  */
 static int check_forwarding(const struct nb_link *host, struct nb_error *err)
 {
@@ -73,55 +75,73 @@ static int check_forwarding(const struct nb_link *host, struct nb_error *err)
 	if (!lasting || host->operstate != IF_OPER_UP)
 		return 0;
 	return nb_fail(err, NB_ERR_CHECK, 0,
-		       "port \"%s\" does not forward, being %s: \"bridge link set dev %s state 3\" ends that",
+		       "port \"%s\" does not forward, being %s: run \"bridge link set dev %s state 3\"",
 		       host->name, host->port_state == BR_STATE_BLOCKING ? "blocking" : "disabled",
 		       host->name);
 }
 
-static int check_bridge(struct nb_netdev *wire, const struct nb_netdev_check_spec *spec,
+static int check_bridge(struct nb_netdev *netdev, const struct nb_netdev_check_spec *spec,
 			struct nb_link *bridge, struct nb_error *err)
 {
-	int ret = nb_link_get(&wire->host, spec->bridge, bridge, err);
+	int rc = nb_link_get(&netdev->host, spec->bridge, bridge, err);
 
-	if (ret)
-		return missing(ret, err, "bridge", spec->bridge);
+	if (rc)
+		return missing(rc, err, "bridge", spec->bridge);
 	if (strcmp(bridge->kind, "bridge") != 0)
 		return nb_fail(err, NB_ERR_CHECK, 0, "\"%s\" is not a bridge", spec->bridge);
 	if (spec->promisc && !(bridge->flags & IFF_PROMISC))
 		return nb_fail(err, NB_ERR_CHECK, 0, "bridge \"%s\" is not in promiscuous mode",
 			       spec->bridge);
-	ret = check_up(bridge, err);
-	return ret ? ret : check_mac(bridge, find_interface(spec->result, spec->bridge, false), err);
+	rc = check_up(bridge, err);
+	if (rc)
+		return rc;
+	return check_mac(bridge, find_interface(spec->result, spec->bridge, false), err);
 }
 
-static int check_pod(struct nb_netdev *wire, const struct nb_netdev_check_spec *spec, struct nb_link *pod,
+static int check_pod(struct nb_netdev *netdev, const struct nb_netdev_check_spec *spec, struct nb_link *pod,
 		     struct nb_error *err)
 {
 	const char *ifname = spec->id->ifname;
-	int ret = nb_netdev_open_pod(wire, err);
+	int rc = nb_netdev_open_pod(netdev, err);
 
-	if (!ret)
-		ret = nb_link_get(&wire->pod, ifname, pod, err);
-	if (ret)
-		return missing(ret, err, "container interface", ifname);
+	if (rc)
+		return rc;
+	rc = nb_link_get(&netdev->pod, ifname, pod, err);
+	if (rc)
+		return missing(rc, err, "container interface", ifname);
 	if (strcmp(pod->kind, "veth") != 0)
 		return nb_fail(err, NB_ERR_CHECK, 0, "container interface \"%s\" is not a veth", ifname);
-	ret = spec->container_interface ? check_up(pod, err) : 0;
-	return ret ? ret : check_mac(pod, find_interface(spec->result, ifname, true), err);
+	if (spec->container_interface) {
+		rc = check_up(pod, err);
+		if (rc)
+			return rc;
+	}
+	return check_mac(pod, find_interface(spec->result, ifname, true), err);
 }
 
-/* Ours by its alias; else the pod's peer, if prevResult names it (the reference plugin made it). */
-static int find_host(struct nb_netdev *wire, const struct nb_netdev_check_spec *spec,
-		     const struct nb_link *pod, struct nb_link *host, bool *ours, struct nb_error *err)
+/* The pod's peer, if prevResult names it and it has no alias: the reference plugin made it. */
+static int find_reference_veth(struct nb_netdev *netdev, const struct nb_netdev_check_spec *spec,
+			       const struct nb_link *pod, struct nb_link *host, struct nb_error *err)
 {
-	int ret = nb_netdev_find(wire, spec->id, host, err);
+	int rc;
 
-	*ours = !ret;
-	if (ret == -ENODEV && pod->peer)
-		ret = nb_link_get_index(&wire->host, pod->peer, host, err);
-	if (!ret && !*ours && (host->alias[0] || !find_interface(spec->result, host->name, false)))
-		ret = -ENODEV;
-	return ret ? missing(ret, err, "the host interface of container interface", spec->id->ifname) : 0;
+	if (!pod->peer)
+		return -ENODEV;
+	rc = nb_link_get_index(&netdev->host, pod->peer, host, err);
+	if (rc)
+		return rc;
+	return host->alias[0] || !find_interface(spec->result, host->name, false) ? -ENODEV : 0;
+}
+
+static int find_host_veth(struct nb_netdev *netdev, const struct nb_netdev_check_spec *spec,
+			  const struct nb_link *pod, struct nb_link *host, bool *ours, struct nb_error *err)
+{
+	int rc = nb_netdev_find_host_veth(netdev, spec->id, host, err);
+
+	*ours = !rc;
+	if (rc == -ENODEV)
+		rc = find_reference_veth(netdev, spec, pod, host, err);
+	return missing(rc, err, "the host interface of container interface", spec->id->ifname);
 }
 
 static int check_flag(const struct nb_link *host, const char *flag, bool have, bool want,
@@ -136,73 +156,76 @@ static int check_flag(const struct nb_link *host, const char *flag, bool have, b
 static int check_port(const struct nb_netdev_check_spec *spec, const struct nb_link *host,
 		      const struct nb_link *pod, const struct nb_link *bridge, struct nb_error *err)
 {
-	int ret;
+	int rc;
 
 	if (strcmp(host->kind, "veth") != 0 || host->peer != pod->index || pod->peer != host->index)
 		return nb_fail(err, NB_ERR_CHECK, 0, "\"%s\" is not the peer of container interface \"%s\"",
 			       host->name, pod->name);
 	if (host->master != bridge->index)
-		return nb_fail(
-			err, NB_ERR_CHECK, 0,
-			"\"%s\" is not attached to bridge \"%s\": \"ip link set %s master %s\" attaches it",
-			host->name, bridge->name, host->name, bridge->name);
-	ret = check_up(host, err);
-	if (!ret)
-		ret = check_forwarding(host, err);
-	if (!ret)
-		ret = check_flag(host, "hairpin", host->hairpin, spec->hairpin, err);
-	if (!ret)
-		ret = check_flag(host, "isolated", host->isolated, spec->isolated, err);
-	return ret ? ret : check_mac(host, find_interface(spec->result, host->name, false), err);
+		return nb_fail(err, NB_ERR_CHECK, 0,
+			       "\"%s\" is not attached to bridge \"%s\": run \"ip link set %s master %s\"",
+			       host->name, bridge->name, host->name, bridge->name);
+	rc = check_up(host, err);
+	if (rc)
+		return rc;
+	rc = check_forwarding(host, err);
+	if (rc)
+		return rc;
+	rc = check_flag(host, "hairpin", host->hairpin, spec->hairpin, err);
+	if (rc)
+		return rc;
+	rc = check_flag(host, "isolated", host->isolated, spec->isolated, err);
+	if (rc)
+		return rc;
+	return check_mac(host, find_interface(spec->result, host->name, false), err);
 }
 
-/* That of the MAC which the pod had at ADD: it may have got another one since, by a plugin behind this one.
- */
-static int check_fdb(struct nb_netdev *wire, const struct nb_netdev_veth *veth, struct nb_error *err)
+/* Any static entry of the port does: a plugin after this one may have changed the pod's MAC since ADD. */
+static int check_fdb(struct nb_netdev *netdev, const struct nb_netdev_veth *veth, struct nb_error *err)
 {
 	const char *port = veth->host.name;
 	char mac[NB_MAC_STRLEN];
-	bool entered = false;
-	int ret = nb_fdb_has(&wire->host, veth->host.index, veth->pod.mac, &entered, err);
+	bool has_entry = false;
+	int rc = nb_fdb_has(&netdev->host, veth->host.index, NULL, &has_entry, err);
 
-	if (!ret && !entered)
-		ret = nb_fdb_has(&wire->host, veth->host.index, NULL, &entered, err);
-	if (ret || entered)
-		return ret;
+	if (rc || has_entry)
+		return rc;
 	nb_mac_format(veth->pod.mac, mac);
 	return nb_fail(err, NB_ERR_CHECK, 0,
-		       "the static FDB entry of %s at \"%s\" is missing: \"bridge fdb replace %s dev %s "
-		       "master static\" "
-		       "makes it",
+		       "the static FDB entry of %s at \"%s\" is missing: run \"bridge fdb replace %s dev %s "
+		       "master static\"",
 		       mac, port, mac, port);
 }
 
-static int check_host(struct nb_netdev *wire, const struct nb_netdev_check_spec *spec,
+static int check_host(struct nb_netdev *netdev, const struct nb_netdev_check_spec *spec,
 		      const struct nb_link *bridge, struct nb_netdev_veth *veth, struct nb_error *err)
 {
 	char qdisc[NB_QDISC_KIND_MAX] = "";
 	bool ours = false;
-	int ret = find_host(wire, spec, &veth->pod, &veth->host, &ours, err);
+	int rc = find_host_veth(netdev, spec, &veth->pod, &veth->host, &ours, err);
 
-	if (!ret)
-		ret = check_port(spec, &veth->host, &veth->pod, bridge, err);
-	if (!ret)
-		ret = nb_netdev_check_vlans(wire, &veth->host, &spec->vlans, spec->preserve_default_vlan,
-					    err);
-	if (!ret)
-		ret = nb_qdisc_find(&wire->host, veth->host.index, qdisc, err);
+	if (rc)
+		return rc;
+	rc = check_port(spec, &veth->host, &veth->pod, bridge, err);
+	if (rc)
+		return rc;
+	rc = nb_netdev_check_vlans(netdev, &veth->host, &spec->vlans, spec->preserve_default_vlan, err);
+	if (rc)
+		return rc;
+	rc = nb_qdisc_find(&netdev->host, veth->host.index, qdisc, err);
+	if (rc)
+		return rc;
 	veth->shaped = qdisc[0];
-	return ret || !ours ? ret : check_fdb(wire, veth, err);
+	return ours ? check_fdb(netdev, veth, err) : 0;
 }
 
-/* One address of a link; flags that say "not usable" count as missing. */
+/* One address of a link, which must not be a duplicate of another host's. */
 static int check_address(const struct nb_ifaddr *addrs, unsigned int n, const struct nb_ifaddr *want,
 			 const char *ifname, struct nb_error *err)
 {
 	char text[NB_ADDR_STRLEN];
-	unsigned int i;
 
-	for (i = 0; i < n; i++) {
+	for (unsigned int i = 0; i < n; i++) {
 		if (addrs[i].prefix_len != want->prefix_len || !nb_addr_equal(&addrs[i].addr, &want->addr))
 			continue;
 		if (!(addrs[i].flags & IFA_F_DADFAILED))
@@ -224,25 +247,29 @@ static bool is_on_container(const struct nb_netdev_check_spec *spec, const struc
 	return !strcmp(result->interfaces[ip->interface].name, spec->id->ifname);
 }
 
-static int check_addresses(struct nb_netdev *wire, const struct nb_netdev_check_spec *spec,
+static int check_addresses(struct nb_netdev *netdev, const struct nb_netdev_check_spec *spec,
 			   const struct nb_link *pod, struct nb_error *err)
 {
 	nb_autofree struct nb_ifaddr *addrs = NULL;
 	unsigned int n = 0;
-	size_t i;
-	int ret = nb_ifaddr_list(&wire->pod, pod->index, AF_UNSPEC, &addrs, &n, err);
+	int rc = nb_ifaddr_list(&netdev->pod, pod->index, AF_UNSPEC, &addrs, &n, err);
 
-	for (i = 0; !ret && i < spec->result->n_ips; i++) {
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < spec->result->n_ips; i++) {
 		const struct nb_result_ip *ip = &spec->result->ips[i];
 		struct nb_ifaddr want = { .addr = ip->addr, .prefix_len = ip->prefix_len };
 
-		if (is_on_container(spec, ip))
-			ret = check_address(addrs, n, &want, pod->name, err);
+		if (!is_on_container(spec, ip))
+			continue;
+		rc = check_address(addrs, n, &want, pod->name, err);
+		if (rc)
+			return rc;
 	}
-	return ret;
+	return 0;
 }
 
-/* Whether the gateway of a later IP has taken the place of this one on the bridge, by forceAddress. */
+/* Whether the gateway of a later IP has replaced this one on the bridge, by forceAddress. */
 static bool is_replaced(const struct nb_netdev_check_spec *spec, const struct nb_ifaddr *gateway,
 			size_t later)
 {
@@ -260,30 +287,35 @@ static bool is_replaced(const struct nb_netdev_check_spec *spec, const struct nb
 	return false;
 }
 
-static int check_gateways(struct nb_netdev *wire, const struct nb_netdev_check_spec *spec,
+static int check_gateways(struct nb_netdev *netdev, const struct nb_netdev_check_spec *spec,
 			  const struct nb_link *bridge, struct nb_error *err)
 {
 	nb_autofree struct nb_ifaddr *addrs = NULL;
 	struct nb_link host = *bridge;
 	unsigned int n = 0;
-	size_t i;
-	int ret = 0;
+	int rc;
 
 	if (!spec->is_gateway)
 		return 0;
-	if (spec->gateway_vlan)
-		ret = nb_netdev_find_vlan_host(wire, bridge->name, spec->gateway_vlan, &host, err);
-	if (ret)
-		return missing(ret, err, "the gateway's interface in a VLAN of", bridge->name);
-	ret = nb_ifaddr_list(&wire->host, host.index, AF_UNSPEC, &addrs, &n, err);
-	for (i = 0; !ret && i < spec->result->n_ips; i++) {
+	if (spec->gateway_vlan) {
+		rc = nb_netdev_find_vlan_host(netdev, bridge->name, spec->gateway_vlan, &host, err);
+		if (rc)
+			return missing(rc, err, "the gateway's interface in a VLAN of", bridge->name);
+	}
+	rc = nb_ifaddr_list(&netdev->host, host.index, AF_UNSPEC, &addrs, &n, err);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < spec->result->n_ips; i++) {
 		const struct nb_result_ip *ip = &spec->result->ips[i];
 		struct nb_ifaddr want = { .addr = ip->gateway, .prefix_len = ip->prefix_len };
 
-		if (ip->has_gateway && is_on_container(spec, ip) && !is_replaced(spec, &want, i + 1))
-			ret = check_address(addrs, n, &want, host.name, err);
+		if (!ip->has_gateway || !is_on_container(spec, ip) || is_replaced(spec, &want, i + 1))
+			continue;
+		rc = check_address(addrs, n, &want, host.name, err);
+		if (rc)
+			return rc;
 	}
-	return ret;
+	return 0;
 }
 
 static bool matches(const struct nb_route *have, const struct nb_result_route *want)
@@ -296,16 +328,17 @@ static bool matches(const struct nb_route *have, const struct nb_result_route *w
 	       (!want->has_priority || !want->priority || have->priority == want->priority);
 }
 
-static int check_routes_of(struct nb_netdev *wire, const struct nb_result *result, int family,
+static int check_routes_of(struct nb_netdev *netdev, const struct nb_result *result, int family,
 			   struct nb_error *err)
 {
 	nb_autofree struct nb_route *routes = NULL;
 	char dst[NB_ADDR_STRLEN];
 	unsigned int n = 0, k;
-	size_t i;
-	int ret = nb_route_list(&wire->pod, family, &routes, &n, err);
+	int rc = nb_route_list(&netdev->pod, family, &routes, &n, err);
 
-	for (i = 0; !ret && i < result->n_routes; i++) {
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < result->n_routes; i++) {
 		const struct nb_result_route *want = &result->routes[i];
 
 		if (nb_addr_family(&want->dst) != family)
@@ -313,36 +346,42 @@ static int check_routes_of(struct nb_netdev *wire, const struct nb_result *resul
 		for (k = 0; k < n && !matches(&routes[k], want); k++)
 			;
 		if (k == n)
-			ret = nb_fail(err, NB_ERR_CHECK, 0, "route to %s/%u is missing",
-				      nb_addr_format(&want->dst, dst), want->prefix_len);
+			return nb_fail(err, NB_ERR_CHECK, 0, "route to %s/%u is missing",
+				       nb_addr_format(&want->dst, dst), want->prefix_len);
 	}
-	return ret;
+	return 0;
 }
 
-static int check_routes(struct nb_netdev *wire, const struct nb_result *result, struct nb_error *err)
+static int check_routes(struct nb_netdev *netdev, const struct nb_result *result, struct nb_error *err)
 {
-	int ret;
+	int rc;
 
 	if (!result->n_routes)
 		return 0;
-	ret = check_routes_of(wire, result, AF_INET, err);
-	return ret ? ret : check_routes_of(wire, result, AF_INET6, err);
+	rc = check_routes_of(netdev, result, AF_INET, err);
+	if (rc)
+		return rc;
+	return check_routes_of(netdev, result, AF_INET6, err);
 }
 
-int nb_netdev_check(struct nb_netdev *wire, const struct nb_netdev_check_spec *spec, struct nb_link *bridge,
+int nb_netdev_check(struct nb_netdev *netdev, const struct nb_netdev_check_spec *spec, struct nb_link *bridge,
 		    struct nb_netdev_veth *veth, struct nb_error *err)
 {
-	int ret = check_bridge(wire, spec, bridge, err);
+	int rc = check_bridge(netdev, spec, bridge, err);
 
-	if (!ret)
-		ret = check_pod(wire, spec, &veth->pod, err);
-	if (!ret)
-		ret = check_host(wire, spec, bridge, veth, err);
-	if (!ret)
-		ret = check_addresses(wire, spec, &veth->pod, err);
-	if (!ret)
-		ret = check_routes(wire, spec->result, err);
-	if (!ret)
-		ret = check_gateways(wire, spec, bridge, err);
-	return ret;
+	if (rc)
+		return rc;
+	rc = check_pod(netdev, spec, &veth->pod, err);
+	if (rc)
+		return rc;
+	rc = check_host(netdev, spec, bridge, veth, err);
+	if (rc)
+		return rc;
+	rc = check_addresses(netdev, spec, &veth->pod, err);
+	if (rc)
+		return rc;
+	rc = check_routes(netdev, spec->result, err);
+	if (rc)
+		return rc;
+	return check_gateways(netdev, spec, bridge, err);
 }

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* The interface "BRIDGE.VLAN", and the VLANs of ports. */
+#include "netdev_vlan.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +13,14 @@
 #include "lib/util/hash.h"
 
 #include "netdev.h"
+#include "netdev_bridge.h"
 
 enum { MAX_TRIES = 8, PORT_DIGITS = 8 };
 
-/* The host's end of the pair, "cni0.5", and the bridge's, whose name is a hash of that. */
+/*
+ * The names of the host's end of the pair, "cni0.5", and of the bridge's port,
+ * "veth" and a hash of that.
+ */
 static int names_of(const char *bridge, unsigned int vlan, char host[IFNAMSIZ], char port[IFNAMSIZ],
 		    struct nb_error *err)
 {
@@ -22,17 +29,18 @@ static int names_of(const char *bridge, unsigned int vlan, char host[IFNAMSIZ], 
 	snprintf(whole, sizeof(whole), "%s.%u", bridge, vlan);
 	if (strlen(whole) >= IFNAMSIZ)
 		return nb_fail(err, NB_ERR_CONFIG, 0,
-			       "\"%s\", the gateway's interface in VLAN %u, is too long a name", whole, vlan);
+			       "the name \"%s\" of the gateway's interface in VLAN %u is too long", whole,
+			       vlan);
 	memcpy(host, whole, strlen(whole) + 1);
 	nb_sha512_hex(whole, PORT_DIGITS, digits);
 	snprintf(port, IFNAMSIZ, "veth%s", digits);
 	return 0;
 }
 
-static int get_or_create(struct nb_netdev *wire, const struct nb_link *bridge, const char *name,
+static int get_or_create(struct nb_netdev *netdev, const struct nb_link *bridge, const char *name,
 			 const char *port_name, struct nb_link *link, struct nb_error *err)
 {
-	/* The port's end is "this" one, since it joins the bridge. */
+	/* .name is the end that joins the bridge. */
 	const struct nb_veth_spec pair = {
 		.name = port_name,
 		.peer_name = name,
@@ -40,42 +48,52 @@ static int get_or_create(struct nb_netdev *wire, const struct nb_link *bridge, c
 		.mtu = bridge->mtu,
 		.master = bridge->index,
 	};
-	int ret = 0;
 
 	for (unsigned int tries = 0; tries < MAX_TRIES; tries++) {
-		ret = nb_link_get(&wire->host, name, link, err);
-		if (ret != -ENODEV)
-			return ret;
-		ret = nb_link_create_veth(&wire->host, &pair, err);
-		if (ret && ret != -EEXIST)
-			return ret;
+		int rc = nb_link_get(&netdev->host, name, link, err);
+
+		if (rc != -ENODEV)
+			return rc;
+		rc = nb_link_create_veth(&netdev->host, &pair, err);
+		if (rc && rc != -EEXIST)
+			return rc;
 	}
-	return ret ? ret : nb_fail(err, NB_ERR_SYSTEM, EAGAIN, "\"%s\" keeps vanishing", name);
+	return nb_fail(err, NB_ERR_SYSTEM, EAGAIN, "\"%s\" keeps vanishing", name);
 }
 
-/* The port takes part in that VLAN only. What is there already stays untouched. */
-static int ensure_port(struct nb_netdev *wire, const struct nb_netdev_vlan_spec *spec,
+/* Puts the port into that VLAN, out of the default one unless that is to be preserved, and sets it up. */
+static int ensure_port(struct nb_netdev *netdev, const struct nb_netdev_vlan_spec *spec,
 		       unsigned int port_index, struct nb_error *err)
 {
 	const struct nb_port_vlans want = { .native = spec->vlan };
 	const struct nb_link_change up = { .set_up = true, .up = true };
 	struct nb_port_vlans have;
-	int ret = nb_port_vlans_get(&wire->host, port_index, &have, err);
+	int rc = nb_port_vlans_get(&netdev->host, port_index, &have, err);
 
-	if (!ret && have.native != want.native && !spec->preserve_default)
-		ret = nb_port_vlans_clear(&wire->host, port_index, err);
-	if (!ret && have.native != want.native)
-		ret = nb_port_vlans_add(&wire->host, port_index, &want, err);
-	return ret ? ret : nb_link_change(&wire->host, port_index, &up, err);
+	if (rc)
+		return rc;
+	if (have.native != want.native && !spec->preserve_default) {
+		rc = nb_port_vlans_clear(&netdev->host, port_index, err);
+		if (rc)
+			return rc;
+	}
+	if (have.native != want.native) {
+		rc = nb_port_vlans_add(&netdev->host, port_index, &want, err);
+		if (rc)
+			return rc;
+	}
+	return nb_link_change(&netdev->host, port_index, &up, err);
 }
 
-int nb_netdev_find_vlan_host(struct nb_netdev *wire, const char *bridge, unsigned int vlan,
+int nb_netdev_find_vlan_host(struct nb_netdev *netdev, const char *bridge, unsigned int vlan,
 			     struct nb_link *host, struct nb_error *err)
 {
 	char name[IFNAMSIZ], port_name[IFNAMSIZ];
-	int ret = names_of(bridge, vlan, name, port_name, err);
+	int rc = names_of(bridge, vlan, name, port_name, err);
 
-	return ret ? ret : nb_link_get(&wire->host, name, host, err);
+	if (rc)
+		return rc;
+	return nb_link_get(&netdev->host, name, host, err);
 }
 
 bool nb_netdev_is_vlan_host(const struct nb_link *link, const struct nb_link *bridge,
@@ -89,7 +107,7 @@ bool nb_netdev_is_vlan_host(const struct nb_link *link, const struct nb_link *br
 	    strncmp(link->name, bridge->name, len) != 0 || link->name[len] != '.')
 		return false;
 	id = strtoul(link->name + len + 1, &end, 10);
-	/* The very name, so not "cni0.05". */
+	/* Compared whole, since "cni0.05" is another name. */
 	if (*end || id < 1 || id > NB_VLAN_MAX ||
 	    names_of(bridge->name, (unsigned int)id, name, port_name, NULL) || strcmp(link->name, name) != 0)
 		return false;
@@ -100,67 +118,82 @@ bool nb_netdev_is_vlan_host(const struct nb_link *link, const struct nb_link *br
 	return false;
 }
 
-int nb_netdev_ensure_vlan_host(struct nb_netdev *wire, const struct nb_netdev_vlan_spec *spec,
-			       struct nb_link *host, struct nb_error *err)
+static int ensure_vlan_host(struct nb_netdev *netdev, const struct nb_netdev_vlan_spec *spec,
+			    struct nb_link *host, struct nb_error *err)
 {
 	const struct nb_link_change up = { .set_up = true, .up = true };
 	char name[IFNAMSIZ], port_name[IFNAMSIZ];
 	struct nb_link link, port;
-	int ret = names_of(spec->bridge->name, spec->vlan, name, port_name, err);
+	int rc = names_of(spec->bridge->name, spec->vlan, name, port_name, err);
 
-	if (!ret)
-		ret = get_or_create(wire, spec->bridge, name, port_name, &link, err);
-	/* Somebody's own "cni0.5", such as a VLAN device on the bridge, serves as well. */
-	if (!ret && !nb_link_get(&wire->host, port_name, &port, NULL) && port.master == spec->bridge->index &&
-	    port.peer == link.index)
-		ret = ensure_port(wire, spec, port.index, err);
-	if (!ret && !(link.flags & IFF_UP))
-		ret = nb_link_change(&wire->host, link.index, &up, err);
-	if (!ret)
-		ret = nb_link_get_index(&wire->host, link.index, host, err);
-	return ret ? nb_wrap(err, "the gateway's interface in VLAN %u", spec->vlan) : 0;
+	if (rc)
+		return rc;
+	rc = get_or_create(netdev, spec->bridge, name, port_name, &link, err);
+	if (rc)
+		return rc;
+	/*
+	 * An operator's own "cni0.5", such as a VLAN device on the bridge, has no
+	 * such port, and needs none.
+	 */
+	if (!nb_link_get(&netdev->host, port_name, &port, NULL) && port.master == spec->bridge->index &&
+	    port.peer == link.index) {
+		rc = ensure_port(netdev, spec, port.index, err);
+		if (rc)
+			return rc;
+	}
+	if (!(link.flags & IFF_UP)) {
+		rc = nb_link_change(&netdev->host, link.index, &up, err);
+		if (rc)
+			return rc;
+	}
+	return nb_link_get_index(&netdev->host, link.index, host, err);
+}
+
+int nb_netdev_ensure_vlan_host(struct nb_netdev *netdev, const struct nb_netdev_vlan_spec *spec,
+			       struct nb_link *host, struct nb_error *err)
+{
+	int rc = ensure_vlan_host(netdev, spec, host, err);
+
+	return rc ? nb_wrap(err, "the gateway's interface in VLAN %u", spec->vlan) : 0;
 }
 
 /* ---- pods' ports ---- */
 
-int nb_netdev_set_vlans(struct nb_netdev *wire, const struct nb_link *host, const struct nb_port_vlans *vlans,
-			bool preserve_default, struct nb_error *err)
+int nb_netdev_set_vlans(struct nb_netdev *netdev, const struct nb_link *port,
+			const struct nb_port_vlans *vlans, bool preserve_default, struct nb_error *err)
 {
-	int ret = 0;
+	int rc = 0;
 
 	if (!vlans->native && nb_vlans_empty(&vlans->tagged))
 		return 0;
 	if (!preserve_default)
-		ret = nb_port_vlans_clear(&wire->host, host->index, err);
-	if (!ret)
-		ret = nb_port_vlans_add(&wire->host, host->index, vlans, err);
-	if (ret == -EOPNOTSUPP)
-		return nb_fail(err, NB_ERR_SYSTEM, EOPNOTSUPP,
-			       "this kernel does not filter VLANs on bridges (CONFIG_BRIDGE_VLAN_FILTERING)");
-	return ret;
+		rc = nb_port_vlans_clear(&netdev->host, port->index, err);
+	if (!rc)
+		rc = nb_port_vlans_add(&netdev->host, port->index, vlans, err);
+	return rc == -EOPNOTSUPP ? nb_netdev_no_vlans(err) : rc;
 }
 
-int nb_netdev_check_vlans(struct nb_netdev *wire, const struct nb_link *host,
+int nb_netdev_check_vlans(struct nb_netdev *netdev, const struct nb_link *port,
 			  const struct nb_port_vlans *want, bool preserve_default, struct nb_error *err)
 {
 	struct nb_port_vlans have;
-	int ret;
+	int rc;
 
 	if (!want->native && nb_vlans_empty(&want->tagged))
 		return 0;
-	ret = nb_port_vlans_get(&wire->host, host->index, &have, err);
-	if (ret)
-		return ret;
+	rc = nb_port_vlans_get(&netdev->host, port->index, &have, err);
+	if (rc)
+		return rc;
 	if (have.native != want->native)
 		return nb_fail(err, NB_ERR_CHECK, 0, "port \"%s\" has VLAN %u for untagged frames, not %u",
-			       host->name, have.native, want->native);
+			       port->name, have.native, want->native);
 	for (unsigned int id = 1; id <= NB_VLAN_MAX; id++) {
 		const bool has = nb_vlans_has(&have.tagged, id), wanted = nb_vlans_has(&want->tagged, id);
 
 		if (wanted && !has)
-			return nb_fail(err, NB_ERR_CHECK, 0, "port \"%s\" has no VLAN %u", host->name, id);
+			return nb_fail(err, NB_ERR_CHECK, 0, "port \"%s\" has no VLAN %u", port->name, id);
 		if (has && !wanted && !preserve_default)
-			return nb_fail(err, NB_ERR_CHECK, 0, "port \"%s\" has VLAN %u", host->name, id);
+			return nb_fail(err, NB_ERR_CHECK, 0, "port \"%s\" has VLAN %u", port->name, id);
 	}
 	return 0;
 }

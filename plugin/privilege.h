@@ -2,11 +2,14 @@
 #ifndef NATBRIDGE_PLUGIN_PRIVILEGE_H
 #define NATBRIDGE_PLUGIN_PRIVILEGE_H
 
+/* The capabilities that the plugin needs, asked before anything is changed. */
+
 #include "lib/util/error.h"
 
 /*
- * 0 if the capabilities are there that change links and enter namespaces (CAP_NET_ADMIN, CAP_SYS_ADMIN); else
- * NB_ERR_PRIVILEGE. Asked first, so that an ADD without them leaves nothing behind.
+ * NB_ERR_PRIVILEGE, with the name of the missing one, unless the process has the capabilities
+ * to change links (CAP_NET_ADMIN) and to enter namespaces (CAP_SYS_ADMIN). An ADD without them
+ * then leaves nothing behind.
  */
 int nb_privilege_check(struct nb_error *err);
 

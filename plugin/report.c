@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Writes results, errors and log lines. */
 #include "report.h"
 
 #include <ctype.h>
@@ -15,7 +16,7 @@
 #include "lib/util/error.h"
 
 #include "args.h"
-#include "conf.h"
+#include "cni_version.h"
 
 static int write_all(int fd, const char *text, size_t len)
 {
@@ -42,34 +43,40 @@ void nb_log(const char *fmt, ...)
 	vsnprintf(line + used, sizeof(line) - used - 1, fmt, ap);
 	va_end(ap);
 	used = strlen(line);
-	for (size_t i = 0; i < used;
-	     i++) /* one line it stays, whatever a plugin or the environment brought in */
+	/* A plugin or the environment may have put line breaks into it. */
+	for (size_t i = 0; i < used; i++)
 		if (iscntrl((unsigned char)line[i]))
 			line[i] = ' ';
 	line[used++] = '\n';
-	write_all(STDERR_FILENO, line, used); /* where to complain about a closed stderr? */
+	/* If stderr is closed there is nowhere to say so. */
+	write_all(STDERR_FILENO, line, used);
 }
 
 int nb_report_prepare(struct nb_error *err)
 {
-	int ret = 0;
+	int rc = 0;
 
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGCHLD, SIG_DFL); /* whoever ignores it hands that down, and then no child's status is told */
+	/*
+	 * If the parent ignores it, we inherit that, and wait() does not return
+	 * the status of our children.
+	 */
+	signal(SIGCHLD, SIG_DFL);
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0)
 			continue;
-		if (open("/dev/null", O_RDWR) < 0) /* the lowest free number, which is fd */
-			return nb_fail(err, NB_ERR_IO, errno, "opening /dev/null");
+		/* open() takes the lowest free number, which is fd. */
+		if (open("/dev/null", O_RDWR) < 0)
+			return nb_fail(err, NB_ERR_IO, errno, "cannot open /dev/null");
 		if (fd == STDOUT_FILENO)
-			ret = nb_fail(err, NB_ERR_IO, 0, "stdout is closed");
+			rc = nb_fail(err, NB_ERR_IO, 0, "stdout is closed");
 	}
-	return ret;
+	return rc;
 }
 
 /*
- * Closing a duplicate makes a file system report what it could not store, and leaves the number taken, so
- * that nothing opened later during a rollback becomes "stdout".
+ * A file system may report only at close() what it could not store. Closing a duplicate leaves the
+ * number 1 taken, so that nothing that an undo opens later becomes "stdout".
  */
 static int flush_stdout(void)
 {
@@ -78,7 +85,7 @@ static int flush_stdout(void)
 	return fd < 0 || close(fd) ? errno : 0;
 }
 
-static int write_json(const struct cJSON *json, struct nb_error *err)
+int nb_report_result(const struct cJSON *json, struct nb_error *err)
 {
 	nb_autofree char *text = cJSON_Print(json);
 	nb_autofree char *line = NULL;
@@ -86,7 +93,10 @@ static int write_json(const struct cJSON *json, struct nb_error *err)
 
 	if (!text)
 		return nb_fail_nomem(err);
-	/* In one piece: an error after the result would be a second object on stdout. */
+	/*
+	 * One write for text and line break: if the second failed, the error would be a
+	 * second object on stdout.
+	 */
 	len = asprintf(&line, "%s\n", text);
 	if (len < 0) {
 		line = NULL;
@@ -95,15 +105,10 @@ static int write_json(const struct cJSON *json, struct nb_error *err)
 	errnum = write_all(STDOUT_FILENO, line, (size_t)len);
 	if (!errnum)
 		errnum = flush_stdout();
-	return errnum ? nb_fail(err, NB_ERR_IO, errnum, "writing to stdout") : 0;
+	return errnum ? nb_fail(err, NB_ERR_IO, errnum, "cannot write to stdout") : 0;
 }
 
-int nb_report_result(const struct cJSON *json, struct nb_error *err)
-{
-	return write_json(json, err);
-}
-
-/* What the environment or a kernel message may have brought in must not make the JSON invalid. */
+/* A message may quote bytes of the environment that are not UTF-8, which JSON must be. */
 static void make_utf8(char *text)
 {
 	for (char *c = text; *c; c++)
@@ -139,7 +144,7 @@ void nb_report_error(const char *cni_version, const struct nb_args *args, const 
 	make_utf8(msg);
 	nb_log("%s", msg);
 	json = error_to_json(cni_version, args, msg, error->code);
-	if (json && write_json(json, &unwritten) == 0)
+	if (json && nb_report_result(json, &unwritten) == 0)
 		return;
 	if (!json || unwritten.errnum == ENOMEM)
 		write_all(STDOUT_FILENO, NO_MEMORY, sizeof(NO_MEMORY) - 1);

@@ -11,19 +11,19 @@
 struct cJSON;
 
 /*
- * Makes sure that file descriptors 0 to 2 are open (/dev/null if not), so that no socket or map ever becomes
- * "stdout", and that writing to a closed pipe is an error instead of a signal. A closed stdout is an error:
- * nobody would learn of the result.
+ * Opens /dev/null for those of the file descriptors 0 to 2 that are closed, so that no socket or
+ * map becomes "stdout", and makes writing to a closed pipe an error instead of a signal. A closed
+ * stdout is an error: nobody could read the result.
  */
 int nb_report_prepare(struct nb_error *err);
 
-/* Writes a result to stdout, and sees to it that a full disk shows. NB_ERR_IO. */
+/* Writes a result to stdout. NB_ERR_IO also if a file there cannot store it. */
 int nb_report_result(const struct cJSON *json, struct nb_error *err);
 
 /* Writes {cniVersion, code, msg, details} to stdout, and the message to stderr. args may be NULL. */
 void nb_report_error(const char *cni_version, const struct nb_args *args, const struct nb_error *error);
 
-/* One line on stderr, behind "natbridge: ". */
+/* Writes one line to stderr, after "natbridge: ". */
 void nb_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

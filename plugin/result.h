@@ -2,7 +2,7 @@
 #ifndef NATBRIDGE_PLUGIN_RESULT_H
 #define NATBRIDGE_PLUGIN_RESULT_H
 
-/* The CNI result as plain data, and its JSON in the shape of each spec version (0.1.0 to 1.1.0). */
+/* The CNI result as plain data, read from JSON of any supported spec version (0.1.0 to 1.1.0). */
 
 #include <net/if.h>
 #include <stdbool.h>
@@ -32,6 +32,7 @@ struct nb_result_ip {
 	int interface; /* index in interfaces, -1: none */
 };
 
+/* Members behind a has_ flag, and gw, are not given if it is false. */
 struct nb_result_route {
 	struct nb_addr dst;
 	unsigned int prefix_len;
@@ -42,6 +43,10 @@ struct nb_result_route {
 	unsigned int priority, table, scope;
 };
 
+/* Index of the pod's interface in the interfaces of a result that natbridge makes. */
+enum { NB_RESULT_CONTAINER = 2 };
+
+/* Zeroed: empty. Owns its arrays and their strings. */
 struct nb_result {
 	size_t n_interfaces, n_ips, n_routes;
 	struct nb_result_if *interfaces;
@@ -52,11 +57,10 @@ struct nb_result {
 
 void nb_result_free(struct nb_result *result); /* for nb_cleanup() */
 
-/* From a result of any supported version (IPAM's answer, prevResult); every field is checked. */
+/*
+ * Reads the IPAM plugin's answer or prevResult, and checks every field: NB_ERR_CONFIG with the path
+ * of the wrong one. *result is freed and replaced; untouched on failure.
+ */
 int nb_result_from_json(const struct cJSON *json, struct nb_result *result, struct nb_error *err);
-
-/* To the shape of cni_version; the caller frees with cJSON_Delete(). NULL and *err on failure. */
-struct cJSON *nb_result_to_json(const struct nb_result *result, const char *cni_version,
-				struct nb_error *err);
 
 #endif

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* Prints results. */
+#include "result_print.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +12,7 @@
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
-#include "conf.h"
+#include "cni_version.h"
 #include "dns.h"
 #include "result.h"
 
@@ -95,7 +98,7 @@ static bool add_route(struct cJSON *array, const struct shape *shape, const stru
 	       (!route->has_scope || add_number(object, "scope", route->scope));
 }
 
-/* Routes of one family (0: both); no array if there is none. */
+/* Adds the routes of one family (0: both), and no array if there are none. */
 static bool add_routes(struct cJSON *object, const struct shape *shape, const struct nb_result *result,
 		       int family)
 {
@@ -112,7 +115,7 @@ static bool add_routes(struct cJSON *object, const struct shape *shape, const st
 	return true;
 }
 
-/* The first address of the family with its routes, as versions below 0.3.0 have room for one. */
+/* The first address of the family with its routes: versions below 0.3.0 hold one a family. */
 static bool add_family(struct cJSON *root, const struct shape *shape, const struct nb_result *result,
 		       int family)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Pods, gateway and interfaces of a network whose VLAN has changed: see vlan_follow.h. */
+/* Moves pods' ports and the gateway of a network whose VLAN has changed. */
 #include "vlan_follow.h"
 
 #include <errno.h>
@@ -28,21 +28,24 @@
 
 #include "conf.h"
 #include "netdev.h"
+#include "netdev_bridge.h"
+#include "netdev_vlan.h"
 #include "report.h"
 #include "result.h"
 
-/* A link that had the gateway's addresses: the bridge itself, or the interface of one of its VLANs. */
+/* A link where the gateway was: the bridge itself, or the interface of one of its VLANs. */
 struct former {
 	const struct nb_link *link;
 	unsigned int vlan; /* of its pods' untagged frames */
 	bool is_bridge;
-	const struct nb_link *user; /* a port there that find_user() found; NULL: none */
+	const struct nb_link
+		*user; /* a port of another network whose pod needs the gateway there; NULL: none */
 };
 
 enum { FORMER_MAX = 16 };
 
 struct follow {
-	struct nb_netdev *wire;
+	struct nb_netdev *netdev;
 	const struct nb_vlan_change *change;
 	const struct nb_datapath *dp; /* NULL: mode off */
 	struct nb_link *links;
@@ -51,12 +54,11 @@ struct follow {
 	unsigned int n_natives;
 	struct nb_port *ports; /* of the maps */
 	unsigned int n_ports;
-	struct nb_port_vlans want;
+	struct nb_port_vlans want; /* those of the new pod's port */
 	struct former former[FORMER_MAX];
 	unsigned int n_former;
-	unsigned int moved;   /* ports */
-	struct nb_vlans left; /* VLANs that they were in */
-	bool host_moved;
+	unsigned int n_moved; /* ports that have changed their VLANs */
+	bool host_moved;      /* the gateway's addresses were removed from a former link */
 };
 
 static void follow_free(struct follow *follow)
@@ -66,8 +68,9 @@ static void follow_free(struct follow *follow)
 	free(follow->ports);
 }
 
-/* ---- what there is ---- */
+/* ---- the state of links and ports ---- */
 
+/* The VLAN of untagged frames of a port, or of the bridge itself; 0: none. */
 static unsigned int native_of(const struct follow *follow, unsigned int index)
 {
 	for (unsigned int i = 0; i < follow->n_natives; i++)
@@ -76,8 +79,8 @@ static unsigned int native_of(const struct follow *follow, unsigned int index)
 	return 0;
 }
 
-/* The VLAN that the maps have for a port. */
-static unsigned int noted_vlan(const struct follow *follow, unsigned int index)
+/* The VLAN that the maps have for a port; 0: none. */
+static unsigned int vlan_in_maps(const struct follow *follow, unsigned int index)
 {
 	for (unsigned int i = 0; i < follow->n_ports; i++)
 		if (follow->ports[i].ifindex == index)
@@ -111,7 +114,7 @@ static bool needs_gateway(const struct follow *follow, const struct nb_link *por
 	unsigned int n = 0;
 	bool found = false;
 
-	if (nb_ifaddr_list_elsewhere(&follow->wire->host, port->peer_nsid, port->peer, &addrs, &n, NULL))
+	if (nb_ifaddr_list_elsewhere(&follow->netdev->host, port->peer_nsid, port->peer, &addrs, &n, NULL))
 		return false; /* it is going away */
 	for (unsigned int i = 0; i < n; i++)
 		for (size_t k = 0; k < result->n_ips && !found; k++)
@@ -119,7 +122,7 @@ static bool needs_gateway(const struct follow *follow, const struct nb_link *por
 	return found;
 }
 
-/* A port in a VLAN whose pod belongs to another network of natbridge and needs the gateway there. */
+/* Finds a port in a VLAN whose pod belongs to another network of natbridge and needs the gateway there. */
 static const struct nb_link *find_user(const struct follow *follow, unsigned int vlan)
 {
 	char network[NB_LINK_ALIAS_MAX];
@@ -146,38 +149,41 @@ static bool is_gateway(const struct follow *follow, const struct nb_ifaddr *addr
 	return false;
 }
 
-/* How many addresses a link has that are, or are not, the gateway's; those of link-local scope do not count.
- */
+/* Counts the link's addresses that are the gateway's, and the others, without those of link-local scope. */
 static int count_addresses(const struct follow *follow, unsigned int index, unsigned int *gateways,
 			   unsigned int *others, struct nb_error *err)
 {
 	nb_autofree struct nb_ifaddr *addrs = NULL;
 	unsigned int n = 0;
-	int ret = nb_ifaddr_list(&follow->wire->host, index, AF_UNSPEC, &addrs, &n, err);
+	int rc = nb_ifaddr_list(&follow->netdev->host, index, AF_UNSPEC, &addrs, &n, err);
 
+	if (rc)
+		return rc;
 	*gateways = *others = 0;
-	for (unsigned int i = 0; i < n && !ret; i++) {
+	for (unsigned int i = 0; i < n; i++) {
 		if (is_gateway(follow, &addrs[i]))
 			++*gateways;
 		else if (addrs[i].scope == RT_SCOPE_UNIVERSE)
 			++*others;
 	}
-	return ret;
+	return 0;
 }
 
-static int note_former(struct follow *follow, const struct nb_link *link, unsigned int vlan,
-		       struct nb_error *err)
+/* Appends a link to follow->former[] if the gateway was there: the maps say so, or it has its addresses. */
+static int append_former(struct follow *follow, const struct nb_link *link, unsigned int vlan,
+			 struct nb_error *err)
 {
 	const struct nb_vlan_change *change = follow->change;
-	unsigned int gateways, others;
-	int ret = 0;
 
 	if (link->index == change->host->index || follow->n_former == FORMER_MAX)
 		return 0;
-	if (link->index != change->old_host)
-		ret = count_addresses(follow, link->index, &gateways, &others, err);
-	if (ret || (link->index != change->old_host && !gateways))
-		return ret;
+	if (link->index != change->old_host) {
+		unsigned int gateways, others;
+		int rc = count_addresses(follow, link->index, &gateways, &others, err);
+
+		if (rc || !gateways)
+			return rc;
+	}
 	follow->former[follow->n_former++] = (struct former){
 		.link = link,
 		.vlan = vlan,
@@ -187,7 +193,7 @@ static int note_former(struct follow *follow, const struct nb_link *link, unsign
 	return 0;
 }
 
-/* Whether a port of the network is in the VLAN that the bridge gives to untagged frames. */
+/* Whether an earlier pod's port of the network is in a VLAN. */
 static bool has_port_in(const struct follow *follow, unsigned int vlan)
 {
 	for (unsigned int i = 0; i < follow->n_links; i++)
@@ -199,40 +205,49 @@ static bool has_port_in(const struct follow *follow, unsigned int vlan)
 }
 
 /*
- * An address at the bridge itself may be the operator's, and is a former gateway's only if the maps or a port
- * say so.
+ * An address at the bridge itself may be the operator's. It counts as a former gateway's only if
+ * the maps had the host there, or a port of the network is in the bridge's own VLAN.
  */
 static int find_former(struct follow *follow, struct nb_error *err)
 {
 	const struct nb_vlan_change *change = follow->change;
 	const unsigned int bridge_vlan = native_of(follow, change->bridge->index);
-	int ret = 0;
 
-	for (unsigned int i = 0; i < follow->n_links && !ret; i++) {
+	for (unsigned int i = 0; i < follow->n_links; i++) {
 		const struct nb_link *link = &follow->links[i];
 		unsigned int vlan;
+		int rc = 0;
 
 		if (link->index == change->bridge->index &&
 		    (link->index == change->old_host || has_port_in(follow, bridge_vlan)))
-			ret = note_former(follow, link, bridge_vlan, err);
+			rc = append_former(follow, link, bridge_vlan, err);
 		else if (nb_netdev_is_vlan_host(link, change->bridge, follow->links, follow->n_links, &vlan))
-			ret = note_former(follow, link, vlan, err);
+			rc = append_former(follow, link, vlan, err);
+		if (rc)
+			return rc;
 	}
-	return ret;
+	return 0;
 }
 
-static int look(struct follow *follow, struct nb_error *err)
+static int read_state(struct follow *follow, struct nb_error *err)
 {
-	struct nb_netlink *host = &follow->wire->host;
-	int ret = nb_link_list(host, NULL, 0, &follow->links, &follow->n_links, err);
+	struct nb_netlink *host = &follow->netdev->host;
+	int rc = nb_link_list(host, NULL, 0, &follow->links, &follow->n_links, err);
 
-	if (!ret)
-		ret = nb_port_natives(host, &follow->natives, &follow->n_natives, err);
-	if (!ret)
-		ret = nb_port_vlans_get(host, follow->change->port->index, &follow->want, err);
-	if (!ret && follow->dp)
-		ret = nb_endpoint_ports(follow->dp, &follow->ports, &follow->n_ports, err);
-	return ret ? ret : find_former(follow, err);
+	if (rc)
+		return rc;
+	rc = nb_port_natives(host, &follow->natives, &follow->n_natives, err);
+	if (rc)
+		return rc;
+	rc = nb_port_vlans_get(host, follow->change->port->index, &follow->want, err);
+	if (rc)
+		return rc;
+	if (follow->dp) {
+		rc = nb_endpoint_ports(follow->dp, &follow->ports, &follow->n_ports, err);
+		if (rc)
+			return rc;
+	}
+	return find_former(follow, err);
 }
 
 /* ---- ports ---- */
@@ -255,67 +270,75 @@ static bool has_to_move(const struct follow *follow, const struct nb_link *link)
 }
 
 /*
- * The new VLANs first, so that the port is never without. The bridge's static entry of the pod stands in each
- * VLAN of the port: it is removed while the port has both, and made again.
+ * Adds the new VLANs first, so that the port is never without. The pod's static FDB
+ * entry is there once for each VLAN of the port: it is deleted while the port has old
+ * and new ones, and added again.
  */
 static int move_port(struct follow *follow, const struct nb_link *link, struct nb_error *err)
 {
-	struct nb_netlink *host = &follow->wire->host;
+	struct nb_netlink *host = &follow->netdev->host;
 	struct nb_link pod = { .has_mac = false };
 	struct nb_port_vlans missing = follow->want, have;
-	int ret = nb_link_get_elsewhere(host, link->peer_nsid, link->peer, &pod, err);
+	int rc = nb_link_get_elsewhere(host, link->peer_nsid, link->peer, &pod, err);
 
-	if (!ret)
-		ret = nb_port_vlans_get(host, link->index, &have, err);
-	if (ret)
-		return ret;
-	/* What it has keeps its flags. */
+	if (rc)
+		return rc;
+	rc = nb_port_vlans_get(host, link->index, &have, err);
+	if (rc)
+		return rc;
+	/* VLANs that it has already keep their flags. */
 	for (unsigned int id = 1; id <= NB_VLAN_MAX; id++)
 		if (id == have.native || nb_vlans_has(&have.tagged, id))
 			missing.tagged.bits[id / 8] &= (unsigned char)~(1U << id % 8);
-	ret = nb_port_vlans_add(host, link->index, &missing, err);
-	if (!ret)
-		ret = nb_fdb_delete(host, link->index, pod.mac, err);
-	if (!ret || ret == -ENOENT)
-		ret = nb_port_vlans_keep_only(host, link->index, &follow->want, err);
-	return ret ? ret : nb_fdb_add(host, link->index, pod.mac, err);
+	rc = nb_port_vlans_add(host, link->index, &missing, err);
+	if (rc)
+		return rc;
+	rc = nb_fdb_delete(host, link->index, pod.mac, err);
+	if (rc && rc != -ENOENT)
+		return rc;
+	rc = nb_port_vlans_keep_only(host, link->index, &follow->want, err);
+	if (rc)
+		return rc;
+	return nb_fdb_add(host, link->index, pod.mac, err);
 }
 
-/* With the lock, since a slot may be freed and used anew meanwhile. */
-static int note_vlan(const struct follow *follow, const struct nb_link *link, struct nb_error *err)
+/* Takes the lock, since without it the port's entry may be freed and given to another pod meanwhile. */
+static int write_vlan(const struct follow *follow, const struct nb_link *link, struct nb_error *err)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
 	const struct nb_conf *conf = follow->change->conf;
-	int ret;
+	int rc;
 
-	if (!follow->dp || noted_vlan(follow, link->index) == conf->vlan)
+	if (!follow->dp || vlan_in_maps(follow, link->index) == conf->vlan)
 		return 0;
-	ret = nb_datapath_open(&conf->proxy.pin_root, conf->name, true, &dp, err);
-	return ret ? ret : nb_port_set_vlan(&dp, link->index, conf->vlan, err);
+	rc = nb_datapath_open(&conf->proxy.pin_root, conf->name, true, &dp, err);
+	if (rc)
+		return rc;
+	return nb_port_set_vlan(&dp, link->index, conf->vlan, err);
 }
 
 static bool is_gone(struct follow *follow, const struct nb_link *link)
 {
 	struct nb_link now = *link;
 
-	return nb_netdev_refetch(follow->wire, &now, NULL) == -ENODEV;
+	return nb_netdev_refetch(follow->netdev, &now, NULL) == -ENODEV;
 }
 
 static void follow_port(struct follow *follow, const struct nb_link *link)
 {
 	const bool moves = has_to_move(follow, link);
 	struct nb_error err = { 0 };
-	int ret = 0;
+	int rc = 0;
 
 	if (link->index == follow->change->port->index || !is_own_port(follow, link) ||
 	    (!moves && native_of(follow, link->index) != follow->want.native))
 		return;
 	if (moves)
-		ret = move_port(follow, link, &err);
-	if (!ret)
-		ret = note_vlan(follow, link, &err);
-	if (!ret)
-		follow->moved += moves;
+		rc = move_port(follow, link, &err);
+	if (!rc)
+		rc = write_vlan(follow, link, &err);
+	if (!rc)
+		follow->n_moved += moves;
 	else if (!is_gone(follow, link))
 		nb_log("port %s of network %s is not in the gateway's VLAN yet: %s", link->name,
 		       follow->change->conf->name, err.msg);
@@ -323,33 +346,36 @@ static void follow_port(struct follow *follow, const struct nb_link *link)
 
 /* ---- the gateway ---- */
 
-static int take_addresses(struct follow *follow, const struct former *former, struct nb_error *err)
+static int remove_gateway(struct follow *follow, const struct former *former, struct nb_error *err)
 {
 	nb_autofree struct nb_ifaddr *addrs = NULL;
 	unsigned int n = 0;
-	int ret = nb_ifaddr_list(&follow->wire->host, former->link->index, AF_UNSPEC, &addrs, &n, err);
+	int rc = nb_ifaddr_list(&follow->netdev->host, former->link->index, AF_UNSPEC, &addrs, &n, err);
 
-	for (unsigned int i = 0; i < n && !ret; i++) {
+	if (rc)
+		return rc;
+	for (unsigned int i = 0; i < n; i++) {
 		if (!is_gateway(follow, &addrs[i]))
 			continue;
-		ret = nb_ifaddr_delete(&follow->wire->host, former->link->index, &addrs[i], err);
-		if (ret == -EADDRNOTAVAIL) /* another was faster */
-			ret = 0;
+		rc = nb_ifaddr_delete(&follow->netdev->host, former->link->index, &addrs[i], err);
+		if (rc && rc != -EADDRNOTAVAIL) /* -EADDRNOTAVAIL: another ADD was faster */
+			return rc;
 	}
-	return ret;
+	return 0;
 }
 
-/* One that was made for the network's gateway alone: no other address, no pod of another network. */
+/* Deletes it if it was made for the network's gateway alone: it has no other address. */
 static int remove_interface(struct follow *follow, const struct former *former, struct nb_error *err)
 {
 	unsigned int gateways, others;
-	int ret = count_addresses(follow, former->link->index, &gateways, &others, err);
+	int rc = count_addresses(follow, former->link->index, &gateways, &others, err);
 
-	if (ret || gateways || others)
-		return ret;
-	return nb_link_delete_async(&follow->wire->host, former->link->index, err);
+	if (rc || gateways || others)
+		return rc;
+	return nb_link_delete_async(&follow->netdev->host, former->link->index, err);
 }
 
+/* Says that the gateway stays for another network's pods, if it is there at all. */
 static void log_user(const struct follow *follow, const struct former *former)
 {
 	char network[NB_LINK_ALIAS_MAX] = "", text[NB_ADDR_STRLEN];
@@ -361,38 +387,38 @@ static void log_user(const struct follow *follow, const struct former *former)
 	(void)nb_host_veth_alias_network(former->user->alias, network);
 	for (size_t i = 0; i < result->n_ips; i++)
 		if (result->ips[i].has_gateway)
-			nb_log("%s/%u stays at \"%s\", where pods of network \"%s\" use it: the host does "
-			       "not reach pods "
-			       "of network \"%s\" at \"%s\" until these are gone, or until one of the two "
-			       "has another "
-			       "subnet",
+			nb_log("%s/%u stays at \"%s\", where pods of network \"%s\" use it: until those are "
+			       "gone, or one of the networks has another subnet, the host does not reach "
+			       "pods of network \"%s\" at \"%s\"",
 			       nb_addr_format(&result->ips[i].gateway, text), result->ips[i].prefix_len,
 			       former->link->name, network, follow->change->conf->name,
 			       follow->change->host->name);
 }
 
-/* Another network's pods keep the interface of their VLAN; addresses only if they are of their subnet. */
+/* A former link that another network's pods need stays as it is. */
 static void leave(struct follow *follow, const struct former *former)
 {
 	struct nb_error err = { 0 };
-	int ret;
+	int rc;
 
 	if (former->user) {
 		log_user(follow, former);
 		return;
 	}
-	ret = take_addresses(follow, former, &err);
-	if (!ret)
+	rc = remove_gateway(follow, former, &err);
+	if (!rc)
 		follow->host_moved = true;
-	if (!ret && !former->is_bridge)
-		ret = remove_interface(follow, former, &err);
-	if (ret)
+	if (!rc && !former->is_bridge)
+		rc = remove_interface(follow, former, &err);
+	if (rc)
 		nb_log("the gateway of network %s is still at \"%s\" as well: %s", follow->change->conf->name,
 		       former->link->name, err.msg);
 }
 
-/* Pods know the gateway by another MAC: setting the new one's to what it is makes the kernel tell them, with
- * these settings on (NETDEV_CHANGEADDR in devinet.c and ndisc.c). */
+/*
+ * Pods know the gateway by another MAC. With these settings on, setting the link's MAC to what it
+ * is makes the kernel announce it (NETDEV_CHANGEADDR in net/ipv4/devinet.c and net/ipv6/ndisc.c).
+ */
 static void announce(struct follow *follow)
 {
 	static const struct {
@@ -402,15 +428,14 @@ static void announce(struct follow *follow)
 	struct nb_error err = { 0 };
 	char before[2][16];
 	bool known[2];
-	struct nb_link now;
+	struct nb_link gateway = *host;
 
 	for (int i = 0; i < 2; i++) {
 		known[i] = !nb_sysctl_link_read(settings[i].family, host->name, settings[i].key, before[i],
 						sizeof(before[i]), NULL);
 		(void)nb_sysctl_link_write(settings[i].family, host->name, settings[i].key, "1", NULL);
 	}
-	if (nb_link_get_index(&follow->wire->host, host->index, &now, &err) ||
-	    nb_netdev_fix_mac(follow->wire, &now, &err))
+	if (nb_netdev_fix_mac(follow->netdev, &gateway, &err))
 		nb_log("the gateway of network %s does not announce its MAC: %s", follow->change->conf->name,
 		       err.msg);
 	for (int i = 0; i < 2; i++)
@@ -419,15 +444,16 @@ static void announce(struct follow *follow)
 						   NULL);
 }
 
-void nb_vlan_follow(struct nb_netdev *wire, const struct nb_vlan_change *change, const struct nb_datapath *dp)
+void nb_vlan_follow(struct nb_netdev *netdev, const struct nb_vlan_change *change,
+		    const struct nb_datapath *dp)
 {
-	nb_cleanup(follow_free) struct follow follow = { .wire = wire, .change = change, .dp = dp };
+	nb_cleanup(follow_free) struct follow follow = { .netdev = netdev, .change = change, .dp = dp };
 	struct nb_error err = { 0 };
 
 	if (!change->conf->is_gateway ||
 	    (!change->bridge->vlan_filtering && !change->conf->vlan && !change->old_host))
 		return;
-	if (look(&follow, &err)) {
+	if (read_state(&follow, &err)) {
 		nb_log("pods attached earlier may be in another VLAN: %s", err.msg);
 		return;
 	}
@@ -437,7 +463,7 @@ void nb_vlan_follow(struct nb_netdev *wire, const struct nb_vlan_change *change,
 		leave(&follow, &follow.former[i]);
 	if (follow.host_moved)
 		announce(&follow);
-	if (follow.moved)
+	if (follow.n_moved)
 		nb_log("network %s: %u ports of pods attached earlier are in VLAN %u now", change->conf->name,
-		       follow.moved, follow.want.native);
+		       follow.n_moved, follow.want.native);
 }

@@ -3,9 +3,10 @@
 #define NATBRIDGE_PLUGIN_VLAN_FOLLOW_H
 
 /*
- * A network whose "vlan" has changed, or whose gateway has come, while it has pods. The gateway has one
- * address, to which the host has one route: so the pods that use it are in one VLAN, and the next ADD brings
- * those that are there into the config's. Pods of a VLAN without gateway stay where they are.
+ * A network whose "vlan" has changed, or whose gateway is new, while it has pods. The gateway
+ * has one address, to which the host has one route, so all pods that use it must be in one
+ * VLAN: the next ADD brings those that are there into the config's. Pods of a VLAN without
+ * gateway stay where they are.
  */
 
 #include "lib/maps/layout.h"
@@ -21,18 +22,17 @@ struct nb_vlan_change {
 	const struct nb_link *bridge;
 	const struct nb_link *host; /* where the host is reached now */
 	const struct nb_link *port; /* the new pod's, whose VLANs are right */
-	unsigned int
-		old_host; /* ifindex of the link that the maps had as host before, 0: the same, or unknown */
+	unsigned int old_host;      /* ifindex that the maps had as host before; 0: the same, or unknown */
 };
 
 /*
- * Gives the ports that are where the gateway was the VLANs of the new pod's port, in the kernel and in the
- * maps; takes the gateway's addresses from there, removes the interface of a VLAN that was made for them, and
- * tells the pods of the gateway's new MAC. Where pods of another network use the gateway all of that stays,
- * and is logged. *dp: open, without the lock; NULL in mode off. What fails is logged, and the next ADD tries
- * it again. Without isGateway it does nothing.
+ * Gives ports in a VLAN where the gateway was the VLANs of the new pod's port, in the kernel and in
+ * the maps; takes the gateway's addresses from there, deletes the interface of a VLAN that was made
+ * for them, and announces the gateway's new MAC to the pods. Where pods of another network use the
+ * gateway, all of that stays, and is logged. *dp: open, without the lock; NULL in mode off.
+ * Failures are logged, and the next ADD tries again. Without isGateway it does nothing.
  */
-void nb_vlan_follow(struct nb_netdev *wire, const struct nb_vlan_change *change,
+void nb_vlan_follow(struct nb_netdev *netdev, const struct nb_vlan_change *change,
 		    const struct nb_datapath *dp);
 
 #endif

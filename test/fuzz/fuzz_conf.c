@@ -8,8 +8,10 @@
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 #include "plugin/args.h"
+#include "plugin/cni_version.h"
 #include "plugin/conf.h"
 #include "plugin/result.h"
+#include "plugin/result_print.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -29,7 +29,7 @@ limit() {
 	for mode in ebpf assist; do
 		limit "$mode" "$INGRESS"
 		run -0 --separate-stderr pod_add n a
-		[[ $stderr != *"does not tell of qdiscs"* ]] || fail "$stderr"
+		[[ $stderr != *"does not report new qdiscs"* ]] || fail "$stderr"
 		tc -n "$(ns n)" qdisc show dev "$(pod_veth n a)" root | grep -q tbf
 		run -0 pod_check n a
 		pod_del n a

@@ -163,7 +163,7 @@ all_limited() {
 	run -0 pod_check assist assists
 }
 
-# unwatched MODE: as on a kernel that does not tell of qdiscs. It takes the program a moment to go with its pin.
+# unwatched MODE: as on a kernel that does not report new qdiscs. It takes the program a moment to go with its pin.
 unwatched() {
 	local pin=$NBT_DIR/node-$1/bpf/natbridge/net/$NBT_LAYOUT/nb_qdisc_made id
 	id=$(bpftool -j link show pinned "$pin" | jq .prog_id)
@@ -200,7 +200,7 @@ traced_add() {
 		strace -qq -e trace=bpf -o "$NBT_DIR/trace" "$@" "$NBT_BUILD/natbridge" <<<"$(plugin_config ebpf net)"
 }
 
-@test "a kernel that does not tell of qdiscs: ADD says so, and does without" {
+@test "a kernel that does not report new qdiscs: ADD says so, and does without" {
 	local call
 	node_create ebpf
 	network_write ebpf net
@@ -213,7 +213,7 @@ traced_add() {
 	unwatched ebpf
 	call=$(grep -nE 'BPF_LINK_CREATE.*BPF_TRACE_RAW_TP|BPF_RAW_TRACEPOINT_OPEN' "$NBT_DIR/trace" | head -n 1)
 	run -0 --separate-stderr traced_add ebpfs -e inject=bpf:error=EPERM:when="${call%%:*}"
-	[[ $stderr = *"the kernel does not tell of qdiscs"* ]] || fail "$stderr" "$call" "$(grep -n INJECTED "$NBT_DIR/trace")"
+	[[ $stderr = *"this kernel does not report new qdiscs"* ]] || fail "$stderr" "$call" "$(grep -n INJECTED "$NBT_DIR/trace")"
 	[ ! -e "$NBT_DIR/node-ebpf/bpf/natbridge/net/$NBT_LAYOUT/nb_qdisc_made" ]
 }
 

@@ -168,6 +168,13 @@ config_keys() {
 	[ -z "$missing" ] || fail "not in README.md:" "$missing"
 }
 
+@test "every key of a configuration stands in the fuzzer's first configuration" {
+	local missing
+	config_keys >"$NBT_DIR/keys"
+	missing=$(comm -23 "$NBT_DIR/keys" <(jq -r '.. | objects | keys[]' "$NBT_ROOT/test/fuzz/conf/every-key.json" | sort -u))
+	[ -z "$missing" ] || fail "not in every-key.json:" "$missing"
+}
+
 # deb: makes the package and prints its path.
 deb() {
 	fresh_make deb >"$NBT_DIR/make" 2>&1 || fail "$(<"$NBT_DIR/make")" || return

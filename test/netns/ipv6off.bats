@@ -70,7 +70,7 @@ refused() {
 		[ "$status" = 0 ] || fail "$output"
 	done
 	read_only ADD .
-	[[ $stderr = *'IPv6 addresses of "eth0" do not outlast its going down'*'Read-only file system'* ]] || fail "$stderr"
+	[[ $stderr = *'"eth0" loses its IPv6 addresses when it goes down'*'Read-only file system'* ]] || fail "$stderr"
 	read_only DEL .
 }
 

@@ -56,11 +56,11 @@ misses() {
 	RESULT=$output
 	veth=$(pod_veth n a)
 	bridge -n "$NBT-n" link set dev "$veth" state 0
-	misses "port \"$veth\" does not forward, being disabled: \"bridge link set dev $veth state 3\" ends that"
+	misses "port \"$veth\" does not forward, being disabled: run \"bridge link set dev $veth state 3\""
 	bridge -n "$NBT-n" link set dev "$veth" state 3
 	works CHECK a net ".prevResult = $RESULT"
 	ip -n "$NBT-n" link set "$veth" nomaster
-	misses "\"$veth\" is not attached to bridge \"cni0\": \"ip link set $veth master cni0\" attaches it"
+	misses "\"$veth\" is not attached to bridge \"cni0\": run \"ip link set $veth master cni0\""
 	# what the messages say mends it
 	ip -n "$NBT-n" link set "$veth" master cni0
 	call CHECK a net ".prevResult = $RESULT"
@@ -69,7 +69,7 @@ misses() {
 	works CHECK a net ".prevResult = $RESULT"
 	for veth in "$veth" cni0; do
 		ip -n "$NBT-n" link set "$veth" down
-		misses "interface \"$veth\" is down: \"ip link set $veth up\" ends that"
+		misses "interface \"$veth\" is down: run \"ip link set $veth up\""
 		ip -n "$NBT-n" link set "$veth" up
 		[ "$veth" = cni0 ] || bridge -n "$NBT-n" fdb replace "$(pod_mac a)" dev "$veth" master static
 	done

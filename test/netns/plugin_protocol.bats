@@ -182,10 +182,10 @@ refused() {
 	mkfifo "$fifo"
 	exec {fd}<>"$fifo"
 	raw ADD "$fifo"
-	refused 6 'no end of the configuration'
+	refused 6 'the configuration did not end'
 	plugin_config n net >&$fd
 	raw ADD "$fifo"
-	refused 6 'no end of the configuration'
+	refused 6 'the configuration did not end'
 	exec {fd}>&-
 	rm "$fifo"
 }

@@ -137,7 +137,7 @@ both_work() {
 	pods_up n net b c
 	ip -n "$(ns n)" link set cni0 down
 	call STATUS a .
-	refused 51 'bridge "cni0" is down, with 2 pods on it: "ip link set cni0 up" ends that'
+	refused 51 'bridge "cni0" is down, with 2 pods on it: run "ip link set cni0 up"'
 	call STATUS a '.name = "another"'
 	[ "$status" = 0 ] || fail "$output"
 	ip -n "$(ns n)" link set cni0 up
@@ -152,7 +152,7 @@ both_work() {
 	[ "$status" = 0 ] || fail "$output"
 	ip -n "$(ns n)" link delete cni0
 	call STATUS a .
-	refused 51 'bridge "cni0" is gone, and the pods that were on it (2) have to be made anew'
+	refused 51 'bridge "cni0" is gone: recreate the pods that were on it (2)'
 	call STATUS a '.name = "another"'
 	[ "$status" = 0 ] || fail "$output"
 	pods_down n net b c

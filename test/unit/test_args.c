@@ -11,6 +11,7 @@
 
 #include "lib/util/error.h"
 #include "plugin/args.h"
+#include "plugin/cni_value.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

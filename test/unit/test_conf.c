@@ -6,6 +6,7 @@
 #include "lib/util/error.h"
 #include "plugin/args.h"
 #include "plugin/conf.h"
+#include "plugin/conf_gc.h"
 
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -59,7 +60,6 @@ static void test_defaults(void **state)
 	assert_true(conf.proxy.fast_path);
 	assert_true(conf.proxy.rcu_expedited);
 	assert_string_equal(conf.proxy.pin_root.path, "/sys/fs/bpf/natbridge");
-	assert_false(conf.proxy.services_given);
 	assert_false(nb_conf_uses_datapath(&conf)); /* no addresses */
 }
 
@@ -126,6 +126,26 @@ static void test_every_key(void **state)
 	assert_true(nb_conf_uses_datapath(&conf));
 }
 
+/* ipspoofchk needs a datapath, of either mode. */
+static void test_ip_spoof_check(void **state)
+{
+	static const char *const modes[] = { "ebpf", "assist" };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(modes); i++) {
+		nb_cleanup(nb_conf_free) struct nb_conf conf = { 0 };
+		struct nb_error err = { 0 };
+		char members[128];
+
+		snprintf(members, sizeof(members),
+			 "'ipspoofchk': true, 'ipam': {'type': 'static'}, 'serviceProxy': {'mode': '%s'}",
+			 modes[i]);
+		if (parse(NB_CMD_ADD, members, &conf, &err))
+			fail_msg("mode %s: %s", modes[i], err.msg);
+		assert_true(conf.ip_spoof_check);
+	}
+}
+
 static void test_services(void **state)
 {
 	nb_cleanup(nb_conf_free) struct nb_conf conf = { 0 };
@@ -144,7 +164,6 @@ static void test_services(void **state)
 			       " 'backends': ['10.244.0.3:53', '[fd00::3]:53']}]}",
 			       &conf, &err),
 			 0);
-	assert_true(conf.proxy.services_given);
 	assert_int_equal(conf.proxy.services.n, 3);
 	assert_string_equal(conf.proxy.services.items[0].name, "a/dns");
 	assert_string_equal(conf.proxy.services.items[0].port_name, "dns");
@@ -199,7 +218,9 @@ static const struct {
 	{ "'vlanTrunk': [{'id': 1}, {'maxID': 5}]", 7, "\"minID\" is missing" },
 	{ "'vlanTrunk': [{'minID': 6, 'maxID': 5}]", 7, "5 is less than \"minID\" 6" },
 	{ "'preserveDefaultVlan': 1", 7, "\"preserveDefaultVlan\"" },
-	{ "'ipspoofchk': true, 'serviceProxy': {'mode': 'off'}", 2, "\"ipspoofchk\" is true" },
+	{ "'ipspoofchk': true, 'ipam': {'type': 'static'}, 'serviceProxy': {'mode': 'off'}", 2,
+	  "\"ipspoofchk\" is true: it needs \"ipam\" and a \"serviceProxy.mode\" other than \"off\"" },
+	{ "'ipspoofchk': true", 2, "\"ipspoofchk\" is true: it needs \"ipam\"" },
 	{ "'ipMasq': true, 'ipMasqBackend': 'pf'", 7, "\"ipMasqBackend\": \"pf\"" },
 	{ "'hairpinMode': true, 'promiscMode': true", 7, "hairpinMode" },
 	{ "'disableContainerInterface': true, 'ipam': {'type': 'static'}", 7, "disableContainerInterface" },
@@ -561,6 +582,7 @@ int main(void)
 		cmocka_unit_test(test_attachments),     cmocka_unit_test(test_attachment_keys),
 		cmocka_unit_test(test_bad_attachments), cmocka_unit_test(test_mac_order),
 		cmocka_unit_test(test_wrong_case),      cmocka_unit_test(test_rcu_expedited),
+		cmocka_unit_test(test_ip_spoof_check),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

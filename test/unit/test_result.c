@@ -4,6 +4,7 @@
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 #include "plugin/result.h"
+#include "plugin/result_print.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
