@@ -216,7 +216,7 @@ static int parse_masq_backend(const struct nb_json *at, struct nb_conf *conf, st
 
 /* A bool, and a key with a parser: DEL and GC read both. */
 #define FLAG(member)   .flag = offsetof(struct nb_conf, member), .for_removal = true
-#define ALWAYS(parser) .parse = parser, .for_removal = true
+#define ALWAYS(parser) .parse = (parser), .for_removal = true
 
 /*
  * The keys that natbridge knows; others belong to other plugins. Read from top to bottom:
