@@ -147,7 +147,7 @@ int nb_port_set_vlan(const struct nb_datapath *dp, unsigned int ifindex, unsigne
 		     struct nb_error *err)
 {
 	const __u16 mask = (__u16)(~0U << NB_PORT_VLAN_SHIFT);
-	struct port_map map nb_cleanup(unmap) = { 0 };
+	nb_cleanup(unmap) struct port_map map = { 0 };
 	int rc = map_ports(dp, &map, err);
 
 	for (unsigned int slot = 1; slot < NB_MAX_PORTS && !rc; slot++) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+/* A full table: which connections give way, and what a new one gets. */
 #include "env.h"
 
 #include "lib/maps/endpoint.h"

@@ -54,25 +54,31 @@ static struct nb_addr addr(const char *text)
 	return parsed;
 }
 
+static void expect_done(int rc, const struct nb_error *err)
+{
+	if (rc)
+		fail_msg("%s", err->msg);
+}
+
 /* The node: a bridge with the gateways, and routes through it to the network behind a router pod. */
 static void make_bridge(struct env *env)
 {
 	static const char *const gateways[] = { GATEWAY4, GATEWAY6 };
 	static const char *const behind[] = { "10.9.0.0", "fd00:9::" };
 	static const unsigned char mac[NB_MAC_LEN] = { 2, 0, 0, 0, 0, 1 };
-	struct nb_netlink nl nb_cleanup(nb_netlink_close) = { 0 };
+	nb_cleanup(nb_netlink_close) struct nb_netlink nl = { 0 };
 	const struct nb_link_change up = { .set_up = true, .up = true };
 	struct nb_settings settings;
 	struct nb_error err = { 0 };
 	struct nb_link bridge = { 0 };
-	int rc = nb_sysctl_write("net/ipv4/ip_forward", "1", &err);
 
-	rc = rc ? rc : nb_sysctl_write("net/ipv6/conf/all/forwarding", "1", &err);
-	rc = rc ? rc : nb_netlink_open(&nl, &err);
-	rc = rc ? rc : nb_link_create_bridge(&nl, "br", mac, 0, false, &err);
-	rc = rc ? rc : nb_link_get(&nl, "br", &bridge, &err);
-	rc = rc ? rc : nb_link_change(&nl, bridge.index, &up, &err);
-	for (int i = 0; i < 2 && !rc; i++) {
+	expect_done(nb_sysctl_write("net/ipv4/ip_forward", "1", &err), &err);
+	expect_done(nb_sysctl_write("net/ipv6/conf/all/forwarding", "1", &err), &err);
+	expect_done(nb_netlink_open(&nl, &err), &err);
+	expect_done(nb_link_create_bridge(&nl, "br", mac, 0, false, &err), &err);
+	expect_done(nb_link_get(&nl, "br", &bridge, &err), &err);
+	expect_done(nb_link_change(&nl, bridge.index, &up, &err), &err);
+	for (int i = 0; i < 2; i++) {
 		const struct nb_ifaddr gateway = { .addr = addr(gateways[i]),
 						   .prefix_len = i ? 64 : 24,
 						   .flags = i ? IFA_F_NODAD : 0 };
@@ -82,11 +88,9 @@ static void make_bridge(struct env *env)
 						.gw = addr(i ? "fd00:1::4" : "10.1.0.4"),
 						.index = bridge.index };
 
-		rc = nb_ifaddr_add(&nl, bridge.index, &gateway, &err);
-		rc = rc ? rc : nb_route_add(&nl, &route, &err);
+		expect_done(nb_ifaddr_add(&nl, bridge.index, &gateway, &err), &err);
+		expect_done(nb_route_add(&nl, &route, &err), &err);
 	}
-	if (rc)
-		fail_msg("%s", err.msg);
 	assert_int_equal(nb_settings_read(&env->dp, &settings, &err), 0);
 	settings.bridge_ifindex = bridge.index;
 	assert_int_equal(nb_settings_write(&env->dp, &settings, &err), 0);

@@ -2,6 +2,8 @@
 #ifndef NATBRIDGE_TEST_BPF_WAY_H
 #define NATBRIDGE_TEST_BPF_WAY_H
 
+/* The index of connections, for tests that damage it. */
+
 #include "lib/maps/conn_table.h"
 
 #include <stddef.h>

@@ -36,8 +36,8 @@ static bool lose(struct nb_conn_table *table, __be16 port, bool client)
 
 int main(int argc, char **argv)
 {
-	struct nb_datapath dp nb_cleanup(nb_datapath_close) = NB_DATAPATH_INIT;
-	struct nb_conn_table table nb_cleanup(nb_conn_table_close) = { 0 };
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	nb_cleanup(nb_conn_table_close) struct nb_conn_table table = { 0 };
 	struct nb_error err = { 0 };
 	struct nb_pin_root root;
 	bool client;

@@ -67,9 +67,11 @@ static int add(const struct nb_conf *conf, const struct nb_args *args, struct nb
 	       struct nb_error *err)
 {
 	nb_cleanup(nb_ipam_free) struct nb_ipam ipam = { 0 };
-	int ret = nb_ipam_start_add(&ipam, conf, args, err);
+	int rc = nb_ipam_start_add(&ipam, conf, args, err);
 
-	return ret ? ret : nb_ipam_finish_add(&ipam, result, err);
+	if (rc)
+		return rc;
+	return nb_ipam_finish_add(&ipam, result, err);
 }
 
 static void test_add(void **state)
