@@ -8,6 +8,10 @@
  *   nb_to_pod     what enters a pod from the bridge: translates answers that went through the host
  *
  * A program passes untouched what concerns neither.
+ *
+ * Who sends a packet to the host: a connection's path is chosen once (via_host.h, for conn_plan.h); an
+ * answer to a client that has moved follows it (conn_check.h); so do ICMP errors (icmp_nat.h) and echo
+ * requests (icmp_echo.h). A drop of a packet to an address of the host itself is taken back (fib.h).
  */
 #include "bpf/ebpf/conn_forward.h"
 #include "bpf/ebpf/conn_reply.h"

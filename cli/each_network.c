@@ -96,7 +96,7 @@ void nb_follow_ports(const struct nb_cli *cli, const char *network, const struct
 	nb_cleanup(nb_netlink_close) struct nb_netlink nl = { 0 };
 	struct nb_error err = { 0 };
 
-	if (nb_netlink_open(&nl, &err) || nb_ports_follow(dp, &cli->pin_root, &nl, &err))
+	if (nb_netlink_open(&nl, &err) || nb_ports_note_cut(dp, &cli->pin_root, &nl, &err))
 		fprintf(stderr, "natbridgectl: warning: network \"%s\": cannot update the port states: %s\n",
 			network, err.msg);
 }

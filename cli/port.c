@@ -37,9 +37,9 @@ const char *nb_port_describe(const struct nb_datapath *dp, const struct nb_port_
 	enum nb_mode mode;
 
 	if (!if_indextoname(ifindex, name))
-		return nb_port_state_name(NB_PORT_GONE);
-	state = links->known ? nb_port_state_of(links, ifindex) : NB_PORT_FORWARDING;
-	if (state != NB_PORT_FORWARDING)
+		return nb_port_state_name(NB_PORT_STATE_GONE);
+	state = links->known ? nb_port_state_of(links, ifindex) : NB_PORT_STATE_FORWARDING;
+	if (state != NB_PORT_STATE_FORWARDING)
 		return nb_port_state_name(state);
 	if (nb_datapath_mode(dp, &mode, NULL) || nb_datapath_attached(dp, mode, ifindex, NULL))
 		return "detached";

@@ -13,17 +13,17 @@
 
 #include "cni_value.h"
 
-static const char *const COMMANDS[NB_COMMANDS] = {
-	[NB_CMD_ADD] = "ADD", [NB_CMD_DEL] = "DEL",       [NB_CMD_CHECK] = "CHECK",
-	[NB_CMD_GC] = "GC",   [NB_CMD_STATUS] = "STATUS", [NB_CMD_VERSION] = "VERSION",
+static const char *const COMMANDS[NB_CNI_COMMANDS] = {
+	[NB_CNI_ADD] = "ADD", [NB_CNI_DEL] = "DEL",       [NB_CNI_CHECK] = "CHECK",
+	[NB_CNI_GC] = "GC",   [NB_CNI_STATUS] = "STATUS", [NB_CNI_VERSION] = "VERSION",
 };
 
 enum {
-	ADD = 1 << NB_CMD_ADD,
-	DEL = 1 << NB_CMD_DEL,
-	CHECK = 1 << NB_CMD_CHECK,
-	GC = 1 << NB_CMD_GC,
-	STATUS = 1 << NB_CMD_STATUS,
+	ADD = 1 << NB_CNI_ADD,
+	DEL = 1 << NB_CNI_DEL,
+	CHECK = 1 << NB_CNI_CHECK,
+	GC = 1 << NB_CNI_GC,
+	STATUS = 1 << NB_CNI_STATUS,
 	POD = ADD | DEL | CHECK, /* commands about one pod */
 };
 
@@ -52,7 +52,7 @@ static const struct {
 	{ "CNI_PATH", POD | GC | STATUS, POD | GC | STATUS, path_problem },
 };
 
-const char *nb_command_name(enum nb_command command)
+const char *nb_command_name(enum nb_cni_command command)
 {
 	return COMMANDS[command];
 }
@@ -73,16 +73,16 @@ static int read_command(struct nb_args *args, struct nb_error *err)
 {
 	const char *command = env("CNI_COMMAND");
 
-	for (int i = 0; i < NB_COMMANDS; i++)
+	for (int i = 0; i < NB_CNI_COMMANDS; i++)
 		if (strcmp(command, COMMANDS[i]) == 0) {
-			args->command = (enum nb_command)i;
+			args->command = (enum nb_cni_command)i;
 			return 0;
 		}
 	return nb_fail(err, NB_ERR_ENVIRONMENT, 0, "unknown CNI_COMMAND \"%.50s\"", command);
 }
 
 /* Puts every missing and every wrong variable into one message. */
-static int check_variables(enum nb_command command, struct nb_error *err)
+static int check_variables(enum nb_cni_command command, struct nb_error *err)
 {
 	char missing[128] = "", wrong[NB_ERROR_MSG_MAX / 2] = "";
 	const unsigned int bit = 1u << command;
@@ -184,7 +184,7 @@ int nb_args_read(struct nb_args *args, struct nb_error *err)
 		read.netns_override = is_true(env("CNI_NETNS_OVERRIDE"));
 	}
 	/* DEL does not use CNI_ARGS, and must not fail because of them. */
-	if (read.command == NB_CMD_ADD || read.command == NB_CMD_CHECK) {
+	if (read.command == NB_CNI_ADD || read.command == NB_CNI_CHECK) {
 		rc = read_cni_args(&read, err);
 		if (rc)
 			return rc;

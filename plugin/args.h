@@ -9,19 +9,19 @@
 
 #include "lib/util/error.h"
 
-enum nb_command {
-	NB_CMD_ADD,
-	NB_CMD_DEL,
-	NB_CMD_CHECK,
-	NB_CMD_GC,
-	NB_CMD_STATUS,
-	NB_CMD_VERSION,
-	NB_COMMANDS,
+enum nb_cni_command {
+	NB_CNI_ADD,
+	NB_CNI_DEL,
+	NB_CNI_CHECK,
+	NB_CNI_GC,
+	NB_CNI_STATUS,
+	NB_CNI_VERSION,
+	NB_CNI_COMMANDS,
 };
 
 /* Strings belong to the environment. */
 struct nb_args {
-	enum nb_command command;
+	enum nb_cni_command command;
 	const char *container_id; /* "" where the command needs none */
 	const char *netns;        /* "" if absent (DEL) */
 	char ifname[IFNAMSIZ];
@@ -32,7 +32,7 @@ struct nb_args {
 };
 
 /* "ADD" and so on, as CNI_COMMAND spells it. */
-const char *nb_command_name(enum nb_command command);
+const char *nb_command_name(enum nb_cni_command command);
 
 /*
  * Reads and checks the variables that the command needs. NB_ERR_ENVIRONMENT: the message names all

@@ -13,11 +13,11 @@
 #include "conf.h"
 
 /* Only ADD and VERSION print anything on success. */
-int nb_cmd_add(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
-int nb_cmd_del(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
-int nb_cmd_check(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
-int nb_cmd_gc(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
-int nb_cmd_status(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
-int nb_cmd_version(struct nb_error *err);
+int nb_cni_add(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
+int nb_cni_del(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
+int nb_cni_check(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
+int nb_cni_gc(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
+int nb_cni_status(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
+int nb_cni_version(struct nb_error *err);
 
 #endif

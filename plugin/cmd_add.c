@@ -50,7 +50,7 @@ static void add_free(struct nb_add *add)
 
 static int open_netns(struct nb_add *add, struct nb_error *err)
 {
-	int rc = nb_cmd_open_netns(add->args, &add->netns_fd, err);
+	int rc = nb_cni_open_netns(add->args, &add->netns_fd, err);
 
 	if (rc)
 		return rc;
@@ -386,12 +386,12 @@ static void undo_before(struct nb_add *add, size_t failed)
 	}
 }
 
-int nb_cmd_add(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
+int nb_cni_add(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
 	nb_cleanup(add_free) struct nb_add add = {
 		.args = args,
 		.conf = conf,
-		.id = nb_cmd_attachment(args, conf),
+		.id = nb_cni_attachment(args, conf),
 		.netns_fd = -1,
 		.netdev = NB_NETDEV_INIT,
 		.dp = NB_DATAPATH_INIT,

@@ -207,7 +207,7 @@ static void set_conntrack(const struct nb_add *add, struct nb_settings *settings
 static void set_fast_path(const struct nb_add *add, struct nb_settings *settings)
 {
 	const bool before = settings->flags & NB_SETTINGS_FAST_PATH;
-	const bool fast = nb_cmd_fast_path(add->conf, &add->bridge);
+	const bool fast = nb_cni_fast_path(add->conf, &add->bridge);
 
 	settings->flags &= ~NB_SETTINGS_FAST_PATH;
 	if (fast)
@@ -265,7 +265,7 @@ int nb_add_add_endpoint(struct nb_add *add, struct nb_error *err)
 
 	if (!nb_conf_uses_datapath(add->conf))
 		return 0;
-	rc = nb_cmd_endpoint(add->args, add->conf, &add->result, &add->veth, &spec, err);
+	rc = nb_cni_endpoint(add->args, add->conf, &add->result, &add->veth, &spec, err);
 	if (rc)
 		return rc;
 	spec.unconnected = true;
@@ -276,7 +276,7 @@ int nb_add_remove_endpoint(struct nb_add *add, struct nb_error *err)
 {
 	/* Opened anew, with the lock, which nb_add_attach() may have given back already. */
 	nb_datapath_close(&add->dp);
-	return nb_conf_uses_datapath(add->conf) ? nb_cmd_forget_endpoint(add->args, add->conf, err) : 0;
+	return nb_conf_uses_datapath(add->conf) ? nb_cni_forget_endpoint(add->args, add->conf, err) : 0;
 }
 
 int nb_add_attach(struct nb_add *add, struct nb_error *err)
@@ -329,7 +329,7 @@ int nb_add_change_mode(struct nb_add *add, struct nb_error *err)
 	}
 	nb_vlan_follow(&add->netdev, &change, used ? &add->dp : NULL);
 	nb_mode_switch(&add->netdev, add->conf, &add->bridge, &add->host, &add->dp);
-	nb_cmd_follow_ports(&add->dp, add->conf, &add->netdev.host);
+	nb_cni_follow_ports(&add->dp, add->conf, &add->netdev.host);
 	nb_datapath_close(&add->dp);
 	return 0;
 }

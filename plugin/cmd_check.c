@@ -43,7 +43,7 @@ static int check_netdevs(const struct nb_args *args, const struct nb_conf *conf,
 {
 	nb_cleanup(nb_netdev_close) struct nb_netdev netdev = NB_NETDEV_INIT;
 	nb_autoclose int netns_fd = -1;
-	const struct nb_cni_id id = nb_cmd_attachment(args, conf);
+	const struct nb_cni_id id = nb_cni_attachment(args, conf);
 	struct nb_netdev_check_spec spec = {
 		.id = &id,
 		.bridge = conf->bridge,
@@ -57,7 +57,7 @@ static int check_netdevs(const struct nb_args *args, const struct nb_conf *conf,
 		.container_interface = !conf->disable_container_interface,
 		.result = prev,
 	};
-	int rc = nb_cmd_open_netns(args, &netns_fd, err);
+	int rc = nb_cni_open_netns(args, &netns_fd, err);
 
 	if (rc)
 		return rc;
@@ -72,7 +72,7 @@ static int check_netdevs(const struct nb_args *args, const struct nb_conf *conf,
 static int check_fast_path(const struct nb_conf *conf, const struct nb_settings *settings,
 			   const struct nb_link *bridge, struct nb_error *err)
 {
-	if (!conf->proxy.fast_path || nb_cmd_fast_path(conf, bridge) ||
+	if (!conf->proxy.fast_path || nb_cni_fast_path(conf, bridge) ||
 	    !(settings->flags & NB_SETTINGS_FAST_PATH))
 		return 0;
 	return nb_fail(
@@ -126,7 +126,7 @@ static int check_datapath(const struct nb_args *args, const struct nb_conf *conf
 	rc = check_programs(&dp, conf, bridge, veth, err);
 	if (rc)
 		return rc;
-	rc = nb_cmd_endpoint(args, conf, prev, veth, &spec, err);
+	rc = nb_cni_endpoint(args, conf, prev, veth, &spec, err);
 	if (rc)
 		return rc;
 	if (veth->shaped && conf->proxy.fast_path)
@@ -137,7 +137,7 @@ static int check_datapath(const struct nb_args *args, const struct nb_conf *conf
 static int check_rules(const struct nb_args *args, const struct nb_conf *conf, const struct nb_result *prev,
 		       const struct nb_netdev_veth *veth, struct nb_error *err)
 {
-	const struct nb_cni_id id = nb_cmd_attachment(args, conf);
+	const struct nb_cni_id id = nb_cni_attachment(args, conf);
 
 	if (conf->mac_spoof_check) {
 		int rc = nb_macspoof_check(&id, veth->host.name, veth->pod.mac, err);
@@ -150,7 +150,7 @@ static int check_rules(const struct nb_args *args, const struct nb_conf *conf, c
 	return nb_masq_check(conf->masq_backend, &id, prev->ips, prev->n_ips, err);
 }
 
-int nb_cmd_check(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
+int nb_cni_check(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
 	nb_cleanup(nb_result_free) struct nb_result prev = { 0 };
 	struct nb_netdev_veth veth = { 0 };
@@ -160,7 +160,7 @@ int nb_cmd_check(const struct nb_args *args, const struct nb_conf *conf, struct 
 	if (rc)
 		return rc;
 	if (conf->ipam_type) {
-		rc = nb_ipam_run(conf, args, NB_CMD_CHECK, err);
+		rc = nb_ipam_run(conf, args, NB_CNI_CHECK, err);
 		if (rc)
 			return rc;
 	}

@@ -11,7 +11,7 @@
 #include "conf.h"
 #include "report.h"
 
-struct nb_cni_id nb_cmd_attachment(const struct nb_args *args, const struct nb_conf *conf)
+struct nb_cni_id nb_cni_attachment(const struct nb_args *args, const struct nb_conf *conf)
 {
 	return (struct nb_cni_id){
 		.network = conf->name,
@@ -20,7 +20,7 @@ struct nb_cni_id nb_cmd_attachment(const struct nb_args *args, const struct nb_c
 	};
 }
 
-int nb_cmd_open_netns(const struct nb_args *args, int *fd, struct nb_error *err)
+int nb_cni_open_netns(const struct nb_args *args, int *fd, struct nb_error *err)
 {
 	nb_autoclose int netns = -1;
 	bool own = false;
@@ -37,7 +37,7 @@ int nb_cmd_open_netns(const struct nb_args *args, int *fd, struct nb_error *err)
 	return 0;
 }
 
-void nb_cmd_keep_first(struct nb_error *first, const struct nb_error *err)
+void nb_cni_keep_first(struct nb_error *first, const struct nb_error *err)
 {
 	if (!*first->msg)
 		*first = *err;

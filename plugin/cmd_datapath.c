@@ -38,7 +38,7 @@ static bool is_on_pod(const struct nb_result *result, const struct nb_result_ip 
 	return iface->sandbox && strcmp(iface->name, ifname) == 0;
 }
 
-int nb_cmd_endpoint(const struct nb_args *args, const struct nb_conf *conf, const struct nb_result *result,
+int nb_cni_endpoint(const struct nb_args *args, const struct nb_conf *conf, const struct nb_result *result,
 		    const struct nb_netdev_veth *veth, struct nb_endpoint_spec *spec, struct nb_error *err)
 {
 	struct nb_endpoint_spec made = {
@@ -75,13 +75,13 @@ int nb_cmd_endpoint(const struct nb_args *args, const struct nb_conf *conf, cons
 	return 0;
 }
 
-bool nb_cmd_fast_path(const struct nb_conf *conf, const struct nb_link *bridge)
+bool nb_cni_fast_path(const struct nb_conf *conf, const struct nb_link *bridge)
 {
 	return conf->proxy.fast_path &&
 	       (conf->proxy.fast_path_given || conf->vlan || !bridge->vlan_filtering);
 }
 
-int nb_cmd_open_datapath(const struct nb_conf *conf, struct nb_datapath *dp, struct nb_error *err)
+int nb_cni_open_datapath(const struct nb_conf *conf, struct nb_datapath *dp, struct nb_error *err)
 {
 	struct nb_upgraded done;
 	int rc = nb_datapath_open(&conf->proxy.pin_root, conf->name, true, dp, err);
@@ -96,15 +96,15 @@ int nb_cmd_open_datapath(const struct nb_conf *conf, struct nb_datapath *dp, str
 	return nb_datapath_open(&conf->proxy.pin_root, conf->name, true, dp, err);
 }
 
-void nb_cmd_follow_ports(const struct nb_datapath *dp, const struct nb_conf *conf, struct nb_netlink *host)
+void nb_cni_follow_ports(const struct nb_datapath *dp, const struct nb_conf *conf, struct nb_netlink *host)
 {
 	struct nb_error err = { 0 };
 
-	if (nb_conf_uses_datapath(conf) && nb_ports_follow(dp, &conf->proxy.pin_root, host, &err))
+	if (nb_conf_uses_datapath(conf) && nb_ports_note_cut(dp, &conf->proxy.pin_root, host, &err))
 		nb_log("the states of the pods' ports are unknown: %s", err.msg);
 }
 
-int nb_cmd_leave_bridge(const struct nb_datapath *dp, const struct nb_conf *conf, struct nb_error *err)
+int nb_cni_leave_bridge(const struct nb_datapath *dp, const struct nb_conf *conf, struct nb_error *err)
 {
 	struct nb_settings settings;
 	unsigned int pods;
@@ -162,7 +162,7 @@ static int leave_bridge_without_maps(const struct nb_conf *conf, struct nb_error
 	return 0;
 }
 
-int nb_cmd_forget_datapath(const struct nb_conf *conf, struct nb_error *err)
+int nb_cni_forget_datapath(const struct nb_conf *conf, struct nb_error *err)
 {
 	int rc = nb_datapath_clear(&conf->proxy.pin_root, conf->name, err);
 
@@ -178,24 +178,24 @@ static void follow_ports(const struct nb_datapath *dp, const struct nb_conf *con
 	struct nb_error err = { 0 };
 
 	if (!nb_netlink_open(&host, &err))
-		nb_cmd_follow_ports(dp, conf, &host);
+		nb_cni_follow_ports(dp, conf, &host);
 }
 
-int nb_cmd_forget_endpoint(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
+int nb_cni_forget_endpoint(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
 	int rc;
 
 	if (nb_datapath_impossible(&conf->proxy.pin_root, conf->name))
 		return 0;
-	rc = nb_cmd_open_datapath(conf, &dp, err);
+	rc = nb_cni_open_datapath(conf, &dp, err);
 	if (rc == -ENOENT)
-		return nb_cmd_forget_datapath(conf, err);
+		return nb_cni_forget_datapath(conf, err);
 	if (rc)
 		return rc;
 	rc = nb_endpoint_delete(&dp, args->container_id, args->ifname, err);
 	if (rc)
 		return rc;
 	follow_ports(&dp, conf);
-	return nb_cmd_leave_bridge(&dp, conf, err);
+	return nb_cni_leave_bridge(&dp, conf, err);
 }

@@ -44,7 +44,7 @@ static int open_netns_unless_gone(const struct nb_args *args, int *fd, struct nb
 
 	if (!*args->netns)
 		return 0;
-	rc = nb_cmd_open_netns(args, fd, err);
+	rc = nb_cni_open_netns(args, fd, err);
 	return rc == -ENOENT ? 0 : rc;
 }
 
@@ -53,7 +53,7 @@ static int delete_veth(const struct nb_args *args, const struct nb_conf *conf, i
 		       struct nb_error *err)
 {
 	nb_cleanup(nb_netdev_close) struct nb_netdev netdev = NB_NETDEV_INIT;
-	const struct nb_cni_id id = nb_cmd_attachment(args, conf);
+	const struct nb_cni_id id = nb_cni_attachment(args, conf);
 	char prev_ifname[IFNAMSIZ];
 	struct nb_netdev_delete_spec spec = { .id = &id, .bridge = conf->bridge };
 	int rc = nb_netdev_open(&netdev, netns_fd, err);
@@ -74,7 +74,7 @@ static int delete_masquerade(const struct nb_args *args, const struct nb_conf *c
 			     struct nb_error *err)
 {
 	nb_cleanup(nb_netdev_close) struct nb_netdev netdev = NB_NETDEV_INIT;
-	const struct nb_cni_id id = nb_cmd_attachment(args, conf);
+	const struct nb_cni_id id = nb_cni_attachment(args, conf);
 	nb_autofree struct nb_ifaddr *others = NULL;
 	size_t n_others = 0;
 	bool shared = false;
@@ -94,28 +94,28 @@ static int delete_masquerade(const struct nb_args *args, const struct nb_conf *c
 }
 
 /* Each step runs even if others failed, except the last; the first error is returned. */
-int nb_cmd_del(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
+int nb_cni_del(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
-	const struct nb_cni_id id = nb_cmd_attachment(args, conf);
+	const struct nb_cni_id id = nb_cni_attachment(args, conf);
 	nb_autoclose int netns_fd = -1;
 	struct nb_error first = { 0 }, step = { 0 };
 	bool pair_gone = true;
 
 	if (open_netns_unless_gone(args, &netns_fd, &step))
-		nb_cmd_keep_first(&first, &step);
+		nb_cni_keep_first(&first, &step);
 	if (delete_veth(args, conf, netns_fd, &step)) {
-		nb_cmd_keep_first(&first, &step);
+		nb_cni_keep_first(&first, &step);
 		pair_gone = false;
 	}
-	if (nb_cmd_forget_endpoint(args, conf, &step))
-		nb_cmd_keep_first(&first, &step);
+	if (nb_cni_forget_endpoint(args, conf, &step))
+		nb_cni_keep_first(&first, &step);
 	if (delete_masquerade(args, conf, netns_fd, &step))
-		nb_cmd_keep_first(&first, &step);
+		nb_cni_keep_first(&first, &step);
 	if (nb_macspoof_delete(&id, &step))
-		nb_cmd_keep_first(&first, &step);
+		nb_cni_keep_first(&first, &step);
 	/* While the pod has the address, no other pod may get it. The runtime calls DEL again. */
-	if (pair_gone && conf->ipam_type && nb_ipam_run(conf, args, NB_CMD_DEL, &step))
-		nb_cmd_keep_first(&first, &step);
+	if (pair_gone && conf->ipam_type && nb_ipam_run(conf, args, NB_CNI_DEL, &step))
+		nb_cni_keep_first(&first, &step);
 	if (!*first.msg)
 		return 0;
 	*err = first;

@@ -49,9 +49,9 @@ static int collect_endpoints(const struct nb_conf *conf, struct nb_error *err)
 		return nb_fail_nomem(err);
 	for (size_t i = 0; i < conf->n_attachments; i++)
 		owners[i] = nb_endpoint_owner(conf->attachments[i].container_id, conf->attachments[i].ifname);
-	rc = nb_cmd_open_datapath(conf, &dp, err);
+	rc = nb_cni_open_datapath(conf, &dp, err);
 	if (rc == -ENOENT)
-		return nb_cmd_forget_datapath(conf, err);
+		return nb_cni_forget_datapath(conf, err);
 	if (rc)
 		return rc;
 	rc = nb_endpoint_keep_only(&dp, owners, (unsigned int)conf->n_attachments, &removed, err);
@@ -59,7 +59,7 @@ static int collect_endpoints(const struct nb_conf *conf, struct nb_error *err)
 		nb_log("GC of network %s: %u pods removed from the maps", conf->name, removed);
 	if (rc)
 		return rc;
-	return nb_cmd_leave_bridge(&dp, conf, err);
+	return nb_cni_leave_bridge(&dp, conf, err);
 }
 
 /* Both kinds of rules are looked for whatever the config says, since it may have changed since ADD. */
@@ -89,7 +89,7 @@ static int collect_macspoof(const struct nb_conf *conf, struct nb_error *err)
  * either, since it might take no list for an empty one. cnitool sends such a request after a DEL of
  * each attachment it knows.
  */
-int nb_cmd_gc(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
+int nb_cni_gc(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
 	struct nb_error first = { 0 }, step = { 0 };
 
@@ -100,15 +100,15 @@ int nb_cmd_gc(const struct nb_args *args, const struct nb_conf *conf, struct nb_
 		return 0;
 	}
 	if (collect_links(conf, &step))
-		nb_cmd_keep_first(&first, &step);
+		nb_cni_keep_first(&first, &step);
 	if (collect_endpoints(conf, &step))
-		nb_cmd_keep_first(&first, &step);
+		nb_cni_keep_first(&first, &step);
 	if (collect_masquerade(conf, &step))
-		nb_cmd_keep_first(&first, &step);
+		nb_cni_keep_first(&first, &step);
 	if (collect_macspoof(conf, &step))
-		nb_cmd_keep_first(&first, &step);
-	if (conf->ipam_type && nb_ipam_run(conf, args, NB_CMD_GC, &step))
-		nb_cmd_keep_first(&first, &step);
+		nb_cni_keep_first(&first, &step);
+	if (conf->ipam_type && nb_ipam_run(conf, args, NB_CNI_GC, &step))
+		nb_cni_keep_first(&first, &step);
 	if (!*first.msg)
 		return 0;
 	*err = first;

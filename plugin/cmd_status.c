@@ -96,11 +96,11 @@ static int probe(const struct nb_args *args, const struct nb_conf *conf, struct 
 	rc = probe_rules(conf, err);
 	if (rc)
 		return rc;
-	return conf->ipam_type ? nb_ipam_run(conf, args, NB_CMD_STATUS, err) : 0;
+	return conf->ipam_type ? nb_ipam_run(conf, args, NB_CNI_STATUS, err) : 0;
 }
 
 /* Code 51 if pods that are attached suffer as well (SPEC.md, "STATUS"), else 50. */
-int nb_cmd_status(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
+int nb_cni_status(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
 	int rc = probe(args, conf, err);
 

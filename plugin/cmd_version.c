@@ -8,7 +8,7 @@
 #include "cni_version.h"
 #include "report.h"
 
-int nb_cmd_version(struct nb_error *err)
+int nb_cni_version(struct nb_error *err)
 {
 	nb_cleanup(nb_json_free) struct cJSON *json = cJSON_CreateObject();
 	struct cJSON *versions;

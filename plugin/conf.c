@@ -26,9 +26,9 @@ enum { MTU_MIN = 68, MTU_MAX = 65535 };
 static const struct nb_json_limits LIMITS = { .depth = 64, .values = 200000 };
 
 /* The oldest version of the specification that has the command. */
-static const char *const COMMAND_SINCE[NB_COMMANDS] = {
-	[NB_CMD_ADD] = "0.1.0", [NB_CMD_DEL] = "0.1.0",    [NB_CMD_CHECK] = "0.4.0",
-	[NB_CMD_GC] = "1.1.0",  [NB_CMD_STATUS] = "1.1.0", [NB_CMD_VERSION] = "0.1.0",
+static const char *const COMMAND_SINCE[NB_CNI_COMMANDS] = {
+	[NB_CNI_ADD] = "0.1.0", [NB_CNI_DEL] = "0.1.0",    [NB_CNI_CHECK] = "0.4.0",
+	[NB_CNI_GC] = "1.1.0",  [NB_CNI_STATUS] = "1.1.0", [NB_CNI_VERSION] = "0.1.0",
 };
 
 bool nb_conf_uses_datapath(const struct nb_conf *conf)
@@ -216,7 +216,7 @@ static int parse_masq_backend(const struct nb_json *at, struct nb_conf *conf, st
 
 /* A bool, and a key with a parser: DEL and GC read both. */
 #define FLAG(member)   .flag = offsetof(struct nb_conf, member), .for_removal = true
-#define ALWAYS(parser) .parse = parser, .for_removal = true
+#define ALWAYS(parser) .parse = (parser), .for_removal = true
 
 /*
  * The keys that natbridge knows; others belong to other plugins. Read from top to bottom:

@@ -24,8 +24,8 @@
 struct cJSON;
 
 struct nb_conf {
-	char *cni_version;       /* as given, "0.1.0" if absent */
-	enum nb_command command; /* that it was read for */
+	char *cni_version;           /* as given, "0.1.0" if absent */
+	enum nb_cni_command command; /* that it was read for */
 	char *name;
 	char bridge[IFNAMSIZ]; /* default "cni0"; DEL and GC: empty if no link can have the name */
 	bool is_gateway;       /* also if only isDefaultGateway is given */
@@ -73,7 +73,7 @@ void nb_conf_free(struct nb_conf *conf); /* for nb_cleanup(); a zeroed one is fi
 /* Whether all keys are read and checked: not for DEL and GC. */
 static inline bool nb_conf_is_full(const struct nb_conf *conf)
 {
-	return conf->command != NB_CMD_DEL && conf->command != NB_CMD_GC;
+	return conf->command != NB_CNI_DEL && conf->command != NB_CNI_GC;
 }
 
 /* Whether an eBPF datapath serves the network's pods: not mode off, and addresses to serve. */

@@ -21,7 +21,7 @@ struct nb_conf;
 struct nb_proxy_conf {
 	enum nb_mode mode;
 	bool fast_path, fast_path_given;
-	bool rcu_expedited; /* /sys/kernel/rcu_expedited may be switched on for a moment */
+	bool rcu_expedited;          /* /sys/kernel/rcu_expedited may be switched on for a moment */
 	struct nb_pin_root pin_root; /* from bpffs */
 	struct nb_limits limits;
 	__u32 timeouts[NB_TIMEOUTS];                   /* seconds; 0: not given */

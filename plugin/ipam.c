@@ -22,7 +22,7 @@ enum { TIMEOUT_MS = 60000 };
 static const struct nb_json_limits LIMITS = { .depth = 32, .values = 50000 };
 
 /* Sets *err to the error that the plugin printed, or to one that says what it did instead. */
-static int plugin_failed(const char *type, enum nb_command command, const struct nb_process_output *out,
+static int plugin_failed(const char *type, enum nb_cni_command command, const struct nb_process_output *out,
 			 struct nb_error *err)
 {
 	nb_cleanup(nb_json_free) struct cJSON *json = NULL;
@@ -52,7 +52,7 @@ static int plugin_failed(const char *type, enum nb_command command, const struct
 		       details);
 }
 
-static int start(struct nb_ipam *ipam, enum nb_command command, struct nb_error *err)
+static int start(struct nb_ipam *ipam, enum nb_cni_command command, struct nb_error *err)
 {
 	nb_autofree char *for_gc = NULL;
 	struct nb_process delegate = {
@@ -63,7 +63,7 @@ static int start(struct nb_ipam *ipam, enum nb_command command, struct nb_error 
 	};
 	int rc;
 
-	if (command == NB_CMD_GC) {
+	if (command == NB_CNI_GC) {
 		rc = nb_conf_text_for_gc(ipam->conf, &for_gc, err);
 		if (rc)
 			return rc;
@@ -79,7 +79,7 @@ static int start(struct nb_ipam *ipam, enum nb_command command, struct nb_error 
 	return nb_process_start(&delegate, &ipam->child, err);
 }
 
-static int finish(struct nb_ipam *ipam, enum nb_command command, struct nb_process_output *out,
+static int finish(struct nb_ipam *ipam, enum nb_cni_command command, struct nb_process_output *out,
 		  struct nb_error *err)
 {
 	int rc = nb_process_finish(&ipam->child, out, err);
@@ -89,7 +89,7 @@ static int finish(struct nb_ipam *ipam, enum nb_command command, struct nb_proce
 	return out->status ? plugin_failed(ipam->conf->ipam_type, command, out, err) : 0;
 }
 
-static int run(struct nb_ipam *ipam, enum nb_command command, struct nb_error *err)
+static int run(struct nb_ipam *ipam, enum nb_cni_command command, struct nb_error *err)
 {
 	nb_cleanup(nb_process_output_free) struct nb_process_output out = { 0 };
 	int rc = start(ipam, command, err);
@@ -99,7 +99,7 @@ static int run(struct nb_ipam *ipam, enum nb_command command, struct nb_error *e
 	return finish(ipam, command, &out, err);
 }
 
-int nb_ipam_run(const struct nb_conf *conf, const struct nb_args *args, enum nb_command command,
+int nb_ipam_run(const struct nb_conf *conf, const struct nb_args *args, enum nb_cni_command command,
 		struct nb_error *err)
 {
 	nb_cleanup(nb_ipam_free) struct nb_ipam ipam = { .conf = conf, .args = args };
@@ -124,7 +124,7 @@ static int read_answer(const struct nb_process_output *out, struct nb_result *re
 static int take_answer(struct nb_ipam *ipam, struct nb_result *result, bool *refused, struct nb_error *err)
 {
 	nb_cleanup(nb_process_output_free) struct nb_process_output out = { 0 };
-	int rc = finish(ipam, NB_CMD_ADD, &out, err);
+	int rc = finish(ipam, NB_CNI_ADD, &out, err);
 
 	*refused = rc && out.status;
 	if (rc)
@@ -143,7 +143,7 @@ static int take_or_release(struct nb_ipam *ipam, struct nb_result *result, bool 
 	struct nb_error undo_err = { 0 };
 	int rc = take_answer(ipam, result, again, err);
 
-	if (rc && run(ipam, NB_CMD_DEL, &undo_err)) {
+	if (rc && run(ipam, NB_CNI_DEL, &undo_err)) {
 		nb_log("undoing the failed ADD: %s", undo_err.msg);
 		*again = false;
 	}
@@ -157,7 +157,7 @@ int nb_ipam_start_add(struct nb_ipam *ipam, const struct nb_conf *conf, const st
 
 	nb_ipam_free(ipam);
 	*ipam = (struct nb_ipam){ .conf = conf, .args = args };
-	rc = start(ipam, NB_CMD_ADD, err);
+	rc = start(ipam, NB_CNI_ADD, err);
 	ipam->to_undo = !rc;
 	return rc;
 }
@@ -175,7 +175,7 @@ int nb_ipam_finish_add(struct nb_ipam *ipam, struct nb_result *result, struct nb
 
 	ipam->to_undo = false;
 	if (rc && again) {
-		rc = start(ipam, NB_CMD_ADD, err);
+		rc = start(ipam, NB_CNI_ADD, err);
 		if (rc)
 			return rc;
 		rc = take_or_release(ipam, &read, &again, err);
@@ -202,7 +202,7 @@ int nb_ipam_undo_add(struct nb_ipam *ipam, struct nb_error *err)
 	const bool to_undo = ipam->to_undo;
 
 	nb_ipam_leave_add(ipam);
-	return to_undo ? run(ipam, NB_CMD_DEL, err) : 0;
+	return to_undo ? run(ipam, NB_CNI_DEL, err) : 0;
 }
 
 void nb_ipam_free(struct nb_ipam *ipam)

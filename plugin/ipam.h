@@ -50,7 +50,7 @@ void nb_ipam_leave_add(struct nb_ipam *ipam);
 void nb_ipam_free(struct nb_ipam *ipam); /* for nb_cleanup() */
 
 /* Runs a command without answer: DEL, CHECK, GC or STATUS. */
-int nb_ipam_run(const struct nb_conf *conf, const struct nb_args *args, enum nb_command command,
+int nb_ipam_run(const struct nb_conf *conf, const struct nb_args *args, enum nb_cni_command command,
 		struct nb_error *err);
 
 #endif

@@ -23,10 +23,10 @@
 static const struct {
 	int (*run)(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err);
 	bool privileged; /* capabilities are checked before it runs; STATUS reports them itself */
-} COMMANDS[NB_COMMANDS] = {
-	[NB_CMD_ADD] = { nb_cmd_add, true },        [NB_CMD_DEL] = { nb_cmd_del, true },
-	[NB_CMD_CHECK] = { nb_cmd_check, true },    [NB_CMD_GC] = { nb_cmd_gc, true },
-	[NB_CMD_STATUS] = { nb_cmd_status, false },
+} COMMANDS[NB_CNI_COMMANDS] = {
+	[NB_CNI_ADD] = { nb_cni_add, true },        [NB_CNI_DEL] = { nb_cni_del, true },
+	[NB_CNI_CHECK] = { nb_cni_check, true },    [NB_CNI_GC] = { nb_cni_gc, true },
+	[NB_CNI_STATUS] = { nb_cni_status, false },
 };
 
 /* Run by hand, without CNI_COMMAND: says what this is, as the plugins of the CNI project do. */
@@ -45,8 +45,8 @@ static int run(struct nb_args *args, struct nb_conf *conf, struct nb_error *err)
 
 	if (rc)
 		return rc;
-	if (args->command == NB_CMD_VERSION)
-		return nb_cmd_version(err);
+	if (args->command == NB_CNI_VERSION)
+		return nb_cni_version(err);
 	rc = nb_stdin_read(STDIN_FILENO, &text, &len, err);
 	if (rc)
 		return rc;

@@ -268,7 +268,7 @@ static int follow(struct nb_netdev *netdev, const struct nb_conf *conf, const st
 	}
 	if (mode != NB_MODE_ASSIST)
 		leave_bridge(conf, host);
-	if (nb_ports_followed(&conf->proxy.pin_root, conf->name, mode, err))
+	if (nb_ports_note_upgraded(&conf->proxy.pin_root, conf->name, mode, err))
 		nb_log("mode \"%s\" is not noted in the settings: %s", nb_mode_name(mode), err->msg);
 	return 0;
 }

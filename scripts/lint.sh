@@ -97,6 +97,7 @@ check "ids of doc/SEMANTICS.md" scripts/semantics.sh
 check "clang-format" formatting
 check "shellcheck" shell_scripts
 check "arrows between folders, circles of files" scripts/arrows.sh
+check "files that documents name" scripts/doc-files.sh
 check "mandoc: manual pages" manual_pages
 check "each header alone" headers_alone
 check "$CC: warnings" compiler_warnings "$CC"

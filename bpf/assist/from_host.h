@@ -11,7 +11,7 @@
 #include "bpf/lib/parse.h"
 
 #include "icmp.h"
-#include "port_remap.h"
+#include "l4port_remap.h"
 
 /* The port of the pod that has this address; NULL: no pod of this network. */
 static __always_inline struct nb_port *nb_port_of_addr(const struct nb_addr *addr)
@@ -50,17 +50,17 @@ __noinline int nb_assist_remap(struct __sk_buff *skb, const struct nb_pkt *pkt)
 	}
 	WRITE_ONCE(ref.head->seen, pkt->now);
 	port = flow->port[end];
-	nb_port_remap_answer(pkt, port, &key);
+	nb_l4port_remap_answer(pkt, port, &key);
 	/* The flow of a known port may have given way to another one: then it is inserted again. */
-	if (!port || !nb_port_remap_insert(pkt, &key, true)) {
-		port = nb_port_remap_find(skb, pkt);
-		nb_port_remap_answer(pkt, port, &key);
-		if (!port || !nb_port_remap_insert(pkt, &key, true))
+	if (!port || !nb_l4port_remap_insert(pkt, &key, true)) {
+		port = nb_l4port_remap_find(skb, pkt);
+		nb_l4port_remap_answer(pkt, port, &key);
+		if (!port || !nb_l4port_remap_insert(pkt, &key, true))
 			return nb_drop(NB_DROP_NO_PORT);
 	}
 	flow->port[end] = port;
-	return pkt->quoted_off ? nb_port_remap_write_quoted(skb, pkt, true, port)
-			       : nb_port_remap_write(skb, pkt, true, port);
+	return pkt->quoted_off ? nb_l4port_remap_write_quoted(skb, pkt, true, port)
+			       : nb_l4port_remap_write(skb, pkt, true, port);
 }
 
 static __always_inline int nb_assist_echo_from_host(struct __sk_buff *skb, const struct nb_pkt *pkt)

@@ -13,8 +13,8 @@
 
 #include "direct_cache.h"
 #include "icmp.h"
+#include "l4port_remap.h"
 #include "nf_ct.h"
-#include "port_remap.h"
 #include "redirect.h"
 #include "vip_cache.h"
 
@@ -82,8 +82,8 @@ static __always_inline int nb_assist_return(struct __sk_buff *skb, const struct 
 	if (flow->kind == NB_FLOW_REMAPPED) {
 		if (!port) /* no answer, but a direct connection that uses the remapped port */
 			return nb_drop(NB_DROP_NO_PORT);
-		rc = pkt->quoted_off ? nb_port_remap_write_quoted(skb, pkt, false, port)
-				     : nb_port_remap_write(skb, pkt, false, port);
+		rc = pkt->quoted_off ? nb_l4port_remap_write_quoted(skb, pkt, false, port)
+				     : nb_l4port_remap_write(skb, pkt, false, port);
 	}
 	return rc == NB_CONTINUE ? nb_assist_to_host(skb, pkt) : rc;
 }

@@ -64,7 +64,7 @@ struct {
 /* Which numbers of service ports are taken. Userspace only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, NB_MAX_SERVICES);
+	__uint(max_entries, NB_MAX_SERVICE_PORTS);
 	__type(key, __u32);
 	__type(value, __u32);
 } service_ids SEC(".maps");

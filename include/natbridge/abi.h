@@ -25,11 +25,11 @@ enum {
 	NB_SLOT_HOST = 0,    /* the port slot that stands for the host's IP stack */
 	NB_OWN_PORTS = 1024, /* elements of own_ports[], by ifindex; a power of 2 */
 
-	NB_NAME_MAX = 128,        /* "namespace/name" with its NUL: two DNS labels of 63 */
-	NB_PORT_NAME_MAX = 64,    /* the name of a service port (DNS label) with its NUL */
-	NB_MAX_SERVICES = 131072, /* service ports (name and port of a Service) of a network */
-	NB_MAX_SERVICE_CIDRS = 8, /* service ranges of a network */
-	NB_AFFINITIES = 32768,    /* clients times service ports with affinity */
+	NB_NAME_MAX = 128,             /* "namespace/name" with its NUL: two DNS labels of 63 */
+	NB_PORT_NAME_MAX = 64,         /* the name of a service port (DNS label) with its NUL */
+	NB_MAX_SERVICE_PORTS = 131072, /* service ports (name and port of a Service) of a network */
+	NB_MAX_SERVICE_CIDRS = 8,      /* service ranges of a network */
+	NB_AFFINITIES = 32768,         /* clients times service ports with affinity */
 	NB_DEFAULT_FRONTENDS = 262144,
 	NB_DEFAULT_BACKENDS = 262144,
 
@@ -240,7 +240,7 @@ struct nb_service_entry {
 };
 
 enum nb_service_origin {
-	NB_ORIGIN_APPLY,  /* natbridgectl service apply, or the agent */
+	NB_ORIGIN_APPLY,  /* natbridgectl service apply */
 	NB_ORIGIN_CONFIG, /* serviceProxy.services of the network config */
 };
 
@@ -369,6 +369,7 @@ struct nb_settings {
 	/* Random factors of the hash of tuples. Fixed while there are connections. */
 	__u64 index_seed[NB_TUPLE_WORDS];
 	__u32 timeouts[NB_TIMEOUTS]; /* ticks, by enum nb_tcp_state and enum nb_timeout */
+	/* Of the link where pods reach the host: the bridge, or with a VLAN and a gateway BRIDGE.VLAN. */
 	__u8 bridge_mac[6];
 	__u16 flags; /* enum nb_settings_flags */
 	__u32 bridge_ifindex;

@@ -23,9 +23,9 @@
 #include "pin_path.h"
 
 static const char *const names[NB_PORT_STATES] = {
-	[NB_PORT_FORWARDING] = "forwarding",         [NB_PORT_GONE] = "gone",
-	[NB_PORT_OFF_BRIDGE] = "off-bridge",         [NB_PORT_DOWN] = "down",
-	[NB_PORT_NOT_FORWARDING] = "not-forwarding", [NB_PORT_BRIDGE_DOWN] = "bridge-down",
+	[NB_PORT_STATE_FORWARDING] = "forwarding",         [NB_PORT_STATE_GONE] = "gone",
+	[NB_PORT_STATE_OFF_BRIDGE] = "off-bridge",         [NB_PORT_STATE_DOWN] = "down",
+	[NB_PORT_STATE_NOT_FORWARDING] = "not-forwarding", [NB_PORT_STATE_BRIDGE_DOWN] = "bridge-down",
 };
 
 const char *nb_port_state_name(enum nb_port_state state)
@@ -47,6 +47,22 @@ static const struct nb_link *find(const struct nb_port_links *links, unsigned in
 	return NULL;
 }
 
+/*
+ * The bridge of the link where pods reach the host: itself, what a VLAN device is on, or what the other end
+ * of the veth pair BRIDGE.VLAN is a port of. NULL: not in this network namespace.
+ */
+static const struct nb_link *bridge_of(const struct nb_port_links *links, const struct nb_link *host)
+{
+	const struct nb_link *port;
+
+	if (!strcmp(host->kind, "vlan"))
+		return find(links, host->peer);
+	if (strcmp(host->kind, "veth") != 0)
+		return host;
+	port = find(links, host->peer);
+	return port ? find(links, port->master) : NULL;
+}
+
 int nb_port_links_read(const struct nb_datapath *dp, struct nb_netlink *nl, struct nb_port_links *links,
 		       struct nb_error *err)
 {
@@ -63,7 +79,7 @@ int nb_port_links_read(const struct nb_datapath *dp, struct nb_netlink *nl, stru
 	host = find(links, settings.bridge_ifindex);
 	if (!host || !host->has_mac || memcmp(host->mac, settings.bridge_mac, sizeof(host->mac)) != 0)
 		return 0;
-	bridge = strcmp(host->kind, "vlan") ? host : find(links, host->peer);
+	bridge = bridge_of(links, host);
 	if (!bridge || strcmp(bridge->kind, "bridge"))
 		return 0;
 	links->bridge = *bridge;
@@ -76,19 +92,19 @@ enum nb_port_state nb_port_state_of(const struct nb_port_links *links, unsigned 
 	const struct nb_link *port = find(links, ifindex);
 
 	if (!port)
-		return NB_PORT_GONE;
+		return NB_PORT_STATE_GONE;
 	if (port->master != links->bridge.index)
-		return NB_PORT_OFF_BRIDGE;
+		return NB_PORT_STATE_OFF_BRIDGE;
 	if (!(links->bridge.flags & IFF_UP))
-		return NB_PORT_BRIDGE_DOWN;
+		return NB_PORT_STATE_BRIDGE_DOWN;
 	if (!(port->flags & IFF_UP))
-		return NB_PORT_DOWN;
+		return NB_PORT_STATE_DOWN;
 	/* Without a carrier, the bridge itself disables the port, and enables it once the pod's end is up. */
 	if (!port->has_port || !(port->flags & IFF_RUNNING))
-		return NB_PORT_FORWARDING;
+		return NB_PORT_STATE_FORWARDING;
 	if (port->port_state == BR_STATE_DISABLED || port->port_state == BR_STATE_BLOCKING)
-		return NB_PORT_NOT_FORWARDING;
-	return NB_PORT_FORWARDING;
+		return NB_PORT_STATE_NOT_FORWARDING;
+	return NB_PORT_STATE_FORWARDING;
 }
 
 /* ports[] in memory. Programs and other processes change it at the same time: words by atomics only. */
@@ -159,7 +175,7 @@ static bool shall_be_cut(const struct nb_port_links *links, unsigned int ifindex
 	enum nb_port_state state = nb_port_state_of(links, ifindex);
 
 	/* The kernel delivers nothing to a link that is gone. */
-	return state != NB_PORT_FORWARDING && state != NB_PORT_GONE;
+	return state != NB_PORT_STATE_FORWARDING && state != NB_PORT_STATE_GONE;
 }
 
 /*
@@ -189,7 +205,7 @@ static bool has_cut_senders(const struct port_map *map, const struct nb_port_lin
 		__u32 ifindex = __atomic_load_n(&map->ports[slot].ifindex, __ATOMIC_SEQ_CST);
 
 		if (ifindex && shall_be_cut(links, ifindex) &&
-		    nb_port_state_of(links, ifindex) != NB_PORT_DOWN)
+		    nb_port_state_of(links, ifindex) != NB_PORT_STATE_DOWN)
 			return true;
 	}
 	return false;
@@ -224,8 +240,8 @@ static int follow_flag(const struct nb_datapath *dp, const struct nb_pin_root *r
 	return set_flag(dp, map, nl, err);
 }
 
-int nb_ports_follow(const struct nb_datapath *dp, const struct nb_pin_root *root, struct nb_netlink *nl,
-		    struct nb_error *err)
+int nb_ports_note_cut(const struct nb_datapath *dp, const struct nb_pin_root *root, struct nb_netlink *nl,
+		      struct nb_error *err)
 {
 	nb_cleanup(nb_port_links_free) struct nb_port_links links = { 0 };
 	nb_autofree struct before *before = calloc(NB_MAX_PORTS, sizeof(*before));

@@ -19,12 +19,12 @@
 #include "pin_path.h"
 
 enum nb_port_state {
-	NB_PORT_FORWARDING,
-	NB_PORT_GONE,           /* this network namespace has no such link */
-	NB_PORT_OFF_BRIDGE,     /* the link is not a port of the network's bridge */
-	NB_PORT_DOWN,           /* the link is down */
-	NB_PORT_NOT_FORWARDING, /* its state is disabled or blocking, though it has a carrier */
-	NB_PORT_BRIDGE_DOWN,
+	NB_PORT_STATE_FORWARDING,
+	NB_PORT_STATE_GONE,           /* this network namespace has no such link */
+	NB_PORT_STATE_OFF_BRIDGE,     /* the link is not a port of the network's bridge */
+	NB_PORT_STATE_DOWN,           /* the link is down */
+	NB_PORT_STATE_NOT_FORWARDING, /* its state is disabled or blocking, though it has a carrier */
+	NB_PORT_STATE_BRIDGE_DOWN,
 	NB_PORT_STATES,
 };
 
@@ -63,7 +63,7 @@ int nb_port_set_vlan(const struct nb_datapath *dp, unsigned int ifindex, unsigne
  * changes only if it is as it was before the links were read. Takes the lock of the root if NB_SETTINGS_CUT
  * changes and dp does not have it.
  */
-int nb_ports_follow(const struct nb_datapath *dp, const struct nb_pin_root *root, struct nb_netlink *nl,
-		    struct nb_error *err);
+int nb_ports_note_cut(const struct nb_datapath *dp, const struct nb_pin_root *root, struct nb_netlink *nl,
+		      struct nb_error *err);
 
 #endif

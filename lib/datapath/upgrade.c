@@ -130,8 +130,8 @@ static int remove_other_layouts(const struct nb_pin_root *root, const char *netw
 	}
 }
 
-int nb_ports_followed(const struct nb_pin_root *root, const char *network, enum nb_mode mode,
-		      struct nb_error *err)
+int nb_ports_note_upgraded(const struct nb_pin_root *root, const char *network, enum nb_mode mode,
+			   struct nb_error *err)
 {
 	const __u16 clear = NB_SETTINGS_IS_EBPF | NB_SETTINGS_IS_ASSIST | NB_SETTINGS_BEHIND;
 	const __u16 set = mode == NB_MODE_ASSIST ? NB_SETTINGS_IS_ASSIST : NB_SETTINGS_IS_EBPF;
@@ -239,5 +239,5 @@ int nb_upgrade(const struct nb_pin_root *root, const char *network, struct nb_up
 	rc = attach_as_allowed(&dp, network, done, err);
 	if (rc || !done->replaced)
 		return rc;
-	return nb_ports_followed(root, network, done->mode, err);
+	return nb_ports_note_upgraded(root, network, done->mode, err);
 }

@@ -32,8 +32,8 @@ int nb_ports_attach(const struct nb_datapath *dp, enum nb_mode mode, struct nb_p
  * Notes that all ports have the programs of the mode, and removes the pins of other layouts. -EAGAIN: another
  * natbridge has added a pod to such a layout meanwhile. Takes the lock.
  */
-int nb_ports_followed(const struct nb_pin_root *root, const char *network, enum nb_mode mode,
-		      struct nb_error *err);
+int nb_ports_note_upgraded(const struct nb_pin_root *root, const char *network, enum nb_mode mode,
+			   struct nb_error *err);
 
 struct nb_upgraded {
 	bool replaced; /* false: there was nothing to do */

@@ -15,6 +15,7 @@
 #include "notes.h"
 #include "object.h"
 
+/* Not read yet: topology hints, zone and node name of an endpoint. */
 struct nb_kube_endpoint {
 	struct nb_addr addr;
 	bool ready;

@@ -145,11 +145,11 @@ static int service_is_taken(struct nb_plan *plan, __u32 service, struct nb_error
 
 static int take_service(struct nb_plan *plan, __u32 *service, struct nb_error *err)
 {
-	for (__u32 tries = 0; tries < NB_MAX_SERVICES; tries++) {
+	for (__u32 tries = 0; tries < NB_MAX_SERVICE_PORTS; tries++) {
 		__u32 next = plan->settings.next_service;
 		int taken;
 
-		if (!next || next >= NB_MAX_SERVICES)
+		if (!next || next >= NB_MAX_SERVICE_PORTS)
 			next = 1;
 		plan->settings.next_service = next + 1;
 		taken = service_is_taken(plan, next, err);
@@ -161,7 +161,7 @@ static int take_service(struct nb_plan *plan, __u32 *service, struct nb_error *e
 		return 0;
 	}
 	return nb_fail(err, NB_ERR_DATAPATH, ENOSPC, "too many service ports: a network holds at most %u",
-		       NB_MAX_SERVICES - 1);
+		       NB_MAX_SERVICE_PORTS - 1);
 }
 
 /* Numbers one service port: items[first .. last - 1]. */
@@ -174,7 +174,7 @@ static int number_port(struct nb_plan *plan, size_t first, size_t last, struct n
 		const struct nb_frontend_cell *cell =
 			nb_frontend_index_find(&plan->snapshot->cells, &item->service->key);
 
-		if (same_owner(plan, cell, item) && cell->before.service < NB_MAX_SERVICES &&
+		if (same_owner(plan, cell, item) && cell->before.service < NB_MAX_SERVICE_PORTS &&
 		    !plan->used[cell->before.service])
 			service = cell->before.service;
 	}
@@ -197,14 +197,14 @@ static int number_ports(struct nb_plan *plan, struct nb_error *err)
 	const struct nb_item *items = plan->items.items;
 	size_t first = 0;
 
-	plan->used = calloc(NB_MAX_SERVICES, sizeof(*plan->used));
-	plan->taken = calloc(NB_MAX_SERVICES, sizeof(*plan->taken));
+	plan->used = calloc(NB_MAX_SERVICE_PORTS, sizeof(*plan->used));
+	plan->taken = calloc(NB_MAX_SERVICE_PORTS, sizeof(*plan->taken));
 	if (!plan->used || !plan->taken)
 		return nb_fail_nomem(err);
 	for (size_t i = 0; i < cells->all.n; i++) {
 		const struct nb_frontend *before = &cells->all.items[i].before;
 
-		if (before->flags & NB_FRONTEND_SERVICE && before->service < NB_MAX_SERVICES)
+		if (before->flags & NB_FRONTEND_SERVICE && before->service < NB_MAX_SERVICE_PORTS)
 			plan->taken[before->service] = true;
 	}
 	for (size_t i = 1; i <= plan->items.n; i++) {

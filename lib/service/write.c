@@ -248,7 +248,7 @@ static int write_frontends(struct nb_plan *plan, struct stretch at, struct nb_er
 /* Notes which numbers of service ports are in use now, of those that the stretch changes. */
 static int write_ids(struct nb_plan *plan, struct stretch at, struct nb_error *err)
 {
-	nb_autofree bool *done = calloc(NB_MAX_SERVICES, sizeof(*done));
+	nb_autofree bool *done = calloc(NB_MAX_SERVICE_PORTS, sizeof(*done));
 	nb_cleanup(nb_batch_free) struct nb_batch batch = nb_batch_write(plan, NB_MAP_SERVICE_IDS);
 
 	if (!done)
@@ -260,8 +260,8 @@ static int write_ids(struct nb_plan *plan, struct stretch at, struct nb_error *e
 		__u32 used;
 		int rc;
 
-		if (cell->before.service == cell->after.service || !service || service >= NB_MAX_SERVICES ||
-		    done[service])
+		if (cell->before.service == cell->after.service || !service ||
+		    service >= NB_MAX_SERVICE_PORTS || done[service])
 			continue;
 		done[service] = true;
 		used = plan->used[service];
@@ -370,7 +370,7 @@ static int correct_ids(const void *keys, const void *values, __u32 n, void *arg)
 	struct id_walk *walk = arg;
 
 	for (__u32 i = 0; i < n; i++) {
-		__u32 used = services[i] < NB_MAX_SERVICES && walk->plan->used[services[i]];
+		__u32 used = services[i] < NB_MAX_SERVICE_PORTS && walk->plan->used[services[i]];
 		int rc = found[i] == used ? 0 : nb_batch_add(&walk->batch, &services[i], &used, walk->err);
 
 		if (rc)

@@ -37,7 +37,7 @@ static void try_result(const char *text, size_t len)
 	}
 }
 
-static void try_conf(const char *text, size_t len, enum nb_command command)
+static void try_conf(const char *text, size_t len, enum nb_cni_command command)
 {
 	const struct nb_args args = { .command = command, .container_id = "", .netns = "", .path = "" };
 	nb_cleanup(nb_conf_free) struct nb_conf conf = { 0 };
@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *text = (const char *)data;
 
 	try_result(text, size);
-	for (int command = NB_CMD_ADD; command < NB_CMD_VERSION; command++)
-		try_conf(text, size, (enum nb_command)command);
+	for (int command = NB_CNI_ADD; command < NB_CNI_VERSION; command++)
+		try_conf(text, size, (enum nb_cni_command)command);
 	return 0;
 }

@@ -390,3 +390,20 @@ changes() {
 	run -0 plugin_call probe DEL pa "$(plugin_config probe net)"
 	ns_delete pa
 }
+
+@test "a port that is cut off is noticed in a VLAN with a gateway as well" {
+	needs_filtering
+	local veth
+	node_create cut
+	ip -n "$(ns cut)" link add cni0 type bridge vlan_filtering 1
+	in_vlan cut net 5 ebpf
+	pods_up cut net cuta cutb
+	veth=$(pod_veth cut cuta)
+	run -0 ctl cut -o json endpoint list
+	[ "$(jq -r --arg v "$veth" '[.[] | select(.port == $v) | .state] | unique | .[]' <<<"$output")" = attached ]
+	ip -n "$(ns cut)" link set "$veth" down
+	run -0 ctl cut -o json endpoint list
+	[ "$(jq -r --arg v "$veth" '[.[] | select(.port == $v) | .state] | unique | .[]' <<<"$output")" = down ]
+	ip -n "$(ns cut)" link set "$veth" up
+	gone cut cuta cutb
+}

@@ -105,7 +105,8 @@ bool test_maps_make(struct nb_datapath *dp, const struct nb_test_sizes *sizes)
 		  sizeof(struct nb_backend), sizes->backends },
 		{ NB_MAP_SERVICES, BPF_MAP_TYPE_HASH, sizeof(struct nb_service_key),
 		  sizeof(struct nb_service_entry), sizes->services },
-		{ NB_MAP_SERVICE_IDS, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u32), NB_MAX_SERVICES },
+		{ NB_MAP_SERVICE_IDS, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u32),
+		  NB_MAX_SERVICE_PORTS },
 		{ NB_MAP_SETTINGS, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(struct nb_settings), 1 },
 	};
 
@@ -236,7 +237,7 @@ static __u32 expect_element(const struct nb_datapath *dp, const struct nb_servic
 	assert_int_equal(element.known, service->n_backends);
 	assert_true((__s32)(element.epoch - test_settings(dp).epoch) <= 0);
 	assert_int_equal(element.affinity, service->affinity);
-	assert_in_range(element.service, 1, NB_MAX_SERVICES - 1);
+	assert_in_range(element.service, 1, NB_MAX_SERVICE_PORTS - 1);
 	for (struct nb_backend_key at = { element.set, 0 }; at.index < element.known; at.index++) {
 		struct nb_backend backend;
 
@@ -278,7 +279,7 @@ static bool id_is_used(const struct nb_datapath *dp, __u32 service)
 
 void test_expect_tables(const struct nb_datapath *dp, const struct nb_services *expected)
 {
-	static unsigned char used[NB_MAX_SERVICES];
+	static unsigned char used[NB_MAX_SERVICE_PORTS];
 	struct nb_services read = { 0 };
 	struct nb_error err = { 0 };
 	struct nb_frontend_key key;
@@ -304,7 +305,7 @@ void test_expect_tables(const struct nb_datapath *dp, const struct nb_services *
 		n_backends += expected->items[i].n_backends;
 	assert_int_equal(count_elements(dp, NB_MAP_BACKENDS), n_backends);
 	assert_int_equal(count_elements(dp, NB_MAP_SERVICES), expected->n + 1);
-	for (__u32 i = 1; i < NB_MAX_SERVICES; i += i < 64 ? 1 : 1021)
+	for (__u32 i = 1; i < NB_MAX_SERVICE_PORTS; i += i < 64 ? 1 : 1021)
 		assert_int_equal(id_is_used(dp, i), used[i]);
 }
 

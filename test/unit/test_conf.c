@@ -21,7 +21,7 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Parses an object with these members after name and (if they do not say one) version; ' stands for ". */
-static int parse(enum nb_command command, const char *members, struct nb_conf *conf, struct nb_error *err)
+static int parse(enum nb_cni_command command, const char *members, struct nb_conf *conf, struct nb_error *err)
 {
 	const struct nb_args args = { .command = command, .container_id = "", .netns = "", .path = "" };
 	const bool versioned = strstr(members, "cniVersion") || members[0] == '!';
@@ -46,7 +46,7 @@ static void test_defaults(void **state)
 	struct nb_error err = { 0 };
 
 	(void)state;
-	assert_int_equal(parse(NB_CMD_ADD, "", &conf, &err), 0);
+	assert_int_equal(parse(NB_CNI_ADD, "", &conf, &err), 0);
 	assert_string_equal(conf.name, "net");
 	assert_string_equal(conf.cni_version, "1.1.0");
 	assert_string_equal(conf.bridge, "cni0");
@@ -84,7 +84,7 @@ static void test_every_key(void **state)
 
 	(void)state;
 	assert_int_equal(
-		parse(NB_CMD_ADD,
+		parse(NB_CNI_ADD,
 		      "'type': 'natbridge', 'bridge': 'br-x', 'isDefaultGateway': true, 'forceAddress': true,"
 		      "'ipMasq': true, 'ipMasqBackend': 'nftables', 'mtu': 1400, 'hairpinMode': true,"
 		      "'promiscMode': false, 'vlan': 0, 'vlanTrunk': null, 'preserveDefaultVlan': true,"
@@ -140,7 +140,7 @@ static void test_ip_spoof_check(void **state)
 		snprintf(members, sizeof(members),
 			 "'ipspoofchk': true, 'ipam': {'type': 'static'}, 'serviceProxy': {'mode': '%s'}",
 			 modes[i]);
-		if (parse(NB_CMD_ADD, members, &conf, &err))
+		if (parse(NB_CNI_ADD, members, &conf, &err))
 			fail_msg("mode %s: %s", modes[i], err.msg);
 		assert_true(conf.ip_spoof_check);
 	}
@@ -153,7 +153,7 @@ static void test_services(void **state)
 	char text[NB_ADDR_STRLEN];
 
 	(void)state;
-	assert_int_equal(parse(NB_CMD_ADD,
+	assert_int_equal(parse(NB_CNI_ADD,
 			       "'serviceProxy': {'services': ["
 			       "{'name': 'default/web', 'vip': '10.96.0.10', 'port': 443, 'backends': []},"
 			       "{'name': 'default/web', 'vip': '10.96.0.10', 'port': 80, 'protocol': 'TCP',"
@@ -313,7 +313,7 @@ static void test_refused(void **state)
 		nb_cleanup(nb_conf_free) struct nb_conf conf = { 0 };
 		struct nb_error err = { 0 };
 
-		if (!parse(NB_CMD_ADD, REFUSED[i].members, &conf, &err))
+		if (!parse(NB_CNI_ADD, REFUSED[i].members, &conf, &err))
 			fail_msg("%s was taken", REFUSED[i].members);
 		if ((int)err.code != REFUSED[i].code || !strstr(err.msg, REFUSED[i].msg))
 			fail_msg("%s: code %d, %s; expected %d, %s", REFUSED[i].members, (int)err.code,
@@ -324,15 +324,15 @@ static void test_refused(void **state)
 static void test_versions(void **state)
 {
 	static const struct {
-		enum nb_command command;
+		enum nb_cni_command command;
 		const char *version;
 		bool taken;
 	} rows[] = {
-		{ NB_CMD_ADD, "0.1.0", true },    { NB_CMD_ADD, "", true },
-		{ NB_CMD_CHECK, "0.3.1", false }, { NB_CMD_CHECK, "0.4.0", true },
-		{ NB_CMD_GC, "1.0.0", false },    { NB_CMD_GC, "1.1.0", true },
-		{ NB_CMD_STATUS, "", false },     { NB_CMD_STATUS, "1.1.0", true },
-		{ NB_CMD_DEL, "0.2.0", true },
+		{ NB_CNI_ADD, "0.1.0", true },    { NB_CNI_ADD, "", true },
+		{ NB_CNI_CHECK, "0.3.1", false }, { NB_CNI_CHECK, "0.4.0", true },
+		{ NB_CNI_GC, "1.0.0", false },    { NB_CNI_GC, "1.1.0", true },
+		{ NB_CNI_STATUS, "", false },     { NB_CNI_STATUS, "1.1.0", true },
+		{ NB_CNI_DEL, "0.2.0", true },
 	};
 
 	(void)state;
@@ -368,8 +368,8 @@ static void test_lenient_delete(void **state)
 		nb_cleanup(nb_conf_free) struct nb_conf del = { 0 }, gc = { 0 };
 		struct nb_error err = { 0 };
 
-		assert_int_equal(parse(NB_CMD_DEL, rows[i], &del, &err), 0);
-		assert_int_equal(parse(NB_CMD_GC, rows[i], &gc, &err), 0);
+		assert_int_equal(parse(NB_CNI_DEL, rows[i], &del, &err), 0);
+		assert_int_equal(parse(NB_CNI_GC, rows[i], &gc, &err), 0);
 	}
 }
 
@@ -381,8 +381,8 @@ static void test_wrong_case(void **state)
 		"'isgateway': true, 'hairpinmode': true, 'PrevResult': {'ips': []},"
 		"'CNI.dev/valid-attachments': [{'containerID': 'a', 'ifname': 'eth0'}],"
 		"'serviceproxy': {'Mode': 'assist', 'bpfFS': '/run/bpf'}}";
-	static const enum nb_command strict[] = { NB_CMD_ADD, NB_CMD_CHECK, NB_CMD_STATUS };
-	static const enum nb_command lenient[] = { NB_CMD_DEL, NB_CMD_GC };
+	static const enum nb_cni_command strict[] = { NB_CNI_ADD, NB_CNI_CHECK, NB_CNI_STATUS };
+	static const enum nb_cni_command lenient[] = { NB_CNI_DEL, NB_CNI_GC };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(strict); i++) {
@@ -431,9 +431,9 @@ static void test_rcu_expedited(void **state)
 		nb_cleanup(nb_conf_free) struct nb_conf del = { 0 }, gc = { 0 };
 		struct nb_error err = { 0 };
 
-		assert_int_equal(parse(NB_CMD_DEL, rows[i].members, &del, &err), 0);
+		assert_int_equal(parse(NB_CNI_DEL, rows[i].members, &del, &err), 0);
 		assert_int_equal(del.proxy.rcu_expedited, rows[i].allowed);
-		assert_int_equal(parse(NB_CMD_GC, rows[i].members, &gc, &err), 0);
+		assert_int_equal(parse(NB_CNI_GC, rows[i].members, &gc, &err), 0);
 		assert_int_equal(gc.proxy.rcu_expedited, rows[i].allowed);
 	}
 }
@@ -444,7 +444,7 @@ static void test_attachments(void **state)
 	struct nb_error err = { 0 };
 
 	(void)state;
-	assert_int_equal(parse(NB_CMD_GC,
+	assert_int_equal(parse(NB_CNI_GC,
 			       "'cni.dev/valid-attachments': [{'containerID': 'a', 'ifname': 'eth0'},"
 			       "{'containerID': 'b', 'ifname': 'net1'}]",
 			       &conf, &err),
@@ -453,7 +453,7 @@ static void test_attachments(void **state)
 	assert_string_equal(conf.attachments[1].network, "net");
 	assert_string_equal(conf.attachments[1].container_id, "b");
 	assert_string_equal(conf.attachments[1].ifname, "net1");
-	assert_true(parse(NB_CMD_GC, "'cni.dev/valid-attachments': [{'containerID': 'a'}]", &bad, &err) < 0);
+	assert_true(parse(NB_CNI_GC, "'cni.dev/valid-attachments': [{'containerID': 'a'}]", &bad, &err) < 0);
 	assert_non_null(strstr(err.msg, "valid-attachments[0]\": containerID or ifname is missing"));
 }
 
@@ -489,7 +489,7 @@ static void test_attachment_keys(void **state)
 		struct nb_error err = { 0 };
 		char wanted[256];
 
-		if (parse(NB_CMD_GC, rows[i].members, &conf, &err))
+		if (parse(NB_CNI_GC, rows[i].members, &conf, &err))
 			fail_msg("%s: %s", rows[i].members, err.msg);
 		if (!rows[i].kept) {
 			assert_null(conf.valid);
@@ -538,7 +538,7 @@ static void test_bad_attachments(void **state)
 		nb_cleanup(nb_conf_free) struct nb_conf conf = { 0 };
 		struct nb_error err = { 0 };
 
-		assert_true(parse(NB_CMD_GC, bad[i], &conf, &err) < 0);
+		assert_true(parse(NB_CNI_GC, bad[i], &conf, &err) < 0);
 		if (err.code != NB_ERR_CONFIG || !strstr(err.msg, "ttachments"))
 			fail_msg("%s: %s", bad[i], err.msg);
 	}
@@ -554,7 +554,7 @@ static void test_mac_order(void **state)
 		("'args': {'cni': {'mac': '02:00:00:00:00:02'}}, 'runtimeConfig': {'mac': "
 		 "'02:00:00:00:00:03'}"),
 	};
-	struct nb_args args = { .command = NB_CMD_ADD, .has_mac = true, .mac = { 2, 0, 0, 0, 0, 1 } };
+	struct nb_args args = { .command = NB_CNI_ADD, .has_mac = true, .mac = { 2, 0, 0, 0, 0, 1 } };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {

@@ -231,7 +231,7 @@ static void test_not_found(void **state)
 	assert_int_equal(add(&conf, &args, &result, &err), -ENOENT);
 	assert_int_equal(err.code, NB_ERR_IPAM);
 	assert_non_null(strstr(err.msg, "no plugin \"absent\" in CNI_PATH"));
-	assert_int_equal(nb_ipam_run(&conf, &args, NB_CMD_DEL, &err), -ENOENT);
+	assert_int_equal(nb_ipam_run(&conf, &args, NB_CNI_DEL, &err), -ENOENT);
 }
 
 static void test_deadline(void **state)

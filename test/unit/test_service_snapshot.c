@@ -215,7 +215,7 @@ static void test_numbers_wrap_around(void **state)
 	(void)state;
 	assert_int_equal(nb_settings_read(&dp, &settings, NULL), 0);
 	settings.next_set = 0xffffffff;
-	settings.next_service = NB_MAX_SERVICES - 1;
+	settings.next_service = NB_MAX_SERVICE_PORTS - 1;
 	assert_int_equal(nb_settings_write(&dp, &settings, NULL), 0);
 	test_apply(&dp, "a/one - 10.96.0.1:80/TCP 10.244.0.3:80\n");
 	test_update(&dp, "b/two - 10.96.0.2:80/TCP 10.244.0.3:80\n");
@@ -223,12 +223,12 @@ static void test_numbers_wrap_around(void **state)
 	two_ = test_frontend(&dp, "10.96.0.2:80/TCP");
 	assert_int_equal(one.set, 0xffffffff);
 	assert_int_equal(two_.set, 1);
-	assert_int_equal(one.service, NB_MAX_SERVICES - 1);
+	assert_int_equal(one.service, NB_MAX_SERVICE_PORTS - 1);
 	assert_int_equal(two_.service, 1);
 
 	assert_int_equal(nb_settings_read(&dp, &settings, NULL), 0);
 	settings.next_set = 0xffffffff;
-	settings.next_service = NB_MAX_SERVICES - 1;
+	settings.next_service = NB_MAX_SERVICE_PORTS - 1;
 	assert_int_equal(nb_settings_write(&dp, &settings, NULL), 0);
 	test_update(&dp, "c/three - 10.96.0.3:80/TCP 10.244.0.3:80\n");
 	assert_int_equal(test_frontend(&dp, "10.96.0.3:80/TCP").set, 2);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
-#ifndef NATBRIDGE_BPF_ASSIST_PORT_REMAP_H
-#define NATBRIDGE_BPF_ASSIST_PORT_REMAP_H
+#ifndef NATBRIDGE_BPF_ASSIST_L4PORT_REMAP_H
+#define NATBRIDGE_BPF_ASSIST_L4PORT_REMAP_H
 
 /*
  * Mode assist: two connections with one tuple. A connection that the host translates can enter a
@@ -16,15 +16,15 @@
 #include "nf_ct.h"
 
 enum {
-	NB_PORT_REMAP_TRIES = 32,
-	NB_PORT_REMAP_FIRST = 61000, /* above what pods use (net.ipv4.ip_local_port_range) */
-	NB_PORT_REMAP_PORTS = 65536 - NB_PORT_REMAP_FIRST,
+	NB_L4PORT_REMAP_TRIES = 32,
+	NB_L4PORT_REMAP_FIRST = 61000, /* above what pods use (net.ipv4.ip_local_port_range) */
+	NB_L4PORT_REMAP_PORTS = 65536 - NB_L4PORT_REMAP_FIRST,
 };
 
 /* ---- in the packet ---- */
 
 /* The offset of the sender's or the receiver's port, or of the id, in the header at l4_off. */
-static __always_inline __u32 nb_port_remap_off(const struct nb_pkt *pkt, __u32 l4_off, bool of_sender)
+static __always_inline __u32 nb_l4port_remap_off(const struct nb_pkt *pkt, __u32 l4_off, bool of_sender)
 {
 	if (!nb_is_tracked_proto(pkt->tuple.proto))
 		return l4_off + NB_ICMP_ECHO_ID;
@@ -32,8 +32,8 @@ static __always_inline __u32 nb_port_remap_off(const struct nb_pkt *pkt, __u32 l
 }
 
 /* Rewrites the source port of a packet to a pod (of_sender), or the destination port of its answer. */
-static __always_inline int nb_port_remap_write(struct __sk_buff *skb, const struct nb_pkt *pkt,
-					       bool of_sender, __be16 port)
+static __always_inline int nb_l4port_remap_write(struct __sk_buff *skb, const struct nb_pkt *pkt,
+						 bool of_sender, __be16 port)
 {
 	__u32 check = pkt->l4_off + NB_ICMP_CSUM;
 	__u64 flags = sizeof(port);
@@ -45,14 +45,15 @@ static __always_inline int nb_port_remap_write(struct __sk_buff *skb, const stru
 		flags |= BPF_F_MARK_MANGLED_0;
 	}
 	if (bpf_l4_csum_replace(skb, check, of_sender ? pkt->tuple.sport : pkt->tuple.dport, port, flags) ||
-	    bpf_skb_store_bytes(skb, nb_port_remap_off(pkt, pkt->l4_off, of_sender), &port, sizeof(port), 0))
+	    bpf_skb_store_bytes(skb, nb_l4port_remap_off(pkt, pkt->l4_off, of_sender), &port, sizeof(port),
+				0))
 		return nb_drop(NB_DROP_WRITE);
 	return NB_CONTINUE;
 }
 
 /* Updates the checksum in the quoted header, if it is quoted. False: it is not. */
-static __always_inline bool nb_port_remap_fix_quoted_check(struct __sk_buff *skb, const struct nb_pkt *pkt,
-							   __be16 from, __be16 to)
+static __always_inline bool nb_l4port_remap_fix_quoted_check(struct __sk_buff *skb, const struct nb_pkt *pkt,
+							     __be16 from, __be16 to)
 {
 	__u32 off;
 	__u16 *at = nb_icmp_quoted_check(skb, pkt, &off), check;
@@ -66,15 +67,15 @@ static __always_inline bool nb_port_remap_fix_quoted_check(struct __sk_buff *skb
 }
 
 /* The same in the packet that an ICMP error quotes: its tuple, swapped, is pkt->tuple. */
-static __always_inline int nb_port_remap_write_quoted(struct __sk_buff *skb, const struct nb_pkt *pkt,
-						      bool of_sender, __be16 port)
+static __always_inline int nb_l4port_remap_write_quoted(struct __sk_buff *skb, const struct nb_pkt *pkt,
+							bool of_sender, __be16 port)
 {
 	__be16 old = of_sender ? pkt->tuple.sport : pkt->tuple.dport;
 
 	/* A quoted checksum makes up for the port in the sum over the message. */
-	if ((!nb_port_remap_fix_quoted_check(skb, pkt, old, port) &&
+	if ((!nb_l4port_remap_fix_quoted_check(skb, pkt, old, port) &&
 	     bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CSUM, old, port, sizeof(port))) ||
-	    bpf_skb_store_bytes(skb, nb_port_remap_off(pkt, pkt->quoted_l4_off, !of_sender), &port,
+	    bpf_skb_store_bytes(skb, nb_l4port_remap_off(pkt, pkt->quoted_l4_off, !of_sender), &port,
 				sizeof(port), 0))
 		return nb_drop(NB_DROP_WRITE);
 	return NB_CONTINUE;
@@ -83,8 +84,8 @@ static __always_inline int nb_port_remap_write_quoted(struct __sk_buff *skb, con
 /* ---- in the table of flows ---- */
 
 /* The tuple with which the packet's receiver answers if it sees this source port. */
-static __always_inline void nb_port_remap_answer(const struct nb_pkt *pkt, __be16 port,
-						 struct nb_tuple *answer)
+static __always_inline void nb_l4port_remap_answer(const struct nb_pkt *pkt, __be16 port,
+						   struct nb_tuple *answer)
 {
 	const struct nb_tuple *tuple = &pkt->tuple;
 	__be16 dport = nb_is_tracked_proto(tuple->proto) ? tuple->dport : port;
@@ -98,8 +99,8 @@ static __always_inline void nb_port_remap_answer(const struct nb_pkt *pkt, __be1
  * False: another flow has that tuple. Without "insert" it only tells whether the flow could be
  * inserted.
  */
-static __always_inline bool nb_port_remap_insert(const struct nb_pkt *pkt, struct nb_tuple *answer,
-						 bool insert)
+static __always_inline bool nb_l4port_remap_insert(const struct nb_pkt *pkt, struct nb_tuple *answer,
+						   bool insert)
 {
 	__u32 end = nb_flow_order(answer);
 	__be16 first = end ? pkt->tuple.sport : 0, second = end ? 0 : pkt->tuple.sport;
@@ -110,7 +111,7 @@ static __always_inline bool nb_port_remap_insert(const struct nb_pkt *pkt, struc
 	return !insert || nb_flow_insert(answer, pkt->now, NB_FLOW_REMAPPED, first, second);
 }
 
-struct nb_port_remap_search {
+struct nb_l4port_remap_search {
 	struct __sk_buff *skb;
 	const struct nb_pkt *pkt;
 	__u32 start;
@@ -118,14 +119,14 @@ struct nb_port_remap_search {
 };
 
 /* Chooses a port with which neither a flow nor the kernel's conntrack knows a connection. */
-static long nb_port_remap_search_step(__u64 i, struct nb_port_remap_search *search)
+static long nb_l4port_remap_search_step(__u64 i, struct nb_l4port_remap_search *search)
 {
-	__be16 port = bpf_htons(NB_PORT_REMAP_FIRST + (search->start + (__u32)i) % NB_PORT_REMAP_PORTS);
+	__be16 port = bpf_htons(NB_L4PORT_REMAP_FIRST + (search->start + (__u32)i) % NB_L4PORT_REMAP_PORTS);
 	struct nb_tuple answer;
 
-	nb_port_remap_answer(search->pkt, port, &answer);
+	nb_l4port_remap_answer(search->pkt, port, &answer);
 	if ((nb_is_tracked_proto(answer.proto) && nb_nf_ct(search->skb, search->pkt->is_v4, &answer)) ||
-	    !nb_port_remap_insert(search->pkt, &answer, false))
+	    !nb_l4port_remap_insert(search->pkt, &answer, false))
 		return 0;
 	search->port = port;
 	return 1;
@@ -135,15 +136,15 @@ static long nb_port_remap_search_step(__u64 i, struct nb_port_remap_search *sear
  * A new source port for a connection; 0: none is free. The search begins at the same port each
  * time, so that a connection whose flow was lost most likely gets the port that it had.
  */
-static __always_inline __be16 nb_port_remap_find(struct __sk_buff *skb, const struct nb_pkt *pkt)
+static __always_inline __be16 nb_l4port_remap_find(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
-	struct nb_port_remap_search search = {
+	struct nb_l4port_remap_search search = {
 		.skb = skb,
 		.pkt = pkt,
 		.start = bpf_ntohs(pkt->tuple.sport) * 31 + bpf_ntohs(pkt->tuple.dport),
 	};
 
-	bpf_loop(NB_PORT_REMAP_TRIES, nb_port_remap_search_step, &search, 0);
+	bpf_loop(NB_L4PORT_REMAP_TRIES, nb_l4port_remap_search_step, &search, 0);
 	if (search.port) {
 		WRITE_ONCE(nb_runtime.renamed, 1);
 		nb_count(NB_COUNT_PORT_CHANGED);
