@@ -213,7 +213,8 @@ static void set_fast_path(const struct nb_add *add, struct nb_settings *settings
 	if (fast)
 		settings->flags |= NB_SETTINGS_FAST_PATH;
 	if (before && !fast && add->conf->proxy.fast_path)
-		nb_log("bridge \"%s\" filters by VLAN and network %s has no \"vlan\": packets of its pods to "
+		nb_log("bridge \"%s\" filters by VLAN and network \"%s\" has no \"vlan\": packets of its "
+		       "pods to "
 		       "Services go through the host's stack",
 		       add->bridge.name, add->conf->name);
 }

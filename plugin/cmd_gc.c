@@ -32,7 +32,7 @@ static int collect_links(const struct nb_conf *conf, struct nb_error *err)
 		return rc;
 	rc = nb_netdev_keep_only(&netdev, conf->name, conf->attachments, conf->n_attachments, &removed, err);
 	if (removed)
-		nb_log("GC of network %s: %u links removed", conf->name, removed);
+		nb_log("GC of network \"%s\": %u links removed", conf->name, removed);
 	return rc;
 }
 
@@ -56,7 +56,7 @@ static int collect_endpoints(const struct nb_conf *conf, struct nb_error *err)
 		return rc;
 	rc = nb_endpoint_keep_only(&dp, owners, (unsigned int)conf->n_attachments, &removed, err);
 	if (removed)
-		nb_log("GC of network %s: %u pods removed from the maps", conf->name, removed);
+		nb_log("GC of network \"%s\": %u pods removed from the maps", conf->name, removed);
 	if (rc)
 		return rc;
 	return nb_cni_leave_bridge(&dp, conf, err);
@@ -69,7 +69,7 @@ static int collect_masquerade(const struct nb_conf *conf, struct nb_error *err)
 	int rc = nb_masq_keep_only(conf->name, conf->attachments, conf->n_attachments, &removed, err);
 
 	if (removed)
-		nb_log("GC of network %s: %u masquerading rules removed", conf->name, removed);
+		nb_log("GC of network \"%s\": %u masquerading rules removed", conf->name, removed);
 	return rc;
 }
 
@@ -79,7 +79,8 @@ static int collect_macspoof(const struct nb_conf *conf, struct nb_error *err)
 	int rc = nb_macspoof_keep_only(conf->name, conf->attachments, conf->n_attachments, &removed, err);
 
 	if (removed)
-		nb_log("GC of network %s: macspoofchk rules of %u interfaces removed", conf->name, removed);
+		nb_log("GC of network \"%s\": macspoofchk rules of %u interfaces removed", conf->name,
+		       removed);
 	return rc;
 }
 
@@ -94,7 +95,7 @@ int nb_cni_gc(const struct nb_args *args, const struct nb_conf *conf, struct nb_
 	struct nb_error first = { 0 }, step = { 0 };
 
 	if (!conf->valid) {
-		nb_log("GC of network %s: nothing is removed, since neither \"" NB_CONF_VALID
+		nb_log("GC of network \"%s\": nothing is removed, since neither \"" NB_CONF_VALID
 		       "\" nor \"" NB_CONF_VALID_OLD "\" lists what is valid",
 		       conf->name);
 		return 0;

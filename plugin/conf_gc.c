@@ -85,7 +85,7 @@ int nb_conf_parse_attachments(const struct nb_json *at, struct nb_conf *conf, st
 	if (rc || !at->node)
 		return rc;
 	if (conf->valid && !holds_same(conf, &list))
-		nb_log("\"" NB_CONF_VALID_OLD "\" differs from \"" NB_CONF_VALID "\", which counts");
+		nb_log("\"" NB_CONF_VALID_OLD "\" and \"" NB_CONF_VALID "\" differ: the second counts");
 	free(conf->attachments);
 	conf->attachments = NB_TAKE_PTR(list.items);
 	conf->n_attachments = list.n;

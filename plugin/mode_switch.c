@@ -132,7 +132,7 @@ static int adopt(struct nb_netdev *netdev, const struct nb_conf *conf, const str
 	int rc;
 
 	if (!nb_host_veth_alias_parse(port->alias, conf->name, container_id, ifname))
-		return nb_fail(err, NB_ERR_SYSTEM, 0, "\"%s\" does not name its container", port->alias);
+		return nb_fail(err, NB_ERR_SYSTEM, 0, "link alias \"%s\" has no container id", port->alias);
 	rc = read_pod(netdev, conf, host, port, &spec, err);
 	if (rc)
 		return rc;
@@ -165,7 +165,7 @@ static void adopt_all(struct nb_netdev *netdev, const struct nb_conf *conf, cons
 	unsigned int n = 0;
 
 	if (nb_link_list(&netdev->host, "veth", bridge->index, &links, &n, &err))
-		nb_log("pods attached earlier: %s", err.msg);
+		nb_log("cannot list the pods attached earlier: %s", err.msg);
 	for (unsigned int i = 0; i < n; i++)
 		if (is_unknown(dp, conf, &links[i]) && adopt(netdev, conf, host, &links[i], &err))
 			nb_log("port %s, attached earlier, is not in the maps: %s", links[i].name, err.msg);
@@ -224,7 +224,7 @@ static void switch_off(struct nb_netdev *netdev, const struct nb_conf *conf, con
 		return;
 	}
 	if (rc && rc != -ESTALE) {
-		nb_log("the datapath of network %s stays: %s", conf->name, err.msg);
+		nb_log("cannot remove the datapath of network \"%s\": %s", conf->name, err.msg);
 		return;
 	}
 	rc = rc ? detach_by_host_veth(netdev, conf, bridge, &err)
@@ -235,7 +235,7 @@ static void switch_off(struct nb_netdev *netdev, const struct nb_conf *conf, con
 	}
 	leave_bridge(conf, host);
 	if (nb_datapath_unpin(&conf->proxy.pin_root, conf->name, &err))
-		nb_log("the datapath of network %s stays: %s", conf->name, err.msg);
+		nb_log("cannot remove the datapath of network \"%s\": %s", conf->name, err.msg);
 }
 
 /* Whether all ports are known to have the mode already. */

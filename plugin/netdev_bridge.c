@@ -61,7 +61,8 @@ static int get_or_create(struct nb_netdev *netdev, const struct nb_netdev_bridge
 		if (rc && rc != -EEXIST)
 			return rc;
 	}
-	return nb_fail(err, NB_ERR_SYSTEM, EAGAIN, "bridge \"%s\" keeps vanishing", spec->name);
+	return nb_fail(err, NB_ERR_SYSTEM, EAGAIN,
+		       "cannot create bridge \"%s\": another process deletes it each time", spec->name);
 }
 
 int nb_netdev_ensure_bridge(struct nb_netdev *netdev, const struct nb_netdev_bridge_spec *spec,

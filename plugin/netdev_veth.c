@@ -120,7 +120,8 @@ static int verify_port(const struct nb_link *host, const struct nb_netdev_veth_s
 		return nb_fail(err, NB_ERR_SYSTEM, 0, "\"%s\" is not attached to bridge \"%s\"", host->name,
 			       spec->bridge->name);
 	if (host->hairpin != spec->hairpin || host->isolated != spec->isolated)
-		return nb_fail(err, NB_ERR_SYSTEM, 0, "the kernel did not take the port flags of \"%s\"",
+		return nb_fail(err, NB_ERR_SYSTEM, 0,
+			       "cannot set the port flags of \"%s\": the kernel kept other values",
 			       host->name);
 	return 0;
 }
@@ -169,7 +170,7 @@ static int set_up_pair(struct nb_netdev *netdev, const struct nb_netdev_veth_spe
 	if (rc)
 		return rc;
 	if (!veth->pod.has_mac)
-		return nb_fail(err, NB_ERR_SYSTEM, 0, "\"%s\" has no MAC", veth->pod.name);
+		return nb_fail(err, NB_ERR_SYSTEM, 0, "\"%s\" has no MAC address", veth->pod.name);
 	return nb_fdb_add(&netdev->host, veth->host.index, veth->pod.mac, err);
 }
 

@@ -58,7 +58,8 @@ static int get_or_create(struct nb_netdev *netdev, const struct nb_link *bridge,
 		if (rc && rc != -EEXIST)
 			return rc;
 	}
-	return nb_fail(err, NB_ERR_SYSTEM, EAGAIN, "\"%s\" keeps vanishing", name);
+	return nb_fail(err, NB_ERR_SYSTEM, EAGAIN,
+		       "cannot create \"%s\": another process deletes it each time", name);
 }
 
 /* Puts the port into that VLAN, out of the default one unless that is to be preserved, and sets it up. */
@@ -193,7 +194,9 @@ int nb_netdev_check_vlans(struct nb_netdev *netdev, const struct nb_link *port,
 		if (wanted && !has)
 			return nb_fail(err, NB_ERR_CHECK, 0, "port \"%s\" has no VLAN %u", port->name, id);
 		if (has && !wanted && !preserve_default)
-			return nb_fail(err, NB_ERR_CHECK, 0, "port \"%s\" has VLAN %u", port->name, id);
+			return nb_fail(err, NB_ERR_CHECK, 0,
+				       "port \"%s\" has VLAN %u, which the configuration does not name",
+				       port->name, id);
 	}
 	return 0;
 }

@@ -340,7 +340,7 @@ static void follow_port(struct follow *follow, const struct nb_link *link)
 	if (!rc)
 		follow->n_moved += moves;
 	else if (!is_gone(follow, link))
-		nb_log("port %s of network %s is not in the gateway's VLAN yet: %s", link->name,
+		nb_log("port %s of network \"%s\" is not in the gateway's VLAN yet: %s", link->name,
 		       follow->change->conf->name, err.msg);
 }
 
@@ -411,8 +411,8 @@ static void leave(struct follow *follow, const struct former *former)
 	if (!rc && !former->is_bridge)
 		rc = remove_interface(follow, former, &err);
 	if (rc)
-		nb_log("the gateway of network %s is still at \"%s\" as well: %s", follow->change->conf->name,
-		       former->link->name, err.msg);
+		nb_log("the gateway of network \"%s\" is still at \"%s\" as well: %s",
+		       follow->change->conf->name, former->link->name, err.msg);
 }
 
 /*
@@ -436,8 +436,8 @@ static void announce(struct follow *follow)
 		(void)nb_sysctl_link_write(settings[i].family, host->name, settings[i].key, "1", NULL);
 	}
 	if (nb_netdev_fix_mac(follow->netdev, &gateway, &err))
-		nb_log("the gateway of network %s does not announce its MAC: %s", follow->change->conf->name,
-		       err.msg);
+		nb_log("the gateway of network \"%s\" does not announce its MAC: %s",
+		       follow->change->conf->name, err.msg);
 	for (int i = 0; i < 2; i++)
 		if (known[i])
 			(void)nb_sysctl_link_write(settings[i].family, host->name, settings[i].key, before[i],
@@ -464,6 +464,6 @@ void nb_vlan_follow(struct nb_netdev *netdev, const struct nb_vlan_change *chang
 	if (follow.host_moved)
 		announce(&follow);
 	if (follow.n_moved)
-		nb_log("network %s: %u ports of pods attached earlier are in VLAN %u now", change->conf->name,
-		       follow.n_moved, follow.want.native);
+		nb_log("network \"%s\": %u ports of pods attached earlier are in VLAN %u now",
+		       change->conf->name, follow.n_moved, follow.want.native);
 }

@@ -71,7 +71,7 @@ static int copy_chunk(const void *keys, const void *values, __u32 n, void *arg)
 		if (!nb_btf_conversion_run(&copy->keys, key, new_key) ||
 		    !nb_btf_conversion_run(&copy->values, value, new_value))
 			return nb_fail(copy->err, NB_ERR_DATAPATH, 0,
-				       "a value does not fit into this map layout");
+				       "a value does not fit into map layout %d", NB_ABI_VERSION);
 		/* The ledger, under the zero key, is not of the map's type. Zero: unfinished. */
 		if (nb_map_rows[copy->map].migration == NB_MIGRATE_SERVICES &&
 		    is_zero(key, copy->from_size.key))
@@ -100,7 +100,8 @@ static int plan_copy(struct copy *copy, const struct nb_map_types *from, const s
 
 	copy->is_array = is_array(&from->info);
 	if (copy->is_array != is_array(&to->info))
-		return nb_fail(err, NB_ERR_DATAPATH, 0, "the map has another kind");
+		return nb_fail(err, NB_ERR_DATAPATH, 0,
+			       "the map is an array in only one of the two map layouts");
 	/* In another size, indices mean something else. */
 	if (nb_map_rows[copy->map].migration == NB_MIGRATE_IF_POSSIBLE && copy->is_array &&
 	    from->info.max_entries != to->info.max_entries)

@@ -38,7 +38,8 @@ static void move_free(struct move *move)
 
 static int does_not_fit(struct nb_error *err)
 {
-	return nb_fail(err, NB_ERR_DATAPATH, 0, "a connection does not fit into this map layout");
+	return nb_fail(err, NB_ERR_DATAPATH, 0, "a connection does not fit into map layout %d",
+		       NB_ABI_VERSION);
 }
 
 /*
@@ -178,7 +179,8 @@ static int ensure_seed(const struct nb_datapath *dp, struct nb_error *err)
 		return rc;
 	rc = nb_conn_table_seed(&settings);
 	if (rc)
-		return nb_fail(err, NB_ERR_SYSTEM, -rc, "no random numbers for the seed of the index");
+		return nb_fail(err, NB_ERR_SYSTEM, -rc,
+			       "cannot get random numbers for the seed of the connection index");
 	return nb_settings_write(dp, &settings, err);
 }
 

@@ -199,7 +199,8 @@ static int attach_all(const struct nb_datapath *dp, const char *network, const s
 		return rc;
 	if (ports.gone && !ports.attached)
 		return nb_fail(err, NB_ERR_DATAPATH, 0,
-			       "none of the %u ports of network \"%s\" is in this network namespace",
+			       "none of the %u ports of network \"%s\" is in this network namespace: run "
+			       "this in the node's",
 			       ports.gone, network);
 	return 0;
 }

@@ -216,7 +216,8 @@ static int nft_error(const char *text, struct nb_error *err)
 static int check_answer(const char *data, size_t len, struct nb_error *err)
 {
 	if (len < 2 || data[len - 1] != '\0')
-		return nb_fail(err, NB_ERR_SYSTEM, 0, "nftables: libnftables ended without an answer");
+		return nb_fail(err, NB_ERR_SYSTEM, 0,
+			       "nftables: the process that runs libnftables ended without output");
 	switch (data[0]) {
 	case SENT_OUTPUT:
 		return 0;

@@ -310,7 +310,7 @@ static int read_answer(const struct nb_netlink *nl, struct answer *answer, struc
 			return 0;
 		}
 		if (received < 0)
-			return nb_fail(err, NB_ERR_SYSTEM, (int)-received, "no netlink answer");
+			return nb_fail(err, NB_ERR_SYSTEM, (int)-received, "cannot receive a netlink answer");
 		for (; !answer->done && is_whole(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
 			if (nlh->nlmsg_seq == answer->request->nlmsg_seq && nlh->nlmsg_pid == nl->portid)
 				handle_message(nlh, answer, err);
