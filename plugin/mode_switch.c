@@ -71,7 +71,7 @@ static int read_flags(struct nb_netdev *netdev, const struct nb_conf *conf, cons
 	return 0;
 }
 
-/* Reads the pod at a port, through the kernel, from its namespace. */
+/* Reads the pod at a port. The kernel answers for the pod's namespace, which need not be entered. */
 static int read_pod(struct nb_netdev *netdev, const struct nb_conf *conf, const struct nb_link *host,
 		    const struct nb_link *port, struct nb_endpoint_spec *spec, struct nb_error *err)
 {

@@ -38,8 +38,8 @@ struct former {
 	const struct nb_link *link;
 	unsigned int vlan; /* of its pods' untagged frames */
 	bool is_bridge;
-	const struct nb_link
-		*user; /* a port of another network whose pod needs the gateway there; NULL: none */
+	/* A port of another network whose pod needs the gateway there; NULL: none. */
+	const struct nb_link *user;
 };
 
 enum { FORMER_MAX = 16 };
