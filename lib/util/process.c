@@ -264,6 +264,22 @@ static void kill_child(pid_t pid)
 	(void)reap(pid, &status, NULL);
 }
 
+/*
+ * Ends a child whose output is of no use any more. It has its time until the deadline: an IPAM plugin that is
+ * killed at work may leave half a lease.
+ */
+static void end_child(const struct nb_process_child *child)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+
+	while (now_ms() < child->deadline) {
+		if (waitpid(child->pid, NULL, WNOHANG) != 0)
+			return;
+		nanosleep(&pause, NULL);
+	}
+	kill_child(child->pid);
+}
+
 int nb_process_start(const struct nb_process *process, struct nb_process_child *child, struct nb_error *err)
 {
 	nb_autoclose int in = -1, from = -1, to = -1;
@@ -304,12 +320,12 @@ int nb_process_finish(struct nb_process_child *child, struct nb_process_output *
 	const char *path = child->path;
 	int rc = collect(child, &collected, err);
 
+	close(child->out); /* what it still writes ends it */
 	if (rc)
-		kill_child(child->pid);
+		end_child(child);
 	else
 		rc = reap(child->pid, &collected.status, err);
 	close(child->pidfd);
-	close(child->out);
 	*child = (struct nb_process_child){ 0 };
 	if (rc) {
 		nb_wrap(err, "%s", path);

@@ -210,7 +210,7 @@ now() {
 	gc ".\"cni.dev/attachments\" = $(attachments a b)"
 	[[ $ports = 2 ]] || fail "$ports"
 	gc ".\"cni.dev/attachments\" = $(attachments a) | .\"cni.dev/valid-attachments\" = $(attachments a b)"
-	[[ $ports = 2 && $stderr = *differs* ]] || fail "$ports, $stderr"
+	[[ $ports = 2 && $stderr = *differ* ]] || fail "$ports, $stderr"
 	gc ".\"cni.dev/attachments\" = $(attachments a a)"
 	[[ $ports = 1 ]] || fail "$ports"
 	[ "$(jq -c '."cni.dev/valid-attachments", ."cni.dev/attachments"' "$NBT_DIR/asked" | uniq)" = "$(attachments a a)" ] ||
