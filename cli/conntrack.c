@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 
 #include <natbridge/abi.h>
+#include <natbridge/conn_life.h>
 
 #include "lib/maps/conntrack.h"
 #include "lib/maps/counters.h"
@@ -80,11 +81,11 @@ static int list_connection(const struct nb_conn_info *info, void *arg)
 	cJSON_AddNumberToObject(row, "protonum", info->orig.proto);
 	cJSON_AddNumberToObject(row, "timeout", info->remaining);
 	if (tcp)
-		cJSON_AddStringToObject(row, "state", nb_tcp_state_name(info->conn.state));
+		cJSON_AddStringToObject(row, "state", nb_tcp_state_name(nb_life_state(info->conn.life)));
 	cJSON_AddItemToObject(row, "original", tuple_json(&info->orig));
 	cJSON_AddItemToObject(row, "reply", tuple_json(&info->reply));
-	cJSON_AddBoolToObject(row, "replied", info->conn.flags & NB_CONN_SEEN_REPLY);
-	cJSON_AddBoolToObject(row, "assured", info->conn.flags & NB_CONN_ASSURED);
+	cJSON_AddBoolToObject(row, "replied", nb_life_flags(info->conn.life) & NB_LIFE_SEEN_REPLY);
+	cJSON_AddBoolToObject(row, "assured", nb_life_flags(info->conn.life) & NB_LIFE_ASSURED);
 	cJSON_AddBoolToObject(row, "service", info->conn.flags & NB_CONN_SERVICE);
 	return nb_out_row(listing->cli->out, row,
 			  listing->cli->network ? print_without_network : print_with_network, listing->err);

@@ -5,7 +5,8 @@
 /*
  * Whether the entry that was found for a packet may serve it: the entry is alive, the packet comes
  * from the right port, and the backend is still in its Service. No stage here ends a connection:
- * NB_NEW and drop reasons tell the caller to.
+ * NB_NEW and drop reasons tell the caller to. What a stage says counts if the entry still serves
+ * that connection afterwards (nb_conn_is_same()).
  */
 
 #include "conntrack.h"
@@ -21,12 +22,15 @@
  */
 static __always_inline int nb_conn_receiver_gone(const struct nb_pkt *pkt, struct nb_conn *conn)
 {
-	if (nb_conn_lives(conn, pkt->now)) /* cut off */
+	__u32 expires;
+
+	if (nb_conn_lives(conn, pkt->life, pkt->now)) /* cut off */
 		return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_CUT) : NB_PASS;
 	if (!(conn->flags & NB_CONN_NAT))
 		return NB_NEW;
 	if (conn->flags & NB_CONN_REPLY) {
-		WRITE_ONCE(conn->expires, pkt->now + nb_settings.timeouts[NB_TCP_CLOSE]);
+		expires = pkt->now + nb_settings.timeouts[NB_TCP_CLOSE];
+		nb_change(&conn->life, pkt->life, nb_life_with_expires(pkt->life, expires));
 		return nb_drop(NB_DROP_GONE);
 	}
 	if (pkt->tuple.proto == IPPROTO_TCP && nb_tcp_kind(pkt->tcp_flags) != NB_KIND_SYN)
@@ -94,27 +98,39 @@ static __always_inline int nb_backend_removed(const struct nb_pkt *pkt, const st
 __noinline int nb_conn_check_backend(const struct nb_pkt *pkt, struct nb_conn *conn)
 {
 	/* Read before the frontend: a change in between is looked at by the next packet. */
-	__u32 epoch = nb_settings.epoch;
+	__u32 epoch = nb_settings.epoch, begun;
 	struct nb_frontend *frontend;
 	struct nb_addr backend;
 	int rc = NB_CONTINUE;
+	__u64 checked;
 
 	if (!pkt || !conn)
 		return NB_PASS;
+	checked = nb_tagged(nb_load(&conn->checked), pkt->life);
 	frontend = nb_frontend_find(&pkt->tuple);
 	if (!frontend || !(frontend->flags & NB_FRONTEND_SERVICE)) {
 		/* The Service was deleted, which says nothing about its backends: TCP goes on. */
 		if (pkt->tuple.proto != IPPROTO_TCP)
 			return NB_NEW;
-	} else if ((__s32)(frontend->epoch - conn->epoch) > 0) {
+	} else if (!checked || (__s32)(frontend->epoch - (__u32)checked) > 0) {
 		backend = conn->dst;
 		if (!nb_is_backend_of(&pkt->tuple, true, &backend, conn->dport))
 			rc = nb_backend_removed(pkt, conn);
 	}
 	/* Another CPU may write an older epoch: then the backend is looked up once more. */
-	if (rc == NB_CONTINUE)
-		WRITE_ONCE(conn->epoch, epoch);
+	if (rc == NB_CONTINUE) {
+		begun = checked ? nb_tagged_more(checked) : pkt->now & NB_SMALL_MASK;
+		nb_store_word(&conn->checked, nb_tag(pkt->life, begun, epoch));
+	}
 	return rc;
+}
+
+/* Whether the backend of this entry was not looked up since the last change of services. */
+static __always_inline bool nb_conn_unchecked(const struct nb_pkt *pkt, const struct nb_conn *conn)
+{
+	__u64 checked = nb_load(&conn->checked);
+
+	return (__u32)checked != nb_settings.epoch || !nb_life_same_gen(checked, pkt->life);
 }
 
 /*
@@ -126,7 +142,7 @@ static __always_inline int nb_conn_check(struct __sk_buff *skb, struct nb_pkt *p
 {
 	int rc;
 
-	if (nb_conn_expired(conn, pkt->now))
+	if (nb_life_expired(pkt->life, pkt->now))
 		return NB_NEW;
 	*out = nb_conn_out_port(conn);
 	if (!*out)
@@ -136,8 +152,8 @@ static __always_inline int nb_conn_check(struct __sk_buff *skb, struct nb_pkt *p
 		if (rc != NB_CONTINUE)
 			return rc;
 	}
-	if (conn->epoch != nb_settings.epoch &&
-	    (conn->flags & (NB_CONN_SERVICE | NB_CONN_REPLY)) == NB_CONN_SERVICE) {
+	if ((conn->flags & (NB_CONN_SERVICE | NB_CONN_REPLY)) == NB_CONN_SERVICE &&
+	    nb_conn_unchecked(pkt, conn)) {
 		rc = nb_conn_check_backend(pkt, conn);
 		if (rc != NB_CONTINUE)
 			return rc;

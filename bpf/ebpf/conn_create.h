@@ -5,7 +5,7 @@
 /*
  * Makes a new connection: enters the plan of conn_plan.h into the table, with another source port
  * if its reply tuple is taken. The reply tuple goes in first, and both only where no entry has
- * them. A CPU that loses a race for a tuple uses the entry of the winner.
+ * them. A CPU that loses a race for a tuple uses the entry of the winner, once that is decided.
  */
 
 #include "conn_evict.h"
@@ -35,14 +35,16 @@ enum {
 
 /*
  * Who has a reply tuple: NB_OWNER_*, or the entry_id of the client whose tuple is *client. Then
- * another CPU makes that connection right now, or its client's way was lost. A dead connection is
- * ended, and with "reclaim" a closed one, too.
+ * another CPU makes that connection right now. A dead connection is ended, and with "reclaim" a
+ * closed one, too.
  */
 __noinline __s64 nb_reply_tuple_owner(const struct nb_tuple *reply, const struct nb_tuple *client, __u32 now,
 				      bool reclaim)
 {
-	struct nb_entry *entry, *other;
+	struct nb_pair *pair;
 	__s64 entry_id;
+	__u64 life;
+	bool same;
 
 	if (!reply || !client)
 		return NB_OWNER_OTHER;
@@ -50,14 +52,21 @@ __noinline __s64 nb_reply_tuple_owner(const struct nb_tuple *reply, const struct
 	entry_id = nb_index_find(NULL, reply, nb_conn_hash(NULL, reply), 0);
 	if (entry_id < 0)
 		return NB_OWNER_NONE;
-	entry = nb_entry_at(NULL, entry_id);
-	other = nb_entry_at(NULL, entry_id ^ 1);
-	if (!entry || !other)
+	pair = nb_pair_at(entry_id / 2);
+	if (!pair)
 		return NB_OWNER_NONE;
-	if (nb_conn_lives(&entry->conn, now) && !(reclaim && nb_tcp_closed(entry->conn.state)))
-		return nb_key_same(&other->key, client) ? entry_id ^ 1 : NB_OWNER_OTHER;
-	nb_pair_end(entry_id, reply);
-	return NB_OWNER_NONE;
+	life = nb_load(&pair->dir[0].conn.life);
+	nb_read_barrier();
+	if (nb_life_use(life) == NB_USE_TAKEN && (!nb_conn_lives(&pair->dir[entry_id & 1].conn, life, now) ||
+						  (reclaim && nb_tcp_closed(nb_life_state(life))))) {
+		nb_pair_end(entry_id / 2, life);
+		return NB_OWNER_NONE;
+	}
+	same = nb_key_same(&pair->dir[~entry_id & 1].key, client);
+	nb_read_barrier();
+	if (!nb_life_same_gen(nb_load(&pair->dir[0].conn.life), life))
+		return NB_OWNER_NONE;
+	return same ? entry_id ^ 1 : NB_OWNER_OTHER;
 }
 
 /* A random port of the old one's class: the kernel keeps below 512, below 1024 and the rest apart. */
@@ -91,109 +100,86 @@ static long nb_l4port_search_step(__u64 i __attribute__((unused)), struct nb_l4p
 	return 1;
 }
 
-/* Gives s->fwd a source port with which the reply tuple is free. False: none was found. */
+/* Gives the client's entry a source port with which the reply tuple is free. False: none was found. */
 static __always_inline bool nb_l4port_find(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
-	struct nb_l4port_search search = { .rev_key = &s->rev_key, .pkt = pkt };
+	struct nb_l4port_search search = { .rev_key = &s->backend.key, .pkt = pkt };
 
 	bpf_loop(NB_L4PORT_TRIES, nb_l4port_search_step, &search, 0);
 	if (!search.found)
 		return false;
-	s->fwd.sport = s->rev_key.dport;
-	s->fwd.flags |= NB_CONN_NAT;
+	s->client.conn.sport = s->backend.key.dport;
+	s->client.conn.flags |= NB_CONN_NAT;
 	nb_count(NB_COUNT_PORT_CHANGED);
 	return true;
 }
 
 /* ---- into the table ---- */
 
-/* Derives the backend's entry and its key from the client's entry. */
+/* Derives the backend's entry from the client's. */
 static __always_inline void nb_plan_reply(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
-	nb_tuple_swap(&s->fwd.src, &s->fwd.dst, s->fwd.sport, s->fwd.dport, pkt->tuple.proto, &s->rev_key);
-	s->rev.src = pkt->tuple.dst;
-	s->rev.dst = pkt->tuple.src;
-	s->rev.sport = pkt->tuple.dport;
-	s->rev.dport = pkt->tuple.sport;
-	s->rev.flags = s->fwd.flags | NB_CONN_REPLY;
-	s->rev.expires = s->fwd.expires;
-	s->rev.created = s->fwd.created;
-	s->rev.epoch = s->fwd.epoch;
-	s->rev.state = s->fwd.state;
-	nb_conn_set_csum(&pkt->tuple, &s->fwd);
+	struct nb_conn *fwd = &s->client.conn, *rev = &s->backend.conn;
+
+	nb_tuple_swap(&fwd->src, &fwd->dst, fwd->sport, fwd->dport, pkt->tuple.proto, &s->backend.key);
+	rev->src = pkt->tuple.dst;
+	rev->dst = pkt->tuple.src;
+	rev->sport = pkt->tuple.dport;
+	rev->dport = pkt->tuple.sport;
+	rev->flags = fwd->flags | NB_CONN_REPLY;
+	nb_conn_set_csum(&pkt->tuple, fwd);
 	/* The negative sums. The negative of a one's complement number is its complement. */
-	s->rev.csum_addr = ~s->fwd.csum_addr;
-	s->rev.csum_port = s->fwd.csum_port ? ~s->fwd.csum_port : 0;
+	rev->csum_addr = ~fwd->csum_addr;
+	rev->csum_port = fwd->csum_port ? ~fwd->csum_port : 0;
 }
 
-/* Writes an entry but for the protocol, without which its key is void. */
-static __always_inline void nb_entry_write(struct nb_entry *entry, const struct nb_tuple *key,
-					   const struct nb_conn *conn)
-{
-	entry->conn = *conn;
-	entry->key.src = key->src;
-	entry->key.dst = key->dst;
-	entry->key.sport = key->sport;
-	entry->key.dport = key->dport;
-}
-
-/* Writes *s into a busy pair, which stays busy. */
+/* Writes the plan into a busy pair. */
 __noinline int nb_pair_write(struct nb_pair *pair, const struct nb_scratch *s)
 {
-	__u32 proto;
-
-	if (!pair || !s)
-		return 0;
-	proto = s->key.proto;
-	nb_entry_write(&pair->dir[0], &s->key, &s->fwd);
-	nb_entry_write(&pair->dir[1], &s->rev_key, &s->rev);
-	/* The protocols last, with their pad: the exchange is a barrier behind what was written above. */
-	__sync_lock_test_and_set((__u32 *)&pair->dir[0].key.proto, proto);
-	WRITE_ONCE(*(__u32 *)&pair->dir[1].key.proto, proto);
+	if (pair && s)
+		nb_pair_fill(pair, &s->client, &s->backend, NB_USE_NEW);
 	return 0;
 }
 
+/* Frees a pair that was filled and is in no index. */
 static __always_inline int nb_pair_give_up(struct nb_pair *pair, int rc)
 {
-	nb_pair_release(pair);
+	nb_pair_empty(pair, NB_USE_BUSY);
+	nb_pair_free(pair);
 	return rc;
 }
 
-/* The second step: the reply tuple is in the index. NB_EXISTS: another CPU has inserted the client's. */
+/* The pair does not become a connection: another CPU has one of its tuples. */
+static __always_inline int nb_pair_lose(struct nb_pair *pair)
+{
+	nb_count(NB_COUNT_CLASH_RESOLVE);
+	return nb_pair_give_up(pair, NB_AGAIN);
+}
+
+/* The second step: the reply tuple is in the index. NB_AGAIN: another CPU has inserted the client's. */
 static __always_inline int nb_conn_insert_client(const struct nb_pkt *pkt, struct nb_pair *pair,
-						 __u32 pair_id, struct nb_scratch *s)
+						 __u32 pair_id)
 {
 	__s64 owner = nb_entry_insert_new(&pair->dir[0].key, pkt->hash, 2 * pair_id);
 
-	if (owner == NB_INDEX_DONE) {
-		nb_pair_change_use(pair, NB_USE_BUSY, NB_USE_TAKEN);
+	if (owner == NB_INDEX_DONE && nb_pair_begin(pair)) {
 		nb_count(NB_COUNT_INSERT);
 		return NB_CONTINUE;
 	}
+	if (owner == NB_INDEX_DONE)
+		nb_entry_remove(&pair->dir[0].key, 2 * pair_id);
 	nb_entry_remove(&pair->dir[1].key, 2 * pair_id + 1);
 	if (owner == NB_INDEX_FULL)
 		return nb_pair_give_up(pair, nb_drop(NB_DROP_TABLE_FULL));
-	s->entry_id = owner;
-	nb_count(NB_COUNT_CLASH_RESOLVE);
-	return nb_pair_give_up(pair, NB_EXISTS);
-}
-
-/* The reply tuple shows that the connection exists: another CPU makes it, or its client's way was lost. */
-static __always_inline int nb_conn_insert_found(struct nb_scratch *s, __u32 entry_id)
-{
-	struct nb_pair *pair = nb_pair_at(entry_id / 2);
-
-	s->entry_id = entry_id;
-	nb_count(pair && nb_pair_repair(pair, entry_id) ? NB_COUNT_REPAIRED : NB_COUNT_CLASH_RESOLVE);
-	return NB_EXISTS;
+	return nb_pair_lose(pair);
 }
 
 /*
  * Enters the planned connection. The reply tuple is inserted at once, since it is almost always
  * free; only if it is not, its owner is looked up. It may be the client's own tuple: a pod reaches
  * itself, sees the Service's address as the source, and its port number is that of the Service and
- * of the backend. NB_CONTINUE: the table has the connection as *s says. NB_EXISTS: the table has
- * it, made by another CPU.
+ * of the backend. NB_CONTINUE: the table has the connection as *s says. NB_AGAIN: another CPU makes
+ * it.
  */
 static __always_inline int nb_conn_insert(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
@@ -204,23 +190,23 @@ static __always_inline int nb_conn_insert(const struct nb_pkt *pkt, struct nb_sc
 
 	if (taken < 0 || !pair)
 		return nb_drop(NB_DROP_TABLE_FULL);
-	s->fwd.use = NB_USE_BUSY;
 	for (int i = 0; i < NB_INSERT_TRIES; i++) {
 		__s64 owner;
 
 		/* Keeps the loop's head its only entry: Linux 6.1 takes no other (check_cfg()). */
 		barrier_var(i);
 		nb_plan_reply(pkt, s);
-		if (!nb_key_same(&s->rev_key, &s->key)) {
+		if (!nb_key_same(&s->backend.key, &s->client.key)) {
 			nb_pair_write(pair, s);
 			owner = nb_entry_insert(&pair->dir[1].key, 2 * pair_id + 1);
 			if (owner == NB_INDEX_DONE)
-				return nb_conn_insert_client(pkt, pair, pair_id, s);
+				return nb_conn_insert_client(pkt, pair, pair_id);
 			if (owner == NB_INDEX_FULL)
 				return nb_pair_give_up(pair, nb_drop(NB_DROP_TABLE_FULL));
-			owner = nb_reply_tuple_owner(&s->rev_key, &pkt->tuple, pkt->now, false);
-			if (owner >= 0)
-				return nb_pair_give_up(pair, nb_conn_insert_found(s, owner));
+			owner = nb_reply_tuple_owner(&s->backend.key, &pkt->tuple, pkt->now, false);
+			/* The key is not written again before the pair is in no use by others. */
+			if (!nb_pair_empty(pair, NB_USE_BUSY) || owner >= 0)
+				return nb_pair_lose(pair);
 			if (owner != NB_OWNER_OTHER)
 				continue;
 		}
@@ -237,7 +223,7 @@ static __always_inline int nb_conn_insert(const struct nb_pkt *pkt, struct nb_sc
  * Makes the connection that this packet begins, if its destination is a frontend or a backend of
  * one. old: the entry_id of the connection that had this tuple and cannot serve it any more, or
  * NB_OLD_*. NB_CONTINUE: scratch holds the client's entry as it is in the table, this packet
- * included. NB_EXISTS: another CPU has made the connection: see entry_id in scratch.
+ * included. NB_AGAIN: another CPU has made the connection, or makes it.
  */
 __noinline int nb_conn_create(struct __sk_buff *skb, const struct nb_pkt *pkt, __s64 old)
 {
@@ -250,7 +236,7 @@ __noinline int nb_conn_create(struct __sk_buff *skb, const struct nb_pkt *pkt, _
 	if (old >= 0 && rc == NB_CONTINUE)
 		rc = nb_conn_renew(pkt, s, old);
 	else if (old >= 0)
-		nb_pair_end(old, &pkt->tuple);
+		nb_pair_end(old / 2, pkt->life);
 	else if (rc == NB_CONTINUE)
 		rc = NB_NEW;
 	return rc == NB_NEW ? nb_conn_insert(pkt, s) : rc;

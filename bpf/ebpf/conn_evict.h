@@ -37,53 +37,48 @@ enum nb_pair_worth {
 	NB_PAIR_LIVE,
 };
 
-static __always_inline enum nb_pair_worth nb_pair_worth_halfopen(const struct nb_conn *conn, __u32 now)
+static __always_inline enum nb_pair_worth nb_pair_worth_halfopen(const struct nb_conn *record, __u64 life,
+								 __u32 now)
 {
-	return now - READ_ONCE(conn->created) > 1 ? NB_PAIR_HALFOPEN : NB_PAIR_YOUNG;
+	return nb_conn_age(record, life, now) > 1 ? NB_PAIR_HALFOPEN : NB_PAIR_YOUNG;
 }
 
-__noinline enum nb_pair_worth nb_pair_worth_now(const struct nb_pair *pair, __u32 now)
+/* What a pair's connection is worth with this life of its record. */
+__noinline enum nb_pair_worth nb_pair_worth_now(const struct nb_pair *pair, __u64 life, __u32 now)
 {
-	const struct nb_conn *conn, *rev;
-	__u32 state, flags;
+	__u32 state = nb_life_state(life), flags = nb_life_flags(life);
+	const struct nb_conn *fwd, *rev;
 	bool tcp;
 
 	if (!pair)
 		return NB_PAIR_LIVE;
-	conn = &pair->dir[0].conn;
+	fwd = &pair->dir[0].conn;
 	rev = &pair->dir[1].conn;
 	tcp = pair->dir[0].key.proto == IPPROTO_TCP;
-	if (!nb_conn_lives(conn, now))
+	if (!nb_conn_lives(fwd, life, now))
 		return NB_PAIR_DEAD;
-	flags = READ_ONCE(conn->flags);
-	if (!(flags & NB_CONN_SEEN_REPLY))
-		return nb_pair_worth_halfopen(conn, now);
-	state = READ_ONCE(conn->state);
+	if (!(flags & NB_LIFE_SEEN_REPLY))
+		return nb_pair_worth_halfopen(fwd, life, now);
 	if (tcp && nb_tcp_closed(state))
 		return NB_PAIR_CLOSED;
 	if (tcp && nb_tcp_closing(state))
 		return NB_PAIR_CLOSING;
-	if (!nb_conn_lives(rev, now))
+	if (!nb_conn_lives(rev, nb_load(&rev->life), now))
 		return NB_PAIR_DEAD; /* the client is gone */
-	if (tcp && nb_conn_stalled(conn, rev, now))
+	if (tcp && nb_conn_stalled(fwd, rev, life, now))
 		return NB_PAIR_DEAD;
-	return flags & NB_CONN_ASSURED ? NB_PAIR_LIVE : nb_pair_worth_halfopen(conn, now);
+	return flags & NB_LIFE_ASSURED ? NB_PAIR_LIVE : nb_pair_worth_halfopen(fwd, life, now);
 }
 
 /*
- * Takes a pair from its connection, unless that is worth more than "most". It is judged once this
- * CPU owns the pair: before that, packets or another connection may have changed it.
+ * Takes a pair from its connection. life: that of its record, by which it was judged: if a packet or
+ * another connection has changed it since, nothing is done.
  */
-static __always_inline bool nb_pair_claim(struct nb_pair *pair, __u32 pair_id, __u32 now,
-					  enum nb_pair_worth most)
+static __always_inline bool nb_pair_evict_from(struct nb_pair *pair, __u32 pair_id, __u64 life)
 {
-	if (!nb_pair_change_use(pair, NB_USE_TAKEN, NB_USE_BUSY))
+	if (!nb_pair_claim(pair, life, NB_USE_BUSY))
 		return false;
-	if (nb_pair_worth_now(pair, now) > most) {
-		nb_pair_change_use(pair, NB_USE_BUSY, NB_USE_TAKEN);
-		return false;
-	}
-	nb_pair_remove(pair, pair_id);
+	nb_pair_leave(pair, pair_id);
 	return true;
 }
 
@@ -92,17 +87,20 @@ __noinline enum nb_pair_worth nb_pair_try(__u32 pair_id, __u32 now)
 {
 	struct nb_pair *pair = nb_pair_at(pair_id);
 	enum nb_pair_worth worth;
+	__u64 life;
 
 	if (!pair)
 		return NB_PAIR_LIVE;
-	if (nb_pair_change_use(pair, NB_USE_FREE, NB_USE_BUSY))
+	if (nb_pair_take(pair, NB_USE_BUSY))
 		return NB_PAIR_FREE;
-	if (READ_ONCE(pair->dir[0].conn.use) != NB_USE_TAKEN)
+	life = nb_load(&pair->dir[0].conn.life);
+	if (nb_life_use(life) != NB_USE_TAKEN)
 		return NB_PAIR_LIVE;
-	worth = nb_pair_worth_now(pair, now);
+	nb_read_barrier();
+	worth = nb_pair_worth_now(pair, life, now);
 	if (worth != NB_PAIR_DEAD)
 		return worth;
-	if (!nb_pair_claim(pair, pair_id, now, NB_PAIR_DEAD))
+	if (!nb_pair_evict_from(pair, pair_id, life))
 		return NB_PAIR_LIVE;
 	nb_count(NB_COUNT_RECLAIMED);
 	return NB_PAIR_FREE;
@@ -112,8 +110,13 @@ __noinline enum nb_pair_worth nb_pair_try(__u32 pair_id, __u32 now)
 __noinline bool nb_pair_evict(__u32 pair_id, __u32 now, enum nb_pair_worth most)
 {
 	struct nb_pair *pair = nb_pair_at(pair_id);
+	__u64 life;
 
-	if (!pair || !nb_pair_claim(pair, pair_id, now, most))
+	if (!pair)
+		return false;
+	life = nb_load(&pair->dir[0].conn.life);
+	nb_read_barrier();
+	if (nb_pair_worth_now(pair, life, now) > most || !nb_pair_evict_from(pair, pair_id, life))
 		return false;
 	nb_count(NB_COUNT_EARLY_DROP);
 	return true;

@@ -13,64 +13,119 @@
 #include "conn_check.h"
 #include "conn_create.h"
 
-/* Translates and delivers a packet. out: the port of its receiver. */
+enum {
+	/* Times that a packet looks for its connection, if other CPUs end or make it meanwhile. */
+	NB_CONN_TRIES = 3,
+
+	/* Reads of a life until it is decided: some ten microseconds. */
+	NB_WAIT_TURNS = 4096,
+};
+
+/*
+ * Translates and delivers a packet. out: the port of its receiver. All that the packet needs is read
+ * before nb_translate(), or this function, looks whether the entry still serves the connection.
+ */
 static __always_inline int nb_conn_send(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn,
 					struct nb_port *out)
 {
+	__u32 ifindex = READ_ONCE(out->ifindex);
+	__u16 flags = conn->flags;
 	int rc;
 
-	if (!(conn->flags & NB_CONN_NAT))
-		return NB_PASS;
-	if (nb_conn_reply_to_host(conn))
-		return nb_pass_to_host(skb);
-	rc = nb_translate(skb, pkt, conn, nb_deliver_port(conn, out));
-	return rc == NB_CONTINUE ? nb_deliver(skb, conn, out) : rc;
+	if (!(flags & NB_CONN_NAT) || nb_conn_reply_to_host(flags)) {
+		if (!nb_conn_is_same(conn, pkt))
+			return NB_AGAIN;
+		return flags & NB_CONN_NAT ? nb_pass_to_host(skb) : NB_PASS;
+	}
+	rc = nb_translate(skb, pkt, conn, nb_deliver_port(flags, out));
+	return rc == NB_CONTINUE ? nb_deliver(skb, flags, ifindex) : rc;
 }
 
 /* rc: why the entry does not serve the packet. */
-static __always_inline int nb_conn_not_served(struct __sk_buff *skb, struct nb_pkt *pkt, __u32 entry_id,
-					      int rc)
+static __always_inline int nb_conn_not_served(struct __sk_buff *skb, struct nb_pkt *pkt,
+					      const struct nb_conn *conn, __u32 entry_id, int rc)
 {
+	if (!nb_conn_is_same(conn, pkt))
+		return NB_AGAIN;
 	if (rc == NB_TO_HOST)
 		return nb_pass_to_host(skb);
 	if (rc == nb_drop(NB_DROP_BACKEND_GONE))
-		nb_pair_end(entry_id, &pkt->tuple);
+		nb_pair_end(entry_id / 2, pkt->life);
 	return rc;
 }
 
-/* NB_NEW: the entry cannot serve the packet, which begins a connection. */
+/*
+ * NB_NEW: the entry cannot serve the packet, which begins a connection. NB_AGAIN: the entry serves
+ * another connection by now.
+ */
 static __always_inline int nb_conn_forward(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn,
 					   __u32 entry_id)
 {
 	struct nb_port *out = NULL;
 	int rc = nb_conn_check(skb, pkt, conn, &out);
 
-	if (rc != NB_CONTINUE)
-		return nb_conn_not_served(skb, pkt, entry_id, rc);
-	rc = nb_conn_track(pkt, conn, entry_id);
-	return rc == NB_CONTINUE && out ? nb_conn_send(skb, pkt, conn, out) : rc;
+	if (rc == NB_CONTINUE)
+		rc = nb_conn_track(pkt, conn, entry_id);
+	if (rc != NB_CONTINUE || !out)
+		return nb_conn_not_served(skb, pkt, conn, entry_id, rc);
+	return nb_conn_send(skb, pkt, conn, out);
 }
 
 /* Sends the first packet of the connection that nb_conn_create() has just made. */
 static __always_inline int nb_conn_send_first(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
 	struct nb_scratch *s = nb_scratch();
-	struct nb_port *out = s ? nb_port_at(s->fwd.out_slot) : NULL;
+	struct nb_port *out = s ? nb_port_at(s->client.conn.out_slot) : NULL;
 
-	return out ? nb_conn_send(skb, pkt, &s->fwd, out) : nb_drop(NB_DROP_GONE);
+	if (!out)
+		return nb_drop(NB_DROP_GONE);
+	pkt->life = s->client.conn.life;
+	return nb_conn_send(skb, pkt, &s->client.conn, out);
 }
 
-/* The client's entry that another CPU made, by nb_conn_create(). NULL: it is gone again. */
-static __always_inline struct nb_entry *nb_entry_of_other_cpu(const struct nb_pkt *pkt, __s64 *entry_id)
+struct nb_wait {
+	__u32 pair_id;
+};
+
+static long nb_wait_turn(__u64 i __attribute__((unused)), const struct nb_wait *wait)
 {
-	struct nb_scratch *s = nb_scratch();
+	struct nb_pair *pair = nb_pair_at(wait->pair_id);
+
+	return !pair || nb_life_use(nb_load(&pair->dir[0].conn.life)) != NB_USE_NEW;
+}
+
+/*
+ * The entry that another CPU has made for the tuple of a packet: its entry_id, or NB_INDEX_NONE. If
+ * that CPU is still at it, waits until it is decided; but not for ever, since a hypervisor may have
+ * stopped the CPU: then the entry is used as it is.
+ */
+__noinline __s64 nb_conn_wait(const struct nb_pkt *pkt)
+{
+	struct nb_wait wait = {};
+	__s64 entry_id;
+
+	if (!pkt)
+		return NB_INDEX_NONE;
+	entry_id = nb_index_find(NULL, &pkt->tuple, pkt->hash, 0);
+	if (entry_id < 0)
+		return NB_INDEX_NONE;
+	wait.pair_id = entry_id / 2;
+	bpf_loop(NB_WAIT_TURNS, nb_wait_turn, &wait, 0);
+	return entry_id;
+}
+
+/* Looks the packet's connection up once more. */
+static __always_inline struct nb_entry *nb_conn_again(struct nb_pkt *pkt, __s64 *entry_id)
+{
 	struct nb_entry *entry;
 
-	if (!s)
+	*entry_id = nb_conn_wait(pkt);
+	entry = *entry_id < 0 ? NULL : nb_entry_at(NULL, *entry_id);
+	if (!entry)
 		return NULL;
-	*entry_id = s->entry_id;
-	entry = nb_entry_at(NULL, *entry_id);
-	return entry && nb_key_same(&entry->key, &pkt->tuple) ? entry : NULL;
+	pkt->life = nb_load(&entry->conn.life);
+	nb_read_barrier();
+	return nb_key_same(&entry->key, &pkt->tuple) && nb_use_counts(nb_life_use(pkt->life)) ? entry : NULL;
 }
 
 static __always_inline int nb_conn_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
@@ -80,22 +135,21 @@ static __always_inline int nb_conn_from_pod(struct __sk_buff *skb, struct nb_pkt
 	int rc;
 
 	pkt->hash = nb_conn_hash(NULL, &pkt->tuple);
-	entry = nb_index_entry(NULL, &pkt->tuple, pkt->hash, 0, &entry_id);
-	for (int i = 0; i < 3; i++) {
-		if (entry) {
+	entry = nb_index_entry(NULL, &pkt->tuple, pkt->hash, &entry_id, &pkt->life);
+	for (int i = 0; i < NB_CONN_TRIES; i++) {
+		rc = NB_NEW;
+		if (entry)
 			rc = nb_conn_forward(skb, pkt, &entry->conn, entry_id);
-			if (rc != NB_NEW)
-				return rc;
-			old = entry_id;
+		if (rc == NB_NEW) {
+			old = entry ? entry_id : old;
+			rc = nb_conn_create(skb, pkt, old);
+			old = old >= 0 ? NB_OLD_GONE : old;
 		}
-		rc = nb_conn_create(skb, pkt, old);
 		if (rc == NB_CONTINUE)
 			rc = nb_conn_send_first(skb, pkt);
-		if (rc != NB_EXISTS)
+		if (rc != NB_AGAIN)
 			return rc;
-		if (old >= 0)
-			old = NB_OLD_GONE;
-		entry = nb_entry_of_other_cpu(pkt, &entry_id);
+		entry = nb_conn_again(pkt, &entry_id);
 	}
 	return nb_drop(NB_COUNT_INSERT_FAILED);
 }

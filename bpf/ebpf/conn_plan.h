@@ -32,44 +32,44 @@ static __always_inline bool nb_may_begin_conn(const struct nb_pkt *pkt)
 /* The client's entry after this packet, direct to the packet's own destination. */
 static __always_inline void nb_plan_client(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
+	struct nb_conn *conn = &s->client.conn;
+	__u32 state = NB_TCP_NONE;
+
 	__builtin_memset(s, 0, sizeof(*s));
-	s->key = pkt->tuple;
-	s->fwd.src = pkt->tuple.src;
-	s->fwd.dst = pkt->tuple.dst;
-	s->fwd.sport = pkt->tuple.sport;
-	s->fwd.dport = pkt->tuple.dport;
-	s->fwd.in_ifindex = pkt->ifindex;
-	s->fwd.created = pkt->now;
+	s->client.key = pkt->tuple;
+	conn->src = pkt->tuple.src;
+	conn->dst = pkt->tuple.dst;
+	conn->sport = pkt->tuple.sport;
+	conn->dport = pkt->tuple.dport;
+	conn->in_ifindex = pkt->ifindex;
 	if (pkt->tuple.proto == IPPROTO_TCP) {
-		s->fwd.state =
-			nb_tcp_kind(pkt->tcp_flags) == NB_KIND_SYN ? NB_TCP_SYN_SENT : NB_TCP_ESTABLISHED;
+		state = nb_tcp_kind(pkt->tcp_flags) == NB_KIND_SYN ? NB_TCP_SYN_SENT : NB_TCP_ESTABLISHED;
 		/* As nb_tcp_note() does in an entry that has seen no segment. */
-		s->fwd.seq_end = pkt->seq_end;
+		conn->seq = pkt->seq_end;
 		if (pkt->tcp_flags & NB_ACK)
-			s->fwd.ack = pkt->ack;
+			conn->acked = pkt->ack;
 	}
-	s->fwd.expires = nb_conn_deadline(&s->fwd, pkt->tuple.proto, pkt->now);
+	conn->life = nb_life_with(0, state, 0, nb_deadline(state, 0, pkt->tuple.proto, pkt->now));
 }
 
 /* again: a connection had this tuple before. */
 static __always_inline int nb_plan_backend(const struct nb_pkt *pkt, const struct nb_frontend *frontend,
 					   bool again, struct nb_scratch *s)
 {
+	struct nb_conn *conn = &s->client.conn;
 	struct nb_backend backend;
 	int rc;
 
-	/* Read before the set of backends: a change in between is looked at by the next packet. */
-	s->fwd.epoch = nb_settings.epoch;
 	/* One that is picked up in the middle most likely had the backend that the tuple selects. */
-	again = again && s->fwd.state != NB_TCP_ESTABLISHED;
+	again = again && nb_life_state(conn->life) != NB_TCP_ESTABLISHED;
 	rc = nb_backend_choose(&pkt->tuple, frontend, again, &backend);
 	if (rc != NB_CONTINUE)
 		return rc;
 	if (frontend->affinity)
 		nb_affinity(pkt, frontend, &backend);
-	s->fwd.dst = backend.addr;
-	s->fwd.dport = backend.port;
-	s->fwd.flags = NB_CONN_SERVICE | NB_CONN_NAT | NB_CONN_TO_HOST;
+	conn->dst = backend.addr;
+	conn->dport = backend.port;
+	conn->flags = NB_CONN_SERVICE | NB_CONN_NAT | NB_CONN_TO_HOST;
 	return NB_CONTINUE;
 }
 
@@ -77,6 +77,8 @@ static __always_inline int nb_plan_backend(const struct nb_pkt *pkt, const struc
 static __always_inline int nb_conn_plan(struct __sk_buff *skb, const struct nb_pkt *pkt, bool again,
 					struct nb_scratch *s)
 {
+	/* Read before the frontend: a change in between is looked at by the next packet. */
+	__u32 epoch = nb_settings.epoch;
 	struct nb_frontend *frontend;
 	int rc;
 
@@ -90,6 +92,7 @@ static __always_inline int nb_conn_plan(struct __sk_buff *skb, const struct nb_p
 	if (!nb_may_begin_conn(pkt))
 		return frontend->flags & NB_FRONTEND_SERVICE ? nb_drop(NB_DROP_INVALID) : NB_PASS;
 	nb_plan_client(pkt, s);
+	s->client.conn.checked = nb_tag(0, pkt->now & NB_SMALL_MASK, epoch);
 	if (frontend->flags & NB_FRONTEND_SERVICE) {
 		rc = nb_plan_backend(pkt, frontend, again, s);
 		if (rc != NB_CONTINUE)

@@ -38,7 +38,7 @@ static __always_inline int nb_reply_check(struct nb_pkt *pkt, struct nb_conn *co
 	 * An answer of a pod was tracked at that pod's port already. If it was the connection's
 	 * last packet, the entry has expired, and the answer must still reach the client.
 	 */
-	if (nb_conn_expired(conn, pkt->now) && (!conn->in_ifindex || gone))
+	if (nb_life_expired(pkt->life, pkt->now) && (!conn->in_ifindex || gone))
 		return NB_PASS;
 	if (gone)
 		return nb_conn_receiver_gone(pkt, conn);
@@ -47,27 +47,42 @@ static __always_inline int nb_reply_check(struct nb_pkt *pkt, struct nb_conn *co
 	return NB_CONTINUE;
 }
 
+/* An answer, by the entry that was found. NB_AGAIN: the entry serves another connection by now. */
+static __always_inline int nb_reply_receive(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn,
+					    __u32 entry_id)
+{
+	__u16 flags = conn->flags;
+	int rc = NB_PASS;
+
+	if (nb_conn_via_host_reply(flags))
+		rc = nb_reply_check(pkt, conn);
+	if (rc == NB_CONTINUE && !conn->in_ifindex)
+		rc = nb_conn_track(pkt, conn, entry_id);
+	if (rc == NB_CONTINUE && flags & NB_CONN_NAT)
+		return nb_translate(skb, pkt, conn, NULL);
+	if (!nb_conn_is_same(conn, pkt))
+		return NB_AGAIN;
+	if (rc == NB_NEW)
+		nb_pair_end(entry_id / 2, pkt->life);
+	return rc;
+}
+
 static __always_inline int nb_conn_to_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
 	struct nb_entry *entry;
-	struct nb_conn *conn;
 	__s64 entry_id;
-	int rc;
+	int rc = NB_PASS;
 
-	entry = nb_index_entry(NULL, &pkt->tuple, nb_conn_hash(NULL, &pkt->tuple), 0, &entry_id);
-	if (!entry)
-		return NB_PASS;
-	conn = &entry->conn;
-	if (!nb_conn_via_host_reply(conn))
-		return NB_PASS;
-	rc = nb_reply_check(pkt, conn);
-	if (rc != NB_CONTINUE)
-		return rc;
-	if (!conn->in_ifindex)
-		rc = nb_conn_track(pkt, conn, entry_id);
-	if (rc == NB_NEW)
-		nb_pair_end(entry_id, &pkt->tuple);
-	return rc == NB_CONTINUE && conn->flags & NB_CONN_NAT ? nb_translate(skb, pkt, conn, NULL) : rc;
+	pkt->hash = nb_conn_hash(NULL, &pkt->tuple);
+	for (int i = 0; i < NB_CONN_TRIES; i++) {
+		entry = nb_index_entry(NULL, &pkt->tuple, pkt->hash, &entry_id, &pkt->life);
+		if (!entry)
+			return NB_PASS;
+		rc = nb_reply_receive(skb, pkt, &entry->conn, entry_id);
+		if (rc != NB_AGAIN)
+			break;
+	}
+	return rc;
 }
 
 #endif

@@ -3,16 +3,20 @@
 #define NATBRIDGE_BPF_EBPF_CONN_TABLE_H
 
 /*
- * The table of connections: pairs of entries in connections[], and the index that finds an entry by
- * its tuple (natbridge/conn_index.h). Programs have one table only: struct nb_conn_table is not
- * defined here, and every pointer to it is NULL.
+ * The table of connections as programs see it: pairs of entries in connections[]
+ * (natbridge/conn_pair.h), and the index that finds an entry by its tuple (natbridge/conn_index.h).
+ * Programs have one table only: struct nb_conn_table is not defined here, and every pointer to it
+ * is NULL.
  */
 
 #include <stdbool.h>
 
-#include <natbridge/conn_index.h>
+#include <natbridge/conn_pair.h>
 
 #include "maps.h"
+
+/* Attempts to change a word that other CPUs change as well. */
+enum { NB_LIFE_TRIES = 4 };
 
 /* ---- what conn_index.h needs ---- */
 
@@ -48,6 +52,30 @@ static __always_inline __u32 nb_set_count(const struct nb_conn_table *table __at
 static __always_inline __u64 nb_set_seed(const struct nb_conn_table *table __attribute__((unused)), int word)
 {
 	return nb_settings.index_seed[word];
+}
+
+/*
+ * x86 keeps loads in order, and stores. Elsewhere an atomic operation that returns a value is a
+ * full barrier, whatever it is applied to (Linux: Documentation/bpf/standardization/
+ * instruction-set.rst and the JITs, as arch/arm64/net/bpf_jit_comp.c: LDADDAL, or STLXR and DMB).
+ */
+static __always_inline void nb_full_barrier(void)
+{
+	__u64 word = 0;
+
+	if (nb_constants.weakly_ordered)
+		__sync_fetch_and_add(&word, 1);
+	barrier();
+}
+
+static __always_inline void nb_read_barrier(void)
+{
+	nb_full_barrier();
+}
+
+static __always_inline void nb_write_barrier(void)
+{
+	nb_full_barrier();
 }
 
 /* Global functions: the verifier checks each once, and not at each of its callers. */
@@ -113,68 +141,56 @@ __noinline int nb_entry_remove(const struct nb_tuple *key, __u32 entry_id)
 	return 0;
 }
 
-/*
- * ---- who owns a pair (enum nb_use) ----
- *
- * A CPU that has changed NB_USE_FREE or NB_USE_TAKEN into NB_USE_BUSY owns the pair until it
- * changes that back: it alone writes keys, and inserts and removes the pair's entries. The state of
- * a connection that is NB_USE_TAKEN is written without ownership (conntrack.h).
- */
+/* ---- pairs ---- */
 
-static __always_inline bool nb_pair_change_use(struct nb_pair *pair, enum nb_use from, enum nb_use to)
-{
-	return __sync_val_compare_and_swap(&pair->dir[0].conn.use, from, to) == from;
-}
-
-/* Frees a pair that is busy, and whose entries are not in the index. */
-static __always_inline void nb_pair_release(struct nb_pair *pair)
-{
-	WRITE_ONCE(pair->dir[0].key.proto, 0);
-	WRITE_ONCE(pair->dir[1].key.proto, 0);
-	/* A full barrier as well: another owner writes the keys after this. */
-	nb_pair_change_use(pair, NB_USE_BUSY, NB_USE_FREE);
-}
-
-/* Removes both entries of a busy pair from the index. */
-static __always_inline void nb_pair_remove(struct nb_pair *pair, __u32 pair_id)
+/* Removes both entries from the index. The pair is the caller's. */
+static __always_inline void nb_pair_leave(struct nb_pair *pair, __u32 pair_id)
 {
 	nb_entry_remove(&pair->dir[0].key, 2 * pair_id);
 	nb_entry_remove(&pair->dir[1].key, 2 * pair_id + 1);
 }
 
 /*
- * Ends the connection whose entry was found by this key. Another CPU may have ended it, and the
- * pair may hold another connection by now: then nothing is done.
+ * Ends the connection of a pair; life: that of one of its entries. If it is another connection by
+ * now, or another CPU ends it, nothing is done.
  */
-__noinline int nb_pair_end(__u32 entry_id, const struct nb_tuple *key)
+__noinline int nb_pair_end(__u32 pair_id, __u64 life)
 {
-	struct nb_pair *pair = nb_pair_at(entry_id / 2);
+	struct nb_pair *pair = nb_pair_at(pair_id);
 
-	if (!pair || !key || !nb_pair_change_use(pair, NB_USE_TAKEN, NB_USE_BUSY))
+	if (!pair)
 		return 0;
-	if (nb_key_same(&pair->dir[entry_id & 1].key, key)) {
-		nb_pair_remove(pair, entry_id / 2);
-		nb_pair_release(pair);
-	} else {
-		nb_pair_change_use(pair, NB_USE_BUSY, NB_USE_TAKEN);
+	/* Packets may change the life in between. */
+	for (int i = 0; i < NB_LIFE_TRIES; i++) {
+		__u64 now = nb_load(&pair->dir[0].conn.life);
+
+		if (!nb_life_same_gen(now, life) || nb_life_use(now) != NB_USE_TAKEN)
+			break;
+		if (!nb_pair_claim(pair, now, NB_USE_BUSY))
+			continue;
+		nb_pair_leave(pair, pair_id);
+		nb_pair_free(pair);
+		break;
 	}
 	return 0;
 }
 
 /*
- * Inserts an entry again that the index no longer leads to. True: that was so. A pair that another
- * CPU owns is left alone.
+ * Inserts an entry again that the index no longer leads to. True: that was so. life: that of the
+ * pair's record. A connection of which another one has the tuple by now is ended.
  */
-static __always_inline bool nb_pair_repair(struct nb_pair *pair, __u32 entry_id)
+static __always_inline bool nb_pair_repair(struct nb_pair *pair, __u32 entry_id, __u64 life)
 {
-	bool done;
+	struct nb_tuple *key = &pair->dir[entry_id & 1].key;
 
-	if (nb_entry_find(&pair->dir[entry_id & 1].key) >= 0 ||
-	    !nb_pair_change_use(pair, NB_USE_TAKEN, NB_USE_BUSY))
+	if (nb_entry_find(key) >= 0 || !nb_pair_enter(pair, life))
 		return false;
-	done = nb_entry_insert(&pair->dir[entry_id & 1].key, entry_id) == NB_INDEX_DONE;
-	nb_pair_change_use(pair, NB_USE_BUSY, NB_USE_TAKEN);
-	return done;
+	if (nb_entry_insert(key, entry_id) == NB_INDEX_DONE && nb_pair_begin(pair))
+		return true;
+	nb_pair_leave(pair, entry_id / 2);
+	nb_pair_empty(pair, NB_USE_BUSY);
+	nb_pair_free(pair);
+	return false;
 }
 
 #endif

@@ -7,14 +7,11 @@
  * changes its state.
  *
  * A packet of a steady connection writes its own entry only. Once a second, and where the state may
- * change, it brings the other direction's entry up to date as well. The client's entry is the
- * record; the other one holds a copy of its state, flags and lifetime.
+ * change, it changes the life of the client's entry, the record, and copies that to the backend's.
  *
- * Packets of one connection may be on several CPUs at once, which write without a lock. The state
- * is changed by compare and swap. A lost update of anything else is harmless:
- *   - flags: the next packet that is not steady computes the same flags again.
- *   - expires: the CPUs write times that differ by a tick, or those of two successive states. The
- *     next packet sees that a lifetime does not fit the state (nb_conn_due()) and writes it again.
+ * Packets of one connection may be on several CPUs at once, and their pair may get another
+ * connection meanwhile. So a life is changed by compare and swap alone, from the value that the
+ * decision was based on; other words carry the generation (natbridge/conn_life.h).
  */
 
 #include "conn_table.h"
@@ -22,9 +19,19 @@
 
 /* ---- alive or not ---- */
 
-static __always_inline bool nb_conn_expired(const struct nb_conn *conn, __u32 now)
+/*
+ * Whether an entry still serves the connection that a packet found there (pkt->life): then
+ * everything that was read of it since belongs to that connection.
+ */
+static __always_inline bool nb_conn_is_same(const struct nb_conn *conn, const struct nb_pkt *pkt)
 {
-	return (__s32)(READ_ONCE(conn->expires) - now) <= 0;
+	nb_read_barrier();
+	return nb_life_same(nb_load(&conn->life), pkt->life);
+}
+
+static __always_inline bool nb_life_expired(__u64 life, __u32 now)
+{
+	return (__s32)(nb_life_expires(life) - now) <= 0;
 }
 
 /* The port to which an entry's packets go; NULL: the receiver is gone, or cut off. */
@@ -35,217 +42,260 @@ static __always_inline struct nb_port *nb_conn_out_port(const struct nb_conn *co
 	return port && READ_ONCE(port->gen) == conn->out_gen ? port : NULL;
 }
 
-/* The same; NULL also if the entry has expired. */
-static __always_inline struct nb_port *nb_conn_receiver(const struct nb_conn *conn, __u32 now)
-{
-	return nb_conn_expired(conn, now) ? NULL : nb_conn_out_port(conn);
-}
-
-/* Whether the entry has not expired and its receiver is there, cut off or not. */
-static __always_inline bool nb_conn_lives(const struct nb_conn *conn, __u32 now)
+/* Whether an entry with this life has not expired and its receiver is there, cut off or not. */
+static __always_inline bool nb_conn_lives(const struct nb_conn *conn, __u64 life, __u32 now)
 {
 	struct nb_port *port = nb_port_at(conn->out_slot);
 
-	return !nb_conn_expired(conn, now) && port && (READ_ONCE(port->gen) & ~NB_GEN_CUT) == conn->out_gen;
+	return !nb_life_expired(life, now) && port && (READ_ONCE(port->gen) & ~NB_GEN_CUT) == conn->out_gen;
 }
 
 /* ---- lifetime, in ticks ---- */
 
-static __always_inline __u32 nb_conn_timeout(const struct nb_conn *conn, __u8 proto)
+static __always_inline __u32 nb_timeout_of(__u32 state, __u32 flags, __u8 proto)
 {
-	__u32 index = READ_ONCE(conn->state);
+	__u32 index = state;
 
 	if (proto == IPPROTO_UDP)
-		index = conn->flags & NB_CONN_ASSURED ? NB_TIMEOUT_UDP_STREAM : NB_TIMEOUT_UDP;
-	else if (index == NB_TCP_ESTABLISHED && !(conn->flags & NB_CONN_SEEN_REPLY))
+		index = flags & NB_LIFE_ASSURED ? NB_TIMEOUT_UDP_STREAM : NB_TIMEOUT_UDP;
+	else if (index == NB_TCP_ESTABLISHED && !(flags & NB_LIFE_SEEN_REPLY))
 		index = NB_TIMEOUT_TCP_UNACKNOWLEDGED; /* picked up in the middle (tcp_loose) */
 	barrier_var(index); /* what is compared is what is used: Linux 6.1 does not track copies */
 	return index < NB_TIMEOUTS ? nb_settings.timeouts[index] : 0;
 }
 
 /* When an entry expires that is used now: up to a second late, so that it is written once a second. */
-static __always_inline __u32 nb_conn_deadline(const struct nb_conn *conn, __u8 proto, __u32 now)
+static __always_inline __u32 nb_deadline(__u32 state, __u32 flags, __u8 proto, __u32 now)
 {
-	return now + nb_conn_timeout(conn, proto) + nb_constants.second;
+	return now + nb_timeout_of(state, flags, proto) + nb_constants.second;
 }
 
-/* False within a second after "expires" was written. A timeout that became shorter is due, too. */
-static __always_inline bool nb_conn_is_due(__u32 deadline, const struct nb_conn *conn)
+/* False within a second after the lifetime was written. A timeout that became shorter is due, too. */
+static __always_inline bool nb_life_is_due(__u64 life, __u32 deadline)
 {
-	return (__u32)(deadline - READ_ONCE(conn->expires)) >= nb_constants.second;
+	return deadline - nb_life_expires(life) >= nb_constants.second;
 }
 
-/* Whether this packet has to write the lifetime. */
-static __always_inline bool nb_conn_due(const struct nb_conn *conn, const struct nb_pkt *pkt)
+/* Whether a packet has to write the lifetime. */
+static __always_inline bool nb_life_due(__u64 life, const struct nb_pkt *pkt)
 {
-	return nb_conn_is_due(nb_conn_deadline(conn, pkt->tuple.proto, pkt->now), conn);
+	return nb_life_is_due(
+		life, nb_deadline(nb_life_state(life), nb_life_flags(life), pkt->tuple.proto, pkt->now));
 }
 
-/* The same for an entry with NB_CONN_STEADY: of TCP, the connection is established and answered. */
-static __always_inline bool nb_conn_due_steady(const struct nb_conn *conn, const struct nb_pkt *pkt)
+/* The same for an entry with NB_LIFE_STEADY: of TCP, the connection is established and answered. */
+static __always_inline bool nb_life_due_steady(__u64 life, const struct nb_pkt *pkt)
 {
 	if (pkt->tuple.proto != IPPROTO_TCP)
-		return nb_conn_due(conn, pkt);
-	return nb_conn_is_due(pkt->now + nb_settings.timeouts[NB_TCP_ESTABLISHED] + nb_constants.second,
-			      conn);
+		return nb_life_due(life, pkt);
+	return nb_life_is_due(life,
+			      pkt->now + nb_settings.timeouts[NB_TCP_ESTABLISHED] + nb_constants.second);
 }
 
 /*
  * Whether an established connection is as good as dead: one side has data that is not acknowledged,
  * or was sent three times again, and both were silent for longer than the timeouts for that. fwd
- * and rev are its entries.
+ * and rev are its entries, and life is the client's.
  */
-static __always_inline bool nb_conn_stalled(const struct nb_conn *fwd, const struct nb_conn *rev, __u32 now)
+static __always_inline bool nb_conn_stalled(const struct nb_conn *fwd, const struct nb_conn *rev, __u64 life,
+					    __u32 now)
 {
+	__u64 fwd_seq = nb_tagged(nb_load(&fwd->seq), life), rev_seq = nb_tagged(nb_load(&rev->seq), life);
+	__u32 fwd_acked = nb_tagged(nb_load(&fwd->acked), life);
+	__u32 rev_acked = nb_tagged(nb_load(&rev->acked), life);
 	__u32 idle, limit = 0;
 
-	if (READ_ONCE(fwd->state) != NB_TCP_ESTABLISHED)
+	if (nb_life_state(life) != NB_TCP_ESTABLISHED)
 		return false;
-	if (READ_ONCE(fwd->retrans) >= 3 || READ_ONCE(rev->retrans) >= 3)
+	if (nb_tagged_more(fwd_seq) >= NB_RETRANS_MAX || nb_tagged_more(rev_seq) >= NB_RETRANS_MAX)
 		limit = nb_settings.timeouts[NB_TIMEOUT_TCP_RETRANS];
-	else if ((__s32)(READ_ONCE(fwd->seq_end) - READ_ONCE(rev->ack)) > 0 ||
-		 (__s32)(READ_ONCE(rev->seq_end) - READ_ONCE(fwd->ack)) > 0)
+	else if ((__s32)((__u32)fwd_seq - rev_acked) > 0 || (__s32)((__u32)rev_seq - fwd_acked) > 0)
 		limit = nb_settings.timeouts[NB_TIMEOUT_TCP_UNACKNOWLEDGED];
-	idle = nb_settings.timeouts[NB_TCP_ESTABLISHED] + nb_constants.second -
-	       (READ_ONCE(fwd->expires) - now);
+	idle = nb_settings.timeouts[NB_TCP_ESTABLISHED] + nb_constants.second - (nb_life_expires(life) - now);
 	return limit && (__s32)(idle - limit) > (__s32)nb_constants.second;
 }
 
 /* ---- state ---- */
 
+/* How a packet changes a connection: what nb_tcp_step() and nb_life_step() decide together. */
+struct nb_step {
+	__u32 state;   /* after the packet */
+	bool refresh;  /* it prolongs the lifetime */
+	bool valid;    /* it is a valid segment */
+	bool finished; /* the connection ends with it */
+};
+
 /*
- * Moves a TCP connection to its state after this packet. NB_NEW: the connection begins anew.
- * *refresh becomes false if the packet must not prolong the lifetime, *valid if it is not a valid
- * segment.
+ * The state of a TCP connection after this packet. life: that of the record; other: the entry of
+ * the other direction. NB_NEW: the connection begins anew.
  */
-static __always_inline int nb_tcp_step(const struct nb_pkt *pkt, const struct nb_conn *conn,
-				       const struct nb_conn *other, struct nb_conn *record, bool *refresh,
-				       bool *valid)
+static __always_inline int nb_tcp_step(const struct nb_pkt *pkt, __u64 life, bool reply,
+				       const struct nb_conn *other, struct nb_step *step)
 {
-	bool reply = conn->flags & NB_CONN_REPLY;
 	enum nb_tcp_kind kind = nb_tcp_kind(pkt->tcp_flags);
+	__u32 old = nb_life_state(life), next;
 
-	/* Another CPU may move the state in between: then this packet is judged by the new one. */
-	for (int i = 0; i < 4; i++) {
-		__u32 old = READ_ONCE(record->state);
-		__u32 next = nb_tcp_next(reply, kind, old);
-
-		if (next >= NB_TCP_STATES) {
-			*refresh = false;
-			*valid = next != NB_TCP_INVALID;
-			return NB_CONTINUE;
-		}
-		if (next == NB_TCP_SYN_SENT && old >= NB_TCP_TIME_WAIT)
-			return NB_NEW;
-		if (kind == NB_KIND_RST && old == NB_TCP_ESTABLISHED && !nb_tcp_reset_exact(pkt, other)) {
-			*refresh = false;
-			return NB_CONTINUE;
-		}
-		/* A repeated SYN must not keep an unanswered entry alive. */
-		if (kind == NB_KIND_SYN && old == NB_TCP_SYN_SENT)
-			*refresh = false;
-		if (next == old)
-			return NB_CONTINUE;
-		if (__sync_val_compare_and_swap(&record->state, old, next) == old)
-			return NB_CONTINUE;
+	/* A reset before any answer is the last packet: the kernel deletes the entry then. */
+	step->finished = kind == NB_KIND_RST && !(nb_life_flags(life) & NB_LIFE_SEEN_REPLY);
+	if (step->finished)
+		return NB_CONTINUE;
+	next = nb_tcp_next(reply, kind, old);
+	if (next >= NB_TCP_STATES) {
+		step->refresh = false;
+		step->valid = next != NB_TCP_INVALID;
+		return NB_CONTINUE;
 	}
+	if (next == NB_TCP_SYN_SENT && old >= NB_TCP_TIME_WAIT)
+		return NB_NEW;
+	if (kind == NB_KIND_RST && old == NB_TCP_ESTABLISHED && !nb_tcp_reset_exact(pkt, other, life)) {
+		step->refresh = false;
+		return NB_CONTINUE;
+	}
+	/* A repeated SYN must not keep an unanswered entry alive. */
+	if (kind == NB_KIND_SYN && old == NB_TCP_SYN_SENT)
+		step->refresh = false;
+	step->state = next;
 	return NB_CONTINUE;
 }
 
-/* The record's flags after a packet of this direction; the state is that after the packet already. */
-static __always_inline __u16 nb_conn_next_flags(const struct nb_pkt *pkt, const struct nb_conn *record,
-						bool reply)
+/* Ticks since the first packet, as far as the record knows. */
+static __always_inline __u32 nb_conn_age(const struct nb_conn *record, __u64 life, __u32 now)
 {
-	__u16 flags = READ_ONCE(record->flags) | (reply ? NB_CONN_SEEN_REPLY : 0);
+	__u64 checked = nb_tagged(nb_load(&record->checked), life);
 
-	if (!(flags & NB_CONN_SEEN_REPLY))
+	return checked ? (now - nb_tagged_more(checked)) & NB_SMALL_MASK : 0;
+}
+
+/* The record's flags after a packet of this direction, in the state after the packet. */
+static __always_inline __u32 nb_flags_step(const struct nb_pkt *pkt, const struct nb_conn *record, __u64 life,
+					   __u32 state, bool answer)
+{
+	__u32 flags = nb_life_flags(life) | (answer ? NB_LIFE_SEEN_REPLY : 0);
+
+	if (!(flags & NB_LIFE_SEEN_REPLY))
 		return flags;
 	if (pkt->tuple.proto == IPPROTO_UDP) {
 		/* A stream is one that is used for more than 2 s (nf_conntrack_proto_udp.c). */
-		if (pkt->now - record->created > 2 * nb_constants.second)
-			flags |= NB_CONN_ASSURED;
-		return flags | NB_CONN_STEADY;
+		if (nb_conn_age(record, life, pkt->now) > 2 * nb_constants.second)
+			flags |= NB_LIFE_ASSURED;
+		return flags | NB_LIFE_STEADY;
 	}
-	if (READ_ONCE(record->state) == NB_TCP_ESTABLISHED)
-		return flags | NB_CONN_ASSURED | NB_CONN_STEADY;
-	return flags & ~NB_CONN_STEADY;
+	if (state == NB_TCP_ESTABLISHED)
+		return flags | NB_LIFE_ASSURED | NB_LIFE_STEADY;
+	return flags & ~NB_LIFE_STEADY;
 }
 
-/* The flags that both entries of a connection have, and that packets change. */
-enum { NB_CONN_SHARED = NB_CONN_SEEN_REPLY | NB_CONN_ASSURED | NB_CONN_STEADY };
-
-/* Brings both entries of a connection to the state after this packet. NB_NEW: it begins anew. */
-static __always_inline int nb_conn_step(const struct nb_pkt *pkt, struct nb_conn *conn, struct nb_conn *other)
+/* The record's life after this packet, in *next. NB_NEW: the connection begins anew. */
+static __always_inline int nb_life_step(const struct nb_pkt *pkt, const struct nb_conn *record, __u64 life,
+					bool reply, const struct nb_conn *other, __u64 *next)
 {
-	bool reply = conn->flags & NB_CONN_REPLY, refresh = true, valid = true;
-	struct nb_conn *record = reply ? other : conn;
-	struct nb_conn *copy = reply ? conn : other;
-	__u32 expires;
-	__u16 shared;
+	struct nb_step step = { .state = nb_life_state(life), .refresh = true, .valid = true };
+	__u32 flags, expires = nb_life_expires(life);
 	int rc;
 
 	if (pkt->tuple.proto == IPPROTO_TCP) {
-		/* A reset before any answer is the last packet: the kernel deletes the entry then. */
-		if (pkt->tcp_flags & NB_RST && !(READ_ONCE(record->flags) & NB_CONN_SEEN_REPLY)) {
-			WRITE_ONCE(record->expires, pkt->now);
-			WRITE_ONCE(copy->expires, pkt->now);
-			return NB_CONTINUE;
-		}
-		rc = nb_tcp_step(pkt, conn, other, record, &refresh, &valid);
+		rc = nb_tcp_step(pkt, life, reply, other, &step);
 		if (rc != NB_CONTINUE)
 			return rc;
+		if (step.finished) {
+			*next = nb_life_with_expires(life, pkt->now);
+			return NB_CONTINUE;
+		}
 	}
 	/* A segment that is not valid is no answer either. */
-	shared = nb_conn_next_flags(pkt, record, reply && valid) & NB_CONN_SHARED;
-	WRITE_ONCE(record->flags, (READ_ONCE(record->flags) & ~NB_CONN_SHARED) | shared);
-	WRITE_ONCE(copy->flags, (READ_ONCE(copy->flags) & ~NB_CONN_SHARED) | shared);
-	WRITE_ONCE(copy->state, READ_ONCE(record->state));
-	if (refresh) {
-		expires = nb_conn_deadline(record, pkt->tuple.proto, pkt->now);
-		WRITE_ONCE(record->expires, expires);
-		WRITE_ONCE(copy->expires, expires);
-	}
+	flags = nb_flags_step(pkt, record, life, step.state, reply && step.valid);
+	if (step.refresh)
+		expires = nb_deadline(step.state, flags, pkt->tuple.proto, pkt->now);
+	*next = nb_life_with(life, step.state, flags, expires);
 	return NB_CONTINUE;
+}
+
+/*
+ * Copies the record's life to the backend's entry, until both are the same. The copy is read before
+ * the record. So it is not changed if its pair has got another connection in between, by whose
+ * owner it was voided first (nb_pair_claim()), and it follows a connection that was renewed.
+ */
+static __always_inline void nb_pair_copy_life(struct nb_pair *pair)
+{
+	for (int i = 0; i < NB_LIFE_TRIES; i++) {
+		__u64 copy = nb_load(&pair->dir[1].conn.life), record;
+
+		nb_read_barrier();
+		record = nb_load(&pair->dir[0].conn.life);
+		if (copy == record || nb_life_use(copy) != NB_USE_TAKEN ||
+		    nb_life_use(record) != NB_USE_TAKEN)
+			break;
+		nb_change(&pair->dir[1].conn.life, copy, record);
+	}
+}
+
+/*
+ * Whether the record is of the connection that the packet found, or of the one that has taken its
+ * place in the same entries (conn_renew.h). Then the packet belongs to that one.
+ */
+static __always_inline bool nb_pkt_is_of(struct nb_pkt *pkt, struct nb_pair *pair, __u64 record, bool reply)
+{
+	if (nb_life_same_gen(record, pkt->life))
+		return true;
+	if (!reply || nb_life_use(record) != NB_USE_TAKEN ||
+	    !nb_change(&pair->dir[1].conn.life, pkt->life, record))
+		return false;
+	pkt->life = record;
+	return true;
 }
 
 /* ---- what a packet does to its entry ---- */
 
 /*
  * For packets that can change the state of the connection, or have to write its lifetime. NB_NEW:
- * the connection begins anew. A drop reason: the packet belongs to no connection.
+ * the connection begins anew. NB_AGAIN: the connection is gone, look the packet's up once more. A
+ * drop reason: the packet belongs to no connection.
  */
 __noinline int nb_conn_update(struct nb_pkt *pkt, __u32 entry_id)
 {
 	struct nb_pair *pair = nb_pair_at(entry_id / 2);
-	struct nb_conn *conn;
+	bool reply = entry_id & 1;
+	struct nb_conn *record;
 	bool repair;
 	int rc;
 
 	if (!pkt || !pair)
 		return NB_PASS;
-	conn = &pair->dir[entry_id & 1].conn;
+	record = &pair->dir[0].conn;
 	if (pkt->tuple.proto == IPPROTO_TCP && !nb_tcp_flags_valid(pkt->tcp_flags))
-		return conn->flags & NB_CONN_NAT ? nb_drop(NB_DROP_INVALID) : NB_PASS;
+		return record->flags & NB_CONN_NAT ? nb_drop(NB_DROP_INVALID) : NB_PASS;
 	/* Until an answer comes, and then once a second: whether the index finds the other entry. */
-	repair = !(READ_ONCE(conn->flags) & NB_CONN_SEEN_REPLY) || nb_conn_due(conn, pkt);
-	rc = nb_conn_step(pkt, conn, &pair->dir[~entry_id & 1].conn);
-	if (rc != NB_CONTINUE)
-		return rc;
-	if (repair && nb_pair_repair(pair, entry_id ^ 1))
+	repair = !(nb_life_flags(pkt->life) & NB_LIFE_SEEN_REPLY) || nb_life_due(pkt->life, pkt);
+	/* Another CPU may change the life in between: then this packet is judged by the new one. */
+	for (int i = 0; i < NB_LIFE_TRIES; i++) {
+		__u64 life = nb_load(&record->life), next;
+
+		if (!nb_pkt_is_of(pkt, pair, life, reply))
+			return NB_AGAIN;
+		if (nb_life_use(life) != NB_USE_TAKEN) /* being entered still, or ended just now */
+			return NB_CONTINUE;
+		rc = nb_life_step(pkt, record, life, reply, &pair->dir[!reply].conn, &next);
+		if (rc != NB_CONTINUE)
+			return rc;
+		if (next == life || nb_change(&record->life, life, next))
+			break;
+	}
+	nb_pair_copy_life(pair);
+	if (repair && nb_pair_repair(pair, entry_id ^ 1, nb_load(&record->life)))
 		nb_count(NB_COUNT_REPAIRED);
 	if (pkt->tuple.proto == IPPROTO_TCP)
-		nb_tcp_note(pkt, conn);
+		nb_tcp_note(pkt, &pair->dir[reply].conn);
 	return NB_CONTINUE;
 }
 
-/* Tracks a packet in its entry. Returns as nb_conn_update(). */
+/* Tracks a packet in its entry, whose life pkt->life is. Returns as nb_conn_update(). */
 static __always_inline int nb_conn_track(struct nb_pkt *pkt, struct nb_conn *conn, __u32 entry_id)
 {
 	bool tcp = pkt->tuple.proto == IPPROTO_TCP;
 
 	if (pkt->later_fragment)
 		return NB_CONTINUE;
-	if (!(READ_ONCE(conn->flags) & NB_CONN_STEADY) || nb_conn_due_steady(conn, pkt) ||
+	if (!(nb_life_flags(pkt->life) & NB_LIFE_STEADY) || nb_life_due_steady(pkt->life, pkt) ||
 	    (tcp && nb_tcp_special(pkt)))
 		return nb_conn_update(pkt, entry_id);
 	if (tcp)

@@ -21,7 +21,8 @@
 /* Too large for the stack, besides what the lookup needs. */
 struct nb_icmp_nat {
 	struct nb_icmp_outer outer;
-	struct nb_conn to; /* outer, rewritten: addresses and csum_addr alone */
+	struct nb_conn conn; /* a copy of the entry that was found */
+	struct nb_conn to;   /* outer, rewritten: addresses and csum_addr alone */
 	struct nb_headers headers;
 };
 
@@ -107,13 +108,14 @@ static __always_inline bool nb_icmp_write_outer(struct __sk_buff *skb, const str
 						const struct nb_conn *conn, struct nb_icmp_nat *work,
 						const struct nb_port *to)
 {
-	const struct nb_nat nat = { .conn = &work->to, .to = to };
+	const struct nb_nat nat = { .conn = &work->to, .pkt = pkt, .to = to };
 
-	work->to.src = nb_addr_same(&conn->src, &pkt->tuple.src) ? work->outer.src : conn->src;
-	work->to.dst = conn->dst;
+	work->to = *conn;
+	if (nb_addr_same(&conn->src, &pkt->tuple.src))
+		work->to.src = work->outer.src;
 	work->to.csum_addr = bpf_csum_diff((__be32 *)&work->outer.src, 2 * sizeof(struct nb_addr),
 					   (__be32 *)&work->to.src, 2 * sizeof(struct nb_addr), 0);
-	return nb_nat_write_ip(skb, &nat, pkt->is_v4, &work->headers) &&
+	return nb_nat_write_ip(skb, &nat, pkt->is_v4, &work->headers) == NB_CONTINUE &&
 	       (pkt->is_v4 || !bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CSUM, 0, work->to.csum_addr,
 						   BPF_F_PSEUDO_HDR));
 }
@@ -135,79 +137,84 @@ static __always_inline int nb_icmp_nat_translate(struct __sk_buff *skb, const st
 }
 
 /*
- * The entry of the pod that reports the error. NULL: the message is about no translated connection,
- * or goes to somebody else than the connection's other end.
+ * Copies the entry of the pod that reports the error, with its life in pkt->life. False: the message
+ * is about no translated connection, or goes to somebody else than the connection's other end.
  */
-static __always_inline struct nb_conn *nb_icmp_nat_find(struct __sk_buff *skb, struct nb_pkt *pkt,
-							struct nb_icmp_outer *outer)
+static __always_inline bool nb_icmp_nat_find(struct __sk_buff *skb, struct nb_pkt *pkt,
+					     struct nb_icmp_nat *work)
 {
 	struct nb_entry *entry;
 	__s64 entry_id;
 
-	if (!nb_icmp_parse_quoted(skb, pkt, outer) || !nb_addr_same(&outer->dst, &pkt->tuple.dst))
-		return NULL;
+	if (!nb_icmp_parse_quoted(skb, pkt, &work->outer) || !nb_addr_same(&work->outer.dst, &pkt->tuple.dst))
+		return false;
 	entry_id = nb_entry_find(&pkt->tuple);
-	if (entry_id < 0 && outer->redirect) {
+	if (entry_id < 0 && work->outer.redirect) {
 		/* The host's redirect about an answer that the client's port has not translated yet. */
 		nb_tuple_swap_ends(&pkt->tuple);
 		entry_id = nb_entry_find(&pkt->tuple);
 	}
 	entry = entry_id < 0 ? NULL : nb_entry_at(NULL, entry_id);
-	return entry && entry->conn.flags & NB_CONN_NAT ? &entry->conn : NULL;
+	if (!entry)
+		return false;
+	pkt->life = nb_load(&entry->conn.life);
+	nb_read_barrier();
+	work->conn = entry->conn;
+	work->conn.life = pkt->life;
+	return nb_key_same(&entry->key, &pkt->tuple) && nb_conn_is_same(&entry->conn, pkt) &&
+	       work->conn.flags & NB_CONN_NAT;
 }
 
 /* The receiver is gone: the error is not for the next owner of its address. */
 static __always_inline int nb_icmp_nat_receiver_gone(const struct nb_pkt *pkt, const struct nb_conn *conn)
 {
-	if (nb_conn_expired(conn, pkt->now))
+	if (nb_life_expired(pkt->life, pkt->now))
 		return NB_PASS;
-	return nb_drop(nb_conn_lives(conn, pkt->now) ? NB_DROP_CUT : NB_DROP_GONE);
+	return nb_drop(nb_conn_lives(conn, pkt->life, pkt->now) ? NB_DROP_CUT : NB_DROP_GONE);
 }
 
 /* An ICMP message that a pod sends. */
 __noinline int nb_icmp_nat_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
 	struct nb_icmp_nat *work = nb_icmp_nat();
-	struct nb_conn *conn;
+	const struct nb_conn *conn;
 	struct nb_port *out;
+	__u32 ifindex;
 	int rc;
 
-	if (!pkt || !work || pkt->fragment)
+	if (!pkt || !work || pkt->fragment || !nb_icmp_nat_find(skb, pkt, work))
 		return NB_PASS;
-	conn = nb_icmp_nat_find(skb, pkt, &work->outer);
-	if (!conn)
-		return NB_PASS;
+	conn = &work->conn;
 	if (work->outer.redirect || work->outer.truncated)
 		return nb_drop(work->outer.truncated ? NB_DROP_INVALID : NB_DROP_REDIRECT);
-	out = nb_conn_receiver(conn, pkt->now);
+	out = nb_life_expired(pkt->life, pkt->now) ? NULL : nb_conn_out_port(conn);
 	if (!out)
 		return nb_icmp_nat_receiver_gone(pkt, conn);
 	if (conn->in_ifindex != pkt->ifindex && nb_addr_of_other_port(&pkt->tuple.src, pkt->ifindex))
 		return nb_drop(NB_DROP_NOT_ITS_PORT);
-	if (nb_conn_reply_to_host(conn))
+	ifindex = READ_ONCE(out->ifindex);
+	if (nb_conn_reply_to_host(conn->flags))
 		return conn->in_ifindex || nb_fib_source_valid(skb, pkt) ? nb_pass_to_host(skb)
 									 : nb_drop(NB_DROP_NOT_ITS_PORT);
-	rc = nb_icmp_nat_translate(skb, pkt, conn, work, nb_deliver_port(conn, out));
-	return rc == NB_CONTINUE ? nb_deliver(skb, conn, out) : rc;
+	rc = nb_icmp_nat_translate(skb, pkt, conn, work, nb_deliver_port(conn->flags, out));
+	return rc == NB_CONTINUE ? nb_deliver(skb, conn->flags, ifindex) : rc;
 }
 
 /* An ICMP message that enters a pod from the host's IP stack. */
 __noinline int nb_icmp_nat_to_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
 	struct nb_icmp_nat *work = nb_icmp_nat();
-	struct nb_conn *conn;
+	const struct nb_conn *conn;
 	struct nb_port *out;
 
-	if (!pkt || !work || pkt->fragment)
+	if (!pkt || !work || pkt->fragment || !nb_icmp_nat_find(skb, pkt, work))
 		return NB_PASS;
-	conn = nb_icmp_nat_find(skb, pkt, &work->outer);
-	if (!conn)
-		return NB_PASS;
+	conn = &work->conn;
 	if (work->outer.redirect || work->outer.truncated)
 		return nb_drop(work->outer.truncated ? NB_DROP_INVALID : NB_DROP_REDIRECT);
-	if (!nb_conn_via_host_reply(conn))
+	if (!nb_conn_via_host_reply(conn->flags))
 		return NB_PASS;
-	out = nb_conn_receiver(conn, pkt->now);
+	out = nb_life_expired(pkt->life, pkt->now) ? NULL : nb_conn_out_port(conn);
 	if (!out)
 		return nb_icmp_nat_receiver_gone(pkt, conn);
 	if (out->ifindex != pkt->ifindex && nb_addr_of_other_port(&pkt->tuple.dst, pkt->ifindex))

@@ -86,14 +86,13 @@ struct {
 	__type(value, struct nb_service_entry);
 } services SEC(".maps");
 
-/* A new connection before it is in the table. The stack, 512 bytes for all callers, is too small. */
+/*
+ * A new connection before it is in the table: its two entries. The stack, 512 bytes for all
+ * callers, is too small.
+ */
 struct nb_scratch {
-	struct nb_tuple key; /* of fwd */
-	struct nb_conn fwd;
-	struct nb_conn rev;
-	struct nb_tuple rev_key;
-	__u32 entry_id; /* with NB_EXISTS: the client's entry of the connection that exists */
-	__u32 pad;
+	struct nb_entry client;
+	struct nb_entry backend;
 };
 
 struct {

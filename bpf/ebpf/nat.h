@@ -32,9 +32,20 @@ static __always_inline void nb_conn_set_csum(const struct nb_tuple *key, struct 
 /* What a packet is rewritten to. */
 struct nb_nat {
 	const struct nb_conn *conn;
+	const struct nb_pkt *pkt; /* whose pkt->life says which connection's conn must still be */
 	const struct nb_port *to; /* addressed to the MAC of its pod; NULL: that MAC stays */
 	enum nb_csum_state csum_state;
 };
+
+/*
+ * Whether the new headers on the stack are whole: the entry has served the packet's connection, and
+ * the receiver's port its pod, since the first look at them.
+ */
+static __always_inline bool nb_nat_is_valid(const struct nb_nat *nat)
+{
+	return nb_conn_is_same(nat->conn, nat->pkt) &&
+	       (!nat->to || READ_ONCE(nat->to->gen) == nat->conn->out_gen);
+}
 
 union nb_l4 {
 	struct tcphdr tcp;
@@ -125,47 +136,74 @@ static __always_inline void nb_nat_l4(const struct nb_nat *nat, union nb_l4 *l4,
 		l4->udp.check = nb_nat_check(l4->udp.check, nat->conn, nat->csum_state) ?: 0xffff;
 }
 
+static __always_inline int nb_nat_store(struct __sk_buff *skb, __u32 off, const void *from, __u32 len)
+{
+	return nb_store(skb, off, from, len) ? NB_CONTINUE : nb_drop(NB_DROP_WRITE);
+}
+
 /* Link layer and IP alone. */
-static __always_inline bool nb_nat_write_ip(struct __sk_buff *skb, const struct nb_nat *nat, bool is_v4,
-					    struct nb_headers *headers)
+static __always_inline int nb_nat_write_ip(struct __sk_buff *skb, const struct nb_nat *nat, bool is_v4,
+					   struct nb_headers *headers)
 {
 	void *at = nb_bytes(skb, 0, ETH_HLEN + nb_ip_header_len(is_v4));
 
 	if (!at)
-		return false;
+		return nb_drop(NB_DROP_WRITE);
 	nb_nat_ip(nat, headers, at, is_v4);
-	return nb_store(skb, 0, headers->dmac, ETH_HLEN + nb_ip_header_len(is_v4));
-}
-
-/* TCP or UDP alone. */
-static __always_inline bool nb_nat_write_l4(struct __sk_buff *skb, const struct nb_nat *nat, __u32 off,
-					    bool tcp, union nb_l4 *l4)
-{
-	void *at = nb_bytes(skb, off, nb_l4_header_len(tcp));
-
-	if (!at)
-		return false;
-	nb_nat_l4(nat, l4, at, tcp);
-	return nb_store(skb, off, l4, nb_l4_header_len(tcp));
+	if (!nb_nat_is_valid(nat))
+		return NB_AGAIN;
+	return nb_nat_store(skb, 0, headers->dmac, ETH_HLEN + nb_ip_header_len(is_v4));
 }
 
 /* All headers in one piece: there are no options between them. */
-static __always_inline bool nb_nat_write_headers(struct __sk_buff *skb, const struct nb_nat *nat, bool is_v4,
-						 bool tcp, struct nb_headers *headers)
+static __always_inline int nb_nat_write_headers(struct __sk_buff *skb, const struct nb_nat *nat, bool is_v4,
+						bool tcp, struct nb_headers *headers)
 {
 	__u32 l4_off = ETH_HLEN + nb_ip_header_len(is_v4), len = l4_off + nb_l4_header_len(tcp);
 	void *at = nb_bytes(skb, 0, len);
 
 	if (!at)
-		return false;
+		return nb_drop(NB_DROP_WRITE);
 	nb_nat_ip(nat, headers, at, is_v4);
 	nb_nat_l4(nat, is_v4 ? &headers->v4.l4 : &headers->v6.l4, at + l4_off, tcp);
-	return nb_store(skb, 0, headers->dmac, len);
+	if (!nb_nat_is_valid(nat))
+		return NB_AGAIN;
+	return nb_nat_store(skb, 0, headers->dmac, len);
+}
+
+/* The same with options between them. */
+static __always_inline int nb_nat_write_apart(struct __sk_buff *skb, const struct nb_nat *nat, bool is_v4,
+					      bool tcp, struct nb_headers *headers)
+{
+	union nb_l4 *l4 = is_v4 ? &headers->v4.l4 : &headers->v6.l4;
+	void *at = nb_bytes(skb, nat->pkt->l4_off, nb_l4_header_len(tcp));
+	int rc;
+
+	if (!at)
+		return nb_drop(NB_DROP_WRITE);
+	nb_nat_l4(nat, l4, at, tcp);
+	rc = nb_nat_write_ip(skb, nat, is_v4, headers);
+	return rc == NB_CONTINUE ? nb_nat_store(skb, nat->pkt->l4_off, l4, nb_l4_header_len(tcp)) : rc;
+}
+
+/* is_v4 as a constant. */
+static __always_inline int nb_nat_write(struct __sk_buff *skb, const struct nb_nat *nat, bool is_v4,
+					struct nb_headers *headers)
+{
+	bool tcp = nat->pkt->tuple.proto == IPPROTO_TCP;
+
+	if (nat->pkt->later_fragment)
+		return nb_nat_write_ip(skb, nat, is_v4, headers);
+	if (nat->pkt->l4_off != ETH_HLEN + nb_ip_header_len(is_v4))
+		return tcp ? nb_nat_write_apart(skb, nat, is_v4, true, headers)
+			   : nb_nat_write_apart(skb, nat, is_v4, false, headers);
+	return tcp ? nb_nat_write_headers(skb, nat, is_v4, true, headers)
+		   : nb_nat_write_headers(skb, nat, is_v4, false, headers);
 }
 
 /* Has the kernel update a checksum whose state is not known. */
 static __always_inline bool nb_nat_replace_check(struct __sk_buff *skb, const struct nb_pkt *pkt,
-						 const struct nb_conn *conn)
+						 __u32 csum_addr, __u32 csum_port)
 {
 	__u32 off = pkt->l4_off + offsetof(struct tcphdr, check);
 	__u64 flags = 0;
@@ -174,43 +212,34 @@ static __always_inline bool nb_nat_replace_check(struct __sk_buff *skb, const st
 		off = pkt->l4_off + offsetof(struct udphdr, check);
 		flags = BPF_F_MARK_MANGLED_0;
 	}
-	if (conn->csum_port && bpf_l4_csum_replace(skb, off, 0, conn->csum_port, flags))
+	if (csum_port && bpf_l4_csum_replace(skb, off, 0, csum_port, flags))
 		return false;
-	return !bpf_l4_csum_replace(skb, off, 0, conn->csum_addr, flags | BPF_F_PSEUDO_HDR);
+	return !bpf_l4_csum_replace(skb, off, 0, csum_addr, flags | BPF_F_PSEUDO_HDR);
 }
 
 /*
  * Rewrites the packet to the tuple of its entry; of a later fragment the addresses alone. to: see
- * struct nb_nat. NB_CONTINUE, or a drop reason: headers are written completely, or the packet is
- * dropped.
+ * struct nb_nat. NB_CONTINUE, NB_AGAIN with the packet as it was, or a drop reason: headers are
+ * written completely, or the packet is dropped.
  */
 __noinline int nb_translate(struct __sk_buff *skb, const struct nb_pkt *pkt, const struct nb_conn *conn,
 			    const struct nb_port *to)
 {
-	struct nb_nat nat = { .conn = conn, .to = to };
+	struct nb_nat nat = { .conn = conn, .pkt = pkt, .to = to };
+	__u32 csum_addr, csum_port;
 	struct nb_headers h;
-	bool tcp, v4, done;
+	int rc;
 
 	if (!pkt || !conn)
 		return nb_drop(NB_DROP_WRITE);
-	tcp = pkt->tuple.proto == IPPROTO_TCP;
-	v4 = pkt->is_v4;
 	nat.csum_state = pkt->later_fragment ? NB_CSUM_WHOLE : nb_csum_state(skb);
-	if (pkt->later_fragment || pkt->l4_off != ETH_HLEN + nb_ip_header_len(v4)) {
-		done = v4 ? nb_nat_write_ip(skb, &nat, true, &h) : nb_nat_write_ip(skb, &nat, false, &h);
-		if (done && !pkt->later_fragment)
-			done = tcp ? nb_nat_write_l4(skb, &nat, pkt->l4_off, true, &h.v4.l4)
-				   : nb_nat_write_l4(skb, &nat, pkt->l4_off, false, &h.v4.l4);
-	} else if (v4) {
-		done = tcp ? nb_nat_write_headers(skb, &nat, true, true, &h)
-			   : nb_nat_write_headers(skb, &nat, true, false, &h);
-	} else {
-		done = tcp ? nb_nat_write_headers(skb, &nat, false, true, &h)
-			   : nb_nat_write_headers(skb, &nat, false, false, &h);
-	}
-	if (done && nat.csum_state == NB_CSUM_UNKNOWN)
-		done = nb_nat_replace_check(skb, pkt, conn);
-	return done ? NB_CONTINUE : nb_drop(NB_DROP_WRITE);
+	csum_addr = conn->csum_addr; /* before the look at the entry's life */
+	csum_port = conn->csum_port;
+	rc = pkt->is_v4 ? nb_nat_write(skb, &nat, true, &h) : nb_nat_write(skb, &nat, false, &h);
+	if (rc == NB_CONTINUE && nat.csum_state == NB_CSUM_UNKNOWN &&
+	    !nb_nat_replace_check(skb, pkt, csum_addr, csum_port))
+		return nb_drop(NB_DROP_WRITE);
+	return rc;
 }
 
 #endif

@@ -10,7 +10,7 @@
 
 #include "bpf/lib/pkt.h"
 
-#include "maps.h"
+#include "conn_table.h"
 
 /* Kinds of a segment. The kernel looks at its flags in this order too. */
 enum nb_tcp_kind {
@@ -131,27 +131,33 @@ static __always_inline bool nb_tcp_newer(__u32 number, __u32 than)
  */
 static __always_inline void nb_tcp_note_segment(const struct nb_pkt *pkt, struct nb_conn *conn, bool ack)
 {
-	__u32 seq_end = READ_ONCE(conn->seq_end), retrans = READ_ONCE(conn->retrans);
-	bool newer = nb_tcp_newer(pkt->seq_end, seq_end);
+	__u64 seq = nb_load(&conn->seq), acked = nb_load(&conn->acked), tag = nb_tag(pkt->life, 0, 0);
+	bool newer;
 
+	/* Of another connection's packet, which came late. */
+	if (((seq ^ tag) | (acked ^ tag)) >> NB_GEN_SHIFT)
+		seq = acked = tag;
+	newer = nb_tcp_newer(pkt->seq_end, seq);
 	if (newer)
-		WRITE_ONCE(conn->seq_end, pkt->seq_end);
-	if (!newer && pkt->seq_end == seq_end && pkt->seq_end != pkt->seq)
-		WRITE_ONCE(conn->retrans, retrans + 1);
-	else if (retrans)
-		WRITE_ONCE(conn->retrans, 0);
-	if (ack && nb_tcp_newer(pkt->ack, READ_ONCE(conn->ack)))
-		WRITE_ONCE(conn->ack, pkt->ack);
+		nb_store_word(&conn->seq, tag | pkt->seq_end);
+	else if (pkt->seq_end == (__u32)seq && pkt->seq_end != pkt->seq)
+		nb_store_word(&conn->seq, nb_tagged_more(seq) < NB_RETRANS_MAX ? seq + (1ULL << 32) : seq);
+	else if (nb_tagged_more(seq))
+		nb_store_word(&conn->seq, tag | (__u32)seq);
+	if (ack && nb_tcp_newer(pkt->ack, acked))
+		nb_store_word(&conn->acked, tag | pkt->ack);
 }
 
-/* The same for any segment: what may be forged, or does not fit the state, is not noted. */
+/*
+ * The same for any segment: what may be forged, or does not fit the state after it, is not noted.
+ */
 static __always_inline void nb_tcp_note(const struct nb_pkt *pkt, struct nb_conn *conn)
 {
 	__u32 state;
 
 	if (pkt->tcp_flags & NB_RST)
 		return;
-	state = READ_ONCE(conn->state);
+	state = nb_life_state(nb_load(&conn->life));
 	if (pkt->tcp_flags & NB_SYN && state >= NB_TCP_ESTABLISHED && state != NB_TCP_SYN_SENT2)
 		return;
 	nb_tcp_note_segment(pkt, conn, pkt->tcp_flags & NB_ACK);
@@ -162,9 +168,10 @@ static __always_inline void nb_tcp_note(const struct nb_pkt *pkt, struct nb_conn
  * the other side expects next (RFC 5961, 3.2). Any other reset is translated and changes nothing.
  * other: the entry of the other direction, whose ack is 0 until that side has sent one.
  */
-static __always_inline bool nb_tcp_reset_exact(const struct nb_pkt *pkt, const struct nb_conn *other)
+static __always_inline bool nb_tcp_reset_exact(const struct nb_pkt *pkt, const struct nb_conn *other,
+					       __u64 life)
 {
-	__u32 ack = READ_ONCE(other->ack);
+	__u32 ack = nb_tagged(nb_load(&other->acked), life);
 
 	return !ack || pkt->seq == ack;
 }

@@ -56,54 +56,54 @@ static __always_inline struct nb_addr nb_hairpin_source(const struct nb_pkt *pkt
 }
 
 /*
- * Sets the ports of both directions in *s, whose s->fwd.dst is the backend, and whether packets go
+ * Sets the ports of both directions in *s, whose s->client.conn.dst is the backend, and whether packets go
  * through the host. NB_PASS, or a drop reason: the connection cannot be made.
  */
 static __always_inline int nb_conn_choose_path(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
 	__u32 client_slot;
 	struct nb_port *client = nb_port_of_ifindex(pkt->ifindex, &client_slot), *backend = NULL;
-	struct nb_endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &s->fwd.dst);
+	struct nb_endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &s->client.conn.dst);
 
 	if (!client)
 		return NB_PASS; /* DEL has taken the port meanwhile */
-	s->rev.out_slot = client_slot;
-	s->rev.out_gen = client->gen & ~NB_GEN_CUT;
+	s->backend.conn.out_slot = client_slot;
+	s->backend.conn.out_gen = client->gen & ~NB_GEN_CUT;
 	if (endpoint)
 		backend = nb_port_at(endpoint->slot);
 	if (!backend || !backend->ifindex) { /* the backend is no pod of this bridge */
-		s->fwd.flags |= NB_CONN_VIA_HOST;
+		s->client.conn.flags |= NB_CONN_VIA_HOST;
 		nb_endpoint_mark(&pkt->tuple.src, NB_ENDPOINT_VIA_HOST);
 		return NB_CONTINUE;
 	}
 	if (backend->gen & NB_GEN_CUT)
-		return s->fwd.flags & NB_CONN_NAT ? nb_drop(NB_DROP_CUT) : NB_PASS;
+		return s->client.conn.flags & NB_CONN_NAT ? nb_drop(NB_DROP_CUT) : NB_PASS;
 	if (!(endpoint->flags & NB_ENDPOINT_ANSWERS))
 		__sync_fetch_and_or(&endpoint->flags, NB_ENDPOINT_ANSWERS);
-	s->rev.in_ifindex = backend->ifindex;
-	s->fwd.out_slot = endpoint->slot;
-	s->fwd.out_gen = backend->gen & ~NB_GEN_CUT; /* it may have been cut off just now */
+	s->backend.conn.in_ifindex = backend->ifindex;
+	s->client.conn.out_slot = endpoint->slot;
+	s->client.conn.out_gen = backend->gen & ~NB_GEN_CUT; /* it may have been cut off just now */
 	if (backend->ifindex == pkt->ifindex) {
-		s->fwd.src = nb_hairpin_source(pkt, endpoint);
+		s->client.conn.src = nb_hairpin_source(pkt, endpoint);
 		return NB_CONTINUE;
 	}
 	if (nb_ports_are_isolated(client, backend))
 		return nb_drop(NB_DROP_ISOLATED);
 	if (nb_ports_need_host(client, backend)) {
-		s->fwd.flags |= NB_CONN_VIA_HOST | NB_CONN_TO_HOST;
-		s->fwd.out_slot = NB_SLOT_HOST;
-		s->fwd.out_gen = 0;
+		s->client.conn.flags |= NB_CONN_VIA_HOST | NB_CONN_TO_HOST;
+		s->client.conn.out_slot = NB_SLOT_HOST;
+		s->client.conn.out_gen = 0;
 		nb_endpoint_mark(&pkt->tuple.src, NB_ENDPOINT_VIA_HOST);
 	}
 	return NB_CONTINUE;
 }
 
-/* ---- each packet, by its entry ---- */
+/* ---- each packet, by the flags of its entry ---- */
 
 /* Whether the client's port translates packets of this entry: answers that the host has routed. */
-static __always_inline bool nb_conn_via_host_reply(const struct nb_conn *conn)
+static __always_inline bool nb_conn_via_host_reply(__u16 flags)
 {
-	return (conn->flags & (NB_CONN_VIA_HOST | NB_CONN_REPLY)) == (NB_CONN_VIA_HOST | NB_CONN_REPLY);
+	return (flags & (NB_CONN_VIA_HOST | NB_CONN_REPLY)) == (NB_CONN_VIA_HOST | NB_CONN_REPLY);
 }
 
 /*
@@ -111,28 +111,27 @@ static __always_inline bool nb_conn_via_host_reply(const struct nb_conn *conn)
  * request. The host has not seen a direct connection that got another source port, of which the
  * answer is translated at the backend's port.
  */
-static __always_inline bool nb_conn_reply_to_host(const struct nb_conn *conn)
+static __always_inline bool nb_conn_reply_to_host(__u16 flags)
 {
-	return nb_conn_via_host_reply(conn) && conn->flags & NB_CONN_TO_HOST;
+	return nb_conn_via_host_reply(flags) && flags & NB_CONN_TO_HOST;
 }
 
 /* The port whose pod's MAC a translated packet gets; NULL: the packet goes to the host. */
-static __always_inline struct nb_port *nb_deliver_port(const struct nb_conn *conn, struct nb_port *out)
+static __always_inline struct nb_port *nb_deliver_port(__u16 flags, struct nb_port *out)
 {
-	return conn->flags & NB_CONN_VIA_HOST ? NULL : out;
+	return flags & NB_CONN_VIA_HOST ? NULL : out;
 }
 
 /*
- * Sends a translated packet where its entry says. Its source MAC stays that of the sender, as in a
- * switched frame.
+ * Sends a translated packet where its entry says: flags of the entry, ifindex of its receiver. Its
+ * source MAC stays that of the sender, as in a switched frame.
  */
-static __always_inline int nb_deliver(struct __sk_buff *skb, const struct nb_conn *conn,
-				      const struct nb_port *out)
+static __always_inline int nb_deliver(struct __sk_buff *skb, __u16 flags, __u32 ifindex)
 {
-	if (!(conn->flags & NB_CONN_VIA_HOST))
-		return nb_redirect_peer(skb, out->ifindex);
+	if (!(flags & NB_CONN_VIA_HOST))
+		return nb_redirect_peer(skb, ifindex);
 	/* A direct connection that got another source port goes where the pod itself sends it. */
-	return conn->flags & NB_CONN_TO_HOST ? nb_pass_to_host(skb) : NB_PASS;
+	return flags & NB_CONN_TO_HOST ? nb_pass_to_host(skb) : NB_PASS;
 }
 
 #endif

@@ -40,6 +40,7 @@ enum {
 struct nb_pkt {
 	struct nb_tuple tuple; /* as in the headers; icmp_parse.h puts another one here */
 	__u64 hash;            /* of tuple, once its connection was looked up */
+	__u64 life;            /* of the entry that was found, before its key was compared */
 	__u32 l4_off;
 	__u32 end;           /* offset of the IP packet's end, 0: not read. Padding may follow */
 	__u32 frag_id;       /* as on the wire */

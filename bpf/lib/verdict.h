@@ -17,7 +17,7 @@
 enum {
 	NB_CONTINUE = -1000, /* the next stage decides */
 	NB_NEW,              /* no live connection serves this packet */
-	NB_EXISTS,           /* another CPU made the connection: look it up again */
+	NB_AGAIN,            /* another CPU made or ended the connection: look it up again */
 	NB_MALFORMED,        /* the headers cannot be read */
 	NB_SLOW_PARSE,       /* nb_slow_parse() has to read the headers */
 	NB_TO_HOST,          /* give the packet to the host's IP stack, not translated */

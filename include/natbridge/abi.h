@@ -19,7 +19,7 @@
 #include <linux/types.h>
 
 enum {
-	NB_ABI_VERSION = 8,
+	NB_ABI_VERSION = 9,
 
 	NB_MAX_PORTS = 1024, /* BR_MAX_PORTS (net/bridge/br_private.h) */
 	NB_SLOT_HOST = 0,    /* the port slot that stands for the host's IP stack */
@@ -88,43 +88,45 @@ enum nb_timeout {
 	NB_TIMEOUTS,
 };
 
+/* Fixed while the entry serves a connection. */
 enum nb_conn_flags {
 	/* The entry of what the backend sends; else that of what the client sends. */
 	NB_CONN_REPLY = 1 << 0,
-	/* The backend has answered. */
-	NB_CONN_SEEN_REPLY = 1 << 1,
-	/* As the kernel's IPS_ASSURED: never evicted for a new connection. */
-	NB_CONN_ASSURED = 1 << 2,
 	/* Packets go through the host's IP stack; nb_to_pod at the client's port translates answers. */
 	NB_CONN_VIA_HOST = 1 << 3,
 	/* To a frontend; else a direct connection to a backend, which is tracked. */
 	NB_CONN_SERVICE = 1 << 4,
 	/* Packets are translated; else they are tracked and pass untouched. */
 	NB_CONN_NAT = 1 << 5,
-	/* A packet without SYN, FIN and RST can change nothing but the lifetime. */
-	NB_CONN_STEADY = 1 << 7,
 	/* With NB_CONN_VIA_HOST: packets go to the host whatever MAC they are addressed to. */
 	NB_CONN_TO_HOST = 1 << 8,
 };
 
-/* Who owns a pair of connections[]. Changed by compare and swap alone. */
+/* The use of a pair of connections[], in the life of its client's entry: see doc/conn-table.md. */
 enum nb_use {
 	NB_USE_FREE,
-	/* A CPU or process fills or clears the pair; others leave it alone. */
+	/* A program fills or clears the pair. Others leave it alone. */
 	NB_USE_BUSY,
 	/* The pair holds a connection. */
 	NB_USE_TAKEN,
-	/* Userspace ends the connection, under its lock. If it is killed, the next process goes on. */
+	/* Userspace fills or clears it, under its lock. If it is killed, the next process clears it. */
 	NB_USE_ENDING,
+	/* A program enters the pair into the index. Not yet a connection, or not yet one again. */
+	NB_USE_NEW,
+	/* The same by userspace, which gives way to any program. */
+	NB_USE_ADDING,
+	/* Was NB_USE_NEW. Another program has one of its tuples: the owner clears the pair. */
+	NB_USE_LOST,
 };
 
 /*
  * One direction of a tracked connection. src .. dport is its tuple as the receiver sees it;
  * swapped, it is the key of the other direction.
  *
- * The client's entry (without NB_CONN_REPLY) is the record of the connection: its state, flags and
- * lifetime are changed first. The other entry has a copy, which only tells that a packet has
- * nothing to change (NB_CONN_STEADY), or to look in the record.
+ * Before "life", all is fixed while the entry serves a connection. From there on, packets change
+ * it: conn_life.h says what the words hold. The client's entry (without NB_CONN_REPLY) is the
+ * record of the connection: its life is changed first. The other entry has a copy, which only tells
+ * that a packet has nothing to change (NB_LIFE_STEADY), or to look in the record.
  */
 struct nb_conn {
 	struct nb_addr src;
@@ -135,19 +137,16 @@ struct nb_conn {
 	__u32 out_gen;    /* nb_port.gen of the receiver when the entry was made */
 	__u16 out_slot;   /* port slot of the receiver, or NB_SLOT_HOST */
 	__u16 flags;      /* enum nb_conn_flags */
-	__u32 expires;    /* tick */
-	__u32 created;    /* tick of the first packet */
-	__u32 use;        /* enum nb_use, of the pair: in the client's entry */
-	__u32 epoch;      /* nb_settings.epoch when the backend was last known to be in its Service */
 	__u32 csum_addr;  /* what the rewrite of addresses adds to a one's complement sum */
 	__u32 csum_port;  /* what the rewrite of ports adds */
-	__u32 state;      /* enum nb_tcp_state, 0 for UDP; changed by compare and swap */
-	__u32 retrans;    /* TCP: how often this direction has repeated its newest segment */
-	__u32 seq_end;    /* TCP: sequence number behind the newest segment, host byte order */
-	__u32 ack;        /* TCP: newest acknowledgement number, host byte order */
+	__u64 life;       /* tick at which the entry expires, flags, TCP state, enum nb_use */
+	__u64 seq;        /* TCP: sequence number behind the newest segment, and its repetitions */
+	__u64 acked;      /* TCP: newest acknowledgement number */
+	__u64 checked;    /* nb_settings.epoch when the backend was last known to be in its Service, and
+			   * the tick of the first packet: in the client's entry */
 };
 
-/* Two cache lines. With protocol 0 the key is void. */
+/* Two cache lines. Valid while the entry's life says so. */
 struct nb_entry {
 	struct nb_tuple key; /* the tuple as the sender sends it */
 	struct nb_conn conn;
@@ -396,7 +395,8 @@ struct nb_constants {
 	__u32 flow_sets;     /* elements of flows[] */
 	__u32 conn_sets;     /* elements of conn_index[] */
 	__u8 peer_sets_host; /* bpf_redirect_peer() sets PACKET_HOST (Linux 6.15, c4327229948) */
-	__u8 pad[3];
+	__u8 weakly_ordered; /* this CPU's architecture reorders loads, or stores: barriers are needed */
+	__u8 pad[2];
 };
 
 /* Written by programs (pinned as "runtime"). */

@@ -8,14 +8,15 @@
  * userspace change the index at the same time, by this code and without a lock:
  *
  *   - A way is taken by compare and swap. Only the owner of the entry that it names gives it back.
- *   - An entry's key is complete before a way names the entry, and void (protocol 0) before it is
- *     written again.
- *   - After inserting a tuple, a CPU looks the tuple up again. If it finds another entry, it takes
- *     its own way back. So of two CPUs that insert one tuple at least one sees the other. If both
- *     do, neither has it, and the connection's next packet tries again.
+ *   - An entry is complete, and its life says so, before a way names it.
+ *   - After inserting a tuple, a CPU looks for another entry with it. So of two CPUs that insert
+ *     one tuple at least one sees the other, and one of them remains: nb_pair_yields().
+ *
+ * conn_pair.h has what happens to a pair, doc/conn-table.md the whole.
  */
 
 #include <natbridge/abi.h>
+#include <natbridge/conn_life.h>
 
 #include <stddef.h>
 
@@ -25,6 +26,9 @@ enum {
 	 * full, and one of 10^11 finds all five full.
 	 */
 	NB_SET_TRIES = 5,
+
+	/* Other CPUs that may insert one tuple at the same time, and give way. */
+	NB_RIVALS = 4,
 
 	NB_INDEX_DONE = -1, /* inserted */
 	NB_INDEX_FULL = -2, /* no way is free */
@@ -60,6 +64,13 @@ NB_CONN_TABLE_INLINE __u32 nb_set_count(const struct nb_conn_table *table);
 
 /* A word of nb_settings.index_seed. */
 NB_CONN_TABLE_INLINE __u64 nb_set_seed(const struct nb_conn_table *table, int word);
+
+/*
+ * Orders the loads before it against those behind it, and the stores. No instruction where the
+ * hardware keeps loads in order, and stores; for the compiler always a barrier.
+ */
+NB_CONN_TABLE_INLINE void nb_read_barrier(void);
+NB_CONN_TABLE_INLINE void nb_write_barrier(void);
 
 /*
  * Call nb_index_find_all(), nb_index_swap_all() and nb_way_leads(). Programs do so through
@@ -131,13 +142,59 @@ static __always_inline int nb_way_is(__u64 word, __u64 hash, __u64 except)
 	return !((word ^ hash << NB_ENTRY_ID_BITS) >> NB_ENTRY_ID_BITS) && word != except;
 }
 
+/* A word that other CPUs change at the same time: one load, where it stands. */
+static __always_inline __u64 nb_load(const __u64 *word)
+{
+	return *(const volatile __u64 *)word;
+}
+
+static __always_inline void nb_store_word(__u64 *word, __u64 value)
+{
+	*(volatile __u64 *)word = value;
+}
+
+/* Changes a word if it still holds "from". */
+static __always_inline int nb_change(__u64 *word, __u64 from, __u64 to)
+{
+	return __sync_val_compare_and_swap(word, from, to) == from;
+}
+
+/* ---- who has a tuple ---- */
+
+/* Whether a pair in this use holds a connection, or is about to. Any other one has no tuple. */
+static __always_inline int nb_use_counts(__u32 use)
+{
+	return 1 << use & (1 << NB_USE_TAKEN | 1 << NB_USE_NEW | 1 << NB_USE_ADDING);
+}
+
+/*
+ * Whether an entry has this key, and its pair counts. The entry's life is read before the key and
+ * after it: what lies between is of one connection. An entry of the backend's direction has a life
+ * of its own until its pair's owner has come so far, so the client's is asked as well.
+ */
+static __always_inline int nb_entry_has(const struct nb_conn_table *table, __u32 entry_id,
+					const struct nb_tuple *key)
+{
+	const struct nb_entry *entry = nb_entry_at(table, entry_id);
+	const struct nb_entry *client = nb_entry_at(table, entry_id & ~1U);
+	__u64 life;
+
+	if (!entry || !client)
+		return 0;
+	life = nb_load(&entry->conn.life);
+	nb_read_barrier();
+	if (!nb_use_counts(nb_life_use(life)) || !nb_key_same(&entry->key, key))
+		return 0;
+	nb_read_barrier();
+	return nb_life_same(life, nb_load(&entry->conn.life)) &&
+	       nb_use_counts(nb_life_use(nb_load(&client->conn.life)));
+}
+
 /* Whether a way's word leads to an entry with this key. */
 static __always_inline int nb_way_leads(const struct nb_conn_table *table, __u64 word,
 					const struct nb_tuple *key)
 {
-	const struct nb_entry *entry = nb_entry_at(table, nb_way_entry_id(word));
-
-	return entry && nb_key_same(&entry->key, key);
+	return nb_entry_has(table, nb_way_entry_id(word), key);
 }
 
 /* ---- over all sets that a tuple may be in, way by way: hardly ever needed ---- */
@@ -215,13 +272,15 @@ static __always_inline int nb_index_swap_all(const struct nb_conn_table *table, 
 /* ---- in the home set of the hash: almost always enough ---- */
 
 /*
- * The entry with this key, whose hash is given, and its entry_id; not that of the way with the word
- * "except" (0: none). NULL, and NB_INDEX_NONE: no entry has the key. Almost always either the first
- * way with the hash leads to the entry, or no way has the hash and the set has spilled nothing.
+ * The entry with this key, whose hash is given, of a connection; its entry_id; and its life, read
+ * before the key: what is read of the entry from here on belongs to that connection if the life is
+ * the same afterwards (nb_life_same()). NULL: no entry has the key. An entry whose life is
+ * NB_USE_NEW or NB_USE_ADDING belongs to no connection yet. Almost always either the first way with
+ * the hash leads to the entry, or no way has the hash and the set has spilled nothing.
  */
 static __always_inline struct nb_entry *nb_index_entry(const struct nb_conn_table *table,
-						       const struct nb_tuple *key, __u64 hash, __u64 except,
-						       __s64 *entry_id)
+						       const struct nb_tuple *key, __u64 hash,
+						       __s64 *entry_id, __u64 *life)
 {
 	const volatile struct nb_conn_set *set = nb_set_at(table, nb_set_home(table, hash));
 	struct nb_entry *entry;
@@ -232,7 +291,7 @@ static __always_inline struct nb_entry *nb_index_entry(const struct nb_conn_tabl
 		return NULL;
 	for (int way = 0; way < NB_CONN_WAYS; way++) {
 		word = set->ways[way];
-		if (nb_way_is(word, hash, except))
+		if (nb_way_is(word, hash, 0))
 			goto found;
 	}
 	if (!set->spilled)
@@ -241,21 +300,43 @@ static __always_inline struct nb_entry *nb_index_entry(const struct nb_conn_tabl
 found:
 	*entry_id = nb_way_entry_id(word);
 	entry = nb_entry_at(table, *entry_id);
-	if (entry && nb_key_same(&entry->key, key))
-		return entry;
+	if (entry) {
+		*life = nb_load(&entry->conn.life);
+		nb_read_barrier();
+		if (nb_key_same(&entry->key, key) && nb_life_use(*life) == NB_USE_TAKEN)
+			return entry;
+	}
 far:
-	*entry_id = nb_index_find_far(table, key, hash, except);
-	return *entry_id < 0 ? NULL : nb_entry_at(table, *entry_id);
+	*entry_id = nb_index_find_far(table, key, hash, 0);
+	entry = *entry_id < 0 ? NULL : nb_entry_at(table, *entry_id);
+	if (!entry)
+		return NULL;
+	*life = nb_load(&entry->conn.life);
+	nb_read_barrier();
+	return nb_key_same(&entry->key, key) && nb_use_counts(nb_life_use(*life)) ? entry : NULL;
 }
 
-/* The entry_id alone. */
+/*
+ * entry_id of an entry that has this key, of a pair that counts; not that of the way with the word
+ * "except" (0: none). NB_INDEX_NONE: there is none.
+ */
 static __always_inline __s64 nb_index_find(const struct nb_conn_table *table, const struct nb_tuple *key,
 					   __u64 hash, __u64 except)
 {
-	__s64 entry_id;
+	const volatile struct nb_conn_set *set = nb_set_at(table, nb_set_home(table, hash));
+	__u64 word = 0;
 
-	nb_index_entry(table, key, hash, except, &entry_id);
-	return entry_id;
+	if (!set)
+		return NB_INDEX_NONE;
+	for (int way = 0; way < NB_CONN_WAYS; way++) {
+		word = set->ways[way];
+		if (nb_way_is(word, hash, except))
+			goto far;
+	}
+	if (!set->spilled)
+		return NB_INDEX_NONE;
+far:
+	return nb_index_find_far(table, key, hash, except);
 }
 
 /* As nb_index_swap_all(). */
@@ -283,6 +364,31 @@ static __always_inline void nb_index_remove(const struct nb_conn_table *table, _
 }
 
 /*
+ * Whether the pair of another entry gives way to the one of "mine": it is gone, or was not yet a
+ * connection and is lost now. Of two programs the one with the lower pair goes on; userspace gives
+ * way to any program. So of all that insert one tuple at once one remains, whoever is seen by whom.
+ */
+static __always_inline int nb_pair_yields(const struct nb_conn_table *table, __u32 other, __u32 mine)
+{
+	struct nb_entry *client = nb_entry_at(table, other & ~1U);
+	const struct nb_entry *own = nb_entry_at(table, mine & ~1U);
+	__u64 life;
+	__u32 use;
+
+	if (!client || !own)
+		return 0;
+	life = nb_load(&client->conn.life);
+	use = nb_life_use(life);
+	if (!nb_use_counts(use))
+		return 1;
+	if (use == NB_USE_TAKEN || nb_life_use(nb_load(&own->conn.life)) == NB_USE_ADDING)
+		return 0;
+	if (use == NB_USE_ADDING)
+		return nb_change(&client->conn.life, life, nb_life_with_use(life, NB_USE_ENDING));
+	return other > mine && nb_change(&client->conn.life, life, nb_life_with_use(life, NB_USE_LOST));
+}
+
+/*
  * Inserts an entry with this key and hash, which no entry had a moment ago. NB_INDEX_DONE,
  * NB_INDEX_FULL, or the entry_id of another entry that has the key now.
  */
@@ -295,6 +401,8 @@ static __always_inline __s64 nb_index_insert_new(const struct nb_conn_table *tab
 	if (!nb_index_swap(table, hash, 0, word))
 		return NB_INDEX_FULL;
 	other = nb_index_find(table, key, hash, word);
+	for (int i = 0; other >= 0 && i < NB_RIVALS && nb_pair_yields(table, other, entry_id); i++)
+		other = nb_index_find(table, key, hash, word);
 	if (other < 0)
 		return NB_INDEX_DONE;
 	nb_index_remove(table, hash, entry_id);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Two kinds of old tables: an array of pairs, and, up to layout 5, a hash map with two entries a connection,
- * each under its tuple.
+ * each under its tuple. Up to layout 8, what packets change of an entry had a field each: old_conn.h.
  */
 #include "migrate_conns.h"
 
@@ -10,8 +10,11 @@
 #include <string.h>
 
 #include <natbridge/abi.h>
+#include <natbridge/conn_life.h>
+#include <natbridge/conn_pair.h>
 
 #include "lib/maps/conn_table.h"
+#include "lib/maps/conn_table_access.h"
 #include "lib/maps/layout.h"
 #include "lib/maps/map.h"
 #include "lib/maps/settings.h"
@@ -20,10 +23,12 @@
 #include "lib/util/error.h"
 
 #include "btf_convert.h"
+#include "old_conn.h"
 
 struct move {
 	struct nb_conn_table table;
 	struct nb_btf_conversion keys, values; /* of an array: only values, which are pairs */
+	struct nb_btf_conversion old;          /* from a value to struct nb_old_conn or nb_old_pair */
 	struct nb_map_sizes sizes;             /* of the old map */
 	__u32 now;
 	struct nb_error *err;
@@ -34,12 +39,30 @@ static void move_free(struct move *move)
 	nb_conn_table_close(&move->table);
 	nb_btf_conversion_free(&move->keys);
 	nb_btf_conversion_free(&move->values);
+	nb_btf_conversion_free(&move->old);
 }
 
 static int does_not_fit(struct nb_error *err)
 {
 	return nb_fail(err, NB_ERR_DATAPATH, 0, "a connection does not fit into map layout %d",
 		       NB_ABI_VERSION);
+}
+
+/* Whether what one entry sends is what the other one gets. Copies of a pair that was changed may differ. */
+static bool is_whole(const struct nb_pair *pair)
+{
+	for (int dir = 0; dir < 2; dir++) {
+		const struct nb_conn *conn = &pair->dir[dir].conn;
+		const struct nb_tuple received = { .src = conn->dst,
+						   .dst = conn->src,
+						   .sport = conn->dport,
+						   .dport = conn->sport,
+						   .proto = pair->dir[dir].key.proto };
+
+		if (!nb_key_same(&received, &pair->dir[!dir].key))
+			return false;
+	}
+	return pair->dir[0].key.proto;
 }
 
 /*
@@ -49,8 +72,28 @@ static int does_not_fit(struct nb_error *err)
  */
 static void add(struct move *move, const struct nb_pair *pair)
 {
-	if ((__s32)(pair->dir[0].conn.expires - move->now) > 0)
+	if ((__s32)(nb_life_expires(pair->dir[0].conn.life) - move->now) > 0)
 		(void)nb_conn_table_add(&move->table, pair);
+}
+
+static int take_pair(struct move *move, const void *value)
+{
+	struct nb_old_pair old = { 0 };
+	struct nb_pair pair = { 0 };
+	__u64 life;
+
+	if (!nb_btf_conversion_run(&move->values, value, &pair) ||
+	    !nb_btf_conversion_run(&move->old, value, &old))
+		return does_not_fit(move->err);
+	if (old.dir[0].conn.use)
+		for (int dir = 0; dir < 2; dir++)
+			nb_old_conn_take(&old.dir[dir].conn, &pair.dir[dir].conn);
+	life = pair.dir[0].conn.life;
+	for (int dir = 0; dir < 2; dir++)
+		nb_conn_drop_unknown(&pair.dir[dir].conn, life);
+	if (nb_life_use(life) == NB_USE_TAKEN && is_whole(&pair))
+		add(move, &pair);
+	return 0;
 }
 
 static int take_pairs(const void *keys, const void *values, __u32 n, void *arg)
@@ -59,13 +102,10 @@ static int take_pairs(const void *keys, const void *values, __u32 n, void *arg)
 
 	(void)keys;
 	for (__u32 i = 0; i < n; i++) {
-		struct nb_pair pair = { 0 };
+		int rc = take_pair(move, (const char *)values + (size_t)i * move->sizes.value);
 
-		if (!nb_btf_conversion_run(&move->values,
-					   (const char *)values + (size_t)i * move->sizes.value, &pair))
-			return does_not_fit(move->err);
-		if (pair.dir[0].conn.use == NB_USE_TAKEN && pair.dir[0].key.proto && pair.dir[1].key.proto)
-			add(move, &pair);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -73,20 +113,23 @@ static int take_pairs(const void *keys, const void *values, __u32 n, void *arg)
 /* An entry of the hash map. The client's makes a connection; the reply's completes it, in a second walk. */
 static int take_entry(struct move *move, const void *key, const void *value, bool reply)
 {
+	struct nb_old_conn old = { 0 };
 	struct nb_pair pair = { 0 };
 	struct nb_conn *conn = &pair.dir[0].conn;
 	struct nb_entry *found;
 	__u32 entry_id;
 
 	if (!nb_btf_conversion_run(&move->keys, key, &pair.dir[0].key) ||
-	    !nb_btf_conversion_run(&move->values, value, conn))
+	    !nb_btf_conversion_run(&move->values, value, conn) ||
+	    !nb_btf_conversion_run(&move->old, value, &old))
 		return does_not_fit(move->err);
+	nb_old_conn_take(&old, conn);
 	if (!!(conn->flags & NB_CONN_REPLY) != reply)
 		return 0;
 	if (reply) {
 		found = nb_conn_table_find(&move->table, &pair.dir[0].key, &entry_id);
 		if (found && entry_id % 2) /* the reply's entry of its pair */
-			found->conn = *conn;
+			nb_entry_fill(found, &pair.dir[0].key, conn, found->conn.life);
 		return 0;
 	}
 	pair.dir[1].key = (struct nb_tuple){
@@ -157,6 +200,9 @@ static int plan_entries(struct move *move, const struct nb_map_types *old, const
 	rc = nb_btf_conversion_make(&move->keys, old->btf, old->info.btf_key_type_id, new->btf, tuple, err);
 	if (rc)
 		return rc;
+	rc = nb_old_conversion_make(&move->old, old, false, err);
+	if (rc)
+		return rc;
 	return nb_btf_conversion_make(&move->values, old->btf, old->info.btf_value_type_id, new->btf, conn,
 				      err);
 }
@@ -164,6 +210,10 @@ static int plan_entries(struct move *move, const struct nb_map_types *old, const
 static int plan_pairs(struct move *move, const struct nb_map_types *old, const struct nb_map_types *new,
 		      struct nb_error *err)
 {
+	int rc = nb_old_conversion_make(&move->old, old, true, err);
+
+	if (rc)
+		return rc;
 	return nb_btf_conversion_make(&move->values, old->btf, old->info.btf_value_type_id, new->btf,
 				      new->info.btf_value_type_id, err);
 }

@@ -8,7 +8,7 @@
 #include <sys/random.h>
 
 #include <natbridge/abi.h>
-#include <natbridge/conn_index.h>
+#include <natbridge/conn_pair.h>
 
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
@@ -17,6 +17,11 @@
 #include "layout.h"
 #include "map.h"
 #include "settings.h"
+
+enum {
+	COPY_TRIES = 4,
+	END_TRIES = 64, /* attempts to end a connection whose packets change it meanwhile */
+};
 
 /* Maps an array. *n_elements is its size. */
 static int map_array(const struct nb_datapath *dp, enum nb_map which, void **at, __u32 *n_elements,
@@ -69,13 +74,6 @@ void nb_conn_table_close(struct nb_conn_table *table)
 	*table = (struct nb_conn_table){ 0 };
 }
 
-static bool change_use(const struct nb_conn_table *table, __u32 pair_id, __u32 from, __u32 to)
-{
-	__u32 *use = &table->pairs[pair_id].dir[0].conn.use;
-
-	return __atomic_compare_exchange_n(use, &from, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-}
-
 int nb_conn_table_count(const struct nb_datapath *dp, __u32 *count, struct nb_error *err)
 {
 	nb_cleanup(nb_conn_table_close) struct nb_conn_table table = { 0 };
@@ -85,28 +83,39 @@ int nb_conn_table_count(const struct nb_datapath *dp, __u32 *count, struct nb_er
 	if (rc)
 		return rc;
 	for (__u32 pair_id = 0; pair_id < table.n_pairs; pair_id++)
-		counted += __atomic_load_n(&table.pairs[pair_id].dir[0].conn.use, __ATOMIC_RELAXED) ==
-			   NB_USE_TAKEN;
+		counted += nb_life_use(nb_load(&table.pairs[pair_id].dir[0].conn.life)) == NB_USE_TAKEN;
 	*count = counted;
 	return 0;
 }
 
-/*
- * A reader takes no lock: the pair may be ended, and taken for another connection, while it is
- * copied. Then its use has changed, or a key is void or another one (as the kernel does with
- * SLAB_TYPESAFE_BY_RCU).
- */
+void nb_conn_drop_unknown(struct nb_conn *conn, __u64 life)
+{
+	conn->seq = nb_tagged(conn->seq, life);
+	conn->acked = nb_tagged(conn->acked, life);
+	conn->checked = nb_tagged(conn->checked, life);
+}
+
+/* A packet may renew the connection while it is copied: then it is copied once more. */
 bool nb_conn_table_get(const struct nb_conn_table *table, __u32 pair_id, struct nb_pair *pair)
 {
 	const struct nb_pair *at = &table->pairs[pair_id];
 
-	if (__atomic_load_n(&at->dir[0].conn.use, __ATOMIC_ACQUIRE) != NB_USE_TAKEN)
-		return false;
-	*pair = *at;
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	return __atomic_load_n(&at->dir[0].conn.use, __ATOMIC_RELAXED) == NB_USE_TAKEN &&
-	       nb_key_same(&pair->dir[0].key, &at->dir[0].key) && pair->dir[0].key.proto &&
-	       nb_key_same(&pair->dir[1].key, &at->dir[1].key) && pair->dir[1].key.proto;
+	for (int i = 0; i < COPY_TRIES; i++) {
+		__u64 life = nb_load(&at->dir[0].conn.life);
+
+		if (nb_life_use(life) != NB_USE_TAKEN)
+			return false;
+		nb_read_barrier();
+		*pair = *at;
+		nb_read_barrier();
+		if (!nb_life_same(nb_load(&at->dir[0].conn.life), life))
+			continue;
+		pair->dir[0].conn.life = life;
+		for (int dir = 0; dir < 2; dir++)
+			nb_conn_drop_unknown(&pair->dir[dir].conn, life);
+		return true;
+	}
+	return false;
 }
 
 struct nb_entry *nb_conn_table_find(const struct nb_conn_table *table, const struct nb_tuple *key,
@@ -126,70 +135,62 @@ static void remove_entry(const struct nb_conn_table *table, __u32 entry_id)
 	nb_index_remove(table, nb_conn_hash(table, &nb_entry_at(table, entry_id)->key), entry_id);
 }
 
-/* Frees a pair of this use, whose entries are not in the index: its keys become void. */
-static void release(const struct nb_conn_table *table, __u32 pair_id, __u32 use)
+/* Frees a pair that this process owns. Entries that are in no index are no error. */
+static void clear(const struct nb_conn_table *table, __u32 pair_id)
 {
-	__atomic_store_n(&table->pairs[pair_id].dir[0].key.proto, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&table->pairs[pair_id].dir[1].key.proto, 0, __ATOMIC_RELAXED);
-	change_use(table, pair_id, use, NB_USE_FREE);
+	struct nb_pair *pair = &table->pairs[pair_id];
+
+	nb_pair_void(pair, nb_load(&pair->dir[0].conn.life));
+	remove_entry(table, 2 * pair_id);
+	remove_entry(table, 2 * pair_id + 1);
+	nb_pair_free(pair);
 }
 
-/* The protocol comes last, as in nb_pair_write() of bpf/ebpf/conn_create.h: until then the key is void. */
-static void write_entry(struct nb_entry *to, const struct nb_entry *from)
+/* Enters a connection into a pair that this process owns; the pair is freed if that fails. */
+static int insert(const struct nb_conn_table *table, __u32 pair_id, const struct nb_pair *from)
 {
-	struct nb_tuple key = from->key;
+	struct nb_pair *pair = &table->pairs[pair_id];
+	__s64 owner = NB_INDEX_DONE;
 
-	to->conn = from->conn;
-	key.proto = 0;
-	to->key = key;
-	__atomic_store_n(&to->key.proto, from->key.proto, __ATOMIC_SEQ_CST);
-}
-
-/* Writes a connection into a busy pair and inserts its entries; the pair is freed if that fails. */
-static int insert(const struct nb_conn_table *table, __u32 pair_id, const struct nb_pair *pair)
-{
-	struct nb_pair *at = &table->pairs[pair_id];
-	__s64 owner;
-
-	write_entry(&at->dir[0], &pair->dir[0]);
-	write_entry(&at->dir[1], &pair->dir[1]);
-	for (int dir = 1; dir >= 0; dir--) {
-		owner = nb_index_insert(table, &at->dir[dir].key, 2 * pair_id + dir);
-		if (owner == NB_INDEX_DONE)
-			continue;
-		if (!dir)
-			remove_entry(table, 2 * pair_id + 1);
-		release(table, pair_id, NB_USE_BUSY);
-		return owner == NB_INDEX_FULL ? -ENOSPC : -EEXIST;
-	}
-	change_use(table, pair_id, NB_USE_BUSY, NB_USE_TAKEN);
-	return 0;
+	nb_pair_fill(pair, &from->dir[0], &from->dir[1], NB_USE_ADDING);
+	for (int dir = 1; dir >= 0 && owner == NB_INDEX_DONE; dir--)
+		owner = nb_index_insert(table, &pair->dir[dir].key, 2 * pair_id + dir);
+	if (owner == NB_INDEX_DONE && nb_pair_begin(pair))
+		return 0;
+	nb_pair_empty(pair, NB_USE_ENDING);
+	clear(table, pair_id);
+	return owner == NB_INDEX_FULL ? -ENOSPC : -EEXIST;
 }
 
 int nb_conn_table_add(struct nb_conn_table *table, const struct nb_pair *pair)
 {
-	struct nb_pair busy = *pair;
-
-	busy.dir[0].conn.use = NB_USE_BUSY;
 	for (__u32 i = 0; i < table->n_pairs; i++) {
 		__u32 pair_id = table->cursor++ % table->n_pairs;
 
-		if (change_use(table, pair_id, NB_USE_FREE, NB_USE_BUSY))
-			return insert(table, pair_id, &busy);
+		if (nb_pair_take(&table->pairs[pair_id], NB_USE_ENDING))
+			return insert(table, pair_id, pair);
 	}
 	return -ENOSPC;
 }
 
 bool nb_conn_table_end(const struct nb_conn_table *table, __u32 pair_id)
 {
-	const __u32 *use = &table->pairs[pair_id].dir[0].conn.use;
+	struct nb_pair *pair = &table->pairs[pair_id];
+	__u64 life = nb_load(&pair->dir[0].conn.life);
 
-	if (!change_use(table, pair_id, NB_USE_TAKEN, NB_USE_ENDING) &&
-	    __atomic_load_n(use, __ATOMIC_ACQUIRE) != NB_USE_ENDING)
+	/* Packets may change the life in between. */
+	for (int i = 0; i < END_TRIES && nb_life_use(life) == NB_USE_TAKEN; i++) {
+		if (nb_pair_claim(pair, life, NB_USE_ENDING)) {
+			clear(table, pair_id);
+			return true;
+		}
+		life = nb_load(&pair->dir[0].conn.life);
+	}
+	if (nb_life_use(life) == NB_USE_ADDING)
+		nb_pair_empty(pair, NB_USE_ENDING);
+	else if (nb_life_use(life) != NB_USE_ENDING)
 		return false;
-	remove_entry(table, 2 * pair_id);
-	remove_entry(table, 2 * pair_id + 1);
-	release(table, pair_id, NB_USE_ENDING);
+	clear(table, pair_id);
 	return true;
 }
 

@@ -4,13 +4,14 @@
 
 /*
  * The table of connections, mapped into this process's memory. Programs use it at the same time,
- * and without a lock: see bpf/ebpf/conn_table.h for who owns a pair. A pair has a number, its
+ * and without a lock: see natbridge/conn_pair.h for who owns a pair. A pair has a number, its
  * pair_id; each of its two entries has one, too: entry_id, see natbridge/conn_index.h.
  */
 
 #include <stdbool.h>
 
 #include <natbridge/abi.h>
+#include <natbridge/conn_life.h>
 
 #include "lib/util/error.h"
 
@@ -35,9 +36,12 @@ int nb_conn_table_count(const struct nb_datapath *dp, __u32 *count, struct nb_er
 
 /*
  * Copies the connection of a pair; pair_id is below n_pairs. False: the pair is free, or was ended
- * while it was copied.
+ * while it was copied. In the copy, words that are not known are 0 (natbridge/conn_life.h).
  */
 bool nb_conn_table_get(const struct nb_conn_table *table, __u32 pair_id, struct nb_pair *pair);
+
+/* Makes words of a copied entry 0 that are not of the generation of its pair's life: not known. */
+void nb_conn_drop_unknown(struct nb_conn *conn, __u64 life);
 
 /*
  * The entry with this key, in the table itself: programs change it meanwhile. NULL: no entry has
@@ -46,12 +50,17 @@ bool nb_conn_table_get(const struct nb_conn_table *table, __u32 pair_id, struct 
 struct nb_entry *nb_conn_table_find(const struct nb_conn_table *table, const struct nb_tuple *key,
 				    __u32 *entry_id);
 
-/* Adds a connection under its two keys. -EEXIST: one of them is taken. -ENOSPC: the table is full. */
+/*
+ * Adds a connection under its two keys, with the state, flags and lifetime of its client's entry.
+ * The caller holds the lock of <bpffs>/natbridge. -EEXIST: one of the keys is taken, or a program
+ * enters it at the same time. -ENOSPC: the table is full. If the process is killed meanwhile,
+ * nb_conn_table_end() clears the pair.
+ */
 int nb_conn_table_add(struct nb_conn_table *table, const struct nb_pair *pair);
 
 /*
  * Ends the connection of a pair. The caller holds the lock of <bpffs>/natbridge. False: the pair is
- * free, or a program owns it. A connection that a killed process was about to end is ended, too.
+ * free, or a program owns it. What a killed process was about to add or to end is ended, too.
  */
 bool nb_conn_table_end(const struct nb_conn_table *table, __u32 pair_id);
 

@@ -33,6 +33,16 @@ static inline __u64 nb_set_seed(const struct nb_conn_table *table, int word)
 	return table->seed[word];
 }
 
+static inline void nb_read_barrier(void)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+}
+
+static inline void nb_write_barrier(void)
+{
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
 static inline __s64 nb_index_find_far(const struct nb_conn_table *table, const struct nb_tuple *key,
 				      __u64 hash, __u64 except)
 {

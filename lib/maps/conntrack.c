@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <natbridge/abi.h>
+#include <natbridge/conn_life.h>
 
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
@@ -16,8 +17,6 @@
 #include "layout.h"
 #include "settings.h"
 #include "tick.h"
-
-enum { REPEATS_MAX = 3 }; /* after as many, nb_conn_stalled() shortens the timeout */
 
 static const char *const tcp_state_names[NB_TCP_STATES] = {
 	"NONE",       "SYN_SENT", "SYN_RECV",  "ESTABLISHED", "FIN_WAIT",
@@ -34,15 +33,16 @@ static __s32 ticks_left(const struct nb_settings *settings, const struct nb_pair
 {
 	const struct nb_conn *conn = &pair->dir[0].conn, *rev = &pair->dir[1].conn;
 	__u32 established = settings->timeouts[NB_TCP_ESTABLISHED], limit;
-	__s32 left = conn->expires - now;
+	__s32 left = nb_life_expires(conn->life) - now;
 
-	/* Without SEEN_REPLY another timeout holds (nb_conn_timeout()). */
-	if (pair->dir[0].key.proto != IPPROTO_TCP || conn->state != NB_TCP_ESTABLISHED || left <= 0 ||
-	    !(conn->flags & NB_CONN_SEEN_REPLY))
+	/* Without SEEN_REPLY another timeout holds (nb_timeout_of()). */
+	if (pair->dir[0].key.proto != IPPROTO_TCP || nb_life_state(conn->life) != NB_TCP_ESTABLISHED ||
+	    left <= 0 || !(nb_life_flags(conn->life) & NB_LIFE_SEEN_REPLY))
 		return left;
-	if (conn->retrans >= REPEATS_MAX || rev->retrans >= REPEATS_MAX)
+	if (nb_tagged_more(conn->seq) >= NB_RETRANS_MAX || nb_tagged_more(rev->seq) >= NB_RETRANS_MAX)
 		limit = settings->timeouts[NB_TIMEOUT_TCP_RETRANS];
-	else if ((__s32)(conn->seq_end - rev->ack) > 0 || (__s32)(rev->seq_end - conn->ack) > 0)
+	else if ((__s32)((__u32)conn->seq - (__u32)rev->acked) > 0 ||
+		 (__s32)((__u32)rev->seq - (__u32)conn->acked) > 0)
 		limit = settings->timeouts[NB_TIMEOUT_TCP_UNACKNOWLEDGED];
 	else
 		return left;

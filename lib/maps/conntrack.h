@@ -13,7 +13,7 @@
 struct nb_conn_info {
 	struct nb_tuple orig;   /* as the client sends */
 	struct nb_tuple reply;  /* as the backend answers */
-	struct nb_conn conn;    /* the client's entry */
+	struct nb_conn conn;    /* the client's entry; conn_life.h reads its life */
 	unsigned int remaining; /* seconds until it expires, unless another packet comes */
 };
 

@@ -243,9 +243,11 @@ bool env_conn(struct env *env, const struct packet *packet, struct nb_conn *conn
 {
 	struct nb_entry *entry = entry_of(env, packet, NULL);
 
-	if (entry)
-		*conn = entry->conn;
-	return entry;
+	if (!entry)
+		return false;
+	*conn = entry->conn;
+	nb_conn_drop_unknown(conn, conn->life);
+	return true;
 }
 
 void env_conn_lose(struct env *env, const struct packet *packet)
@@ -326,8 +328,9 @@ void env_advance(struct env *env, unsigned int seconds)
 	for (__u32 entry_id = 0; entry_id < 2 * env->table.n_pairs; entry_id++) {
 		struct nb_conn *conn = &env->table.pairs[entry_id / 2].dir[entry_id % 2].conn;
 
-		conn->expires -= ticks;
-		conn->created -= ticks;
+		conn->life = nb_life_with_expires(conn->life, nb_life_expires(conn->life) - ticks);
+		conn->checked = nb_tag(conn->checked, (nb_tagged_more(conn->checked) - ticks) & NB_SMALL_MASK,
+				       conn->checked);
 	}
 }
 
@@ -361,7 +364,7 @@ static void expect_entry(struct env *env, __u32 entry_id)
 		 "entry %u, found %u",
 		 nb_addr_format(&entry->key.src, src), ntohs(entry->key.sport),
 		 nb_addr_format(&entry->key.dst, dst), ntohs(entry->key.dport), entry->key.proto, conn->flags,
-		 conn->state, entry_id, found);
+		 nb_life_state(conn->life), entry_id, found);
 }
 
 void env_expect_whole(struct env *env)
@@ -369,10 +372,10 @@ void env_expect_whole(struct env *env)
 	unsigned int connections = 0, tuples = 0;
 
 	for (__u32 pair_id = 0; pair_id < env->table.n_pairs; pair_id++) {
-		__u32 use = env->table.pairs[pair_id].dir[0].conn.use;
+		__u32 use = nb_life_use(env->table.pairs[pair_id].dir[0].conn.life);
 
-		assert_int_not_equal(use, NB_USE_BUSY);
-		if (use != NB_USE_TAKEN)
+		assert_true(use == NB_USE_FREE || use == NB_USE_TAKEN);
+		if (use == NB_USE_FREE)
 			continue;
 		connections++;
 		expect_entry(env, 2 * pair_id);

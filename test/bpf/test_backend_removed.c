@@ -109,10 +109,10 @@ static void test_looks_once(void **state)
 	env_service(env, "default/other", "10.96.0.11:80", IPPROTO_TCP, (const char *[]){ B, NULL });
 	assert_int_equal(nb_settings_read(&env->dp, &settings, &err), 0);
 	assert_true(env_conn(env, &packet, &conn));
-	assert_int_not_equal(conn.epoch, settings.epoch);
+	assert_int_not_equal((__u32)conn.checked, settings.epoch);
 	assert_string_equal(backend(env, &packet), "10.1.0.3");
 	assert_true(env_conn(env, &packet, &conn));
-	assert_int_equal(conn.epoch, settings.epoch);
+	assert_int_equal((__u32)conn.checked, settings.epoch);
 }
 
 /* A9, A11: TCP goes on while the backend's pod exists; then the client gets a reset. */

@@ -62,8 +62,8 @@ static bool is_established(struct env *env, uint32_t i)
 	struct packet packet = client(i);
 	struct nb_conn conn;
 
-	return env_conn(env, &packet, &conn) && conn.state == NB_TCP_ESTABLISHED &&
-	       conn.flags & NB_CONN_ASSURED;
+	return env_conn(env, &packet, &conn) && nb_life_state(conn.life) == NB_TCP_ESTABLISHED &&
+	       nb_life_flags(conn.life) & NB_LIFE_ASSURED;
 }
 
 /* B24: a flood of half-open connections evicts half-open ones, and no established one. */
@@ -265,7 +265,7 @@ static void test_half_closed(void **state)
 		struct packet packet = client(i);
 
 		assert_true(env_conn(env, &packet, &conn));
-		assert_int_equal(conn.state, NB_TCP_FIN_WAIT);
+		assert_int_equal(nb_life_state(conn.life), NB_TCP_FIN_WAIT);
 	}
 	assert_int_equal(env_counter(env, NB_DROP_TABLE_FULL), 0);
 }

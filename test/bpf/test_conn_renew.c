@@ -72,8 +72,8 @@ static void expect_conn(struct env *env, uint16_t port, bool backend, uint32_t s
 	struct nb_conn conn;
 
 	assert_true(env_conn(env, &packet, &conn));
-	assert_int_equal(conn.state, state);
-	assert_int_equal(conn.flags & (NB_CONN_SEEN_REPLY | NB_CONN_ASSURED | NB_CONN_STEADY), shared);
+	assert_int_equal(nb_life_state(conn.life), state);
+	assert_int_equal(nb_life_flags(conn.life), shared);
 }
 
 static void expect_begun(struct env *env, uint16_t port)
@@ -89,7 +89,7 @@ static void open_conn(struct env *env, uint16_t port, uint32_t seq)
 	run(env, port, true, SYN | ACK, seq + 1000, seq + 1);
 	run(env, port, false, ACK, seq + 1, seq + 1001);
 	expect_conn(env, port, false, NB_TCP_ESTABLISHED,
-		    NB_CONN_SEEN_REPLY | NB_CONN_ASSURED | NB_CONN_STEADY);
+		    NB_LIFE_SEEN_REPLY | NB_LIFE_ASSURED | NB_LIFE_STEADY);
 }
 
 /* A whole connection, up to TIME_WAIT. */
@@ -111,21 +111,22 @@ static void test_same_backend(void **state)
 	live(env, 40000, 100);
 	env_advance(env, 10);
 	assert_true(env_conn(env, &client, &before));
-	assert_int_equal(before.state, NB_TCP_TIME_WAIT);
+	assert_int_equal(nb_life_state(before.life), NB_TCP_TIME_WAIT);
 	run(env, 40000, false, SYN, 5000, 0);
 	expect_begun(env, 40000);
 	assert_int_equal(env_conn_count(env), 1);
 	assert_true(env_conn(env, &client, &after));
-	assert_int_equal(after.seq_end, 5001);
-	assert_int_equal(after.ack, 0);
-	assert_int_equal(after.retrans, 0);
-	assert_in_range(nb_seconds_from_ticks(env_now(env) - after.created), 0, 1);
-	assert_in_range(nb_seconds_from_ticks(after.expires - env_now(env)), 119, 121);
+	assert_int_equal((__u32)after.seq, 5001);
+	assert_int_equal((__u32)after.acked, 0);
+	assert_int_equal(nb_tagged_more(after.seq), 0);
+	assert_in_range(nb_seconds_from_ticks((env_now(env) - nb_tagged_more(after.checked)) & NB_SMALL_MASK),
+			0, 1);
+	assert_in_range(nb_seconds_from_ticks(nb_life_expires(after.life) - env_now(env)), 119, 121);
 	assert_int_equal(env_counter(env, NB_COUNT_INSERT), 2);
 	answer = segment(env, 40000, true, ACK, 0, 0);
 	assert_true(env_conn(env, &answer, &after));
-	assert_int_equal(after.seq_end, 0);
-	assert_int_equal(after.ack, 0);
+	assert_int_equal((__u32)after.seq, 0);
+	assert_int_equal((__u32)after.acked, 0);
 	open_conn(env, 40000, 5000); /* its SYN is one more of the same */
 	assert_int_equal(env_conn_count(env), 1);
 }
@@ -194,9 +195,10 @@ static void test_udp(void **state)
 	env_advance(env, 200);
 	assert_int_equal(env_run(env, FROM_POD, POD_A, &query, NULL, NULL), TC_ACT_REDIRECT);
 	assert_true(env_conn(env, &query, &conn));
-	assert_int_equal(conn.flags & (NB_CONN_SEEN_REPLY | NB_CONN_ASSURED | NB_CONN_STEADY), 0);
-	assert_in_range(nb_seconds_from_ticks(env_now(env) - conn.created), 0, 1);
-	assert_in_range(nb_seconds_from_ticks(conn.expires - env_now(env)), 29, 31);
+	assert_int_equal(nb_life_flags(conn.life), 0);
+	assert_in_range(nb_seconds_from_ticks((env_now(env) - nb_tagged_more(conn.checked)) & NB_SMALL_MASK),
+			0, 1);
+	assert_in_range(nb_seconds_from_ticks(nb_life_expires(conn.life) - env_now(env)), 29, 31);
 	assert_int_equal(env_conn_count(env), 1);
 	assert_int_equal(env_run(env, FROM_POD, POD_B, &reply, NULL, NULL), TC_ACT_REDIRECT);
 	env_expect_whole(env);

@@ -179,10 +179,10 @@ static void backend_moves(struct env *env, const struct family *f, uint8_t proto
 	expect_up(env, POD_B, &answered);
 	/* The connection is tracked once, at the client's port. */
 	assert_true(env_conn(env, &asked, &conn));
-	assert_false(conn.flags & NB_CONN_SEEN_REPLY);
+	assert_false(nb_life_flags(conn.life) & NB_LIFE_SEEN_REPLY);
 	expect_translated(env, f, POD_A, answered);
 	assert_true(env_conn(env, &asked, &conn));
-	assert_true(conn.flags & NB_CONN_SEEN_REPLY);
+	assert_true(nb_life_flags(conn.life) & NB_LIFE_SEEN_REPLY);
 	answered.tcp_flags = proto == IPPROTO_TCP ? ACK : 0;
 	expect_up(env, POD_C, &answered);
 	expect_translated(env, f, POD_A, answered);

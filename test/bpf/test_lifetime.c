@@ -42,7 +42,7 @@ static unsigned int left(struct env *env, const struct packet *client)
 	struct nb_conn conn;
 
 	assert_true(env_conn(env, client, &conn));
-	return nb_seconds_from_ticks(conn.expires - env_now(env));
+	return nb_seconds_from_ticks(nb_life_expires(conn.life) - env_now(env));
 }
 
 static void run_tcp(struct env *env, bool backend, uint8_t flags, int verdict)
@@ -70,13 +70,13 @@ static void test_udp(void **state)
 	env_run(env, FROM_POD, POD_B, &reply, NULL, NULL);
 	expect_left(env, &query, 30);
 	assert_true(env_conn(env, &query, &conn));
-	assert_true(conn.flags & NB_CONN_SEEN_REPLY);
-	assert_false(conn.flags & NB_CONN_ASSURED);
+	assert_true(nb_life_flags(conn.life) & NB_LIFE_SEEN_REPLY);
+	assert_false(nb_life_flags(conn.life) & NB_LIFE_ASSURED);
 	env_advance(env, 3);
 	env_run(env, FROM_POD, POD_A, &query, NULL, NULL);
 	expect_left(env, &query, 120);
 	assert_true(env_conn(env, &query, &conn));
-	assert_true(conn.flags & NB_CONN_ASSURED);
+	assert_true(nb_life_flags(conn.life) & NB_LIFE_ASSURED);
 }
 
 /* B8: the timeouts of the TCP states that a connection passes through. */
@@ -157,7 +157,7 @@ static void test_expired(void **state)
 	env_advance(env, 32);
 	env_run(env, FROM_POD, POD_A, &query, NULL, NULL);
 	assert_true(env_conn(env, &query, &conn));
-	assert_false(conn.flags & NB_CONN_SEEN_REPLY);
+	assert_false(nb_life_flags(conn.life) & NB_LIFE_SEEN_REPLY);
 	assert_int_equal(env_conn_count(env), 1);
 	env_advance(env, 32);
 	assert_int_equal(env_run(env, FROM_POD, POD_B, &reply, NULL, NULL), TC_ACT_UNSPEC);

@@ -67,11 +67,10 @@ static void put_state(struct env *env, uint32_t state)
 	assert_int_equal(env_run(env, FROM_POD, POD_A, &syn, NULL, NULL), TC_ACT_REDIRECT);
 	assert_true(env_conn(env, &from_client, &fwd));
 	assert_true(env_conn(env, &from_backend, &rev));
-	fwd.state = rev.state = state;
-	fwd.flags |= NB_CONN_SEEN_REPLY;
-	rev.flags |= NB_CONN_SEEN_REPLY;
-	fwd.ack = from_backend.seq;
-	rev.ack = from_client.seq;
+	fwd.life = nb_life_with(fwd.life, state, NB_LIFE_SEEN_REPLY, nb_life_expires(fwd.life));
+	rev.life = nb_life_with(rev.life, state, NB_LIFE_SEEN_REPLY, nb_life_expires(rev.life));
+	fwd.acked = nb_tag(fwd.life, 0, from_backend.seq);
+	rev.acked = nb_tag(rev.life, 0, from_client.seq);
 	env_conn_write(env, &from_client, &fwd);
 	env_conn_write(env, &from_backend, &rev);
 }
@@ -102,12 +101,12 @@ static void check_cell(struct env *env, const struct kind *kind, bool reply, uin
 	/* Without any flag it is no segment. */
 	assert_int_equal(verdict, kind->flags ? TC_ACT_REDIRECT : TC_ACT_SHOT);
 	assert_true(env_conn(env, &from_client, &conn));
-	assert_int_equal(conn.state, want);
+	assert_int_equal(nb_life_state(conn.life), want);
 	assert_true(env_conn(env, &from_backend, &copy));
 	if (strncmp(next, "--", 2))
-		assert_int_equal(copy.state, want);
+		assert_int_equal(nb_life_state(copy.life), want);
 	if (!strncmp(next, "**", 2))
-		assert_false(conn.flags & NB_CONN_SEEN_REPLY);
+		assert_false(nb_life_flags(conn.life) & NB_LIFE_SEEN_REPLY);
 }
 
 static void test_every_cell(void **state)
@@ -138,13 +137,13 @@ static void test_blind_reset(void **state)
 			env_run(env, FROM_POD, reply ? POD_B : POD_A, &reset, NULL, NULL);
 		}
 		assert_true(env_conn(env, &from_client, &conn));
-		assert_int_equal(conn.state, NB_TCP_ESTABLISHED);
+		assert_int_equal(nb_life_state(conn.life), NB_TCP_ESTABLISHED);
 		/* Nor does the connection seem to have data that is not acknowledged. */
-		assert_int_equal(conn.seq_end, 101);
+		assert_int_equal((__u32)conn.seq, 101);
 		reset.seq = reply ? from_backend.seq : from_client.seq;
 		env_run(env, FROM_POD, reply ? POD_B : POD_A, &reset, NULL, NULL);
 		assert_true(env_conn(env, &from_client, &conn));
-		assert_int_equal(conn.state, NB_TCP_CLOSE);
+		assert_int_equal(nb_life_state(conn.life), NB_TCP_CLOSE);
 	}
 }
 
@@ -164,10 +163,10 @@ static void test_refused(void **state)
 	received.dmac = pod_mac[POD_A];
 	env_expect(env, FROM_POD, POD_B, &reset, TC_ACT_REDIRECT, &received);
 	assert_true(env_conn(env, &from_client, &conn));
-	assert_true((int32_t)(conn.expires - env_now(env)) <= 1);
+	assert_true((int32_t)(nb_life_expires(conn.life) - env_now(env)) <= 1);
 	env_run(env, FROM_POD, POD_A, &syn, NULL, NULL);
 	assert_true(env_conn(env, &from_client, &conn));
-	assert_int_equal(conn.state, NB_TCP_SYN_SENT);
+	assert_int_equal(nb_life_state(conn.life), NB_TCP_SYN_SENT);
 	assert_int_equal(env_conn_count(env), 1);
 }
 
@@ -186,12 +185,12 @@ static void test_chosen_anew(void **state)
 	assert_true(env_conn(env, &syn, &conn));
 	first = conn.dst.w[3];
 	for (int i = 0; i < 40; i++) {
-		conn.state = NB_TCP_TIME_WAIT;
-		conn.flags |= NB_CONN_SEEN_REPLY;
+		conn.life = nb_life_with(conn.life, NB_TCP_TIME_WAIT, NB_LIFE_SEEN_REPLY,
+					 nb_life_expires(conn.life));
 		env_conn_write(env, &syn, &conn);
 		env_run(env, FROM_POD, POD_A, &syn, NULL, NULL);
 		assert_true(env_conn(env, &syn, &conn));
-		assert_int_equal(conn.state, NB_TCP_SYN_SENT);
+		assert_int_equal(nb_life_state(conn.life), NB_TCP_SYN_SENT);
 		if (conn.dst.w[3] != first)
 			return;
 	}

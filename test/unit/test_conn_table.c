@@ -216,25 +216,58 @@ static void test_taken(void **state)
 	table_free(&table);
 }
 
-/* A process that was killed while it ended a connection: its place and tuples are free again. */
+/* A process was killed while it ended a connection: its tuples are free at once, its pair is so after the
+ * next process has ended it. */
 static void test_killed(void **state)
 {
 	struct nb_pair pair = connection(1);
 	struct nb_conn_table table;
-	__u32 slot;
+	__u32 ended, other;
+	__u64 *life;
 
 	(void)state;
 	table_make(&table, 16, 16);
 	add(&table, 0);
 	add(&table, 1);
-	assert_non_null(nb_conn_table_find(&table, &pair.dir[0].key, &slot));
-	table.pairs[slot / 2].dir[0].conn.use = NB_USE_ENDING;
-	assert_int_equal(nb_conn_table_add(&table, &pair), -EEXIST);
-	assert_true(nb_conn_table_end(&table, slot / 2));
-	assert_false(nb_conn_table_end(&table, slot / 2));
-	assert_int_equal(ways(&table), 2);
+	assert_non_null(nb_conn_table_find(&table, &pair.dir[0].key, &ended));
+	life = &table.pairs[ended / 2].dir[0].conn.life;
+	*life = nb_life_with_use(*life, NB_USE_ENDING);
+	assert_null(nb_conn_table_find(&table, &pair.dir[0].key, NULL));
+	assert_null(nb_conn_table_find(&table, &pair.dir[1].key, NULL));
 	assert_int_equal(nb_conn_table_add(&table, &pair), 0);
+	assert_non_null(nb_conn_table_find(&table, &pair.dir[1].key, &other));
+	assert_int_not_equal(other / 2, ended / 2);
+	assert_true(nb_conn_table_end(&table, ended / 2));
+	assert_false(nb_conn_table_end(&table, ended / 2));
+	assert_int_equal(ways(&table), 4);
+	assert_non_null(nb_conn_table_find(&table, &pair.dir[0].key, NULL));
 	table_free(&table);
+}
+
+/* A process was killed while it added a connection, at any step: nothing of it is in the way of the next. */
+static void test_killed_adding(void **state)
+{
+	static const enum nb_use uses[] = { NB_USE_ENDING, NB_USE_ADDING };
+	struct nb_pair pair = connection(1);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(uses) / sizeof(*uses); i++) {
+		struct nb_conn_table table;
+		__u32 killed;
+		__u64 *life;
+
+		table_make(&table, 16, 16);
+		add(&table, 1);
+		assert_non_null(nb_conn_table_find(&table, &pair.dir[0].key, &killed));
+		life = &table.pairs[killed / 2].dir[0].conn.life;
+		*life = nb_life_with_use(*life, uses[i]);
+		assert_int_equal(nb_conn_table_add(&table, &pair), uses[i] == NB_USE_ENDING ? 0 : -EEXIST);
+		assert_true(nb_conn_table_end(&table, killed / 2));
+		if (uses[i] == NB_USE_ADDING)
+			assert_int_equal(nb_conn_table_add(&table, &pair), 0);
+		assert_int_equal(ways(&table), 2);
+		table_free(&table);
+	}
 }
 
 struct racer {
@@ -283,9 +316,10 @@ static void test_race(void **state)
 		assert_int_not_equal(racers[i].added, 0);
 	}
 	for (__u32 place = 0; place < table.n_pairs; place++) {
+		__u32 use = nb_life_use(table.pairs[place].dir[0].conn.life);
 		struct nb_pair pair;
 
-		assert_int_not_equal(table.pairs[place].dir[0].conn.use, NB_USE_BUSY);
+		assert_true(use == NB_USE_FREE || use == NB_USE_TAKEN);
 		if (nb_conn_table_get(&table, place, &pair))
 			for (__u32 dir = 0; dir < 2; dir++)
 				assert_ptr_equal(nb_conn_table_find(&table, &pair.dir[dir].key, NULL),
@@ -368,9 +402,10 @@ static void test_together(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_spread), cmocka_unit_test(test_spilled),
-		cmocka_unit_test(test_taken),  cmocka_unit_test(test_killed),
-		cmocka_unit_test(test_race),   cmocka_unit_test(test_together),
+		cmocka_unit_test(test_spread),        cmocka_unit_test(test_spilled),
+		cmocka_unit_test(test_taken),         cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_killed_adding), cmocka_unit_test(test_race),
+		cmocka_unit_test(test_together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
