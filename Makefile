@@ -58,8 +58,11 @@ CPPFLAGS += -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 -Iinclude -I$(B) -I.
 CFLAGS ?= -O2 -g
 override CFLAGS += -std=gnu11 $(WARNINGS) $(HARDENING) $(NO_PATHS)
 LDFLAGS += -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+# Whether loads and stores need barriers: not on x86.
+WEAKLY_ORDERED := $(if $(filter x86_64 i%86,$(shell uname -m)),0,1)
 # As the kernel is compiled: headers are read and written in words, whatever their fields are.
-BPF_CFLAGS := -O2 -g -std=gnu11 -fno-strict-aliasing -target bpf -mcpu=v3 -Wall -Wextra -Werror $(NO_PATHS) -Iinclude -I. -I/usr/include/$(shell uname -m)-linux-gnu
+BPF_CFLAGS := -O2 -g -std=gnu11 -fno-strict-aliasing -target bpf -mcpu=v3 -Wall -Wextra -Werror $(NO_PATHS) -DNB_WEAKLY_ORDERED=$(WEAKLY_ORDERED) -Iinclude -I. \
+	-I/usr/include/$(shell uname -m)-linux-gnu
 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
 LIB_OBJ    := $(call objects,$(wildcard lib/*/*.c))

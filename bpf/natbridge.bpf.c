@@ -69,6 +69,8 @@ int nb_from_pod(struct __sk_buff *skb)
 		rc = nb_conn_from_pod(skb, &pkt);
 	else
 		rc = nb_other_proto_from_pod(skb, &pkt, rc);
+	if (rc < NB_DROPPED) /* almost always */
+		return nb_verdict(rc);
 	if (nb_is_vip_drop(rc) && nb_dst_is_of_host(skb, &pkt))
 		rc = NB_PASS;
 	verdict = nb_verdict(rc);

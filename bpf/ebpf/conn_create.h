@@ -129,8 +129,8 @@ static __always_inline void nb_plan_reply(const struct nb_pkt *pkt, struct nb_sc
 	rev->flags = fwd->flags | NB_CONN_REPLY;
 	nb_conn_set_csum(&pkt->tuple, fwd);
 	/* The negative sums. The negative of a one's complement number is its complement. */
-	rev->csum_addr = ~fwd->csum_addr;
-	rev->csum_port = fwd->csum_port ? ~fwd->csum_port : 0;
+	rev->csum_addr = (__u16)~fwd->csum_addr;
+	rev->csum_port = fwd->csum_port ? (__u16)~fwd->csum_port : 0;
 }
 
 /* Writes the plan into a busy pair. */

@@ -10,16 +10,9 @@
  * or, if no entry can serve it, by a new connection (conn_create.h).
  */
 
+#include "conn_again.h"
 #include "conn_check.h"
 #include "conn_create.h"
-
-enum {
-	/* Times that a packet looks for its connection, if other CPUs end or make it meanwhile. */
-	NB_CONN_TRIES = 3,
-
-	/* Reads of a life until it is decided: some ten microseconds. */
-	NB_WAIT_TURNS = 4096,
-};
 
 /*
  * Translates and delivers a packet. out: the port of its receiver. All that the packet needs is read
@@ -45,7 +38,7 @@ static __always_inline int nb_conn_send(struct __sk_buff *skb, struct nb_pkt *pk
 static __always_inline int nb_conn_not_served(struct __sk_buff *skb, struct nb_pkt *pkt,
 					      const struct nb_conn *conn, __u32 entry_id, int rc)
 {
-	if (!nb_conn_is_same(conn, pkt))
+	if (!nb_conn_is_usable(pkt, pkt->life) || !nb_conn_is_same(conn, pkt))
 		return NB_AGAIN;
 	if (rc == NB_TO_HOST)
 		return nb_pass_to_host(skb);
@@ -83,51 +76,6 @@ static __always_inline int nb_conn_send_first(struct __sk_buff *skb, struct nb_p
 	return nb_conn_send(skb, pkt, &s->client.conn, out);
 }
 
-struct nb_wait {
-	__u32 pair_id;
-};
-
-static long nb_wait_turn(__u64 i __attribute__((unused)), const struct nb_wait *wait)
-{
-	struct nb_pair *pair = nb_pair_at(wait->pair_id);
-
-	return !pair || nb_life_use(nb_load(&pair->dir[0].conn.life)) != NB_USE_NEW;
-}
-
-/*
- * The entry that another CPU has made for the tuple of a packet: its entry_id, or NB_INDEX_NONE. If
- * that CPU is still at it, waits until it is decided; but not for ever, since a hypervisor may have
- * stopped the CPU: then the entry is used as it is.
- */
-__noinline __s64 nb_conn_wait(const struct nb_pkt *pkt)
-{
-	struct nb_wait wait = {};
-	__s64 entry_id;
-
-	if (!pkt)
-		return NB_INDEX_NONE;
-	entry_id = nb_index_find(NULL, &pkt->tuple, pkt->hash, 0);
-	if (entry_id < 0)
-		return NB_INDEX_NONE;
-	wait.pair_id = entry_id / 2;
-	bpf_loop(NB_WAIT_TURNS, nb_wait_turn, &wait, 0);
-	return entry_id;
-}
-
-/* Looks the packet's connection up once more. */
-static __always_inline struct nb_entry *nb_conn_again(struct nb_pkt *pkt, __s64 *entry_id)
-{
-	struct nb_entry *entry;
-
-	*entry_id = nb_conn_wait(pkt);
-	entry = *entry_id < 0 ? NULL : nb_entry_at(NULL, *entry_id);
-	if (!entry)
-		return NULL;
-	pkt->life = nb_load(&entry->conn.life);
-	nb_read_barrier();
-	return nb_key_same(&entry->key, &pkt->tuple) && nb_use_counts(nb_life_use(pkt->life)) ? entry : NULL;
-}
-
 static __always_inline int nb_conn_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
 	__s64 entry_id, old = NB_OLD_NONE;
@@ -140,6 +88,8 @@ static __always_inline int nb_conn_from_pod(struct __sk_buff *skb, struct nb_pkt
 		rc = NB_NEW;
 		if (entry)
 			rc = nb_conn_forward(skb, pkt, &entry->conn, entry_id);
+		if (rc >= NB_PASS) /* almost always */
+			return rc;
 		if (rc == NB_NEW) {
 			old = entry ? entry_id : old;
 			rc = nb_conn_create(skb, pkt, old);

@@ -7,6 +7,7 @@
  * that pod which goes through the host (via_host.h) is translated here.
  */
 
+#include "conn_again.h"
 #include "conn_check.h"
 #include "nat.h"
 #include "via_host.h"
@@ -60,7 +61,7 @@ static __always_inline int nb_reply_receive(struct __sk_buff *skb, struct nb_pkt
 		rc = nb_conn_track(pkt, conn, entry_id);
 	if (rc == NB_CONTINUE && flags & NB_CONN_NAT)
 		return nb_translate(skb, pkt, conn, NULL);
-	if (!nb_conn_is_same(conn, pkt))
+	if (!nb_conn_is_usable(pkt, pkt->life) || !nb_conn_is_same(conn, pkt))
 		return NB_AGAIN;
 	if (rc == NB_NEW)
 		nb_pair_end(entry_id / 2, pkt->life);
@@ -71,18 +72,17 @@ static __always_inline int nb_conn_to_pod(struct __sk_buff *skb, struct nb_pkt *
 {
 	struct nb_entry *entry;
 	__s64 entry_id;
-	int rc = NB_PASS;
+	int rc;
 
 	pkt->hash = nb_conn_hash(NULL, &pkt->tuple);
-	for (int i = 0; i < NB_CONN_TRIES; i++) {
-		entry = nb_index_entry(NULL, &pkt->tuple, pkt->hash, &entry_id, &pkt->life);
-		if (!entry)
-			return NB_PASS;
+	entry = nb_index_entry(NULL, &pkt->tuple, pkt->hash, &entry_id, &pkt->life);
+	for (int i = 0; entry && i < NB_CONN_TRIES; i++) {
 		rc = nb_reply_receive(skb, pkt, &entry->conn, entry_id);
 		if (rc != NB_AGAIN)
-			break;
+			return rc;
+		entry = nb_conn_again(pkt, &entry_id);
 	}
-	return rc;
+	return NB_PASS;
 }
 
 #endif

@@ -29,6 +29,17 @@ static __always_inline bool nb_conn_is_same(const struct nb_conn *conn, const st
 	return nb_life_same(nb_load(&conn->life), pkt->life);
 }
 
+/*
+ * Whether an entry with this life serves a packet: it holds a connection; or one that another CPU
+ * has been entering for as long as a packet waits.
+ */
+static __always_inline bool nb_conn_is_usable(const struct nb_pkt *pkt, __u64 life)
+{
+	__u32 use = nb_life_use(life);
+
+	return use == NB_USE_TAKEN || (use == NB_USE_NEW && pkt->has_waited);
+}
+
 static __always_inline bool nb_life_expired(__u64 life, __u32 now)
 {
 	return (__s32)(nb_life_expires(life) - now) <= 0;
@@ -70,26 +81,20 @@ static __always_inline __u32 nb_deadline(__u32 state, __u32 flags, __u8 proto, _
 	return now + nb_timeout_of(state, flags, proto) + nb_constants.second;
 }
 
-/* False within a second after the lifetime was written. A timeout that became shorter is due, too. */
-static __always_inline bool nb_life_is_due(__u64 life, __u32 deadline)
+/*
+ * Whether a packet has to write the lifetime: not within a second after it was written, which is
+ * while it ends later than the timeout from now, and not more than a second later. So a timeout
+ * that became shorter is due, too.
+ */
+static __always_inline bool nb_life_is_due(__u64 life, __u32 now, __u32 timeout)
 {
-	return deadline - nb_life_expires(life) >= nb_constants.second;
+	return nb_life_expires(life) - now - timeout - 1 >= nb_constants.second;
 }
 
-/* Whether a packet has to write the lifetime. */
 static __always_inline bool nb_life_due(__u64 life, const struct nb_pkt *pkt)
 {
-	return nb_life_is_due(
-		life, nb_deadline(nb_life_state(life), nb_life_flags(life), pkt->tuple.proto, pkt->now));
-}
-
-/* The same for an entry with NB_LIFE_STEADY: of TCP, the connection is established and answered. */
-static __always_inline bool nb_life_due_steady(__u64 life, const struct nb_pkt *pkt)
-{
-	if (pkt->tuple.proto != IPPROTO_TCP)
-		return nb_life_due(life, pkt);
-	return nb_life_is_due(life,
-			      pkt->now + nb_settings.timeouts[NB_TCP_ESTABLISHED] + nb_constants.second);
+	return nb_life_is_due(life, pkt->now,
+			      nb_timeout_of(nb_life_state(life), nb_life_flags(life), pkt->tuple.proto));
 }
 
 /*
@@ -272,8 +277,8 @@ __noinline int nb_conn_update(struct nb_pkt *pkt, __u32 entry_id)
 
 		if (!nb_pkt_is_of(pkt, pair, life, reply))
 			return NB_AGAIN;
-		if (nb_life_use(life) != NB_USE_TAKEN) /* being entered still, or ended just now */
-			return NB_CONTINUE;
+		if (nb_life_use(life) != NB_USE_TAKEN)
+			return nb_conn_is_usable(pkt, life) ? NB_CONTINUE : NB_AGAIN;
 		rc = nb_life_step(pkt, record, life, reply, &pair->dir[!reply].conn, &next);
 		if (rc != NB_CONTINUE)
 			return rc;
@@ -288,15 +293,28 @@ __noinline int nb_conn_update(struct nb_pkt *pkt, __u32 entry_id)
 	return NB_CONTINUE;
 }
 
+/*
+ * Whether a packet changes nothing but what its direction has sent: of a steady connection, whose
+ * lifetime is not due. TCP is established and answered then.
+ */
+static __always_inline bool nb_pkt_is_steady(const struct nb_pkt *pkt, bool tcp)
+{
+	if (!nb_life_is_steady(pkt->life))
+		return false;
+	if (!tcp)
+		return !nb_life_due(pkt->life, pkt);
+	return !nb_life_is_due(pkt->life, pkt->now, nb_settings.timeouts[NB_TCP_ESTABLISHED]) &&
+	       !nb_tcp_special(pkt);
+}
+
 /* Tracks a packet in its entry, whose life pkt->life is. Returns as nb_conn_update(). */
 static __always_inline int nb_conn_track(struct nb_pkt *pkt, struct nb_conn *conn, __u32 entry_id)
 {
 	bool tcp = pkt->tuple.proto == IPPROTO_TCP;
 
 	if (pkt->later_fragment)
-		return NB_CONTINUE;
-	if (!(nb_life_flags(pkt->life) & NB_LIFE_STEADY) || nb_life_due_steady(pkt->life, pkt) ||
-	    (tcp && nb_tcp_special(pkt)))
+		return nb_conn_is_usable(pkt, pkt->life) ? NB_CONTINUE : NB_AGAIN;
+	if (!nb_pkt_is_steady(pkt, tcp))
 		return nb_conn_update(pkt, entry_id);
 	if (tcp)
 		nb_tcp_note_segment(pkt, conn, true);

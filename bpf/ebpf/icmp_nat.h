@@ -109,13 +109,16 @@ static __always_inline bool nb_icmp_write_outer(struct __sk_buff *skb, const str
 						const struct nb_port *to)
 {
 	const struct nb_nat nat = { .conn = &work->to, .pkt = pkt, .to = to };
+	int len;
 
 	work->to = *conn;
 	if (nb_addr_same(&conn->src, &pkt->tuple.src))
 		work->to.src = work->outer.src;
 	work->to.csum_addr = bpf_csum_diff((__be32 *)&work->outer.src, 2 * sizeof(struct nb_addr),
 					   (__be32 *)&work->to.src, 2 * sizeof(struct nb_addr), 0);
-	return nb_nat_write_ip(skb, &nat, pkt->is_v4, &work->headers) == NB_CONTINUE &&
+	work->to.csum_addr = nb_csum_fold(work->to.csum_addr);
+	len = nb_nat_make_ip(skb, &nat, pkt->is_v4, &work->headers);
+	return len < NB_DROPPED && nb_store(skb, 0, work->headers.dmac, len) &&
 	       (pkt->is_v4 || !bpf_l4_csum_replace(skb, pkt->l4_off + NB_ICMP_CSUM, 0, work->to.csum_addr,
 						   BPF_F_PSEUDO_HDR));
 }

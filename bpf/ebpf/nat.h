@@ -24,9 +24,10 @@ static __always_inline void nb_conn_set_csum(const struct nb_tuple *key, struct 
 	__be32 to = (__u32)conn->sport << 16 | conn->dport;
 
 	/* In both structs dst follows src. */
-	conn->csum_addr = bpf_csum_diff((__be32 *)&key->src, 2 * sizeof(struct nb_addr), (__be32 *)&conn->src,
-					2 * sizeof(struct nb_addr), 0);
-	conn->csum_port = from == to ? 0 : bpf_csum_diff(&from, sizeof(from), &to, sizeof(to), 0);
+	conn->csum_addr = nb_csum_fold(bpf_csum_diff((__be32 *)&key->src, 2 * sizeof(struct nb_addr),
+						     (__be32 *)&conn->src, 2 * sizeof(struct nb_addr), 0));
+	conn->csum_port =
+		from == to ? 0 : nb_csum_fold(bpf_csum_diff(&from, sizeof(from), &to, sizeof(to), 0));
 }
 
 /* What a packet is rewritten to. */
@@ -43,7 +44,8 @@ struct nb_nat {
  */
 static __always_inline bool nb_nat_is_valid(const struct nb_nat *nat)
 {
-	return nb_conn_is_same(nat->conn, nat->pkt) &&
+	nb_read_barrier();
+	return nb_life_same(nb_load(&nat->conn->life), nat->pkt->life) &&
 	       (!nat->to || READ_ONCE(nat->to->gen) == nat->conn->out_gen);
 }
 
@@ -57,6 +59,9 @@ union nb_l4 {
  * verifier insists on alignment, and the compiler copies in words as large as it allows.
  */
 struct nb_headers {
+	/* Of the entry, for NB_CSUM_UNKNOWN. */
+	__u32 csum_addr;
+	__u32 csum_port;
 	__u16 pad;
 	__be16 dmac[ETH_ALEN / 2];
 	__u64 smac_type;
@@ -95,7 +100,7 @@ static __always_inline void nb_nat_ip(const struct nb_nat *nat, struct nb_header
 		*(__u32 *)&ip->ttl = *(const __u32 *)(at + offsetof(struct iphdr, ttl));
 		ip->saddr = conn->src.w[3];
 		ip->daddr = conn->dst.w[3];
-		ip->check = ~nb_csum_fold((__u64)conn->csum_addr + (__u16)~ip->check);
+		ip->check = ~nb_csum_fold_small(conn->csum_addr + (__u16)~ip->check);
 	} else {
 		struct ipv6hdr *ip = &headers->v6.ip;
 
@@ -112,15 +117,16 @@ static __always_inline void nb_nat_ip(const struct nb_nat *nat, struct nb_header
 static __always_inline __u16 nb_nat_check(__u16 check, const struct nb_conn *conn, enum nb_csum_state state)
 {
 	if (state == NB_CSUM_PARTIAL)
-		return nb_csum_fold((__u64)conn->csum_addr + check);
-	return ~nb_csum_fold((__u64)conn->csum_addr + conn->csum_port + (__u16)~check);
+		return nb_csum_fold_small(conn->csum_addr + check);
+	return ~nb_csum_fold_small(conn->csum_addr + conn->csum_port + (__u16)~check);
 }
 
 /*
  * TCP or UDP. at: its header. A UDP checksum of 0 means that there is none; one that is computed as
  * 0 is written as 0xffff (RFC 768).
  */
-static __always_inline void nb_nat_l4(const struct nb_nat *nat, union nb_l4 *l4, const void *at, bool tcp)
+static __always_inline void nb_nat_l4(const struct nb_nat *nat, struct nb_headers *headers, union nb_l4 *l4,
+				      const void *at, bool tcp)
 {
 	if (tcp)
 		l4->tcp = *(const struct tcphdr *)at;
@@ -128,36 +134,43 @@ static __always_inline void nb_nat_l4(const struct nb_nat *nat, union nb_l4 *l4,
 		l4->udp = *(const struct udphdr *)at;
 	/* Both ports, which are first in TCP as well. */
 	*(__u32 *)&l4->udp.source = *(const __u32 *)&nat->conn->sport;
-	if (nat->csum_state == NB_CSUM_UNKNOWN)
+	if (nat->csum_state == NB_CSUM_UNKNOWN) {
+		headers->csum_addr = nat->conn->csum_addr;
+		headers->csum_port = nat->conn->csum_port;
 		return;
+	}
 	if (tcp)
 		l4->tcp.check = nb_nat_check(l4->tcp.check, nat->conn, nat->csum_state);
 	else if (l4->udp.check)
 		l4->udp.check = nb_nat_check(l4->udp.check, nat->conn, nat->csum_state) ?: 0xffff;
 }
 
-static __always_inline int nb_nat_store(struct __sk_buff *skb, __u32 off, const void *from, __u32 len)
+/* Whether there are options between the headers of IP and of TCP or UDP. */
+static __always_inline bool nb_nat_is_apart(const struct nb_pkt *pkt, bool is_v4)
 {
-	return nb_store(skb, off, from, len) ? NB_CONTINUE : nb_drop(NB_DROP_WRITE);
+	return pkt->l4_off != ETH_HLEN + nb_ip_header_len(is_v4);
 }
 
+/*
+ * The functions below put the new headers together. They return how many bytes at the frame's start
+ * are to be written, or a drop reason.
+ */
+
 /* Link layer and IP alone. */
-static __always_inline int nb_nat_write_ip(struct __sk_buff *skb, const struct nb_nat *nat, bool is_v4,
-					   struct nb_headers *headers)
+static __always_inline int nb_nat_make_ip(struct __sk_buff *skb, const struct nb_nat *nat, bool is_v4,
+					  struct nb_headers *headers)
 {
 	void *at = nb_bytes(skb, 0, ETH_HLEN + nb_ip_header_len(is_v4));
 
 	if (!at)
 		return nb_drop(NB_DROP_WRITE);
 	nb_nat_ip(nat, headers, at, is_v4);
-	if (!nb_nat_is_valid(nat))
-		return NB_AGAIN;
-	return nb_nat_store(skb, 0, headers->dmac, ETH_HLEN + nb_ip_header_len(is_v4));
+	return ETH_HLEN + nb_ip_header_len(is_v4);
 }
 
 /* All headers in one piece: there are no options between them. */
-static __always_inline int nb_nat_write_headers(struct __sk_buff *skb, const struct nb_nat *nat, bool is_v4,
-						bool tcp, struct nb_headers *headers)
+static __always_inline int nb_nat_make_all(struct __sk_buff *skb, const struct nb_nat *nat, bool is_v4,
+					   bool tcp, struct nb_headers *headers)
 {
 	__u32 l4_off = ETH_HLEN + nb_ip_header_len(is_v4), len = l4_off + nb_l4_header_len(tcp);
 	void *at = nb_bytes(skb, 0, len);
@@ -165,45 +178,40 @@ static __always_inline int nb_nat_write_headers(struct __sk_buff *skb, const str
 	if (!at)
 		return nb_drop(NB_DROP_WRITE);
 	nb_nat_ip(nat, headers, at, is_v4);
-	nb_nat_l4(nat, is_v4 ? &headers->v4.l4 : &headers->v6.l4, at + l4_off, tcp);
-	if (!nb_nat_is_valid(nat))
-		return NB_AGAIN;
-	return nb_nat_store(skb, 0, headers->dmac, len);
+	nb_nat_l4(nat, headers, is_v4 ? &headers->v4.l4 : &headers->v6.l4, at + l4_off, tcp);
+	return len;
 }
 
-/* The same with options between them. */
-static __always_inline int nb_nat_write_apart(struct __sk_buff *skb, const struct nb_nat *nat, bool is_v4,
-					      bool tcp, struct nb_headers *headers)
+/* The same with options between them: TCP or UDP is written apart. */
+static __always_inline int nb_nat_make_apart(struct __sk_buff *skb, const struct nb_nat *nat, bool is_v4,
+					     bool tcp, struct nb_headers *headers)
 {
-	union nb_l4 *l4 = is_v4 ? &headers->v4.l4 : &headers->v6.l4;
 	void *at = nb_bytes(skb, nat->pkt->l4_off, nb_l4_header_len(tcp));
-	int rc;
 
 	if (!at)
 		return nb_drop(NB_DROP_WRITE);
-	nb_nat_l4(nat, l4, at, tcp);
-	rc = nb_nat_write_ip(skb, nat, is_v4, headers);
-	return rc == NB_CONTINUE ? nb_nat_store(skb, nat->pkt->l4_off, l4, nb_l4_header_len(tcp)) : rc;
+	nb_nat_l4(nat, headers, is_v4 ? &headers->v4.l4 : &headers->v6.l4, at, tcp);
+	return nb_nat_make_ip(skb, nat, is_v4, headers);
 }
 
 /* is_v4 as a constant. */
-static __always_inline int nb_nat_write(struct __sk_buff *skb, const struct nb_nat *nat, bool is_v4,
-					struct nb_headers *headers)
+static __always_inline int nb_nat_make(struct __sk_buff *skb, const struct nb_nat *nat, bool is_v4,
+				       struct nb_headers *headers)
 {
 	bool tcp = nat->pkt->tuple.proto == IPPROTO_TCP;
 
 	if (nat->pkt->later_fragment)
-		return nb_nat_write_ip(skb, nat, is_v4, headers);
-	if (nat->pkt->l4_off != ETH_HLEN + nb_ip_header_len(is_v4))
-		return tcp ? nb_nat_write_apart(skb, nat, is_v4, true, headers)
-			   : nb_nat_write_apart(skb, nat, is_v4, false, headers);
-	return tcp ? nb_nat_write_headers(skb, nat, is_v4, true, headers)
-		   : nb_nat_write_headers(skb, nat, is_v4, false, headers);
+		return nb_nat_make_ip(skb, nat, is_v4, headers);
+	if (nb_nat_is_apart(nat->pkt, is_v4))
+		return tcp ? nb_nat_make_apart(skb, nat, is_v4, true, headers)
+			   : nb_nat_make_apart(skb, nat, is_v4, false, headers);
+	return tcp ? nb_nat_make_all(skb, nat, is_v4, true, headers)
+		   : nb_nat_make_all(skb, nat, is_v4, false, headers);
 }
 
 /* Has the kernel update a checksum whose state is not known. */
 static __always_inline bool nb_nat_replace_check(struct __sk_buff *skb, const struct nb_pkt *pkt,
-						 __u32 csum_addr, __u32 csum_port)
+						 const struct nb_headers *headers)
 {
 	__u32 off = pkt->l4_off + offsetof(struct tcphdr, check);
 	__u64 flags = 0;
@@ -212,9 +220,17 @@ static __always_inline bool nb_nat_replace_check(struct __sk_buff *skb, const st
 		off = pkt->l4_off + offsetof(struct udphdr, check);
 		flags = BPF_F_MARK_MANGLED_0;
 	}
-	if (csum_port && bpf_l4_csum_replace(skb, off, 0, csum_port, flags))
+	if (headers->csum_port && bpf_l4_csum_replace(skb, off, 0, headers->csum_port, flags))
 		return false;
-	return !bpf_l4_csum_replace(skb, off, 0, csum_addr, flags | BPF_F_PSEUDO_HDR);
+	return !bpf_l4_csum_replace(skb, off, 0, headers->csum_addr, flags | BPF_F_PSEUDO_HDR);
+}
+
+/* Writes TCP or UDP behind options. */
+static __always_inline bool nb_nat_write_apart(struct __sk_buff *skb, const struct nb_pkt *pkt,
+					       const struct nb_headers *headers)
+{
+	return nb_store(skb, pkt->l4_off, pkt->is_v4 ? &headers->v4.l4 : &headers->v6.l4,
+			nb_l4_header_len(pkt->tuple.proto == IPPROTO_TCP));
 }
 
 /*
@@ -226,20 +242,22 @@ __noinline int nb_translate(struct __sk_buff *skb, const struct nb_pkt *pkt, con
 			    const struct nb_port *to)
 {
 	struct nb_nat nat = { .conn = conn, .pkt = pkt, .to = to };
-	__u32 csum_addr, csum_port;
 	struct nb_headers h;
-	int rc;
+	int len;
 
 	if (!pkt || !conn)
 		return nb_drop(NB_DROP_WRITE);
 	nat.csum_state = pkt->later_fragment ? NB_CSUM_WHOLE : nb_csum_state(skb);
-	csum_addr = conn->csum_addr; /* before the look at the entry's life */
-	csum_port = conn->csum_port;
-	rc = pkt->is_v4 ? nb_nat_write(skb, &nat, true, &h) : nb_nat_write(skb, &nat, false, &h);
-	if (rc == NB_CONTINUE && nat.csum_state == NB_CSUM_UNKNOWN &&
-	    !nb_nat_replace_check(skb, pkt, csum_addr, csum_port))
+	len = pkt->is_v4 ? nb_nat_make(skb, &nat, true, &h) : nb_nat_make(skb, &nat, false, &h);
+	if (len >= NB_DROPPED)
+		return len;
+	if (!nb_nat_is_valid(&nat))
+		return NB_AGAIN;
+	if (!nb_store(skb, 0, h.dmac, len) ||
+	    (nb_nat_is_apart(pkt, pkt->is_v4) && !pkt->later_fragment && !nb_nat_write_apart(skb, pkt, &h)) ||
+	    (nat.csum_state == NB_CSUM_UNKNOWN && !nb_nat_replace_check(skb, pkt, &h)))
 		return nb_drop(NB_DROP_WRITE);
-	return rc;
+	return NB_CONTINUE;
 }
 
 #endif

@@ -125,27 +125,39 @@ static __always_inline bool nb_tcp_newer(__u32 number, __u32 than)
 }
 
 /*
+ * The first segment that is noted of a connection, or the first one behind a late one of another
+ * connection (conn_life.h).
+ */
+__noinline int nb_tcp_note_anew(const struct nb_pkt *pkt, struct nb_conn *conn, bool ack)
+{
+	if (!pkt || !conn)
+		return 0;
+	nb_store_word(&conn->seq, nb_tag(pkt->life, 0, pkt->seq_end));
+	nb_store_word(&conn->acked, nb_tag(pkt->life, 0, ack ? pkt->ack : 0));
+	return 0;
+}
+
+/*
  * Notes the newest segment of a direction, in whatever order segments come. A later reset is judged
  * by ack, and a lifetime by all three. Two CPUs may lose an update: that is harmless, since the
  * direction's next segment brings newer numbers.
  */
 static __always_inline void nb_tcp_note_segment(const struct nb_pkt *pkt, struct nb_conn *conn, bool ack)
 {
-	__u64 seq = nb_load(&conn->seq), acked = nb_load(&conn->acked), tag = nb_tag(pkt->life, 0, 0);
-	bool newer;
+	__u64 seq = nb_load(&conn->seq), acked = nb_load(&conn->acked), life = pkt->life;
 
-	/* Of another connection's packet, which came late. */
-	if (((seq ^ tag) | (acked ^ tag)) >> NB_GEN_SHIFT)
-		seq = acked = tag;
-	newer = nb_tcp_newer(pkt->seq_end, seq);
-	if (newer)
-		nb_store_word(&conn->seq, tag | pkt->seq_end);
+	if (((seq ^ life) | (acked ^ life)) >> NB_GEN_SHIFT) {
+		nb_tcp_note_anew(pkt, conn, ack);
+		return;
+	}
+	if (nb_tcp_newer(pkt->seq_end, seq))
+		nb_store_word(&conn->seq, nb_tag(life, 0, pkt->seq_end));
 	else if (pkt->seq_end == (__u32)seq && pkt->seq_end != pkt->seq)
 		nb_store_word(&conn->seq, nb_tagged_more(seq) < NB_RETRANS_MAX ? seq + (1ULL << 32) : seq);
 	else if (nb_tagged_more(seq))
-		nb_store_word(&conn->seq, tag | (__u32)seq);
+		nb_store_word(&conn->seq, nb_tag(life, 0, seq));
 	if (ack && nb_tcp_newer(pkt->ack, acked))
-		nb_store_word(&conn->acked, tag | pkt->ack);
+		nb_store_word(&conn->acked, nb_tag(life, 0, pkt->ack));
 }
 
 /*

@@ -16,6 +16,13 @@ static __always_inline __u16 nb_csum_fold(__u64 sum)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
+/* The same for the sum of a few numbers of 16 bits, less than 2^20. */
+static __always_inline __u16 nb_csum_fold_small(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum + (sum >> 16);
+}
+
 struct nb_pseudo_header {
 	struct nb_addr src;
 	struct nb_addr dst;

@@ -55,6 +55,7 @@ struct nb_pkt {
 	bool is_v4;
 	bool fragment;
 	bool later_fragment; /* not the first one: holds no header of TCP or UDP */
+	bool has_waited;     /* for another CPU that enters its connection: conn_forward.h */
 };
 
 static __always_inline bool nb_is_icmp(const struct nb_pkt *pkt)

@@ -137,8 +137,8 @@ struct nb_conn {
 	__u32 out_gen;    /* nb_port.gen of the receiver when the entry was made */
 	__u16 out_slot;   /* port slot of the receiver, or NB_SLOT_HOST */
 	__u16 flags;      /* enum nb_conn_flags */
-	__u32 csum_addr;  /* what the rewrite of addresses adds to a one's complement sum */
-	__u32 csum_port;  /* what the rewrite of ports adds */
+	__u32 csum_addr;  /* what the rewrite of addresses adds to a one's complement sum, 16 bits */
+	__u32 csum_port;  /* what the rewrite of ports adds; 0: nothing */
 	__u64 life;       /* tick at which the entry expires, flags, TCP state, enum nb_use */
 	__u64 seq;        /* TCP: sequence number behind the newest segment, and its repetitions */
 	__u64 acked;      /* TCP: newest acknowledgement number */
@@ -395,8 +395,7 @@ struct nb_constants {
 	__u32 flow_sets;     /* elements of flows[] */
 	__u32 conn_sets;     /* elements of conn_index[] */
 	__u8 peer_sets_host; /* bpf_redirect_peer() sets PACKET_HOST (Linux 6.15, c4327229948) */
-	__u8 weakly_ordered; /* this CPU's architecture reorders loads, or stores: barriers are needed */
-	__u8 pad[2];
+	__u8 pad[3];
 };
 
 /* Written by programs (pinned as "runtime"). */

@@ -272,11 +272,12 @@ static __always_inline int nb_index_swap_all(const struct nb_conn_table *table, 
 /* ---- in the home set of the hash: almost always enough ---- */
 
 /*
- * The entry with this key, whose hash is given, of a connection; its entry_id; and its life, read
- * before the key: what is read of the entry from here on belongs to that connection if the life is
- * the same afterwards (nb_life_same()). NULL: no entry has the key. An entry whose life is
- * NB_USE_NEW or NB_USE_ADDING belongs to no connection yet. Almost always either the first way with
- * the hash leads to the entry, or no way has the hash and the set has spilled nothing.
+ * The entry with this key, whose hash is given; its entry_id; and its life, read before the key:
+ * what is read of the entry from here on belongs to one connection if the life is the same
+ * afterwards (nb_life_same()), and if it is NB_USE_TAKEN. Any other one is that of a connection that
+ * comes or goes; then nb_index_find() finds whether there is another entry. NULL: no entry has the
+ * key. Almost always either the first way with the hash leads to the entry, or no way has the hash
+ * and the set has spilled nothing.
  */
 static __always_inline struct nb_entry *nb_index_entry(const struct nb_conn_table *table,
 						       const struct nb_tuple *key, __u64 hash,
@@ -303,7 +304,7 @@ found:
 	if (entry) {
 		*life = nb_load(&entry->conn.life);
 		nb_read_barrier();
-		if (nb_key_same(&entry->key, key) && nb_life_use(*life) == NB_USE_TAKEN)
+		if (nb_key_same(&entry->key, key))
 			return entry;
 	}
 far:
@@ -313,7 +314,7 @@ far:
 		return NULL;
 	*life = nb_load(&entry->conn.life);
 	nb_read_barrier();
-	return nb_key_same(&entry->key, key) && nb_use_counts(nb_life_use(*life)) ? entry : NULL;
+	return nb_key_same(&entry->key, key) ? entry : NULL;
 }
 
 /*

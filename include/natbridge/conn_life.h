@@ -65,9 +65,13 @@ static inline __attribute__((always_inline)) __u32 nb_life_use(__u64 life)
 	return life >> NB_LIFE_USE_SHIFT & 7;
 }
 
-static inline __attribute__((always_inline)) __u32 nb_life_gen(__u64 life)
+/* Whether an entry with this life serves a connection on which most packets change nothing. */
+static inline __attribute__((always_inline)) int nb_life_is_steady(__u64 life)
 {
-	return life >> NB_GEN_SHIFT;
+	const __u32 mask = 7 << (NB_LIFE_USE_SHIFT - 32) | NB_LIFE_STEADY;
+
+	return (life >> NB_LIFE_FLAGS_SHIFT & mask) ==
+	       (NB_USE_TAKEN << (NB_LIFE_USE_SHIFT - 32) | NB_LIFE_STEADY);
 }
 
 /* Whether both are of one connection, in one use. */

@@ -29,13 +29,6 @@
 
 enum { ENTRIES_MAX = 1 << 24 };
 
-/* x86 keeps loads in order, and stores; of other architectures none is tested. */
-#if defined(__x86_64__) || defined(__i386__)
-enum { WEAKLY_ORDERED = 0 };
-#else
-enum { WEAKLY_ORDERED = 1 };
-#endif
-
 /* The eBPF object of each mode. */
 static const struct object {
 	const void *(*elf)(size_t *size);
@@ -139,7 +132,6 @@ static int set_defaults(const struct nb_datapath *dp, struct bpf_object *obj, co
 		.flow_sets = size_of(obj, NB_MAP_FLOWS),
 		.conn_sets = size_of(obj, NB_MAP_CONN_INDEX),
 		.peer_sets_host = nb_kernel_peer_sets_host(),
-		.weakly_ordered = WEAKLY_ORDERED,
 	};
 	struct nb_settings settings = {
 		.flags = NB_SETTINGS_FAST_PATH,

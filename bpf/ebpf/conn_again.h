@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#ifndef NATBRIDGE_BPF_EBPF_CONN_AGAIN_H
+#define NATBRIDGE_BPF_EBPF_CONN_AGAIN_H
+
+/*
+ * Looks the connection of a packet up once more (NB_AGAIN): another CPU has made or ended it since
+ * the last look, or is at it.
+ */
+
+#include "bpf/lib/pkt.h"
+
+#include "conn_table.h"
+
+enum {
+	/* Times that a packet looks for its connection. */
+	NB_CONN_TRIES = 3,
+
+	/* Reads of a life until it is decided: some ten microseconds. */
+	NB_WAIT_TURNS = 4096,
+};
+
+struct nb_wait {
+	__u32 pair_id;
+};
+
+static long nb_wait_turn(__u64 i __attribute__((unused)), const struct nb_wait *wait)
+{
+	struct nb_pair *pair = nb_pair_at(wait->pair_id);
+
+	return !pair || nb_life_use(nb_load(&pair->dir[0].conn.life)) != NB_USE_NEW;
+}
+
+/*
+ * The entry that another CPU has made for the tuple of a packet: its entry_id, or NB_INDEX_NONE. If
+ * that CPU is still at it, waits until it is decided; but not for ever, since a hypervisor may have
+ * stopped the CPU: then the entry is used as it is.
+ */
+__noinline __s64 nb_conn_wait(const struct nb_pkt *pkt)
+{
+	struct nb_wait wait = {};
+	__s64 entry_id;
+
+	if (!pkt)
+		return NB_INDEX_NONE;
+	entry_id = nb_index_find(NULL, &pkt->tuple, pkt->hash, 0);
+	if (entry_id < 0)
+		return NB_INDEX_NONE;
+	wait.pair_id = entry_id / 2;
+	bpf_loop(NB_WAIT_TURNS, nb_wait_turn, &wait, 0);
+	return entry_id;
+}
+
+/* Looks the packet's connection up once more. */
+static __always_inline struct nb_entry *nb_conn_again(struct nb_pkt *pkt, __s64 *entry_id)
+{
+	struct nb_entry *entry;
+
+	*entry_id = nb_conn_wait(pkt);
+	pkt->has_waited = true;
+	entry = *entry_id < 0 ? NULL : nb_entry_at(NULL, *entry_id);
+	if (!entry)
+		return NULL;
+	pkt->life = nb_load(&entry->conn.life);
+	nb_read_barrier();
+	return nb_key_same(&entry->key, &pkt->tuple) ? entry : NULL;
+}
+
+#endif
