@@ -46,8 +46,10 @@ __noinline __s64 nb_conn_wait(const struct nb_pkt *pkt)
 	if (entry_id < 0)
 		return NB_INDEX_NONE;
 	wait.pair_id = entry_id / 2;
+	if (nb_wait_turn(0, &wait))
+		return entry_id;
 	bpf_loop(NB_WAIT_TURNS, nb_wait_turn, &wait, 0);
-	return entry_id;
+	return nb_index_find(NULL, &pkt->tuple, pkt->hash, 0);
 }
 
 /* Looks the packet's connection up once more. */
