@@ -71,7 +71,9 @@ UNIT_HELP  := $(call objects,$(filter-out $(UNIT_SRC),$(wildcard test/unit/*.c))
 BPF_TEST   := $(call objects,$(wildcard test/bpf/*.c))
 BPF_TEST_BIN := $(if $(BPF_TEST),$(B)/test/bpf)
 # Programs of one file each that the scenarios and the bench run: test/netns/tool.c -> build/test/netns/tool
-TOOL_BIN   := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c))
+# The storm of test/netns/storm.bats is one program of several files.
+STORM      := $(call objects,$(wildcard test/storm/*.c))
+TOOL_BIN   := $(B)/test/storm $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c))
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl
 
 .PHONY: all deps demo test test-unit test-bpf test-netns test-runtimes test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels bench bench-check bench-count \
@@ -137,10 +139,16 @@ $(B)/test/bpf: $(BPF_TEST) $(B)/libnatbridge.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CMOCKA_LIBS)
 
-$(TOOL_BIN): $(B)/test/%: $(B)/obj/test/%.o $(B)/libnatbridge.a
+$(B)/test/storm: $(STORM)
+$(filter-out $(B)/test/storm,$(TOOL_BIN)): $(B)/test/%: $(B)/obj/test/%.o $(B)/libnatbridge.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(B)/test/storm:
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 # Other versions of natbridge, which the scenarios of an upgrade install: test/upgrade/build says how they differ.
 OTHERS := $(B)/other/next/natbridge $(B)/other/layout/natbridge

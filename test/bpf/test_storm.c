@@ -319,11 +319,13 @@ static void send_request(struct sender *sender)
 	atomic_store(&storm->recent[atomic_fetch_add(&storm->recent_at, 1) % recent_count(storm)], number);
 }
 
+/* One that is about to give way, or just has. */
 static struct flow *recent_flow(struct sender *sender)
 {
 	struct storm *storm = sender->storm;
+	unsigned int count = recent_count(storm), age = count / 4 + chance(sender, count / 2);
 
-	return &storm->udp[atomic_load(&storm->recent[chance(sender, recent_count(storm))])];
+	return &storm->udp[atomic_load(&storm->recent[(atomic_load(&storm->recent_at) - age) % count])];
 }
 
 static void send_life(struct sender *sender)
@@ -466,10 +468,12 @@ static void expect_stormy(struct env *env, const struct sender *sum, unsigned lo
 	uint64_t gave_way = env_counter(env, NB_COUNT_EARLY_DROP) + env_counter(env, NB_COUNT_RECLAIMED);
 
 	print_message("# storm: %lu packets in %.1f s, %lu connections, %lu gave way, %lu answers translated "
-		      "and %lu not, %lu dropped; %lu insert_failed, %lu clash_resolve, %lu port_changed, %lu "
+		      "and %lu not, %lu dropped, %lu of them by the full table; %lu insert_failed, %lu "
+		      "clash_resolve, %lu port_changed, %lu "
 		      "repaired\n",
 		      sum->sent, seconds, (unsigned long)begun, (unsigned long)gave_way, sum->answered,
-		      sum->untouched, sum->dropped, (unsigned long)env_counter(env, NB_COUNT_INSERT_FAILED),
+		      sum->untouched, sum->dropped, (unsigned long)env_counter(env, NB_DROP_TABLE_FULL),
+		      (unsigned long)env_counter(env, NB_COUNT_INSERT_FAILED),
 		      (unsigned long)env_counter(env, NB_COUNT_CLASH_RESOLVE),
 		      (unsigned long)env_counter(env, NB_COUNT_PORT_CHANGED),
 		      (unsigned long)env_counter(env, NB_COUNT_REPAIRED));
@@ -499,9 +503,10 @@ static void run_storm(struct storm *storm)
 	storm->held = make_flows(storm->n_held, IPPROTO_TCP, storm->n_lives);
 	serve(storm->env);
 	for (int i = 0; i < CPUS; i++)
-		senders[i] = (struct sender){
-			.storm = storm, .env = *storm->env, .cpu = i, .chance = 0x9e3779b97f4a7c15ULL * (i + 1)
-		};
+		senders[i] = (struct sender){ .storm = storm,
+					      .env = *storm->env,
+					      .cpu = i,
+					      .chance = 0x9e3779b97f4a7c15ULL * (i + 1) };
 	establish(&senders[0]);
 	for (int i = 0; i < CPUS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, send_all, &senders[i]), 0);
