@@ -83,6 +83,7 @@ storm() {
 	local inserted gave_way
 	inserted=$(counter insert) gave_way=$(($(counter early_drop) + $(counter reclaimed)))
 	storm
+	ctl n -o json conntrack stats | jq -c '.[0] | with_entries(select(.value != 0))' >&3
 	echo "# insert $(($(counter insert) - inserted)), gave way $(($(counter early_drop) + $(counter reclaimed) - gave_way)), drop $(counter drop)" >&3
 }
 

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BATCH = 32, STREAMS = 4096, EVENTS = 64, BACKLOG = 1024, PART = 64 * sizeof(struct tag) };
+enum { BATCH = 32, STREAMS = 4096, EVENTS = 64, BACKLOG = 1024, PART = 16 * sizeof(struct tag) };
 
 /* A stream, by its descriptor. */
 struct stream {
@@ -35,12 +35,13 @@ static void watch_fd(const struct backend *backend, int fd)
 		fail("backend");
 }
 
-/* Streams whose client has given up end as well. */
-static bool end_silent(int listener)
+/* Each answer leaves at once. Streams whose client has given up end as well. */
+static bool set_options(int listener)
 {
 	const int one = 1, idle = 10, interval = 5, count = 2;
 
-	return !setsockopt(listener, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) &&
+	return !setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) &&
+	       !setsockopt(listener, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)) &&
 	       !setsockopt(listener, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle)) &&
 	       !setsockopt(listener, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval)) &&
 	       !setsockopt(listener, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
@@ -57,14 +58,15 @@ static void open_all(struct backend *backend)
 		backend->udp[v6] = open_socket(v6, SOCK_DGRAM, TARGET_PORT, ttl);
 		watch_fd(backend, backend->udp[v6]);
 		backend->tcp[v6] = open_socket(v6, SOCK_STREAM, TARGET_PORT, ttl);
-		if (!end_silent(backend->tcp[v6]) || listen(backend->tcp[v6], BACKLOG))
+		if (!set_options(backend->tcp[v6]) || listen(backend->tcp[v6], BACKLOG))
 			fail("listen");
 		watch_fd(backend, backend->tcp[v6]);
 	}
 }
 
 /* What came from a peer; its own address is not known, but only one can have led here. */
-static struct seen seen_from(const struct backend *backend, const struct sockaddr_storage *peer, uint8_t proto)
+static struct seen seen_from(const struct backend *backend, const struct sockaddr_storage *peer,
+			     uint8_t proto)
 {
 	struct seen seen = {
 		.plan = backend->plan, .place = backend->place, .proto = proto, .dport = TARGET_PORT
@@ -117,7 +119,7 @@ static void serve_datagrams(const struct backend *backend, int fd)
 		judge(backend, &seen, &tags[i]);
 		answer(backend, &tags[i]);
 	}
-	for (int sent = 0, more; sent < n; sent += more > 0 ? more : 1) /* what cannot be sent is lost */
+	for (int sent = 0, more; sent<n; sent += more> 0 ? more : 1) /* what cannot be sent is lost */
 		more = sendmmsg(fd, messages + sent, n - sent, 0);
 }
 
@@ -138,15 +140,17 @@ static void accept_all(const struct backend *backend, int listener)
 	}
 }
 
-/* Judges and answers the tags in "part", of which the first may have come in part before. True: the last one. */
+/*
+ * Judges and answers each tag in "part", of which the first may have come in part before. Each answer
+ * is a segment of its own. False: the stream is over.
+ */
 static bool serve_part(const struct backend *backend, int fd, const uint8_t *part, size_t len)
 {
 	struct stream *stream = &streams[fd];
-	struct tag answers[PART / sizeof(struct tag) + 1], *tag = answers;
-	bool last = false;
 
 	while (len) {
 		size_t more = sizeof(stream->part) - stream->got;
+		struct tag tag;
 
 		more = more < len ? more : len;
 		memcpy(stream->part + stream->got, part, more);
@@ -156,14 +160,13 @@ static bool serve_part(const struct backend *backend, int fd, const uint8_t *par
 		if (stream->got < sizeof(stream->part))
 			break;
 		stream->got = 0;
-		memcpy(tag, stream->part, sizeof(*tag));
-		judge(backend, &stream->seen, tag);
-		last |= tag->last;
-		answer(backend, tag++);
+		memcpy(&tag, stream->part, sizeof(tag));
+		judge(backend, &stream->seen, &tag);
+		answer(backend, &tag);
+		if (send(fd, &tag, sizeof(tag), MSG_NOSIGNAL) != sizeof(tag) || tag.last)
+			return false;
 	}
-	if (tag > answers && send(fd, answers, (size_t)((uint8_t *)tag - (uint8_t *)answers), MSG_NOSIGNAL) < 0)
-		return true;
-	return last;
+	return true;
 }
 
 static void serve_stream(const struct backend *backend, int fd)
@@ -173,7 +176,7 @@ static void serve_stream(const struct backend *backend, int fd)
 
 	if (len < 0 && errno == EAGAIN)
 		return;
-	if (len > 0 && !serve_part(backend, fd, part, (size_t)len))
+	if (len > 0 && serve_part(backend, fd, part, (size_t)len))
 		return;
 	close(fd);
 }

@@ -20,10 +20,15 @@ enum {
 
 	STREAMS = 6, /* at a time */
 	ROUNDS_MANY = 100,
+	ABORT_EVERY = 4, /* of so many streams, one is reset by its client amid the last answer */
+
+	/* Of so many requests, one repeats a flow: one whose connection is about to give way. */
+	REPEAT_EVERY = 4,
+	RECENT = 32,
 	TAGS_MOST = 4, /* in a message */
 	/* Seconds until a stream counts as dead: a SYN is repeated after 1 s, then 2 s and 4 s. */
 	OPEN_SECONDS = 8,
-	ANSWER_SECONDS = 8,
+	ANSWER_SECONDS = 4,
 
 	EVENTS = 64,
 	UDP_SOCKETS = PORTS * FAMILIES,
@@ -38,7 +43,7 @@ struct flow {
 struct stream {
 	struct flow flow;
 	int fd; /* -1: none */
-	bool connected, answered;
+	bool connected, answered, aborts;
 	unsigned int rounds; /* still to come */
 	unsigned int n_tags; /* of the message under way */
 	size_t got;          /* bytes of its answer */
@@ -55,6 +60,8 @@ struct client {
 	uint32_t seq;
 	int epoll, udp[UDP_SOCKETS]; /* by FAMILIES * (port - FIRST_PORT) + family */
 	unsigned int waiting;        /* requests without an answer */
+	struct flow recent[RECENT];  /* as a ring */
+	unsigned int n_recent;
 	struct stream streams[STREAMS];
 };
 
@@ -113,17 +120,26 @@ static void open_udp(struct client *client)
 {
 	for (unsigned int i = 0; i < UDP_SOCKETS; i++) {
 		/* One socket for both Services: the TTL of the first. */
-		client->udp[i] = open_socket(i % FAMILIES, SOCK_DGRAM, FIRST_PORT + i / FAMILIES,
-					     ttl_of(client, 0));
+		client->udp[i] =
+			open_socket(i % FAMILIES, SOCK_DGRAM, FIRST_PORT + i / FAMILIES, ttl_of(client, 0));
 		if (client->udp[i] < 0)
 			fail("a port is in use");
 		watch_fd(client, client->udp[i], EPOLLIN, i);
 	}
 }
 
+static struct flow next_flow(struct client *client)
+{
+	unsigned int i = client->n_recent++;
+
+	if (i < RECENT || chance(client, REPEAT_EVERY))
+		client->recent[i % RECENT] = any_flow(client);
+	return client->recent[i % RECENT]; /* the oldest one, if it is not overwritten */
+}
+
 static void send_request(struct client *client)
 {
-	struct flow flow = any_flow(client);
+	struct flow flow = next_flow(client);
 	struct tag tag = make_tag(client, &flow, IPPROTO_UDP);
 	struct sockaddr_storage to;
 	socklen_t len = sockaddr_of(&client->plan->vips[flow.service][flow.v6], SERVICE_PORT, &to);
@@ -176,6 +192,7 @@ static void open_stream(struct client *client, unsigned int i)
 
 	*stream = (struct stream){ .flow = any_flow(client),
 				   .fd = -1,
+				   .aborts = !chance(client, ABORT_EVERY),
 				   .rounds = chance(client, 16) ? 1 + chance(client, 3) : ROUNDS_MANY,
 				   .deadline = now() + OPEN_SECONDS };
 	len = sockaddr_of(&client->plan->vips[stream->flow.service][stream->flow.v6], SERVICE_PORT, &to);
@@ -259,8 +276,8 @@ static void read_stream(struct client *client, struct stream *stream)
 {
 	size_t whole = stream->n_tags * sizeof(struct tag), room = whole - stream->got;
 	uint8_t end;
-	ssize_t len = recv(stream->fd, room ? (uint8_t *)stream->answer + stream->got : &end, room ? room : 1,
-			   0);
+	ssize_t len =
+		recv(stream->fd, room ? (uint8_t *)stream->answer + stream->got : &end, room ? room : 1, 0);
 
 	if (len < 0 && errno == EAGAIN)
 		return;
@@ -278,6 +295,11 @@ static void read_stream(struct client *client, struct stream *stream)
 		return;
 	}
 	stream->got += (size_t)len;
+	/* The message is acknowledged: the reset is one that closes the connection (RFC 5961). */
+	if (stream->aborts && !stream->rounds) {
+		end_stream(client, stream, ABORTED);
+		return;
+	}
 	if (stream->got < whole)
 		return;
 	judge_message(client, stream);

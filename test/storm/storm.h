@@ -72,9 +72,10 @@ int open_socket(bool v6, int type, uint16_t port, int ttl);
 	ROW(ANSWERED, "answered")                                                                            \
 	/* an answer came from the backend's own address: its connection had given way to another one */     \
 	ROW(UNTRANSLATED, "untranslated")                                                                    \
-	/* streams: opened, and those that did all that they should */                                       \
+	/* streams: opened, done, and reset by their clients */                                              \
 	ROW(OPENED, "streams")                                                                               \
 	ROW(DONE, "done")                                                                                    \
+	ROW(ABORTED, "aborted")                                                                              \
 	ROW(MESSAGES, "messages")                                                                            \
 	/* a stream that was reset, or that nobody answered, before its first answer came */                 \
 	ROW(REFUSED, "refused")                                                                              \
