@@ -76,7 +76,7 @@ STORM      := $(call objects,$(wildcard test/storm/*.c))
 TOOL_BIN   := $(B)/test/storm $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c))
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl
 
-.PHONY: all deps demo test test-unit test-bpf test-netns test-runtimes test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels bench bench-check bench-count \
+.PHONY: all deps demo test test-unit test-bpf test-netns test-runtimes test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels prove bench bench-check bench-count \
 	fuzz lint format compile_commands.json install uninstall deb clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge and build/natbridgectl (no root, no network)
@@ -191,6 +191,9 @@ test-unit-bpf: $(UNIT_BIN) $(BPF_TEST_BIN)
 test-kernels: test-programs ## load, packet tests and scenarios under other kernels, in qemu (root, half an hour); KERNELS="5.10 6.1 6.12"
 	@KERNELS="$(KERNELS)" test/kernels/run
 
+prove: test-programs ## the proofs of the connection table in their long forms, PROVE_SECONDS (600) for each storm (root, 80 minutes)
+	@BUILD=$(B) scripts/prove.sh
+
 demo: all $(B)/test/netns/tool $(B)/test/netns/attached ## install what is missing, build, and show the main job in network namespaces (root)
 	@examples/demo.sh
 
@@ -224,6 +227,7 @@ bench-count: all $(TOOL_BIN) ## what each path takes in instructions, which do n
 SETS_deps         := build demo test lint fuzz
 SETS_demo         := build demo
 SETS_test         := build test
+SETS_prove        := build test
 SETS_test-kernels := build test kernels
 SETS_bench        := build bench
 SETS_bench-check  := build bench

@@ -126,7 +126,7 @@ storm() {
 	local inserted early dropped
 	inserted=$(counter insert) early=$(counter early_drop)
 	storm
-	at_least 150 done
+	at_least 150 completed
 	at_least 50 aborted
 	# An established connection never gives way.
 	none reset stalled
@@ -148,7 +148,7 @@ flush() {
 
 @test "B31: the same while Services change their backends" {
 	storm change
-	at_least 50 done
+	at_least 50 completed
 	none reset stalled
 }
 
@@ -158,7 +158,7 @@ change() {
 
 @test "B31: the same while programs and map layout are replaced" {
 	storm upgrade
-	at_least 10 done
+	at_least 10 completed
 	NATBRIDGECTL=$NBT_BUILD/natbridgectl ctl n upgrade
 	[ "$(ctl n -o json conntrack stats | jq '.[0].settings.max')" = $TABLE ]
 }

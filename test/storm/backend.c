@@ -125,7 +125,7 @@ static void serve_datagrams(const struct backend *backend, int fd)
 
 static void accept_all(const struct backend *backend, int listener)
 {
-	struct sockaddr_storage peer;
+	struct sockaddr_storage peer = { 0 };
 
 	for (;;) {
 		socklen_t len = sizeof(peer);

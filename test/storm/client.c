@@ -169,7 +169,7 @@ static void judge_answer(struct client *client, unsigned int socket, const struc
 
 static void read_answers(struct client *client, unsigned int socket)
 {
-	struct sockaddr_storage from;
+	struct sockaddr_storage from = { 0 };
 
 	for (;;) {
 		struct tag tag = { 0 };

@@ -74,7 +74,7 @@ int open_socket(bool v6, int type, uint16_t port, int ttl);
 	ROW(UNTRANSLATED, "untranslated")                                                                    \
 	/* streams: opened, done, and reset by their clients */                                              \
 	ROW(OPENED, "streams")                                                                               \
-	ROW(DONE, "done")                                                                                    \
+	ROW(DONE, "completed")                                                                               \
 	ROW(ABORTED, "aborted")                                                                              \
 	ROW(MESSAGES, "messages")                                                                            \
 	/* a stream that was reset, or that nobody answered, before its first answer came */                 \
@@ -83,7 +83,7 @@ int open_socket(bool v6, int type, uint16_t port, int ttl);
 	/* and after that */                                                                                 \
 	ROW(RESET, "reset")                                                                                  \
 	ROW(STALLED, "stalled")                                                                              \
-	/* frames that were judged, and that came too fast for that */                                       \
+	/* frames that were judged, and those that were not: too many, too long */                           \
 	ROW(FRAMES, "frames")                                                                                \
 	ROW(SEGMENTS, "segments")                                                                            \
 	ROW(UNSEEN, "unseen")                                                                                \

@@ -226,6 +226,8 @@ static void read_ring(struct watch *watch)
 
 		if (!(__atomic_load_n(&slot->tp_status, __ATOMIC_ACQUIRE) & TP_STATUS_USER))
 			return;
+		if (slot->tp_snaplen < slot->tp_len) /* larger than any that belongs here */
+			tally->counts[UNSEEN]++;
 		judge_frame(watch, (const uint8_t *)slot + slot->tp_mac, slot->tp_snaplen,
 			    slot->tp_status & TP_STATUS_CSUMNOTREADY);
 		__atomic_store_n(&slot->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
