@@ -74,10 +74,12 @@ UNIT_HELP  := $(call objects,$(filter-out $(UNIT_SRC),$(wildcard test/unit/*.c))
 BPF_TEST   := $(call objects,$(wildcard test/bpf/*.c))
 BPF_TEST_BIN := $(if $(BPF_TEST),$(B)/test/bpf)
 # Programs of one file each that the scenarios and the bench run: test/netns/tool.c -> build/test/netns/tool
-TOOL_BIN   := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c))
+# The storm of test/netns/storm.bats is one program of several files.
+STORM      := $(call objects,$(wildcard test/storm/*.c))
+TOOL_BIN   := $(B)/test/storm $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c))
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl
 
-.PHONY: all deps demo test test-unit test-bpf test-netns test-runtimes test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels bench bench-check bench-count \
+.PHONY: all deps demo test test-unit test-bpf test-netns test-runtimes test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels prove bench bench-check bench-count \
 	fuzz lint format compile_commands.json install uninstall deb clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge and build/natbridgectl (no root, no network)
@@ -140,10 +142,16 @@ $(B)/test/bpf: $(BPF_TEST) $(B)/libnatbridge.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CMOCKA_LIBS)
 
-$(TOOL_BIN): $(B)/test/%: $(B)/obj/test/%.o $(B)/libnatbridge.a
+$(B)/test/storm: $(STORM)
+$(filter-out $(B)/test/storm,$(TOOL_BIN)): $(B)/test/%: $(B)/obj/test/%.o $(B)/libnatbridge.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(B)/test/storm:
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 # Other versions of natbridge, which the scenarios of an upgrade install: test/upgrade/build says how they differ.
 OTHERS := $(B)/other/next/natbridge $(B)/other/layout/natbridge
@@ -186,6 +194,9 @@ test-unit-bpf: $(UNIT_BIN) $(BPF_TEST_BIN)
 test-kernels: test-programs ## load, packet tests and scenarios under other kernels, in qemu (root, half an hour); KERNELS="5.10 6.1 6.12"
 	@KERNELS="$(KERNELS)" test/kernels/run
 
+prove: test-programs ## the proofs of the connection table in their long forms, PROVE_SECONDS (600) for each storm (root, 80 minutes)
+	@BUILD=$(B) scripts/prove.sh
+
 demo: all $(B)/test/netns/tool $(B)/test/netns/attached ## install what is missing, build, and show the main job in network namespaces (root)
 	@examples/demo.sh
 
@@ -219,6 +230,7 @@ bench-count: all $(TOOL_BIN) ## what each path takes in instructions, which do n
 SETS_deps         := build demo test lint fuzz
 SETS_demo         := build demo
 SETS_test         := build test
+SETS_prove        := build test
 SETS_test-kernels := build test kernels
 SETS_bench        := build bench
 SETS_bench-check  := build bench

@@ -34,6 +34,8 @@ extern const char *const pod_addr4[PODS], *const pod_addr6[PODS], *const pod_mac
 /* For cmocka: *state becomes a struct env. */
 int env_setup(void **state);
 int env_setup_small(void **state); /* a table of 1024 connections */
+int env_setup_64(void **state);    /* of 64, and of 8: no network may have so few */
+int env_setup_8(void **state);
 int env_teardown(void **state);
 
 enum hook { FROM_POD, TO_POD };

@@ -5,6 +5,7 @@
  *
  *   bpf           all suites
  *   bpf mutated   test_mutated.c alone
+ *   bpf storm     test_storm.c alone
  *   bpf counts    what each kind of packet costs (counts.c)
  */
 #include <stdio.h>
@@ -25,6 +26,8 @@ int main(int argc, char **argv)
 		return counts();
 	if (argc == 2 && !strcmp(argv[1], "mutated"))
 		return suite_mutated() ? 1 : 0;
+	if (argc == 2 && !strcmp(argv[1], "storm"))
+		return suite_storm() ? 1 : 0;
 	failed += suite_service();
 	failed += suite_reply();
 	failed += suite_clash();
@@ -44,5 +47,6 @@ int main(int argc, char **argv)
 	failed += suite_floating();
 	failed += suite_icmp_echo();
 	failed += suite_mutated();
+	failed += suite_storm();
 	return failed ? 1 : 0;
 }
