@@ -61,20 +61,20 @@ static bool is_per_cpu(const struct hosted_layout *layout)
 	return layout->type == BPF_MAP_TYPE_PERCPU_ARRAY;
 }
 
-/* An element of a hash: a word that is 1 if it is in use, the key, the value. */
+/* A hash has a key after the other, each behind a word that is 1 if it is in use, and then the values. */
 static size_t rounded(size_t size)
 {
 	return (size + 7) & ~(size_t)7;
 }
 
-static size_t value_offset(const struct hosted_layout *layout)
+static size_t key_size(const struct hosted_layout *layout)
 {
 	return sizeof(uint64_t) + rounded(layout->key_size);
 }
 
 size_t hosted_element_size(const struct hosted_layout *layout)
 {
-	return is_hash(layout) ? value_offset(layout) + rounded(layout->value_size) : layout->value_size;
+	return is_hash(layout) ? key_size(layout) + rounded(layout->value_size) : layout->value_size;
 }
 
 void hosted_map_set(const void *map, const struct hosted_layout *layout, unsigned int cpu, void *memory,
@@ -92,44 +92,58 @@ void hosted_map_set(const void *map, const struct hosted_layout *layout, unsigne
 	at->cpus[cpu].n = n;
 }
 
-static void on_hash(const struct map *map, bool writes)
+static uint64_t *hash_used(const struct map *map, size_t i)
+{
+	return (uint64_t *)(map->cpus[0].memory + i * key_size(&map->layout));
+}
+
+static char *hash_value(const struct map *map, size_t i)
+{
+	return map->cpus[0].memory + map->cpus[0].n * key_size(&map->layout) +
+	       i * rounded(map->layout.value_size);
+}
+
+/* The number of the element with this key; n: none. */
+static size_t hash_find(const struct map *map, const void *key)
+{
+	size_t i;
+
+	for (i = 0; i < map->cpus[0].n; i++)
+		if (*hash_used(map, i) && !memcmp(hash_used(map, i) + 1, key, map->layout.key_size))
+			break;
+	return i;
+}
+
+/* The number of the first one that is not in use; n: all are. */
+static size_t hash_free(const struct map *map)
+{
+	size_t i;
+
+	for (i = 0; i < map->cpus[0].n; i++)
+		if (!*hash_used(map, i))
+			break;
+	return i;
+}
+
+static void on_lookup(const struct map *map)
 {
 	if (hosted_on_hash)
-		hosted_on_hash(map->cpus[0].memory, map->cpus[0].n * hosted_element_size(&map->layout),
-			       writes);
+		hosted_on_hash(map->cpus[0].memory, map->cpus[0].n * key_size(&map->layout), false);
 }
 
-/* NULL: no element has the key. */
-static char *hash_find(const struct map *map, const void *key)
+static void on_change(const struct map *map)
 {
-	size_t size = hosted_element_size(&map->layout);
-	char *at = map->cpus[0].memory;
-
-	for (size_t i = 0; i < map->cpus[0].n; i++, at += size)
-		if (*(uint64_t *)at && !memcmp(at + sizeof(uint64_t), key, map->layout.key_size))
-			return at;
-	return NULL;
-}
-
-/* NULL: all are in use. */
-static char *hash_free(const struct map *map)
-{
-	size_t size = hosted_element_size(&map->layout);
-	char *at = map->cpus[0].memory;
-
-	for (size_t i = 0; i < map->cpus[0].n; i++, at += size)
-		if (!*(uint64_t *)at)
-			return at;
-	return NULL;
+	if (hosted_on_hash)
+		hosted_on_hash(map->cpus[0].memory, map->cpus[0].n * hosted_element_size(&map->layout), true);
 }
 
 static void *hash_lookup(const struct map *map, const void *key)
 {
-	char *at;
+	size_t i;
 
-	on_hash(map, false);
-	at = hash_find(map, key);
-	return at ? at + value_offset(&map->layout) : NULL;
+	on_lookup(map);
+	i = hash_find(map, key);
+	return i < map->cpus[0].n ? hash_value(map, i) : NULL;
 }
 
 static void *array_lookup(const struct map *map, const void *key)
@@ -158,41 +172,48 @@ void *bpf_map_lookup_elem(const void *map, const void *key)
 	return is_hash(&at->layout) ? hash_lookup(at, key) : array_lookup(at, key);
 }
 
-long bpf_map_update_elem(const void *map, const void *key, const void *value, __u64 flags)
+static const struct map *known_hash(const void *map)
 {
 	const struct map *at = known_map(map);
-	char *found;
 
 	if (!is_hash(&at->layout))
-		fault("bpf_map_update_elem() of an array");
-	on_hash(at, true);
-	found = hash_find(at, key);
-	if (found && flags == BPF_NOEXIST)
+		fault("an element of an array is written by a helper");
+	return at;
+}
+
+long bpf_map_update_elem(const void *map, const void *key, const void *value, __u64 flags)
+{
+	const struct map *at = known_hash(map);
+	size_t n = at->cpus[0].n, i;
+
+	on_change(at);
+	i = hash_find(at, key);
+	if (i < n && flags == BPF_NOEXIST)
 		return -EEXIST;
-	if (!found && flags == BPF_EXIST)
+	if (i == n && flags == BPF_EXIST)
 		return -ENOENT;
-	if (!found)
-		found = hash_free(at);
-	if (!found)
+	if (i == n)
+		i = hash_free(at);
+	if (i == n)
 		return -E2BIG;
-	*(uint64_t *)found = 1;
-	memcpy(found + sizeof(uint64_t), key, at->layout.key_size);
-	memcpy(found + value_offset(&at->layout), value, at->layout.value_size);
+	*hash_used(at, i) = 1;
+	memcpy(hash_used(at, i) + 1, key, at->layout.key_size);
+	memcpy(hash_value(at, i), value, at->layout.value_size);
 	return 0;
 }
 
 long bpf_map_delete_elem(const void *map, const void *key)
 {
-	const struct map *at = known_map(map);
-	char *found;
+	const struct map *at = known_hash(map);
+	size_t i;
 
-	if (!is_hash(&at->layout))
-		fault("bpf_map_delete_elem() of an array");
-	on_hash(at, true);
-	found = hash_find(at, key);
-	if (!found)
+	on_change(at);
+	i = hash_find(at, key);
+	if (i == at->cpus[0].n)
 		return -ENOENT;
-	memset(found, 0, hosted_element_size(&at->layout));
+	*hash_used(at, i) = 0;
+	memset(hash_used(at, i) + 1, 0, at->layout.key_size);
+	memset(hash_value(at, i), 0, at->layout.value_size);
 	return 0;
 }
 

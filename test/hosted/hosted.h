@@ -58,7 +58,10 @@ void hosted_map_set(const void *map, const struct hosted_layout *layout, unsigne
 		    size_t n);
 size_t hosted_element_size(const struct hosted_layout *layout);
 
-/* NULL, or called with the memory of a hash before a program looks up, writes or deletes an element. */
+/*
+ * NULL, or called with the memory that a program's access to a hash reads or writes, before it
+ * does: a lookup reads the keys, which come first, and an update or a deletion may write anything.
+ */
 extern void (*hosted_on_hash)(const void *memory, size_t size, bool writes);
 
 /* ---- the rest of a CPU ---- */
