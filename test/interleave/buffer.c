@@ -1,38 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The stores of an actor that have not reached memory yet. Which of them may reach it next is what
- * tells one memory model from another; when they do is the search's choice.
+ * The stores of an actor that have not reached memory yet, in the order in which they were made.
+ * Which of them may reach it before others is what tells one memory model from another.
  */
 #include <string.h>
 
 #include "internal.h"
 
-bool il_buffer_add(struct il_buffer *buffer, const struct il_store *store)
+void il_buffer_add(struct il_buffer *buffer, const struct il_store *store)
 {
-	if (buffer->n == IL_BUFFERED)
-		return false;
 	buffer->stores[buffer->n++] = *store;
-	return true;
 }
 
-/* Whether two stores are to one word of 8 bytes: these reach memory in their order. */
-static bool same_word(const struct il_store *a, const struct il_store *b)
+static bool touch(const struct il_store *store, const void *at, size_t size)
 {
-	return (uintptr_t)a->at / 8 == (uintptr_t)b->at / 8;
+	uintptr_t word = (uintptr_t)store->at / 8;
+
+	return store->size && word >= (uintptr_t)at / 8 && word <= ((uintptr_t)at + size - 1) / 8;
 }
 
-bool il_buffer_may_flush(const struct il_buffer *buffer, enum il_model model, uint32_t i)
+bool il_buffer_has(const struct il_buffer *buffer, const void *at, size_t size, uint32_t *last)
 {
-	const struct il_store *store = &buffer->stores[i];
-
-	if (!i)
+	for (uint32_t i = buffer->n; i-- > 0;) {
+		if (!touch(&buffer->stores[i], at, size))
+			continue;
+		*last = i;
 		return true;
-	if (model != IL_PSO || store->release || !store->size)
-		return false;
+	}
+	return false;
+}
+
+/* Whether store i reaches memory before a later one. */
+static bool comes_before(const struct il_buffer *buffer, enum il_model model, uint32_t i, uint32_t later)
+{
+	const struct il_store *store = &buffer->stores[later];
+
+	if (model == IL_TSO || store->release || touch(&buffer->stores[i], store->at, store->size))
+		return true;
+	for (uint32_t k = i + 1; k < later; k++)
+		if (!buffer->stores[k].size)
+			return true;
+	return false;
+}
+
+bool il_buffer_is_first(const struct il_buffer *buffer, enum il_model model, uint32_t i)
+{
 	for (uint32_t k = 0; k < i; k++)
-		if (!buffer->stores[k].size || same_word(&buffer->stores[k], store))
+		if (buffer->stores[k].size && comes_before(buffer, model, k, i))
 			return false;
 	return true;
+}
+
+static void reach_memory(const struct il_store *store)
+{
+	if (!store->size)
+		return;
+	memcpy(store->at, &store->value, store->size);
+	il_memory_commit(store->at, store->size);
 }
 
 static void drop(struct il_buffer *buffer, uint32_t i)
@@ -41,15 +65,31 @@ static void drop(struct il_buffer *buffer, uint32_t i)
 	memmove(&buffer->stores[i], &buffer->stores[i + 1], (buffer->n - i) * sizeof(buffer->stores[0]));
 }
 
-void il_buffer_flush(struct il_buffer *buffer, uint32_t i)
+void il_buffer_flush(struct il_buffer *buffer, enum il_model model, uint32_t i)
 {
-	struct il_store store = buffer->stores[i];
+	uint64_t chosen = 1ULL << i;
 
-	drop(buffer, i);
-	memcpy(store.at, &store.value, store.size);
-	il_memory_commit(store.at, store.size);
+	for (uint32_t k = i; k-- > 0;)
+		for (uint32_t later = k + 1; later <= i && buffer->stores[k].size; later++)
+			if (chosen >> later & 1 && comes_before(buffer, model, k, later))
+				chosen |= 1ULL << k;
+	for (uint32_t k = 0, at = 0; k <= i; k++) {
+		if (!(chosen >> k & 1)) {
+			at++;
+			continue;
+		}
+		reach_memory(&buffer->stores[at]);
+		drop(buffer, at);
+	}
 	while (buffer->n && !buffer->stores[0].size) /* a barrier with nothing before it */
 		drop(buffer, 0);
+}
+
+void il_buffer_flush_all(struct il_buffer *buffer)
+{
+	for (uint32_t i = 0; i < buffer->n; i++)
+		reach_memory(&buffer->stores[i]);
+	buffer->n = 0;
 }
 
 bool il_buffer_overlay(const struct il_buffer *buffer, const void *at, size_t size, unsigned char *bytes)

@@ -50,14 +50,25 @@ enum {
 	IL_STACK = 64 * 1024,
 };
 
-/* How memory behaves. Atomic operations other than loads and stores are full barriers in each. */
+/*
+ * How memory behaves.
+ *
+ * Atomic operations other than loads and stores are full barriers, as in the kernel. In IL_PSO and
+ * IL_ARM, those that add, and, or and xor order nothing (eBPF has a form of them that does not,
+ * for results that nobody uses), nor does a compare and swap that fails.
+ */
 enum il_model {
 	/* Each access takes effect at once, for all actors. */
 	IL_SC,
-	/* As x86: an actor's stores reach memory later, in their order (one FIFO for each actor). */
+	/* As x86: an actor's stores reach memory later, in their order. */
 	IL_TSO,
-	/* Stores to different words also reach memory in another order (one FIFO for each word). */
+	/* Stores to different words of 8 bytes also reach memory in another order. */
 	IL_PSO,
+	/*
+	 * As IL_PSO, and a load may have been made earlier than loads and stores before it: it reads
+	 * an old value. What arm64 may do besides, a store before an earlier load, is not modelled.
+	 */
+	IL_ARM,
 	IL_MODELS,
 };
 
@@ -88,6 +99,12 @@ struct il_scenario {
 	/* NULL, or what a trace calls the shared memory at this address. "" leaves that to the engine. */
 	void (*name_of)(const void *at, char *name, size_t size);
 
+	/*
+	 * IL_ARM: NULL, or whether later loads need the value that is read here to know their
+	 * addresses. Then they are made after this one.
+	 */
+	bool (*leads)(const void *at);
+
 	/* What traces call the actors; NULL: A, B, ... */
 	const char *actor_names[IL_ACTORS];
 
@@ -106,8 +123,11 @@ struct il_scenario {
 	/* Distinct interleavings, known from elsewhere; 0: not known. */
 	double interleavings;
 
-	/* Search a second time as if no state were met twice: executions and ends must be as many. */
-	bool unmerged_too;
+	/*
+	 * Search again without what makes the search short: as if no state were met twice, and with
+	 * stores that reach memory at any time. Executions and ends must be as many.
+	 */
+	bool cross_check;
 
 	/* An actor may wait for another one in a loop: a cycle of states is no violation. */
 	bool waits;
@@ -154,6 +174,7 @@ struct il_limits {
 	uint64_t states; /* the search ends if there are more */
 	uint32_t depth;  /* steps of an execution: more count as a loop without end */
 	bool unmerged;   /* each execution for itself, as if no state were met twice */
+	bool eager;      /* late stores may reach memory at any time, not only when it matters */
 };
 
 struct il_result {

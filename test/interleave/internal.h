@@ -9,6 +9,7 @@
  *   hooks.c    what the compiler calls before each access: a trap, if memory is shared
  *   memory.c   shared memory: its hash, what was overwritten, where actors meet
  *   buffer.c   stores that have not reached memory yet
+ *   access.c   what an access does, by the model of memory
  *   actor.c    an actor: its trap, a step of it, its saved state
  *   states.c   the set of visited states
  *   search.c   the search
@@ -25,8 +26,10 @@ enum {
 	IL_WORDS = 8192,  /* of shared memory, of 8 bytes each */
 	IL_REGIONS = 32,  /* of each kind */
 	IL_OBSERVER = 7,  /* the bit of always() beside those of the actors */
-	IL_BUFFERED = 32, /* stores of an actor that have not reached memory */
-	IL_CHOICES = IL_ACTORS * (1 + IL_BUFFERED),
+	IL_BUFFERED = 64, /* stores of an actor that have not reached memory */
+	IL_SEEN = 16,     /* words of 4 bytes of which an actor knows that older values are gone */
+	IL_VERSIONS = 16, /* values of a word that an actor may read */
+	IL_CHOICES = IL_ACTORS * (IL_VERSIONS + IL_BUFFERED),
 
 	/* After so many accesses that concern no other actor there is a point all the same. */
 	IL_RUN_MAX = 1000,
@@ -142,6 +145,27 @@ extern struct il_hash il_memory_hash;
 uint32_t il_memory_mark(void);
 void il_memory_undo(uint32_t mark, struct il_hash hash);
 
+/*
+ * The values that words had, for loads that read old ones (IL_ARM). Time is the number of changes
+ * so far of words where actors meet.
+ */
+struct il_version {
+	uint64_t value;
+	uint32_t since; /* time */
+};
+
+uint32_t il_memory_now(void);
+
+/* What [at, at + size) has held since a time, the newest first. Returns how many, at most "max". */
+unsigned int il_memory_versions(const void *at, size_t size, uint32_t since, struct il_version *to,
+				unsigned int max);
+
+/* The changes since a time. */
+struct il_hash il_memory_history(uint32_t since, struct il_hash hash);
+
+/* The number of the word of 4 bytes at this address. */
+uint32_t il_memory_half(const void *at);
+
 /* Whether [at, at + size) is shared. */
 bool il_memory_has(const void *at, size_t size);
 
@@ -155,6 +179,9 @@ extern uint32_t il_uses; /* how many were noted */
 
 /* Whether another one uses the memory in a way that matters to this access. */
 bool il_use_meets(unsigned int who, const void *at, size_t size, bool reads, bool writes);
+
+/* Whether always() reads it. */
+bool il_use_observed(const void *at, size_t size);
 
 /* Words of 4 bytes where uses meet. */
 uint32_t il_use_count(void);
@@ -183,28 +210,42 @@ struct il_buffer {
 	struct il_store stores[IL_BUFFERED]; /* the oldest first */
 };
 
-/* False: there is no room. */
-bool il_buffer_add(struct il_buffer *buffer, const struct il_store *store);
+void il_buffer_add(struct il_buffer *buffer, const struct il_store *store);
 
-/* Whether a store may reach memory before those that are older. */
-bool il_buffer_may_flush(const struct il_buffer *buffer, enum il_model model, uint32_t i);
+/* Whether no other store has to reach memory before this one. */
+bool il_buffer_is_first(const struct il_buffer *buffer, enum il_model model, uint32_t i);
 
-/* The store reaches memory. */
-void il_buffer_flush(struct il_buffer *buffer, uint32_t i);
+/* A store reaches memory, with those that come before it in any case. */
+void il_buffer_flush(struct il_buffer *buffer, enum il_model model, uint32_t i);
+void il_buffer_flush_all(struct il_buffer *buffer);
+
+/* Whether a store to a word of 8 bytes in [at, at + size) is in the buffer; *last is the last one. */
+bool il_buffer_has(const struct il_buffer *buffer, const void *at, size_t size, uint32_t *last);
 
 /* Puts the actor's own stores over bytes that were read at "at"; true: all bytes are from there. */
 bool il_buffer_overlay(const struct il_buffer *buffer, const void *at, size_t size, unsigned char *bytes);
 
 struct il_hash il_buffer_hash(const struct il_buffer *buffer, struct il_hash hash);
 
-/* ---- actor.c ---- */
+/* ---- access.c, actor.c ---- */
 
 struct il_actor {
 	void *stack; /* where it stopped */
 	struct il_trap trap;
 	struct il_hash hash; /* of all that the actor will do, if memory stays as it is */
 	bool finished;
-	struct il_buffer buffer;
+
+	/* IL_ARM: its loads read what memory held at "floor" or later ... */
+	uint32_t floor;
+	/* ... and at "latest" or later behind an acquire fence ... */
+	uint32_t latest;
+	/* ... and of these words what they held since then: an older value was overwritten before. */
+	uint32_t n_seen;
+	struct {
+		uint32_t half, since;
+	} seen[IL_SEEN];
+
+	struct il_buffer buffer; /* the last member: only what is used of it is saved */
 };
 
 extern struct il_actor il_actors[IL_ACTORS];
@@ -218,22 +259,46 @@ extern bool il_violated;
 
 void il_violate(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Runs all actors to their first points. */
-void il_actors_begin(void);
+/* Whether other actors, or stores that are late, may come before the actor's trap. Notes its use. */
+bool il_access_is_point(unsigned int number);
 
-/* Whether the actor's trap may happen now. */
-bool il_actor_ready(const struct il_actor *actor);
+/* How many values the actor's trap may read: versions 0 .. n - 1, of which 0 is the newest. */
+unsigned int il_access_versions(unsigned int number);
 
-/* Lets the trap of an actor happen, and runs it to its next point. */
-void il_actor_step(unsigned int number);
+/* The trap happens, and reads this version. */
+void il_access_happen(unsigned int number, unsigned int version, bool point);
 
-/* The bytes that a saved actor takes at most now. */
-size_t il_actor_size(unsigned int number);
-size_t il_actor_save(unsigned int number, char *to);
-void il_actor_restore(unsigned int number, const char *from);
+/* The actor's code has made a plain access that was about to happen, and stands at its next trap. */
+void il_access_settle(unsigned int number);
+
+/* Stores may reach memory at any time, and not only when it matters. */
+extern bool il_access_eager;
+
+/* Whether it matters now to another actor when this store reaches memory. */
+bool il_access_flush_matters(unsigned int number, uint32_t store);
+
+/* A store of an actor reaches memory. */
+void il_access_flush(unsigned int number, uint32_t store);
+
+/* What tells two states of an actor apart besides its hash. */
+struct il_hash il_access_hash(struct il_hash hash);
 
 /* NULL, or called for each access that happens, with the value read or written. */
 extern void (*il_on_access)(unsigned int actor, const struct il_trap *trap, uint64_t value, bool point);
+
+/* NULL, or called for each store that reaches memory later than it was made. */
+extern void (*il_on_flush)(unsigned int actor, const struct il_store *store);
+
+/* Runs all actors to their first points. */
+void il_actors_begin(void);
+
+/* Lets the trap of an actor happen, and runs it to its next point. */
+void il_actor_step(unsigned int number, unsigned int version);
+
+/* The bytes that a saved actor takes now. */
+size_t il_actor_size(unsigned int number);
+void il_actor_save(unsigned int number, char *to);
+void il_actor_restore(unsigned int number, const char *from);
 
 /* ---- states.c ---- */
 
@@ -253,7 +318,8 @@ uint64_t il_states_count(void);
 /* A choice of the scheduler. */
 struct il_choice {
 	uint8_t actor;
-	uint8_t store; /* 0: a step of the actor; else this store of its buffer, from 1, reaches memory */
+	bool flush;    /* a store of the actor reaches memory; else a step of the actor */
+	uint8_t index; /* of the store, or of the version that its trap reads */
 };
 
 /* The memory is registered, filled and all actors stand at their first points. */

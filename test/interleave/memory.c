@@ -32,6 +32,10 @@ struct undo {
 static struct undo *undo;
 static uint32_t n_undo, room_undo;
 
+/* Those entries of undo[], by number, that change words where actors meet. */
+static uint32_t *history;
+static uint32_t n_history, room_history;
+
 /* By words of 4 bytes: a bit for each actor, and for IL_OBSERVER. */
 static uint8_t readers[2 * IL_WORDS], writers[2 * IL_WORDS];
 
@@ -204,7 +208,7 @@ static void word_change(uint32_t word, uint64_t value)
 
 void il_memory_begin(void)
 {
-	n_undo = 0;
+	n_undo = n_history = 0;
 	il_memory_hash = (struct il_hash){ 0 };
 	for (uint32_t i = 0; i < n_words; i++) {
 		struct il_hash hash = word_hash(i, words[i].value = *words[i].at);
@@ -214,13 +218,25 @@ void il_memory_begin(void)
 	}
 }
 
+static void *enlarge(void *at, uint32_t *room, size_t size)
+{
+	*room = *room ? 2 * *room : 4096;
+	at = realloc(at, *room * size);
+	if (!at)
+		fault("out of memory");
+	return at;
+}
+
+static bool is_met(uint32_t word);
+
 static void keep(uint32_t word)
 {
-	if (n_undo == room_undo) {
-		room_undo = room_undo ? 2 * room_undo : 4096;
-		undo = realloc(undo, room_undo * sizeof(*undo));
-		if (!undo)
-			fault("out of memory");
+	if (n_undo == room_undo)
+		undo = enlarge(undo, &room_undo, sizeof(*undo));
+	if (il_model == IL_ARM && is_met(word)) {
+		if (n_history == room_history)
+			history = enlarge(history, &room_history, sizeof(*history));
+		history[n_history++] = n_undo;
 	}
 	undo[n_undo++] = (struct undo){ .word = word, .value = words[word].value };
 }
@@ -268,7 +284,56 @@ void il_memory_undo(uint32_t mark, struct il_hash hash)
 		words[last->word].value = last->value;
 		*words[last->word].at = last->value;
 	}
+	while (n_history && history[n_history - 1] >= mark)
+		n_history--;
 	il_memory_hash = hash;
+}
+
+/* ---- what memory held ---- */
+
+uint32_t il_memory_now(void)
+{
+	return n_history;
+}
+
+uint32_t il_memory_half(const void *at)
+{
+	const struct il_region *region = region_of(at);
+
+	return 2 * region->first + ((const char *)at - region->at) / 4;
+}
+
+unsigned int il_memory_versions(const void *at, size_t size, uint32_t since, struct il_version *to,
+				unsigned int max)
+{
+	uint32_t word = il_memory_half(at) / 2, n = 0;
+	size_t off = (uintptr_t)at % 8;
+	uint64_t value = 0, old;
+
+	memcpy(&value, at, size);
+	for (uint32_t i = n_history; i-- > since;) {
+		const struct undo *change = &undo[history[i]];
+
+		if (change->word != word)
+			continue;
+		old = 0;
+		memcpy(&old, (const char *)&change->value + off, size);
+		if (old == value)
+			continue;
+		to[n++] = (struct il_version){ .value = value, .since = i + 1 };
+		if (n == max)
+			return n;
+		value = old;
+	}
+	to[n++] = (struct il_version){ .value = value, .since = since };
+	return n;
+}
+
+struct il_hash il_memory_history(uint32_t since, struct il_hash hash)
+{
+	for (uint32_t i = since; i < n_history; i++)
+		hash = il_hash_words(hash, undo[history[i]].word, undo[history[i]].value);
+	return hash;
 }
 
 /* ---- uses ---- */
@@ -290,6 +355,16 @@ static void points_of(uint32_t half, uint8_t points[8])
 		points[who] = (reads && meets(who, half, true, false)) |
 			      (writes && meets(who, half, false, true)) << 1;
 	}
+}
+
+/* Whether some read of the word is a point. */
+static bool is_met(uint32_t word)
+{
+	for (uint32_t half = 2 * word; half < 2 * word + 2; half++)
+		for (unsigned int who = 0; who < IL_ACTORS; who++)
+			if (readers[half] >> who & 1 && meets(who, half, true, false))
+				return true;
+	return false;
 }
 
 static void use_half(unsigned int who, uint32_t half, bool reads, bool writes)
@@ -337,6 +412,16 @@ bool il_use_meets(unsigned int who, const void *at, size_t size, bool reads, boo
 
 	for (uint32_t i = halves_of(at, size, &end); i < end; i++)
 		if (meets(who, i, reads, writes))
+			return true;
+	return false;
+}
+
+bool il_use_observed(const void *at, size_t size)
+{
+	uint32_t end;
+
+	for (uint32_t i = halves_of(at, size, &end); i < end; i++)
+		if (readers[i] >> IL_OBSERVER & 1)
 			return true;
 	return false;
 }

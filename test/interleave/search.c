@@ -89,39 +89,52 @@ bool il_all_finished(void)
 	return true;
 }
 
-unsigned int il_choices(struct il_choice *to)
+/*
+ * A store reaches memory when that matters to another actor, which is at an access to its word or
+ * has a store to it as well. Any other moment leads to the same.
+ */
+static unsigned int flush_choices(struct il_choice *to)
 {
 	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < il_n_actors; i++) {
-		const struct il_actor *actor = &il_actors[i];
+	for (unsigned int i = 0; i < il_n_actors; i++)
+		for (uint32_t k = 0; k < il_actors[i].buffer.n; k++)
+			if (il_access_flush_matters(i, k))
+				to[n++] = (struct il_choice){ .actor = i, .flush = true, .index = k };
+	return n;
+}
 
-		if (il_actor_ready(actor))
-			to[n++] = (struct il_choice){ .actor = i };
-		for (uint32_t k = 0; k < actor->buffer.n; k++)
-			if (il_buffer_may_flush(&actor->buffer, il_model, k))
-				to[n++] = (struct il_choice){ .actor = i, .store = k + 1 };
+unsigned int il_choices(struct il_choice *to)
+{
+	unsigned int n = flush_choices(to);
+
+	for (unsigned int i = 0; i < il_n_actors; i++) {
+		unsigned int versions = il_actors[i].finished ? 0 : il_access_versions(i);
+
+		for (unsigned int k = 0; k < versions; k++)
+			to[n++] = (struct il_choice){ .actor = i, .index = k };
 	}
+	for (unsigned int i = 0; !n && i < il_n_actors; i++)
+		if (il_actors[i].buffer.n)
+			to[n++] = (struct il_choice){ .actor = i, .flush = true };
 	return n;
 }
 
 void il_choose(struct il_choice choice)
 {
-	if (choice.store)
-		il_buffer_flush(&il_actors[choice.actor].buffer, choice.store - 1);
+	if (choice.flush)
+		il_access_flush(choice.actor, choice.index);
 	else
-		il_actor_step(choice.actor);
+		il_actor_step(choice.actor, choice.index);
 }
 
 static struct il_hash state_key(unsigned int last, unsigned int preemptions)
 {
 	struct il_hash hash = il_memory_hash;
 
-	for (unsigned int i = 0; i < il_n_actors; i++) {
+	for (unsigned int i = 0; i < il_n_actors; i++)
 		hash = il_hash_words(hash, il_actors[i].hash.a, il_actors[i].hash.b);
-		if (il_actors[i].buffer.n)
-			hash = il_buffer_hash(&il_actors[i].buffer, hash);
-	}
+	hash = il_access_hash(hash);
 	for (unsigned int i = 0; i < il_n_privates[IL_ACTORS]; i++)
 		hash = il_hash_bytes(hash, il_privates[IL_ACTORS][i].at, il_privates[IL_ACTORS][i].size);
 	if (limits->unmerged && !il_all_finished())
@@ -134,8 +147,8 @@ static struct il_hash state_key(unsigned int last, unsigned int preemptions)
 /* Whether a choice interrupts an actor that could go on. */
 static bool preempts(const struct frame *frame, struct il_choice choice)
 {
-	return !choice.store && frame->last < IL_ACTORS && choice.actor != frame->last &&
-	       il_actor_ready(&il_actors[frame->last]);
+	return !choice.flush && frame->last < IL_ACTORS && choice.actor != frame->last &&
+	       !il_actors[frame->last].finished;
 }
 
 /* The choices of the state that is now; the actor that runs already comes first. */
@@ -228,7 +241,7 @@ static void follow(void)
 {
 	struct frame *frame = &frames[n_frames - 1];
 	struct il_choice choice = choices[frame->first + frame->next++];
-	unsigned int last = choice.store ? frame->last : choice.actor;
+	unsigned int last = choice.flush ? frame->last : choice.actor;
 	unsigned int preemptions = frame->preemptions + preempts(frame, choice);
 	struct il_hash key;
 	long double paths;
@@ -334,6 +347,7 @@ void il_search(const struct il_scenario *scenario, enum il_model model, int pree
 	limits = at_most;
 	result = to;
 	bound = preemptions;
+	il_access_eager = at_most->eager;
 	il_memory_forget();
 	scenario->memory();
 	walk(scenario, model);

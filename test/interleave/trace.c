@@ -35,16 +35,13 @@ static void on_access(unsigned int actor, const struct il_trap *trap, uint64_t v
 		lines[n_lines++] = (struct line){ .actor = actor, .trap = *trap, .value = value };
 }
 
-static void on_arrival(struct il_choice choice)
+static void on_flush(unsigned int actor, const struct il_store *store)
 {
-	const struct il_store *store = &il_actors[choice.actor].buffer.stores[choice.store - 1];
-
-	if (n_lines == LINES_MAX)
-		return;
-	lines[n_lines++] = (struct line){ .actor = choice.actor,
-					  .arrives = true,
-					  .trap = { .at = store->at, .size = store->size },
-					  .value = store->value };
+	if (n_lines < LINES_MAX)
+		lines[n_lines++] = (struct line){ .actor = actor,
+						  .arrives = true,
+						  .trap = { .at = store->at, .size = store->size },
+						  .value = store->value };
 }
 
 /* ---- where in the code ---- */
@@ -151,14 +148,14 @@ void il_trace(const struct il_scenario *scenario, enum il_model model, bool all)
 	if (!lines)
 		return;
 	il_on_access = on_access;
+	il_on_flush = on_flush;
 	il_begin(scenario, model);
 	for (uint32_t i = 0; i < il_path_len && !il_violated; i++) {
-		if (il_path[i].store)
-			on_arrival(il_path[i]);
 		il_choose(il_path[i]);
 		il_run_always();
 	}
 	il_on_access = NULL;
+	il_on_flush = NULL;
 	find_code();
 	for (size_t i = 0; i < n_lines; i++)
 		print_line(scenario, i);

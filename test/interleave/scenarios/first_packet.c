@@ -49,7 +49,8 @@ static unsigned int ways_used(void)
 	return used;
 }
 
-/* At most one connection, both its entries are in the index, and each packet that passed went to its backend. */
+/* At most one connection, both its entries are in the index, and each packet that passed went to its backend.
+ */
 static void one_connection(void)
 {
 	unsigned int made = connections_made();

@@ -14,6 +14,7 @@ enum {
 	SC = 1 << IL_SC,
 	TSO = 1 << IL_TSO,
 	PSO = 1 << IL_PSO,
+	ARM = 1 << IL_ARM,
 	ALL = (1 << IL_MODELS) - 1,
 };
 
@@ -39,6 +40,10 @@ static struct {
 } seen[IL_ACTORS];
 
 static uint64_t ghost;
+
+static void nothing(void)
+{
+}
 
 static void memory(void)
 {
@@ -100,10 +105,9 @@ static void write_same_4(void)
 		WRITE(shared.words[i], il_self() + 1);
 }
 
-static void write_same_2(void)
+static void write_own_2(void)
 {
-	for (unsigned int i = 0; i < 2; i++)
-		WRITE(shared.words[i], il_self() + 1);
+	write_own(2);
 }
 
 static void read_all(void)
@@ -186,9 +190,105 @@ static void receive_acquire(void)
 	seen[1].b = READ(shared.data);
 }
 
+static void receive_plain(void)
+{
+	seen[1].a = READ(shared.flag);
+	seen[1].b = READ(shared.data);
+}
+
+static void receive_fence(void)
+{
+	seen[1].a = READ(shared.flag);
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	seen[1].b = READ(shared.data);
+}
+
+/* The address of the second load depends on the first. */
+static void receive_address(void)
+{
+	seen[1].a = READ(shared.flag);
+	seen[1].b = *(&READ(shared.data) + (seen[1].a & 2));
+}
+
+static bool flag_leads(const void *at)
+{
+	return at == &shared.flag;
+}
+
+/* A compare and swap that fails orders nothing. */
+static void receive_failing(void)
+{
+	seen[1].a = __sync_val_compare_and_swap(&shared.flag, 2, 3);
+	seen[1].b = READ(shared.data);
+}
+
 static void received_whole(void)
 {
 	il_check(!seen[1].a || seen[1].b, "the flag came before the data");
+}
+
+/* Two write, two read in opposite orders: do all see the writes in one order? */
+static void write_x(void)
+{
+	WRITE(shared.x, 1);
+}
+
+static void write_y(void)
+{
+	WRITE(shared.y, 1);
+}
+
+static void read_x_then_y(void)
+{
+	seen[2].a = READ(shared.x);
+	seen[2].b = READ(shared.y);
+}
+
+static void read_y_then_x(void)
+{
+	seen[3].a = READ(shared.y);
+	seen[3].b = READ(shared.x);
+}
+
+static void acquire_x_then_y(void)
+{
+	seen[2].a = __atomic_load_n(&shared.x, __ATOMIC_ACQUIRE);
+	seen[2].b = READ(shared.y);
+}
+
+static void acquire_y_then_x(void)
+{
+	seen[3].a = __atomic_load_n(&shared.y, __ATOMIC_ACQUIRE);
+	seen[3].b = READ(shared.x);
+}
+
+static void one_order(void)
+{
+	il_check(!seen[2].a || seen[2].b || !seen[3].a || seen[3].b, "two orders of two writes");
+}
+
+/* The writer of y has read x. */
+static void pass_on(void)
+{
+	if (READ(shared.x))
+		WRITE(shared.y, 1);
+}
+
+static void cause_first(void)
+{
+	il_check(!seen[3].a || seen[3].b, "the effect came before the cause");
+}
+
+/* Two write two words in opposite orders. */
+static void write_both(void)
+{
+	WRITE(shared.words[il_self()], 1);
+	WRITE(shared.words[!il_self()], 2);
+}
+
+static void not_both_first(void)
+{
+	il_check(shared.words[0] != 1 || shared.words[1] != 1, "both first writes came last");
 }
 
 /* A word is read twice: what was read once is not undone. */
@@ -298,6 +398,8 @@ static void peterson(int fences)
 		__sync_synchronize();
 	while (READ(*other) && READ(shared.turn) == !self)
 		;
+	if (fences > 2)
+		__sync_synchronize();
 	il_check(!READ(shared.lock), "two are inside");
 	WRITE(shared.lock, 1);
 	__sync_synchronize();
@@ -319,6 +421,11 @@ static void peterson_fence(void)
 static void peterson_two_fences(void)
 {
 	peterson(2);
+}
+
+static void peterson_three_fences(void)
+{
+	peterson(3);
 }
 
 /* ---- loops ---- */
@@ -344,10 +451,6 @@ static void count_alone_for_ever(void)
 {
 	for (;;)
 		WRITE(shared.words[0], READ(shared.words[0]) + 1);
-}
-
-static void nothing(void)
-{
 }
 
 /* ---- always() ---- */
@@ -470,12 +573,12 @@ static const struct il_scenario scenarios[] = {
 	  .finally = two_counted,
 	  .models = ALL,
 	  .interleavings = 2,
-	  .unmerged_too = true },
+	  .cross_check = true },
 	{ .name = "++ by compare and swap loses none",
 	  TWO(increment_cas),
 	  .finally = two_counted,
 	  .models = ALL,
-	  .unmerged_too = true },
+	  .cross_check = true },
 	{ .name = "all orders of three steps", THREE(increment_atomic), .interleavings = 6 },
 
 	/* C(n + m, n), and one where nobody looks. */
@@ -488,28 +591,29 @@ static const struct il_scenario scenarios[] = {
 	  .always = read_all,
 	  .interleavings = 35,
 	  .models = SC | TSO,
-	  .unmerged_too = true },
+	  .cross_check = true },
 	{ .name = "C(8, 4) orders of 4 and 4 writes",
 	  TWO(write_same_4),
 	  .interleavings = 70,
-	  .models = SC | TSO,
-	  .unmerged_too = true },
+	  .models = SC,
+	  .cross_check = true },
 	{ .name = "9! / 3!^3 orders of 3 times 3 writes",
 	  THREE(write_own_3),
 	  .always = read_all,
 	  .interleavings = 1680,
 	  .models = SC | TSO,
-	  .unmerged_too = true },
+	  .cross_check = true },
 	{ .name = "12! / 4!^3 orders of 3 times 4 writes",
 	  THREE(write_same_4),
 	  .interleavings = 34650,
-	  .models = SC | TSO,
-	  .unmerged_too = true },
+	  .models = SC,
+	  .cross_check = true },
 	{ .name = "4! orders of 2 and 2 stores that reach memory in any order",
-	  TWO(write_same_2),
+	  TWO(write_own_2),
+	  .always = read_all,
 	  .interleavings = 24,
 	  .models = PSO,
-	  .unmerged_too = true },
+	  .cross_check = true },
 
 	{ .name = "store buffering",
 	  TWO(store_then_load),
@@ -522,12 +626,12 @@ static const struct il_scenario scenarios[] = {
 	  TWO(store_fence_load),
 	  .finally = not_both_zero,
 	  .models = ALL,
-	  .unmerged_too = true },
+	  .cross_check = true },
 	{ .name = "store buffering, by an exchange",
 	  TWO(store_rmw_load),
 	  .finally = not_both_zero,
 	  .models = ALL,
-	  .unmerged_too = true },
+	  .cross_check = true },
 
 	{ .name = "a message without a barrier",
 	  .actors = { send_plain, receive_acquire },
@@ -539,37 +643,88 @@ static const struct il_scenario scenarios[] = {
 	  .actors = { send_release, receive_acquire },
 	  .finally = received_whole,
 	  .models = ALL,
-	  .unmerged_too = true },
+	  .cross_check = true },
 	{ .name = "a message, by a fence",
 	  .actors = { send_fence, receive_acquire },
 	  .finally = received_whole,
 	  .models = ALL,
-	  .unmerged_too = true },
+	  .cross_check = true },
 	{ .name = "a message, by compare and swap",
 	  .actors = { send_cas, receive_acquire },
 	  .finally = received_whole,
 	  .models = ALL,
-	  .unmerged_too = true },
+	  .cross_check = true },
 	{ .name = "a message, by an addition that may order nothing",
 	  .actors = { send_add, receive_acquire },
 	  .finally = received_whole,
 	  .models = ALL,
 	  .violation = "before the data",
 	  .violated_in = ALL & ~(SC | TSO) },
+	{ .name = "a message, loads without a barrier",
+	  .actors = { send_release, receive_plain },
+	  .finally = received_whole,
+	  .models = ALL,
+	  .violation = "before the data",
+	  .violated_in = ARM },
+	{ .name = "a message, loads with a fence",
+	  .actors = { send_release, receive_fence },
+	  .finally = received_whole,
+	  .models = ALL,
+	  .cross_check = true },
+	{ .name = "a message, loads with a dependency",
+	  .actors = { send_release, receive_address },
+	  .finally = received_whole,
+	  .leads = flag_leads,
+	  .models = ALL,
+	  .cross_check = true },
+	{ .name = "a message, loads behind a compare and swap that fails",
+	  .actors = { send_release, receive_failing },
+	  .finally = received_whole,
+	  .models = ALL,
+	  .violation = "before the data",
+	  .violated_in = ARM },
+	{ .name = "two writers, two readers",
+	  .actors = { write_x, write_y, read_x_then_y, read_y_then_x },
+	  .finally = one_order,
+	  .models = ALL,
+	  .violation = "two orders",
+	  .violated_in = ARM },
+	{ .name = "two writers, two readers that acquire",
+	  .actors = { write_x, write_y, acquire_x_then_y, acquire_y_then_x },
+	  .finally = one_order,
+	  .models = ALL,
+	  .cross_check = true },
+	{ .name = "cause and effect",
+	  .actors = { write_x, pass_on, nothing, acquire_y_then_x },
+	  .finally = cause_first,
+	  .models = ALL,
+	  .cross_check = true },
+	{ .name = "cause and effect, loads without a barrier",
+	  .actors = { write_x, pass_on, nothing, read_y_then_x },
+	  .finally = cause_first,
+	  .models = ALL,
+	  .violation = "before the cause",
+	  .violated_in = ARM },
+	{ .name = "two writers in opposite orders",
+	  TWO(write_both),
+	  .finally = not_both_first,
+	  .models = ALL,
+	  .violation = "came last",
+	  .violated_in = PSO | ARM },
 	{ .name = "a word does not go back",
 	  .actors = { write_data, read_data_twice },
 	  .finally = never_back,
 	  .models = ALL,
-	  .unmerged_too = true },
+	  .cross_check = true },
 	{ .name = "an actor sees its own stores",
 	  .actors = { see_own, meddle },
 	  .models = ALL,
-	  .unmerged_too = true },
+	  .cross_check = true },
 
 	{ .name = "a sequence lock",
 	  .actors = { seq_write, seq_read_checked },
 	  .models = ALL,
-	  .unmerged_too = true },
+	  .cross_check = true },
 	{ .name = "a sequence lock that the reader does not check",
 	  .actors = { seq_write, seq_read_unchecked },
 	  .models = ALL,
@@ -601,6 +756,12 @@ static const struct il_scenario scenarios[] = {
 	  .violated_in = ALL & ~(SC | TSO) },
 	{ .name = "Peterson's lock, with two fences",
 	  TWO(peterson_two_fences),
+	  .models = ALL,
+	  .waits = true,
+	  .violation = "two are inside",
+	  .violated_in = ARM },
+	{ .name = "Peterson's lock, with three fences",
+	  TWO(peterson_three_fences),
 	  .models = ALL,
 	  .waits = true },
 

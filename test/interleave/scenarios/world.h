@@ -18,9 +18,9 @@
 enum {
 	WORLD_PAIRS = 4,
 	WORLD_SETS = 2,
-	WORLD_PODS = 4,    /* pod i: 10.1.0.i, at port slot i with ifindex 10 + i, from 1 */
+	WORLD_PODS = 4,     /* pod i: 10.1.0.i, at port slot i with ifindex 10 + i, from 1 */
 	WORLD_BACKENDS = 2, /* of the Service, at port 8080: pods 3 and 4 */
-	WORLD_TICK = 1000, /* now */
+	WORLD_TICK = 1000,  /* now */
 
 	/* Bytes of a frame that are part of an actor's state. */
 	WORLD_FRAME = 64,
@@ -99,7 +99,8 @@ static inline void world_add_pods(void)
 		struct nb_addr addr = world_pod(i);
 		struct nb_endpoint endpoint = { .slot = i };
 
-		world.ports[i] = (struct nb_port){ .ifindex = ifindex, .gen = 1, .mac = { 2, 0, 0, 0, 0, i } };
+		world.ports[i] =
+			(struct nb_port){ .ifindex = ifindex, .gen = 1, .mac = { 2, 0, 0, 0, 0, i } };
 		bpf_map_update_elem(&links, &ifindex, &i, BPF_ANY);
 		bpf_map_update_elem(&endpoints, &addr, &endpoint, BPF_ANY);
 	}
@@ -113,10 +114,9 @@ static inline void world_know_port(__be16 port)
 static inline void world_add_service(__u8 proto, __u16 port)
 {
 	struct nb_frontend_key key = { .addr = world_vip(), .port = bpf_htons(port), .proto = proto };
-	struct nb_frontend frontend = { .flags = NB_FRONTEND_SERVICE,
-					.set = 1,
-					.count = WORLD_BACKENDS,
-					.known = WORLD_BACKENDS };
+	struct nb_frontend frontend = {
+		.flags = NB_FRONTEND_SERVICE, .set = 1, .count = WORLD_BACKENDS, .known = WORLD_BACKENDS
+	};
 
 	bpf_map_update_elem(&frontends, &key, &frontend, BPF_ANY);
 	for (__u32 i = 0; i < WORLD_BACKENDS; i++) {
@@ -210,17 +210,17 @@ static inline const char *world_field(size_t off)
 		size_t at, size;
 		const char *name;
 	} fields[] = {
-		WORLD_FIELD(nb_entry, "", key.src),         WORLD_FIELD(nb_entry, "", key.dst),
-		WORLD_FIELD(nb_entry, "", key.sport),       WORLD_FIELD(nb_entry, "", key.dport),
-		WORLD_FIELD(nb_entry, "", key.proto),       WORLD_FIELD(nb_entry, "", conn.src),
-		WORLD_FIELD(nb_entry, "", conn.dst),        WORLD_FIELD(nb_entry, "", conn.sport),
-		WORLD_FIELD(nb_entry, "", conn.dport),      WORLD_FIELD(nb_entry, "", conn.in_ifindex),
-		WORLD_FIELD(nb_entry, "", conn.out_gen),    WORLD_FIELD(nb_entry, "", conn.out_slot),
-		WORLD_FIELD(nb_entry, "", conn.flags),      WORLD_FIELD(nb_entry, "", conn.expires),
-		WORLD_FIELD(nb_entry, "", conn.created),    WORLD_FIELD(nb_entry, "", conn.use),
-		WORLD_FIELD(nb_entry, "", conn.epoch),      WORLD_FIELD(nb_entry, "", conn.csum_addr),
-		WORLD_FIELD(nb_entry, "", conn.csum_port),  WORLD_FIELD(nb_entry, "", conn.state),
-		WORLD_FIELD(nb_entry, "", conn.retrans),    WORLD_FIELD(nb_entry, "", conn.seq_end),
+		WORLD_FIELD(nb_entry, "", key.src),        WORLD_FIELD(nb_entry, "", key.dst),
+		WORLD_FIELD(nb_entry, "", key.sport),      WORLD_FIELD(nb_entry, "", key.dport),
+		WORLD_FIELD(nb_entry, "", key.proto),      WORLD_FIELD(nb_entry, "", conn.src),
+		WORLD_FIELD(nb_entry, "", conn.dst),       WORLD_FIELD(nb_entry, "", conn.sport),
+		WORLD_FIELD(nb_entry, "", conn.dport),     WORLD_FIELD(nb_entry, "", conn.in_ifindex),
+		WORLD_FIELD(nb_entry, "", conn.out_gen),   WORLD_FIELD(nb_entry, "", conn.out_slot),
+		WORLD_FIELD(nb_entry, "", conn.flags),     WORLD_FIELD(nb_entry, "", conn.expires),
+		WORLD_FIELD(nb_entry, "", conn.created),   WORLD_FIELD(nb_entry, "", conn.use),
+		WORLD_FIELD(nb_entry, "", conn.epoch),     WORLD_FIELD(nb_entry, "", conn.csum_addr),
+		WORLD_FIELD(nb_entry, "", conn.csum_port), WORLD_FIELD(nb_entry, "", conn.state),
+		WORLD_FIELD(nb_entry, "", conn.retrans),   WORLD_FIELD(nb_entry, "", conn.seq_end),
 		WORLD_FIELD(nb_entry, "", conn.ack),
 	};
 
@@ -239,13 +239,15 @@ static inline void world_name(const void *at, char *name, size_t size)
 	if (pair < sizeof(world.pairs))
 		snprintf(name, size, "pair %zu dir %zu %s", pair / sizeof(struct nb_pair),
 			 pair / sizeof(struct nb_entry) % 2, world_field(pair % sizeof(struct nb_entry)));
-	else if (set < sizeof(world.sets) && set % sizeof(world.sets[0]) < offsetof(struct nb_conn_set, spilled))
+	else if (set < sizeof(world.sets) &&
+		 set % sizeof(world.sets[0]) < offsetof(struct nb_conn_set, spilled))
 		snprintf(name, size, "set %zu way %zu", set / sizeof(world.sets[0]),
 			 set % sizeof(world.sets[0]) / sizeof(world.sets[0].ways[0]));
 	else if (set < sizeof(world.sets))
 		snprintf(name, size, "set %zu spilled", set / sizeof(world.sets[0]));
 	else if (port < sizeof(world.ports))
-		snprintf(name, size, "port %zu +%zu", port / sizeof(world.ports[0]), port % sizeof(world.ports[0]));
+		snprintf(name, size, "port %zu +%zu", port / sizeof(world.ports[0]),
+			 port % sizeof(world.ports[0]));
 }
 
 #endif
