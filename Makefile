@@ -77,9 +77,13 @@ BPF_TEST_BIN := $(if $(BPF_TEST),$(B)/test/bpf)
 # The storm of test/netns/storm.bats is one program of several files.
 STORM      := $(call objects,$(wildcard test/storm/*.c))
 TOOL_BIN   := $(B)/test/storm $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c))
+# Programs of one scenario file each, with the engine: test/interleave/scenarios/X.c -> build/test/interleave/X
+INTERLEAVE_SRC := $(wildcard test/interleave/scenarios/*.c)
+INTERLEAVE_BIN := $(patsubst test/interleave/scenarios/%.c,$(B)/test/interleave/%,$(INTERLEAVE_SRC))
+INTERLEAVE_OBJ := $(call objects,$(wildcard test/interleave/*.c) test/hosted/hosted.c)
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl
 
-.PHONY: all deps demo test test-unit test-bpf test-netns test-runtimes test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels prove bench bench-check bench-count \
+.PHONY: all deps demo test test-unit test-interleave prove test-bpf test-netns test-runtimes test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels bench bench-check bench-count \
 	fuzz lint format compile_commands.json install uninstall deb clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge and build/natbridgectl (no root, no network)
@@ -142,6 +146,24 @@ $(B)/test/bpf: $(BPF_TEST) $(B)/libnatbridge.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CMOCKA_LIBS)
 
+# Scenarios of the engine in test/interleave: clang calls it before each access to memory, as if it were the runtime of the
+# thread sanitizer. No access is left out, merged with the next or made by vector registers; copies are calls of the engine.
+INTERLEAVE_CFLAGS := -O2 -g -std=gnu11 -fno-strict-aliasing -fsanitize=thread -mllvm -tsan-instrument-func-entry-exit=0 \
+	-mllvm -tsan-instrument-read-before-write=1 -fno-vectorize -fno-slp-vectorize -mno-implicit-float \
+	-Wall -Wextra -Werror -Wno-unused-function $(NO_PATHS) -D_GNU_SOURCE -DNB_WEAKLY_ORDERED=1 -Itest/hosted -Iinclude -I.
+INTERLEAVE_CALLS := $(foreach f,memcpy memmove memset memcmp,--redefine-sym $(f)=il_$(f))
+
+$(B)/obj/test/interleave/scenarios/%.o: test/interleave/scenarios/%.c | tools
+	$(call say,CLANG,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(INTERLEAVE_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)objcopy $(INTERLEAVE_CALLS) $@
+
+$(INTERLEAVE_BIN): $(B)/test/interleave/%: $(B)/obj/test/interleave/scenarios/%.o $(INTERLEAVE_OBJ) $(B)/libnatbridge.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
 $(B)/test/storm: $(STORM)
 $(filter-out $(B)/test/storm,$(TOOL_BIN)): $(B)/test/%: $(B)/obj/test/%.o $(B)/libnatbridge.a
 	$(call say,LD,$@)
@@ -159,13 +181,16 @@ $(OTHERS): $(B)/other/%/natbridge: test/upgrade/build $(PROGRAMS)
 	$(call say,OTHER,$@)
 	+$(Q)test/upgrade/build $* $(B) $(@D) $(MAKE)
 
-test-programs: all $(UNIT_BIN) $(BPF_TEST_BIN) $(TOOL_BIN) $(OTHERS) ## build everything that the tests run, and run nothing
+test-programs: all $(UNIT_BIN) $(INTERLEAVE_BIN) $(BPF_TEST_BIN) $(TOOL_BIN) $(OTHERS) ## build everything that the tests run, and run nothing
 
 test: test-programs ## install what is missing, build, and run every test that this machine can run (root)
-	@scripts/run-tests.sh unit bpf netns runtimes differential parity
+	@scripts/run-tests.sh unit interleave bpf netns runtimes differential parity
 
 test-unit: $(UNIT_BIN) ## unit tests only (no root)
 	@scripts/run-tests.sh unit
+
+test-interleave: $(INTERLEAVE_BIN) ## all interleavings of a few CPUs in the code of the connection table (no root)
+	@scripts/run-tests.sh interleave
 
 test-bpf: $(BPF_TEST_BIN) ## packet tests of the eBPF programs only (root)
 	@scripts/run-tests.sh bpf
@@ -251,7 +276,7 @@ deps: ## install what building, demo, tests and lint need (Debian 12; root, if a
 	@scripts/deps.sh $(SETS)
 
 # Checks
-C_FILES := $(wildcard lib/*/*.[ch] plugin/*.[ch] cli/*.[ch] bpf/*.c bpf/*/*.h include/natbridge/*.h test/*/*.[ch])
+C_FILES := $(wildcard lib/*/*.[ch] plugin/*.[ch] cli/*.[ch] bpf/*.c bpf/*/*.h include/natbridge/*.h test/*/*.[ch] test/hosted/bpf/*.h test/interleave/scenarios/*.c)
 
 lint: all ## formatting, clang-tidy, shellcheck, arrows between folders, headers alone, gcc and clang warnings, licence lines
 	@CC='$(CC)' CLANG='$(CLANG)' CPPFLAGS='$(CPPFLAGS) $(PKG_CFLAGS)' CFLAGS='$(CFLAGS)' BPF_CFLAGS='$(BPF_CFLAGS)' scripts/lint.sh

@@ -17,6 +17,7 @@ step() {
 	echo "== $((SECONDS - start)) s"
 }
 
+step env INTERLEAVE=--long scripts/run-tests.sh interleave
 step env NB_STORM_SECONDS="$PROVE_SECONDS" "$BUILD/test/bpf" storm
 step env NB_STORM_SECONDS="$PROVE_SECONDS" bats --formatter tap test/netns/storm.bats
 

@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Runs test suites and counts over all of them. Usage: run-tests.sh SUITE... with the suites unit, bpf, netns, runtimes,
-# differential and parity. T="a.bats b.bats" picks files of netns or runtimes, and by test/DIRECTORY/... others. BUILD is the
-# build directory. Prints failures and skips, at the end the time of each suite and the slowest files; the last line is
-# "N passed, N failed, N skipped". Fails if a test failed, if one that was announced never ran, if a program or file announced
-# none and named no reason, or if none passed.
+# Runs test suites and counts over all of them. Usage: run-tests.sh SUITE... with the suites unit, interleave, bpf, netns,
+# runtimes, differential and parity. T="a.bats b.bats" picks files of netns or runtimes, and by test/DIRECTORY/... others.
+# INTERLEAVE has options for the programs of interleave, such as --long. BUILD is the build directory. Prints failures and
+# skips, at the end the time of each suite and the slowest files; the last line is "N passed, N failed, N skipped". Fails if a
+# test failed, if one that was announced never ran, if a program or file announced none and named no reason, or if none passed.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 2
 
@@ -139,6 +139,17 @@ unit() {
 	all_finish
 }
 
+interleave() {
+	local program options
+	read -ra options <<<"${INTERLEAVE:-}"
+	for program in test/interleave/scenarios/*.c; do
+		program=${program##*/}
+		program=${program%.c}
+		pool "interleave/$program" "$BUILD/test/interleave/$program" "${options[@]}"
+	done
+	all_finish
+}
+
 bpf() {
 	CMOCKA_MESSAGE_OUTPUT=TAP run bpf "$BUILD/test/bpf"
 }
@@ -199,7 +210,7 @@ print_times() {
 for suite in "$@"; do
 	since=$(now)
 	case $suite in
-	unit) unit ;;
+	unit | interleave) "$suite" ;;
 	bpf | netns | runtimes | differential | parity)
 		if [ "$(id -u)" = 0 ]; then
 			"$suite"
@@ -208,7 +219,7 @@ for suite in "$@"; do
 		fi
 		;;
 	*)
-		echo "run-tests: there is no suite '$suite'; they are unit, bpf, netns, runtimes, differential and parity" >&2
+		echo "run-tests: there is no suite '$suite'; they are unit, interleave, bpf, netns, runtimes, differential and parity" >&2
 		exit 2
 		;;
 	esac

@@ -13,7 +13,7 @@
 
 enum {
 	/* Times that a packet looks for its connection. */
-	NB_CONN_TRIES = 3,
+	NB_CONN_TRIES = 5,
 
 	/* Reads of a life until it is decided: some ten microseconds. */
 	NB_WAIT_TURNS = 4096,
@@ -31,24 +31,39 @@ static long nb_wait_turn(__u64 i __attribute__((unused)), const struct nb_wait *
 }
 
 /*
+ * Waits until it is decided whether a pair becomes a connection. False: it is not after a while. A
+ * hypervisor may have stopped the CPU that enters it.
+ */
+static __always_inline bool nb_pair_wait(__u32 pair_id)
+{
+	struct nb_wait wait = { .pair_id = pair_id };
+
+	if (nb_wait_turn(0, &wait))
+		return true;
+	bpf_loop(NB_WAIT_TURNS, nb_wait_turn, &wait, 0);
+	return nb_wait_turn(0, &wait);
+}
+
+/*
  * The entry that another CPU has made for the tuple of a packet: its entry_id, or NB_INDEX_NONE. If
- * that CPU is still at it, waits until it is decided; but not for ever, since a hypervisor may have
- * stopped the CPU: then the entry is used as it is.
+ * that CPU is still at it after a while, the entry is used as it is.
  */
 __noinline __s64 nb_conn_wait(const struct nb_pkt *pkt)
 {
-	struct nb_wait wait = {};
+	struct nb_scratch *s = nb_scratch();
 	__s64 entry_id;
+	__u32 rival;
 
-	if (!pkt)
+	if (!pkt || !s)
 		return NB_INDEX_NONE;
+	/* The client's tuple may not be in the index yet. */
+	rival = s->rival;
+	s->rival = 0;
+	if (rival && !nb_pair_wait((rival - 1) / 2))
+		return rival - 1;
 	entry_id = nb_index_find(NULL, &pkt->tuple, pkt->hash, 0);
-	if (entry_id < 0)
-		return NB_INDEX_NONE;
-	wait.pair_id = entry_id / 2;
-	if (nb_wait_turn(0, &wait))
+	if (entry_id < 0 || !nb_pair_wait(entry_id / 2))
 		return entry_id;
-	bpf_loop(NB_WAIT_TURNS, nb_wait_turn, &wait, 0);
 	return nb_index_find(NULL, &pkt->tuple, pkt->hash, 0);
 }
 

@@ -149,16 +149,21 @@ static __always_inline int nb_pair_give_up(struct nb_pair *pair, int rc)
 	return rc;
 }
 
-/* The pair does not become a connection: another CPU has one of its tuples. */
-static __always_inline int nb_pair_lose(struct nb_pair *pair)
+/*
+ * The pair does not become a connection: another CPU makes it. owner: the entry_id of the client in
+ * that CPU's pair; negative: not known.
+ */
+static __always_inline int nb_pair_lose(struct nb_pair *pair, struct nb_scratch *s, __s64 owner)
 {
+	if (owner >= 0)
+		s->rival = 1 + owner;
 	nb_count(NB_COUNT_CLASH_RESOLVE);
 	return nb_pair_give_up(pair, NB_AGAIN);
 }
 
 /* The second step: the reply tuple is in the index. NB_AGAIN: another CPU has inserted the client's. */
 static __always_inline int nb_conn_insert_client(const struct nb_pkt *pkt, struct nb_pair *pair,
-						 __u32 pair_id)
+						 __u32 pair_id, struct nb_scratch *s)
 {
 	__s64 owner = nb_entry_insert_new(&pair->dir[0].key, pkt->hash, 2 * pair_id);
 
@@ -171,7 +176,7 @@ static __always_inline int nb_conn_insert_client(const struct nb_pkt *pkt, struc
 	nb_entry_remove(&pair->dir[1].key, 2 * pair_id + 1);
 	if (owner == NB_INDEX_FULL)
 		return nb_pair_give_up(pair, nb_drop(NB_DROP_TABLE_FULL));
-	return nb_pair_lose(pair);
+	return nb_pair_lose(pair, s, owner);
 }
 
 /*
@@ -200,13 +205,13 @@ static __always_inline int nb_conn_insert(const struct nb_pkt *pkt, struct nb_sc
 			nb_pair_write(pair, s);
 			owner = nb_entry_insert(&pair->dir[1].key, 2 * pair_id + 1);
 			if (owner == NB_INDEX_DONE)
-				return nb_conn_insert_client(pkt, pair, pair_id);
+				return nb_conn_insert_client(pkt, pair, pair_id, s);
 			if (owner == NB_INDEX_FULL)
 				return nb_pair_give_up(pair, nb_drop(NB_DROP_TABLE_FULL));
 			owner = nb_reply_tuple_owner(&s->backend.key, &pkt->tuple, pkt->now, false);
 			/* The key is not written again before the pair is in no use by others. */
 			if (!nb_pair_empty(pair, NB_USE_BUSY) || owner >= 0)
-				return nb_pair_lose(pair);
+				return nb_pair_lose(pair, s, owner);
 			if (owner != NB_OWNER_OTHER)
 				continue;
 		}

@@ -17,6 +17,8 @@
 #include "conn_table.h"
 #include "tcp_state.h"
 
+enum { NB_AGE_MAX = 1000 }; /* ticks, more than two minutes; beyond are those that seem to begin later */
+
 /* ---- alive or not ---- */
 
 /*
@@ -163,12 +165,16 @@ static __always_inline int nb_tcp_step(const struct nb_pkt *pkt, __u64 life, boo
 	return NB_CONTINUE;
 }
 
-/* Ticks since the first packet, as far as the record knows. */
+/*
+ * Ticks since the first packet, as far as the record knows: below 1000, then from 0 again. Another
+ * CPU may have begun the connection a tick later than now.
+ */
 static __always_inline __u32 nb_conn_age(const struct nb_conn *record, __u64 life, __u32 now)
 {
 	__u64 checked = nb_tagged(nb_load(&record->checked), life);
+	__u32 age = (now - nb_tagged_more(checked)) & NB_SMALL_MASK;
 
-	return checked ? (now - nb_tagged_more(checked)) & NB_SMALL_MASK : 0;
+	return checked && age < NB_AGE_MAX ? age : 0;
 }
 
 /* The record's flags after a packet of this direction, in the state after the packet. */

@@ -167,27 +167,40 @@ static __always_inline int nb_use_counts(__u32 use)
 	return 1 << use & (1 << NB_USE_TAKEN | 1 << NB_USE_NEW | 1 << NB_USE_ADDING);
 }
 
+/* Whether the pair of an entry counts. life: that of the entry itself, which has one of its own. */
+static __always_inline int nb_entry_counts(const struct nb_conn_table *table, __u32 entry_id, __u64 life)
+{
+	const struct nb_entry *client;
+
+	if (!nb_use_counts(nb_life_use(life)) || !(entry_id & 1))
+		return nb_use_counts(nb_life_use(life));
+	client = nb_entry_at(table, entry_id & ~1U);
+	return client && nb_use_counts(nb_life_use(nb_load(&client->conn.life)));
+}
+
 /*
- * Whether an entry has this key, and its pair counts. The entry's life is read before the key and
- * after it: what lies between is of one connection. An entry of the backend's direction has a life
- * of its own until its pair's owner has come so far, so the client's is asked as well.
+ * Whether an entry has this key, and its pair counts. What is read is of one connection if the
+ * entry's generation is the same before and after it. Else the answer is yes, since the entry may
+ * have got the key just now: then whoever inserts the key gives up, and whoever looks it up
+ * compares it once more.
  */
 static __always_inline int nb_entry_has(const struct nb_conn_table *table, __u32 entry_id,
 					const struct nb_tuple *key)
 {
 	const struct nb_entry *entry = nb_entry_at(table, entry_id);
-	const struct nb_entry *client = nb_entry_at(table, entry_id & ~1U);
-	__u64 life;
+	__u64 life, now;
+	int same;
 
-	if (!entry || !client)
+	if (!entry)
 		return 0;
 	life = nb_load(&entry->conn.life);
 	nb_read_barrier();
-	if (!nb_use_counts(nb_life_use(life)) || !nb_key_same(&entry->key, key))
-		return 0;
+	same = nb_key_same(&entry->key, key);
 	nb_read_barrier();
-	return nb_life_same(life, nb_load(&entry->conn.life)) &&
-	       nb_use_counts(nb_life_use(nb_load(&client->conn.life)));
+	now = nb_load(&entry->conn.life);
+	if (!nb_life_same_gen(life, now))
+		return 1;
+	return same && nb_entry_counts(table, entry_id, now);
 }
 
 /* Whether a way's word leads to an entry with this key. */
@@ -373,20 +386,19 @@ static __always_inline int nb_pair_yields(const struct nb_conn_table *table, __u
 {
 	struct nb_entry *client = nb_entry_at(table, other & ~1U);
 	const struct nb_entry *own = nb_entry_at(table, mine & ~1U);
+	enum nb_use gone = NB_USE_LOST;
 	__u64 life;
-	__u32 use;
 
 	if (!client || !own)
 		return 0;
 	life = nb_load(&client->conn.life);
-	use = nb_life_use(life);
-	if (!nb_use_counts(use))
-		return 1;
-	if (use == NB_USE_TAKEN || nb_life_use(nb_load(&own->conn.life)) == NB_USE_ADDING)
-		return 0;
-	if (use == NB_USE_ADDING)
-		return nb_change(&client->conn.life, life, nb_life_with_use(life, NB_USE_ENDING));
-	return other > mine && nb_change(&client->conn.life, life, nb_life_with_use(life, NB_USE_LOST));
+	if (nb_life_use(life) == NB_USE_ADDING)
+		gone = NB_USE_ENDING;
+	else if (nb_life_use(life) != NB_USE_NEW || other < mine)
+		return !nb_use_counts(nb_life_use(life));
+	return (nb_life_use(nb_load(&own->conn.life)) != NB_USE_ADDING &&
+		nb_change(&client->conn.life, life, nb_life_with_use(life, gone))) ||
+	       !nb_use_counts(nb_life_use(nb_load(&client->conn.life)));
 }
 
 /*

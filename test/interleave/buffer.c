@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The stores of an actor that have not reached memory yet, in the order in which they were made.
+ * Which of them may reach it before others is what tells one memory model from another.
+ */
+#include <string.h>
+
+#include "internal.h"
+
+void il_buffer_add(struct il_buffer *buffer, const struct il_store *store)
+{
+	buffer->stores[buffer->n++] = *store;
+}
+
+static bool touch(const struct il_store *store, const void *at, size_t size)
+{
+	uintptr_t word = (uintptr_t)store->at / 8;
+
+	return store->size && word >= (uintptr_t)at / 8 && word <= ((uintptr_t)at + size - 1) / 8;
+}
+
+bool il_buffer_has(const struct il_buffer *buffer, const void *at, size_t size, uint32_t *last)
+{
+	for (uint32_t i = buffer->n; i-- > 0;) {
+		if (!touch(&buffer->stores[i], at, size))
+			continue;
+		*last = i;
+		return true;
+	}
+	return false;
+}
+
+/* Whether store i reaches memory before a later one. */
+static bool comes_before(const struct il_buffer *buffer, enum il_model model, uint32_t i, uint32_t later)
+{
+	const struct il_store *store = &buffer->stores[later];
+
+	if (model == IL_TSO || store->release || touch(&buffer->stores[i], store->at, store->size))
+		return true;
+	for (uint32_t k = i + 1; k < later; k++)
+		if (!buffer->stores[k].size)
+			return true;
+	return false;
+}
+
+bool il_buffer_is_first(const struct il_buffer *buffer, enum il_model model, uint32_t i)
+{
+	for (uint32_t k = 0; k < i; k++)
+		if (buffer->stores[k].size && comes_before(buffer, model, k, i))
+			return false;
+	return true;
+}
+
+static void reach_memory(const struct il_store *store)
+{
+	if (!store->size)
+		return;
+	memcpy(store->at, &store->value, store->size);
+	il_memory_commit(store->at, store->size);
+}
+
+static void drop(struct il_buffer *buffer, uint32_t i)
+{
+	buffer->n--;
+	memmove(&buffer->stores[i], &buffer->stores[i + 1], (buffer->n - i) * sizeof(buffer->stores[0]));
+}
+
+void il_buffer_flush(struct il_buffer *buffer, enum il_model model, uint32_t i)
+{
+	uint64_t chosen = 1ULL << i;
+
+	for (uint32_t k = i; k-- > 0;)
+		for (uint32_t later = k + 1; later <= i && buffer->stores[k].size; later++)
+			if (chosen >> later & 1 && comes_before(buffer, model, k, later))
+				chosen |= 1ULL << k;
+	for (uint32_t k = 0, at = 0; k <= i; k++) {
+		if (!(chosen >> k & 1)) {
+			at++;
+			continue;
+		}
+		reach_memory(&buffer->stores[at]);
+		drop(buffer, at);
+	}
+	while (buffer->n && !buffer->stores[0].size) /* a barrier with nothing before it */
+		drop(buffer, 0);
+}
+
+void il_buffer_flush_all(struct il_buffer *buffer)
+{
+	for (uint32_t i = 0; i < buffer->n; i++)
+		reach_memory(&buffer->stores[i]);
+	buffer->n = 0;
+}
+
+bool il_buffer_overlay(const struct il_buffer *buffer, const void *at, size_t size, unsigned char *bytes)
+{
+	uint32_t known = 0;
+
+	for (uint32_t i = 0; i < buffer->n; i++) {
+		const struct il_store *store = &buffer->stores[i];
+
+		for (uint32_t k = 0; k < store->size; k++) {
+			uintptr_t off = (uintptr_t)store->at + k - (uintptr_t)at;
+
+			if (off >= size)
+				continue;
+			bytes[off] = ((const unsigned char *)&store->value)[k];
+			known |= 1U << off;
+		}
+	}
+	return known == (1U << size) - 1;
+}
+
+struct il_hash il_buffer_hash(const struct il_buffer *buffer, struct il_hash hash)
+{
+	for (uint32_t i = 0; i < buffer->n; i++) {
+		const struct il_store *store = &buffer->stores[i];
+
+		hash = il_hash_words(hash, (uintptr_t)store->at, store->value);
+		hash = il_hash_words(hash, store->size, store->release);
+	}
+	return il_hash_words(hash, buffer->n, 0);
+}

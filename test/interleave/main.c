@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The command line of a program of scenarios, and what it reports. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+static const char *const model_names[IL_MODELS] = {
+	[IL_SC] = "sc",
+	[IL_TSO] = "tso",
+	[IL_PSO] = "pso",
+	[IL_ARM] = "arm",
+};
+
+static struct {
+	bool is_long, list, all;
+	int model;       /* negative: those of the scenario */
+	int preemptions; /* negative: those of the scenario */
+	struct il_limits limits;
+	char **names; /* parts of the names of scenarios to run; NULL at the end */
+} options = {
+	.model = -1,
+	.preemptions = -1,
+	.limits = { .states = 20000000, .depth = 10000 },
+};
+
+static unsigned int n_tests, n_failed;
+
+static void usage(FILE *to)
+{
+	fputs("Usage: PROGRAM [OPTION]... [PART OF A NAME]...\n"
+	      "Walks through all interleavings of each scenario.\n"
+	      "  --long             also the long ones\n"
+	      "  --model MODEL      sc, tso, pso or arm, instead of those of the scenario\n"
+	      "  --preemptions N    at most N switches away from an actor that could go on\n"
+	      "  --states N         fail beyond N states (20000000; 48 bytes each)\n"
+	      "  --all              traces: also accesses that no other actor notices\n"
+	      "  --list             names of the scenarios\n",
+	      to);
+}
+
+static int parse_model(const char *text)
+{
+	for (int i = 0; i < IL_MODELS; i++)
+		if (!strcmp(text, model_names[i]))
+			return i;
+	fprintf(stderr, "unknown model \"%s\"\n", text);
+	return -1;
+}
+
+static int parse_number(const char *text, uint64_t *number)
+{
+	char *end;
+
+	errno = 0;
+	*number = strtoull(text, &end, 10);
+	if (!errno && end != text && !*end)
+		return 0;
+	fprintf(stderr, "\"%s\" is not a number\n", text);
+	return -1;
+}
+
+static int parse_option(int option)
+{
+	uint64_t number;
+
+	switch (option) {
+	case 'l':
+		options.is_long = true;
+		return 0;
+	case 'i':
+		options.list = true;
+		return 0;
+	case 'a':
+		options.all = true;
+		return 0;
+	case 'm':
+		options.model = parse_model(optarg);
+		return options.model < 0 ? -1 : 0;
+	case 'p':
+		if (parse_number(optarg, &number))
+			return -1;
+		options.preemptions = (int)number;
+		return 0;
+	case 's':
+		return parse_number(optarg, &options.limits.states);
+	default:
+		return -1;
+	}
+}
+
+/* 0; 1: only help was asked for; -1. */
+static int parse(int argc, char **argv)
+{
+	static const struct option known[] = {
+		{ "long", no_argument, NULL, 'l' },
+		{ "list", no_argument, NULL, 'i' },
+		{ "all", no_argument, NULL, 'a' },
+		{ "model", required_argument, NULL, 'm' },
+		{ "preemptions", required_argument, NULL, 'p' },
+		{ "states", required_argument, NULL, 's' },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		if (option == 'h') {
+			usage(stdout);
+			return 1;
+		}
+		if (parse_option(option)) {
+			usage(stderr);
+			return -1;
+		}
+	}
+	options.names = argv + optind;
+	return 0;
+}
+
+static bool is_wanted(const struct il_scenario *scenario)
+{
+	bool named = !options.names[0];
+
+	for (char **name = options.names; *name; name++)
+		named |= strstr(scenario->name, *name) != NULL;
+	return named && (!scenario->is_long || options.is_long);
+}
+
+static bool has_model(const struct il_scenario *scenario, int model)
+{
+	if (options.model >= 0)
+		return model == options.model;
+	return (scenario->models ? scenario->models : 1U << IL_SC) >> model & 1;
+}
+
+/* ---- one search ---- */
+
+/* Looks for the violation with fewer preemptions, which makes a trace that is easier to read. */
+static void find_shorter(const struct il_scenario *scenario, enum il_model model, int bound)
+{
+	enum { STATES = 2000000 };
+	struct il_limits limits = { .states = STATES, .depth = options.limits.depth };
+	struct il_result shorter;
+
+	for (int preemptions = 0; bound < 0 || preemptions <= bound; preemptions++) {
+		il_search(scenario, model, preemptions, &limits, &shorter);
+		if (shorter.violated)
+			return;
+		if (shorter.limited)
+			break;
+	}
+	limits = options.limits;
+	il_search(scenario, model, bound, &limits, &shorter);
+}
+
+/* NULL: none. */
+static const char *expected_violation(const struct il_scenario *scenario, enum il_model model)
+{
+	return !scenario->violated_in || scenario->violated_in >> model & 1 ? scenario->violation : NULL;
+}
+
+/* NULL: as it should be; else what is wrong. */
+static const char *judge(const struct il_scenario *scenario, enum il_model model,
+			 const struct il_result *result)
+{
+	const char *expected = expected_violation(scenario, model);
+	static char text[400];
+
+	if (result->violated && (!expected || !strstr(result->violation, expected)))
+		return result->violation;
+	if (result->limited)
+		return "not complete: too many states";
+	if (expected && !result->violated) {
+		snprintf(text, sizeof(text), "not found: %s", expected);
+		return text;
+	}
+	if (scenario->interleavings != 0 && result->interleavings != scenario->interleavings) {
+		snprintf(text, sizeof(text), "%.0Lf interleavings, not %.0f", result->interleavings,
+			 scenario->interleavings);
+		return text;
+	}
+	return NULL;
+}
+
+/* As judge(): searches again without merging states, then without waiting with late stores. */
+static const char *cross_check(const struct il_scenario *scenario, enum il_model model, int bound,
+			       const struct il_result *first)
+{
+	struct il_limits unmerged = options.limits, eager = options.limits;
+	static char text[200];
+	struct il_result a, b;
+
+	unmerged.unmerged = true;
+	eager.eager = true;
+	il_search(scenario, model, bound, &unmerged, &a);
+	il_search(scenario, model, bound, &eager, &b);
+	if (a.interleavings == first->interleavings && a.ends == first->ends && b.ends == first->ends &&
+	    !a.limited && !b.limited)
+		return NULL;
+	snprintf(text, sizeof(text), "unmerged: %.6Lg interleavings, %llu ends; eager: %llu ends",
+		 a.interleavings, (unsigned long long)a.ends, (unsigned long long)b.ends);
+	return text;
+}
+
+static void print_figures(const struct il_result *result)
+{
+	printf("%llu states, %llu steps, up to %u deep, %u points", (unsigned long long)result->states,
+	       (unsigned long long)result->transitions, result->depth, result->points);
+	if (!result->violated && !result->limited)
+		printf(", %.6Lg interleavings, %llu ends", result->interleavings,
+		       (unsigned long long)result->ends);
+	printf(", %.2f s\n", result->seconds);
+}
+
+static void run(const struct il_scenario *scenario, enum il_model model)
+{
+	int bound = scenario->preemptions ? (int)scenario->preemptions : -1;
+	struct il_result result;
+	const char *wrong;
+
+	if (options.preemptions >= 0)
+		bound = options.preemptions;
+	il_search(scenario, model, bound, &options.limits, &result);
+	wrong = judge(scenario, model, &result);
+	if (!wrong && !result.violated && scenario->cross_check)
+		wrong = cross_check(scenario, model, bound, &result);
+	n_failed += wrong != NULL;
+	printf("%sok %u - %s, %s", wrong ? "not " : "", ++n_tests, scenario->name, model_names[model]);
+	if (bound >= 0)
+		printf(", %d preemptions", bound);
+	printf(": ");
+	if (result.violated && !wrong)
+		printf("found \"%s\", ", result.violation);
+	print_figures(&result);
+	if (wrong) {
+		printf("# %s\n", wrong);
+		if (result.violated) {
+			find_shorter(scenario, model, bound);
+			il_trace(scenario, model, options.all);
+			printf("# %s\n", il_violation);
+		}
+	}
+	fflush(stdout);
+}
+
+int il_main(int argc, char **argv, const struct il_scenario *scenarios, size_t n)
+{
+	unsigned int planned = 0;
+	int rc = parse(argc, argv);
+
+	if (rc)
+		return rc < 0 ? 2 : 0;
+	for (size_t i = 0; i < n; i++)
+		for (int model = 0; model < IL_MODELS; model++)
+			planned += is_wanted(&scenarios[i]) && has_model(&scenarios[i], model);
+	for (size_t i = 0; options.list && i < n; i++)
+		printf("%s%s\n", scenarios[i].name, scenarios[i].is_long ? " (long)" : "");
+	if (options.list)
+		return 0;
+	printf("1..%u\n", planned);
+	for (size_t i = 0; i < n; i++)
+		for (int model = 0; model < IL_MODELS; model++)
+			if (is_wanted(&scenarios[i]) && has_model(&scenarios[i], model))
+				run(&scenarios[i], model);
+	return n_failed || !n_tests;
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Two or three CPUs have the first packet of one connection at once: the whole of nb_from_pod(). */
+#include "world.h"
+
+/* What became of a CPU's packet. */
+static struct {
+	int verdict;
+	__be32 to;
+	__be16 port;
+} sent[IL_ACTORS];
+
+static void memory(void)
+{
+	world_memory();
+	for (unsigned int i = 0; i < IL_ACTORS; i++)
+		il_private(i, &sent[i], sizeof(sent[i]));
+}
+
+static void send_first(void)
+{
+	unsigned int self = il_self();
+	struct nb_addr client = world_pod(1), vip = world_vip();
+	struct world_frame frame;
+
+	world_udp(&frame, &client, 5000, &vip, 53);
+	sent[self].verdict = world_send(1, &frame, offsetof(struct world_frame, udp) + sizeof(frame.udp) + 1);
+	sent[self].to = world_sent(self)->ip.daddr;
+	sent[self].port = world_sent(self)->udp.dest;
+}
+
+/* Pairs that hold a connection; none is left half done. */
+static unsigned int connections_made(void)
+{
+	unsigned int made = 0;
+
+	for (int i = 0; i < WORLD_PAIRS; i++) {
+		__u32 use = nb_life_use(world.pairs[i].dir[0].conn.life);
+
+		il_check(use == NB_USE_FREE || use == NB_USE_TAKEN, "pair %d stays in use %u", i, use);
+		made += use == NB_USE_TAKEN;
+	}
+	return made;
+}
+
+static unsigned int ways_used(void)
+{
+	unsigned int used = 0;
+
+	for (int i = 0; i < WORLD_SETS * NB_CONN_WAYS; i++)
+		used += world.sets[i / NB_CONN_WAYS].ways[i % NB_CONN_WAYS] != 0;
+	return used;
+}
+
+/* At most one connection, both its entries are in the index, and each packet that passed went to its backend.
+ */
+static void one_connection(void)
+{
+	unsigned int made = connections_made();
+
+	il_check(made <= 1, "%u connections of one tuple", made);
+	il_check(ways_used() == 2 * made, "%u ways for %u connections", ways_used(), made);
+	for (unsigned int i = 0; i < 3; i++) {
+		if (sent[i].verdict != TC_ACT_REDIRECT)
+			continue;
+		il_check(sent[i].port == bpf_htons(8080), "a packet was not translated");
+	}
+}
+
+/* And none was dropped. */
+static void none_dropped(void)
+{
+	one_connection();
+	for (unsigned int i = 0; i < 2; i++)
+		il_check(sent[i].verdict == TC_ACT_REDIRECT, "CPU %u drops its packet", i);
+}
+
+static const struct il_scenario scenarios[] = {
+	{
+		.name = "two CPUs, and one connection is made",
+		.memory = memory,
+		.setup = world_setup,
+		.switched = world_switched,
+		.name_of = world_name,
+		.actors = { send_first, send_first },
+		.finally = one_connection,
+		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO,
+	},
+	{
+		.name = "two CPUs, and no packet is dropped",
+		.memory = memory,
+		.setup = world_setup,
+		.switched = world_switched,
+		.name_of = world_name,
+		.actors = { send_first, send_first },
+		.finally = none_dropped,
+	},
+	{
+		.name = "three CPUs, and one connection is made",
+		.memory = memory,
+		.setup = world_setup,
+		.switched = world_switched,
+		.name_of = world_name,
+		.actors = { send_first, send_first, send_first },
+		.finally = one_connection,
+		.is_long = true,
+	},
+};
+
+int main(int argc, char **argv)
+{
+	return il_main(argc, argv, scenarios, sizeof(scenarios) / sizeof(scenarios[0]));
+}
