@@ -38,16 +38,13 @@ enum {
  * another CPU makes that connection right now. A dead connection is ended, and with "reclaim" a
  * closed one, too.
  */
-__noinline __s64 nb_reply_tuple_owner(const struct nb_tuple *reply, const struct nb_tuple *client, __u32 now,
-				      bool reclaim)
+static __always_inline __s64 nb_reply_tuple_owner(const struct nb_tuple *reply, const struct nb_tuple *client,
+						  __u32 now, bool reclaim)
 {
+	__s64 entry_id, owner = NB_OWNER_OTHER;
 	struct nb_pair *pair;
-	__s64 entry_id;
 	__u64 life;
-	bool same;
 
-	if (!reply || !client)
-		return NB_OWNER_OTHER;
 	/* Not nb_entry_find(): the stack would be too deep. */
 	entry_id = nb_index_find(NULL, reply, nb_conn_hash(NULL, reply), 0);
 	if (entry_id < 0)
@@ -62,11 +59,16 @@ __noinline __s64 nb_reply_tuple_owner(const struct nb_tuple *reply, const struct
 		nb_pair_end(entry_id / 2, life);
 		return NB_OWNER_NONE;
 	}
-	same = nb_key_same(&pair->dir[~entry_id & 1].key, client);
+	if (nb_key_same(&pair->dir[~entry_id & 1].key, client))
+		owner = entry_id ^ 1;
 	nb_read_barrier();
-	if (!nb_life_same_gen(nb_load(&pair->dir[0].conn.life), life))
-		return NB_OWNER_NONE;
-	return same ? entry_id ^ 1 : NB_OWNER_OTHER;
+	return nb_life_same_gen(nb_load(&pair->dir[0].conn.life), life) ? owner : NB_OWNER_NONE;
+}
+
+/* For the first attempt, which almost never needs it. */
+__noinline __s64 nb_reply_tuple_taken(const struct nb_tuple *reply, const struct nb_tuple *client, __u32 now)
+{
+	return reply && client ? nb_reply_tuple_owner(reply, client, now, false) : NB_OWNER_OTHER;
 }
 
 /* A random port of the old one's class: the kernel keeps below 512, below 1024 and the rest apart. */
@@ -208,7 +210,7 @@ static __always_inline int nb_conn_insert(const struct nb_pkt *pkt, struct nb_sc
 				return nb_conn_insert_client(pkt, pair, pair_id, s);
 			if (owner == NB_INDEX_FULL)
 				return nb_pair_give_up(pair, nb_drop(NB_DROP_TABLE_FULL));
-			owner = nb_reply_tuple_owner(&s->backend.key, &pkt->tuple, pkt->now, false);
+			owner = nb_reply_tuple_taken(&s->backend.key, &pkt->tuple, pkt->now);
 			/* The key is not written again before the pair is in no use by others. */
 			if (!nb_pair_empty(pair, NB_USE_BUSY) || owner >= 0)
 				return nb_pair_lose(pair, s, owner);

@@ -189,18 +189,18 @@ static __always_inline int nb_entry_has(const struct nb_conn_table *table, __u32
 {
 	const struct nb_entry *entry = nb_entry_at(table, entry_id);
 	__u64 life, now;
-	int same;
 
 	if (!entry)
 		return 0;
 	life = nb_load(&entry->conn.life);
 	nb_read_barrier();
-	same = nb_key_same(&entry->key, key);
+	if (!nb_key_same(&entry->key, key)) {
+		nb_read_barrier();
+		return !nb_life_same_gen(life, nb_load(&entry->conn.life));
+	}
 	nb_read_barrier();
 	now = nb_load(&entry->conn.life);
-	if (!nb_life_same_gen(life, now))
-		return 1;
-	return same && nb_entry_counts(table, entry_id, now);
+	return !nb_life_same_gen(life, now) || nb_entry_counts(table, entry_id, now);
 }
 
 /* Whether a way's word leads to an entry with this key. */
