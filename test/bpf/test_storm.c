@@ -210,15 +210,15 @@ static void *send_all(void *arg)
 	while (!atomic_load(&sender->storm->stop)) {
 		uint32_t kind = chance(sender, 32);
 
-		if (kind < 12)
+		if (kind < 11)
 			send_request(sender);
-		else if (kind < 14)
+		else if (kind < 13)
 			send_recent(sender, STORM_REQUEST);
-		else if (kind < 18)
+		else if (kind < 16)
 			send_recent(sender, STORM_ANSWER);
-		else if (kind < 24)
+		else if (kind < 22)
 			send_recent(sender, answer);
-		else if (kind < 26)
+		else if (kind < 27)
 			send_recent(sender, STORM_ERROR);
 		else if (kind < 30)
 			send_life(sender);
