@@ -43,6 +43,7 @@ enum {
 	/* Of a hundred packets, so many begin a connection, or are translated though not of the client. */
 	BEGUN_LEAST = 10,
 	ANSWERED_LEAST = 5,
+	HARDLY_ANY = 100000, /* one of so many packets */
 };
 
 struct storm {
@@ -210,15 +211,15 @@ static void *send_all(void *arg)
 	while (!atomic_load(&sender->storm->stop)) {
 		uint32_t kind = chance(sender, 32);
 
-		if (kind < 12)
+		if (kind < 11)
 			send_request(sender);
-		else if (kind < 14)
+		else if (kind < 13)
 			send_recent(sender, STORM_REQUEST);
-		else if (kind < 18)
+		else if (kind < 16)
 			send_recent(sender, STORM_ANSWER);
-		else if (kind < 24)
+		else if (kind < 22)
 			send_recent(sender, answer);
-		else if (kind < 26)
+		else if (kind < 27)
 			send_recent(sender, STORM_ERROR);
 		else if (kind < 30)
 			send_life(sender);
@@ -313,6 +314,7 @@ static void print_sum(const struct storm *storm, const struct sender *sum, doubl
 		{ NB_COUNT_INSERT_FAILED, "insert_failed" },
 		{ NB_COUNT_PORT_CHANGED, "port_changed" },
 		{ NB_COUNT_REPAIRED, "repaired" },
+		{ NB_DROP_TABLE_FULL, "drop" },
 	};
 
 	print_message("# storm: %lu packets in %.1f s, %lu translated, %lu untouched, %lu dropped\n",
@@ -336,15 +338,19 @@ static void expect_stormy(const struct storm *storm, const struct sender senders
 }
 
 /*
- * Drops: only TCP flags that begin no connection are a reason here. The table is never full, since
- * few of its connections are established; and no port is another connection's.
+ * No packet was dropped for a reason that only another connection can have had. TCP flags that begin
+ * no connection are a reason here. Hardly any packet found the table full, though few connections
+ * are established: an index of so few sets may have all sets of a tuple in one or two, and those
+ * full. Hardly any gave up on a tuple that another CPU was about to enter: a hypervisor may stop
+ * that CPU.
  */
-static void expect_counters(struct env *env)
+static void expect_counters(struct env *env, unsigned long sent)
 {
 	for (enum nb_counter c = NB_DROP_BASE; c < NB_COUNTERS; c++)
-		if (c != NB_DROP_INVALID && env_counter(env, c))
+		if (c != NB_DROP_INVALID && c != NB_DROP_TABLE_FULL && env_counter(env, c))
 			fail_msg("drop reason %d: %lu packets", c, (unsigned long)env_counter(env, c));
-	assert_int_equal(env_counter(env, NB_COUNT_INSERT_FAILED), 0);
+	assert_in_range(env_counter(env, NB_DROP_TABLE_FULL), 0, 1 + sent / HARDLY_ANY);
+	assert_in_range(env_counter(env, NB_COUNT_INSERT_FAILED), 0, 1 + sent / HARDLY_ANY);
 	assert_int_equal(env_counter(env, NB_COUNT_PORT_CHANGED), 0);
 }
 
@@ -377,8 +383,8 @@ static void run_storm(struct storm *storm)
 	print_sum(storm, &sum, seconds);
 	assert_int_equal(sum.verdict + sum.tuple + sum.other + sum.lost, 0);
 	expect_stormy(storm, senders, &sum, seconds);
-	expect_counters(storm->env);
 	env_expect_whole(storm->env);
+	expect_counters(storm->env, sum.sent);
 	free(storm->udp);
 	free(storm->lives);
 	free(storm->held);
