@@ -78,9 +78,10 @@ BPF_TEST_BIN := $(if $(BPF_TEST),$(B)/test/bpf)
 STORM      := $(call objects,$(wildcard test/storm/*.c))
 TOOL_BIN   := $(B)/test/storm $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c))
 # Programs of one scenario file each, with the engine: test/interleave/scenarios/X.c -> build/test/interleave/X
-INTERLEAVE_SRC := $(wildcard test/interleave/scenarios/*.c)
-INTERLEAVE_BIN := $(patsubst test/interleave/scenarios/%.c,$(B)/test/interleave/%,$(INTERLEAVE_SRC))
+INTERLEAVE_BIN := $(patsubst test/interleave/scenarios/%.c,$(B)/test/interleave/%,$(wildcard test/interleave/scenarios/*.c))
+INTERLEAVE_CODE := $(call objects,$(wildcard test/interleave/scenarios/*.c test/interleave/code/*.c))
 INTERLEAVE_OBJ := $(call objects,$(wildcard test/interleave/*.c) test/hosted/hosted.c)
+BROKEN_BIN := $(patsubst test/interleave/broken/%.sed,$(B)/test/interleave/broken/%,$(wildcard test/interleave/broken/*.sed))
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl
 
 .PHONY: all deps demo test test-unit test-interleave prove test-bpf test-netns test-runtimes test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels bench bench-check bench-count \
@@ -150,19 +151,32 @@ $(B)/test/bpf: $(BPF_TEST) $(B)/libnatbridge.a
 # thread sanitizer. No access is left out, merged with the next or made by vector registers; copies are calls of the engine.
 INTERLEAVE_CFLAGS := -O2 -g -std=gnu11 -fno-strict-aliasing -fsanitize=thread -mllvm -tsan-instrument-func-entry-exit=0 \
 	-mllvm -tsan-instrument-read-before-write=1 -fno-vectorize -fno-slp-vectorize -mno-implicit-float \
-	-Wall -Wextra -Werror -Wno-unused-function $(NO_PATHS) -D_GNU_SOURCE -DNB_WEAKLY_ORDERED=1 -Itest/hosted -Iinclude -I.
+	-Wall -Wextra -Werror -Wno-unused-function $(NO_PATHS) -D_GNU_SOURCE -DNB_WEAKLY_ORDERED=1
 INTERLEAVE_CALLS := $(foreach f,memcpy memmove memset memcmp,--redefine-sym $(f)=il_$(f))
+# interleave_compile DIR,SOURCE,OBJECT[,FLAGS]: with the sources in DIR.
+define interleave_compile
+$(Q)$(CLANG) $(INTERLEAVE_CFLAGS) $(4) -I$(1)/test/hosted -I$(1)/include -I$(1) -MMD -MP -c -o $(3) $(2)
+$(Q)objcopy $(INTERLEAVE_CALLS) $(3)
+endef
+interleave_link = $(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(1) $(INTERLEAVE_OBJ) $(B)/libnatbridge.a $(PKG_LIBS)
 
-$(B)/obj/test/interleave/scenarios/%.o: test/interleave/scenarios/%.c | tools
+$(INTERLEAVE_CODE): $(B)/obj/test/interleave/%.o: test/interleave/%.c | tools
 	$(call say,CLANG,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(INTERLEAVE_CFLAGS) -MMD -MP -c -o $@ $<
-	$(Q)objcopy $(INTERLEAVE_CALLS) $@
+	$(call interleave_compile,.,$<,$@)
 
-$(INTERLEAVE_BIN): $(B)/test/interleave/%: $(B)/obj/test/interleave/scenarios/%.o $(INTERLEAVE_OBJ) $(B)/libnatbridge.a
+$(INTERLEAVE_BIN): $(B)/test/interleave/%: $(B)/obj/test/interleave/scenarios/%.o $(B)/obj/test/interleave/code/user.o $(INTERLEAVE_OBJ) $(B)/libnatbridge.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(call interleave_link,$(wordlist 1,2,$^))
+
+# The same with a protocol that is broken on purpose. Its name is in the line "# run: PROGRAM ..." of the sed script.
+$(BROKEN_BIN): $(B)/test/interleave/broken/%: test/interleave/broken/%.sed test/interleave/broken/build $(INTERLEAVE_BIN)
+	$(call say,BROKEN,$@)
+	$(Q)test/interleave/broken/build $< $@.src
+	$(call interleave_compile,$@.src,$@.src/test/interleave/scenarios/$$(sed -n 's/^# run: \([a-z_]*\).*/\1/p' $<).c,$@.o,-w)
+	$(call interleave_compile,$@.src,$@.src/test/interleave/code/user.c,$@.user.o,-w)
+	$(call interleave_link,$@.o $@.user.o)
 
 $(B)/test/storm: $(STORM)
 $(filter-out $(B)/test/storm,$(TOOL_BIN)): $(B)/test/%: $(B)/obj/test/%.o $(B)/libnatbridge.a
@@ -181,7 +195,7 @@ $(OTHERS): $(B)/other/%/natbridge: test/upgrade/build $(PROGRAMS)
 	$(call say,OTHER,$@)
 	+$(Q)test/upgrade/build $* $(B) $(@D) $(MAKE)
 
-test-programs: all $(UNIT_BIN) $(INTERLEAVE_BIN) $(BPF_TEST_BIN) $(TOOL_BIN) $(OTHERS) ## build everything that the tests run, and run nothing
+test-programs: all $(UNIT_BIN) $(INTERLEAVE_BIN) $(BROKEN_BIN) $(BPF_TEST_BIN) $(TOOL_BIN) $(OTHERS) ## build everything that the tests run, and run nothing
 
 test: test-programs ## install what is missing, build, and run every test that this machine can run (root)
 	@scripts/run-tests.sh unit interleave bpf netns runtimes differential parity
@@ -189,7 +203,7 @@ test: test-programs ## install what is missing, build, and run every test that t
 test-unit: $(UNIT_BIN) ## unit tests only (no root)
 	@scripts/run-tests.sh unit
 
-test-interleave: $(INTERLEAVE_BIN) ## all interleavings of a few CPUs in the code of the connection table (no root)
+test-interleave: $(INTERLEAVE_BIN) $(BROKEN_BIN) ## all interleavings of a few CPUs in the code of the connection table (no root)
 	@scripts/run-tests.sh interleave
 
 test-bpf: $(BPF_TEST_BIN) ## packet tests of the eBPF programs only (root)
@@ -276,13 +290,13 @@ deps: ## install what building, demo, tests and lint need (Debian 12; root, if a
 	@scripts/deps.sh $(SETS)
 
 # Checks
-C_FILES := $(wildcard lib/*/*.[ch] plugin/*.[ch] cli/*.[ch] bpf/*.c bpf/*/*.h include/natbridge/*.h test/*/*.[ch] test/hosted/bpf/*.h test/interleave/scenarios/*.c)
+C_FILES := $(wildcard lib/*/*.[ch] plugin/*.[ch] cli/*.[ch] bpf/*.c bpf/*/*.h include/natbridge/*.h test/*/*.[ch])
 
 lint: all ## formatting, clang-tidy, shellcheck, arrows between folders, headers alone, gcc and clang warnings, licence lines
 	@CC='$(CC)' CLANG='$(CLANG)' CPPFLAGS='$(CPPFLAGS) $(PKG_CFLAGS)' CFLAGS='$(CFLAGS)' BPF_CFLAGS='$(BPF_CFLAGS)' scripts/lint.sh
 
 format: ## clang-format all C files in place
-	$(Q)clang-format -i $(C_FILES)
+	$(Q)clang-format -i $(C_FILES) $(wildcard test/hosted/bpf/*.h test/interleave/*/*.[ch])
 
 C_SOURCES := $(filter-out bpf/%,$(filter %.c,$(C_FILES)))
 editor_flags = $(filter-out $(NO_PATHS),$(1))

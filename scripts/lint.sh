@@ -13,7 +13,9 @@ c_sources=(lib/*/*.c {plugin,cli}/*.c test/*/*.c)
 bpf_sources=(bpf/*.bpf.c)
 headers=(include/natbridge/{abi,version}.h lib/*/*.h {plugin,cli}/*.h test/*/*.h)
 bpf_headers=(bpf/*/*.h include/natbridge/{abi,conn_index}.h)
-shells=(scripts/*.sh examples/*.sh .ci/run test/*/*.bash {test/differential,test/parity}/run test/kernels/{run,init,guest,storm})
+hosted=(test/hosted/bpf/*.h test/interleave/*/*.[ch]) # compiled for the engine of test/interleave
+shells=(scripts/*.sh examples/*.sh .ci/run test/*/*.bash {test/differential,test/parity}/run test/kernels/{run,init,guest,storm}
+	test/interleave/broken/build)
 suites=(test/*/*.bats)
 read -ra cc_flags <<<"$CPPFLAGS $CFLAGS"
 read -ra bpf_flags <<<"$BPF_CFLAGS"
@@ -44,7 +46,7 @@ in_parallel() {
 }
 
 formatting() {
-	clang-format --dry-run -Werror "${c_sources[@]}" "${bpf_sources[@]}" "${headers[@]}" "${bpf_headers[@]}"
+	clang-format --dry-run -Werror "${c_sources[@]}" "${bpf_sources[@]}" "${headers[@]}" "${bpf_headers[@]}" "${hosted[@]}"
 }
 
 # bats sets output and lines (SC2154) and runs each test in a subshell, which is meant (SC2030, SC2031).

@@ -140,12 +140,17 @@ unit() {
 }
 
 interleave() {
-	local program options
+	local name script options=() arguments
 	read -ra options <<<"${INTERLEAVE:-}"
-	for program in test/interleave/scenarios/*.c; do
-		program=${program##*/}
-		program=${program%.c}
-		pool "interleave/$program" "$BUILD/test/interleave/$program" "${options[@]}"
+	for name in test/interleave/scenarios/*.c; do
+		name=${name##*/}
+		pool "interleave/${name%.c}" "$BUILD/test/interleave/${name%.c}" "${options[@]}"
+	done
+	# Its name is a program of scenarios, of which one must find what is broken.
+	for script in test/interleave/broken/*.sed; do
+		name=${script##*/}
+		read -ra arguments < <(sed -n 's/^# run: [a-z_]* *//p' "$script")
+		pool "interleave/broken/${name%.sed}" "$BUILD/test/interleave/broken/${name%.sed}" --broken "${arguments[*]}"
 	done
 	all_finish
 }

@@ -478,7 +478,9 @@ void hosted_write(const volatile void *at, const void *from, size_t size)
 	uintptr_t first = (uintptr_t)at & ~(page - 1), end = ((uintptr_t)at + size + page - 1) & ~(page - 1);
 	void *pages = (void *)first; /* NOLINT(performance-no-int-to-ptr) */
 
-	if (mprotect(pages, end - first, PROT_READ | PROT_WRITE))
+	/* A linker may put code on the same page. */
+	if (mprotect(pages, end - first, PROT_READ | PROT_WRITE | PROT_EXEC) &&
+	    mprotect(pages, end - first, PROT_READ | PROT_WRITE))
 		fault("constants cannot be written");
 	memcpy((void *)(uintptr_t)at, from, size); /* NOLINT(performance-no-int-to-ptr) */
 }

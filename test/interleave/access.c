@@ -15,6 +15,14 @@ void (*il_on_flush)(unsigned int actor, const struct il_store *store);
 
 bool il_access_eager;
 
+/* An actor has made an acquire fence: il_actor.latest is part of its state. */
+static bool has_acquire_fence;
+
+void il_access_forget(void)
+{
+	has_acquire_fence = false;
+}
+
 /* The plain access that the actor's code has just made, or is about to make. */
 static struct {
 	struct il_trap trap; /* IL_READ: memory was changed for it. IL_FENCE: none */
@@ -43,6 +51,13 @@ static bool reads(const struct il_trap *trap)
 static bool writes(const struct il_trap *trap)
 {
 	return trap->op != IL_READ && trap->op != IL_RANGE_READ;
+}
+
+/* Whether a load is made before all later ones. */
+static bool acquires(const struct il_trap *trap)
+{
+	return trap->op == IL_READ &&
+	       (trap->order >= IL_ORDER_ACQUIRE || (il_scenario->leads && il_scenario->leads(trap->at)));
 }
 
 static uint64_t rmw(const struct il_trap *trap, uint64_t old)
@@ -100,18 +115,16 @@ static bool drains(const struct il_trap *trap)
 	}
 }
 
-/* Whether this store goes into the buffer. What no other actor sees goes to memory at once. */
+/*
+ * Whether this store goes into the buffer. What no other actor sees goes to memory at once, unless
+ * an older store that covers it is late.
+ */
 static bool is_buffered(unsigned int number, const struct il_trap *trap)
 {
-	return il_model != IL_SC && trap->op == IL_WRITE && !drains(trap) && meets(number, trap);
-}
+	uint32_t last;
 
-/* Whether the actor's own buffer has all that the access reads. */
-static bool is_forwarded(const struct il_buffer *buffer, const struct il_trap *trap)
-{
-	unsigned char bytes[8];
-
-	return trap->op == IL_READ && buffer->n && il_buffer_overlay(buffer, trap->at, trap->size, bytes);
+	return il_model != IL_SC && trap->op == IL_WRITE && !drains(trap) &&
+	       (meets(number, trap) || il_buffer_has(&il_actors[number].buffer, trap->at, trap->size, &last));
 }
 
 /* Notes the use of shared memory. False: the access is to none. */
@@ -126,6 +139,8 @@ static bool note_use(unsigned int number, const struct il_trap *trap)
 		abort();
 	}
 	il_use(number, trap->at, trap->size, reads(trap), writes(trap));
+	if (il_model == IL_ARM && acquires(trap))
+		il_use_acquire(number, trap->at, trap->size);
 	return true;
 }
 
@@ -142,7 +157,7 @@ bool il_access_is_point(unsigned int number)
 		return false;
 	if (is_buffered(number, trap))
 		return buffer->n == IL_BUFFERED;
-	return !is_forwarded(buffer, trap) && meets(number, trap);
+	return meets(number, trap);
 }
 
 /* ---- loads of old values ---- */
@@ -286,39 +301,137 @@ void il_access_flush(unsigned int number, uint32_t i)
 	}
 }
 
-/* Whether an actor is at an access to the word of a store, or has a late store to it itself. */
-static bool is_concerned(const struct il_actor *actor, const struct il_store *store)
-{
-	const struct il_trap *trap = &actor->trap;
-	uint32_t last;
+/* ---- when a late store may reach memory ---- */
 
-	if (il_buffer_has(&actor->buffer, store->at, store->size, &last))
-		return true;
-	return !actor->finished && trap->op != IL_FENCE &&
-	       (uintptr_t)store->at / 8 >= (uintptr_t)trap->at / 8 &&
-	       (uintptr_t)store->at / 8 <= ((uintptr_t)trap->at + trap->size - 1) / 8;
+/*
+ * It does so when that matters: before another actor's access to its word, and in either order with
+ * another actor's late store to its word, if one of both may reach memory now. All else that could
+ * happen before leads to the same.
+ */
+
+static bool is_at_word(const struct il_actor *actor, const struct il_store *store)
+{
+	uintptr_t word = (uintptr_t)store->at / 8, first = (uintptr_t)actor->trap.at / 8;
+	uintptr_t last = ((uintptr_t)actor->trap.at + actor->trap.size - 1) / 8;
+
+	return !actor->finished && actor->trap.op != IL_FENCE && word >= first && word <= last;
 }
 
-bool il_access_flush_matters(unsigned int number, uint32_t i)
+/*
+ * Whether an actor stands at an access to the word of a store, and would find something else. The
+ * store's own actor finds the same, unless another one's store comes in between.
+ */
+static bool meets_trap(unsigned int number, const struct il_store *store)
 {
-	const struct il_store *store = &il_actors[number].buffer.stores[i];
+	bool changes = memcmp(store->at, &store->value, store->size) != 0;
+
+	for (unsigned int i = 0; i < il_n_actors; i++)
+		if (is_at_word(&il_actors[i], store) &&
+		    (i == number || changes || il_actors[i].trap.op != IL_READ))
+			return true;
+	return false;
+}
+
+/*
+ * Whether any moment may matter at which a store reaches memory: always() looks, or a load that
+ * comes before others tells them by what time they have to be made.
+ */
+static bool has_a_time(unsigned int number, const struct il_store *store)
+{
+	if (il_access_eager || il_use_observed(store->at, store->size))
+		return true;
+	return il_model == IL_ARM && (has_acquire_fence || il_use_acquired(number, store->at, store->size));
+}
+
+static bool matters_at_once(unsigned int number, uint32_t i)
+{
+	const struct il_buffer *buffer = &il_actors[number].buffer;
+	const struct il_store *store = &buffer->stores[i];
 
 	if (!store->size)
 		return false;
-	for (unsigned int other = 0; other < il_n_actors && !il_access_eager; other++)
-		if (other != number && is_concerned(&il_actors[other], store))
-			return true;
-	return (il_access_eager || il_use_observed(store->at, store->size)) &&
-	       il_buffer_is_first(&il_actors[number].buffer, il_model, i);
+	if (!il_access_eager && meets_trap(number, store))
+		return true;
+	return has_a_time(number, store) && il_buffer_is_first(buffer, il_model, i);
 }
+
+static bool all_finished(void)
+{
+	for (unsigned int i = 0; i < il_n_actors; i++)
+		if (!il_actors[i].finished)
+			return false;
+	return true;
+}
+
+/* Whether all late stores of an actor may reach memory now, by its next step or at the end. */
+static bool may_drain(const struct il_actor *actor)
+{
+	return actor->finished ? all_finished() : drains(&actor->trap) || actor->buffer.n == IL_BUFFERED;
+}
+
+static uint64_t all_stores(const struct il_buffer *buffer)
+{
+	return buffer->n == 64 ? ~0ULL : (1ULL << buffer->n) - 1;
+}
+
+/* The stores that may reach memory now: those that matter, and what comes before them. */
+static uint64_t moving_stores(unsigned int number, uint64_t matter)
+{
+	const struct il_buffer *buffer = &il_actors[number].buffer;
+	uint64_t moving = may_drain(&il_actors[number]) ? all_stores(buffer) : 0;
+
+	for (uint32_t i = 0; i < buffer->n; i++)
+		if (matter >> i & 1)
+			moving |= il_buffer_closure(buffer, il_model, i);
+	return moving;
+}
+
+/* Whether another actor has a late store to the word of this one, and one of both may reach memory. */
+static bool meets_store(unsigned int number, uint32_t i, const uint64_t moving[IL_ACTORS])
+{
+	const struct il_store *store = &il_actors[number].buffer.stores[i];
+
+	for (unsigned int other = 0; other < il_n_actors; other++) {
+		const struct il_buffer *buffer = &il_actors[other].buffer;
+
+		for (uint32_t k = 0; other != number && k < buffer->n; k++)
+			if ((moving[number] >> i & 1 || moving[other] >> k & 1) && buffer->stores[k].size &&
+			    store->size && (uintptr_t)buffer->stores[k].at / 8 == (uintptr_t)store->at / 8)
+				return true;
+	}
+	return false;
+}
+
+void il_access_flushes(uint64_t matter[IL_ACTORS])
+{
+	uint64_t moving[IL_ACTORS];
+	bool grown = true;
+
+	for (unsigned int i = 0; i < il_n_actors; i++) {
+		matter[i] = 0;
+		for (uint32_t k = 0; k < il_actors[i].buffer.n; k++)
+			matter[i] |= (uint64_t)matters_at_once(i, k) << k;
+	}
+	while (grown && !il_access_eager) {
+		grown = false;
+		for (unsigned int i = 0; i < il_n_actors; i++)
+			moving[i] = moving_stores(i, matter[i]);
+		for (unsigned int i = 0; i < il_n_actors; i++)
+			for (uint32_t k = 0; k < il_actors[i].buffer.n; k++)
+				if (!(matter[i] >> k & 1) && meets_store(i, k, moving)) {
+					matter[i] |= 1ULL << k;
+					grown = true;
+				}
+	}
+}
+
+/* ---- an access happens ---- */
 
 static void to_memory(unsigned int number, const void *at, size_t size)
 {
 	il_memory_commit(at, size);
 	see(&il_actors[number], at, size, il_memory_now());
 }
-
-/* ---- an access happens ---- */
 
 static void happen_store(unsigned int number, const struct il_trap *trap, uint64_t value)
 {
@@ -344,12 +457,11 @@ static void happen_read(unsigned int number, const struct il_version *version, b
 {
 	struct il_actor *actor = &il_actors[number];
 	const struct il_trap *trap = &actor->trap;
-	bool leads = il_scenario->leads && il_scenario->leads(trap->at);
 
 	report(number, trap, version->value, point);
 	if (point)
 		see(actor, trap->at, trap->size, version->since);
-	if (point && (leads || trap->order >= IL_ORDER_ACQUIRE))
+	if (point && acquires(trap))
 		raise_floor(actor, version->since);
 	il_trapped_result = version->value;
 	if (trap->atomic || !memcmp(trap->at, &version->value, trap->size))
@@ -368,8 +480,11 @@ static void happen_fence(unsigned int number, const struct il_trap *trap)
 		raise_floor(actor, il_memory_now());
 		return;
 	}
-	if (trap->order == IL_ORDER_ACQUIRE || trap->order == IL_ORDER_ACQ_REL)
+	if (trap->order == IL_ORDER_ACQUIRE || trap->order == IL_ORDER_ACQ_REL) {
+		il_uses_grown |= !has_acquire_fence;
+		has_acquire_fence = true;
 		raise_floor(actor, actor->latest);
+	}
 	if (actor->buffer.n && trap->order >= IL_ORDER_RELEASE) {
 		if (actor->buffer.n == IL_BUFFERED)
 			il_access_flush(number, 0);
@@ -510,30 +625,57 @@ void il_access_settle(unsigned int number)
 
 /* ---- the hash of a state ---- */
 
-static struct il_hash hash_seen(const struct il_actor *actor, struct il_hash hash)
+static uint32_t seen_since(const struct il_actor *actor, uint32_t half)
 {
-	uint32_t now = il_memory_now();
-
-	hash = il_hash_words(hash, now - actor->floor, now - max(actor->latest, actor->floor));
 	for (uint32_t i = 0; i < actor->n_seen; i++)
-		hash = il_hash_words(hash, actor->seen[i].half, now - actor->seen[i].since);
-	return hash;
+		if (actor->seen[i].half == half)
+			return actor->seen[i].since;
+	return actor->floor;
 }
 
-struct il_hash il_access_hash(struct il_hash hash)
+/* Whether an actor may still read what a word held before a change. */
+static bool may_read_before(unsigned int number, uint32_t time, uint32_t word)
 {
-	uint32_t floor = il_memory_now();
+	for (uint32_t half = 2 * word; half < 2 * word + 2; half++)
+		if (il_use_reads(number, half) && seen_since(&il_actors[number], half) <= time)
+			return true;
+	return false;
+}
 
-	for (unsigned int i = 0; i < il_n_actors; i++) {
-		const struct il_actor *actor = &il_actors[i];
+/*
+ * The old values that an actor may read, in their order, and of its times how many of them lie
+ * behind. Times themselves would tell apart what is the same for the actor.
+ */
+static struct il_hash hash_old_values(unsigned int number, struct il_hash hash)
+{
+	const struct il_actor *actor = &il_actors[number];
+	uint32_t n = 0, behind_latest = 0, behind[IL_SEEN] = { 0 };
 
-		if (actor->buffer.n)
-			hash = il_buffer_hash(&actor->buffer, hash);
-		if (il_model != IL_ARM || actor->finished)
+	for (uint32_t time = actor->floor; time < il_memory_now(); time++) {
+		uint64_t value;
+		uint32_t word = il_memory_change(time, &value);
+
+		if (!may_read_before(number, time, word))
 			continue;
-		hash = hash_seen(actor, hash);
-		if (actor->floor < floor)
-			floor = actor->floor;
+		hash = il_hash_words(hash, word, value);
+		n++;
+		behind_latest += time >= actor->latest;
+		for (uint32_t i = 0; i < actor->n_seen; i++)
+			behind[i] += time >= actor->seen[i].since;
 	}
-	return il_model == IL_ARM ? il_memory_history(floor, hash) : hash;
+	for (uint32_t i = 0; i < actor->n_seen; i++)
+		if (behind[i] < n)
+			hash = il_hash_words(hash, actor->seen[i].half, behind[i]);
+	return il_hash_words(hash, number, has_acquire_fence ? behind_latest : 0);
+}
+
+struct il_hash il_access_hash(struct il_hash hash, bool old_values)
+{
+	for (unsigned int i = 0; i < il_n_actors; i++) {
+		if (il_actors[i].buffer.n)
+			hash = il_buffer_hash(&il_actors[i].buffer, il_hash_words(hash, i, 3));
+		if (old_values && !il_actors[i].finished)
+			hash = hash_old_values(i, hash);
+	}
+	return hash;
 }

@@ -16,7 +16,7 @@ enum {
 	 * Bytes below the stack that are made 0 after each step: what functions that have returned
 	 * left there would else be in the frames of later ones and tell equal states apart.
 	 */
-	SCRUB = 1024,
+	SCRUB = 512,
 };
 
 struct il_actor il_actors[IL_ACTORS];
@@ -166,35 +166,56 @@ void il_actors_begin(void)
 
 /* ---- saved states ---- */
 
-static size_t record_size(const struct il_actor *actor)
+/* Of the arrays of an actor only what is used is saved. */
+static size_t seen_size(const struct il_actor *actor)
 {
-	return offsetof(struct il_actor, buffer.stores) + actor->buffer.n * sizeof(actor->buffer.stores[0]);
+	return actor->n_seen * sizeof(actor->seen[0]);
 }
+
+static size_t buffer_size(const struct il_actor *actor)
+{
+	return offsetof(struct il_buffer, stores) + actor->buffer.n * sizeof(actor->buffer.stores[0]);
+}
+
+enum { HEAD = offsetof(struct il_actor, seen) };
 
 size_t il_actor_size(unsigned int number)
 {
-	return record_size(&il_actors[number]) + stack_size(number) + il_private_size(number);
+	const struct il_actor *actor = &il_actors[number];
+
+	return HEAD + seen_size(actor) + buffer_size(actor) + stack_size(number) + il_private_size(number);
+}
+
+static char *put(char *to, const void *from, size_t size)
+{
+	return (char *)memcpy(to, from, size) + size;
 }
 
 void il_actor_save(unsigned int number, char *to)
 {
 	const struct il_actor *actor = &il_actors[number];
-	size_t record = record_size(actor), size = stack_size(number);
 
-	memcpy(to, actor, record);
-	memcpy(to + record, actor->stack, size);
-	il_private_save(number, to + record + size);
+	to = put(to, actor, HEAD);
+	to = put(to, actor->seen, seen_size(actor));
+	to = put(to, &actor->buffer, buffer_size(actor));
+	to = put(to, actor->stack, stack_size(number));
+	il_private_save(number, to);
+}
+
+static const char *take(void *to, const char *from, size_t size)
+{
+	memcpy(to, from, size);
+	return from + size;
 }
 
 void il_actor_restore(unsigned int number, const char *from)
 {
 	struct il_actor *actor = &il_actors[number];
-	size_t record, size;
 
-	memcpy(actor, from, offsetof(struct il_actor, buffer.stores));
-	record = record_size(actor);
-	memcpy(actor, from, record);
-	size = stack_size(number);
-	memcpy(actor->stack, from + record, size);
-	il_private_restore(number, from + record + size);
+	from = take(actor, from, HEAD);
+	from = take(actor->seen, from, seen_size(actor));
+	memcpy(&actor->buffer.n, from + offsetof(struct il_buffer, n), sizeof(actor->buffer.n));
+	from = take(&actor->buffer, from, buffer_size(actor));
+	from = take(actor->stack, from, stack_size(number));
+	il_private_restore(number, from);
 }

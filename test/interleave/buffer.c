@@ -65,7 +65,7 @@ static void drop(struct il_buffer *buffer, uint32_t i)
 	memmove(&buffer->stores[i], &buffer->stores[i + 1], (buffer->n - i) * sizeof(buffer->stores[0]));
 }
 
-void il_buffer_flush(struct il_buffer *buffer, enum il_model model, uint32_t i)
+uint64_t il_buffer_closure(const struct il_buffer *buffer, enum il_model model, uint32_t i)
 {
 	uint64_t chosen = 1ULL << i;
 
@@ -73,6 +73,23 @@ void il_buffer_flush(struct il_buffer *buffer, enum il_model model, uint32_t i)
 		for (uint32_t later = k + 1; later <= i && buffer->stores[k].size; later++)
 			if (chosen >> later & 1 && comes_before(buffer, model, k, later))
 				chosen |= 1ULL << k;
+	return chosen;
+}
+
+bool il_buffer_overtakes(const struct il_buffer *buffer, enum il_model model, uint32_t i)
+{
+	uint64_t chosen = il_buffer_closure(buffer, model, i);
+
+	for (uint32_t k = 0; k < i; k++)
+		if (buffer->stores[k].size && !(chosen >> k & 1))
+			return true;
+	return false;
+}
+
+void il_buffer_flush(struct il_buffer *buffer, enum il_model model, uint32_t i)
+{
+	uint64_t chosen = il_buffer_closure(buffer, model, i);
+
 	for (uint32_t k = 0, at = 0; k <= i; k++) {
 		if (!(chosen >> k & 1)) {
 			at++;

@@ -120,8 +120,17 @@ struct il_scenario {
 	/* Switches away from an actor that could go on; 0: any number. */
 	unsigned int preemptions;
 
+	/*
+	 * IL_PSO, IL_ARM: stores that reach memory before older ones, and loads of old values, in an
+	 * execution; 0: any number.
+	 */
+	unsigned int reorders;
+
 	/* Distinct interleavings, known from elsewhere; 0: not known. */
 	double interleavings;
+
+	/* Distinct states in which all have finished; 0: not known. */
+	uint64_t ends;
 
 	/*
 	 * Search again without what makes the search short: as if no state were met twice, and with
@@ -173,6 +182,8 @@ int il_main(int argc, char **argv, const struct il_scenario *scenarios, size_t n
 struct il_limits {
 	uint64_t states; /* the search ends if there are more */
 	uint32_t depth;  /* steps of an execution: more count as a loop without end */
+	int preemptions; /* negative: no bound */
+	int reorders;    /* negative: no bound */
 	bool unmerged;   /* each execution for itself, as if no state were met twice */
 	bool eager;      /* late stores may reach memory at any time, not only when it matters */
 };
@@ -185,12 +196,12 @@ struct il_result {
 	long double interleavings;    /* executions that the states cover */
 	bool violated;
 	char violation[256];
-	bool limited; /* not complete: more than limits.states */
-	double seconds;
+	bool limited;   /* not complete: more than limits.states */
+	double seconds; /* of CPU time */
 };
 
-/* Searches one scenario. A negative bound on preemptions stands for none. */
-void il_search(const struct il_scenario *scenario, enum il_model model, int preemptions,
-	       const struct il_limits *limits, struct il_result *result);
+/* Searches one scenario, with the bounds in "limits" instead of its own. */
+void il_search(const struct il_scenario *scenario, enum il_model model, const struct il_limits *limits,
+	       struct il_result *result);
 
 #endif

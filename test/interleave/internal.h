@@ -27,7 +27,7 @@ enum {
 	IL_REGIONS = 32,  /* of each kind */
 	IL_OBSERVER = 7,  /* the bit of always() beside those of the actors */
 	IL_BUFFERED = 64, /* stores of an actor that have not reached memory */
-	IL_SEEN = 16,     /* words of 4 bytes of which an actor knows that older values are gone */
+	IL_SEEN = 128,    /* words of 4 bytes of which an actor knows that older values are gone */
 	IL_VERSIONS = 16, /* values of a word that an actor may read */
 	IL_CHOICES = IL_ACTORS * (IL_VERSIONS + IL_BUFFERED),
 
@@ -160,8 +160,8 @@ uint32_t il_memory_now(void);
 unsigned int il_memory_versions(const void *at, size_t size, uint32_t since, struct il_version *to,
 				unsigned int max);
 
-/* The changes since a time. */
-struct il_hash il_memory_history(uint32_t since, struct il_hash hash);
+/* A change of a word by number, which is the time before it; and what the word held before. */
+uint32_t il_memory_change(uint32_t time, uint64_t *value);
 
 /* The number of the word of 4 bytes at this address. */
 uint32_t il_memory_half(const void *at);
@@ -179,6 +179,15 @@ extern uint32_t il_uses; /* how many were noted */
 
 /* Whether another one uses the memory in a way that matters to this access. */
 bool il_use_meets(unsigned int who, const void *at, size_t size, bool reads, bool writes);
+
+/* Notes that a load there comes before all later loads (IL_ARM). */
+void il_use_acquire(unsigned int who, const void *at, size_t size);
+
+/* Whether somebody else has such a load there. */
+bool il_use_acquired(unsigned int who, const void *at, size_t size);
+
+/* Whether an actor reads a word of 4 bytes. */
+bool il_use_reads(unsigned int who, uint32_t half);
 
 /* Whether always() reads it. */
 bool il_use_observed(const void *at, size_t size);
@@ -215,6 +224,12 @@ void il_buffer_add(struct il_buffer *buffer, const struct il_store *store);
 /* Whether no other store has to reach memory before this one. */
 bool il_buffer_is_first(const struct il_buffer *buffer, enum il_model model, uint32_t i);
 
+/* A bit for each store that reaches memory if store i does. */
+uint64_t il_buffer_closure(const struct il_buffer *buffer, enum il_model model, uint32_t i);
+
+/* Whether a store reaches memory before an older one that may as well come first. */
+bool il_buffer_overtakes(const struct il_buffer *buffer, enum il_model model, uint32_t i);
+
 /* A store reaches memory, with those that come before it in any case. */
 void il_buffer_flush(struct il_buffer *buffer, enum il_model model, uint32_t i);
 void il_buffer_flush_all(struct il_buffer *buffer);
@@ -245,7 +260,7 @@ struct il_actor {
 		uint32_t half, since;
 	} seen[IL_SEEN];
 
-	struct il_buffer buffer; /* the last member: only what is used of it is saved */
+	struct il_buffer buffer;
 };
 
 extern struct il_actor il_actors[IL_ACTORS];
@@ -258,6 +273,9 @@ extern char il_violation[256];
 extern bool il_violated;
 
 void il_violate(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Forgets what was noted of all actors, for the next scenario. */
+void il_access_forget(void);
 
 /* Whether other actors, or stores that are late, may come before the actor's trap. Notes its use. */
 bool il_access_is_point(unsigned int number);
@@ -274,14 +292,14 @@ void il_access_settle(unsigned int number);
 /* Stores may reach memory at any time, and not only when it matters. */
 extern bool il_access_eager;
 
-/* Whether it matters now to another actor when this store reaches memory. */
-bool il_access_flush_matters(unsigned int number, uint32_t store);
+/* A bit for each late store of each actor: it matters now whether that reaches memory. */
+void il_access_flushes(uint64_t matter[IL_ACTORS]);
 
 /* A store of an actor reaches memory. */
 void il_access_flush(unsigned int number, uint32_t store);
 
-/* What tells two states of an actor apart besides its hash. */
-struct il_hash il_access_hash(struct il_hash hash);
+/* What tells two states apart besides memory and the actors' hashes; old_values: loads may read these. */
+struct il_hash il_access_hash(struct il_hash hash, bool old_values);
 
 /* NULL, or called for each access that happens, with the value read or written. */
 extern void (*il_on_access)(unsigned int actor, const struct il_trap *trap, uint64_t value, bool point);

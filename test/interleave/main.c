@@ -16,15 +16,13 @@ static const char *const model_names[IL_MODELS] = {
 };
 
 static struct {
-	bool is_long, list, all;
-	int model;       /* negative: those of the scenario */
-	int preemptions; /* negative: those of the scenario */
-	struct il_limits limits;
-	char **names; /* parts of the names of scenarios to run; NULL at the end */
+	bool is_long, list, all, broken;
+	int model;               /* negative: those of the scenario */
+	struct il_limits limits; /* negative bounds: those of the scenario */
+	char **names;            /* parts of the names of scenarios to run; NULL at the end */
 } options = {
 	.model = -1,
-	.preemptions = -1,
-	.limits = { .states = 20000000, .depth = 10000 },
+	.limits = { .states = 20000000, .depth = 10000, .preemptions = -1, .reorders = -1 },
 };
 
 static unsigned int n_tests, n_failed;
@@ -36,7 +34,9 @@ static void usage(FILE *to)
 	      "  --long             also the long ones\n"
 	      "  --model MODEL      sc, tso, pso or arm, instead of those of the scenario\n"
 	      "  --preemptions N    at most N switches away from an actor that could go on\n"
+	      "  --reorders N       at most N stores that overtake older ones, and loads of old values\n"
 	      "  --states N         fail beyond N states (20000000; 48 bytes each)\n"
+	      "  --broken           succeed if a scenario finds a violation that it does not expect\n"
 	      "  --all              traces: also accesses that no other actor notices\n"
 	      "  --list             names of the scenarios\n",
 	      to);
@@ -74,6 +74,9 @@ static int parse_option(int option)
 	case 'i':
 		options.list = true;
 		return 0;
+	case 'b':
+		options.broken = true;
+		return 0;
 	case 'a':
 		options.all = true;
 		return 0;
@@ -83,7 +86,12 @@ static int parse_option(int option)
 	case 'p':
 		if (parse_number(optarg, &number))
 			return -1;
-		options.preemptions = (int)number;
+		options.limits.preemptions = (int)number;
+		return 0;
+	case 'r':
+		if (parse_number(optarg, &number))
+			return -1;
+		options.limits.reorders = (int)number;
 		return 0;
 	case 's':
 		return parse_number(optarg, &options.limits.states);
@@ -96,14 +104,11 @@ static int parse_option(int option)
 static int parse(int argc, char **argv)
 {
 	static const struct option known[] = {
-		{ "long", no_argument, NULL, 'l' },
-		{ "list", no_argument, NULL, 'i' },
-		{ "all", no_argument, NULL, 'a' },
-		{ "model", required_argument, NULL, 'm' },
-		{ "preemptions", required_argument, NULL, 'p' },
-		{ "states", required_argument, NULL, 's' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
+		{ "long", no_argument, NULL, 'l' },           { "list", no_argument, NULL, 'i' },
+		{ "broken", no_argument, NULL, 'b' },         { "all", no_argument, NULL, 'a' },
+		{ "model", required_argument, NULL, 'm' },    { "preemptions", required_argument, NULL, 'p' },
+		{ "reorders", required_argument, NULL, 'r' }, { "states", required_argument, NULL, 's' },
+		{ "help", no_argument, NULL, 'h' },           { 0 },
 	};
 	int option;
 
@@ -140,21 +145,23 @@ static bool has_model(const struct il_scenario *scenario, int model)
 /* ---- one search ---- */
 
 /* Looks for the violation with fewer preemptions, which makes a trace that is easier to read. */
-static void find_shorter(const struct il_scenario *scenario, enum il_model model, int bound)
+static void find_shorter(const struct il_scenario *scenario, enum il_model model,
+			 const struct il_limits *limits)
 {
 	enum { STATES = 2000000 };
-	struct il_limits limits = { .states = STATES, .depth = options.limits.depth };
-	struct il_result shorter;
+	struct il_limits fewer = *limits;
+	struct il_result result;
 
-	for (int preemptions = 0; bound < 0 || preemptions <= bound; preemptions++) {
-		il_search(scenario, model, preemptions, &limits, &shorter);
-		if (shorter.violated)
+	fewer.states = STATES;
+	for (int i = 0; limits->preemptions < 0 || i <= limits->preemptions; i++) {
+		fewer.preemptions = i;
+		il_search(scenario, model, &fewer, &result);
+		if (result.violated)
 			return;
-		if (shorter.limited)
+		if (result.limited)
 			break;
 	}
-	limits = options.limits;
-	il_search(scenario, model, bound, &limits, &shorter);
+	il_search(scenario, model, limits, &result);
 }
 
 /* NULL: none. */
@@ -183,21 +190,26 @@ static const char *judge(const struct il_scenario *scenario, enum il_model model
 			 scenario->interleavings);
 		return text;
 	}
+	if (scenario->ends && !result->violated && result->ends != scenario->ends) {
+		snprintf(text, sizeof(text), "%llu ends, not %llu", (unsigned long long)result->ends,
+			 (unsigned long long)scenario->ends);
+		return text;
+	}
 	return NULL;
 }
 
 /* As judge(): searches again without merging states, then without waiting with late stores. */
-static const char *cross_check(const struct il_scenario *scenario, enum il_model model, int bound,
-			       const struct il_result *first)
+static const char *cross_check(const struct il_scenario *scenario, enum il_model model,
+			       const struct il_limits *limits, const struct il_result *first)
 {
-	struct il_limits unmerged = options.limits, eager = options.limits;
+	struct il_limits unmerged = *limits, eager = *limits;
 	static char text[200];
 	struct il_result a, b;
 
 	unmerged.unmerged = true;
 	eager.eager = true;
-	il_search(scenario, model, bound, &unmerged, &a);
-	il_search(scenario, model, bound, &eager, &b);
+	il_search(scenario, model, &unmerged, &a);
+	il_search(scenario, model, &eager, &b);
 	if (a.interleavings == first->interleavings && a.ends == first->ends && b.ends == first->ends &&
 	    !a.limited && !b.limited)
 		return NULL;
@@ -213,38 +225,80 @@ static void print_figures(const struct il_result *result)
 	if (!result->violated && !result->limited)
 		printf(", %.6Lg interleavings, %llu ends", result->interleavings,
 		       (unsigned long long)result->ends);
-	printf(", %.2f s\n", result->seconds);
+	printf(", %.2f s of CPU\n", result->seconds);
+}
+
+static struct il_limits limits_of(const struct il_scenario *scenario)
+{
+	struct il_limits limits = options.limits;
+
+	if (limits.preemptions < 0 && scenario->preemptions)
+		limits.preemptions = (int)scenario->preemptions;
+	if (limits.reorders < 0 && scenario->reorders)
+		limits.reorders = (int)scenario->reorders;
+	return limits;
+}
+
+static void print_outcome(const struct il_scenario *scenario, enum il_model model,
+			  const struct il_limits *limits, const struct il_result *result, bool right)
+{
+	printf("%sok %u - %s, %s", right ? "" : "not ", ++n_tests, scenario->name, model_names[model]);
+	if (limits->preemptions >= 0)
+		printf(", %d preemptions", limits->preemptions);
+	if (limits->reorders >= 0)
+		printf(", %d reorders", limits->reorders);
+	printf(": ");
+	if (result->violated && right)
+		printf("found \"%s\", ", result->violation);
+	print_figures(result);
 }
 
 static void run(const struct il_scenario *scenario, enum il_model model)
 {
-	int bound = scenario->preemptions ? (int)scenario->preemptions : -1;
+	struct il_limits limits = limits_of(scenario);
 	struct il_result result;
 	const char *wrong;
 
-	if (options.preemptions >= 0)
-		bound = options.preemptions;
-	il_search(scenario, model, bound, &options.limits, &result);
+	il_search(scenario, model, &limits, &result);
 	wrong = judge(scenario, model, &result);
 	if (!wrong && !result.violated && scenario->cross_check)
-		wrong = cross_check(scenario, model, bound, &result);
-	n_failed += wrong != NULL;
-	printf("%sok %u - %s, %s", wrong ? "not " : "", ++n_tests, scenario->name, model_names[model]);
-	if (bound >= 0)
-		printf(", %d preemptions", bound);
-	printf(": ");
-	if (result.violated && !wrong)
-		printf("found \"%s\", ", result.violation);
-	print_figures(&result);
+		wrong = cross_check(scenario, model, &limits, &result);
+	print_outcome(scenario, model, &limits, &result, !wrong);
 	if (wrong) {
+		n_failed++;
 		printf("# %s\n", wrong);
-		if (result.violated) {
-			find_shorter(scenario, model, bound);
-			il_trace(scenario, model, options.all);
-			printf("# %s\n", il_violation);
-		}
+	}
+	if (wrong && result.violated) {
+		find_shorter(scenario, model, &limits);
+		il_trace(scenario, model, options.all);
+		printf("# %s\n", il_violation);
 	}
 	fflush(stdout);
+}
+
+/* A protocol that is broken on purpose: one of the scenarios has to find it. */
+static int run_broken(const struct il_scenario *scenarios, size_t n)
+{
+	struct il_result result;
+	const char *wrong;
+
+	printf("1..1\n");
+	for (size_t i = 0; i < n; i++)
+		for (int model = 0; model < IL_MODELS; model++) {
+			struct il_limits limits = limits_of(&scenarios[i]);
+
+			if (!is_wanted(&scenarios[i]) || !has_model(&scenarios[i], model))
+				continue;
+			il_search(&scenarios[i], model, &limits, &result);
+			wrong = judge(&scenarios[i], model, &result);
+			if (!wrong || !result.violated)
+				continue;
+			printf("ok 1 - found by \"%s\", %s: %s\n", scenarios[i].name, model_names[model],
+			       wrong);
+			return 0;
+		}
+	printf("not ok 1 - no scenario finds what is broken\n");
+	return 1;
 }
 
 int il_main(int argc, char **argv, const struct il_scenario *scenarios, size_t n)
@@ -261,6 +315,8 @@ int il_main(int argc, char **argv, const struct il_scenario *scenarios, size_t n
 		printf("%s%s\n", scenarios[i].name, scenarios[i].is_long ? " (long)" : "");
 	if (options.list)
 		return 0;
+	if (options.broken)
+		return run_broken(scenarios, n);
 	printf("1..%u\n", planned);
 	for (size_t i = 0; i < n; i++)
 		for (int model = 0; model < IL_MODELS; model++)

@@ -37,7 +37,7 @@ static uint32_t *history;
 static uint32_t n_history, room_history;
 
 /* By words of 4 bytes: a bit for each actor, and for IL_OBSERVER. */
-static uint8_t readers[2 * IL_WORDS], writers[2 * IL_WORDS];
+static uint8_t readers[2 * IL_WORDS], writers[2 * IL_WORDS], acquirers[2 * IL_WORDS];
 
 static _Noreturn void fault(const char *what)
 {
@@ -53,6 +53,7 @@ void il_memory_forget(void)
 	memset(il_n_privates, 0, sizeof(il_n_privates));
 	memset(readers, 0, sizeof(readers));
 	memset(writers, 0, sizeof(writers));
+	memset(acquirers, 0, sizeof(acquirers));
 	il_low = il_span = n_words = 0;
 }
 
@@ -167,26 +168,37 @@ struct il_hash il_hash_words(struct il_hash hash, uint64_t a, uint64_t b)
 	return (struct il_hash){ x + (hash.b << 32 | hash.b >> 32), y + (hash.a << 21 | hash.a >> 43) };
 }
 
+struct lanes {
+	uint64_t a, b, c, d;
+};
+
+/* Each word goes into two sums of 64 bits, which depend on it in different ways. */
+static inline __attribute__((always_inline)) void hash_block(struct lanes *to, const uint64_t word[4])
+{
+	to->a = mix(to->a ^ word[0], word[1] ^ 0xa0761d6478bd642fULL);
+	to->b = mix(to->b ^ word[1], word[0] ^ 0xe7037ed1a0b428dbULL);
+	to->c = mix(to->c ^ word[2], word[3] ^ 0x8ebc6af09c88c6e3ULL);
+	to->d = mix(to->d ^ word[3], word[2] ^ 0x589965cc75374cc3ULL);
+}
+
 struct il_hash il_hash_bytes(struct il_hash hash, const void *at, size_t size)
 {
+	struct lanes lanes = { hash.a, hash.b, ~hash.a, ~hash.b };
 	const char *from = at;
-	uint64_t tail[2] = { 0, size };
+	uint64_t word[4];
+	size_t left;
 
-	for (; size >= 16; size -= 16, from += 16) {
-		uint64_t pair[2];
-
-		memcpy(pair, from, sizeof(pair));
-		hash = il_hash_words(hash, pair[0], pair[1]);
+	for (left = size; left >= sizeof(word); left -= sizeof(word), from += sizeof(word)) {
+		memcpy(word, from, sizeof(word));
+		hash_block(&lanes, word);
 	}
-	if (size >= 8) {
-		memcpy(tail, from, 8);
-		hash = il_hash_words(hash, tail[0], 8);
-		from += 8;
-		size -= 8;
+	if (left) {
+		memset(word, 0, sizeof(word));
+		memcpy(word, from, left);
+		hash_block(&lanes, word);
 	}
-	tail[0] = 0;
-	memcpy(tail, from, size);
-	return il_hash_words(hash, tail[0], tail[1]);
+	hash = il_hash_words((struct il_hash){ lanes.a, lanes.b }, lanes.c, lanes.d);
+	return il_hash_words(hash, size, 0);
 }
 
 /* The hash of memory is the sum of those of its words, so that a change of one is cheap. */
@@ -329,11 +341,12 @@ unsigned int il_memory_versions(const void *at, size_t size, uint32_t since, str
 	return n;
 }
 
-struct il_hash il_memory_history(uint32_t since, struct il_hash hash)
+uint32_t il_memory_change(uint32_t time, uint64_t *value)
 {
-	for (uint32_t i = since; i < n_history; i++)
-		hash = il_hash_words(hash, undo[history[i]].word, undo[history[i]].value);
-	return hash;
+	const struct undo *change = &undo[history[time]];
+
+	*value = change->value;
+	return change->word;
 }
 
 /* ---- uses ---- */
@@ -382,6 +395,8 @@ static void use_half(unsigned int who, uint32_t half, bool reads, bool writes)
 	if (writes)
 		writers[half] |= bit;
 	points_of(half, after);
+	/* The states so far do not tell apart what this actor may read of it. */
+	il_uses_grown |= il_model == IL_ARM && reads && after[who] & 1;
 	for (unsigned int i = 0; i < 8; i++)
 		if (i != who && before[i] != after[i] && i != IL_OBSERVER)
 			il_uses_grown = true;
@@ -414,6 +429,31 @@ bool il_use_meets(unsigned int who, const void *at, size_t size, bool reads, boo
 		if (meets(who, i, reads, writes))
 			return true;
 	return false;
+}
+
+void il_use_acquire(unsigned int who, const void *at, size_t size)
+{
+	uint32_t end;
+
+	for (uint32_t i = halves_of(at, size, &end); i < end; i++) {
+		il_uses_grown |= !(acquirers[i] >> who & 1);
+		acquirers[i] |= 1U << who;
+	}
+}
+
+bool il_use_acquired(unsigned int who, const void *at, size_t size)
+{
+	uint32_t end;
+
+	for (uint32_t i = halves_of(at, size, &end); i < end; i++)
+		if (acquirers[i] & ~(1U << who))
+			return true;
+	return false;
+}
+
+bool il_use_reads(unsigned int who, uint32_t half)
+{
+	return readers[half] >> who & 1;
 }
 
 bool il_use_observed(const void *at, size_t size)

@@ -17,6 +17,14 @@ enum {
 
 	/* Steps of each. */
 	WALK_STEPS = 1000,
+
+	/* Steps that are made twice, to see that they depend on the state alone. */
+	TWICE = 2000,
+};
+
+/* What is bounded by il_limits. */
+struct spent {
+	int preemptions, reorders;
 };
 
 struct frame {
@@ -27,7 +35,7 @@ struct frame {
 	uint32_t memory_mark;
 	uint32_t first;          /* its choices begin here in choices[] */
 	uint16_t n, next;        /* how many there are, which one comes next */
-	uint16_t preemptions;    /* on the way here */
+	struct spent spent;      /* on the way here */
 	uint8_t last;            /* the actor that made the step before; IL_ACTORS: none */
 	struct il_choice chosen; /* the one that is followed now */
 };
@@ -41,7 +49,6 @@ static size_t room_saved;
 
 static const struct il_limits *limits;
 static struct il_result *result;
-static int bound; /* of preemptions; negative: none */
 
 struct il_choice *il_path;
 uint32_t il_path_len;
@@ -73,6 +80,7 @@ void il_begin(const struct il_scenario *scenario, enum il_model model)
 	il_model = model;
 	il_violated = false;
 	il_uses_grown = false;
+	il_current = 0;
 	il_memory_zero();
 	if (scenario->setup)
 		scenario->setup();
@@ -89,24 +97,22 @@ bool il_all_finished(void)
 	return true;
 }
 
-/*
- * A store reaches memory when that matters to another actor, which is at an access to its word or
- * has a store to it as well. Any other moment leads to the same.
- */
 static unsigned int flush_choices(struct il_choice *to)
 {
+	uint64_t matter[IL_ACTORS];
 	unsigned int n = 0;
 
+	il_access_flushes(matter);
 	for (unsigned int i = 0; i < il_n_actors; i++)
 		for (uint32_t k = 0; k < il_actors[i].buffer.n; k++)
-			if (il_access_flush_matters(i, k))
+			if (matter[i] >> k & 1)
 				to[n++] = (struct il_choice){ .actor = i, .flush = true, .index = k };
 	return n;
 }
 
 unsigned int il_choices(struct il_choice *to)
 {
-	unsigned int n = flush_choices(to);
+	unsigned int n = il_model == IL_SC ? 0 : flush_choices(to);
 
 	for (unsigned int i = 0; i < il_n_actors; i++) {
 		unsigned int versions = il_actors[i].finished ? 0 : il_access_versions(i);
@@ -128,18 +134,24 @@ void il_choose(struct il_choice choice)
 		il_actor_step(choice.actor, choice.index);
 }
 
-static struct il_hash state_key(unsigned int last, unsigned int preemptions)
+static struct il_hash state_key(unsigned int last, struct spent spent)
 {
 	struct il_hash hash = il_memory_hash;
 
 	for (unsigned int i = 0; i < il_n_actors; i++)
 		hash = il_hash_words(hash, il_actors[i].hash.a, il_actors[i].hash.b);
-	hash = il_access_hash(hash);
+	hash = il_access_hash(hash, il_model == IL_ARM && spent.reorders != limits->reorders);
 	for (unsigned int i = 0; i < il_n_privates[IL_ACTORS]; i++)
 		hash = il_hash_bytes(hash, il_privates[IL_ACTORS][i].at, il_privates[IL_ACTORS][i].size);
-	if (limits->unmerged && !il_all_finished())
+	if (il_all_finished())
+		return hash;
+	if (limits->unmerged)
 		hash = il_hash_words(hash, result->transitions, 1);
-	return bound < 0 ? hash : il_hash_words(hash, last, preemptions);
+	if (limits->preemptions >= 0)
+		hash = il_hash_words(hash, last, spent.preemptions);
+	if (limits->reorders >= 0)
+		hash = il_hash_words(hash, spent.reorders, 2);
+	return hash;
 }
 
 /* ---- frames ---- */
@@ -151,11 +163,30 @@ static bool preempts(const struct frame *frame, struct il_choice choice)
 	       !il_actors[frame->last].finished;
 }
 
+static bool reorders(struct il_choice choice)
+{
+	return choice.flush ? il_buffer_overtakes(&il_actors[choice.actor].buffer, il_model, choice.index)
+			    : choice.index != 0;
+}
+
+/* What will be spent after a choice. False: more than is allowed. */
+static bool spend(const struct frame *frame, struct il_choice choice, struct spent *spent)
+{
+	*spent = frame->spent;
+	if (limits->preemptions >= 0)
+		spent->preemptions += preempts(frame, choice);
+	if (limits->reorders >= 0)
+		spent->reorders += reorders(choice);
+	return (limits->preemptions < 0 || spent->preemptions <= limits->preemptions) &&
+	       (limits->reorders < 0 || spent->reorders <= limits->reorders);
+}
+
 /* The choices of the state that is now; the actor that runs already comes first. */
 static void find_choices(struct frame *frame)
 {
 	struct il_choice found[IL_CHOICES];
 	unsigned int n = il_choices(found);
+	struct spent spent;
 
 	if (frame->first + n > room_choices) {
 		room_choices = 2 * (frame->first + n) + 1024;
@@ -163,23 +194,19 @@ static void find_choices(struct frame *frame)
 	}
 	frame->n = 0;
 	for (int others = 0; others < 2; others++)
-		for (unsigned int i = 0; i < n; i++) {
-			if ((found[i].actor != frame->last) != others)
-				continue;
-			if (bound >= 0 && frame->preemptions + preempts(frame, found[i]) > bound)
-				continue;
-			choices[frame->first + frame->n++] = found[i];
-		}
+		for (unsigned int i = 0; i < n; i++)
+			if ((found[i].actor != frame->last) == others && spend(frame, found[i], &spent))
+				choices[frame->first + frame->n++] = found[i];
 }
 
-static void push(struct il_hash key, unsigned int last, unsigned int preemptions)
+static void push(struct il_hash key, unsigned int last, struct spent spent)
 {
 	const struct frame *below = n_frames ? &frames[n_frames - 1] : NULL;
 	struct frame frame = { .key = key,
 			       .memory_hash = il_memory_hash,
 			       .memory_mark = il_memory_mark(),
 			       .last = last,
-			       .preemptions = preemptions };
+			       .spent = spent };
 
 	if (below) {
 		frame.first = below->first + below->n;
@@ -236,29 +263,49 @@ static long double finish(struct il_hash key)
 	return 1;
 }
 
+/* A step, and what comes of it: the key of the state. */
+static struct il_hash make_step(const struct frame *frame, struct spent spent)
+{
+	il_choose(frame->chosen);
+	il_run_always();
+	return state_key(frame->chosen.flush ? frame->last : frame->chosen.actor, spent);
+}
+
+/* Makes the step once more. */
+static void make_twice(const struct frame *frame, struct spent spent, struct il_hash key)
+{
+	struct il_hash again;
+
+	restore(frame);
+	again = make_step(frame, spent);
+	if (again.a != key.a || again.b != key.b)
+		il_violate("a step depends on memory that the scenario does not name");
+}
+
 /* Follows the next choice of the last frame. */
 static void follow(void)
 {
 	struct frame *frame = &frames[n_frames - 1];
 	struct il_choice choice = choices[frame->first + frame->next++];
 	unsigned int last = choice.flush ? frame->last : choice.actor;
-	unsigned int preemptions = frame->preemptions + preempts(frame, choice);
+	struct spent spent;
 	struct il_hash key;
 	long double paths;
 
+	spend(frame, choice, &spent);
 	frame->chosen = choice;
 	save(frame);
-	il_choose(choice);
-	il_run_always();
 	result->transitions++;
+	key = make_step(frame, spent);
+	if (result->transitions < TWICE && !il_violated && !il_uses_grown)
+		make_twice(frame, spent, key);
 	if (il_violated || il_uses_grown)
 		return;
-	key = state_key(last, preemptions);
 	paths = il_states_enter(key);
 	if (paths == IL_PATHS_NEW && il_all_finished()) {
 		paths = finish(key);
 	} else if (paths == IL_PATHS_NEW) {
-		push(key, last, preemptions);
+		push(key, last, spent);
 		return;
 	} else if (paths == IL_PATHS_OPEN) {
 		if (!il_scenario->waits)
@@ -293,13 +340,13 @@ static bool search(const struct il_scenario *scenario, enum il_model model)
 	n_frames = 0;
 	memset(result, 0, sizeof(*result));
 	il_states_clear();
-	key = state_key(IL_ACTORS, 0);
+	key = state_key(IL_ACTORS, (struct spent){ 0 });
 	if (!il_violated && il_all_finished()) {
 		il_states_enter(key);
 		result->interleavings = finish(key);
 	} else if (!il_violated) {
 		il_states_enter(key);
-		push(key, IL_ACTORS, 0);
+		push(key, IL_ACTORS, (struct spent){ 0 });
 	}
 	while (n_frames && !il_violated && !il_uses_grown && !result->limited) {
 		if (frames[n_frames - 1].next == frames[n_frames - 1].n)
@@ -338,22 +385,22 @@ static void walk(const struct il_scenario *scenario, enum il_model model)
 	}
 }
 
-void il_search(const struct il_scenario *scenario, enum il_model model, int preemptions,
-	       const struct il_limits *at_most, struct il_result *to)
+void il_search(const struct il_scenario *scenario, enum il_model model, const struct il_limits *at_most,
+	       struct il_result *to)
 {
 	struct timespec begin, end;
 
-	clock_gettime(CLOCK_MONOTONIC, &begin);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
 	limits = at_most;
 	result = to;
-	bound = preemptions;
 	il_access_eager = at_most->eager;
 	il_memory_forget();
+	il_access_forget();
 	scenario->memory();
 	walk(scenario, model);
 	while (!search(scenario, model))
 		;
-	clock_gettime(CLOCK_MONOTONIC, &end);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
 	result->states = il_states_count();
 	result->points = il_use_count();
 	result->violated = il_violated;

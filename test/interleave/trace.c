@@ -129,15 +129,44 @@ static void print_value(const struct line *line, char *to, size_t size)
 		to[0] = 0;
 }
 
-static void print_line(const struct il_scenario *scenario, size_t i)
+static bool is_plain(const struct line *line)
 {
-	const struct line *line = &lines[i];
+	return !line->arrives && (line->trap.op == IL_READ || line->trap.op == IL_WRITE);
+}
+
+static bool same_function(const char *a, const char *b)
+{
+	size_t len = strcspn(a, " ");
+
+	return !strncmp(a, b, len + 1);
+}
+
+/* The lines from "first" on that one line stands for: one function goes through memory. */
+static size_t alike(size_t first)
+{
+	size_t end = first + 1;
+
+	while (end < n_lines && is_plain(&lines[first]) && is_plain(&lines[end]) &&
+	       lines[end].actor == lines[first].actor && lines[end].trap.op == lines[first].trap.op &&
+	       same_function(lines[end].code, lines[first].code))
+		end++;
+	return end - first > 2 && !with_all ? end - first : 1;
+}
+
+static void print_lines(const struct il_scenario *scenario, size_t first, size_t n)
+{
+	const struct line *line = &lines[first];
 	char name[96], value[96];
 
 	il_memory_name(scenario, line->trap.at, name, sizeof(name));
 	print_value(line, value, sizeof(value));
-	printf("# %4zu  %-8s %-7s %-26s %-36s %s\n", i + 1, actor_name(scenario, line->actor),
+	printf("# %4zu  %-8s %-7s %-26s %-36s %s", first + 1, actor_name(scenario, line->actor),
 	       line->arrives ? "arrives" : op_name(&line->trap), name, value, line->code);
+	if (n > 1) {
+		il_memory_name(scenario, line[n - 1].trap.at, name, sizeof(name));
+		printf(", %zu times, to %s", n, name);
+	}
+	printf("\n");
 }
 
 void il_trace(const struct il_scenario *scenario, enum il_model model, bool all)
@@ -157,7 +186,9 @@ void il_trace(const struct il_scenario *scenario, enum il_model model, bool all)
 	il_on_access = NULL;
 	il_on_flush = NULL;
 	find_code();
-	for (size_t i = 0; i < n_lines; i++)
-		print_line(scenario, i);
+	for (size_t i = 0, n; i < n_lines; i += n) {
+		n = alike(i);
+		print_lines(scenario, i, n);
+	}
 	free(lines);
 }

@@ -45,6 +45,15 @@ static void nothing(void)
 {
 }
 
+/* Memory that the scenario does not name. */
+static volatile uint64_t unnamed;
+
+static void use_unnamed(void)
+{
+	for (int i = 0; i < 3; i++)
+		WRITE(shared.x, ++unnamed);
+}
+
 static void memory(void)
 {
 	il_shared(&shared, sizeof(shared), "shared");
@@ -144,6 +153,15 @@ static void store_rmw_load(void)
 
 	__sync_lock_test_and_set(mine, 1);
 	seen[il_self()].a = READ(*other);
+}
+
+/* The reverse: each loads what the other stores afterwards. */
+static void load_then_store(void)
+{
+	uint32_t *mine = il_self() ? &shared.y : &shared.x, *other = il_self() ? &shared.x : &shared.y;
+
+	seen[il_self()].a = READ(*other);
+	WRITE(*mine, 1);
 }
 
 static void not_both_zero(void)
@@ -621,7 +639,30 @@ static const struct il_scenario scenarios[] = {
 	  .models = ALL,
 	  .violation = "both have read 0",
 	  .violated_in = ALL & ~SC },
-	{ .name = "store buffering in order", TWO(store_then_load), .interleavings = 6 },
+	{ .name = "store buffering: 3 outcomes in order",
+	  TWO(store_then_load),
+	  .interleavings = 6,
+	  .ends = 3 },
+	{ .name = "store buffering: 4 outcomes with buffers",
+	  TWO(store_then_load),
+	  .models = ALL & ~SC,
+	  .ends = 4,
+	  .cross_check = true },
+	{ .name = "load buffering: 3 outcomes, the fourth is not modelled",
+	  TWO(load_then_store),
+	  .models = ALL,
+	  .ends = 3,
+	  .cross_check = true },
+	{ .name = "a message: 3 outcomes in order",
+	  .actors = { send_plain, receive_plain },
+	  .models = SC | TSO,
+	  .ends = 3,
+	  .cross_check = true },
+	{ .name = "a message: 4 outcomes out of order",
+	  .actors = { send_plain, receive_plain },
+	  .models = PSO | ARM,
+	  .ends = 4,
+	  .cross_check = true },
 	{ .name = "store buffering, with a fence",
 	  TWO(store_fence_load),
 	  .finally = not_both_zero,
@@ -798,6 +839,8 @@ static const struct il_scenario scenarios[] = {
 	  .finally = y_below_two,
 	  .preemptions = 2,
 	  .violation = "y is 2" },
+
+	{ .name = "memory that the scenario does not name", TWO(use_unnamed), .violation = "does not name" },
 
 	{ .name = "atomic operations", .actors = { operations, watch_operations }, .models = ALL },
 	{ .name = "a struct is copied word by word",

@@ -26,6 +26,8 @@ enum {
 	WORLD_FRAME = 64,
 };
 
+_Static_assert(sizeof(struct nb_conn_set) == 64, "names of words");
+
 static struct {
 	struct nb_pair pairs[WORLD_PAIRS];
 	struct nb_conn_set sets[WORLD_SETS];
@@ -184,7 +186,7 @@ static inline void world_udp(struct world_frame *frame, const struct nb_addr *sr
 /* Sends a frame of this length from a pod, by the CPU whose code runs. Returns the verdict. */
 static inline int world_send(unsigned int pod, const struct world_frame *frame, __u32 len)
 {
-	struct hosted_packet *packet = world_packets[il_self()];
+	struct hosted_packet *packet = world_packets[hosted_cpu];
 
 	hosted_packet_set(packet, frame, len);
 	packet->skb.ifindex = 10 + pod;
@@ -196,6 +198,12 @@ static inline int world_send(unsigned int pod, const struct world_frame *frame, 
 static inline const struct world_frame *world_sent(unsigned int cpu)
 {
 	return (const struct world_frame *)world_packets[cpu]->bytes;
+}
+
+/* For il_scenario.leads: a way has the number of an entry, which is read next. */
+static inline bool world_leads(const void *at)
+{
+	return (uintptr_t)at - (uintptr_t)world.sets < sizeof(world.sets);
 }
 
 /* ---- names ---- */
@@ -238,24 +246,35 @@ static inline const char *world_field(size_t off)
 	return "?";
 }
 
+static inline bool world_is_in(const void *at, const void *array, size_t size, size_t *off)
+{
+	*off = (const char *)at - (const char *)array;
+	return *off < size;
+}
+
+/* For il_scenario.name_of. */
 static inline void world_name(const void *at, char *name, size_t size)
 {
-	size_t pair = (const char *)at - (const char *)world.pairs;
-	size_t set = (const char *)at - (const char *)world.sets;
-	size_t port = (const char *)at - (const char *)world.ports;
+	size_t off;
 
-	if (pair < sizeof(world.pairs))
-		snprintf(name, size, "pair %zu dir %zu %s", pair / sizeof(struct nb_pair),
-			 pair / sizeof(struct nb_entry) % 2, world_field(pair % sizeof(struct nb_entry)));
-	else if (set < sizeof(world.sets) &&
-		 set % sizeof(world.sets[0]) < offsetof(struct nb_conn_set, spilled))
-		snprintf(name, size, "set %zu way %zu", set / sizeof(world.sets[0]),
-			 set % sizeof(world.sets[0]) / sizeof(world.sets[0].ways[0]));
-	else if (set < sizeof(world.sets))
-		snprintf(name, size, "set %zu spilled", set / sizeof(world.sets[0]));
-	else if (port < sizeof(world.ports))
-		snprintf(name, size, "port %zu +%zu", port / sizeof(world.ports[0]),
-			 port % sizeof(world.ports[0]));
+	if (world_is_in(at, world.pairs, sizeof(world.pairs), &off))
+		snprintf(name, size, "pair %zu dir %zu %s", off / sizeof(struct nb_pair),
+			 off / sizeof(struct nb_entry) % 2, world_field(off % sizeof(struct nb_entry)));
+	else if (world_is_in(at, world.sets, sizeof(world.sets), &off) && off % 64 < 8 * NB_CONN_WAYS)
+		snprintf(name, size, "set %zu way %zu", off / 64, off % 64 / 8);
+	else if (world_is_in(at, world.sets, sizeof(world.sets), &off))
+		snprintf(name, size, "set %zu spilled", off / 64);
+	else if (world_is_in(at, world.ports, sizeof(world.ports), &off))
+		snprintf(name, size, "port %zu +%zu", off / sizeof(world.ports[0]),
+			 off % sizeof(world.ports[0]));
+	else if (world_is_in(at, world.links, sizeof(world.links), &off))
+		snprintf(name, size, "links+%zu", off);
+	else if (world_is_in(at, world.endpoints, sizeof(world.endpoints), &off))
+		snprintf(name, size, "endpoints+%zu", off);
+	else if (world_is_in(at, world.frontends, sizeof(world.frontends), &off))
+		snprintf(name, size, "frontends+%zu", off);
+	else if (world_is_in(at, world.backends, sizeof(world.backends), &off))
+		snprintf(name, size, "backends+%zu", off);
 }
 
 #endif
