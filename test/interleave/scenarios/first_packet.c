@@ -95,7 +95,6 @@ static const struct il_scenario scenarios[] = {
 		.leads = world_leads,
 		.actors = { send_first, send_first },
 		.finally = none_dropped,
-		.violation = "drops its packet",
 	},
 	{
 		.name = "three CPUs, and one connection is made",

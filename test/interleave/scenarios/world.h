@@ -219,24 +219,15 @@ static inline const char *world_field(size_t off)
 		size_t at, size;
 		const char *name;
 	} fields[] = {
-		WORLD_FIELD(nb_entry, "", key.src),
-		WORLD_FIELD(nb_entry, "", key.dst),
-		WORLD_FIELD(nb_entry, "", key.sport),
-		WORLD_FIELD(nb_entry, "", key.dport),
-		WORLD_FIELD(nb_entry, "", key.proto),
-		WORLD_FIELD(nb_entry, "", conn.src),
-		WORLD_FIELD(nb_entry, "", conn.dst),
-		WORLD_FIELD(nb_entry, "", conn.sport),
-		WORLD_FIELD(nb_entry, "", conn.dport),
-		WORLD_FIELD(nb_entry, "", conn.in_ifindex),
-		WORLD_FIELD(nb_entry, "", conn.out_gen),
-		WORLD_FIELD(nb_entry, "", conn.out_slot),
-		WORLD_FIELD(nb_entry, "", conn.flags),
-		WORLD_FIELD(nb_entry, "", conn.csum_addr),
-		WORLD_FIELD(nb_entry, "", conn.csum_port),
-		WORLD_FIELD(nb_entry, "", conn.life),
-		WORLD_FIELD(nb_entry, "", conn.seq),
-		WORLD_FIELD(nb_entry, "", conn.acked),
+		WORLD_FIELD(nb_entry, "", key.src),        WORLD_FIELD(nb_entry, "", key.dst),
+		WORLD_FIELD(nb_entry, "", key.sport),      WORLD_FIELD(nb_entry, "", key.dport),
+		WORLD_FIELD(nb_entry, "", key.proto),      WORLD_FIELD(nb_entry, "", conn.src),
+		WORLD_FIELD(nb_entry, "", conn.dst),       WORLD_FIELD(nb_entry, "", conn.sport),
+		WORLD_FIELD(nb_entry, "", conn.dport),     WORLD_FIELD(nb_entry, "", conn.in_ifindex),
+		WORLD_FIELD(nb_entry, "", conn.out_gen),   WORLD_FIELD(nb_entry, "", conn.out_slot),
+		WORLD_FIELD(nb_entry, "", conn.flags),     WORLD_FIELD(nb_entry, "", conn.csum_addr),
+		WORLD_FIELD(nb_entry, "", conn.csum_port), WORLD_FIELD(nb_entry, "", conn.life),
+		WORLD_FIELD(nb_entry, "", conn.seq),       WORLD_FIELD(nb_entry, "", conn.acked),
 		WORLD_FIELD(nb_entry, "", conn.checked),
 	};
 
