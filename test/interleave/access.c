@@ -280,6 +280,11 @@ static void drain(unsigned int number)
 	il_buffer_flush_all(buffer);
 }
 
+static bool same_store(const struct il_store *a, const struct il_store *b)
+{
+	return a->at == b->at && a->value == b->value && a->size == b->size && a->release == b->release;
+}
+
 void il_access_flush(unsigned int number, uint32_t i)
 {
 	struct il_actor *actor = &il_actors[number];
@@ -289,7 +294,7 @@ void il_access_flush(unsigned int number, uint32_t i)
 	for (uint32_t k = 0, left = 0; k < before.n; k++) {
 		const struct il_store *store = &before.stores[k];
 
-		if (left < actor->buffer.n && !memcmp(store, &actor->buffer.stores[left], sizeof(*store))) {
+		if (left < actor->buffer.n && same_store(store, &actor->buffer.stores[left])) {
 			left++;
 			continue;
 		}
