@@ -44,6 +44,15 @@ static __always_inline bool nb_pair_wait(__u32 pair_id)
 	return nb_wait_turn(0, &wait);
 }
 
+/* The connection of the other CPU is not new: then the index may have lost the packet's tuple. */
+static __always_inline void nb_rival_repair(__u32 entry_id)
+{
+	struct nb_pair *pair = nb_pair_at(entry_id / 2);
+
+	if (pair && nb_pair_repair(pair, entry_id, nb_load(&pair->dir[0].conn.life)))
+		nb_count(NB_COUNT_REPAIRED);
+}
+
 /*
  * The entry that another CPU has made for the tuple of a packet: its entry_id, or NB_INDEX_NONE. If
  * that CPU is still at it after a while, the entry is used as it is.
@@ -61,6 +70,8 @@ __noinline __s64 nb_conn_wait(const struct nb_pkt *pkt)
 	s->rival = 0;
 	if (rival && !nb_pair_wait((rival - 1) / 2))
 		return rival - 1;
+	if (rival)
+		nb_rival_repair(rival - 1);
 	entry_id = nb_index_find(NULL, &pkt->tuple, pkt->hash, 0);
 	if (entry_id < 0 || !nb_pair_wait(entry_id / 2))
 		return entry_id;
