@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "lib/maps/conn_table.c"
+#include "lib/maps/conn_table.c" /* NOLINT(bugprone-suspicious-include) */
 #include "test/interleave/engine.h"
 
 static struct nb_conn_table user;
