@@ -413,7 +413,7 @@ static void test_via_host(void **state)
 	assert_int_equal(nb_settings_read(&env->dp, &settings, NULL), 0);
 	settings.flags &= ~NB_SETTINGS_FAST_PATH;
 	assert_int_equal(nb_settings_write(&env->dp, &settings, NULL), 0);
-	storm = (struct storm){ .env = env, .table = 64, .via_host = true };
+	storm = (struct storm){ .env = env, .table = 8, .via_host = true };
 	run_storm(&storm);
 }
 
@@ -429,7 +429,7 @@ int suite_storm(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_table_of_64, env_setup_64, env_teardown),
 		cmocka_unit_test_setup_teardown(test_table_of_8, env_setup_8, env_teardown),
-		cmocka_unit_test_setup_teardown(test_via_host, env_setup_64, env_teardown),
+		cmocka_unit_test_setup_teardown(test_via_host, env_setup_8, env_teardown),
 		cmocka_unit_test_setup_teardown(test_flushed, env_setup_64, env_teardown),
 	};
 
