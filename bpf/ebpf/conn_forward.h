@@ -38,7 +38,7 @@ static __always_inline int nb_conn_send(struct __sk_buff *skb, struct nb_pkt *pk
 static __always_inline int nb_conn_not_served(struct __sk_buff *skb, struct nb_pkt *pkt,
 					      const struct nb_conn *conn, __u32 entry_id, int rc)
 {
-	if (!nb_conn_is_usable(pkt, pkt->life) || !nb_conn_is_same(conn, pkt))
+	if (!nb_conn_is_same(conn, pkt))
 		return NB_AGAIN;
 	if (rc == NB_TO_HOST)
 		return nb_pass_to_host(skb);

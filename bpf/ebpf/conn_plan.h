@@ -49,7 +49,8 @@ static __always_inline void nb_plan_client(const struct nb_pkt *pkt, struct nb_s
 		if (pkt->tcp_flags & NB_ACK)
 			conn->acked = pkt->ack;
 	}
-	conn->life = nb_life_with(0, state, 0, nb_deadline(state, 0, pkt->tuple.proto, pkt->now));
+	conn->life = nb_life_with(nb_life_with_use(0, NB_USE_TAKEN), state, 0,
+				  nb_deadline(state, 0, pkt->tuple.proto, pkt->now));
 }
 
 /* again: a connection had this tuple before. */

@@ -55,13 +55,15 @@ static __always_inline int nb_reply_receive(struct __sk_buff *skb, struct nb_pkt
 	__u16 flags = conn->flags;
 	int rc = NB_PASS;
 
+	if (!nb_conn_is_usable(pkt, pkt->life))
+		return NB_AGAIN;
 	if (nb_conn_via_host_reply(flags))
 		rc = nb_reply_check(pkt, conn);
 	if (rc == NB_CONTINUE && !conn->in_ifindex)
 		rc = nb_conn_track(pkt, conn, entry_id);
 	if (rc == NB_CONTINUE && flags & NB_CONN_NAT)
 		return nb_translate(skb, pkt, conn, NULL);
-	if (!nb_conn_is_usable(pkt, pkt->life) || !nb_conn_is_same(conn, pkt))
+	if (!nb_conn_is_same(conn, pkt))
 		return NB_AGAIN;
 	if (rc == NB_NEW)
 		nb_pair_end(entry_id / 2, pkt->life);
@@ -82,7 +84,7 @@ static __always_inline int nb_conn_to_pod(struct __sk_buff *skb, struct nb_pkt *
 			return rc;
 		entry = nb_conn_again(pkt, &entry_id);
 	}
-	return NB_PASS;
+	return entry ? nb_drop(NB_COUNT_INSERT_FAILED) : NB_PASS;
 }
 
 #endif

@@ -22,16 +22,6 @@ enum { NB_AGE_MAX = 1000 }; /* ticks, more than two minutes; beyond are those th
 /* ---- alive or not ---- */
 
 /*
- * Whether an entry still serves the connection that a packet found there (pkt->life): then
- * everything that was read of it since belongs to that connection.
- */
-static __always_inline bool nb_conn_is_same(const struct nb_conn *conn, const struct nb_pkt *pkt)
-{
-	nb_read_barrier();
-	return nb_life_same(nb_load(&conn->life), pkt->life);
-}
-
-/*
  * Whether an entry with this life serves a packet: it holds a connection; or one that another CPU
  * has been entering for as long as a packet waits.
  */
@@ -40,6 +30,16 @@ static __always_inline bool nb_conn_is_usable(const struct nb_pkt *pkt, __u64 li
 	__u32 use = nb_life_use(life);
 
 	return use == NB_USE_TAKEN || (use == NB_USE_NEW && pkt->has_waited);
+}
+
+/*
+ * Whether an entry served the connection that a packet found there (pkt->life), and still does:
+ * then everything that was read of it since belongs to that connection.
+ */
+static __always_inline bool nb_conn_is_same(const struct nb_conn *conn, const struct nb_pkt *pkt)
+{
+	nb_read_barrier();
+	return nb_conn_is_usable(pkt, pkt->life) && nb_life_same(nb_load(&conn->life), pkt->life);
 }
 
 static __always_inline bool nb_life_expired(__u64 life, __u32 now)

@@ -40,7 +40,8 @@ struct nb_nat {
 
 /*
  * Whether the new headers on the stack are whole: the entry has served the packet's connection, and
- * the receiver's port its pod, since the first look at them.
+ * the receiver's port its pod, since the first look at them. Whether pkt->life was that of a
+ * connection at all, nb_conn_track() or nb_conn_is_usable() has said.
  */
 static __always_inline bool nb_nat_is_valid(const struct nb_nat *nat)
 {
