@@ -410,9 +410,10 @@ static bool meets_store(unsigned int number, uint32_t i, const uint64_t moving[I
 void il_access_flushes(uint64_t matter[IL_ACTORS])
 {
 	uint64_t moving[IL_ACTORS];
-	bool grown = true;
+	bool grown = false;
 
 	for (unsigned int i = 0; i < il_n_actors; i++) {
+		grown |= il_actors[i].buffer.n != 0;
 		matter[i] = 0;
 		for (uint32_t k = 0; k < il_actors[i].buffer.n; k++)
 			matter[i] |= (uint64_t)matters_at_once(i, k) << k;
@@ -653,6 +654,8 @@ static bool may_read_before(unsigned int number, uint32_t time, uint32_t word)
  */
 static struct il_hash hash_old_values(unsigned int number, struct il_hash hash)
 {
+	/* What follows in the hash. */
+	enum { ACTOR = 1U << 28, CHANGE = 2U << 28, SEEN = 3U << 28 };
 	const struct il_actor *actor = &il_actors[number];
 	uint32_t n = 0, behind_latest = 0, behind[IL_SEEN] = { 0 };
 
@@ -662,7 +665,7 @@ static struct il_hash hash_old_values(unsigned int number, struct il_hash hash)
 
 		if (!may_read_before(number, time, word))
 			continue;
-		hash = il_hash_words(hash, word, value);
+		hash = il_hash_words(hash, CHANGE | word, value);
 		n++;
 		behind_latest += time >= actor->latest;
 		for (uint32_t i = 0; i < actor->n_seen; i++)
@@ -670,15 +673,16 @@ static struct il_hash hash_old_values(unsigned int number, struct il_hash hash)
 	}
 	for (uint32_t i = 0; i < actor->n_seen; i++)
 		if (behind[i] < n)
-			hash = il_hash_words(hash, actor->seen[i].half, behind[i]);
-	return il_hash_words(hash, number, has_acquire_fence ? behind_latest : 0);
+			hash = il_hash_words(hash, SEEN | actor->seen[i].half, behind[i]);
+	return il_hash_words(hash, ACTOR | number, has_acquire_fence ? behind_latest : 0);
 }
 
 struct il_hash il_access_hash(struct il_hash hash, bool old_values)
 {
 	for (unsigned int i = 0; i < il_n_actors; i++) {
 		if (il_actors[i].buffer.n)
-			hash = il_buffer_hash(&il_actors[i].buffer, il_hash_words(hash, i, 3));
+			hash = il_buffer_hash(&il_actors[i].buffer,
+					      il_hash_words(hash, i, il_actors[i].buffer.n));
 		if (old_values && !il_actors[i].finished)
 			hash = hash_old_values(i, hash);
 	}

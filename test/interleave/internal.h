@@ -321,14 +321,14 @@ void il_actor_restore(unsigned int number, const char *from);
 /* ---- states.c ---- */
 
 /* What is known of a state: the executions from it to the end, or one of these. */
-#define IL_PATHS_NEW  (-1.0L) /* never seen before */
-#define IL_PATHS_OPEN (-2.0L) /* on the way to the state that is searched now */
+#define IL_PATHS_NEW  (-1.0) /* never seen before */
+#define IL_PATHS_OPEN (-2.0) /* on the way to the state that is searched now */
 
 void il_states_clear(void);
 
 /* Finds a state, or enters it as IL_PATHS_OPEN and returns IL_PATHS_NEW. */
-long double il_states_enter(struct il_hash key);
-void il_states_close(struct il_hash key, long double paths);
+double il_states_enter(struct il_hash key);
+void il_states_close(struct il_hash key, double paths);
 uint64_t il_states_count(void);
 
 /* ---- search.c ---- */

@@ -159,6 +159,18 @@ static const struct il_scenario scenarios[] = {
 		.finally = table_is_whole,
 		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO,
 	},
+	{
+		.name = "two connections, one pair, loads are early",
+		.memory = memory,
+		.setup = setup,
+		.switched = world_switched,
+		.name_of = world_name,
+		.leads = world_leads,
+		.actors = { send_first, send_first },
+		.finally = table_is_whole,
+		.models = 1 << IL_ARM,
+		.reorders = 1,
+	},
 };
 
 int main(int argc, char **argv)
