@@ -102,7 +102,7 @@ static unsigned int flush_choices(struct il_choice *to)
 	uint64_t matter[IL_ACTORS];
 	unsigned int n = 0;
 
-	il_access_flushes(matter);
+	il_late_matter(matter);
 	for (unsigned int i = 0; i < il_n_actors; i++)
 		for (uint32_t k = 0; k < il_actors[i].buffer.n; k++)
 			if (matter[i] >> k & 1)
@@ -136,11 +136,18 @@ void il_choose(struct il_choice choice)
 
 static struct il_hash state_key(unsigned int last, struct spent spent)
 {
+	bool old_values = il_model == IL_ARM && spent.reorders != limits->reorders;
 	struct il_hash hash = il_memory_hash;
 
 	for (unsigned int i = 0; i < il_n_actors; i++)
 		hash = il_hash_words(hash, il_actors[i].hash.a, il_actors[i].hash.b);
-	hash = il_access_hash(hash, il_model == IL_ARM && spent.reorders != limits->reorders);
+	for (unsigned int i = 0; i < il_n_actors; i++) {
+		if (il_actors[i].buffer.n)
+			hash = il_buffer_hash(&il_actors[i].buffer,
+					      il_hash_words(hash, i, il_actors[i].buffer.n));
+		if (old_values && !il_actors[i].finished)
+			hash = il_old_hash(i, hash);
+	}
 	for (unsigned int i = 0; i < il_n_privates[IL_ACTORS]; i++)
 		hash = il_hash_bytes(hash, il_privates[IL_ACTORS][i].at, il_privates[IL_ACTORS][i].size);
 	if (il_all_finished())
@@ -402,9 +409,9 @@ void il_search(const struct il_scenario *scenario, enum il_model model, const st
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
 	limits = at_most;
 	result = to;
-	il_access_eager = at_most->eager;
+	il_late_eager = at_most->eager;
 	il_memory_forget();
-	il_access_forget();
+	il_old_forget();
 	scenario->memory();
 	walk(scenario, model);
 	while (!search(scenario, model))

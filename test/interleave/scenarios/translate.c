@@ -165,7 +165,7 @@ static const struct il_scenario scenarios[] = {
 		.actors = { send_request, send_other },
 		.actor_names = { "request", "other" },
 		.finally = request_and_other,
-		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO,
+		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO | 1 << IL_ARM,
 	},
 	{
 		.name = "an answer, and its pair is taken",
@@ -173,7 +173,7 @@ static const struct il_scenario scenarios[] = {
 		.actors = { send_answer, send_other },
 		.actor_names = { "answer", "other" },
 		.finally = answer_and_other,
-		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO,
+		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO | 1 << IL_ARM,
 	},
 	{
 		.name = "a request, an answer, and their pair is taken",
@@ -181,25 +181,10 @@ static const struct il_scenario scenarios[] = {
 		.actors = { send_request, send_other, send_answer },
 		.actor_names = { "request", "other", "answer" },
 		.finally = all_three,
+		.models = 1 << IL_SC | 1 << IL_ARM,
+		.preemptions = 2,
+		.reorders = 1,
 		.is_long = true,
-	},
-	{
-		.name = "a request, its pair is taken, loads are early",
-		COMMON,
-		.actors = { send_request, send_other },
-		.actor_names = { "request", "other" },
-		.finally = request_and_other,
-		.models = 1 << IL_ARM,
-		.reorders = 2,
-	},
-	{
-		.name = "an answer, its pair is taken, loads are early",
-		COMMON,
-		.actors = { send_answer, send_other },
-		.actor_names = { "answer", "other" },
-		.finally = answer_and_other,
-		.models = 1 << IL_ARM,
-		.reorders = 2,
 	},
 };
 
