@@ -2,5 +2,5 @@
 #
 # No barrier stands between what is read of an entry and the second look at its life.
 # file: bpf/ebpf/nat.h
-# run: translate taken
+# run: translate an answer
 /^static __always_inline bool nb_nat_is_valid/,/^}/ { /nb_read_barrier();/d }
