@@ -13,16 +13,6 @@
 void (*il_on_access)(unsigned int actor, const struct il_trap *trap, uint64_t value, bool point);
 void (*il_on_flush)(unsigned int actor, const struct il_store *store);
 
-bool il_access_eager;
-
-/* An actor has made an acquire fence: il_actor.latest is part of its state. */
-static bool has_acquire_fence;
-
-void il_access_forget(void)
-{
-	has_acquire_fence = false;
-}
-
 /* The plain access that the actor's code has just made, or is about to make. */
 static struct {
 	struct il_trap trap; /* IL_READ: memory was changed for it. IL_FENCE: none */
@@ -91,7 +81,7 @@ static bool is_weaker_than_tso(void)
 }
 
 /* Whether all stores of the actor reach memory before this access. Of IL_CAS: if it succeeds. */
-static bool drains(const struct il_trap *trap)
+bool il_access_drains(const struct il_trap *trap)
 {
 	switch (trap->op) {
 	case IL_WRITE:
@@ -123,7 +113,7 @@ static bool is_buffered(unsigned int number, const struct il_trap *trap)
 {
 	uint32_t last;
 
-	return il_model != IL_SC && trap->op == IL_WRITE && !drains(trap) &&
+	return il_model != IL_SC && trap->op == IL_WRITE && !il_access_drains(trap) &&
 	       (meets(number, trap) || il_buffer_has(&il_actors[number].buffer, trap->at, trap->size, &last));
 }
 
@@ -151,7 +141,7 @@ bool il_access_is_point(unsigned int number)
 
 	if (!note_use(number, trap))
 		return false;
-	if (buffer->n && drains(trap))
+	if (buffer->n && il_access_drains(trap))
 		return true;
 	if (trap->op == IL_FENCE)
 		return false;
@@ -160,68 +150,7 @@ bool il_access_is_point(unsigned int number)
 	return meets(number, trap);
 }
 
-/* ---- loads of old values ---- */
-
-static uint32_t max(uint32_t a, uint32_t b)
-{
-	return a > b ? a : b;
-}
-
-/* The earliest time whose value a load of this actor may read. */
-static uint32_t earliest(const struct il_actor *actor, const struct il_trap *trap)
-{
-	uint32_t half = il_memory_half(trap->at), since = actor->floor;
-
-	for (uint32_t i = 0; i < actor->n_seen; i++)
-		if (actor->seen[i].half - half < (trap->size + 3) / 4)
-			since = max(since, actor->seen[i].since);
-	return since;
-}
-
-/* Forgets what the floor implies. */
-static void raise_floor(struct il_actor *actor, uint32_t floor)
-{
-	uint32_t n = 0;
-
-	actor->floor = max(actor->floor, floor);
-	actor->latest = max(actor->latest, actor->floor);
-	for (uint32_t i = 0; i < actor->n_seen; i++)
-		if (actor->seen[i].since > actor->floor)
-			actor->seen[n++] = actor->seen[i];
-	actor->n_seen = n;
-}
-
-/* The actor has read or written a word of 4 bytes as it was since then. Sorted by the word. */
-static void see_half(struct il_actor *actor, uint32_t half, uint32_t since)
-{
-	uint32_t i = 0;
-
-	while (i < actor->n_seen && actor->seen[i].half < half)
-		i++;
-	if (i < actor->n_seen && actor->seen[i].half == half) {
-		actor->seen[i].since = max(actor->seen[i].since, since);
-		return;
-	}
-	if (actor->n_seen == IL_SEEN) {
-		il_violate("an actor reads too many words without a barrier: raise IL_SEEN");
-		return;
-	}
-	memmove(&actor->seen[i + 1], &actor->seen[i], (actor->n_seen++ - i) * sizeof(actor->seen[0]));
-	actor->seen[i].half = half;
-	actor->seen[i].since = since;
-}
-
-static void see(struct il_actor *actor, const void *at, size_t size, uint32_t since)
-{
-	uint32_t half;
-
-	actor->latest = max(actor->latest, since);
-	if (il_model != IL_ARM || since <= actor->floor)
-		return;
-	half = il_memory_half(at);
-	for (uint32_t i = 0; i < (size + 3) / 4; i++)
-		see_half(actor, half + i, since);
-}
+/* ---- what a load may read ---- */
 
 /* What a load may read, the newest first; the actor's own late stores count. */
 static unsigned int versions(unsigned int number, struct il_version *to)
@@ -237,7 +166,7 @@ static unsigned int versions(unsigned int number, struct il_version *to)
 	if (actor->buffer.n && il_buffer_has(&actor->buffer, trap->at, trap->size, &last))
 		il_buffer_overlay(&actor->buffer, trap->at, trap->size, (unsigned char *)&to[0].value);
 	else if (il_model == IL_ARM && meets(number, trap))
-		n = il_memory_versions(trap->at, trap->size, earliest(actor, trap), to, IL_VERSIONS);
+		n = il_memory_versions(trap->at, trap->size, il_old_earliest(actor, trap), to, IL_VERSIONS);
 	return n;
 }
 
@@ -300,133 +229,9 @@ void il_access_flush(unsigned int number, uint32_t i)
 		}
 		if (!store->size)
 			continue;
-		see(actor, store->at, store->size, il_memory_now());
+		il_old_see(actor, store->at, store->size, il_memory_now());
 		if (il_on_flush)
 			il_on_flush(number, store);
-	}
-}
-
-/* ---- when a late store may reach memory ---- */
-
-/*
- * It does so when that matters: before another actor's access to its word, and in either order with
- * another actor's late store to its word, if one of both may reach memory now. All else that could
- * happen before leads to the same.
- */
-
-static bool is_at_word(const struct il_actor *actor, const struct il_store *store)
-{
-	uintptr_t word = (uintptr_t)store->at / 8, first = (uintptr_t)actor->trap.at / 8;
-	uintptr_t last = ((uintptr_t)actor->trap.at + actor->trap.size - 1) / 8;
-
-	return !actor->finished && actor->trap.op != IL_FENCE && word >= first && word <= last;
-}
-
-/*
- * Whether an actor stands at an access to the word of a store, and would find something else. The
- * store's own actor finds the same, unless another one's store comes in between.
- */
-static bool meets_trap(unsigned int number, const struct il_store *store)
-{
-	bool changes = memcmp(store->at, &store->value, store->size) != 0;
-
-	for (unsigned int i = 0; i < il_n_actors; i++)
-		if (is_at_word(&il_actors[i], store) &&
-		    (i == number || changes || il_actors[i].trap.op != IL_READ))
-			return true;
-	return false;
-}
-
-/*
- * Whether any moment may matter at which a store reaches memory: always() looks, or a load that
- * comes before others tells them by what time they have to be made.
- */
-static bool has_a_time(unsigned int number, const struct il_store *store)
-{
-	if (il_access_eager || il_use_observed(store->at, store->size))
-		return true;
-	return il_model == IL_ARM && (has_acquire_fence || il_use_acquired(number, store->at, store->size));
-}
-
-static bool matters_at_once(unsigned int number, uint32_t i)
-{
-	const struct il_buffer *buffer = &il_actors[number].buffer;
-	const struct il_store *store = &buffer->stores[i];
-
-	if (!store->size)
-		return false;
-	if (!il_access_eager && meets_trap(number, store))
-		return true;
-	return has_a_time(number, store) && il_buffer_is_first(buffer, il_model, i);
-}
-
-static bool all_finished(void)
-{
-	for (unsigned int i = 0; i < il_n_actors; i++)
-		if (!il_actors[i].finished)
-			return false;
-	return true;
-}
-
-/* Whether all late stores of an actor may reach memory now, by its next step or at the end. */
-static bool may_drain(const struct il_actor *actor)
-{
-	return actor->finished ? all_finished() : drains(&actor->trap) || actor->buffer.n == IL_BUFFERED;
-}
-
-static uint64_t all_stores(const struct il_buffer *buffer)
-{
-	return buffer->n == 64 ? ~0ULL : (1ULL << buffer->n) - 1;
-}
-
-/* The stores that may reach memory now: those that matter, and what comes before them. */
-static uint64_t moving_stores(unsigned int number, uint64_t matter)
-{
-	const struct il_buffer *buffer = &il_actors[number].buffer;
-	uint64_t moving = may_drain(&il_actors[number]) ? all_stores(buffer) : 0;
-
-	for (uint32_t i = 0; i < buffer->n; i++)
-		if (matter >> i & 1)
-			moving |= il_buffer_closure(buffer, il_model, i);
-	return moving;
-}
-
-/* Whether another actor has a late store to the word of this one, and one of both may reach memory. */
-static bool meets_store(unsigned int number, uint32_t i, const uint64_t moving[IL_ACTORS])
-{
-	const struct il_store *store = &il_actors[number].buffer.stores[i];
-
-	for (unsigned int other = 0; other < il_n_actors; other++) {
-		const struct il_buffer *buffer = &il_actors[other].buffer;
-
-		for (uint32_t k = 0; other != number && k < buffer->n; k++)
-			if ((moving[number] >> i & 1 || moving[other] >> k & 1) && buffer->stores[k].size &&
-			    store->size && (uintptr_t)buffer->stores[k].at / 8 == (uintptr_t)store->at / 8)
-				return true;
-	}
-	return false;
-}
-
-void il_access_flushes(uint64_t matter[IL_ACTORS])
-{
-	uint64_t moving[IL_ACTORS];
-	bool grown = true;
-
-	for (unsigned int i = 0; i < il_n_actors; i++) {
-		matter[i] = 0;
-		for (uint32_t k = 0; k < il_actors[i].buffer.n; k++)
-			matter[i] |= (uint64_t)matters_at_once(i, k) << k;
-	}
-	while (grown && !il_access_eager) {
-		grown = false;
-		for (unsigned int i = 0; i < il_n_actors; i++)
-			moving[i] = moving_stores(i, matter[i]);
-		for (unsigned int i = 0; i < il_n_actors; i++)
-			for (uint32_t k = 0; k < il_actors[i].buffer.n; k++)
-				if (!(matter[i] >> k & 1) && meets_store(i, k, moving)) {
-					matter[i] |= 1ULL << k;
-					grown = true;
-				}
 	}
 }
 
@@ -435,7 +240,7 @@ void il_access_flushes(uint64_t matter[IL_ACTORS])
 static void to_memory(unsigned int number, const void *at, size_t size)
 {
 	il_memory_commit(at, size);
-	see(&il_actors[number], at, size, il_memory_now());
+	il_old_see(&il_actors[number], at, size, il_memory_now());
 }
 
 static void happen_store(unsigned int number, const struct il_trap *trap, uint64_t value)
@@ -451,7 +256,7 @@ static void happen_store(unsigned int number, const struct il_trap *trap, uint64
 		il_buffer_add(&actor->buffer, &store);
 		return;
 	}
-	if (drains(trap))
+	if (il_access_drains(trap))
 		drain(number);
 	memcpy(trap->at, &value, trap->size);
 	to_memory(number, trap->at, trap->size);
@@ -465,9 +270,9 @@ static void happen_read(unsigned int number, const struct il_version *version, b
 
 	report(number, trap, version->value, point);
 	if (point)
-		see(actor, trap->at, trap->size, version->since);
+		il_old_see(actor, trap->at, trap->size, version->since);
 	if (point && acquires(trap))
-		raise_floor(actor, version->since);
+		il_old_raise(actor, version->since);
 	il_trapped_result = version->value;
 	if (trap->atomic || !memcmp(trap->at, &version->value, trap->size))
 		return;
@@ -480,15 +285,13 @@ static void happen_fence(unsigned int number, const struct il_trap *trap)
 	struct il_actor *actor = &il_actors[number];
 	struct il_store barrier = { .size = 0 };
 
-	if (drains(trap)) {
+	if (il_access_drains(trap)) {
 		drain(number);
-		raise_floor(actor, il_memory_now());
+		il_old_raise(actor, il_memory_now());
 		return;
 	}
 	if (trap->order == IL_ORDER_ACQUIRE || trap->order == IL_ORDER_ACQ_REL) {
-		il_uses_grown |= !has_acquire_fence;
-		has_acquire_fence = true;
-		raise_floor(actor, actor->latest);
+		il_old_fence(actor);
 	}
 	if (actor->buffer.n && trap->order >= IL_ORDER_RELEASE) {
 		if (actor->buffer.n == IL_BUFFERED)
@@ -504,7 +307,7 @@ static void happen_update(unsigned int number, const struct il_trap *trap, bool 
 	uint64_t old = 0, new;
 	uint32_t last;
 
-	if (drains(trap))
+	if (il_access_drains(trap))
 		drain(number);
 	else if (il_buffer_has(&actor->buffer, trap->at, trap->size, &last))
 		il_access_flush(number, last);
@@ -514,8 +317,8 @@ static void happen_update(unsigned int number, const struct il_trap *trap, bool 
 	il_trapped_result = old;
 	memcpy(trap->at, &new, trap->size);
 	to_memory(number, trap->at, trap->size);
-	if (drains(trap) || (trap->op <= IL_XCHG && trap->order != IL_ORDER_RELAXED))
-		raise_floor(actor, il_memory_now());
+	if (il_access_drains(trap) || (trap->op <= IL_XCHG && trap->order != IL_ORDER_RELAXED))
+		il_old_raise(actor, il_memory_now());
 }
 
 /* One that fails is a load; on x86 it is a barrier all the same. */
@@ -530,14 +333,14 @@ static void happen_cas(unsigned int number, const struct il_version *version, bo
 	if (!is_weaker_than_tso())
 		drain(number);
 	report(number, trap, version->value, point);
-	see(&il_actors[number], trap->at, trap->size, version->since);
+	il_old_see(&il_actors[number], trap->at, trap->size, version->since);
 	il_trapped_result = version->value;
 }
 
 static void happen_range(unsigned int number, const struct il_trap *trap, bool point)
 {
 	drain(number);
-	raise_floor(&il_actors[number], il_memory_now());
+	il_old_raise(&il_actors[number], il_memory_now());
 	report(number, trap, 0, point);
 	open.trap = *trap;
 }
@@ -561,8 +364,8 @@ static void happen_write(unsigned int number, const struct il_trap *trap, bool p
 	if (trap->atomic) {
 		report(number, trap, trap->arg[0], point);
 		happen_store(number, trap, trap->arg[0]);
-		if (drains(trap))
-			raise_floor(&il_actors[number], il_memory_now());
+		if (il_access_drains(trap))
+			il_old_raise(&il_actors[number], il_memory_now());
 		return;
 	}
 	open.trap = *trap;
@@ -626,61 +429,4 @@ void il_access_settle(unsigned int number)
 	default:
 		break;
 	}
-}
-
-/* ---- the hash of a state ---- */
-
-static uint32_t seen_since(const struct il_actor *actor, uint32_t half)
-{
-	for (uint32_t i = 0; i < actor->n_seen; i++)
-		if (actor->seen[i].half == half)
-			return actor->seen[i].since;
-	return actor->floor;
-}
-
-/* Whether an actor may still read what a word held before a change. */
-static bool may_read_before(unsigned int number, uint32_t time, uint32_t word)
-{
-	for (uint32_t half = 2 * word; half < 2 * word + 2; half++)
-		if (il_use_reads(number, half) && seen_since(&il_actors[number], half) <= time)
-			return true;
-	return false;
-}
-
-/*
- * The old values that an actor may read, in their order, and of its times how many of them lie
- * behind. Times themselves would tell apart what is the same for the actor.
- */
-static struct il_hash hash_old_values(unsigned int number, struct il_hash hash)
-{
-	const struct il_actor *actor = &il_actors[number];
-	uint32_t n = 0, behind_latest = 0, behind[IL_SEEN] = { 0 };
-
-	for (uint32_t time = actor->floor; time < il_memory_now(); time++) {
-		uint64_t value;
-		uint32_t word = il_memory_change(time, &value);
-
-		if (!may_read_before(number, time, word))
-			continue;
-		hash = il_hash_words(hash, word, value);
-		n++;
-		behind_latest += time >= actor->latest;
-		for (uint32_t i = 0; i < actor->n_seen; i++)
-			behind[i] += time >= actor->seen[i].since;
-	}
-	for (uint32_t i = 0; i < actor->n_seen; i++)
-		if (behind[i] < n)
-			hash = il_hash_words(hash, actor->seen[i].half, behind[i]);
-	return il_hash_words(hash, number, has_acquire_fence ? behind_latest : 0);
-}
-
-struct il_hash il_access_hash(struct il_hash hash, bool old_values)
-{
-	for (unsigned int i = 0; i < il_n_actors; i++) {
-		if (il_actors[i].buffer.n)
-			hash = il_buffer_hash(&il_actors[i].buffer, il_hash_words(hash, i, 3));
-		if (old_values && !il_actors[i].finished)
-			hash = hash_old_values(i, hash);
-	}
-	return hash;
 }

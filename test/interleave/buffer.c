@@ -30,25 +30,36 @@ bool il_buffer_has(const struct il_buffer *buffer, const void *at, size_t size, 
 	return false;
 }
 
-/* Whether store i reaches memory before a later one. */
-static bool comes_before(const struct il_buffer *buffer, enum il_model model, uint32_t i, uint32_t later)
+/* A bit for each store up to i. */
+static uint64_t up_to(uint32_t i)
 {
-	const struct il_store *store = &buffer->stores[later];
+	return (2ULL << i) - 1;
+}
 
-	if (model == IL_TSO || store->release || touch(&buffer->stores[i], store->at, store->size))
-		return true;
-	for (uint32_t k = i + 1; k < later; k++)
-		if (!buffer->stores[k].size)
-			return true;
-	return false;
+uint64_t il_buffer_closure(const struct il_buffer *buffer, enum il_model model, uint32_t i)
+{
+	const struct il_store *store = &buffer->stores[i];
+	uint64_t chosen = 1ULL << i;
+
+	if (model == IL_TSO || store->release)
+		return up_to(i);
+	for (uint32_t k = i; k-- > 0;) {
+		const struct il_store *older = &buffer->stores[k];
+
+		if (!older->size)
+			return chosen | up_to(k);
+		if (!touch(older, store->at, store->size))
+			continue;
+		if (older->release)
+			return chosen | up_to(k);
+		chosen |= 1ULL << k;
+	}
+	return chosen;
 }
 
 bool il_buffer_is_first(const struct il_buffer *buffer, enum il_model model, uint32_t i)
 {
-	for (uint32_t k = 0; k < i; k++)
-		if (buffer->stores[k].size && comes_before(buffer, model, k, i))
-			return false;
-	return true;
+	return il_buffer_closure(buffer, model, i) == 1ULL << i;
 }
 
 static void reach_memory(const struct il_store *store)
@@ -63,17 +74,6 @@ static void drop(struct il_buffer *buffer, uint32_t i)
 {
 	buffer->n--;
 	memmove(&buffer->stores[i], &buffer->stores[i + 1], (buffer->n - i) * sizeof(buffer->stores[0]));
-}
-
-uint64_t il_buffer_closure(const struct il_buffer *buffer, enum il_model model, uint32_t i)
-{
-	uint64_t chosen = 1ULL << i;
-
-	for (uint32_t k = i; k-- > 0;)
-		for (uint32_t later = k + 1; later <= i && buffer->stores[k].size; later++)
-			if (chosen >> later & 1 && comes_before(buffer, model, k, later))
-				chosen |= 1ULL << k;
-	return chosen;
 }
 
 bool il_buffer_overtakes(const struct il_buffer *buffer, enum il_model model, uint32_t i)
@@ -136,5 +136,5 @@ struct il_hash il_buffer_hash(const struct il_buffer *buffer, struct il_hash has
 		hash = il_hash_words(hash, (uintptr_t)store->at, store->value);
 		hash = il_hash_words(hash, store->size, store->release);
 	}
-	return il_hash_words(hash, buffer->n, 0);
+	return hash;
 }

@@ -193,7 +193,7 @@ struct il_result {
 	uint64_t ends;                /* distinct states in which all have finished */
 	uint32_t depth;               /* the most steps of an execution */
 	uint32_t points;              /* words of 4 bytes where actors meet */
-	long double interleavings;    /* executions that the states cover */
+	double interleavings;         /* executions that the states cover; exact below 2^53 */
 	bool violated;
 	char violation[256];
 	bool limited;   /* not complete: more than limits.states */

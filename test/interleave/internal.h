@@ -10,6 +10,8 @@
  *   memory.c   shared memory: its hash, what was overwritten, where actors meet
  *   buffer.c   stores that have not reached memory yet
  *   access.c   what an access does, by the model of memory
+ *   late.c     when a late store may reach memory
+ *   old.c      what a load may read that memory does not hold any more
  *   actor.c    an actor: its trap, a step of it, its saved state
  *   states.c   the set of visited states
  *   search.c   the search
@@ -274,8 +276,8 @@ extern bool il_violated;
 
 void il_violate(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Forgets what was noted of all actors, for the next scenario. */
-void il_access_forget(void);
+/* Whether all stores of an actor reach memory before this access. Of IL_CAS: if it succeeds. */
+bool il_access_drains(const struct il_trap *trap);
 
 /* Whether other actors, or stores that are late, may come before the actor's trap. Notes its use. */
 bool il_access_is_point(unsigned int number);
@@ -289,17 +291,8 @@ void il_access_happen(unsigned int number, unsigned int version, bool point);
 /* The actor's code has made a plain access that was about to happen, and stands at its next trap. */
 void il_access_settle(unsigned int number);
 
-/* Stores may reach memory at any time, and not only when it matters. */
-extern bool il_access_eager;
-
-/* A bit for each late store of each actor: it matters now whether that reaches memory. */
-void il_access_flushes(uint64_t matter[IL_ACTORS]);
-
 /* A store of an actor reaches memory. */
 void il_access_flush(unsigned int number, uint32_t store);
-
-/* What tells two states apart besides memory and the actors' hashes; old_values: loads may read these. */
-struct il_hash il_access_hash(struct il_hash hash, bool old_values);
 
 /* NULL, or called for each access that happens, with the value read or written. */
 extern void (*il_on_access)(unsigned int actor, const struct il_trap *trap, uint64_t value, bool point);
@@ -318,17 +311,46 @@ size_t il_actor_size(unsigned int number);
 void il_actor_save(unsigned int number, char *to);
 void il_actor_restore(unsigned int number, const char *from);
 
+/* ---- late.c ---- */
+
+/* A bit for each late store of each actor: it matters now whether that reaches memory. */
+void il_late_matter(uint64_t matter[IL_ACTORS]);
+
+/* Stores may reach memory at any time, and not only when it matters. */
+extern bool il_late_eager;
+
+/* ---- old.c ---- */
+
+/* Forgets what was noted of all actors, for the next scenario. */
+void il_old_forget(void);
+
+/* The earliest time whose value a load of this actor may read. */
+uint32_t il_old_earliest(const struct il_actor *actor, const struct il_trap *trap);
+
+/* The actor has read or written what memory holds since then. */
+void il_old_see(struct il_actor *actor, const void *at, size_t size, uint32_t since);
+
+/* Later loads of the actor read nothing older. */
+void il_old_raise(struct il_actor *actor, uint32_t floor);
+
+/* The actor makes an acquire fence. */
+void il_old_fence(struct il_actor *actor);
+bool il_old_has_fence(void); /* somebody did */
+
+/* What an actor may read of the past. */
+struct il_hash il_old_hash(unsigned int number, struct il_hash hash);
+
 /* ---- states.c ---- */
 
 /* What is known of a state: the executions from it to the end, or one of these. */
-#define IL_PATHS_NEW  (-1.0L) /* never seen before */
-#define IL_PATHS_OPEN (-2.0L) /* on the way to the state that is searched now */
+#define IL_PATHS_NEW  (-1.0) /* never seen before */
+#define IL_PATHS_OPEN (-2.0) /* on the way to the state that is searched now */
 
 void il_states_clear(void);
 
 /* Finds a state, or enters it as IL_PATHS_OPEN and returns IL_PATHS_NEW. */
-long double il_states_enter(struct il_hash key);
-void il_states_close(struct il_hash key, long double paths);
+double il_states_enter(struct il_hash key);
+void il_states_close(struct il_hash key, double paths);
 uint64_t il_states_count(void);
 
 /* ---- search.c ---- */

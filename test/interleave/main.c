@@ -144,23 +144,26 @@ static bool has_model(const struct il_scenario *scenario, int model)
 
 /* ---- one search ---- */
 
-/* Looks for the violation with fewer preemptions, which makes a trace that is easier to read. */
+/*
+ * Looks for the violation with fewer switches and old values, which makes a trace that is easier to
+ * read.
+ */
 static void find_shorter(const struct il_scenario *scenario, enum il_model model,
 			 const struct il_limits *limits)
 {
-	enum { STATES = 2000000 };
+	enum { STATES = 1000000, PREEMPTIONS = 4, REORDERS = 2 };
 	struct il_limits fewer = *limits;
 	struct il_result result;
 
 	fewer.states = STATES;
-	for (int i = 0; limits->preemptions < 0 || i <= limits->preemptions; i++) {
-		fewer.preemptions = i;
-		il_search(scenario, model, &fewer, &result);
-		if (result.violated)
-			return;
-		if (result.limited)
-			break;
-	}
+	for (fewer.reorders = 0; fewer.reorders <= REORDERS; fewer.reorders++)
+		for (fewer.preemptions = 0; fewer.preemptions <= PREEMPTIONS; fewer.preemptions++) {
+			il_search(scenario, model, &fewer, &result);
+			if (result.violated)
+				return;
+			if (result.limited)
+				break;
+		}
 	il_search(scenario, model, limits, &result);
 }
 
@@ -186,7 +189,7 @@ static const char *judge(const struct il_scenario *scenario, enum il_model model
 		return text;
 	}
 	if (scenario->interleavings != 0 && result->interleavings != scenario->interleavings) {
-		snprintf(text, sizeof(text), "%.0Lf interleavings, not %.0f", result->interleavings,
+		snprintf(text, sizeof(text), "%.0f interleavings, not %.0f", result->interleavings,
 			 scenario->interleavings);
 		return text;
 	}
@@ -213,7 +216,7 @@ static const char *cross_check(const struct il_scenario *scenario, enum il_model
 	if (a.interleavings == first->interleavings && a.ends == first->ends && b.ends == first->ends &&
 	    !a.limited && !b.limited)
 		return NULL;
-	snprintf(text, sizeof(text), "unmerged: %.6Lg interleavings, %llu ends; eager: %llu ends",
+	snprintf(text, sizeof(text), "unmerged: %.6g interleavings, %llu ends; eager: %llu ends",
 		 a.interleavings, (unsigned long long)a.ends, (unsigned long long)b.ends);
 	return text;
 }
@@ -223,7 +226,7 @@ static void print_figures(const struct il_result *result)
 	printf("%llu states, %llu steps, up to %u deep, %u points", (unsigned long long)result->states,
 	       (unsigned long long)result->transitions, result->depth, result->points);
 	if (!result->violated && !result->limited)
-		printf(", %.6Lg interleavings, %llu ends", result->interleavings,
+		printf(", %.6g interleavings, %llu ends", result->interleavings,
 		       (unsigned long long)result->ends);
 	printf(", %.2f s of CPU\n", result->seconds);
 }

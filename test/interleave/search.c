@@ -30,7 +30,7 @@ struct spent {
 struct frame {
 	struct il_hash key;
 	struct il_hash memory_hash;
-	long double paths;       /* executions from here to the end that were found so far */
+	double paths;            /* executions from here to the end that were found so far */
 	size_t saved, saved_end; /* where saved[] has what the step changes */
 	uint32_t memory_mark;
 	uint32_t first;          /* its choices begin here in choices[] */
@@ -102,7 +102,7 @@ static unsigned int flush_choices(struct il_choice *to)
 	uint64_t matter[IL_ACTORS];
 	unsigned int n = 0;
 
-	il_access_flushes(matter);
+	il_late_matter(matter);
 	for (unsigned int i = 0; i < il_n_actors; i++)
 		for (uint32_t k = 0; k < il_actors[i].buffer.n; k++)
 			if (matter[i] >> k & 1)
@@ -136,11 +136,18 @@ void il_choose(struct il_choice choice)
 
 static struct il_hash state_key(unsigned int last, struct spent spent)
 {
+	bool old_values = il_model == IL_ARM && spent.reorders != limits->reorders;
 	struct il_hash hash = il_memory_hash;
 
 	for (unsigned int i = 0; i < il_n_actors; i++)
 		hash = il_hash_words(hash, il_actors[i].hash.a, il_actors[i].hash.b);
-	hash = il_access_hash(hash, il_model == IL_ARM && spent.reorders != limits->reorders);
+	for (unsigned int i = 0; i < il_n_actors; i++) {
+		if (il_actors[i].buffer.n)
+			hash = il_buffer_hash(&il_actors[i].buffer,
+					      il_hash_words(hash, i, il_actors[i].buffer.n));
+		if (old_values && !il_actors[i].finished)
+			hash = il_old_hash(i, hash);
+	}
 	for (unsigned int i = 0; i < il_n_privates[IL_ACTORS]; i++)
 		hash = il_hash_bytes(hash, il_privates[IL_ACTORS][i].at, il_privates[IL_ACTORS][i].size);
 	if (il_all_finished())
@@ -254,7 +261,7 @@ static void keep_path(void)
 }
 
 /* All have finished: the executions from here to the end are 1. */
-static long double finish(struct il_hash key)
+static double finish(struct il_hash key)
 {
 	result->ends++;
 	if (il_scenario->finally)
@@ -290,7 +297,7 @@ static void follow(void)
 	unsigned int last = choice.flush ? frame->last : choice.actor;
 	struct spent spent;
 	struct il_hash key;
-	long double paths;
+	double paths;
 
 	spend(frame, choice, &spent);
 	frame->chosen = choice;
@@ -299,7 +306,7 @@ static void follow(void)
 	key = make_step(frame, spent);
 	if (result->transitions < TWICE && !il_violated && !il_uses_grown)
 		make_twice(frame, spent, key);
-	if (il_violated || il_uses_grown)
+	if (il_violated)
 		return;
 	paths = il_states_enter(key);
 	if (paths == IL_PATHS_NEW && il_all_finished()) {
@@ -331,9 +338,18 @@ static void pop(void)
 	restore(&frames[n_frames - 1]);
 }
 
+/* Whether it goes on. After a new use it does for a while, which most often shows more of them. */
+static bool goes_on(uint64_t *until)
+{
+	if (!il_uses_grown)
+		*until = result->transitions + result->transitions / 4 + 1000;
+	return n_frames && !il_violated && !result->limited && result->transitions <= *until;
+}
+
 /* False: actors meet where they did not before. */
 static bool search(const struct il_scenario *scenario, enum il_model model)
 {
+	uint64_t until = 0;
 	struct il_hash key;
 
 	il_begin(scenario, model);
@@ -348,7 +364,7 @@ static bool search(const struct il_scenario *scenario, enum il_model model)
 		il_states_enter(key);
 		push(key, IL_ACTORS, (struct spent){ 0 });
 	}
-	while (n_frames && !il_violated && !il_uses_grown && !result->limited) {
+	while (goes_on(&until)) {
 		if (frames[n_frames - 1].next == frames[n_frames - 1].n)
 			pop();
 		else
@@ -358,7 +374,7 @@ static bool search(const struct il_scenario *scenario, enum il_model model)
 			il_violate("an execution of more than %u steps", limits->depth);
 	}
 	keep_path();
-	return il_violated || result->limited || !il_uses_grown;
+	return !il_uses_grown;
 }
 
 /* Executions at random, to see who uses what. */
@@ -393,9 +409,9 @@ void il_search(const struct il_scenario *scenario, enum il_model model, const st
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &begin);
 	limits = at_most;
 	result = to;
-	il_access_eager = at_most->eager;
+	il_late_eager = at_most->eager;
 	il_memory_forget();
-	il_access_forget();
+	il_old_forget();
 	scenario->memory();
 	walk(scenario, model);
 	while (!search(scenario, model))

@@ -10,7 +10,7 @@ enum { FIRST_SIZE = 1 << 12 };
 
 struct state {
 	struct il_hash key; /* all zero: free */
-	long double paths;
+	double paths;
 };
 
 static struct state *states;
@@ -55,7 +55,7 @@ static void grow(void)
 	free(old);
 }
 
-long double il_states_enter(struct il_hash key)
+double il_states_enter(struct il_hash key)
 {
 	struct state *state = find(key);
 
@@ -67,7 +67,7 @@ long double il_states_enter(struct il_hash key)
 	return IL_PATHS_NEW;
 }
 
-void il_states_close(struct il_hash key, long double paths)
+void il_states_close(struct il_hash key, double paths)
 {
 	find(key)->paths = paths;
 }

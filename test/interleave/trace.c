@@ -17,6 +17,7 @@ enum { LINES_MAX = 20000 };
 struct line {
 	unsigned int actor;
 	bool arrives; /* a store reaches memory */
+	bool is_old;  /* a load of what memory does not hold any more */
 	struct il_trap trap;
 	uint64_t value;
 	char code[160]; /* function, file and line */
@@ -31,8 +32,12 @@ static void on_access(unsigned int actor, const struct il_trap *trap, uint64_t v
 	bool seen =
 		point || il_use_meets(actor, trap->at, trap->size, trap->op != IL_WRITE, trap->op != IL_READ);
 
-	if ((seen || with_all) && n_lines < LINES_MAX)
-		lines[n_lines++] = (struct line){ .actor = actor, .trap = *trap, .value = value };
+	if ((!seen && !with_all) || n_lines == LINES_MAX)
+		return;
+	lines[n_lines++] = (struct line){ .actor = actor, .trap = *trap, .value = value };
+	if (trap->op == IL_READ || trap->op == IL_CAS)
+		lines[n_lines - 1].is_old =
+			!il_actors[actor].buffer.n && memcmp(trap->at, &value, trap->size) != 0;
 }
 
 static void on_flush(unsigned int actor, const struct il_store *store)
@@ -120,18 +125,19 @@ static void print_value(const struct line *line, char *to, size_t size)
 	if (trap->op == IL_CAS && line->value == trap->arg[0])
 		snprintf(to, size, "%#" PRIx64 " -> %#" PRIx64, line->value, trap->arg[1]);
 	else if (trap->op == IL_CAS)
-		snprintf(to, size, "%#" PRIx64 ", not %#" PRIx64 ": fails", line->value, trap->arg[0]);
+		snprintf(to, size, "%#" PRIx64 "%s, not %#" PRIx64 ": fails", line->value,
+			 line->is_old ? ", an old value" : "", trap->arg[0]);
 	else if (trap->op > IL_CAS && trap->op <= IL_XOR)
 		snprintf(to, size, "%#" PRIx64 ", with %#" PRIx64, line->value, trap->arg[0]);
 	else if (trap->op <= IL_WRITE)
-		snprintf(to, size, "%#" PRIx64, line->value);
+		snprintf(to, size, "%#" PRIx64 "%s", line->value, line->is_old ? ", an old value" : "");
 	else
 		to[0] = 0;
 }
 
 static bool is_plain(const struct line *line)
 {
-	return !line->arrives && (line->trap.op == IL_READ || line->trap.op == IL_WRITE);
+	return !line->is_old && (line->arrives || line->trap.op == IL_READ || line->trap.op == IL_WRITE);
 }
 
 static bool same_function(const char *a, const char *b)
@@ -141,14 +147,18 @@ static bool same_function(const char *a, const char *b)
 	return !strncmp(a, b, len + 1);
 }
 
+static bool is_alike(const struct line *a, const struct line *b)
+{
+	return is_plain(a) && is_plain(b) && a->actor == b->actor && a->arrives == b->arrives &&
+	       a->trap.op == b->trap.op && same_function(a->code, b->code);
+}
+
 /* The lines from "first" on that one line stands for: one function goes through memory. */
 static size_t alike(size_t first)
 {
 	size_t end = first + 1;
 
-	while (end < n_lines && is_plain(&lines[first]) && is_plain(&lines[end]) &&
-	       lines[end].actor == lines[first].actor && lines[end].trap.op == lines[first].trap.op &&
-	       same_function(lines[end].code, lines[first].code))
+	while (end < n_lines && is_alike(&lines[first], &lines[end]))
 		end++;
 	return end - first > 2 && !with_all ? end - first : 1;
 }
@@ -161,7 +171,8 @@ static void print_lines(const struct il_scenario *scenario, size_t first, size_t
 	il_memory_name(scenario, line->trap.at, name, sizeof(name));
 	print_value(line, value, sizeof(value));
 	printf("# %4zu  %-8s %-7s %-26s %-36s %s", first + 1, actor_name(scenario, line->actor),
-	       line->arrives ? "arrives" : op_name(&line->trap), name, value, line->code);
+	       line->arrives ? "arrives" : op_name(&line->trap), name, value,
+	       line->arrives ? "in memory" : line->code);
 	if (n > 1) {
 		il_memory_name(scenario, line[n - 1].trap.at, name, sizeof(name));
 		printf(", %zu times, to %s", n, name);

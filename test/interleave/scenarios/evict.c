@@ -157,7 +157,7 @@ static const struct il_scenario scenarios[] = {
 		.leads = world_leads,
 		.actors = { send_first, send_first },
 		.finally = table_is_whole,
-		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO,
+		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO | 1 << IL_ARM,
 	},
 };
 

@@ -97,6 +97,18 @@ static const struct il_scenario scenarios[] = {
 		.finally = none_dropped,
 	},
 	{
+		.name = "two CPUs, and no packet is dropped, one load is early or one store late",
+		.memory = memory,
+		.setup = world_setup,
+		.switched = world_switched,
+		.name_of = world_name,
+		.leads = world_leads,
+		.actors = { send_first, send_first },
+		.finally = none_dropped,
+		.models = 1 << IL_ARM,
+		.reorders = 1,
+	},
+	{
 		.name = "three CPUs, and one connection is made",
 		.memory = memory,
 		.setup = world_setup,
@@ -105,6 +117,7 @@ static const struct il_scenario scenarios[] = {
 		.leads = world_leads,
 		.actors = { send_first, send_first, send_first },
 		.finally = one_connection,
+		.preemptions = 2,
 		.is_long = true,
 	},
 };

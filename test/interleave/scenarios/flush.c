@@ -82,7 +82,7 @@ static const struct il_scenario scenarios[] = {
 		.actors = { flush, send },
 		.actor_names = { "flush", "CPU" },
 		.finally = table_is_whole,
-		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO,
+		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO | 1 << IL_ARM,
 	},
 	{
 		.name = "userspace ends a connection, a CPU has a packet of it",
@@ -94,7 +94,7 @@ static const struct il_scenario scenarios[] = {
 		.actors = { flush, send },
 		.actor_names = { "flush", "CPU" },
 		.finally = table_is_whole,
-		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO,
+		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO | 1 << IL_ARM,
 	},
 };
 

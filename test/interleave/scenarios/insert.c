@@ -109,6 +109,12 @@ static void name_of(const void *at, char *name, size_t size)
 		snprintf(name, size, "set %zu spilled", off / sizeof(*sets));
 }
 
+/* A way has the number of the entry that is read next. */
+static bool leads(const void *at)
+{
+	return (uintptr_t)at - (uintptr_t)sets < sizeof(sets);
+}
+
 static const struct il_scenario scenarios[] = {
 	{
 		.name = "two insert a tuple, and one has it",
@@ -117,7 +123,8 @@ static const struct il_scenario scenarios[] = {
 		.actors = { insert, insert },
 		.finally = one_of_two,
 		.name_of = name_of,
-		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO,
+		.leads = leads,
+		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO | 1 << IL_ARM,
 	},
 	{
 		.name = "three insert a tuple, and one has it",
@@ -127,6 +134,17 @@ static const struct il_scenario scenarios[] = {
 		.finally = one_of_three,
 		.name_of = name_of,
 		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO,
+	},
+	{
+		.name = "three insert a tuple, and one has it, loads are early",
+		.memory = memory,
+		.setup = setup,
+		.actors = { insert, insert, insert },
+		.finally = one_of_three,
+		.name_of = name_of,
+		.leads = leads,
+		.models = 1 << IL_ARM,
+		.is_long = true,
 	},
 };
 

@@ -167,7 +167,7 @@ static bool check_model(enum il_model model, uint64_t *ends)
 	    unmerged.interleavings == first.interleavings)
 		return true;
 	printf("# model %d: %" PRIu64 " ends, unmerged %" PRIu64 ", eager %" PRIu64
-	       "; %.0Lf interleavings, unmerged %.0Lf %s\n",
+	       "; %.0f interleavings, unmerged %.0f %s\n",
 	       model, first.ends, unmerged.ends, eager.ends, first.interleavings, unmerged.interleavings,
 	       first.violated ? first.violation : "");
 	return false;

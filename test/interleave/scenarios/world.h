@@ -114,22 +114,23 @@ static inline void world_know_port(__be16 port)
 	nb_settings.known_ports[port / 32] |= 1U << port % 32;
 }
 
-static inline void world_add_service(__u8 proto, __u16 port)
+/* A port of the VIP, whose backends have backend_port. */
+static inline void world_add_service(__u8 proto, __u16 port, __u16 backend_port)
 {
 	struct nb_frontend_key key = { .addr = world_vip(), .port = bpf_htons(port), .proto = proto };
 	struct nb_frontend frontend = {
-		.flags = NB_FRONTEND_SERVICE, .set = 1, .count = WORLD_BACKENDS, .known = WORLD_BACKENDS
+		.flags = NB_FRONTEND_SERVICE, .set = port, .count = WORLD_BACKENDS, .known = WORLD_BACKENDS
 	};
 
 	bpf_map_update_elem(&frontends, &key, &frontend, BPF_ANY);
 	for (__u32 i = 0; i < WORLD_BACKENDS; i++) {
-		struct nb_backend_key backend_key = { .set = 1, .index = i };
-		struct nb_backend backend = { .addr = world_pod(3 + i), .port = bpf_htons(8080) };
+		struct nb_backend_key backend_key = { .set = port, .index = i };
+		struct nb_backend backend = { .addr = world_pod(3 + i), .port = bpf_htons(backend_port) };
 
 		bpf_map_update_elem(&backends, &backend_key, &backend, BPF_ANY);
 	}
 	world_know_port(bpf_htons(port));
-	world_know_port(bpf_htons(8080));
+	world_know_port(bpf_htons(backend_port));
 }
 
 static inline void world_setup(void)
@@ -150,8 +151,8 @@ static inline void world_setup(void)
 		nb_settings.vips[1].mask.w[i] = 0xffffffff;
 	}
 	world_add_pods();
-	world_add_service(IPPROTO_UDP, 53);
-	world_add_service(IPPROTO_TCP, 80);
+	world_add_service(IPPROTO_UDP, 53, 8080);
+	world_add_service(IPPROTO_TCP, 80, 8080);
 }
 
 /* ---- packets ---- */
