@@ -27,12 +27,12 @@ static long nb_wait_turn(__u64 i __attribute__((unused)), const struct nb_wait *
 {
 	struct nb_pair *pair = nb_pair_at(wait->pair_id);
 
-	return !pair || nb_life_use(nb_load(&pair->dir[0].conn.life)) != NB_USE_NEW;
+	return !pair || !nb_use_is_undecided(nb_life_use(nb_load(&pair->dir[0].conn.life)));
 }
 
 /*
  * Waits until it is decided whether a pair becomes a connection. False: it is not after a while. A
- * hypervisor may have stopped the CPU that enters it.
+ * hypervisor may have stopped the CPU that enters it, or the process that does has no CPU now.
  */
 static __always_inline bool nb_pair_wait(__u32 pair_id)
 {

@@ -22,14 +22,14 @@ enum { NB_AGE_MAX = 1000 }; /* ticks, more than two minutes; beyond are those th
 /* ---- alive or not ---- */
 
 /*
- * Whether an entry with this life serves a packet: it holds a connection; or one that another CPU
- * has been entering for as long as a packet waits.
+ * Whether an entry with this life serves a packet: it holds a connection; or one that another CPU,
+ * or userspace, has been entering for as long as a packet waits. Such an entry is complete.
  */
 static __always_inline bool nb_conn_is_usable(const struct nb_pkt *pkt, __u64 life)
 {
 	__u32 use = nb_life_use(life);
 
-	return use == NB_USE_TAKEN || (use == NB_USE_NEW && pkt->has_waited);
+	return use == NB_USE_TAKEN || (pkt->has_waited && nb_use_is_undecided(use));
 }
 
 /*

@@ -167,6 +167,12 @@ static __always_inline int nb_use_counts(__u32 use)
 	return 1 << use & (1 << NB_USE_TAKEN | 1 << NB_USE_NEW | 1 << NB_USE_ADDING);
 }
 
+/* Whether a pair in this use is being entered: it may become a connection, or not. */
+static __always_inline int nb_use_is_undecided(__u32 use)
+{
+	return use == NB_USE_NEW || use == NB_USE_ADDING;
+}
+
 /* Whether the pair of an entry counts. life: that of the entry itself, which has one of its own. */
 static __always_inline int nb_entry_counts(const struct nb_conn_table *table, __u32 entry_id, __u64 life)
 {
@@ -380,7 +386,8 @@ static __always_inline void nb_index_remove(const struct nb_conn_table *table, _
 /*
  * Whether the pair of another entry gives way to the one of "mine": it is gone, or was not yet a
  * connection and is lost now. Of two programs the one with the lower pair goes on; userspace gives
- * way to any program. So of all that insert one tuple at once one remains, whoever is seen by whom.
+ * way to any program. A pair that has lost decides nothing. So of all that insert one tuple at once
+ * one remains, whoever is seen by whom.
  */
 static __always_inline int nb_pair_yields(const struct nb_conn_table *table, __u32 other, __u32 mine)
 {
@@ -396,7 +403,7 @@ static __always_inline int nb_pair_yields(const struct nb_conn_table *table, __u
 		gone = NB_USE_ENDING;
 	else if (nb_life_use(life) != NB_USE_NEW || other < mine)
 		return !nb_use_counts(nb_life_use(life));
-	return (nb_life_use(nb_load(&own->conn.life)) != NB_USE_ADDING &&
+	return (nb_life_use(nb_load(&own->conn.life)) == NB_USE_NEW &&
 		nb_change(&client->conn.life, life, nb_life_with_use(life, gone))) ||
 	       !nb_use_counts(nb_life_use(nb_load(&client->conn.life)));
 }

@@ -82,9 +82,8 @@ static __always_inline void nb_pair_fill(struct nb_pair *pair, const struct nb_e
 static __always_inline int nb_pair_begin(struct nb_pair *pair)
 {
 	__u64 life = nb_load(&pair->dir[0].conn.life);
-	__u32 use = nb_life_use(life);
 
-	return (use == NB_USE_NEW || use == NB_USE_ADDING) &&
+	return nb_use_is_undecided(nb_life_use(life)) &&
 	       nb_change(&pair->dir[0].conn.life, life, nb_life_with_use(life, NB_USE_TAKEN));
 }
 
@@ -99,7 +98,7 @@ static __always_inline int nb_pair_empty(struct nb_pair *pair, enum nb_use use)
 		nb_life_use(__sync_lock_test_and_set(&pair->dir[0].conn.life, nb_life_with_use(life, use)));
 
 	nb_pair_void(pair, life);
-	return was == NB_USE_NEW || was == NB_USE_ADDING;
+	return nb_use_is_undecided(was);
 }
 
 /* TAKEN -> NEW, to enter an entry again that the index has lost. False: the life has changed. */

@@ -2,5 +2,5 @@
 #
 # A pair is published before what was written into it.
 # file: include/natbridge/conn_pair.h
-# run: evict an answer
+# run: translate an answer
 s/nb_write_barrier();//

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Userspace ends connections while CPUs have packets of them: lib/maps/conn_table.c and
- * nb_from_pod() at once.
+ * Userspace ends connections, or brings some from another table, while CPUs have packets of them:
+ * lib/maps/conn_table.c and nb_from_pod() at once.
  */
 #include "test/interleave/code/user.h"
 #include "world.h"
@@ -21,7 +21,7 @@ static int send_datagram(void)
 	struct world_frame frame;
 
 	world_udp(&frame, &client, 5000, &vip, 53);
-	return world_send(1, &frame, offsetof(struct world_frame, udp) + sizeof(frame.udp) + 1);
+	return world_send(1, &frame, WORLD_UDP_HEAD + 1);
 }
 
 static void setup(void)
@@ -43,6 +43,47 @@ static void setup_connection(void)
 	send_datagram();
 }
 
+static struct nb_pair brought; /* the connection as another table had it */
+
+/* The connection is in another table, and not in this one yet. */
+static void setup_brought(void)
+{
+	setup_connection();
+	for (int i = 0; i < WORLD_PAIRS; i++)
+		if (user_get(i, &brought))
+			user_end(i);
+}
+
+/* And the process that brought it was killed at it: before it had entered the client's tuple, or after. */
+static void setup_killed(bool client_entered)
+{
+	struct nb_conn *record = &world.pairs[0].dir[0].conn;
+
+	setup_connection();
+	record->life = nb_life_with_use(record->life, NB_USE_ADDING);
+	for (int i = 0; i < WORLD_SETS * NB_CONN_WAYS && !client_entered; i++) {
+		volatile __u64 *way = &world.sets[i / NB_CONN_WAYS].ways[i % NB_CONN_WAYS];
+
+		if (*way && !(nb_way_entry_id(*way) & 1))
+			*way = 0;
+	}
+}
+
+static void setup_killed_early(void)
+{
+	setup_killed(false);
+}
+
+static void setup_killed_late(void)
+{
+	setup_killed(true);
+}
+
+static void bring(void)
+{
+	user_add(&brought);
+}
+
 static void flush(void)
 {
 	for (__u32 i = 0; i < WORLD_PAIRS; i++)
@@ -54,31 +95,22 @@ static void send(void)
 	verdict = send_datagram();
 }
 
-/* Each pair is free, or holds a connection of which the index has both entries. */
 static void table_is_whole(void)
 {
-	unsigned int taken = 0, ways = 0;
+	world_connections();
+	il_check(verdict == TC_ACT_REDIRECT, "the packet is dropped");
+}
 
-	for (int i = 0; i < WORLD_PAIRS; i++) {
-		il_check(nb_life_use(world.pairs[i].dir[0].conn.life) == NB_USE_FREE ||
-				 nb_life_use(world.pairs[i].dir[0].conn.life) == NB_USE_TAKEN,
-			 "pair %d is left in the middle", i);
-		taken += nb_life_use(world.pairs[i].dir[0].conn.life) == NB_USE_TAKEN;
-	}
-	for (int i = 0; i < WORLD_SETS * NB_CONN_WAYS; i++)
-		ways += world.sets[i / NB_CONN_WAYS].ways[i % NB_CONN_WAYS] != 0;
-	il_check(ways == 2 * taken, "%u ways for %u connections", ways, taken);
+static void one_connection(void)
+{
+	il_check(world_connections() == 1, "not one connection");
 	il_check(verdict == TC_ACT_REDIRECT, "the packet is dropped");
 }
 
 static const struct il_scenario scenarios[] = {
 	{
 		.name = "userspace flushes an empty table, a CPU has the first packet",
-		.memory = memory,
-		.setup = setup,
-		.switched = world_switched,
-		.name_of = world_name,
-		.leads = world_leads,
+		WORLD_COMMON(memory, setup),
 		.actors = { flush, send },
 		.actor_names = { "flush", "CPU" },
 		.finally = table_is_whole,
@@ -86,15 +118,37 @@ static const struct il_scenario scenarios[] = {
 	},
 	{
 		.name = "userspace ends a connection, a CPU has a packet of it",
-		.memory = memory,
-		.setup = setup_connection,
-		.switched = world_switched,
-		.name_of = world_name,
-		.leads = world_leads,
+		WORLD_COMMON(memory, setup_connection),
 		.actors = { flush, send },
 		.actor_names = { "flush", "CPU" },
 		.finally = table_is_whole,
 		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO | 1 << IL_ARM,
+	},
+	{
+		.name = "userspace brings a connection, a CPU has a packet of it",
+		WORLD_COMMON(memory, setup_brought),
+		.actors = { bring, send },
+		.actor_names = { "bring", "CPU" },
+		.finally = one_connection,
+		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO,
+	},
+	{
+		.name = "a process was killed as it entered one tuple, a CPU has a packet, the next process "
+			"clears",
+		WORLD_COMMON(memory, setup_killed_early),
+		.actors = { flush, send },
+		.actor_names = { "clear", "CPU" },
+		.finally = table_is_whole,
+		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO,
+	},
+	{
+		.name = "a process was killed as it entered both tuples, a CPU has a packet, the next "
+			"process clears",
+		WORLD_COMMON(memory, setup_killed_late),
+		.actors = { flush, send },
+		.actor_names = { "clear", "CPU" },
+		.finally = table_is_whole,
+		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO,
 	},
 };
 

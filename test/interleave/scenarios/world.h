@@ -133,6 +133,16 @@ static inline void world_add_service(__u8 proto, __u16 port, __u16 backend_port)
 	world_know_port(bpf_htons(backend_port));
 }
 
+/* The first one of the VIP's port alone. */
+static inline void world_use_one_backend(__u8 proto, __u16 port)
+{
+	struct nb_frontend_key key = { .addr = world_vip(), .port = bpf_htons(port), .proto = proto };
+	struct nb_frontend *frontend = bpf_map_lookup_elem(&frontends, &key);
+
+	if (frontend)
+		frontend->count = frontend->known = 1;
+}
+
 static inline void world_setup(void)
 {
 	const struct nb_constants constants = { .second = 10, .conn_sets = WORLD_SETS };
@@ -166,33 +176,64 @@ struct world_frame {
 	};
 } __attribute__((packed));
 
-/* A datagram of a pod, with one byte of data and no checksum. */
-static inline void world_udp(struct world_frame *frame, const struct nb_addr *src, __u16 sport,
-			     const struct nb_addr *dst, __u16 dport)
+/* Bytes of all headers. */
+enum {
+	WORLD_UDP_HEAD = offsetof(struct world_frame, udp) + sizeof(struct udphdr),
+	WORLD_TCP_HEAD = offsetof(struct world_frame, tcp) + sizeof(struct tcphdr),
+};
+
+/* The headers up to IP, of a packet of this protocol with so many bytes behind it. */
+static inline void world_ip(struct world_frame *frame, const struct nb_addr *src, const struct nb_addr *dst,
+			    __u8 proto, __u16 len)
 {
 	memset(frame, 0, sizeof(*frame));
 	frame->eth.h_proto = bpf_htons(ETH_P_IP);
 	frame->ip.version = 4;
 	frame->ip.ihl = 5;
 	frame->ip.ttl = 64;
-	frame->ip.protocol = IPPROTO_UDP;
-	frame->ip.tot_len = bpf_htons(sizeof(frame->ip) + sizeof(frame->udp) + 1);
+	frame->ip.protocol = proto;
+	frame->ip.tot_len = bpf_htons(sizeof(frame->ip) + len);
 	frame->ip.saddr = src->w[3];
 	frame->ip.daddr = dst->w[3];
+}
+
+/* A datagram of a pod, with one byte of data and no checksum. */
+static inline void world_udp(struct world_frame *frame, const struct nb_addr *src, __u16 sport,
+			     const struct nb_addr *dst, __u16 dport)
+{
+	world_ip(frame, src, dst, IPPROTO_UDP, sizeof(frame->udp) + 1);
 	frame->udp.source = bpf_htons(sport);
 	frame->udp.dest = bpf_htons(dport);
 	frame->udp.len = bpf_htons(sizeof(frame->udp) + 1);
 }
 
-/* Sends a frame of this length from a pod, by the CPU whose code runs. Returns the verdict. */
-static inline int world_send(unsigned int pod, const struct world_frame *frame, __u32 len)
+/* A segment without data and with no checksum. flags: the byte of the header. */
+static inline void world_tcp(struct world_frame *frame, const struct nb_addr *src, __u16 sport,
+			     const struct nb_addr *dst, __u16 dport, __u8 flags)
+{
+	world_ip(frame, src, dst, IPPROTO_TCP, sizeof(frame->tcp));
+	frame->tcp.source = bpf_htons(sport);
+	frame->tcp.dest = bpf_htons(dport);
+	frame->tcp.doff = sizeof(frame->tcp) / 4;
+	((__u8 *)&frame->tcp)[13] = flags;
+}
+
+/* Runs a program at a pod's port for a frame of this length, by the CPU whose code runs. */
+static inline int world_run(int (*program)(struct __sk_buff *skb), unsigned int pod,
+			    const struct world_frame *frame, __u32 len)
 {
 	struct hosted_packet *packet = world_packets[hosted_cpu];
 
 	hosted_packet_set(packet, frame, len);
 	packet->skb.ifindex = 10 + pod;
 	packet->skb.protocol = bpf_htons(ETH_P_IP);
-	return nb_from_pod(&packet->skb);
+	return program(&packet->skb);
+}
+
+/* Sends a frame of this length from a pod. Returns the verdict. */
+static inline int world_send(unsigned int pod, const struct world_frame *frame, __u32 len)
+{
+	return world_run(nb_from_pod, pod, frame, len);
 }
 
 /* The frame that a CPU has sent last, as it is now. */
@@ -205,6 +246,32 @@ static inline const struct world_frame *world_sent(unsigned int cpu)
 static inline bool world_leads(const void *at)
 {
 	return (uintptr_t)at - (uintptr_t)world.sets < sizeof(world.sets);
+}
+
+/* ---- for il_scenario.finally ---- */
+
+/*
+ * Connections in the table. Each pair holds one, or is free; the index leads to both entries of a
+ * connection and to nothing else, and its copy of the life is of the same connection.
+ */
+static inline unsigned int world_connections(void)
+{
+	unsigned int taken = 0, ways = 0;
+
+	for (int i = 0; i < WORLD_PAIRS; i++) {
+		__u64 record = world.pairs[i].dir[0].conn.life, copy = world.pairs[i].dir[1].conn.life;
+
+		il_check(nb_life_use(record) == NB_USE_FREE || nb_life_use(record) == NB_USE_TAKEN,
+			 "pair %d stays in use %u", i, nb_life_use(record));
+		if (nb_life_use(record) == NB_USE_FREE)
+			continue;
+		taken++;
+		il_check(nb_life_same(record, copy), "the halves of pair %d are of two connections", i);
+	}
+	for (int i = 0; i < WORLD_SETS * NB_CONN_WAYS; i++)
+		ways += world.sets[i / NB_CONN_WAYS].ways[i % NB_CONN_WAYS] != 0;
+	il_check(ways == 2 * taken, "%u ways for %u connections", ways, taken);
+	return taken;
 }
 
 /* ---- names ---- */
@@ -268,5 +335,10 @@ static inline void world_name(const void *at, char *name, size_t size)
 	else if (world_is_in(at, world.backends, sizeof(world.backends), &off))
 		snprintf(name, size, "backends+%zu", off);
 }
+
+/* What all scenarios of this network have in common. */
+#define WORLD_COMMON(memory_, setup_)                                                                        \
+	.memory = memory_, .setup = setup_, .switched = world_switched, .name_of = world_name,               \
+	.leads = world_leads
 
 #endif
