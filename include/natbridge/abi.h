@@ -284,19 +284,25 @@ struct nb_flow {
 	 */
 	struct nb_tuple key;
 	/*
+	 * From here on the flow is one word of 64 bits, its state, which changes as a whole
+	 * (bpf/assist/flow.h).
+	 *
 	 * Of the key's src and dst; 0: none. NB_FLOW_DIRECT: the source port that a translated
 	 * connection with this tuple has instead. NB_FLOW_REMAPPED: the port that was replaced.
 	 */
 	__be16 port[2];
 	__u8 kind;    /* enum nb_flow_kind */
 	__u8 closing; /* TCP: 1 << end for each end that has sent FIN; both after RST */
-	__u8 pad[2];
+	__u16 gen;    /* counts the flows that had this place; odd: a CPU writes one */
 };
+
+/* Bit of the first head's tag: a CPU inserts into the set, or removes from it. */
+enum { NB_FLOW_LOCKED = 1 };
 
 /* Flows whose keys hash to one set. A lookup reads the first cache line, and one flow. */
 struct nb_flow_set {
 	struct nb_flow_head {
-		__u32 tag;  /* of the key's hash; 0: free, 1: a CPU writes the flow */
+		__u32 tag;  /* of the key's hash; 0: free */
 		__u32 seen; /* tick of the newest packet */
 	} heads[NB_FLOW_WAYS];
 	struct nb_flow flows[NB_FLOW_WAYS];
@@ -492,6 +498,7 @@ _Static_assert(sizeof(struct nb_backend) == 20, "nb_backend");
 _Static_assert(sizeof(struct nb_affinity_key) == 20, "nb_affinity_key");
 _Static_assert(sizeof(struct nb_affinity) == 24, "nb_affinity");
 _Static_assert(sizeof(struct nb_fragment_key) == 44, "nb_fragment_key");
+_Static_assert(sizeof(struct nb_flow) == 48, "nb_flow");
 _Static_assert(sizeof(struct nb_flow_set) == 448, "nb_flow_set");
 _Static_assert(sizeof(struct nb_service_key) == 132, "nb_service_key");
 _Static_assert(sizeof(struct nb_service_entry) == 88, "nb_service_entry");

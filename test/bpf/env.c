@@ -90,10 +90,9 @@ static int setup(void **state, enum nb_mode mode, __u32 connections)
 {
 	struct env *env = calloc(1, sizeof(*env));
 	struct nb_pin_root root;
-	struct nb_datapath_config config = { .root = &root,
-					     .network = "test.net",
-					     .mode = mode,
-					     .limits = { .connections = connections } };
+	struct nb_datapath_config config = {
+		.root = &root, .network = "test.net", .mode = mode, .limits = { .connections = connections }
+	};
 	struct nb_settings settings;
 	struct nb_error err = { 0 };
 	bool tiny = connections && connections < NB_CONNECTIONS_MIN;

@@ -29,8 +29,8 @@ int suite_flow(void);
 int counts(void);
 
 /* A test with its own network namespace and datapath. */
-#define ENV_TEST(fn)       cmocka_unit_test_setup_teardown(fn, env_setup, env_teardown)
-#define ENV_TEST_SMALL(fn) cmocka_unit_test_setup_teardown(fn, env_setup_small, env_teardown)
+#define ENV_TEST(fn)        cmocka_unit_test_setup_teardown(fn, env_setup, env_teardown)
+#define ENV_TEST_SMALL(fn)  cmocka_unit_test_setup_teardown(fn, env_setup_small, env_teardown)
 #define ENV_TEST_ASSIST(fn) cmocka_unit_test_setup_teardown(fn, env_setup_assist, env_teardown)
 
 #endif
