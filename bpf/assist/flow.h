@@ -26,7 +26,7 @@
  * tuple counts as unknown.
  *
  * Each of these loads depends on the one before by its address, which orders them on all CPUs
- * (nb_flow_zero()). Atomic operations that return a value are full barriers.
+ * (nb_after()).
  */
 
 #include "bpf/lib/pkt.h"
@@ -188,17 +188,6 @@ static __always_inline __u64 *nb_flow_state_of(struct nb_flow *flow)
 	return (__u64 *)flow->port;
 }
 
-/*
- * 0, which depends on a value that was read: a load from an address to which it was added happens
- * after that read. CPUs keep this order, and neither the compiler nor the kernel can tell that the
- * sum is the address alone.
- */
-static __always_inline __u64 nb_flow_zero(__u64 read)
-{
-	asm volatile("%0 &= 0" : "+r"(read));
-	return read;
-}
-
 /* How a flow's key differs from another one, read behind what "zero" depends on; 0: not at all. */
 static __always_inline __u64 nb_flow_key_differs(const struct nb_flow *flow, const struct nb_tuple *key,
 						 __u64 zero)
@@ -277,7 +266,7 @@ static __always_inline struct nb_flow_ref nb_flow_find(const struct nb_tuple *ke
 	way = nb_flow_way(row);
 	flow = &set->flows[way];
 	state.word = READ_ONCE(*nb_flow_state_of(flow));
-	differs = nb_flow_key_differs(flow, key, nb_flow_zero(state.word));
+	differs = nb_flow_key_differs(flow, key, nb_after(state.word));
 	if (differs || state.gen & 1)
 		return ref;
 	barrier_var(differs);

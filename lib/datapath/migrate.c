@@ -12,6 +12,7 @@
 
 #include "lib/maps/layout.h"
 #include "lib/maps/map.h"
+#include "lib/maps/seal.h"
 #include "lib/maps/settings.h"
 #include "lib/maps/usage.h"
 #include "lib/util/cleanup.h"
@@ -94,6 +95,7 @@ static int copy_chunk(const void *keys, const void *values, __u32 n, void *arg)
 		if (nb_map_rows[copy->map].migration == NB_MIGRATE_SERVICES &&
 		    is_zero(key, copy->from_size.key))
 			memset(new_value, 0, copy->to_size.value);
+		nb_seal(copy->map, new_key, new_value);
 		if (nb_map_rows[copy->map].migration == NB_MIGRATE_FLOWS) {
 			int rc = settle_flows(copy, key, (struct nb_flow_set *)new_value);
 

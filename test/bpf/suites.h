@@ -24,6 +24,7 @@ int suite_floating(void);
 int suite_icmp_echo(void);
 int suite_storm(void);
 int suite_flow(void);
+int suite_shared(void);
 
 /* Not a test: see counts.c. */
 int counts(void);
