@@ -146,6 +146,8 @@ struct nb_backend_search {
 	bool replaced; /* the set was replaced meanwhile */
 };
 
+_Static_assert(sizeof(struct nb_backend) % 8 == 0, "copied in words");
+
 /* Copies a backend. False: it is not there, or not the one of this key any more. */
 static __always_inline bool nb_backend_read(const struct nb_backend_key *key, struct nb_backend *copy)
 {

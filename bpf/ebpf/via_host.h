@@ -51,6 +51,8 @@ static __always_inline void nb_endpoint_mark(const struct nb_addr *addr, __u32 f
 		__sync_fetch_and_or(&endpoint->flags, flag);
 }
 
+_Static_assert(sizeof(struct nb_endpoint) % 8 == 0, "copied in words");
+
 /* Copies what userspace has written about an address: see service.h. False: no pod has it. */
 static __always_inline bool nb_endpoint_read(const struct nb_addr *addr, struct nb_endpoint *copy)
 {
