@@ -49,12 +49,21 @@ static __always_inline bool nb_l4port_is_known(__be16 port)
 	return nb_settings.known_ports[port / 32] >> port % 32 & 1;
 }
 
+/*
+ * Whether a word of an address is in a prefix. Userspace changes prefixes meanwhile, word by word: the
+ * mask is read first (nb_settings_write()).
+ */
+static __always_inline bool nb_in_prefix_word(const volatile struct nb_prefix *prefix, __be32 word, int i)
+{
+	__be32 mask = prefix->mask.w[i];
+
+	return !((word ^ prefix->value.w[i]) & mask);
+}
+
 static __always_inline bool nb_in_prefix(const volatile struct nb_prefix *prefix, const struct nb_addr *addr)
 {
-	return (addr->w[3] & prefix->mask.w[3]) == prefix->value.w[3] &&
-	       (addr->w[2] & prefix->mask.w[2]) == prefix->value.w[2] &&
-	       (addr->w[1] & prefix->mask.w[1]) == prefix->value.w[1] &&
-	       (addr->w[0] & prefix->mask.w[0]) == prefix->value.w[0];
+	return nb_in_prefix_word(prefix, addr->w[3], 3) && nb_in_prefix_word(prefix, addr->w[2], 2) &&
+	       nb_in_prefix_word(prefix, addr->w[1], 1) && nb_in_prefix_word(prefix, addr->w[0], 0);
 }
 
 /* Whether an address may be a VIP or be in a service range. Rules out most without a lookup. */

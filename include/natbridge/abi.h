@@ -363,7 +363,10 @@ struct nb_endpoint {
 
 /* ---- global data ---- */
 
-/* Addresses with addr & mask == value. An IPv4 mask has 96 bits more, for ::ffff:a.b.c.d. */
+/*
+ * Addresses with addr & mask == value & mask. Bits of value outside of the mask are 0, except for an
+ * instant while userspace changes it. An IPv4 mask has 96 bits more, for ::ffff:a.b.c.d.
+ */
 struct nb_prefix {
 	struct nb_addr value;
 	struct nb_addr mask;
@@ -384,7 +387,10 @@ enum nb_settings_flags {
 	NB_SETTINGS_NOT_EXPEDITED = 1 << 7,
 };
 
-/* Written by userspace while the programs run (pinned as "settings"). */
+/*
+ * Written by userspace while the programs run (pinned as "settings"): word by word, in an order that
+ * nb_settings_write() states.
+ */
 struct nb_settings {
 	/* Random factors of the hash of tuples. Fixed while there are connections. */
 	__u64 index_seed[NB_TUPLE_WORDS];

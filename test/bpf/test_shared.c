@@ -7,6 +7,8 @@
 
 #include "lib/maps/endpoint.h"
 #include "lib/maps/map.h"
+#include "lib/maps/prefix.h"
+#include "lib/maps/settings.h"
 #include "lib/util/addr.h"
 #include "lib/util/error.h"
 
@@ -187,7 +189,9 @@ static void race(struct env *env, enum nb_map map, const void *a, const void *b,
 	print_message("%lu writes; of %u packets %u to another pod, %u to none\n", writer.writes, n, wrong,
 		      lost);
 	assert_int_equal(wrong, 0);
-	assert_in_range(lost, 0, n / 1000);
+	/* A lookup misses an element that moves in this instant: the packet is lost, or takes the longer way.
+	 */
+	assert_in_range(lost, 0, 10 + n / 500);
 	assert_in_range(n, 1000, UINT32_MAX);
 }
 
@@ -414,11 +418,66 @@ static void test_port(void **state)
 	munmap((void *)sampler.ports, NB_MAX_PORTS * sizeof(struct nb_port));
 }
 
+/* ---- settings ---- */
+
+/* Writes two values of the settings in turn. */
+struct setter {
+	struct env *env;
+	struct nb_settings values[2];
+	unsigned long writes;
+	pthread_t thread;
+};
+
+static void *setter_run(void *arg)
+{
+	struct setter *setter = arg;
+	struct nb_error err = { 0 };
+
+	pin(0);
+	while (!atomic_load(&writer_stops))
+		if (nb_settings_write(&setter->env->dp, &setter->values[setter->writes++ % 2], &err))
+			break;
+	return NULL;
+}
+
+/*
+ * The bounds of the VIPs are widened and become tight again. A packet to a VIP and a port that no
+ * frontend has is rejected in any case.
+ */
+static void test_vips(void **state)
+{
+	struct packet packet = query;
+	struct setter setter = { 0 };
+	struct env *env = *state;
+	struct nb_error err = { 0 };
+	unsigned int n = 0, passed = 0;
+	const struct nb_addr wide = addr("10.0.0.0");
+	time_t end;
+
+	serve(env);
+	setter.env = env;
+	assert_int_equal(nb_settings_read(&env->dp, &setter.values[0], &err), 0);
+	setter.values[1] = setter.values[0];
+	setter.values[1].vips[1] = nb_prefix_make(&wide, 8);
+	atomic_store(&writer_stops, false);
+	assert_int_equal(pthread_create(&setter.thread, NULL, setter_run, &setter), 0);
+	pin(1);
+	packet.sport = 1;
+	packet.dport = 9;
+	for (end = time(NULL) + SECONDS; time(NULL) < end; n++)
+		passed += env_run(env, FROM_POD, POD_A, &packet, NULL, NULL) != TC_ACT_REDIRECT;
+	atomic_store(&writer_stops, true);
+	pthread_join(setter.thread, NULL);
+	print_message("%lu writes; of %u packets to a VIP %u were not rejected\n", setter.writes, n, passed);
+	assert_int_equal(passed, 0);
+}
+
 int suite_shared(void)
 {
 	const struct CMUnitTest tests[] = {
 		ENV_TEST(test_frontend), ENV_TEST(test_backend),  ENV_TEST(test_endpoint),
 		ENV_TEST(test_affinity), ENV_TEST(test_fragment), ENV_TEST(test_port),
+		ENV_TEST(test_vips),
 	};
 
 	return cmocka_run_group_tests_name("shared", tests, NULL, NULL);
