@@ -39,7 +39,6 @@ int env_setup(void **state);
 int env_setup_small(void **state); /* a table of 1024 connections */
 int env_setup_64(void **state);    /* of 64, and of 8: no network may have so few */
 int env_setup_8(void **state);
-int env_setup_small(void **state);  /* a table of 1024 connections */
 int env_setup_assist(void **state); /* mode assist, with 1024 flows */
 int env_teardown(void **state);
 
