@@ -25,8 +25,8 @@
  * packet's tuple had that flow at this moment. If not, the flow began or ended meanwhile, and the
  * tuple counts as unknown.
  *
- * Each of these loads depends on the one before by its address, which orders them on all CPUs
- * (nb_after()).
+ * Barriers order these loads; the one of the state needs the way's number, which the tags tell.
+ * Atomic operations that return a value are full barriers, too.
  */
 
 #include "bpf/lib/pkt.h"
@@ -188,11 +188,10 @@ static __always_inline __u64 *nb_flow_state_of(struct nb_flow *flow)
 	return (__u64 *)flow->port;
 }
 
-/* How a flow's key differs from another one, read behind what "zero" depends on; 0: not at all. */
-static __always_inline __u64 nb_flow_key_differs(const struct nb_flow *flow, const struct nb_tuple *key,
-						 __u64 zero)
+/* How a flow's key differs from another one; 0: not at all. */
+static __always_inline __u64 nb_flow_key_differs(const struct nb_flow *flow, const struct nb_tuple *key)
 {
-	const volatile __u64 *is = (const void *)&flow->key + zero;
+	const volatile __u64 *is = (const void *)&flow->key;
 	const __u64 *want = (const void *)key;
 	__u64 differs = 0;
 
@@ -202,10 +201,7 @@ static __always_inline __u64 nb_flow_key_differs(const struct nb_flow *flow, con
 	return differs;
 }
 
-/*
- * A flow as it was found. flow is NULL if the key has none, or one that has expired; state tells
- * nb_flow_insert() which.
- */
+/* A flow as nb_flow_find() has found it. */
 struct nb_flow_ref {
 	struct nb_flow_head *head;
 	struct nb_flow *flow;
@@ -247,40 +243,38 @@ static __always_inline bool nb_flow_expired(const union nb_flow_state *flow, __u
 	return (__s32)(now - seen) > (__s32)nb_flow_timeout(flow, proto);
 }
 
-/* key: NB_FLOW_KEY. */
-static __always_inline struct nb_flow_ref nb_flow_find(const struct nb_tuple *key, __u32 now)
+/*
+ * key: NB_FLOW_KEY. False: it has no flow, or one that has expired; ref->state tells nb_flow_insert()
+ * which.
+ */
+static __always_inline bool nb_flow_find(const struct nb_tuple *key, __u32 now, struct nb_flow_ref *ref)
 {
-	struct nb_flow_ref ref = { .state.word = NB_FLOW_NONE };
-	union nb_flow_state state;
+	union nb_flow_state before, after;
 	struct nb_flow_set *set;
-	struct nb_flow *flow;
-	__u64 row, differs;
 	__u32 tag, way;
+	__u64 row;
 
+	ref->state.word = NB_FLOW_NONE;
 	set = nb_flow_set(key, &tag);
 	if (!set)
-		return ref;
+		return false;
 	row = nb_flow_tagged(set, tag);
 	if (!row)
-		return ref;
+		return false;
 	way = nb_flow_way(row);
-	flow = &set->flows[way];
-	state.word = READ_ONCE(*nb_flow_state_of(flow));
-	differs = nb_flow_key_differs(flow, key, nb_after(state.word));
-	if (differs || state.gen & 1)
-		return ref;
-	barrier_var(differs);
-	ref.state.word = READ_ONCE(*(__u64 *)((void *)nb_flow_state_of(flow) + differs));
-	if (ref.state.gen != state.gen) {
-		ref.state.word = NB_FLOW_NONE;
-		return ref;
-	}
-	ref.seen = READ_ONCE(*(__u32 *)((void *)&set->heads[way].seen + differs));
-	if (nb_flow_expired(&ref.state, key->proto, ref.seen, now))
-		return ref;
-	ref.head = &set->heads[way];
-	ref.flow = flow;
-	return ref;
+	ref->head = &set->heads[way];
+	ref->flow = &set->flows[way];
+	before.word = READ_ONCE(*nb_flow_state_of(ref->flow));
+	nb_read_barrier();
+	if (nb_flow_key_differs(ref->flow, key) || before.gen & 1)
+		return false;
+	nb_read_barrier();
+	after.word = READ_ONCE(*nb_flow_state_of(ref->flow));
+	if (after.gen != before.gen)
+		return false;
+	ref->state = after;
+	ref->seen = READ_ONCE(ref->head->seen);
+	return !nb_flow_expired(&after, key->proto, ref->seen, now);
 }
 
 /* ---- changes ---- */
@@ -400,7 +394,7 @@ static __always_inline void nb_flow_write(struct nb_flow_set *set, __u32 way, __
 static __always_inline bool nb_flow_is_other(struct nb_flow_set *set, __u32 way, const struct nb_tuple *key,
 					     __u32 now, __u16 old, const union nb_flow_state *is)
 {
-	return !(is->gen & 1) && is->gen != old && !nb_flow_key_differs(&set->flows[way], key, 0) &&
+	return !(is->gen & 1) && is->gen != old && !nb_flow_key_differs(&set->flows[way], key) &&
 	       !nb_flow_expired(is, key->proto, READ_ONCE(set->heads[way].seen), now);
 }
 
@@ -452,7 +446,7 @@ __noinline bool nb_flow_remove(const struct nb_tuple *key, __u64 state)
 	way = nb_flow_way(row);
 	word = nb_flow_state_of(&set->flows[way]);
 	is.gen |= 1;
-	if (row && !nb_flow_key_differs(&set->flows[way], key, 0) &&
+	if (row && !nb_flow_key_differs(&set->flows[way], key) &&
 	    __sync_val_compare_and_swap(word, state, is.word) == state) {
 		nb_flow_set_tag(set, way, NB_FLOW_TAG_FREE);
 		__sync_lock_test_and_set(word, is.word); /* a barrier */

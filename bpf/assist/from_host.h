@@ -59,10 +59,10 @@ static __always_inline __be16 nb_assist_substitute(struct __sk_buff *skb, const 
 }
 
 /* An echo request from the host whose tuple is not that of a direct one: the reply goes back there. */
-static __always_inline int nb_assist_echo_from_host(const struct nb_pkt *pkt, const struct nb_flow_ref *ref,
-						    const struct nb_tuple *key)
+static __always_inline int nb_assist_echo_from_host(const struct nb_pkt *pkt, bool known,
+						    const struct nb_flow_ref *ref, const struct nb_tuple *key)
 {
-	if (ref->flow)
+	if (known)
 		WRITE_ONCE(ref->head->seen, pkt->now);
 	else
 		nb_flow_begin(pkt, key, NB_FLOW_VIA_HOST, ref);
@@ -78,15 +78,17 @@ __noinline int nb_assist_remap(struct __sk_buff *skb, const struct nb_pkt *pkt)
 	struct nb_flow_ref ref;
 	NB_FLOW_KEY key;
 	__be16 port;
+	bool known;
 	__u32 end;
 
 	if (!pkt)
 		return NB_PASS;
 	end = nb_flow_key(&pkt->tuple, &key);
-	ref = nb_flow_find(&key, pkt->now);
-	if (!ref.flow || ref.state.kind != NB_FLOW_DIRECT)
-		return nb_is_tracked_proto(pkt->tuple.proto) ? NB_PASS
-							     : nb_assist_echo_from_host(pkt, &ref, &key);
+	known = nb_flow_find(&key, pkt->now, &ref);
+	if (!known || ref.state.kind != NB_FLOW_DIRECT)
+		return nb_is_tracked_proto(pkt->tuple.proto)
+			       ? NB_PASS
+			       : nb_assist_echo_from_host(pkt, known, &ref, &key);
 	if ((pkt->quoted_off && !nb_flow_port(&ref.state, end)) || nb_assist_take_over(pkt, &ref, &key))
 		return NB_PASS;
 	WRITE_ONCE(ref.head->seen, pkt->now);

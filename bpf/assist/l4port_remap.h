@@ -122,9 +122,9 @@ static __always_inline enum nb_l4port_remap_state nb_l4port_remap_look(const str
 								       struct nb_tuple *key)
 {
 	union nb_flow_state flow = nb_l4port_remap_flow(pkt, port, key);
-	struct nb_flow_ref found = nb_flow_find(key, pkt->now);
+	struct nb_flow_ref found;
 
-	if (!found.flow)
+	if (!nb_flow_find(key, pkt->now, &found))
 		return NB_L4PORT_REMAP_NONE;
 	return nb_flow_is(&found.state, &flow) ? NB_L4PORT_REMAP_THERE : NB_L4PORT_REMAP_OTHER;
 }

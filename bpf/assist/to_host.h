@@ -114,10 +114,10 @@ static __always_inline int nb_assist_conn(struct __sk_buff *skb, struct nb_pkt *
 {
 	NB_FLOW_KEY key;
 	__u32 end = nb_flow_key(&pkt->tuple, &key);
-	struct nb_flow_ref ref = nb_flow_find(&key, pkt->now);
+	struct nb_flow_ref ref;
 	const union nb_flow_state *flow = &ref.state;
 
-	if (ref.flow && nb_assist_flow_usable(skb, pkt, &ref, end)) {
+	if (nb_flow_find(&key, pkt->now, &ref) && nb_assist_flow_usable(skb, pkt, &ref, end)) {
 		if (!pkt->quoted_off && (flow->kind != NB_FLOW_REMAPPED || nb_flow_port(flow, !end)))
 			nb_flow_seen(pkt, &ref, end);
 		if (flow->kind != NB_FLOW_DIRECT)
@@ -147,11 +147,11 @@ __noinline int nb_assist_echo(struct __sk_buff *skb, struct nb_pkt *pkt, bool re
 	if (!pkt)
 		return NB_PASS;
 	end = nb_flow_key(&pkt->tuple, &key);
-	ref = nb_flow_find(&key, pkt->now);
-	if (!ref.flow && request)
-		nb_flow_begin(pkt, &key, NB_FLOW_DIRECT, &ref);
-	if (!ref.flow)
+	if (!nb_flow_find(&key, pkt->now, &ref)) {
+		if (request)
+			nb_flow_begin(pkt, &key, NB_FLOW_DIRECT, &ref);
 		return NB_PASS;
+	}
 	nb_flow_seen(pkt, &ref, end);
 	if (ref.state.kind == NB_FLOW_DIRECT)
 		return NB_PASS;

@@ -89,12 +89,13 @@ static __always_inline union nb_port_id nb_port_id(const struct nb_port *port)
 }
 
 /*
- * Whether a slot is still what it was before some of its words were read; read: the last of them.
- * False also if it was cut off meanwhile.
+ * Whether a slot is still what it was before some of its words were read. False also if it was cut
+ * off meanwhile.
  */
-static __always_inline bool nb_port_is_still(const struct nb_port *port, union nb_port_id id, __u64 read)
+static __always_inline bool nb_port_is_still(const struct nb_port *port, union nb_port_id id)
 {
-	return READ_ONCE(*(const __u64 *)((const void *)&port->ifindex + nb_after(read))) == id.word;
+	nb_read_barrier();
+	return nb_port_id(port).word == id.word;
 }
 
 /*

@@ -4,6 +4,8 @@
 
 #include <linux/types.h>
 
+#include <bpf/bpf_helpers.h>
+
 /*
  * Access to words in maps that other CPUs or userspace change at the same time: one load or one
  * store, not repeated, split or left out by the compiler. They order nothing.
@@ -30,15 +32,29 @@ static inline __attribute__((always_inline)) void nb_copy_words(void *to, const 
 }
 
 /*
- * 0, which depends on a value that was read: a load from an address to which it was added happens
- * after that read. CPUs keep this order, those of arm64, too; and neither the compiler nor the
- * kernel can tell that the sum is the address alone. Atomic operations that return a value are full
- * barriers; there is no cheaper one for loads.
+ * Where the hardware reorders loads, or stores (the Makefile says so), an exchange is a full
+ * barrier, whatever it is applied to (arch/arm64/net/bpf_jit_comp.c: SWPAL, or STLXR and DMB). An
+ * addition would not do: clang makes one that orders nothing if nobody uses the result. x86 keeps
+ * both in order: there only the compiler is told.
  */
-static inline __attribute__((always_inline)) __u64 nb_after(__u64 read)
+static inline __attribute__((always_inline)) void nb_full_barrier(void)
 {
-	asm volatile("%0 &= 0" : "+r"(read));
-	return read;
+#if NB_WEAKLY_ORDERED
+	__u64 word = 0;
+
+	__sync_lock_test_and_set(&word, 1);
+#endif
+	barrier();
+}
+
+static inline __attribute__((always_inline)) void nb_read_barrier(void)
+{
+	nb_full_barrier();
+}
+
+static inline __attribute__((always_inline)) void nb_write_barrier(void)
+{
+	nb_full_barrier();
 }
 
 #endif
