@@ -345,21 +345,36 @@ static __always_inline void nb_flow_seen(const struct nb_pkt *pkt, const struct 
 		nb_flow_set_closing(ref, 0, 1 << end);
 }
 
+static __always_inline bool nb_flow_try_lock(struct nb_flow_set *set)
+{
+	__u32 tag = READ_ONCE(set->heads[0].tag) & ~NB_FLOW_LOCKED;
+
+	return __sync_val_compare_and_swap(&set->heads[0].tag, tag, tag | NB_FLOW_LOCKED) == tag;
+}
+
+struct nb_flow_lock_wait {
+	struct nb_flow_set *set;
+	bool locked;
+};
+
+static long nb_flow_lock_step(__u64 i __attribute__((unused)), struct nb_flow_lock_wait *wait)
+{
+	wait->locked = nb_flow_try_lock(wait->set);
+	return wait->locked;
+}
+
 /*
  * Locks a set. False: other CPUs had it all the time. No program holds it for longer than it takes
  * to write a flow, unless a hypervisor stops the CPU.
  */
 static __always_inline bool nb_flow_lock(struct nb_flow_set *set)
 {
-	for (int i = 0; i < NB_FLOW_LOCK_TRIES; i++) {
-		__u32 tag = READ_ONCE(set->heads[0].tag) & ~NB_FLOW_LOCKED;
+	struct nb_flow_lock_wait wait = { .set = set };
 
-		/* Keeps the loop's head its only entry: Linux 6.1 takes no other (check_cfg()). */
-		barrier_var(i);
-		if (__sync_val_compare_and_swap(&set->heads[0].tag, tag, tag | NB_FLOW_LOCKED) == tag)
-			return true;
-	}
-	return false;
+	if (nb_flow_try_lock(set))
+		return true;
+	bpf_loop(NB_FLOW_LOCK_TRIES, nb_flow_lock_step, &wait, 0);
+	return wait.locked;
 }
 
 /* After an atomic operation behind all stores: the next CPU that locks the set sees them. */

@@ -48,7 +48,8 @@ static __always_inline __be16 nb_assist_substitute(struct __sk_buff *skb, const 
 		return port;
 	/* Another CPU may insert a flow with this port first, for another connection. */
 	for (int i = 0; i < NB_L4PORT_REMAP_INSERTS; i++) {
-		barrier_var(i); /* as in nb_flow_lock() */
+		/* Keeps the loop's head its only entry: Linux 6.1 takes no other (check_cfg()). */
+		barrier_var(i);
 		port = nb_l4port_remap_find(skb, pkt, nb_flow_port(&ref->state, end));
 		if (!port)
 			break;
