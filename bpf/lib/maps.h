@@ -89,16 +89,6 @@ static __always_inline union nb_port_id nb_port_id(const struct nb_port *port)
 }
 
 /*
- * Whether a slot is still what it was before some of its words were read. False also if it was cut
- * off meanwhile.
- */
-static __always_inline bool nb_port_is_still(const struct nb_port *port, union nb_port_id id)
-{
-	nb_read_barrier();
-	return nb_port_id(port).word == id.word;
-}
-
-/*
  * NULL: no pod's port. *port_slot is set otherwise. The element of links[] may be another link's by
  * now (natbridge/seal.h), hence the comparison. A port that a packet comes from stays the same while
  * the packet is handled: DEL removes the link before it frees the slot, and to remove a link the

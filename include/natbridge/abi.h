@@ -333,10 +333,10 @@ enum { NB_GEN_CUT = 1U << 31 };
  * A pod's port, by port slot. A change of gen makes all entries dead that send to the slot, so that
  * nothing has to be searched when a pod goes. gen is kept over all uses of a slot.
  *
- * ifindex and gen are read and written as one word of 64 bits (but for NB_GEN_CUT, which userspace
- * changes alone). ADD writes everything else first, and this word last; DEL changes gen first, and
- * clears the rest later. So who reads this word, then what else it needs, and then this word again,
- * and finds it as it was, has read the words of one pod.
+ * Userspace writes ifindex and gen as one word of 64 bits, but for NB_GEN_CUT, which it changes
+ * alone. ADD writes everything else first, and this word last; DEL changes gen first, and clears the
+ * rest later. So who reads gen, then what else it needs, and then gen again, and finds it as it was,
+ * has read the words of one pod.
  */
 struct nb_port {
 	__u32 ifindex; /* of the host-side veth; 0: the slot is free */
