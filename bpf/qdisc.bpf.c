@@ -62,7 +62,7 @@ int nb_qdisc_made(__u64 *ctx)
 	if (dev->nd_net.net->ns.inum != nb_netns || nb_is_kind(ops, "noqueue") || nb_is_kind(ops, "clsact"))
 		return 0;
 	port = nb_port_of_ifindex(dev->ifindex, &port_slot);
-	if (!port || port->ifindex != (__u32)dev->ifindex)
+	if (!port)
 		return 0;
 	WRITE_ONCE(port->flags, port->flags | NB_PORT_NO_FAST_PATH);
 	WRITE_ONCE(nb_runtime.shaped, 1);

@@ -11,27 +11,63 @@
  * map of the kernel's took as long as sending two packets. In a full set the least recently used
  * flow gives way.
  *
- * Several CPUs use it without a lock. A CPU that inserts owns the element while its tag is
- * NB_FLOW_TAG_BUSY. A reader does not check the key again after it was found: if the element is
- * taken for another flow meanwhile, one packet is treated as one of that flow.
+ * Several CPUs use a set at once:
+ *
+ *   tag, key   are written by the CPU that has locked the set (nb_flow_lock()), and only while the
+ *              flow's gen is odd. So a set has a key once, and a tag once.
+ *   state      one word of 64 bits: ports, kind, closing, gen. It changes by an atomic operation.
+ *              Comparing it all, gen included, changes the flow that was found, or nothing.
+ *   seen       a plain store. A late one may reach the next flow of the place. That flow has just
+ *              begun, so it is seen now, or a few ticks too early.
+ *
+ * A reader gets a copy of the state (nb_flow_find()) and uses that alone. It reads the state before
+ * and after the key: if the gen is the same and even, the key and the copy are of one flow, and the
+ * packet's tuple had that flow at this moment. If not, the flow began or ended meanwhile, and the
+ * tuple counts as unknown.
+ *
+ * Barriers order these loads; the one of the state needs the way's number, which the tags tell.
+ * Atomic operations that return a value are full barriers, too.
  */
 
 #include "bpf/lib/pkt.h"
 
+/*
+ * On pages of its own, where no row of heads straddles a cache line. Userspace reads it by system
+ * calls.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, NB_DEFAULT_FLOWS / NB_FLOW_WAYS); /* set at load */
 	__type(key, __u32);
 	__type(value, struct nb_flow_set);
 } flows SEC(".maps");
 
 enum {
-	NB_FLOW_TAG_FREE,
-	NB_FLOW_TAG_BUSY,  /* a CPU writes the flow */
-	NB_FLOW_TAG_FIRST, /* a flow's tag is this bit and bits of its key's hash */
+	NB_FLOW_TAG_FREE = 0,
+	NB_FLOW_TAG_TAKEN = 2, /* a flow's tag is this bit and bits of its key's hash */
 
 	NB_FLOW_CLOSED = 3, /* nb_flow.closing: both ends have sent FIN */
+
+	NB_FLOW_LOCK_TRIES = 1000,
+	NB_FLOW_CHANGE_TRIES = 4,
 };
+
+/* The state of a flow: struct nb_flow from "port" on. */
+union nb_flow_state {
+	__u64 word;
+	struct {
+		__be16 port[2];
+		__u8 kind;
+		__u8 closing;
+		__u16 gen;
+	};
+};
+
+_Static_assert(sizeof(union nb_flow_state) == sizeof(struct nb_flow) - offsetof(struct nb_flow, port), "");
+
+/* Key of a flow as a local variable: it is compared in words of 64 bits. */
+#define NB_FLOW_KEY struct nb_tuple __attribute__((aligned(8)))
 
 static __always_inline bool nb_is_syn(const struct nb_pkt *pkt)
 {
@@ -81,87 +117,61 @@ static __always_inline struct nb_flow_set *nb_flow_set(const struct nb_tuple *ke
 		     key->proto * 0xeb44accab455d165ULL;
 	__u32 index = ((hash >> 32) * nb_constants.flow_sets) >> 32;
 
-	*tag = (__u32)(hash >> 16) | NB_FLOW_TAG_FIRST;
+	*tag = (__u32)(hash >> 16) | NB_FLOW_TAG_TAKEN;
 	return bpf_map_lookup_elem(&flows, &index);
 }
 
-/* ---- lookup ---- */
+/* ---- ways ---- */
 
-/* 1 if a is b, else 0. Without a branch: the verifier would follow each one for each way of a set. */
-static __always_inline __u32 nb_equal(__u32 a, __u32 b)
+/*
+ * Loops over the ways have no branches: the verifier would follow each one for each way.
+ *
+ * How a tag differs from that of a way; 0: not at all. The first way's tag has one bit less.
+ */
+static __always_inline __u64 nb_flow_tag_differs(const struct nb_flow_set *set, __u32 way, __u32 tag)
 {
-	__u64 differs = a ^ b;
+	__u64 differs = READ_ONCE(set->heads[way].tag) ^ tag;
 
+	if (!way)
+		differs &= ~(__u64)NB_FLOW_LOCKED;
 	barrier_var(differs);
-	return (differs - 1) >> 63;
-}
-
-/* The way of a key in its set; NB_FLOW_WAYS: none. */
-static __always_inline __u32 nb_flow_way(struct nb_flow_set *set, const struct nb_tuple *key, __u32 tag)
-{
-	__u32 way = 0, found = 0;
-
-	for (__u32 i = 0; i < NB_FLOW_WAYS; i++) {
-		__u32 same = nb_equal(READ_ONCE(set->heads[i].tag), tag);
-
-		found |= same;
-		way += i * same;
-	}
-	way &= NB_FLOW_WAYS - 1;
-	barrier_var(way);
-	return found && nb_tuple_same(&set->flows[way].key, key) ? way : NB_FLOW_WAYS;
+	return differs;
 }
 
 /*
- * How long a flow without packets lives, in ticks. A direct flow whose tuple a translated
- * connection has, too (flow->port), must outlive that one, whose answers do not pass here.
+ * Sets a row of bits, from bit 0 on, for each way that has the tag. The longest row tells the way
+ * by a multiplication (nb_flow_way()): the ranks follow from the de Bruijn sequence 0x1d.
  */
-static __always_inline __u32 nb_flow_timeout(const struct nb_flow *flow, __u8 proto)
+static __always_inline __u64 nb_flow_tagged(const struct nb_flow_set *set, __u32 tag)
 {
-	if (flow->kind == NB_FLOW_DIRECT && (flow->port[0] || flow->port[1]))
-		return nb_settings.timeouts[NB_TCP_ESTABLISHED];
-	if (proto == IPPROTO_TCP)
-		return nb_settings.timeouts[flow->closing ? NB_TCP_TIME_WAIT : NB_TCP_ESTABLISHED];
-	return nb_settings.timeouts[proto == IPPROTO_UDP ? NB_TIMEOUT_UDP_STREAM : NB_TIMEOUT_ICMP];
+	static const __u8 rank[NB_FLOW_WAYS] = { 0, 1, 6, 2, 7, 5, 4, 3 };
+	__u64 row = 0;
+
+#pragma unroll
+	for (__u32 i = 0; i < NB_FLOW_WAYS; i++)
+		row |= (nb_flow_tag_differs(set, i, tag) - 1) >> (63 - rank[i]);
+	return row;
 }
 
-/* A flow's element of its set; flow is NULL if it is not known, or has expired. */
-struct nb_flow_ref {
-	struct nb_flow_head *head;
-	struct nb_flow *flow;
-};
-
-static __always_inline struct nb_flow_ref nb_flow_find(const struct nb_tuple *key, __u32 now)
+/* The way of a row that is not 0. */
+static __always_inline __u32 nb_flow_way(__u64 row)
 {
-	struct nb_flow_ref none = {}, found;
-	struct nb_flow_set *set;
-	__u32 tag, way;
+	__u32 way = ((row + 1) * 0x1d >> 6) & (NB_FLOW_WAYS - 1);
 
-	set = nb_flow_set(key, &tag);
-	if (!set)
-		return none;
-	way = nb_flow_way(set, key, tag);
-	if (way >= NB_FLOW_WAYS)
-		return none;
-	found.head = &set->heads[way];
-	found.flow = &set->flows[way];
-	/* Signed: another CPU may have seen it in the next tick already. */
-	return (__s32)(now - READ_ONCE(found.head->seen)) <= (__s32)nb_flow_timeout(found.flow, key->proto)
-		       ? found
-		       : none;
+	barrier_var(way);
+	return way & (NB_FLOW_WAYS - 1);
 }
-
-/* ---- changes ---- */
 
 /* The way of a set that is free, or was not used for the longest time. */
 static __always_inline __u32 nb_flow_victim(const struct nb_flow_set *set, __u32 now)
 {
 	__u64 oldest = 0;
 
+#pragma unroll
 	for (__u32 i = 0; i < NB_FLOW_WAYS; i++) {
 		/* "seen" may be a tick ahead of now: ages from 1 on. Bit 31 stands for a free way. */
 		__u64 age = (now + 1 - READ_ONCE(set->heads[i].seen)) & 0x7fffffff;
-		__u64 free = nb_equal(READ_ONCE(set->heads[i].tag), NB_FLOW_TAG_FREE);
+		__u64 free = (nb_flow_tag_differs(set, i, NB_FLOW_TAG_FREE) - 1) >> 63;
 		__u64 one = (age | free << 31) << 3 | i;
 		__u64 less = (__s64)(oldest - one) >> 63; /* all bits set if oldest is less */
 
@@ -171,68 +181,302 @@ static __always_inline __u32 nb_flow_victim(const struct nb_flow_set *set, __u32
 	return oldest & (NB_FLOW_WAYS - 1);
 }
 
-/*
- * Inserts a flow, or overwrites the one with its key. port0, port1: as in struct nb_flow. False:
- * another CPU writes in the same place, and nothing was done.
- */
-__noinline bool nb_flow_insert(const struct nb_tuple *key, __u32 now, __u32 kind, __u32 port0, __u32 port1)
-{
-	struct nb_flow_set *set;
-	__u32 tag, way, old;
-	struct nb_flow *flow;
+/* ---- lookup ---- */
 
-	if (!key)
-		return false;
+static __always_inline __u64 *nb_flow_state_of(struct nb_flow *flow)
+{
+	return (__u64 *)flow->port;
+}
+
+/* How a flow's key differs from another one; 0: not at all. */
+static __always_inline __u64 nb_flow_key_differs(const struct nb_flow *flow, const struct nb_tuple *key)
+{
+	const volatile __u64 *is = (const void *)&flow->key;
+	const __u64 *want = (const void *)key;
+	__u64 differs = 0;
+
+#pragma unroll
+	for (int i = 0; i < (int)(sizeof(*key) / sizeof(*want)); i++)
+		differs |= is[i] ^ want[i];
+	return differs;
+}
+
+/* A flow as nb_flow_find() has found it. */
+struct nb_flow_ref {
+	struct nb_flow_head *head;
+	struct nb_flow *flow;
+	union nb_flow_state state; /* a copy */
+	__u32 seen;
+};
+
+/* The state of no flow: no flow has an odd gen. */
+#define NB_FLOW_NONE (~0ULL)
+
+static __always_inline __be16 nb_flow_port(const union nb_flow_state *state, __u32 end)
+{
+	return end ? state->port[1] : state->port[0];
+}
+
+/* Whether two flows of one key are the same. */
+static __always_inline bool nb_flow_is(const union nb_flow_state *a, const union nb_flow_state *b)
+{
+	return a->kind == b->kind && a->port[0] == b->port[0] && a->port[1] == b->port[1];
+}
+
+/*
+ * How long a flow without packets lives, in ticks. A direct flow whose tuple a translated
+ * connection has, too (port), must outlive that one, whose answers do not pass here.
+ */
+static __always_inline __u32 nb_flow_timeout(const union nb_flow_state *flow, __u8 proto)
+{
+	if (flow->kind == NB_FLOW_DIRECT && (flow->port[0] || flow->port[1]))
+		return nb_settings.timeouts[NB_TCP_ESTABLISHED];
+	if (proto == IPPROTO_TCP)
+		return nb_settings.timeouts[flow->closing ? NB_TCP_TIME_WAIT : NB_TCP_ESTABLISHED];
+	return nb_settings.timeouts[proto == IPPROTO_UDP ? NB_TIMEOUT_UDP_STREAM : NB_TIMEOUT_ICMP];
+}
+
+static __always_inline bool nb_flow_expired(const union nb_flow_state *flow, __u8 proto, __u32 seen,
+					    __u32 now)
+{
+	/* Signed: another CPU may have seen it in the next tick already. */
+	return (__s32)(now - seen) > (__s32)nb_flow_timeout(flow, proto);
+}
+
+/*
+ * key: NB_FLOW_KEY. False: it has no flow, or one that has expired; ref->state tells nb_flow_insert()
+ * which.
+ */
+static __always_inline bool nb_flow_find(const struct nb_tuple *key, __u32 now, struct nb_flow_ref *ref)
+{
+	union nb_flow_state before, after;
+	struct nb_flow_set *set;
+	__u32 tag, way;
+	__u64 row;
+
+	ref->state.word = NB_FLOW_NONE;
 	set = nb_flow_set(key, &tag);
 	if (!set)
 		return false;
-	way = nb_flow_way(set, key, tag);
-	if (way >= NB_FLOW_WAYS)
-		way = nb_flow_victim(set, now);
-	old = READ_ONCE(set->heads[way].tag);
-	if (old == NB_FLOW_TAG_BUSY ||
-	    __sync_val_compare_and_swap(&set->heads[way].tag, old, NB_FLOW_TAG_BUSY) != old)
+	row = nb_flow_tagged(set, tag);
+	if (!row)
 		return false;
-	flow = &set->flows[way];
-	flow->key = *key;
-	flow->port[0] = port0;
-	flow->port[1] = port1;
-	flow->kind = kind;
-	flow->closing = 0;
-	WRITE_ONCE(set->heads[way].seen, now);
-	/* A barrier as well: a reader that finds the tag finds the whole flow. */
-	__sync_val_compare_and_swap(&set->heads[way].tag, NB_FLOW_TAG_BUSY, tag);
-	return true;
+	way = nb_flow_way(row);
+	ref->head = &set->heads[way];
+	ref->flow = &set->flows[way];
+	before.word = READ_ONCE(*nb_flow_state_of(ref->flow));
+	nb_read_barrier();
+	if (nb_flow_key_differs(ref->flow, key) || before.gen & 1)
+		return false;
+	nb_read_barrier();
+	after.word = READ_ONCE(*nb_flow_state_of(ref->flow));
+	if (after.gen != before.gen)
+		return false;
+	ref->state = after;
+	ref->seen = READ_ONCE(ref->head->seen);
+	return !nb_flow_expired(&after, key->proto, ref->seen, now);
 }
 
-static __always_inline void nb_flow_begin(const struct nb_pkt *pkt, const struct nb_tuple *key,
-					  enum nb_flow_kind kind)
+/* ---- changes ---- */
+
+/*
+ * Changes the state of a flow from *state to "next". False: it has another state, which *state
+ * becomes. With another gen, it is another flow.
+ */
+static __always_inline bool nb_flow_swap(const struct nb_flow_ref *ref, union nb_flow_state *state,
+					 union nb_flow_state next)
 {
-	nb_flow_insert(key, pkt->now, kind, 0, 0);
+	__u64 old = state->word;
+
+	state->word = __sync_val_compare_and_swap(nb_flow_state_of(ref->flow), old, next.word);
+	return state->word == old;
+}
+
+/* Changes "closing" of the flow that was found. If that has gone, or changes all the time, it does not. */
+static __always_inline void nb_flow_set_closing(const struct nb_flow_ref *ref, __u8 clear, __u8 set)
+{
+	union nb_flow_state state = ref->state;
+
+	for (int i = 0; i < NB_FLOW_CHANGE_TRIES && state.gen == ref->state.gen; i++) {
+		union nb_flow_state next = state;
+
+		next.closing = (next.closing & ~clear) | set;
+		if (next.word == state.word || nb_flow_swap(ref, &state, next))
+			break;
+	}
 }
 
 /*
- * Notes a packet of the flow that this end has sent. If two CPUs note a FIN at once, one may be
- * lost: then the flow only lives longer.
+ * Notes the substitute port of the direct flow that was found, unless another CPU has noted one since.
+ * Returns the port that is noted, or this one if the flow has gone.
  */
+static __always_inline __be16 nb_flow_set_port(const struct nb_flow_ref *ref, __u32 end, __be16 port)
+{
+	const __be16 old = nb_flow_port(&ref->state, end);
+	union nb_flow_state state = ref->state;
+
+	for (int i = 0; i < NB_FLOW_CHANGE_TRIES && state.gen == ref->state.gen; i++) {
+		union nb_flow_state next = state;
+
+		if (nb_flow_port(&state, end) != old)
+			return nb_flow_port(&state, end);
+		if (end)
+			next.port[1] = port;
+		else
+			next.port[0] = port;
+		if (nb_flow_swap(ref, &state, next))
+			break;
+	}
+	return port;
+}
+
+/* Notes a packet of the flow that this end has sent. If a FIN is lost, the flow only lives longer. */
 static __always_inline void nb_flow_seen(const struct nb_pkt *pkt, const struct nb_flow_ref *ref, __u32 end)
 {
-	if (READ_ONCE(ref->head->seen) != pkt->now)
+	if (ref->seen != pkt->now)
 		WRITE_ONCE(ref->head->seen, pkt->now);
 	if (pkt->tuple.proto != IPPROTO_TCP)
 		return;
 	if (pkt->tcp_flags & NB_RST)
-		ref->flow->closing = NB_FLOW_CLOSED;
+		nb_flow_set_closing(ref, 0, NB_FLOW_CLOSED);
 	else if (pkt->tcp_flags & NB_SYN)
-		ref->flow->closing = 0;
+		nb_flow_set_closing(ref, NB_FLOW_CLOSED, 0);
 	else if (pkt->tcp_flags & NB_FIN)
-		ref->flow->closing |= 1 << end;
+		nb_flow_set_closing(ref, 0, 1 << end);
 }
 
-/* Frees the flow's tuple for another connection. */
-static __always_inline void nb_flow_end(const struct nb_flow_ref *ref)
+static __always_inline bool nb_flow_try_lock(struct nb_flow_set *set)
 {
-	WRITE_ONCE(ref->head->tag, NB_FLOW_TAG_FREE);
+	__u32 tag = READ_ONCE(set->heads[0].tag) & ~NB_FLOW_LOCKED;
+
+	return __sync_val_compare_and_swap(&set->heads[0].tag, tag, tag | NB_FLOW_LOCKED) == tag;
+}
+
+struct nb_flow_lock_wait {
+	struct nb_flow_set *set;
+	bool locked;
+};
+
+static long nb_flow_lock_step(__u64 i __attribute__((unused)), struct nb_flow_lock_wait *wait)
+{
+	wait->locked = nb_flow_try_lock(wait->set);
+	return wait->locked;
+}
+
+/*
+ * Locks a set. False: other CPUs had it all the time. No program holds it for longer than it takes
+ * to write a flow, unless a hypervisor stops the CPU.
+ */
+static __always_inline bool nb_flow_lock(struct nb_flow_set *set)
+{
+	struct nb_flow_lock_wait wait = { .set = set };
+
+	if (nb_flow_try_lock(set))
+		return true;
+	bpf_loop(NB_FLOW_LOCK_TRIES, nb_flow_lock_step, &wait, 0);
+	return wait.locked;
+}
+
+/* After an atomic operation behind all stores: the next CPU that locks the set sees them. */
+static __always_inline void nb_flow_unlock(struct nb_flow_set *set)
+{
+	WRITE_ONCE(set->heads[0].tag, READ_ONCE(set->heads[0].tag) & ~NB_FLOW_LOCKED);
+}
+
+/* In a locked set. */
+static __always_inline void nb_flow_set_tag(struct nb_flow_set *set, __u32 way, __u32 tag)
+{
+	WRITE_ONCE(set->heads[way].tag, way ? tag : tag | NB_FLOW_LOCKED);
+}
+
+/* In a locked set. From the first exchange on, whoever found the old flow can change nothing. */
+static __always_inline void nb_flow_write(struct nb_flow_set *set, __u32 way, __u32 tag,
+					  const struct nb_tuple *key, __u32 now, union nb_flow_state state)
+{
+	struct nb_flow *flow = &set->flows[way];
+	union nb_flow_state old = { .word = READ_ONCE(*nb_flow_state_of(flow)) };
+
+	old.gen |= 1;
+	__sync_lock_test_and_set(nb_flow_state_of(flow), old.word);
+	flow->key = *key;
+	WRITE_ONCE(set->heads[way].seen, now);
+	nb_flow_set_tag(set, way, tag);
+	state.gen = old.gen + 1;
+	__sync_lock_test_and_set(nb_flow_state_of(flow), state.word);
+}
+
+/* In a locked set: whether a way has the live flow of this key, and it is not that with the gen "old". */
+static __always_inline bool nb_flow_is_other(struct nb_flow_set *set, __u32 way, const struct nb_tuple *key,
+					     __u32 now, __u16 old, const union nb_flow_state *is)
+{
+	return !(is->gen & 1) && is->gen != old && !nb_flow_key_differs(&set->flows[way], key) &&
+	       !nb_flow_expired(is, key->proto, READ_ONCE(set->heads[way].seen), now);
+}
+
+/*
+ * Inserts a flow. old: the state of a flow with this key that is of no use any more, or
+ * NB_FLOW_NONE. If the key has another flow, as another CPU was first, that one stays. True: the
+ * key's flow has this kind and these ports. False also if the set could not be locked.
+ */
+__noinline bool nb_flow_insert(const struct nb_tuple *key, __u32 now, __u64 state, __u64 old)
+{
+	union nb_flow_state wanted = { .word = state }, gone = { .word = old }, is;
+	struct nb_flow_set *set;
+	bool same = true;
+	__u32 tag, way;
+	__u64 row;
+
+	if (!key)
+		return false;
+	set = nb_flow_set(key, &tag);
+	if (!set || !nb_flow_lock(set))
+		return false;
+	row = nb_flow_tagged(set, tag);
+	/* Another key with this tag gives way, or a lookup could not tell the two. */
+	way = row ? nb_flow_way(row) : nb_flow_victim(set, now);
+	is.word = READ_ONCE(*nb_flow_state_of(&set->flows[way]));
+	if (row && nb_flow_is_other(set, way, key, now, gone.gen, &is))
+		same = nb_flow_is(&is, &wanted);
+	else
+		nb_flow_write(set, way, tag, key, now, wanted);
+	nb_flow_unlock(set);
+	return same;
+}
+
+/* Removes the key's flow, which frees its tuple. False: it has not this state any more. */
+__noinline bool nb_flow_remove(const struct nb_tuple *key, __u64 state)
+{
+	union nb_flow_state is = { .word = state };
+	struct nb_flow_set *set;
+	bool removed = false;
+	__u64 row, *word;
+	__u32 tag, way;
+
+	if (!key)
+		return false;
+	set = nb_flow_set(key, &tag);
+	if (!set || !nb_flow_lock(set))
+		return false;
+	row = nb_flow_tagged(set, tag);
+	way = nb_flow_way(row);
+	word = nb_flow_state_of(&set->flows[way]);
+	is.gen |= 1;
+	if (row && !nb_flow_key_differs(&set->flows[way], key) &&
+	    __sync_val_compare_and_swap(word, state, is.word) == state) {
+		nb_flow_set_tag(set, way, NB_FLOW_TAG_FREE);
+		__sync_lock_test_and_set(word, is.word); /* a barrier */
+		removed = true;
+	}
+	nb_flow_unlock(set);
+	return removed;
+}
+
+static __always_inline void nb_flow_begin(const struct nb_pkt *pkt, const struct nb_tuple *key,
+					  enum nb_flow_kind kind, const struct nb_flow_ref *ref)
+{
+	union nb_flow_state state = { .kind = kind };
+
+	nb_flow_insert(key, pkt->now, state.word, ref->state.word);
 }
 
 #endif

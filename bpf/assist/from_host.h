@@ -23,60 +23,81 @@ static __always_inline struct nb_port *nb_port_of_addr(const struct nb_addr *add
 	return port && port->ifindex ? port : NULL;
 }
 
-/* A packet, or an ICMP error: changes its source port if the tuple is that of a direct connection. */
+/* Whether a closed direct connection leaves its tuple to the connection that this packet begins. */
+static __always_inline bool nb_assist_take_over(const struct nb_pkt *pkt, const struct nb_flow_ref *ref,
+						const struct nb_tuple *key)
+{
+	const union nb_flow_state *flow = &ref->state;
+
+	/* Not in the tick in which a packet of it was seen: direct_cache.h may still pass others. */
+	return flow->closing == NB_FLOW_CLOSED && ref->seen != pkt->now && !flow->port[0] && !flow->port[1] &&
+	       nb_is_syn(pkt) && nb_flow_remove(key, flow->word);
+}
+
+/*
+ * The substitute port of a packet whose tuple the direct flow *ref has, too; 0: none is free. Its
+ * flow is in the table, so that answers find their way back. key: an NB_FLOW_KEY to work with.
+ */
+static __always_inline __be16 nb_assist_substitute(struct __sk_buff *skb, const struct nb_pkt *pkt,
+						   const struct nb_flow_ref *ref, __u32 end,
+						   struct nb_tuple *key)
+{
+	__be16 port = nb_flow_port(&ref->state, end);
+
+	if (port && nb_l4port_remap_look(pkt, port, key) == NB_L4PORT_REMAP_THERE)
+		return port;
+	/* Another CPU may insert a flow with this port first, for another connection. */
+	for (int i = 0; i < NB_L4PORT_REMAP_INSERTS; i++) {
+		/* Keeps the loop's head its only entry: Linux 6.1 takes no other (check_cfg()). */
+		barrier_var(i);
+		port = nb_l4port_remap_find(skb, pkt, nb_flow_port(&ref->state, end));
+		if (!port)
+			break;
+		if (nb_l4port_remap_insert(pkt, port, key))
+			return nb_flow_set_port(ref, end, port);
+	}
+	return 0;
+}
+
+/* An echo request from the host whose tuple is not that of a direct one: the reply goes back there. */
+static __always_inline int nb_assist_echo_from_host(const struct nb_pkt *pkt, bool known,
+						    const struct nb_flow_ref *ref, const struct nb_tuple *key)
+{
+	if (known)
+		WRITE_ONCE(ref->head->seen, pkt->now);
+	else
+		nb_flow_begin(pkt, key, NB_FLOW_VIA_HOST, ref);
+	return NB_PASS;
+}
+
+/*
+ * A packet of TCP or UDP, an echo request, or an ICMP error: changes its source port, or its id, if
+ * the tuple is that of a direct connection.
+ */
 __noinline int nb_assist_remap(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	struct nb_flow_ref ref;
-	struct nb_tuple key;
-	struct nb_flow *flow;
+	NB_FLOW_KEY key;
 	__be16 port;
+	bool known;
 	__u32 end;
 
 	if (!pkt)
 		return NB_PASS;
 	end = nb_flow_key(&pkt->tuple, &key);
-	ref = nb_flow_find(&key, pkt->now);
-	flow = ref.flow;
-	if (!flow || flow->kind != NB_FLOW_DIRECT || (pkt->quoted_off && !flow->port[end]))
+	known = nb_flow_find(&key, pkt->now, &ref);
+	if (!known || ref.state.kind != NB_FLOW_DIRECT)
+		return nb_is_tracked_proto(pkt->tuple.proto)
+			       ? NB_PASS
+			       : nb_assist_echo_from_host(pkt, known, &ref, &key);
+	if ((pkt->quoted_off && !nb_flow_port(&ref.state, end)) || nb_assist_take_over(pkt, &ref, &key))
 		return NB_PASS;
-	/*
-	 * A closed direct connection leaves its tuple to this one. Not in the tick in which a
-	 * packet of it was seen: direct_cache.h may still pass others.
-	 */
-	if (flow->closing == NB_FLOW_CLOSED && READ_ONCE(ref.head->seen) != pkt->now && !flow->port[0] &&
-	    !flow->port[1] && nb_is_syn(pkt)) {
-		nb_flow_end(&ref);
-		return NB_PASS;
-	}
 	WRITE_ONCE(ref.head->seen, pkt->now);
-	port = flow->port[end];
-	nb_l4port_remap_answer(pkt, port, &key);
-	/* The flow of a known port may have given way to another one: then it is inserted again. */
-	if (!port || !nb_l4port_remap_insert(pkt, &key, true)) {
-		port = nb_l4port_remap_find(skb, pkt);
-		nb_l4port_remap_answer(pkt, port, &key);
-		if (!port || !nb_l4port_remap_insert(pkt, &key, true))
-			return nb_drop(NB_DROP_NO_PORT);
-	}
-	flow->port[end] = port;
+	port = nb_assist_substitute(skb, pkt, &ref, end, &key);
+	if (!port)
+		return nb_drop(NB_DROP_NO_PORT);
 	return pkt->quoted_off ? nb_l4port_remap_write_quoted(skb, pkt, true, port)
 			       : nb_l4port_remap_write(skb, pkt, true, port);
-}
-
-static __always_inline int nb_assist_echo_from_host(struct __sk_buff *skb, const struct nb_pkt *pkt)
-{
-	struct nb_flow_ref ref;
-	struct nb_tuple key;
-
-	nb_flow_key(&pkt->tuple, &key);
-	ref = nb_flow_find(&key, pkt->now);
-	if (ref.flow && ref.flow->kind == NB_FLOW_DIRECT)
-		return nb_assist_remap(skb, pkt);
-	if (ref.flow)
-		WRITE_ONCE(ref.head->seen, pkt->now);
-	else
-		nb_flow_begin(pkt, &key, NB_FLOW_VIA_HOST);
-	return NB_PASS;
 }
 
 /*
@@ -87,7 +108,7 @@ static __always_inline int nb_assist_icmp_from_host(struct __sk_buff *skb, struc
 {
 	switch (nb_assist_icmp_parse(skb, pkt)) {
 	case NB_ASSIST_ICMP_REQUEST:
-		return own ? NB_PASS : nb_assist_echo_from_host(skb, pkt);
+		return own ? NB_PASS : nb_assist_remap(skb, pkt);
 	case NB_ASSIST_ICMP_ERROR:
 		return nb_assist_remap(skb, pkt);
 	case NB_ASSIST_ICMP_REDIRECT:

@@ -17,6 +17,7 @@
 
 enum {
 	NB_L4PORT_REMAP_TRIES = 32,
+	NB_L4PORT_REMAP_INSERTS = 3,   /* how often a port is looked for, should others be faster */
 	NB_L4PORT_REMAP_FIRST = 61000, /* above what pods use (net.ipv4.ip_local_port_range) */
 	NB_L4PORT_REMAP_PORTS = 65536 - NB_L4PORT_REMAP_FIRST,
 };
@@ -94,58 +95,90 @@ static __always_inline void nb_l4port_remap_answer(const struct nb_pkt *pkt, __b
 }
 
 /*
- * Inserts the flow that changes the new source port back in answers, with the key *answer, which is
- * the answers' tuple before and the flow's key afterwards. True: the flow is there now, or was.
- * False: another flow has that tuple. Without "insert" it only tells whether the flow could be
- * inserted.
+ * The flow that changes a new source port back in answers. *key, an NB_FLOW_KEY, becomes the flow's
+ * key.
  */
-static __always_inline bool nb_l4port_remap_insert(const struct nb_pkt *pkt, struct nb_tuple *answer,
-						   bool insert)
+static __always_inline union nb_flow_state nb_l4port_remap_flow(const struct nb_pkt *pkt, __be16 port,
+								struct nb_tuple *key)
 {
-	__u32 end = nb_flow_order(answer);
-	__be16 first = end ? pkt->tuple.sport : 0, second = end ? 0 : pkt->tuple.sport;
-	struct nb_flow *found = nb_flow_find(answer, pkt->now).flow;
+	union nb_flow_state flow = { .kind = NB_FLOW_REMAPPED };
 
-	if (found)
-		return found->kind == NB_FLOW_REMAPPED && found->port[0] == first && found->port[1] == second;
-	return !insert || nb_flow_insert(answer, pkt->now, NB_FLOW_REMAPPED, first, second);
+	nb_l4port_remap_answer(pkt, port, key);
+	if (nb_flow_order(key))
+		flow.port[0] = pkt->tuple.sport;
+	else
+		flow.port[1] = pkt->tuple.sport;
+	return flow;
+}
+
+enum nb_l4port_remap_state {
+	NB_L4PORT_REMAP_NONE,  /* no flow has the key */
+	NB_L4PORT_REMAP_THERE, /* the flow is there */
+	NB_L4PORT_REMAP_OTHER, /* another one has the key */
+};
+
+/* Looks for the flow of a new source port. */
+static __always_inline enum nb_l4port_remap_state nb_l4port_remap_look(const struct nb_pkt *pkt, __be16 port,
+								       struct nb_tuple *key)
+{
+	union nb_flow_state flow = nb_l4port_remap_flow(pkt, port, key);
+	struct nb_flow_ref found;
+
+	if (!nb_flow_find(key, pkt->now, &found))
+		return NB_L4PORT_REMAP_NONE;
+	return nb_flow_is(&found.state, &flow) ? NB_L4PORT_REMAP_THERE : NB_L4PORT_REMAP_OTHER;
+}
+
+/* Inserts it. True: it is there now. False: another flow has the key. */
+static __always_inline bool nb_l4port_remap_insert(const struct nb_pkt *pkt, __be16 port,
+						   struct nb_tuple *key)
+{
+	union nb_flow_state flow = nb_l4port_remap_flow(pkt, port, key);
+
+	return nb_flow_insert(key, pkt->now, flow.word, NB_FLOW_NONE);
 }
 
 struct nb_l4port_remap_search {
 	struct __sk_buff *skb;
 	const struct nb_pkt *pkt;
 	__u32 start;
-	__be16 port; /* the one that was found; 0: none yet */
+	__be16 first; /* tried first, unless it is 0 */
+	__be16 port;  /* the one that was found; 0: none yet */
 };
 
-/* Chooses a port with which neither a flow nor the kernel's conntrack knows a connection. */
+/* Chooses a port with which neither a flow nor the kernel's conntrack knows another connection. */
 static long nb_l4port_remap_search_step(__u64 i, struct nb_l4port_remap_search *search)
 {
 	__be16 port = bpf_htons(NB_L4PORT_REMAP_FIRST + (search->start + (__u32)i) % NB_L4PORT_REMAP_PORTS);
-	struct nb_tuple answer;
+	NB_FLOW_KEY key;
 
-	nb_l4port_remap_answer(search->pkt, port, &answer);
-	if ((nb_is_tracked_proto(answer.proto) && nb_nf_ct(search->skb, search->pkt->is_v4, &answer)) ||
-	    !nb_l4port_remap_insert(search->pkt, &answer, false))
+	if (!i && search->first)
+		port = search->first;
+	nb_l4port_remap_answer(search->pkt, port, &key);
+	if ((nb_is_tracked_proto(key.proto) && nb_nf_ct(search->skb, search->pkt->is_v4, &key)) ||
+	    nb_l4port_remap_look(search->pkt, port, &key) == NB_L4PORT_REMAP_OTHER)
 		return 0;
 	search->port = port;
 	return 1;
 }
 
 /*
- * A new source port for a connection; 0: none is free. The search begins at the same port each
- * time, so that a connection whose flow was lost most likely gets the port that it had.
+ * A new source port for a connection; 0: none is free. "first", if it is not 0, is the one that the
+ * connection has had. The search begins at the same port each time, so that a connection whose flow
+ * was lost most likely gets the port that it had.
  */
-static __always_inline __be16 nb_l4port_remap_find(struct __sk_buff *skb, const struct nb_pkt *pkt)
+static __always_inline __be16 nb_l4port_remap_find(struct __sk_buff *skb, const struct nb_pkt *pkt,
+						   __be16 first)
 {
 	struct nb_l4port_remap_search search = {
 		.skb = skb,
 		.pkt = pkt,
 		.start = bpf_ntohs(pkt->tuple.sport) * 31 + bpf_ntohs(pkt->tuple.dport),
+		.first = first,
 	};
 
 	bpf_loop(NB_L4PORT_REMAP_TRIES, nb_l4port_remap_search_step, &search, 0);
-	if (search.port) {
+	if (search.port && search.port != first) {
 		WRITE_ONCE(nb_runtime.renamed, 1);
 		nb_count(NB_COUNT_PORT_CHANGED);
 	}

@@ -38,14 +38,16 @@ static __always_inline int nb_assist_redirect_host(struct __sk_buff *skb)
  */
 static __always_inline int nb_assist_redirect_port(struct __sk_buff *skb, const struct nb_port *port)
 {
+	/* Read before the MAC: if the slot gets another pod, the packet goes nowhere, not to that one. */
+	const union nb_port_id id = nb_port_id(port);
 	__be16 *eth = nb_bytes(skb, 0, ETH_HLEN);
 
-	if (!eth || !(nb_settings.flags & NB_SETTINGS_FAST_PATH) || READ_ONCE(port->gen) & NB_GEN_CUT)
+	if (!eth || !(nb_settings.flags & NB_SETTINGS_FAST_PATH) || id.gen & NB_GEN_CUT)
 		return NB_PASS;
 	for (int i = 0; i < ETH_ALEN / 2; i++)
-		if (eth[i] != ((__be16 *)port->mac)[i])
+		if (eth[i] != READ_ONCE(((const __be16 *)port->mac)[i]))
 			return NB_PASS;
-	return bpf_redirect(port->ifindex, 0);
+	return bpf_redirect(id.ifindex, 0);
 }
 
 #endif

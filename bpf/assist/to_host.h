@@ -74,9 +74,9 @@ static __always_inline bool nb_assist_host_translates(struct __sk_buff *skb, con
 
 /* An answer in a flow that came from the host goes back there, with the port that was remapped. */
 static __always_inline int nb_assist_return(struct __sk_buff *skb, const struct nb_pkt *pkt,
-					    const struct nb_flow *flow, __u32 end)
+					    const union nb_flow_state *flow, __u32 end)
 {
-	__be16 port = flow->port[!end];
+	__be16 port = nb_flow_port(flow, !end);
 	int rc = NB_CONTINUE;
 
 	if (flow->kind == NB_FLOW_REMAPPED) {
@@ -96,29 +96,29 @@ static __always_inline int nb_assist_return(struct __sk_buff *skb, const struct 
 static __always_inline bool nb_assist_flow_usable(struct __sk_buff *skb, const struct nb_pkt *pkt,
 						  const struct nb_flow_ref *ref, __u32 end)
 {
-	const struct nb_flow *flow = ref->flow;
+	const union nb_flow_state *flow = &ref->state;
 	struct nb_tuple answer;
 
 	if (flow->kind == NB_FLOW_VIA_HOST)
-		return READ_ONCE(ref->head->seen) == pkt->now && !nb_is_syn(pkt);
-	if (flow->kind != NB_FLOW_REMAPPED || flow->port[!end] ||
+		return ref->seen == pkt->now && !nb_is_syn(pkt);
+	if (flow->kind != NB_FLOW_REMAPPED || nb_flow_port(flow, !end) ||
 	    (pkt->tuple.proto == IPPROTO_TCP && !nb_is_syn(pkt)))
 		return true;
-	nb_tuple_swap(&pkt->tuple.src, &pkt->tuple.dst, flow->port[end], pkt->tuple.dport, pkt->tuple.proto,
-		      &answer);
+	nb_tuple_swap(&pkt->tuple.src, &pkt->tuple.dst, nb_flow_port(flow, end), pkt->tuple.dport,
+		      pkt->tuple.proto, &answer);
 	return nb_nf_ct(skb, pkt->is_v4, &answer) == NB_NF_CT_NAT;
 }
 
 /* A packet of TCP or UDP to another pod, or an ICMP error about one. */
 static __always_inline int nb_assist_conn(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
-	struct nb_tuple key;
+	NB_FLOW_KEY key;
 	__u32 end = nb_flow_key(&pkt->tuple, &key);
-	struct nb_flow_ref ref = nb_flow_find(&key, pkt->now);
-	struct nb_flow *flow = ref.flow;
+	struct nb_flow_ref ref;
+	const union nb_flow_state *flow = &ref.state;
 
-	if (flow && nb_assist_flow_usable(skb, pkt, &ref, end)) {
-		if (!pkt->quoted_off && (flow->kind != NB_FLOW_REMAPPED || flow->port[!end]))
+	if (nb_flow_find(&key, pkt->now, &ref) && nb_assist_flow_usable(skb, pkt, &ref, end)) {
+		if (!pkt->quoted_off && (flow->kind != NB_FLOW_REMAPPED || nb_flow_port(flow, !end)))
 			nb_flow_seen(pkt, &ref, end);
 		if (flow->kind != NB_FLOW_DIRECT)
 			return nb_assist_return(skb, pkt, flow, end);
@@ -128,12 +128,12 @@ static __always_inline int nb_assist_conn(struct __sk_buff *skb, struct nb_pkt *
 	}
 	if (nb_assist_host_translates(skb, pkt)) {
 		if (!pkt->quoted_off)
-			nb_flow_begin(pkt, &key, NB_FLOW_VIA_HOST);
+			nb_flow_begin(pkt, &key, NB_FLOW_VIA_HOST, &ref);
 		return nb_assist_to_host(skb, pkt);
 	}
 	/* RST and FIN end no flow that is known, and begin none. */
 	if (!pkt->quoted_off && !(pkt->tcp_flags & (NB_RST | NB_FIN)))
-		nb_flow_begin(pkt, &key, NB_FLOW_DIRECT);
+		nb_flow_begin(pkt, &key, NB_FLOW_DIRECT, &ref);
 	return NB_PASS;
 }
 
@@ -141,21 +141,21 @@ static __always_inline int nb_assist_conn(struct __sk_buff *skb, struct nb_pkt *
 __noinline int nb_assist_echo(struct __sk_buff *skb, struct nb_pkt *pkt, bool request)
 {
 	struct nb_flow_ref ref;
-	struct nb_tuple key;
+	NB_FLOW_KEY key;
 	__u32 end;
 
 	if (!pkt)
 		return NB_PASS;
 	end = nb_flow_key(&pkt->tuple, &key);
-	ref = nb_flow_find(&key, pkt->now);
-	if (!ref.flow && request)
-		nb_flow_begin(pkt, &key, NB_FLOW_DIRECT);
-	if (!ref.flow)
+	if (!nb_flow_find(&key, pkt->now, &ref)) {
+		if (request)
+			nb_flow_begin(pkt, &key, NB_FLOW_DIRECT, &ref);
 		return NB_PASS;
+	}
 	nb_flow_seen(pkt, &ref, end);
-	if (ref.flow->kind == NB_FLOW_DIRECT)
+	if (ref.state.kind == NB_FLOW_DIRECT)
 		return NB_PASS;
-	return request ? nb_assist_to_host(skb, pkt) : nb_assist_return(skb, pkt, ref.flow, end);
+	return request ? nb_assist_to_host(skb, pkt) : nb_assist_return(skb, pkt, &ref.state, end);
 }
 
 /* A packet that is addressed to another port. */

@@ -9,17 +9,41 @@
 
 #include "service.h"
 
-/* *backend: that of the client. False: it has none, or one that takes no new connections. */
-static __always_inline bool nb_affinity_find(const struct nb_pkt *pkt, const struct nb_affinity_key *key,
-					     struct nb_backend *backend)
+/*
+ * Copies the affinity of the client in at->affinity_key, which has one. Programs on other CPUs write
+ * affinities: service.h says what that means. False: they write this one each time.
+ */
+static __always_inline bool nb_affinity_read(struct nb_looked_up *at)
 {
-	struct nb_affinity *found = bpf_map_lookup_elem(&affinities, key);
+	for (int i = 0; i < NB_SEAL_TRIES; i++) {
+		struct nb_affinity *found = bpf_map_lookup_elem(&affinities, &at->affinity_key);
 
-	if (!found || (__s32)(found->expires - pkt->now) <= 0)
-		return false;
-	backend->addr = found->addr;
-	backend->port = found->port;
-	return nb_is_backend_of(&pkt->tuple, false, &backend->addr, backend->port);
+		if (!found) /* it moved while the kernel looked for it */
+			continue;
+		at->affinity = *found;
+		barrier(); /* the copy is what is looked at */
+		if (at->affinity.seal == nb_affinity_seal(&at->affinity_key, &at->affinity))
+			return true;
+	}
+	return false;
+}
+
+/* Whether a client's backend takes new connections. */
+static __always_inline bool nb_affinity_usable(const struct nb_pkt *pkt, const struct nb_affinity *affinity)
+{
+	return (__s32)(affinity->expires - pkt->now) > 0 &&
+	       nb_is_backend_of(&pkt->tuple, false, &affinity->addr, affinity->port);
+}
+
+static __always_inline long nb_affinity_note(struct nb_looked_up *at, const struct nb_backend *backend,
+					     __u32 expires, __u64 flags)
+{
+	at->affinity.addr = backend->addr;
+	at->affinity.port = backend->port;
+	at->affinity.pad = 0;
+	at->affinity.expires = expires;
+	at->affinity.seal = nb_affinity_seal(&at->affinity_key, &at->affinity);
+	return bpf_map_update_elem(&affinities, &at->affinity_key, &at->affinity, flags);
 }
 
 /*
@@ -30,25 +54,21 @@ static __always_inline bool nb_affinity_find(const struct nb_pkt *pkt, const str
 __noinline int nb_affinity(const struct nb_pkt *pkt, const struct nb_frontend *frontend,
 			   struct nb_backend *backend)
 {
-	struct nb_affinity_key key = {};
-	struct nb_affinity value = {};
-	struct nb_backend found;
+	struct nb_looked_up *at = nb_looked_up();
+	__u32 expires;
 
-	if (!pkt || !frontend || !backend)
+	if (!pkt || !frontend || !backend || !at)
 		return 0;
-	key.client = pkt->tuple.src;
-	key.service = frontend->service;
-	value.expires = pkt->now + frontend->affinity * nb_constants.second;
-	value.addr = backend->addr;
-	value.port = backend->port;
-	if (!bpf_map_update_elem(&affinities, &key, &value, BPF_NOEXIST))
+	at->affinity_key.client = pkt->tuple.src;
+	at->affinity_key.service = frontend->service;
+	expires = pkt->now + frontend->affinity * nb_constants.second;
+	if (!nb_affinity_note(at, backend, expires, BPF_NOEXIST))
 		return 0;
-	if (nb_affinity_find(pkt, &key, &found)) {
-		*backend = found;
-		value.addr = found.addr;
-		value.port = found.port;
+	if (nb_affinity_read(at) && nb_affinity_usable(pkt, &at->affinity)) {
+		backend->addr = at->affinity.addr;
+		backend->port = at->affinity.port;
 	}
-	bpf_map_update_elem(&affinities, &key, &value, BPF_ANY);
+	nb_affinity_note(at, backend, expires, BPF_ANY);
 	return 0;
 }
 

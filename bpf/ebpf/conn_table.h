@@ -54,32 +54,6 @@ static __always_inline __u64 nb_set_seed(const struct nb_conn_table *table __att
 	return nb_settings.index_seed[word];
 }
 
-/*
- * Where the hardware reorders loads, or stores (the Makefile says so), an exchange is a full
- * barrier, whatever it is applied to (arch/arm64/net/bpf_jit_comp.c: SWPAL, or STLXR and DMB). An
- * addition would not do: clang makes one that orders nothing if nobody uses the result. x86 keeps
- * both in order: there only the compiler is told.
- */
-static __always_inline void nb_full_barrier(void)
-{
-#if NB_WEAKLY_ORDERED
-	__u64 word = 0;
-
-	__sync_lock_test_and_set(&word, 1);
-#endif
-	barrier();
-}
-
-static __always_inline void nb_read_barrier(void)
-{
-	nb_full_barrier();
-}
-
-static __always_inline void nb_write_barrier(void)
-{
-	nb_full_barrier();
-}
-
 /* Global functions: the verifier checks each once, and not at each of its callers. */
 
 __noinline int nb_entry_leads(__u64 word, const struct nb_tuple *key);

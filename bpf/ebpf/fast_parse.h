@@ -39,7 +39,7 @@ static __always_inline bool nb_may_go_to_vip(const void *ip, bool v4)
 
 	if (!v4)
 		return nb_in_prefix(&nb_settings.vips[0], (const void *)&ip6->daddr);
-	return (ip4->daddr & nb_settings.vips[1].mask.w[3]) == nb_settings.vips[1].value.w[3];
+	return nb_in_prefix_word(&nb_settings.vips[1], ip4->daddr, 3);
 }
 
 static __always_inline int nb_fast_parse_read(struct __sk_buff *skb, struct nb_pkt *pkt, const void *ip,

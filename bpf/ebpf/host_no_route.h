@@ -100,6 +100,48 @@ static __always_inline bool nb_unquote(struct __sk_buff *skb, const struct nb_pk
 	       nb_store(skb, 0, &eth, sizeof(eth)) && nb_complete_check(skb, pkt->is_v4, &packet);
 }
 
+/* Two words of struct nb_frontend that change as one. */
+union nb_frontend_pair {
+	__u64 word;
+	struct {
+		__u32 flags;
+		__u32 set;
+	};
+	struct {
+		__u32 count;
+		__u32 known;
+	};
+};
+
+/*
+ * Marks that the host does not have this frontend's address, nor the VIP of it. By compare and swap
+ * with a word beside it: the elements may be other keys' by now (natbridge/seal.h), which then stay
+ * as they are. False: the frontend had no mark.
+ */
+static __always_inline bool nb_host_gave_up(struct nb_frontend_key *key)
+{
+	struct nb_frontend *frontend = bpf_map_lookup_elem(&frontends, key);
+	union nb_frontend_pair old, new;
+
+	if (!frontend)
+		return false;
+	old.word = READ_ONCE(*(__u64 *)&frontend->flags);
+	if (!(old.flags & NB_FRONTEND_HOST))
+		return false;
+	new = old;
+	new.flags &= ~(__u32)NB_FRONTEND_HOST;
+	__sync_val_compare_and_swap((__u64 *)&frontend->flags, old.word, new.word);
+	key->port = 0;
+	key->proto = 0;
+	frontend = bpf_map_lookup_elem(&frontends, key);
+	if (!frontend)
+		return true;
+	old.word = new.word = READ_ONCE(*(__u64 *)&frontend->count);
+	new.known = 0; /* so that its pings are answered, too */
+	__sync_val_compare_and_swap((__u64 *)&frontend->count, old.word, new.word);
+	return true;
+}
+
 /*
  * An ICMP error that enters a pod. pkt: as of nb_icmp_parse_quoted(), its tuple that of the answer
  * to the quoted packet. The host's own errors have come in through no link.
@@ -107,22 +149,14 @@ static __always_inline bool nb_unquote(struct __sk_buff *skb, const struct nb_pk
 __noinline int nb_host_no_route(struct __sk_buff *skb, const struct nb_pkt *pkt)
 {
 	struct nb_frontend_key key = {};
-	struct nb_frontend *frontend;
 
 	if (!pkt || skb->ingress_ifindex || !nb_icmp_is_no_route(skb, pkt))
 		return NB_PASS;
 	key.addr = pkt->tuple.src;
 	key.port = pkt->tuple.sport;
 	key.proto = pkt->tuple.proto;
-	frontend = bpf_map_lookup_elem(&frontends, &key);
-	if (!frontend || !(frontend->flags & NB_FRONTEND_HOST))
+	if (!nb_host_gave_up(&key))
 		return NB_PASS;
-	__sync_fetch_and_and(&frontend->flags, ~(__u32)NB_FRONTEND_HOST);
-	key.port = 0;
-	key.proto = 0;
-	frontend = bpf_map_lookup_elem(&frontends, &key);
-	if (frontend)
-		WRITE_ONCE(frontend->known, 0); /* so that its pings are answered, too */
 	if (!nb_icmp_quotes_whole(skb, pkt))
 		return NB_PASS;
 	return nb_unquote(skb, pkt) ? bpf_redirect(skb->ifindex, BPF_F_INGRESS) : nb_drop(NB_DROP_WRITE);

@@ -86,10 +86,9 @@ struct {
 	__type(value, struct nb_service_entry);
 } services SEC(".maps");
 
-/*
- * A new connection before it is in the table: its two entries. The stack, 512 bytes for all
- * callers, is too small.
- */
+/* For each CPU, since the stack, 512 bytes for all callers, is too small. */
+
+/* A new connection before it is in the table: its two entries. */
 struct nb_scratch {
 	struct nb_entry client;
 	struct nb_entry backend;
@@ -103,6 +102,31 @@ struct {
 	__type(key, __u32);
 	__type(value, struct nb_scratch);
 } scratch SEC(".maps");
+
+/* What was looked up last: keys, and copies of the values (service.h, affinity.h). */
+struct nb_looked_up {
+	struct nb_frontend_key frontend_key;
+	__u32 pad;
+	struct nb_frontend frontend;
+	struct nb_affinity_key affinity_key;
+	__u32 pad2;
+	struct nb_affinity affinity;
+	__u32 pad3;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct nb_looked_up);
+} looked_up SEC(".maps");
+
+static __always_inline struct nb_looked_up *nb_looked_up(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&looked_up, &zero);
+}
 
 static __always_inline struct nb_scratch *nb_scratch(void)
 {

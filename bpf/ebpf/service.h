@@ -2,7 +2,15 @@
 #ifndef NATBRIDGE_BPF_EBPF_SERVICE_H
 #define NATBRIDGE_BPF_EBPF_SERVICE_H
 
-/* What a destination is known as, and which backend a new connection gets. */
+/*
+ * What a destination is known as, and which backend a new connection gets.
+ *
+ * Userspace writes both maps while programs read them. A program that uses more than one word of a
+ * value copies it and looks at the seal of the copy (natbridge/seal.h). In the instant in which the
+ * element that it looks at becomes another key's, a lookup may also find nothing.
+ */
+
+#include <natbridge/seal.h>
 
 #include "bpf/lib/pkt.h"
 
@@ -10,15 +18,29 @@
 
 /* ---- frontends ---- */
 
+/*
+ * The frontend of a destination; NULL: there is none. A copy, without digest and refs, which stays
+ * until the next call on this CPU.
+ */
 static __always_inline struct nb_frontend *nb_frontend_find(const struct nb_tuple *tuple)
 {
-	struct nb_frontend_key key = {
-		.addr = tuple->dst,
-		.port = tuple->dport,
-		.proto = tuple->proto,
-	};
+	struct nb_looked_up *at = nb_looked_up();
 
-	return bpf_map_lookup_elem(&frontends, &key);
+	if (!at)
+		return NULL;
+	at->frontend_key.addr = tuple->dst;
+	at->frontend_key.port = tuple->dport;
+	at->frontend_key.proto = tuple->proto;
+	for (int i = 0; i < NB_SEAL_TRIES; i++) {
+		struct nb_frontend *found = bpf_map_lookup_elem(&frontends, &at->frontend_key);
+
+		if (!found)
+			return NULL;
+		nb_copy_words(&at->frontend, found, offsetof(struct nb_frontend, digest) / 8);
+		if (at->frontend.seal == nb_frontend_seal(&at->frontend_key, &at->frontend))
+			return &at->frontend;
+	}
+	return NULL;
 }
 
 /* Whether some frontend or backend has or had this port. */
@@ -27,12 +49,21 @@ static __always_inline bool nb_l4port_is_known(__be16 port)
 	return nb_settings.known_ports[port / 32] >> port % 32 & 1;
 }
 
+/*
+ * Whether a word of an address is in a prefix. Userspace changes prefixes meanwhile, word by word: the
+ * mask is read first (nb_settings_write()).
+ */
+static __always_inline bool nb_in_prefix_word(const volatile struct nb_prefix *prefix, __be32 word, int i)
+{
+	__be32 mask = prefix->mask.w[i];
+
+	return !((word ^ prefix->value.w[i]) & mask);
+}
+
 static __always_inline bool nb_in_prefix(const volatile struct nb_prefix *prefix, const struct nb_addr *addr)
 {
-	return (addr->w[3] & prefix->mask.w[3]) == prefix->value.w[3] &&
-	       (addr->w[2] & prefix->mask.w[2]) == prefix->value.w[2] &&
-	       (addr->w[1] & prefix->mask.w[1]) == prefix->value.w[1] &&
-	       (addr->w[0] & prefix->mask.w[0]) == prefix->value.w[0];
+	return nb_in_prefix_word(prefix, addr->w[3], 3) && nb_in_prefix_word(prefix, addr->w[2], 2) &&
+	       nb_in_prefix_word(prefix, addr->w[1], 1) && nb_in_prefix_word(prefix, addr->w[0], 0);
 }
 
 /* Whether an address may be a VIP or be in a service range. Rules out most without a lookup. */
@@ -41,7 +72,10 @@ static __always_inline bool nb_may_be_vip(const struct nb_addr *addr)
 	return nb_in_prefix(nb_addr_is_v4(addr) ? &nb_settings.vips[1] : &nb_settings.vips[0], addr);
 }
 
-/* The frontend that stands for the address itself; NULL: no frontend has it. */
+/*
+ * The frontend that stands for the address itself; NULL: no frontend has it. It is not sealed: its
+ * numbers decide about one packet each, of a ping for instance.
+ */
 static __always_inline struct nb_frontend *nb_vip_find(const struct nb_addr *addr)
 {
 	struct nb_frontend_key key = { .addr = *addr };
@@ -103,8 +137,9 @@ __noinline int nb_no_frontend(const struct nb_tuple *tuple)
 	addr = tuple->dst;
 	if (!nb_may_be_vip(&addr))
 		return NB_PASS;
+	/* A lookup misses a frontend that userspace writes meanwhile, for an instant. */
 	if (nb_is_vip(&addr))
-		return nb_drop(NB_DROP_NO_SERVICE);
+		return nb_drop(nb_frontend_find(tuple) ? NB_COUNT_INSERT_FAILED : NB_DROP_NO_SERVICE);
 	search.addr = &addr;
 	bpf_loop(NB_MAX_SERVICE_CIDRS, nb_cidr_search_step, &search, 0);
 	return search.found ? nb_drop(NB_DROP_NO_VIP) : NB_PASS;
@@ -120,14 +155,27 @@ struct nb_backend_search {
 	bool replaced; /* the set was replaced meanwhile */
 };
 
+_Static_assert(sizeof(struct nb_backend) % 8 == 0, "copied in words");
+
+/* Copies a backend. False: it is not there, or not the one of this key any more. */
+static __always_inline bool nb_backend_read(const struct nb_backend_key *key, struct nb_backend *copy)
+{
+	struct nb_backend *found = bpf_map_lookup_elem(&backends, key);
+
+	if (!found)
+		return false;
+	nb_copy_words(copy, found, sizeof(*copy) / 8);
+	return copy->seal == nb_backend_seal(key, copy);
+}
+
 static long nb_backend_search_step(__u64 i __attribute__((unused)), struct nb_backend_search *search)
 {
-	struct nb_backend *backend = bpf_map_lookup_elem(&backends, &search->key);
+	struct nb_backend backend __attribute__((aligned(8)));
 
+	search->replaced = !nb_backend_read(&search->key, &backend);
 	search->key.index++;
-	search->replaced = !backend;
-	search->found =
-		backend && backend->port == search->port && nb_addr_same(&backend->addr, search->addr);
+	search->found = !search->replaced && backend.port == search->port &&
+			nb_addr_same(&backend.addr, search->addr);
 	return search->found || search->replaced;
 }
 
@@ -143,13 +191,17 @@ static __always_inline bool nb_is_backend_of(const struct nb_tuple *tuple, bool 
 
 	for (int i = 0; i < 3; i++) {
 		struct nb_frontend *frontend = nb_frontend_find(tuple);
+		__u64 members;
 
 		if (!frontend || !(frontend->flags & NB_FRONTEND_SERVICE))
 			return false;
 		search.key.set = frontend->set;
 		search.key.index = 0;
 		search.replaced = false;
-		bpf_loop(known ? frontend->known : frontend->count, nb_backend_search_step, &search, 0);
+		/* bpf_loop() takes 32 bits, but looks at all 64 if the verifier has inlined it. */
+		members = known ? frontend->known : frontend->count;
+		barrier_var(members);
+		bpf_loop(members, nb_backend_search_step, &search, 0);
 		if (!search.replaced)
 			break;
 	}
@@ -180,16 +232,15 @@ static __always_inline int nb_backend_choose(const struct nb_tuple *tuple, const
 	__u32 hash = again ? bpf_get_prandom_u32() : nb_tuple_hash(tuple);
 
 	for (int i = 0; i < 3; i++) {
+		struct nb_backend backend __attribute__((aligned(8)));
 		struct nb_backend_key key;
-		struct nb_backend *backend;
 
 		if (!frontend || !(frontend->flags & NB_FRONTEND_SERVICE) || !frontend->count)
 			return nb_drop(NB_DROP_NO_BACKEND);
 		key.set = frontend->set;
 		key.index = ((__u64)hash * frontend->count) >> 32;
-		backend = bpf_map_lookup_elem(&backends, &key);
-		if (backend) {
-			*out = *backend;
+		if (nb_backend_read(&key, &backend)) {
+			*out = backend;
 			return NB_CONTINUE;
 		}
 		frontend = nb_frontend_find(tuple); /* the set was replaced meanwhile */

@@ -15,6 +15,8 @@
  * So the host sees both directions of one connection, between client and backend.
  */
 
+#include <natbridge/seal.h>
+
 #include "bpf/lib/redirect.h"
 
 #include "maps.h"
@@ -35,7 +37,11 @@ static __always_inline bool nb_ports_are_isolated(const struct nb_port *client, 
 	       (client->flags ^ backend->flags) >> NB_PORT_VLAN_SHIFT;
 }
 
-/* Notes, once, what nb_fragment_later() has to know about the connections of a pod. */
+/*
+ * Notes, once, what nb_fragment_later() has to know about the connections of a pod. Should the
+ * element be another pod's by now, that one gets the flag: fragments of it may be dropped that come
+ * before the first one of their datagram.
+ */
 static __always_inline void nb_endpoint_mark(const struct nb_addr *addr, __u32 flag)
 {
 	struct nb_addr key = *addr;
@@ -43,6 +49,37 @@ static __always_inline void nb_endpoint_mark(const struct nb_addr *addr, __u32 f
 
 	if (endpoint && !(endpoint->flags & flag))
 		__sync_fetch_and_or(&endpoint->flags, flag);
+}
+
+_Static_assert(sizeof(struct nb_endpoint) % 8 == 0, "copied in words");
+
+/* Copies what userspace has written about an address: see service.h. False: no pod has it. */
+static __always_inline bool nb_endpoint_read(const struct nb_addr *addr, struct nb_endpoint *copy)
+{
+	for (int i = 0; i < NB_SEAL_TRIES; i++) {
+		struct nb_endpoint *found = bpf_map_lookup_elem(&endpoints, addr);
+
+		if (!found)
+			return false;
+		nb_copy_words(copy, found, sizeof(*copy) / 8);
+		if (copy->seal == nb_endpoint_seal(addr, copy))
+			return true;
+	}
+	return false;
+}
+
+/* The port of a pod, whose slot another pod may have by now. *id: its ifindex 0: the pod is gone. */
+static __always_inline struct nb_port *nb_endpoint_port(const struct nb_endpoint *endpoint,
+							union nb_port_id *id)
+{
+	struct nb_port *port = nb_port_at(endpoint->slot);
+
+	if (!port)
+		return NULL;
+	*id = nb_port_id(port);
+	if (endpoint->gen && endpoint->gen != (id->gen & ~NB_GEN_CUT))
+		id->ifindex = 0;
+	return port;
 }
 
 /*
@@ -58,33 +95,37 @@ static __always_inline struct nb_addr nb_hairpin_source(const struct nb_pkt *pkt
 /*
  * Sets the ports of both directions in *s, whose s->client.conn.dst is the backend, and whether packets go
  * through the host. NB_PASS, or a drop reason: the connection cannot be made.
+ *
+ * The backend's pod may go meanwhile, and its slot get another pod. Then the entry has the
+ * generation of the one that has gone, and is dead, whatever else was read.
  */
 static __always_inline int nb_conn_choose_path(const struct nb_pkt *pkt, struct nb_scratch *s)
 {
 	__u32 client_slot;
 	struct nb_port *client = nb_port_of_ifindex(pkt->ifindex, &client_slot), *backend = NULL;
-	struct nb_endpoint *endpoint = bpf_map_lookup_elem(&endpoints, &s->client.conn.dst);
+	struct nb_endpoint endpoint __attribute__((aligned(8)));
+	union nb_port_id id = {};
 
 	if (!client)
 		return NB_PASS; /* DEL has taken the port meanwhile */
 	s->backend.conn.out_slot = client_slot;
-	s->backend.conn.out_gen = client->gen & ~NB_GEN_CUT;
-	if (endpoint)
-		backend = nb_port_at(endpoint->slot);
-	if (!backend || !backend->ifindex) { /* the backend is no pod of this bridge */
+	s->backend.conn.out_gen = READ_ONCE(client->gen) & ~NB_GEN_CUT;
+	if (nb_endpoint_read(&s->client.conn.dst, &endpoint))
+		backend = nb_endpoint_port(&endpoint, &id);
+	if (!backend || !id.ifindex) { /* the backend is no pod of this bridge */
 		s->client.conn.flags |= NB_CONN_VIA_HOST;
 		nb_endpoint_mark(&pkt->tuple.src, NB_ENDPOINT_VIA_HOST);
 		return NB_CONTINUE;
 	}
-	if (backend->gen & NB_GEN_CUT)
+	if (id.gen & NB_GEN_CUT)
 		return s->client.conn.flags & NB_CONN_NAT ? nb_drop(NB_DROP_CUT) : NB_PASS;
-	if (!(endpoint->flags & NB_ENDPOINT_ANSWERS))
-		__sync_fetch_and_or(&endpoint->flags, NB_ENDPOINT_ANSWERS);
-	s->backend.conn.in_ifindex = backend->ifindex;
-	s->client.conn.out_slot = endpoint->slot;
-	s->client.conn.out_gen = backend->gen & ~NB_GEN_CUT; /* it may have been cut off just now */
-	if (backend->ifindex == pkt->ifindex) {
-		s->client.conn.src = nb_hairpin_source(pkt, endpoint);
+	if (!(endpoint.flags & NB_ENDPOINT_ANSWERS))
+		nb_endpoint_mark(&s->client.conn.dst, NB_ENDPOINT_ANSWERS);
+	s->backend.conn.in_ifindex = id.ifindex;
+	s->client.conn.out_slot = endpoint.slot;
+	s->client.conn.out_gen = id.gen;
+	if (id.ifindex == pkt->ifindex) {
+		s->client.conn.src = nb_hairpin_source(pkt, &endpoint);
 		return NB_CONTINUE;
 	}
 	if (nb_ports_are_isolated(client, backend))

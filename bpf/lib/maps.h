@@ -15,6 +15,8 @@
 
 #include "once.h"
 
+enum { NB_SEAL_TRIES = 4 }; /* how often a value is read, should others write it each time: seal.h */
+
 /* Fragmented datagrams whose first fragment has passed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -72,15 +74,36 @@ static __always_inline struct nb_port *nb_port_at(__u32 port_slot)
 	return bpf_map_lookup_elem(&ports, &port_slot);
 }
 
-/* NULL: no pod's port. *port_slot is set otherwise. */
+/* What tells a use of a port slot from others: see struct nb_port. */
+union nb_port_id {
+	__u64 word;
+	struct {
+		__u32 ifindex;
+		__u32 gen; /* with NB_GEN_CUT */
+	};
+};
+
+static __always_inline union nb_port_id nb_port_id(const struct nb_port *port)
+{
+	return (union nb_port_id){ .word = READ_ONCE(*(const __u64 *)&port->ifindex) };
+}
+
+/*
+ * NULL: no pod's port. *port_slot is set otherwise. The element of links[] may be another link's by
+ * now (natbridge/seal.h), hence the comparison. A port that a packet comes from stays the same while
+ * the packet is handled: DEL removes the link before it frees the slot, and to remove a link the
+ * kernel waits until no program runs there.
+ */
 static __always_inline struct nb_port *nb_port_of_ifindex(__u32 ifindex, __u32 *port_slot)
 {
 	__u32 *found = bpf_map_lookup_elem(&links, &ifindex);
+	struct nb_port *port;
 
 	if (!found)
 		return NULL;
-	*port_slot = *found;
-	return nb_port_at(*found);
+	*port_slot = READ_ONCE(*found);
+	port = nb_port_at(*port_slot);
+	return port && READ_ONCE(port->ifindex) == ifindex ? port : NULL;
 }
 
 #endif

@@ -184,7 +184,10 @@ enum nb_frontend_flags {
 	NB_FRONTEND_HOST = 1 << 3,    /* the host had this address, too: while it has it, it is the host's */
 };
 
-/* What a destination is known as: a frontend, a backend, or both; or an address, the VIP. */
+/*
+ * What a destination is known as: a frontend, a backend, or both; or an address, the VIP. Programs
+ * copy the first 32 bytes, if they need more than one word.
+ */
 struct nb_frontend {
 	__u32 flags; /* enum nb_frontend_flags */
 	__u32 set;   /* the first half of its backends' keys */
@@ -195,9 +198,11 @@ struct nb_frontend {
 	__u32 service;  /* number of the service port, the same for all its addresses */
 	__u32 affinity; /* seconds of ClientIP affinity; 0: none */
 	__u32 epoch;    /* nb_settings.epoch after the last change of this frontend */
+	__u32 seal;     /* natbridge/seal.h */
+	__u64 digest;   /* userspace only: a hash of the set, so that a comparison need not read it */
 	/* VIP: its frontends. Backend, userspace only: the sets that have it. */
 	__u32 refs;
-	__u64 digest; /* userspace only: a hash of the set, so that a comparison need not read it */
+	__u32 pad;
 };
 
 /* A set of backends is written whole under a new number; then one update switches its frontend. */
@@ -210,6 +215,7 @@ struct nb_backend {
 	struct nb_addr addr;
 	__be16 port;
 	__u16 flags; /* 0 */
+	__u32 seal;  /* natbridge/seal.h */
 };
 
 /* A client of a service port with ClientIP affinity. */
@@ -224,6 +230,7 @@ struct nb_affinity {
 	__be16 port;
 	__u16 pad;
 	__u32 expires; /* tick */
+	__u32 seal;    /* natbridge/seal.h */
 };
 
 /* Userspace only: which frontends a Service owns. index counts from 0 without gaps. */
@@ -260,6 +267,7 @@ struct nb_fragment {
 	__u32 expires; /* tick */
 	__u8 proto;
 	__u8 pad[3];
+	__u32 seal; /* natbridge/seal.h */
 };
 
 /* ---- mode assist ---- */
@@ -284,19 +292,25 @@ struct nb_flow {
 	 */
 	struct nb_tuple key;
 	/*
+	 * From here on the flow is one word of 64 bits, its state, which changes as a whole
+	 * (bpf/assist/flow.h).
+	 *
 	 * Of the key's src and dst; 0: none. NB_FLOW_DIRECT: the source port that a translated
 	 * connection with this tuple has instead. NB_FLOW_REMAPPED: the port that was replaced.
 	 */
 	__be16 port[2];
 	__u8 kind;    /* enum nb_flow_kind */
 	__u8 closing; /* TCP: 1 << end for each end that has sent FIN; both after RST */
-	__u8 pad[2];
+	__u16 gen;    /* counts the flows that had this place; odd: a CPU writes one */
 };
+
+/* Bit of the first head's tag: a CPU inserts into the set, or removes from it. */
+enum { NB_FLOW_LOCKED = 1 };
 
 /* Flows whose keys hash to one set. A lookup reads the first cache line, and one flow. */
 struct nb_flow_set {
 	struct nb_flow_head {
-		__u32 tag;  /* of the key's hash; 0: free, 1: a CPU writes the flow */
+		__u32 tag;  /* of the key's hash; 0: free */
 		__u32 seen; /* tick of the newest packet */
 	} heads[NB_FLOW_WAYS];
 	struct nb_flow flows[NB_FLOW_WAYS];
@@ -318,6 +332,11 @@ enum { NB_GEN_CUT = 1U << 31 };
 /*
  * A pod's port, by port slot. A change of gen makes all entries dead that send to the slot, so that
  * nothing has to be searched when a pod goes. gen is kept over all uses of a slot.
+ *
+ * Userspace writes ifindex and gen as one word of 64 bits, but for NB_GEN_CUT, which it changes
+ * alone. ADD writes everything else first, and this word last; DEL changes gen first, and clears the
+ * rest later. So who reads gen, then what else it needs, and then gen again, and finds it as it was,
+ * has read the words of one pod.
  */
 struct nb_port {
 	__u32 ifindex; /* of the host-side veth; 0: the slot is free */
@@ -338,11 +357,16 @@ struct nb_endpoint {
 	__u32 slot;             /* port slot */
 	__u32 flags;            /* enum nb_endpoint_flags */
 	struct nb_addr gateway; /* source that the pod sees if it reaches itself; all zero: none */
+	__u32 gen;              /* nb_port.gen of the slot while it is the pod's; 0: not known */
+	__u32 seal;             /* natbridge/seal.h */
 };
 
 /* ---- global data ---- */
 
-/* Addresses with addr & mask == value. An IPv4 mask has 96 bits more, for ::ffff:a.b.c.d. */
+/*
+ * Addresses with addr & mask == value & mask. Bits of value outside of the mask are 0, except for an
+ * instant while userspace changes it. An IPv4 mask has 96 bits more, for ::ffff:a.b.c.d.
+ */
 struct nb_prefix {
 	struct nb_addr value;
 	struct nb_addr mask;
@@ -363,7 +387,10 @@ enum nb_settings_flags {
 	NB_SETTINGS_NOT_EXPEDITED = 1 << 7,
 };
 
-/* Written by userspace while the programs run (pinned as "settings"). */
+/*
+ * Written by userspace while the programs run (pinned as "settings"): word by word, in an order that
+ * nb_settings_write() states.
+ */
 struct nb_settings {
 	/* Random factors of the hash of tuples. Fixed while there are connections. */
 	__u64 index_seed[NB_TUPLE_WORDS];
@@ -487,16 +514,23 @@ _Static_assert(sizeof(struct nb_conn) == 88, "nb_conn");
 _Static_assert(sizeof(struct nb_entry) == 128, "nb_entry");
 _Static_assert(sizeof(struct nb_conn_set) == 64, "nb_conn_set");
 _Static_assert(sizeof(struct nb_frontend_key) == 20, "nb_frontend_key");
-_Static_assert(sizeof(struct nb_frontend) == 40, "nb_frontend");
-_Static_assert(sizeof(struct nb_backend) == 20, "nb_backend");
+_Static_assert(sizeof(struct nb_frontend) == 48, "nb_frontend");
+_Static_assert(__builtin_offsetof(struct nb_frontend, set) == 4, "one word with flags");
+_Static_assert(__builtin_offsetof(struct nb_frontend, known) == 12, "one word with count");
+_Static_assert(__builtin_offsetof(struct nb_frontend, affinity) == 20, "one word with service");
+_Static_assert(__builtin_offsetof(struct nb_frontend, seal) == 28, "in the part that programs copy");
+_Static_assert(sizeof(struct nb_backend) == 24, "nb_backend");
 _Static_assert(sizeof(struct nb_affinity_key) == 20, "nb_affinity_key");
-_Static_assert(sizeof(struct nb_affinity) == 24, "nb_affinity");
+_Static_assert(sizeof(struct nb_affinity) == 28, "nb_affinity");
 _Static_assert(sizeof(struct nb_fragment_key) == 44, "nb_fragment_key");
+_Static_assert(sizeof(struct nb_flow) == 48, "nb_flow");
 _Static_assert(sizeof(struct nb_flow_set) == 448, "nb_flow_set");
 _Static_assert(sizeof(struct nb_service_key) == 132, "nb_service_key");
 _Static_assert(sizeof(struct nb_service_entry) == 88, "nb_service_entry");
 _Static_assert(sizeof(struct nb_port) == 24, "nb_port");
-_Static_assert(sizeof(struct nb_endpoint) == 24, "nb_endpoint");
+_Static_assert(__builtin_offsetof(struct nb_port, gen) == 4, "one word with ifindex");
+_Static_assert(__builtin_offsetof(struct nb_port, flags) == 14, "one word with mac");
+_Static_assert(sizeof(struct nb_endpoint) == 32, "nb_endpoint");
 #endif
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "lib/maps/layout.h"
 #include "lib/maps/map.h"
+#include "lib/maps/seal.h"
 #include "lib/maps/settings.h"
 #include "lib/maps/usage.h"
 #include "lib/util/cleanup.h"
@@ -21,6 +22,7 @@
 #include "btf_convert.h"
 #include "load.h"
 #include "migrate_conns.h"
+#include "migrate_flows.h"
 #include "pins.h"
 
 static bool is_array(const struct bpf_map_info *info)
@@ -29,7 +31,7 @@ static bool is_array(const struct bpf_map_info *info)
 }
 
 struct copy {
-	const struct nb_datapath *to;
+	const struct nb_datapath *from, *to;
 	enum nb_map map;
 	struct nb_btf_conversion keys, values;
 	struct nb_map_sizes from_size, to_size;
@@ -49,6 +51,23 @@ static bool is_zero(const char *bytes, __u32 len)
 		if (bytes[i])
 			return false;
 	return true;
+}
+
+/* Converts a set of flows once more, as it is by now. */
+static int settle_flows(const struct copy *copy, const void *key, struct nb_flow_set *set)
+{
+	nb_autofree char *value = calloc(1, copy->from_size.value);
+	nb_autofree struct nb_flow_set *again = calloc(1, copy->to_size.value);
+	int found;
+
+	if (!value || !again)
+		return nb_fail_nomem(copy->err);
+	found = nb_map_get(copy->from, copy->map, key, value, copy->err);
+	if (found < 0)
+		return found;
+	nb_btf_conversion_run(&copy->values, value, again);
+	nb_migrate_flow_set(set, again);
+	return 0;
 }
 
 static int copy_chunk(const void *keys, const void *values, __u32 n, void *arg)
@@ -76,9 +95,24 @@ static int copy_chunk(const void *keys, const void *values, __u32 n, void *arg)
 		if (nb_map_rows[copy->map].migration == NB_MIGRATE_SERVICES &&
 		    is_zero(key, copy->from_size.key))
 			memset(new_value, 0, copy->to_size.value);
+		nb_seal(copy->map, new_key, new_value);
+		if (nb_map_rows[copy->map].migration == NB_MIGRATE_FLOWS) {
+			int rc = settle_flows(copy, key, (struct nb_flow_set *)new_value);
+
+			if (rc)
+				return rc;
+		}
 		taken++;
 	}
 	return nb_map_write(copy->to, copy->map, new_keys, new_values, taken, NULL, copy->err);
+}
+
+/* What the programs learn again. */
+static bool may_stay_empty(enum nb_map map)
+{
+	enum nb_map_migration migration = nb_map_rows[map].migration;
+
+	return migration == NB_MIGRATE_IF_POSSIBLE || migration == NB_MIGRATE_FLOWS;
 }
 
 static int plan_keys(struct copy *copy, const struct nb_map_types *from, const struct nb_map_types *to,
@@ -103,8 +137,7 @@ static int plan_copy(struct copy *copy, const struct nb_map_types *from, const s
 		return nb_fail(err, NB_ERR_DATAPATH, 0,
 			       "the map is an array in only one of the two map layouts");
 	/* In another size, indices mean something else. */
-	if (nb_map_rows[copy->map].migration == NB_MIGRATE_IF_POSSIBLE && copy->is_array &&
-	    from->info.max_entries != to->info.max_entries)
+	if (may_stay_empty(copy->map) && copy->is_array && from->info.max_entries != to->info.max_entries)
 		return nb_fail(err, NB_ERR_DATAPATH, 0, "the map has another size");
 	rc = plan_keys(copy, from, to, err);
 	if (rc)
@@ -136,7 +169,7 @@ static int prepare(struct copy *copy, const struct nb_datapath *from, struct nb_
 static int copy_map(const struct nb_datapath *from, const struct nb_datapath *to, enum nb_map map,
 		    struct nb_error *err)
 {
-	nb_cleanup(copy_free) struct copy copy = { .to = to, .map = map, .err = err };
+	nb_cleanup(copy_free) struct copy copy = { .from = from, .to = to, .map = map, .err = err };
 	int rc = prepare(&copy, from, err);
 
 	if (rc)
@@ -158,7 +191,7 @@ static int copy_maps(const struct nb_datapath *from, const struct nb_datapath *t
 
 		if (!is_copied(i) || from->map_fd[i] < 0 || to->map_fd[i] < 0)
 			continue;
-		if (!copy_map(from, to, i, &why) || nb_map_rows[i].migration == NB_MIGRATE_IF_POSSIBLE)
+		if (!copy_map(from, to, i, &why) || may_stay_empty(i))
 			continue;
 		if (err)
 			*err = why;

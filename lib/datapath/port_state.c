@@ -6,13 +6,13 @@
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include <linux/if_bridge.h>
 
 #include <natbridge/abi.h>
 
 #include "lib/maps/layout.h"
+#include "lib/maps/port_map.h"
 #include "lib/maps/settings.h"
 #include "lib/net/link.h"
 #include "lib/net/netlink.h"
@@ -107,33 +107,10 @@ enum nb_port_state nb_port_state_of(const struct nb_port_links *links, unsigned 
 	return NB_PORT_STATE_FORWARDING;
 }
 
-/* ports[] in memory. Programs and other processes change it at the same time: words by atomics only. */
-struct port_map {
-	struct nb_port *ports;
-};
-
-static void unmap(struct port_map *map)
-{
-	if (map->ports)
-		munmap(map->ports, NB_MAX_PORTS * sizeof(*map->ports));
-}
-
-static int map_ports(const struct nb_datapath *dp, struct port_map *map, struct nb_error *err)
-{
-	void *at = mmap(NULL, NB_MAX_PORTS * sizeof(*map->ports), PROT_READ | PROT_WRITE, MAP_SHARED,
-			dp->map_fd[NB_MAP_PORTS], 0);
-
-	if (at == MAP_FAILED)
-		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot map %s into memory",
-			       nb_map_name(NB_MAP_PORTS));
-	map->ports = at;
-	return 0;
-}
-
 int nb_port_connected(const struct nb_datapath *dp, unsigned int ifindex, struct nb_error *err)
 {
-	nb_cleanup(unmap) struct port_map map = { 0 };
-	int rc = map_ports(dp, &map, err);
+	nb_cleanup(nb_port_map_close) struct nb_port_map map = { 0 };
+	int rc = nb_port_map_open(dp, &map, err);
 
 	if (rc)
 		return rc;
@@ -147,8 +124,8 @@ int nb_port_set_vlan(const struct nb_datapath *dp, unsigned int ifindex, unsigne
 		     struct nb_error *err)
 {
 	const __u16 mask = (__u16)(~0U << NB_PORT_VLAN_SHIFT);
-	nb_cleanup(unmap) struct port_map map = { 0 };
-	int rc = map_ports(dp, &map, err);
+	nb_cleanup(nb_port_map_close) struct nb_port_map map = { 0 };
+	int rc = nb_port_map_open(dp, &map, err);
 
 	for (unsigned int slot = 1; slot < NB_MAX_PORTS && !rc; slot++) {
 		__u16 *flags = &map.ports[slot].flags, was, now;
@@ -182,7 +159,7 @@ static bool shall_be_cut(const struct nb_port_links *links, unsigned int ifindex
  * Another process may do the same, and an ADD may connect its port: the compare and swap changes a word only
  * if it is as it was before the links were read. A slot freed meanwhile has another generation.
  */
-static void write_bits(const struct port_map *map, const struct before *before,
+static void write_bits(const struct nb_port_map *map, const struct before *before,
 		       const struct nb_port_links *links)
 {
 	for (unsigned int slot = 1; slot < NB_MAX_PORTS; slot++) {
@@ -199,7 +176,7 @@ static void write_bits(const struct port_map *map, const struct before *before,
 
 /* Whether the programs must check senders: the pod of a port that is cut off can send. A port that is down
  * cannot; neither can one that its ADD has not connected yet. */
-static bool has_cut_senders(const struct port_map *map, const struct nb_port_links *links)
+static bool has_cut_senders(const struct nb_port_map *map, const struct nb_port_links *links)
 {
 	for (unsigned int slot = 1; slot < NB_MAX_PORTS; slot++) {
 		__u32 ifindex = __atomic_load_n(&map->ports[slot].ifindex, __ATOMIC_SEQ_CST);
@@ -211,7 +188,7 @@ static bool has_cut_senders(const struct port_map *map, const struct nb_port_lin
 	return false;
 }
 
-static int set_flag(const struct nb_datapath *dp, const struct port_map *map, struct nb_netlink *nl,
+static int set_flag(const struct nb_datapath *dp, const struct nb_port_map *map, struct nb_netlink *nl,
 		    struct nb_error *err)
 {
 	nb_cleanup(nb_port_links_free) struct nb_port_links links = { 0 };
@@ -225,8 +202,8 @@ static int set_flag(const struct nb_datapath *dp, const struct port_map *map, st
 
 /* Settings are written under the lock only; it is taken only if the flag differs. */
 static int follow_flag(const struct nb_datapath *dp, const struct nb_pin_root *root,
-		       const struct port_map *map, const struct nb_port_links *links, struct nb_netlink *nl,
-		       struct nb_error *err)
+		       const struct nb_port_map *map, const struct nb_port_links *links,
+		       struct nb_netlink *nl, struct nb_error *err)
 {
 	nb_autoclose int lock = -1;
 	struct nb_settings settings;
@@ -245,12 +222,12 @@ int nb_ports_note_cut(const struct nb_datapath *dp, const struct nb_pin_root *ro
 {
 	nb_cleanup(nb_port_links_free) struct nb_port_links links = { 0 };
 	nb_autofree struct before *before = calloc(NB_MAX_PORTS, sizeof(*before));
-	nb_cleanup(unmap) struct port_map map = { 0 };
+	nb_cleanup(nb_port_map_close) struct nb_port_map map = { 0 };
 	int rc;
 
 	if (!before)
 		return nb_fail_nomem(err);
-	rc = map_ports(dp, &map, err);
+	rc = nb_port_map_open(dp, &map, err);
 	if (rc)
 		return rc;
 	for (unsigned int slot = 1; slot < NB_MAX_PORTS; slot++) {

@@ -19,6 +19,8 @@
 
 #include "layout.h"
 #include "map.h"
+#include "port_map.h"
+#include "seal.h"
 
 /* The kernel keeps values of arrays at multiples of 8. */
 static_assert(sizeof(struct nb_port) % 8 == 0, "the map is read from its memory");
@@ -118,6 +120,13 @@ static int remove_own_port(const struct nb_datapath *dp, __u32 ifindex, struct n
 	return nb_map_write(dp, NB_MAP_OWN_PORTS, &index, &none, 1, NULL, err);
 }
 
+/* Not 0, which in an endpoint means that it is not known. */
+static __u32 next_gen(__u32 gen)
+{
+	gen = (gen + 1) & ~NB_GEN_CUT;
+	return gen ? gen : 1;
+}
+
 /*
  * Frees a slot. First its generation moves on: from then on no packet uses a connection that leads there,
  * however far the rest gets. Owner and link stay in the slot until everything else is removed, so that after
@@ -126,15 +135,16 @@ static int remove_own_port(const struct nb_datapath *dp, __u32 ifindex, struct n
  */
 static int free_slot(const struct nb_datapath *dp, struct port_table *table, __u32 slot, struct nb_error *err)
 {
+	nb_cleanup(nb_port_map_close) struct nb_port_map map = { 0 };
 	struct slot_addrs of = { .dp = dp, .err = err, .slot = slot };
 	struct nb_port going = table->port[slot], freed;
-	int rc;
+	int rc = nb_port_map_open(dp, &map, err);
 
-	going.gen = (going.gen + 1) & ~NB_GEN_CUT;
-	freed = (struct nb_port){ .gen = (going.gen + 1) & ~NB_GEN_CUT };
-	rc = nb_map_write(dp, NB_MAP_PORTS, &slot, &going, 1, NULL, err);
 	if (rc)
 		return rc;
+	going.gen = next_gen(going.gen);
+	freed = (struct nb_port){ .gen = next_gen(going.gen) };
+	nb_port_map_write_id(&map, slot, &going);
 	rc = remove_own_port(dp, going.ifindex, err);
 	if (rc)
 		return rc;
@@ -144,9 +154,7 @@ static int free_slot(const struct nb_datapath *dp, struct port_table *table, __u
 	rc = nb_map_walk(dp, NB_MAP_ENDPOINTS, remove_addrs, &of, err);
 	if (rc)
 		return rc;
-	rc = nb_map_write(dp, NB_MAP_PORTS, &slot, &freed, 1, NULL, err);
-	if (rc)
-		return rc;
+	nb_port_map_write(&map, slot, &freed);
 	table->port[slot] = freed;
 	return 0;
 }
@@ -208,13 +216,16 @@ static __u32 find_free_slot(const struct port_table *table)
 	return best;
 }
 
+/* The port before what leads to it. */
 static int write_pod(const struct nb_datapath *dp, const struct nb_endpoint_spec *spec, __u32 slot,
 		     const struct nb_port *port, struct nb_error *err)
 {
-	int rc = nb_map_write(dp, NB_MAP_PORTS, &slot, port, 1, NULL, err);
+	nb_cleanup(nb_port_map_close) struct nb_port_map map = { 0 };
+	int rc = nb_port_map_open(dp, &map, err);
 
 	if (rc)
 		return rc;
+	nb_port_map_write(&map, slot, port);
 	rc = nb_map_write(dp, NB_MAP_LINKS, &spec->ifindex, &slot, 1, NULL, err);
 	if (rc)
 		return rc;
@@ -222,8 +233,11 @@ static int write_pod(const struct nb_datapath *dp, const struct nb_endpoint_spec
 	if (rc)
 		return rc;
 	for (unsigned int i = 0; i < spec->n_addrs; i++) {
-		struct nb_endpoint endpoint = { .slot = slot, .gateway = spec->addrs[i].gateway };
+		struct nb_endpoint endpoint = { .slot = slot,
+						.gateway = spec->addrs[i].gateway,
+						.gen = port->gen & ~NB_GEN_CUT };
 
+		nb_seal(NB_MAP_ENDPOINTS, &spec->addrs[i].addr, &endpoint);
 		rc = nb_map_write(dp, NB_MAP_ENDPOINTS, &spec->addrs[i].addr, &endpoint, 1, NULL, err);
 		if (rc)
 			return rc;
@@ -254,7 +268,7 @@ int nb_endpoint_add(const struct nb_datapath *dp, const struct nb_endpoint_spec 
 	if (!slot)
 		return nb_fail(err, NB_ERR_DATAPATH, ENOSPC, "the network already has %d pods, its maximum",
 			       NB_MAX_PORTS - 1);
-	port.gen = table->port[slot].gen & ~NB_GEN_CUT;
+	port.gen = next_gen(table->port[slot].gen);
 	port.gen |= spec->unconnected ? NB_GEN_CUT : 0;
 	memcpy(port.mac, spec->mac, sizeof(port.mac));
 	table->port[slot] = port;

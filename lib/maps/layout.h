@@ -42,7 +42,8 @@ enum nb_map_migration {
 	NB_MIGRATE_IF_POSSIBLE, /* starts empty if it cannot be converted: the programs learn it again */
 	NB_MIGRATE_ALL,         /* if it cannot be converted, the network stays on the old layout */
 	NB_MIGRATE_SERVICES,    /* as ALL, without the ledger: the next change counts it again */
-	NB_MIGRATE_CONNS,       /* connection by connection (lib/datapath/migrate_conns.h) */
+	NB_MIGRATE_FLOWS, /* as IF_POSSIBLE, without what is being written (lib/datapath/migrate_flows.h) */
+	NB_MIGRATE_CONNS, /* connection by connection (lib/datapath/migrate_conns.h) */
 };
 
 /*
@@ -81,7 +82,7 @@ enum nb_map_migration {
 	/* __u32 0 -> struct nb_runtime */                                                                   \
 	ROW(RUNTIME, "runtime", ".data.runtime", NB_IN_BOTH, NB_SIZE_FIXED, NB_MIGRATE_ALL)                  \
 	/* __u32 hash -> struct nb_flow_set */                                                               \
-	ROW(FLOWS, "flows", "flows", NB_IN_ASSIST, NB_SIZE_FLOWS, NB_MIGRATE_IF_POSSIBLE)                    \
+	ROW(FLOWS, "flows", "flows", NB_IN_ASSIST, NB_SIZE_FLOWS, NB_MIGRATE_FLOWS)                          \
 	/* __u32 hash -> struct nb_frontend_key: what the host translated lately */                          \
 	ROW(FRONTENDS_SEEN, "frontends_seen", "frontends_seen", NB_IN_ASSIST, NB_SIZE_FIXED, NB_MIGRATE_NOT) \
 	/* up to layout 5: struct nb_tuple -> struct nb_conn, two for each connection */                     \

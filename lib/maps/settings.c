@@ -2,10 +2,12 @@
 /* Settings by name, with their ranges and defaults, and the map that holds them. */
 #include "settings.h"
 
+#include <assert.h>
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <natbridge/abi.h>
 
@@ -145,10 +147,69 @@ int nb_settings_read(const struct nb_datapath *dp, struct nb_settings *settings,
 	return 0;
 }
 
+typedef __u32 __attribute__((may_alias)) word;
+
+static_assert(sizeof(struct nb_settings) % sizeof(word) == 0, "written word by word");
+
+/* Copies the words that differ. A program sees each as it was or as it is. */
+static void store_words(void *to, const void *from, size_t size)
+{
+	const word *source = from;
+	word *target = to;
+
+	for (size_t i = 0; i < size / sizeof(word); i++)
+		if (target[i] != source[i])
+			__atomic_store_n(&target[i], source[i], __ATOMIC_SEQ_CST);
+}
+
+/*
+ * First the mask leaves only the bits in which old and new value agree, then the value changes, then the mask
+ * gets its new bits. So an address that is in the old and in the new prefix is in what programs see all the
+ * time; others may be, for an instant. Programs read the mask before the value.
+ */
+static void store_prefix(struct nb_prefix *to, const struct nb_prefix *from)
+{
+	struct nb_prefix wide = *to;
+
+	if (!memcmp(to, from, sizeof(*to)))
+		return;
+	for (size_t i = 0; i < sizeof(wide.mask.w) / sizeof(*wide.mask.w); i++)
+		wide.mask.w[i] &= from->mask.w[i] & ~(to->value.w[i] ^ from->value.w[i]);
+	store_words(&to->mask, &wide.mask, sizeof(wide.mask));
+	store_words(&to->value, &from->value, sizeof(from->value));
+	store_words(&to->mask, &from->mask, sizeof(from->mask));
+}
+
+/*
+ * The order: the prefixes around VIPs, so that a VIP is in them all the time. Then the service ranges, of
+ * which there are none while they change: a packet to a free address of one may pass in this instant, but
+ * none is dropped that is in no range. Then all other words, each of which programs use by itself; of
+ * bridge_mac they may see one half, as if the bridge's MAC had changed a moment ago or later, since it did
+ * before it came here.
+ */
+static void store_settings(struct nb_settings *to, const struct nb_settings *from)
+{
+	for (int i = 0; i < 2; i++)
+		store_prefix(&to->vips[i], &from->vips[i]);
+	if (memcmp(to->service_cidrs, from->service_cidrs, sizeof(to->service_cidrs))) {
+		__atomic_store_n(&to->n_service_cidrs, 0, __ATOMIC_SEQ_CST);
+		store_words(to->service_cidrs, from->service_cidrs, sizeof(to->service_cidrs));
+	}
+	store_words(to, from, sizeof(*to));
+}
+
 int nb_settings_write(const struct nb_datapath *dp, const struct nb_settings *settings, struct nb_error *err)
 {
+	void *map = mmap(NULL, sizeof(*settings), PROT_READ | PROT_WRITE, MAP_SHARED,
+			 dp->map_fd[NB_MAP_SETTINGS], 0);
 	__u32 zero = 0;
 
+	if (map != MAP_FAILED) {
+		store_settings(map, settings);
+		munmap(map, sizeof(*settings));
+		return 0;
+	}
+	/* A map that cannot be mapped, such as those of unit tests. */
 	if (bpf_map_update_elem(dp->map_fd[NB_MAP_SETTINGS], &zero, settings, BPF_ANY))
 		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot write the settings in \"%s\"", dp->dir);
 	return 0;

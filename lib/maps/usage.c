@@ -35,7 +35,7 @@ static int count_flows(const void *keys, const void *values, __u32 n, void *arg)
 
 	(void)keys;
 	for (__u32 i = 0; i < n * NB_FLOW_WAYS; i++)
-		*(__u32 *)arg += !!sets[i / NB_FLOW_WAYS].heads[i % NB_FLOW_WAYS].tag;
+		*(__u32 *)arg += sets[i / NB_FLOW_WAYS].heads[i % NB_FLOW_WAYS].tag > NB_FLOW_LOCKED;
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "lib/maps/layout.h"
 #include "lib/maps/map.h"
+#include "lib/maps/seal.h"
 #include "lib/util/error.h"
 #include "lib/util/vec.h"
 
@@ -44,6 +45,7 @@ int nb_batch_add(struct nb_batch *batch, const void *key, const void *value, str
 		if (rc)
 			return rc;
 		memcpy(batch->values.items + batch->n * value_size, value, value_size);
+		nb_seal(batch->map, key, batch->values.items + batch->n * value_size);
 	}
 	memcpy(batch->keys.items + batch->n * key_size, key, key_size);
 	batch->n++;

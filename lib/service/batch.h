@@ -25,7 +25,8 @@ struct nb_batch {
 struct nb_batch nb_batch_write(struct nb_plan *plan, enum nb_map map);
 struct nb_batch nb_batch_delete(struct nb_plan *plan, enum nb_map map);
 
-/* Adds an element: copies of a key and a value of the map's types. value is not read if the batch deletes. */
+/* Adds an element: copies of a key and a value of the map's types, sealed. value is not read if the batch
+ * deletes. */
 int nb_batch_add(struct nb_batch *batch, const void *key, const void *value, struct nb_error *err);
 
 /* Writes or deletes the elements in the order in which they were added. */

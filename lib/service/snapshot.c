@@ -100,6 +100,7 @@ static int add_cells(const void *keys, const void *values, __u32 n, void *arg)
 		if (!cell)
 			return -ENOMEM;
 		cell->before = elements[i];
+		cell->before.seal = 0; /* what is planned has none yet */
 	}
 	return 0;
 }
@@ -292,6 +293,7 @@ struct nb_frontend_cell *nb_snapshot_cell(struct nb_snapshot *snapshot, const st
 		return cell;
 	if (nb_map_get(snapshot->dp, NB_MAP_FRONTENDS, key, &cell->before, err) < 0)
 		return NULL;
+	cell->before.seal = 0;
 	cell->after.refs = cell->before.refs;
 	if (!key->proto) {
 		cell->after.count = cell->before.count;

@@ -225,9 +225,64 @@ static void count_all(void **state)
 	count_plain(env, "ipv6", pod_addr6, base);
 }
 
+/* Mode assist: TCP from pod A to pod C, which the bridge switches. */
+static void count_direct(struct env *env, const char *family, const char *const *pods, uint32_t base)
+{
+	struct packet packet = { .src = pods[POD_A],
+				 .dst = pods[POD_C],
+				 .sport = 40000,
+				 .dport = 80,
+				 .smac = pod_mac[POD_A],
+				 .dmac = pod_mac[POD_C],
+				 .tcp_flags = SYN };
+
+	say(family, "assist-first", begun(env, packet), base);
+	env_run(env, FROM_POD, POD_A, &packet, NULL, NULL);
+	say(family, "assist-known", repeated(env, FROM_POD, POD_A, &packet), base); /* SYN is never cached */
+	packet.tcp_flags = ACK;
+	say(family, "assist-cached", repeated(env, FROM_POD, POD_A, &packet), base);
+}
+
+/* A datagram that the host has translated and that has the tuple of a direct one, and its answer. */
+static void count_remapped(struct env *env, const char *family, const char *const *pods, uint32_t base)
+{
+	const struct packet packet = { .src = pods[POD_A],
+				       .dst = pods[POD_B],
+				       .sport = 41000,
+				       .dport = 53,
+				       .proto = IPPROTO_UDP,
+				       .smac = pod_mac[POD_A],
+				       .dmac = pod_mac[POD_B],
+				       .payload = "x" };
+	const size_t sport = pods == pod_addr4 ? 14 + 20 : 14 + 40;
+	struct packet answer = answer_to(&packet, pods[POD_B], 53);
+	uint8_t out[FRAME_MAX];
+	size_t len;
+
+	env_run(env, FROM_POD, POD_A, &packet, NULL, NULL);
+	env->from = BRIDGE_IFINDEX;
+	env_run(env, TO_POD, POD_B, &packet, out, &len);
+	say(family, "assist-remapped-request", repeated(env, TO_POD, POD_B, &packet), base);
+	env->from = 0;
+	answer.dport = (uint16_t)(out[sport] << 8 | out[sport + 1]);
+	assert_in_range(answer.dport, 61000, 65535);
+	say(family, "assist-remapped-answer", repeated(env, FROM_POD, POD_B, &answer), base);
+}
+
+static void count_assist(void **state)
+{
+	struct env *env = *state;
+	uint32_t base = nothing();
+
+	count_direct(env, "ipv4", pod_addr4, base);
+	count_remapped(env, "ipv4", pod_addr4, base);
+	count_direct(env, "ipv6", pod_addr6, base);
+	count_remapped(env, "ipv6", pod_addr6, base);
+}
+
 int counts(void)
 {
-	const struct CMUnitTest tests[] = { ENV_TEST(count_all) };
+	const struct CMUnitTest tests[] = { ENV_TEST(count_all), ENV_TEST_ASSIST(count_assist) };
 
 	return cmocka_run_group_tests_name("counts", tests, NULL, NULL);
 }

@@ -86,14 +86,13 @@ static int load_tiny(const struct nb_datapath_config *config, struct nb_datapath
 	return rc ? rc : nb_pins_create(dp, config, err);
 }
 
-static int setup(void **state, __u32 connections)
+static int setup(void **state, enum nb_mode mode, __u32 connections)
 {
 	struct env *env = calloc(1, sizeof(*env));
 	struct nb_pin_root root;
-	struct nb_datapath_config config = { .root = &root,
-					     .network = "test.net",
-					     .mode = NB_MODE_EBPF,
-					     .limits = { .connections = connections } };
+	struct nb_datapath_config config = {
+		.root = &root, .network = "test.net", .mode = mode, .limits = { .connections = connections }
+	};
 	struct nb_settings settings;
 	struct nb_error err = { 0 };
 	bool tiny = connections && connections < NB_CONNECTIONS_MIN;
@@ -101,6 +100,7 @@ static int setup(void **state, __u32 connections)
 
 	assert_non_null(env);
 	env->dp = (struct nb_datapath)NB_DATAPATH_INIT;
+	env->mode = mode;
 	assert_int_equal(unshare(CLONE_NEWNET | CLONE_NEWNS), 0);
 	assert_int_equal(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
 	snprintf(env->bpffs, sizeof(env->bpffs), "/tmp/natbridge-test-XXXXXX");
@@ -111,8 +111,10 @@ static int setup(void **state, __u32 connections)
 		fail_msg("%s", err.msg);
 	assert_int_equal(nb_settings_read(&env->dp, &settings, &err), 0);
 	assert_true(nb_mac_parse(BRIDGE_MAC, settings.bridge_mac));
+	settings.bridge_ifindex = BRIDGE_IFINDEX;
 	assert_int_equal(nb_settings_write(&env->dp, &settings, &err), 0);
-	assert_int_equal(nb_conn_table_open(&env->dp, &env->table, &err), 0);
+	if (mode == NB_MODE_EBPF)
+		assert_int_equal(nb_conn_table_open(&env->dp, &env->table, &err), 0);
 	for (enum pod pod = 0; pod < PODS; pod++)
 		add_pod(env, pod);
 	*state = env;
@@ -121,29 +123,35 @@ static int setup(void **state, __u32 connections)
 
 int env_setup(void **state)
 {
-	return setup(state, 0);
+	return setup(state, NB_MODE_EBPF, 0);
 }
 
 int env_setup_small(void **state)
 {
-	return setup(state, 1024);
+	return setup(state, NB_MODE_EBPF, NB_CONNECTIONS_MIN);
+}
+
+int env_setup_assist(void **state)
+{
+	return setup(state, NB_MODE_ASSIST, NB_CONNECTIONS_MIN);
 }
 
 int env_setup_64(void **state)
 {
-	return setup(state, 64);
+	return setup(state, NB_MODE_EBPF, 64);
 }
 
 int env_setup_8(void **state)
 {
-	return setup(state, 8);
+	return setup(state, NB_MODE_EBPF, 8);
 }
 
 int env_teardown(void **state)
 {
 	struct env *env = *state;
 
-	nb_conn_table_close(&env->table);
+	if (env->mode == NB_MODE_EBPF)
+		nb_conn_table_close(&env->table);
 	nb_datapath_close(&env->dp);
 	umount(env->bpffs);
 	rmdir(env->bpffs);
@@ -151,6 +159,11 @@ int env_teardown(void **state)
 	/* The next setup leaves the namespace, which takes the links with it. */
 	return 0;
 }
+
+static const enum nb_prog progs[NB_MODES][2] = {
+	[NB_MODE_EBPF] = { [FROM_POD] = NB_PROG_FROM_POD, [TO_POD] = NB_PROG_TO_POD },
+	[NB_MODE_ASSIST] = { [FROM_POD] = NB_PROG_ASSIST_FROM, [TO_POD] = NB_PROG_ASSIST_HOST },
+};
 
 int env_run_frame(struct env *env, enum hook hook, enum pod pod, const uint8_t *frame, size_t len,
 		  uint8_t *out, size_t *out_len)
@@ -160,8 +173,7 @@ int env_run_frame(struct env *env, enum hook hook, enum pod pod, const uint8_t *
 		    .data_size_out = FRAME_MAX + 256, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
 		    .repeat = 1);
 
-	int rc = bpf_prog_test_run_opts(env->dp.prog_fd[hook == FROM_POD ? NB_PROG_FROM_POD : NB_PROG_TO_POD],
-					&opts);
+	int rc = bpf_prog_test_run_opts(env->dp.prog_fd[progs[env->mode][hook]], &opts);
 
 	if (rc) {
 		packet_dump("the kernel does not run a program on this", frame, len);

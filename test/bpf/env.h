@@ -4,8 +4,8 @@
 
 /*
  * What a packet test runs in: its own network namespace and bpffs, a freshly loaded datapath in
- * mode ebpf, and three pods on ports of real veth pairs. Packets go through BPF_PROG_TEST_RUN. A
- * step that fails fails the test.
+ * mode ebpf or assist, and three pods on ports of real veth pairs. Packets go through
+ * BPF_PROG_TEST_RUN. A step that fails fails the test.
  */
 
 #include "lib/maps/conn_table.h"
@@ -17,15 +17,18 @@
 #define GATEWAY6   "fd00:1::1"
 #define BRIDGE_MAC "02:00:00:00:00:01"
 
+enum { BRIDGE_IFINDEX = 1 }; /* the loopback's: no packet goes there */
+
 /* Pods: addresses from 10.1.0.2 and fd00:1::2 on, MACs from 02:00:00:00:01:02 on. */
 enum pod { POD_A, POD_B, POD_C, PODS };
 
 struct env {
 	struct nb_datapath dp;
-	struct nb_conn_table table;
+	enum nb_mode mode;
+	struct nb_conn_table table; /* mode ebpf */
 	unsigned int ifindex[PODS];
 	char bpffs[64];
-	unsigned int from; /* TO_POD: ifindex of the port that sent the frame; 0: the host */
+	unsigned int from; /* TO_POD: ifindex where the frame came in; 0: the host itself sent it */
 	uint32_t duration; /* ns that the last run took */
 };
 
@@ -36,9 +39,10 @@ int env_setup(void **state);
 int env_setup_small(void **state); /* a table of 1024 connections */
 int env_setup_64(void **state);    /* of 64, and of 8: no network may have so few */
 int env_setup_8(void **state);
+int env_setup_assist(void **state); /* mode assist, with 1024 flows */
 int env_teardown(void **state);
 
-enum hook { FROM_POD, TO_POD };
+enum hook { FROM_POD, TO_POD }; /* mode assist: at the pod's port, at the bridge */
 
 /*
  * Runs a program on a packet at a pod's port. Returns its verdict. out and out_len (may be NULL):

@@ -28,6 +28,10 @@ int main(int argc, char **argv)
 		return suite_mutated() ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "storm"))
 		return suite_storm() ? 1 : 0;
+	if (argc == 2 && !strcmp(argv[1], "flow"))
+		return suite_flow() ? 1 : 0;
+	if (argc == 2 && !strcmp(argv[1], "shared"))
+		return suite_shared() ? 1 : 0;
 	failed += suite_service();
 	failed += suite_reply();
 	failed += suite_clash();
@@ -46,6 +50,8 @@ int main(int argc, char **argv)
 	failed += suite_conn_renew();
 	failed += suite_floating();
 	failed += suite_icmp_echo();
+	failed += suite_flow();
+	failed += suite_shared();
 	failed += suite_mutated();
 	failed += suite_storm();
 	return failed ? 1 : 0;

@@ -23,12 +23,15 @@ int suite_conn_renew(void);
 int suite_floating(void);
 int suite_icmp_echo(void);
 int suite_storm(void);
+int suite_flow(void);
+int suite_shared(void);
 
 /* Not a test: see counts.c. */
 int counts(void);
 
 /* A test with its own network namespace and datapath. */
-#define ENV_TEST(fn)       cmocka_unit_test_setup_teardown(fn, env_setup, env_teardown)
-#define ENV_TEST_SMALL(fn) cmocka_unit_test_setup_teardown(fn, env_setup_small, env_teardown)
+#define ENV_TEST(fn)        cmocka_unit_test_setup_teardown(fn, env_setup, env_teardown)
+#define ENV_TEST_SMALL(fn)  cmocka_unit_test_setup_teardown(fn, env_setup_small, env_teardown)
+#define ENV_TEST_ASSIST(fn) cmocka_unit_test_setup_teardown(fn, env_setup_assist, env_teardown)
 
 #endif

@@ -399,7 +399,7 @@ assert_modes() {
 	[ "$(programs_at n cni0 | xargs)" = "$2" ] || fail "at the bridge: $(programs_at n cni0)"
 }
 
-@test "C13: mode assist: ports and bridge get other programs, and the host's connections go on" {
+@test "C13: mode assist: ports and bridge get other programs, and connections go on" {
 	local to bridge
 	node_create m
 	network_write m net '.plugins[0].serviceProxy.mode = "assist"'
@@ -410,6 +410,13 @@ assert_modes() {
 		echo "web tcp $WEB4 80 $(pod_ip mb 4),8080"
 		echo "web tcp $WEB6 80 $(pod_ip mb 6),8080"
 	} | kube_iptables m
+	# One port straight to the backend and to its Service, which gets a substitute port there.
+	talk_open direct ma -p 30000 tcp "$(pod_ip mb 4)" 8080
+	talk_say direct one
+	talk_open service ma -p 30000 tcp $WEB4 80
+	talk_say service two
+	[[ $output = "b "*" two" ]] || fail "$output"
+	[ "$(ctl m -o json conntrack stats | jq '.[0].port_changed')" = 1 ]
 	for to in next layout this; do
 		streams_begin m4 ma $WEB4
 		streams_begin m6 ma $WEB6
@@ -422,6 +429,10 @@ assert_modes() {
 		ns_exec m "$NBT_BUILD/test/netns/attached" -i cni0 2>/dev/null | grep -q " $bridge$" || tc -n "$NBT-m" filter show dev cni0 egress | grep -q "id $bridge "
 		streams_end m4
 		streams_end m6
+		talk_say direct $to
+		[[ $output = "b "*" $to" ]] || fail "direct: $output"
+		talk_say service $to
+		[[ $output = "b "*" $to" ]] || fail "Service: $output"
 		pod_check m ma
 		run -0 ask ma tcp $WEB4 80
 		assert_answer b "$(pod_ip ma 4)"

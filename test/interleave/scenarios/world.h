@@ -37,6 +37,7 @@ static struct {
 
 /* Of each CPU. */
 static struct nb_scratch world_scratch[IL_ACTORS];
+static struct nb_looked_up world_looked_up[IL_ACTORS];
 static struct hosted_packet *world_packets[IL_ACTORS];
 
 static inline struct nb_addr world_addr(__u8 a, __u8 b, __u8 c, __u8 d)
@@ -66,6 +67,7 @@ static inline void world_memory(void)
 		if (!world_packets[cpu])
 			world_packets[cpu] = hosted_packet_new();
 		il_private(cpu, &world_scratch[cpu], sizeof(world_scratch[cpu]));
+		il_private(cpu, &world_looked_up[cpu], sizeof(world_looked_up[cpu]));
 		il_private(cpu, &hosted_cpus[cpu], sizeof(hosted_cpus[cpu]));
 		il_private(cpu, &world_packets[cpu]->skb, sizeof(struct __sk_buff));
 		il_private(cpu, world_packets[cpu]->bytes, WORLD_FRAME);
@@ -89,8 +91,10 @@ static inline void world_maps(void)
 	hosted_map(&frontends, world.frontends, sizeof(world.frontends) / HOSTED_ELEMENT_SIZE(&frontends));
 	hosted_map(&backends, world.backends, sizeof(world.backends) / HOSTED_ELEMENT_SIZE(&backends));
 	hosted_map(&counters, NULL, 0);
-	for (unsigned int cpu = 0; cpu < IL_ACTORS; cpu++)
+	for (unsigned int cpu = 0; cpu < IL_ACTORS; cpu++) {
 		hosted_map_of_cpu(&scratch, cpu, &world_scratch[cpu], 1);
+		hosted_map_of_cpu(&looked_up, cpu, &world_looked_up[cpu], 1);
+	}
 	hosted_on_hash = il_range;
 	hosted_loop_max = 3;
 }
@@ -105,6 +109,7 @@ static inline void world_add_pods(void)
 		world.ports[i] =
 			(struct nb_port){ .ifindex = ifindex, .gen = 1, .mac = { 2, 0, 0, 0, 0, i } };
 		bpf_map_update_elem(&links, &ifindex, &i, BPF_ANY);
+		endpoint.seal = nb_endpoint_seal(&addr, &endpoint);
 		bpf_map_update_elem(&endpoints, &addr, &endpoint, BPF_ANY);
 	}
 }
@@ -122,11 +127,13 @@ static inline void world_add_service(__u8 proto, __u16 port, __u16 backend_port)
 		.flags = NB_FRONTEND_SERVICE, .set = port, .count = WORLD_BACKENDS, .known = WORLD_BACKENDS
 	};
 
+	frontend.seal = nb_frontend_seal(&key, &frontend);
 	bpf_map_update_elem(&frontends, &key, &frontend, BPF_ANY);
 	for (__u32 i = 0; i < WORLD_BACKENDS; i++) {
 		struct nb_backend_key backend_key = { .set = port, .index = i };
 		struct nb_backend backend = { .addr = world_pod(3 + i), .port = bpf_htons(backend_port) };
 
+		backend.seal = nb_backend_seal(&backend_key, &backend);
 		bpf_map_update_elem(&backends, &backend_key, &backend, BPF_ANY);
 	}
 	world_know_port(bpf_htons(port));
