@@ -146,8 +146,10 @@ static inline void world_use_one_backend(__u8 proto, __u16 port)
 	struct nb_frontend_key key = { .addr = world_vip(), .port = bpf_htons(port), .proto = proto };
 	struct nb_frontend *frontend = bpf_map_lookup_elem(&frontends, &key);
 
-	if (frontend)
-		frontend->count = frontend->known = 1;
+	if (!frontend)
+		return;
+	frontend->count = frontend->known = 1;
+	frontend->seal = nb_frontend_seal(&key, frontend);
 }
 
 static inline void world_setup(void)
