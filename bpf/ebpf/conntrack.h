@@ -275,8 +275,11 @@ __noinline int nb_conn_update(struct nb_pkt *pkt, __u32 entry_id)
 	record = &pair->dir[0].conn;
 	if (pkt->tuple.proto == IPPROTO_TCP && !nb_tcp_flags_valid(pkt->tcp_flags))
 		return record->flags & NB_CONN_NAT ? nb_drop(NB_DROP_INVALID) : NB_PASS;
-	/* Until an answer comes, and then once a second: whether the index finds the other entry. */
-	repair = !(nb_life_flags(pkt->life) & NB_LIFE_SEEN_REPLY) || nb_life_due(pkt->life, pkt);
+	/*
+	 * Once a second: whether the index finds the other entry. Until an answer comes, each request
+	 * looks: without the backend's entry no answer is translated.
+	 */
+	repair = nb_life_due(pkt->life, pkt) || !(reply || nb_life_flags(pkt->life) & NB_LIFE_SEEN_REPLY);
 	/* Another CPU may change the life in between: then this packet is judged by the new one. */
 	for (int i = 0; i < NB_LIFE_TRIES; i++) {
 		__u64 life = nb_load(&record->life), next;

@@ -67,7 +67,7 @@ static void test_reply_half_lost(void **state)
 	env_expect(env, FROM_POD, POD_B, &answer, TC_ACT_REDIRECT, &received);
 }
 
-/* B25: the index lost the client's entry: the answer is translated, and inserts it again. */
+/* B25: the index lost the client's entry: answers are translated, its next packet inserts it again. */
 static void test_client_half_lost(void **state)
 {
 	struct env *env = *state;
@@ -80,6 +80,8 @@ static void test_client_half_lost(void **state)
 	received.sport = 80;
 	received.dmac = pod_mac[POD_A];
 	env_expect(env, FROM_POD, POD_B, &answer, TC_ACT_REDIRECT, &received);
+	assert_int_equal(env_run(env, FROM_POD, POD_A, &request, NULL, NULL), TC_ACT_REDIRECT);
+	assert_int_equal(env_counter(env, NB_COUNT_REPAIRED), 1);
 	assert_true(env_conn(env, &request, &conn));
 	assert_int_equal(conn.in_ifindex, env->ifindex[POD_A]);
 	assert_false(conn.flags & NB_CONN_REPLY);

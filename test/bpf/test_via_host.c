@@ -123,7 +123,7 @@ static void test_refused(void **state)
 	env_expect(env, TO_POD, POD_A, &reset, TC_ACT_UNSPEC, &received);
 }
 
-/* B25: the index lost the client's entry: the answer inserts it again, with the path through the host. */
+/* B25: the index lost the entry of the client, whose next packet inserts it again, through the host. */
 static void test_repair(void **state)
 {
 	struct env *env = *state;
@@ -142,7 +142,7 @@ static void test_repair(void **state)
 	assert_int_equal(env_run(env, FROM_POD, POD_A, &request, NULL, NULL), TC_ACT_UNSPEC);
 	assert_true(env_conn(env, &request, &before));
 	env_conn_lose(env, &request);
-	assert_int_equal(env_run(env, FROM_POD, POD_B, &answer, NULL, NULL), TC_ACT_UNSPEC);
+	assert_int_equal(env_run(env, FROM_POD, POD_A, &request, NULL, NULL), TC_ACT_UNSPEC);
 	assert_true(env_conn(env, &request, &after));
 	assert_int_equal(after.out_slot, NB_SLOT_HOST);
 	assert_int_equal(after.out_gen, before.out_gen);
