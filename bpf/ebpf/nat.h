@@ -23,11 +23,9 @@ static __always_inline void nb_conn_set_csum(const struct nb_tuple *key, struct 
 	__be32 from = (__u32)key->sport << 16 | key->dport;
 	__be32 to = (__u32)conn->sport << 16 | conn->dport;
 
-	/* In both structs dst follows src. */
-	conn->csum_addr = nb_csum_fold(bpf_csum_diff((__be32 *)&key->src, 2 * sizeof(struct nb_addr),
-						     (__be32 *)&conn->src, 2 * sizeof(struct nb_addr), 0));
-	conn->csum_port =
-		from == to ? 0 : nb_csum_fold(bpf_csum_diff(&from, sizeof(from), &to, sizeof(to), 0));
+	/* In both structs dst follows src, with four words each. */
+	conn->csum_addr = nb_csum_fold(nb_csum_change(key->src.w, conn->src.w, 2 * 4));
+	conn->csum_port = from == to ? 0 : nb_csum_fold(nb_csum_change(&from, &to, 1));
 }
 
 /* What a packet is rewritten to. */

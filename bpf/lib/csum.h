@@ -8,7 +8,7 @@
 
 #include "tuple.h"
 
-/* Folds a one's complement sum of at most 2^34 into 16 bits. */
+/* Folds a one's complement sum, below 2^47, into 16 bits. */
 static __always_inline __u16 nb_csum_fold(__u64 sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);
@@ -21,6 +21,19 @@ static __always_inline __u16 nb_csum_fold_small(__u32 sum)
 {
 	sum = (sum & 0xffff) + (sum >> 16);
 	return sum + (sum >> 16);
+}
+
+/*
+ * What the change of n words adds to a one's complement sum (RFC 1624), not folded. For a few words
+ * it costs less than bpf_csum_diff().
+ */
+static __always_inline __u64 nb_csum_change(const __be32 *from, const __be32 *to, int n)
+{
+	__u64 sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += (__u64)(__u32)~from[i] + to[i];
+	return sum;
 }
 
 struct nb_pseudo_header {

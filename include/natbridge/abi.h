@@ -364,8 +364,8 @@ struct nb_endpoint {
 /* ---- global data ---- */
 
 /*
- * Addresses with addr & mask == value & mask. Bits of value outside of the mask are 0, except for an
- * instant while userspace changes it. An IPv4 mask has 96 bits more, for ::ffff:a.b.c.d.
+ * Addresses with addr & mask == value & mask. An IPv4 mask has 96 bits more, for ::ffff:a.b.c.d. In
+ * nb_settings.vips, bits of value outside of the mask are those of earlier prefixes: nb_settings_write().
  */
 struct nb_prefix {
 	struct nb_addr value;

@@ -143,6 +143,9 @@ int nb_settings_read(const struct nb_datapath *dp, struct nb_settings *settings,
 
 	if (bpf_map_lookup_elem(dp->map_fd[NB_MAP_SETTINGS], &zero, &found))
 		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot read the settings in \"%s\"", dp->dir);
+	for (int i = 0; i < 2; i++)
+		for (size_t w = 0; w < sizeof(found.vips[i].value.w) / sizeof(*found.vips[i].value.w); w++)
+			found.vips[i].value.w[w] &= found.vips[i].mask.w[w];
 	*settings = found;
 	return 0;
 }
@@ -163,20 +166,17 @@ static void store_words(void *to, const void *from, size_t size)
 }
 
 /*
- * First the mask leaves only the bits in which old and new value agree, then the value changes, then the mask
- * gets its new bits. So an address that is in the old and in the new prefix is in what programs see all the
- * time; others may be, for an instant. Programs read the mask before the value.
+ * Programs read the mask before the value. So the value is written before the mask, and keeps its bits
+ * outside the new mask: an address that was in all prefixes since a program read a mask is in what it sees,
+ * however long that program is interrupted. Other addresses may be, for an instant.
  */
 static void store_prefix(struct nb_prefix *to, const struct nb_prefix *from)
 {
-	struct nb_prefix wide = *to;
+	struct nb_addr value = to->value;
 
-	if (!memcmp(to, from, sizeof(*to)))
-		return;
-	for (size_t i = 0; i < sizeof(wide.mask.w) / sizeof(*wide.mask.w); i++)
-		wide.mask.w[i] &= from->mask.w[i] & ~(to->value.w[i] ^ from->value.w[i]);
-	store_words(&to->mask, &wide.mask, sizeof(wide.mask));
-	store_words(&to->value, &from->value, sizeof(from->value));
+	for (size_t i = 0; i < sizeof(value.w) / sizeof(*value.w); i++)
+		value.w[i] = (from->value.w[i] & from->mask.w[i]) | (value.w[i] & ~from->mask.w[i]);
+	store_words(&to->value, &value, sizeof(value));
 	store_words(&to->mask, &from->mask, sizeof(from->mask));
 }
 
@@ -189,13 +189,16 @@ static void store_prefix(struct nb_prefix *to, const struct nb_prefix *from)
  */
 static void store_settings(struct nb_settings *to, const struct nb_settings *from)
 {
+	struct nb_settings rest = *from;
+
 	for (int i = 0; i < 2; i++)
 		store_prefix(&to->vips[i], &from->vips[i]);
+	memcpy(rest.vips, to->vips, sizeof(rest.vips));
 	if (memcmp(to->service_cidrs, from->service_cidrs, sizeof(to->service_cidrs))) {
 		__atomic_store_n(&to->n_service_cidrs, 0, __ATOMIC_SEQ_CST);
 		store_words(to->service_cidrs, from->service_cidrs, sizeof(to->service_cidrs));
 	}
-	store_words(to, from, sizeof(*to));
+	store_words(to, &rest, sizeof(*to));
 }
 
 int nb_settings_write(const struct nb_datapath *dp, const struct nb_settings *settings, struct nb_error *err)
