@@ -59,7 +59,9 @@ static __always_inline __s64 nb_reply_tuple_owner(const struct nb_tuple *reply, 
 		nb_pair_end(entry_id / 2, life);
 		return NB_OWNER_NONE;
 	}
-	if (nb_key_same(&pair->dir[~entry_id & 1].key, client))
+	if (!nb_key_same(&pair->dir[entry_id & 1].key, reply))
+		owner = NB_OWNER_NONE; /* the pair has got another connection since it was found */
+	else if (nb_key_same(&pair->dir[~entry_id & 1].key, client))
 		owner = entry_id ^ 1;
 	nb_read_barrier();
 	return nb_life_same_gen(nb_load(&pair->dir[0].conn.life), life) ? owner : NB_OWNER_NONE;

@@ -43,7 +43,8 @@ enum {
 	/* Of a hundred packets, so many begin a connection, or are translated though not of the client. */
 	BEGUN_LEAST = 10,
 	ANSWERED_LEAST = 5,
-	HARDLY_ANY = 100000, /* one of so many packets */
+	HARDLY_ANY = 100000, /* one of so many packets, */
+	FEW = 5,             /* and these, if the storm is short */
 };
 
 struct storm {
@@ -349,8 +350,8 @@ static void expect_counters(struct env *env, unsigned long sent)
 	for (enum nb_counter c = NB_DROP_BASE; c < NB_COUNTERS; c++)
 		if (c != NB_DROP_INVALID && c != NB_DROP_TABLE_FULL && env_counter(env, c))
 			fail_msg("drop reason %d: %lu packets", c, (unsigned long)env_counter(env, c));
-	assert_in_range(env_counter(env, NB_DROP_TABLE_FULL), 0, 1 + sent / HARDLY_ANY);
-	assert_in_range(env_counter(env, NB_COUNT_INSERT_FAILED), 0, 1 + sent / HARDLY_ANY);
+	assert_in_range(env_counter(env, NB_DROP_TABLE_FULL), 0, FEW + sent / HARDLY_ANY);
+	assert_in_range(env_counter(env, NB_COUNT_INSERT_FAILED), 0, FEW + sent / HARDLY_ANY);
 	assert_int_equal(env_counter(env, NB_COUNT_PORT_CHANGED), 0);
 }
 
