@@ -16,7 +16,13 @@ static void print_upgrade(const struct cJSON *row, FILE *to)
 	if (nb_row_is(row, "replaced"))
 		fprintf(to, "%s: programs replaced on %u ports\n", nb_row_text(row, "network"),
 			nb_row_number(row, "ports"));
-	else
+	if (nb_row_number(row, "lost"))
+		fprintf(to, "%s: connections lost, since the new table had no place for them: %u\n",
+			nb_row_text(row, "network"), nb_row_number(row, "lost"));
+	if (nb_row_is(row, "handover_refused"))
+		fprintf(to, "%s: the kernel refuses the programs of the handover: %s\n",
+			nb_row_text(row, "network"), "connections that began meanwhile may be lost");
+	if (!nb_row_is(row, "replaced"))
 		fprintf(to, "%s: nothing to do\n", nb_row_text(row, "network"));
 }
 
@@ -40,7 +46,9 @@ static int upgrade_network(const struct nb_cli *cli, const char *network, struct
 	struct cJSON *row = cJSON_CreateObject();
 	cJSON_AddStringToObject(row, "network", network);
 	cJSON_AddBoolToObject(row, "replaced", done.replaced);
-	cJSON_AddNumberToObject(row, "ports", done.ports);
+	cJSON_AddNumberToObject(row, "ports", done.followed.ports.attached);
+	cJSON_AddNumberToObject(row, "lost", done.followed.handed.lost);
+	cJSON_AddBoolToObject(row, "handover_refused", done.followed.handed.refused);
 	return nb_out_row(cli->out, row, print_upgrade, err);
 }
 

@@ -12,6 +12,7 @@
 
 #include "lib/datapath/attach.h"
 #include "lib/datapath/datapath.h"
+#include "lib/datapath/ports.h"
 #include "lib/datapath/upgrade.h"
 #include "lib/maps/endpoint.h"
 #include "lib/maps/layout.h"
@@ -250,22 +251,35 @@ static int has_followed(const struct nb_datapath *dp, enum nb_mode mode, bool *f
 	return 0;
 }
 
+static void log_handed_over(const struct nb_handed_over *handed)
+{
+	if (handed->lost)
+		nb_log("connections lost, since the new table had no place for them: %u", handed->lost);
+	if (handed->refused)
+		nb_log("the kernel refuses the programs of the handover: connections that began meanwhile "
+		       "may be lost");
+}
+
 /* Opens the datapath again, since another ADD may have pinned other programs after this one's attach. */
 static int follow(struct nb_netdev *netdev, const struct nb_conf *conf, const struct nb_link *bridge,
 		  const struct nb_link *host, struct nb_error *err)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
 	const enum nb_mode mode = conf->proxy.mode;
-	struct nb_ports ports;
+	const struct nb_datapath_config config = { .root = &conf->proxy.pin_root,
+						   .network = conf->name,
+						   .mode = mode };
+	struct nb_followed followed;
 	int rc = nb_datapath_open(&conf->proxy.pin_root, conf->name, false, &dp, err);
 
 	if (rc)
 		return rc;
 	adopt_all(netdev, conf, bridge, host, &dp);
-	if (nb_ports_attach(&dp, mode, &ports, err)) {
+	if (nb_ports_follow(&dp, &config, &followed, err)) {
 		log_behind(mode, err);
 		return 0;
 	}
+	log_handed_over(&followed.handed);
 	if (mode != NB_MODE_ASSIST)
 		leave_bridge(conf, host);
 	if (nb_ports_note_upgraded(&conf->proxy.pin_root, conf->name, mode, err))

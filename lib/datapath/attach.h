@@ -5,7 +5,8 @@
 /*
  * Programs of an open datapath at ports and bridges; attach_query.h finds programs without one. ifindexes are
  * those of the caller's network namespace. Attaching and detaching wait for RCU grace periods under rtnl,
- * which rcu_expedite.h shortens: do not call them under the datapath's lock.
+ * which rcu_expedite.h shortens: do not call them under the datapath's lock, unless programs of ours are
+ * there already. Those are replaced, which waits for nothing.
  */
 
 #include "lib/maps/layout.h"

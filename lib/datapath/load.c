@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include <natbridge/abi.h>
+#include <natbridge/handover.h>
 
 #include "lib/maps/conn_table.h"
 #include "lib/maps/layout.h"
@@ -22,6 +23,7 @@
 #include "lib/util/error.h"
 
 #include "assist.skel.h"
+#include "handover.skel.h"
 #include "kernel_probe.h"
 #include "libbpf_quiet.h"
 #include "natbridge.skel.h"
@@ -176,19 +178,28 @@ static int keep_fd(int from, int *to, const char *name, struct nb_error *err)
 	return 0;
 }
 
-static int keep_fds(struct bpf_object *obj, enum nb_mode mode, struct nb_datapath *dp, struct nb_error *err)
+/* modes: enum nb_map_modes. */
+static int keep_map_fds(struct bpf_object *obj, int modes, struct nb_datapath *dp, struct nb_error *err)
 {
 	for (int i = 0; i < NB_MAPS; i++) {
-		int rc = nb_mode_has_map(mode, i)
+		int rc = nb_map_rows[i].modes & modes
 				 ? keep_fd(bpf_map__fd(map_of(obj, i)), &dp->map_fd[i], nb_map_name(i), err)
 				 : 0;
 
 		if (rc)
 			return rc;
 	}
+	return 0;
+}
+
+static int keep_fds(struct bpf_object *obj, enum nb_mode mode, struct nb_datapath *dp, struct nb_error *err)
+{
+	int rc = keep_map_fds(obj, 1 << mode, dp, err);
+
+	if (rc)
+		return rc;
 	for (int i = 0; i < NB_PROGS; i++) {
 		const struct bpf_program *prog;
-		int rc;
 
 		if (!nb_mode_has_prog(mode, i))
 			continue;
@@ -255,6 +266,51 @@ int nb_datapath_load(const struct nb_datapath_config *config, struct nb_datapath
 		return refused(config, rc, err);
 	return keep_fds(obj, config->mode, dp, err);
 }
+
+/* ---- the handover ---- */
+
+void nb_handover_progs_close(struct nb_handover_progs *progs)
+{
+	nb_close_fd(&progs->from_pod);
+	nb_close_fd(&progs->to_pod);
+}
+
+static int keep_prog_fd(const struct bpf_object *obj, enum nb_prog prog, int *fd, struct nb_error *err)
+{
+	const struct bpf_program *found = bpf_object__find_program_by_name(obj, nb_prog_name(prog));
+
+	return keep_fd(bpf_program__fd(found), fd, nb_prog_name(prog), err);
+}
+
+int nb_handover_load(const char *network, struct nb_datapath *dp, struct nb_handover_progs *progs,
+		     struct nb_error *err)
+{
+	NB_LIBBPF_QUIET;
+	nb_cleanup(close_object) struct bpf_object *obj = NULL;
+	const struct nb_datapath_config config = { .network = network, .mode = NB_MODE_EBPF };
+	size_t size;
+	const void *elf = handover_bpf__elf_bytes(&size);
+	int rc;
+
+	obj = bpf_object__open_mem(elf, size, NULL);
+	if (!obj)
+		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot open the eBPF programs of the handover");
+	rc = prepare(&config, dp, obj);
+	if (rc)
+		return nb_fail(err, NB_ERR_DATAPATH, -rc, "cannot prepare the eBPF maps of the handover");
+	if (bpf_object__load(obj))
+		return nb_fail(err, NB_ERR_DATAPATH, EOPNOTSUPP,
+			       "the kernel refused the eBPF programs of the handover");
+	rc = keep_map_fds(obj, NB_IN_HANDOVER, dp, err);
+	if (rc)
+		return rc;
+	rc = keep_prog_fd(obj, NB_PROG_FROM_POD, &progs->from_pod, err);
+	if (rc)
+		return rc;
+	return keep_prog_fd(obj, NB_PROG_TO_POD, &progs->to_pod, err);
+}
+
+/* ---- the watch ---- */
 
 static void destroy_link(struct bpf_link **link)
 {

@@ -42,6 +42,25 @@ int nb_limits_check(const struct nb_limits *limits, struct nb_error *err);
  */
 int nb_datapath_load(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err);
 
+/* Programs that are at the ports of a network during a handover: at ingress, at egress. */
+struct nb_handover_progs {
+	int from_pod, to_pod;
+};
+
+#define NB_HANDOVER_PROGS_INIT                                                                               \
+	{                                                                                                    \
+		-1, -1                                                                                       \
+	}
+
+void nb_handover_progs_close(struct nb_handover_progs *progs); /* for nb_cleanup() */
+
+/*
+ * Loads them on the maps of *dp, which has mode ebpf, and the maps of NB_IN_HANDOVER that *dp lacks.
+ * -EOPNOTSUPP: the kernel refuses them.
+ */
+int nb_handover_load(const char *network, struct nb_datapath *dp, struct nb_handover_progs *progs,
+		     struct nb_error *err);
+
 /*
  * Attaches the program that notices qdiscs of dp's ports, which are in the caller's network namespace.
  * Returns the descriptor of its link, which exists as long as the descriptor or a pin; -1: the kernel refuses

@@ -177,6 +177,44 @@ static int copy_map(const struct nb_datapath *from, const struct nb_datapath *to
 	return nb_map_walk(from, map, copy_chunk, &copy, err);
 }
 
+static int copy_newer_affinity(const struct copy *copy, const void *old_key, const void *old_value)
+{
+	struct nb_affinity value = { 0 }, has;
+	struct nb_affinity_key key = { 0 };
+	int rc;
+
+	if (!nb_btf_conversion_run(&copy->keys, old_key, &key) ||
+	    !nb_btf_conversion_run(&copy->values, old_value, &value))
+		return 0;
+	rc = nb_map_get(copy->to, NB_MAP_AFFINITIES, &key, &has, NULL);
+	if (rc > 0 && (__s32)(value.expires - has.expires) <= 0)
+		return 0;
+	if (rc < 0)
+		return rc;
+	nb_seal(NB_MAP_AFFINITIES, &key, &value);
+	return nb_map_write(copy->to, NB_MAP_AFFINITIES, &key, &value, 1, NULL, NULL);
+}
+
+static int copy_newer_affinities(const void *keys, const void *values, __u32 n, void *arg)
+{
+	const struct copy *copy = arg;
+	int rc = 0;
+
+	for (__u32 i = 0; i < n && !rc; i++)
+		rc = copy_newer_affinity(copy, (const char *)keys + (size_t)i * copy->from_size.key,
+					 (const char *)values + (size_t)i * copy->from_size.value);
+	return rc;
+}
+
+void nb_migrate_affinities(const struct nb_datapath *from, const struct nb_datapath *to)
+{
+	nb_cleanup(copy_free) struct copy copy = { .to = to, .map = NB_MAP_AFFINITIES };
+
+	if (from->map_fd[NB_MAP_AFFINITIES] < 0 || prepare(&copy, from, NULL))
+		return;
+	nb_map_walk(from, NB_MAP_AFFINITIES, copy_newer_affinities, &copy, NULL);
+}
+
 static bool is_copied(enum nb_map map)
 {
 	enum nb_map_migration migration = nb_map_rows[map].migration;
@@ -253,7 +291,8 @@ static int migrate(const struct nb_datapath_config *config, struct nb_datapath *
 	rc = copy_maps(old, dp, err);
 	if (rc)
 		return rc;
-	rc = nb_migrate_conns(old, dp, err); /* after the settings, which hold the seed of the index */
+	/* After the settings, which hold the seed of the index. handover.h brings the connections. */
+	rc = nb_migrate_conns(old, dp, NB_CONNS_CHECK, NULL, err);
 	if (rc)
 		return rc;
 	return nb_settings_change_flags(dp, 0, NB_SETTINGS_BEHIND, err);

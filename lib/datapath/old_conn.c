@@ -68,6 +68,13 @@ int nb_old_conversion_make(struct nb_btf_conversion *plan, const struct nb_map_t
 	return nb_btf_conversion_make(plan, from->btf, from->info.btf_value_type_id, btf, id, err);
 }
 
+/* A one's complement sum in 16 bits, 0 only if it was 0. */
+static __u32 fold(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
 void nb_old_conn_take(const struct nb_old_conn *old, struct nb_conn *conn)
 {
 	__u32 flags = 0, retrans = old->retrans < NB_RETRANS_MAX ? old->retrans : NB_RETRANS_MAX;
@@ -81,6 +88,8 @@ void nb_old_conn_take(const struct nb_old_conn *old, struct nb_conn *conn)
 	if (old->flags & OLD_STEADY)
 		flags |= NB_LIFE_STEADY;
 	conn->flags &= ~(OLD_SEEN_REPLY | OLD_ASSURED | OLD_STEADY);
+	conn->csum_addr = fold(conn->csum_addr);
+	conn->csum_port = fold(conn->csum_port);
 	conn->life = nb_life_with(use, old->state, flags, old->expires);
 	conn->seq = nb_tag(0, retrans, old->seq_end);
 	conn->acked = nb_tag(0, 0, old->ack);

@@ -3,8 +3,9 @@
 #define NATBRIDGE_LIB_DATAPATH_OLD_CONN_H
 
 /*
- * Connections of map layouts up to 8, in which each number that packets change had a field of struct nb_conn.
- * Since then several share a word (natbridge/conn_life.h).
+ * Connections of map layouts up to 8, in which each number that packets change had a field of struct nb_conn,
+ * and checksums had 32 bits. Since then several numbers share a word (natbridge/conn_life.h), and programs
+ * take checksums to be folded.
  */
 
 #include <stdbool.h>
@@ -41,7 +42,7 @@ struct nb_old_pair {
 int nb_old_conversion_make(struct nb_btf_conversion *plan, const struct nb_map_types *from, bool pair,
 			   struct nb_error *err);
 
-/* Puts the fields into the words of *conn. */
+/* Puts the fields into the words of *conn, and folds its checksums. */
 void nb_old_conn_take(const struct nb_old_conn *old, struct nb_conn *conn);
 
 #endif

@@ -123,6 +123,18 @@ int nb_pins_replace(const struct nb_datapath *dp, enum nb_prog prog, struct nb_e
 	return rc;
 }
 
+int nb_pins_remove_map(struct nb_datapath *dp, enum nb_map map, struct nb_error *err)
+{
+	char path[PATH_LEN];
+
+	path_of(path, dp->dir, nb_map_name(map));
+	if (unlink(path) && errno != ENOENT)
+		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot remove \"%s\"", path);
+	nb_close_fd(&dp->map_fd[map]);
+	dp->map_fd[map] = -1;
+	return 0;
+}
+
 static void build_path(char path[PATH_LEN], const char *dir, unsigned int object)
 {
 	snprintf(path, PATH_LEN, "%s/%s_build", dir,

@@ -32,6 +32,9 @@ int nb_pins_add(const struct nb_datapath *old, const struct nb_datapath *dp, str
 /* Pins a program of *dp in place of the one that is pinned. */
 int nb_pins_replace(const struct nb_datapath *dp, enum nb_prog prog, struct nb_error *err);
 
+/* Removes the pin of a map and closes its descriptor in *dp; there is none: 0. */
+int nb_pins_remove_map(struct nb_datapath *dp, enum nb_map map, struct nb_error *err);
+
 /* Pins dp->watch_fd in place of the link that is pinned, if there is one, and notes its build. */
 int nb_pins_watch(const struct nb_datapath *dp, struct nb_error *err);
 

@@ -13,20 +13,23 @@
 #include "lib/maps/layout.h"
 #include "lib/util/error.h"
 
+#include "handover.h"
+#include "load.h"
 #include "pin_path.h"
+#include "ports.h"
 
-struct nb_ports {
-	unsigned int attached; /* have the programs now; in mode off: have none */
-	unsigned int gone;     /* are not in this network namespace, or no longer */
+/* What became of the ports and, from another map layout, of the connections. */
+struct nb_followed {
+	struct nb_ports ports;
+	struct nb_handed_over handed;
 };
 
 /*
- * Attaches the programs of the mode to all ports of the network, in place of those that they have; in mode
- * off detaches all. Continues after an error and reports the first; that a port is gone is none. Not under
- * the lock: attach.h.
+ * Brings all ports of config->network to the programs of config->mode, those of another map layout by
+ * handover.h. Takes the lock.
  */
-int nb_ports_attach(const struct nb_datapath *dp, enum nb_mode mode, struct nb_ports *ports,
-		    struct nb_error *err);
+int nb_ports_follow(const struct nb_datapath *dp, const struct nb_datapath_config *config,
+		    struct nb_followed *followed, struct nb_error *err);
 
 /*
  * Notes that all ports have the programs of the mode, and removes the pins of other layouts. -EAGAIN: another
@@ -38,7 +41,7 @@ int nb_ports_note_upgraded(const struct nb_pin_root *root, const char *network, 
 struct nb_upgraded {
 	bool replaced; /* false: there was nothing to do */
 	enum nb_mode mode;
-	unsigned int ports;
+	struct nb_followed followed;
 };
 
 /* All of that for a network that has pins. Its ports are in the caller's network namespace. */

@@ -25,6 +25,7 @@ enum nb_map_modes {
 	NB_IN_EBPF = 1 << NB_MODE_EBPF,
 	NB_IN_ASSIST = 1 << NB_MODE_ASSIST,
 	NB_IN_BOTH = NB_IN_EBPF | NB_IN_ASSIST,
+	NB_IN_HANDOVER = 1 << NB_MODES, /* only while the network changes over from another map layout */
 };
 
 /* What sets the number of a map's elements, which is fixed when the map is loaded. */
@@ -86,7 +87,15 @@ enum nb_map_migration {
 	/* __u32 hash -> struct nb_frontend_key: what the host translated lately */                          \
 	ROW(FRONTENDS_SEEN, "frontends_seen", "frontends_seen", NB_IN_ASSIST, NB_SIZE_FIXED, NB_MIGRATE_NOT) \
 	/* up to layout 5: struct nb_tuple -> struct nb_conn, two for each connection */                     \
-	ROW(CONNTRACK, "conntrack", "conntrack", NB_IN_NONE, NB_SIZE_FIXED, NB_MIGRATE_CONNS)
+	ROW(CONNTRACK, "conntrack", "conntrack", NB_IN_NONE, NB_SIZE_FIXED, NB_MIGRATE_CONNS)                \
+	/* enum nb_handover_prog -> program */                                                               \
+	ROW(HANDOVER_PROGS, "handover_progs", "handover_progs", NB_IN_HANDOVER, NB_SIZE_FIXED,               \
+	    NB_MIGRATE_NOT)                                                                                  \
+	/* struct nb_handover_client -> __u32 round */                                                       \
+	ROW(HANDOVER_CLIENTS, "handover_clients", "handover_clients", NB_IN_HANDOVER, NB_SIZE_FIXED,         \
+	    NB_MIGRATE_NOT)                                                                                  \
+	/* __u32 0 -> struct nb_handover; pinned last */                                                     \
+	ROW(HANDOVER, "handover", ".data.handover", NB_IN_HANDOVER, NB_SIZE_FIXED, NB_MIGRATE_NOT)
 
 /* Where a program is attached. */
 enum nb_hook {

@@ -5,6 +5,7 @@
  *
  *   bpf           all suites
  *   bpf mutated   test_mutated.c alone
+ *   bpf handover  test_handover.c and test_migrate_conns.c alone
  *   bpf storm     test_storm.c alone
  *   bpf counts    what each kind of packet costs (counts.c)
  */
@@ -26,6 +27,8 @@ int main(int argc, char **argv)
 		return counts();
 	if (argc == 2 && !strcmp(argv[1], "mutated"))
 		return suite_mutated() ? 1 : 0;
+	if (argc == 2 && !strcmp(argv[1], "handover"))
+		return suite_handover() + suite_migrate_conns() ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "storm"))
 		return suite_storm() ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "flow"))
@@ -52,6 +55,8 @@ int main(int argc, char **argv)
 	failed += suite_icmp_echo();
 	failed += suite_flow();
 	failed += suite_shared();
+	failed += suite_handover();
+	failed += suite_migrate_conns();
 	failed += suite_mutated();
 	failed += suite_storm();
 	return failed ? 1 : 0;

@@ -25,6 +25,8 @@ int suite_icmp_echo(void);
 int suite_storm(void);
 int suite_flow(void);
 int suite_shared(void);
+int suite_handover(void);
+int suite_migrate_conns(void);
 
 /* Not a test: see counts.c. */
 int counts(void);

@@ -195,6 +195,30 @@ static void expect_progs(struct bpf_object *obj, enum nb_mode mode)
 				 nb_prog_name(i));
 }
 
+/* The programs of a handover use maps of mode ebpf, and their own. */
+static void test_handover(void **state)
+{
+	nb_cleanup(close_object) struct bpf_object *obj = open_object("handover.bpf.o");
+	const struct bpf_map *map;
+
+	(void)state;
+	bpf_object__for_each_map(map, obj)
+	{
+		const char *name = bpf_map__name(map);
+		int row = row_of_map(name);
+
+		if (row == NB_MAPS ? !is_private(name)
+				   : !(nb_map_rows[row].modes & (NB_IN_EBPF | NB_IN_HANDOVER)))
+			fail_msg("map %s is not one of a handover", name);
+	}
+	for (int i = 0; i < NB_MAPS; i++)
+		if (nb_map_rows[i].modes & NB_IN_HANDOVER)
+			assert_non_null(bpf_object__find_map_by_name(obj, nb_map_rows[i].in_object));
+	for (int i = 0; i < NB_PROGS; i++)
+		assert_int_equal(!!bpf_object__find_program_by_name(obj, nb_prog_name(i)),
+				 nb_mode_has_prog(NB_MODE_EBPF, i) && nb_prog_rows[i].hook != NB_HOOK_NONE);
+}
+
 static void test_objects(void **state)
 {
 	static const struct {
@@ -294,9 +318,13 @@ static void test_counters_are_documented(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_names),    cmocka_unit_test(test_hooks),
-		cmocka_unit_test(test_rows),     cmocka_unit_test(test_objects),
-		cmocka_unit_test(test_counters), cmocka_unit_test(test_counters_are_documented),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_hooks),
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_objects),
+		cmocka_unit_test(test_handover),
+		cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_counters_are_documented),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
