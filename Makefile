@@ -76,15 +76,17 @@ BPF_TEST_BIN := $(if $(BPF_TEST),$(B)/test/bpf)
 # Programs of one file each that the scenarios and the bench run: test/netns/tool.c -> build/test/netns/tool
 # The storm of test/netns/storm.bats is one program of several files.
 STORM      := $(call objects,$(wildcard test/storm/*.c))
-TOOL_BIN   := $(B)/test/storm $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c))
+TOOL_BIN   := $(B)/test/storm $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c test/prove/*.c))
 # Programs of one scenario file each, with the engine: test/interleave/scenarios/X.c -> build/test/interleave/X
 INTERLEAVE_BIN := $(patsubst test/interleave/scenarios/%.c,$(B)/test/interleave/%,$(wildcard test/interleave/scenarios/*.c))
 INTERLEAVE_CODE := $(call objects,$(wildcard test/interleave/scenarios/*.c test/interleave/code/*.c))
 INTERLEAVE_OBJ := $(call objects,$(wildcard test/interleave/*.c) test/hosted/hosted.c)
 BROKEN_BIN := $(patsubst test/interleave/broken/%.sed,$(B)/test/interleave/broken/%,$(wildcard test/interleave/broken/*.sed))
+# What test/prove proves something of; in X_folds the folds of checksums are calls.
+PROVE_OBJ  := $(patsubst test/prove/bpf/%.bpf.c,$(B)/obj/prove/%.o,$(wildcard test/prove/bpf/*.bpf.c)) $(B)/obj/prove/ebpf_folds.o $(B)/obj/prove/assist_folds.o
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl
 
-.PHONY: all deps demo test test-unit test-interleave prove test-bpf test-netns test-runtimes test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels bench bench-check bench-count \
+.PHONY: all deps demo test test-unit test-interleave test-prove prove test-bpf test-netns test-runtimes test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels bench bench-check bench-count \
 	fuzz lint format compile_commands.json install uninstall deb clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge and build/natbridgectl (no root, no network)
@@ -189,22 +191,43 @@ $(B)/test/storm:
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
+PROVE_COMPILER := $(CLANG) $(BPF_CFLAGS) -Itest/prove/bpf/include
+$(B)/obj/prove/%.o: test/prove/bpf/%.bpf.c | tools
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(PROVE_COMPILER) -MMD -MP -c -o $@ $<
+
+$(B)/obj/prove/%_folds.o: test/prove/bpf/%.bpf.c | tools
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(PROVE_COMPILER) -DFOLD_CALLS -MMD -MP -c -o $@ $<
+
+# For test/prove/mutations.py, which compiles changed sources.
+$(B)/obj/prove/compiler: Makefile
+	@mkdir -p $(@D)
+	@printf '%s\n' $(call quoted,$(PROVE_COMPILER)) > $@
+
+PROVE := $(PROVE_OBJ) $(B)/obj/prove/compiler $(B)/test/prove/run_vectors
+
 # Other versions of natbridge, which the scenarios of an upgrade install: test/upgrade/build says how they differ.
 OTHERS := $(B)/other/next/natbridge $(B)/other/layout/natbridge
 $(OTHERS): $(B)/other/%/natbridge: test/upgrade/build $(PROGRAMS)
 	$(call say,OTHER,$@)
 	+$(Q)test/upgrade/build $* $(B) $(@D) $(MAKE)
 
-test-programs: all $(UNIT_BIN) $(INTERLEAVE_BIN) $(BROKEN_BIN) $(BPF_TEST_BIN) $(TOOL_BIN) $(OTHERS) ## build everything that the tests run, and run nothing
+test-programs: all $(UNIT_BIN) $(INTERLEAVE_BIN) $(BROKEN_BIN) $(PROVE) $(BPF_TEST_BIN) $(TOOL_BIN) $(OTHERS) ## build everything that the tests run, and run nothing
 
 test: test-programs ## install what is missing, build, and run every test that this machine can run (root)
-	@scripts/run-tests.sh unit interleave bpf netns runtimes differential parity
+	@scripts/run-tests.sh unit interleave prove bpf netns runtimes differential parity
 
 test-unit: $(UNIT_BIN) ## unit tests only (no root)
 	@scripts/run-tests.sh unit
 
 test-interleave: $(INTERLEAVE_BIN) $(BROKEN_BIN) ## all interleavings of a few CPUs in the code of the connection table (no root)
 	@scripts/run-tests.sh interleave
+
+test-prove: all $(PROVE) ## the arithmetic of the datapath, proven for all inputs (root for its comparison with the kernel)
+	@scripts/run-tests.sh prove
 
 test-bpf: $(BPF_TEST_BIN) ## packet tests of the eBPF programs only (root)
 	@scripts/run-tests.sh bpf
@@ -233,7 +256,7 @@ test-unit-bpf: $(UNIT_BIN) $(BPF_TEST_BIN)
 test-kernels: test-programs ## load, packet tests and scenarios under other kernels, in qemu (root, half an hour); KERNELS="5.10 6.1 6.12"
 	@KERNELS="$(KERNELS)" test/kernels/run
 
-prove: test-programs ## the proofs of the connection table in their long forms, PROVE_SECONDS (600) for each storm (root, 80 minutes)
+prove: test-programs ## the proofs of the connection table and of the arithmetic in their long forms, PROVE_SECONDS (600) for each storm (root, 95 minutes)
 	@BUILD=$(B) scripts/prove.sh
 
 demo: all $(B)/test/netns/tool $(B)/test/netns/attached ## install what is missing, build, and show the main job in network namespaces (root)
@@ -296,7 +319,7 @@ lint: all ## formatting, clang-tidy, shellcheck, arrows between folders, headers
 	@CC='$(CC)' CLANG='$(CLANG)' CPPFLAGS='$(CPPFLAGS) $(PKG_CFLAGS)' CFLAGS='$(CFLAGS)' BPF_CFLAGS='$(BPF_CFLAGS)' scripts/lint.sh
 
 format: ## clang-format all C files in place
-	$(Q)clang-format -i $(C_FILES) $(wildcard test/hosted/bpf/*.h test/interleave/*/*.[ch])
+	$(Q)clang-format -i $(C_FILES) $(wildcard test/hosted/bpf/*.h test/interleave/*/*.[ch] test/prove/bpf/*.[ch])
 
 C_SOURCES := $(filter-out bpf/%,$(filter %.c,$(C_FILES)))
 editor_flags = $(filter-out $(NO_PATHS),$(1))

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Runs test suites and counts over all of them. Usage: run-tests.sh SUITE... with the suites unit, interleave, bpf, netns,
-# runtimes, differential and parity. T="a.bats b.bats" picks files of netns or runtimes, and by test/DIRECTORY/... others.
+# Runs test suites and counts over all of them. Usage: run-tests.sh SUITE... with the suites unit, interleave, prove, bpf,
+# netns, runtimes, differential and parity. T="a.bats b.bats" picks files of netns or runtimes, and by test/DIRECTORY/... others.
 # INTERLEAVE has options for the programs of interleave, such as --long. BUILD is the build directory. Prints failures and
 # skips, at the end the time of each suite and the slowest files; the last line is "N passed, N failed, N skipped". Fails if a
 # test failed, if one that was announced never ran, if a program or file announced none and named no reason, or if none passed.
@@ -155,6 +155,15 @@ interleave() {
 	all_finish
 }
 
+# Its comparison with the kernel needs root, and is skipped without.
+prove() {
+	if /usr/bin/python3 -c 'import z3' 2>/dev/null; then
+		run prove env BUILD="$BUILD" test/prove/run --tap
+	else
+		skip_suite prove "python3-z3 is missing; run: sudo make deps"
+	fi
+}
+
 bpf() {
 	CMOCKA_MESSAGE_OUTPUT=TAP run bpf "$BUILD/test/bpf"
 }
@@ -215,7 +224,7 @@ print_times() {
 for suite in "$@"; do
 	since=$(now)
 	case $suite in
-	unit | interleave) "$suite" ;;
+	unit | interleave | prove) "$suite" ;;
 	bpf | netns | runtimes | differential | parity)
 		if [ "$(id -u)" = 0 ]; then
 			"$suite"
@@ -224,7 +233,7 @@ for suite in "$@"; do
 		fi
 		;;
 	*)
-		echo "run-tests: there is no suite '$suite'; they are unit, interleave, bpf, netns, runtimes, differential and parity" >&2
+		echo "run-tests: there is no suite '$suite'; they are unit, interleave, prove, bpf, netns, runtimes, differential and parity" >&2
 		exit 2
 		;;
 	esac
