@@ -385,7 +385,7 @@ static void test_same_key(void **state)
 	struct env *env = *state;
 	unsigned int twice = 0;
 
-	for (uint16_t round = 0; round < ROUNDS; round++) {
+	for (int round = 0; round < ROUNDS; round++) {
 		for (int i = 0; i < PAIRS; i++) {
 			uint16_t port = 1000 + round * PAIRS + i;
 
@@ -417,7 +417,7 @@ static void test_same_substitute(void **state)
 	struct env *env = *state;
 	unsigned int wrong = 0, lost = 0;
 
-	for (uint16_t round = 0; round < BEGINNINGS; round++) {
+	for (int round = 0; round < BEGINNINGS; round++) {
 		for (int k = 0; k < 2; k++) {
 			racers[k].hook = TO_POD;
 			for (int i = 0; i < AT_ONCE; i++) {
