@@ -121,8 +121,8 @@ struct il_scenario {
 	unsigned int preemptions;
 
 	/*
-	 * IL_PSO, IL_ARM: stores that reach memory before older ones, and loads of old values, in an
-	 * execution; 0: any number.
+	 * IL_ARM: stores that reach memory before older ones, and loads of old values, in an execution;
+	 * 0: any number.
 	 */
 	unsigned int reorders;
 

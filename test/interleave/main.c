@@ -231,13 +231,13 @@ static void print_figures(const struct il_result *result)
 	printf(", %.2f s of CPU\n", result->seconds);
 }
 
-static struct il_limits limits_of(const struct il_scenario *scenario)
+static struct il_limits limits_of(const struct il_scenario *scenario, enum il_model model)
 {
 	struct il_limits limits = options.limits;
 
 	if (limits.preemptions < 0 && scenario->preemptions)
 		limits.preemptions = (int)scenario->preemptions;
-	if (limits.reorders < 0 && scenario->reorders)
+	if (limits.reorders < 0 && scenario->reorders && model == IL_ARM)
 		limits.reorders = (int)scenario->reorders;
 	return limits;
 }
@@ -258,7 +258,7 @@ static void print_outcome(const struct il_scenario *scenario, enum il_model mode
 
 static void run(const struct il_scenario *scenario, enum il_model model)
 {
-	struct il_limits limits = limits_of(scenario);
+	struct il_limits limits = limits_of(scenario, model);
 	struct il_result result;
 	const char *wrong;
 
@@ -288,7 +288,7 @@ static int run_broken(const struct il_scenario *scenarios, size_t n)
 	printf("1..1\n");
 	for (size_t i = 0; i < n; i++)
 		for (int model = 0; model < IL_MODELS; model++) {
-			struct il_limits limits = limits_of(&scenarios[i]);
+			struct il_limits limits = limits_of(&scenarios[i], model);
 
 			if (!is_wanted(&scenarios[i]) || !has_model(&scenarios[i], model))
 				continue;

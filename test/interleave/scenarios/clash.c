@@ -68,7 +68,8 @@ static const struct il_scenario scenarios[] = {
 		WORLD_COMMON(memory, setup),
 		.actors = { send_first, send_second },
 		.finally = two_ports,
-		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO,
+		.models = WORLD_ALL_MODELS,
+		.reorders = 1,
 	},
 };
 

@@ -34,7 +34,7 @@ static const struct il_scenario scenarios[] = {
 		WORLD_COMMON(world_memory, setup),
 		.actors = { send_first, send_first },
 		.finally = table_is_whole,
-		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO | 1 << IL_ARM,
+		.models = WORLD_ALL_MODELS,
 	},
 };
 

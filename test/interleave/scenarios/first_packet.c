@@ -51,24 +51,11 @@ static void none_dropped(void)
 
 static const struct il_scenario scenarios[] = {
 	{
-		.name = "two CPUs, and one connection is made",
-		WORLD_COMMON(memory, world_setup),
-		.actors = { send_first, send_first },
-		.finally = one_connection,
-		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO,
-	},
-	{
 		.name = "two CPUs, and no packet is dropped",
 		WORLD_COMMON(memory, world_setup),
 		.actors = { send_first, send_first },
 		.finally = none_dropped,
-	},
-	{
-		.name = "two CPUs, and no packet is dropped, one load is early or one store late",
-		WORLD_COMMON(memory, world_setup),
-		.actors = { send_first, send_first },
-		.finally = none_dropped,
-		.models = 1 << IL_ARM,
+		.models = WORLD_ALL_MODELS,
 		.reorders = 1,
 	},
 	{
@@ -77,6 +64,13 @@ static const struct il_scenario scenarios[] = {
 		.actors = { send_first, send_first, send_first },
 		.finally = one_connection,
 		.preemptions = 2,
+	},
+	{
+		.name = "three CPUs, and one connection is made, three switches",
+		WORLD_COMMON(memory, world_setup),
+		.actors = { send_first, send_first, send_first },
+		.finally = one_connection,
+		.preemptions = 3,
 		.is_long = true,
 	},
 };

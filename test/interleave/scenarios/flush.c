@@ -114,7 +114,7 @@ static const struct il_scenario scenarios[] = {
 		.actors = { flush, send },
 		.actor_names = { "flush", "CPU" },
 		.finally = table_is_whole,
-		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO | 1 << IL_ARM,
+		.models = WORLD_ALL_MODELS,
 	},
 	{
 		.name = "userspace ends a connection, a CPU has a packet of it",
@@ -122,7 +122,7 @@ static const struct il_scenario scenarios[] = {
 		.actors = { flush, send },
 		.actor_names = { "flush", "CPU" },
 		.finally = table_is_whole,
-		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO | 1 << IL_ARM,
+		.models = WORLD_ALL_MODELS,
 	},
 	{
 		.name = "userspace brings a connection, a CPU has a packet of it",
@@ -139,7 +139,8 @@ static const struct il_scenario scenarios[] = {
 		.actors = { flush, send },
 		.actor_names = { "clear", "CPU" },
 		.finally = table_is_whole,
-		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO,
+		.models = WORLD_ALL_MODELS,
+		.reorders = 1,
 	},
 	{
 		.name = "a process was killed as it entered both tuples, a CPU has a packet, the next "
@@ -148,7 +149,8 @@ static const struct il_scenario scenarios[] = {
 		.actors = { flush, send },
 		.actor_names = { "clear", "CPU" },
 		.finally = table_is_whole,
-		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO,
+		.models = WORLD_ALL_MODELS,
+		.reorders = 1,
 	},
 };
 

@@ -154,8 +154,6 @@ static void new_and_other(void)
 	check_syn(1, true);
 }
 
-#define RENEW_MODELS .models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO
-
 static const struct il_scenario scenarios[] = {
 	{
 		.name = "a connection begins anew, and a late packet of the old one comes",
@@ -163,7 +161,8 @@ static const struct il_scenario scenarios[] = {
 		.actors = { send_syn, send_late_ack },
 		.actor_names = { "SYN", "late" },
 		.finally = new_and_late,
-		RENEW_MODELS,
+		.models = WORLD_ALL_MODELS,
+		.reorders = 1,
 	},
 	{
 		.name = "a connection begins anew, and its answer comes",
@@ -171,7 +170,7 @@ static const struct il_scenario scenarios[] = {
 		.actors = { send_syn, send_syn_ack },
 		.actor_names = { "SYN", "answer" },
 		.finally = new_and_answer,
-		RENEW_MODELS | 1 << IL_ARM,
+		.models = WORLD_ALL_MODELS,
 		.reorders = 1,
 	},
 	{
@@ -180,7 +179,8 @@ static const struct il_scenario scenarios[] = {
 		.actors = { send_syn, send_syn },
 		.actor_names = { "SYN", "again" },
 		.finally = new_twice,
-		RENEW_MODELS,
+		.models = WORLD_ALL_MODELS,
+		.reorders = 1,
 	},
 	{
 		.name = "a connection begins anew, and another one takes its pair",
@@ -188,7 +188,8 @@ static const struct il_scenario scenarios[] = {
 		.actors = { send_syn, send_other },
 		.actor_names = { "SYN", "other" },
 		.finally = new_and_other,
-		RENEW_MODELS,
+		.models = WORLD_ALL_MODELS,
+		.reorders = 1,
 	},
 	{
 		.name = "a connection begins anew, its answer comes, and another one takes its pair",
@@ -197,6 +198,15 @@ static const struct il_scenario scenarios[] = {
 		.actor_names = { "SYN", "other", "answer" },
 		.finally = new_and_other,
 		.preemptions = 2,
+	},
+	{
+		.name = "a connection begins anew, its answer comes, and another one takes its pair, three "
+			"switches",
+		WORLD_COMMON(memory, setup),
+		.actors = { send_syn, send_other, send_syn_ack },
+		.actor_names = { "SYN", "other", "answer" },
+		.finally = new_and_other,
+		.preemptions = 3,
 		.is_long = true,
 	},
 };

@@ -140,8 +140,6 @@ static void whole(void)
 	world_connections();
 }
 
-#define ORDERED 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO
-
 static const struct il_scenario scenarios[] = {
 	{
 		.name = "the client's entry is lost: a request and an answer",
@@ -149,14 +147,16 @@ static const struct il_scenario scenarios[] = {
 		.actors = { send_request, send_answer },
 		.actor_names = { "request", "answer" },
 		.finally = request_and_answer,
-		.models = ORDERED,
+		.models = WORLD_ALL_MODELS,
+		.reorders = 1,
 	},
 	{
 		.name = "the client's entry is lost: two requests",
 		WORLD_COMMON(memory, setup_client),
 		.actors = { send_request, send_request },
 		.finally = two_requests,
-		.models = ORDERED,
+		.models = WORLD_ALL_MODELS,
+		.reorders = 1,
 	},
 	{
 		.name = "the backend's entry is lost: a request and an answer",
@@ -164,7 +164,8 @@ static const struct il_scenario scenarios[] = {
 		.actors = { send_request, send_answer },
 		.actor_names = { "request", "answer" },
 		.finally = answer_and_request,
-		.models = ORDERED,
+		.models = WORLD_ALL_MODELS,
+		.reorders = 1,
 	},
 	{
 		.name = "the client's entry is lost: an answer, and the pair is taken",
@@ -172,7 +173,8 @@ static const struct il_scenario scenarios[] = {
 		.actors = { send_answer, send_other },
 		.actor_names = { "answer", "other" },
 		.finally = whole,
-		.models = ORDERED,
+		.models = WORLD_ALL_MODELS,
+		.reorders = 1,
 	},
 };
 

@@ -195,15 +195,7 @@ static const struct il_scenario scenarios[] = {
 		.actors = { send_request, send_other },
 		.actor_names = { "request", "other" },
 		.finally = request_and_other,
-		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO,
-	},
-	{
-		.name = "a request, and its pair is taken, one load is early or one store late",
-		WORLD_COMMON(memory, setup),
-		.actors = { send_request, send_other },
-		.actor_names = { "request", "other" },
-		.finally = request_and_other,
-		.models = 1 << IL_ARM,
+		.models = WORLD_ALL_MODELS,
 		.reorders = 1,
 	},
 	{
@@ -221,7 +213,7 @@ static const struct il_scenario scenarios[] = {
 		.actors = { send_answer, send_other },
 		.actor_names = { "answer", "other" },
 		.finally = answer_and_other,
-		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO | 1 << IL_ARM,
+		.models = WORLD_ALL_MODELS,
 	},
 	{
 		.name = "an answer through the host, and its pair is taken",
@@ -229,7 +221,7 @@ static const struct il_scenario scenarios[] = {
 		.actors = { receive_answer, send_other },
 		.actor_names = { "answer", "other" },
 		.finally = received_and_other,
-		.models = 1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO | 1 << IL_ARM,
+		.models = WORLD_ALL_MODELS,
 	},
 	{
 		.name = "a request, an answer, and their pair is taken",
@@ -240,6 +232,14 @@ static const struct il_scenario scenarios[] = {
 		.models = 1 << IL_SC | 1 << IL_ARM,
 		.preemptions = 2,
 		.reorders = 1,
+	},
+	{
+		.name = "a request, an answer, and their pair is taken, three switches",
+		WORLD_COMMON(memory, setup),
+		.actors = { send_request, send_other, send_answer },
+		.actor_names = { "request", "other", "answer" },
+		.finally = all_three,
+		.preemptions = 3,
 		.is_long = true,
 	},
 };

@@ -345,6 +345,9 @@ static inline void world_name(const void *at, char *name, size_t size)
 		snprintf(name, size, "backends+%zu", off);
 }
 
+/* For il_scenario.models. */
+#define WORLD_ALL_MODELS (1 << IL_SC | 1 << IL_TSO | 1 << IL_PSO | 1 << IL_ARM)
+
 /* What all scenarios of this network have in common. */
 #define WORLD_COMMON(memory_, setup_)                                                                        \
 	.memory = memory_, .setup = setup_, .switched = world_switched, .name_of = world_name,               \
