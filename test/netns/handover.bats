@@ -31,8 +31,8 @@ setup_file() {
 	apply b d e f
 }
 
+# shellcheck disable=SC2086
 teardown_file() {
-	# shellcheck disable=SC2086
 	suite_end pods_down n net a c b d e f $IDLE
 }
 
