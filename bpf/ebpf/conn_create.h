@@ -126,8 +126,6 @@ static __always_inline void nb_plan_reply(const struct nb_pkt *pkt, struct nb_sc
 	struct nb_conn *fwd = &s->client.conn, *rev = &s->backend.conn;
 
 	nb_tuple_swap(&fwd->src, &fwd->dst, fwd->sport, fwd->dport, pkt->tuple.proto, &s->backend.key);
-	s->reply_hash = nb_conn_hash(NULL, &s->backend.key);
-	nb_index_touch(NULL, s->reply_hash);
 	rev->src = pkt->tuple.dst;
 	rev->dst = pkt->tuple.src;
 	rev->sport = pkt->tuple.dport;
@@ -178,8 +176,8 @@ static __always_inline int nb_conn_insert_client(const struct nb_pkt *pkt, struc
 		return NB_CONTINUE;
 	}
 	if (owner == NB_INDEX_DONE)
-		nb_entry_remove(pkt->hash, 2 * pair_id);
-	nb_entry_remove(s->reply_hash, 2 * pair_id + 1);
+		nb_entry_remove(&pair->dir[0].key, 2 * pair_id);
+	nb_entry_remove(&pair->dir[1].key, 2 * pair_id + 1);
 	if (owner == NB_INDEX_FULL)
 		return nb_pair_give_up(pair, nb_drop(NB_DROP_TABLE_FULL));
 	return nb_pair_lose(pair, s, owner);
@@ -201,7 +199,6 @@ static __always_inline int nb_conn_insert(const struct nb_pkt *pkt, struct nb_sc
 
 	if (taken < 0 || !pair)
 		return nb_drop(NB_DROP_TABLE_FULL);
-	nb_touch(&pair->dir[1].conn.life);
 	for (int i = 0; i < NB_INSERT_TRIES; i++) {
 		__s64 owner;
 
@@ -210,7 +207,7 @@ static __always_inline int nb_conn_insert(const struct nb_pkt *pkt, struct nb_sc
 		nb_plan_reply(pkt, s);
 		if (!nb_key_same(&s->backend.key, &s->client.key)) {
 			nb_pair_write(pair, s);
-			owner = nb_entry_insert(&pair->dir[1].key, s->reply_hash, 2 * pair_id + 1);
+			owner = nb_entry_insert(&pair->dir[1].key, 2 * pair_id + 1);
 			if (owner == NB_INDEX_DONE)
 				return nb_conn_insert_client(pkt, pair, pair_id, s);
 			if (owner == NB_INDEX_FULL)

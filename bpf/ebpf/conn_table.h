@@ -100,9 +100,9 @@ __noinline __s64 nb_entry_find(const struct nb_tuple *key)
 	return key ? nb_index_find(NULL, key, nb_conn_hash(NULL, key), 0) : NB_INDEX_NONE;
 }
 
-__noinline __s64 nb_entry_insert(const struct nb_tuple *key, __u64 hash, __u32 entry_id)
+__noinline __s64 nb_entry_insert(const struct nb_tuple *key, __u32 entry_id)
 {
-	return key ? nb_index_insert(NULL, key, hash, entry_id) : NB_INDEX_FULL;
+	return key ? nb_index_insert(NULL, key, entry_id) : NB_INDEX_FULL;
 }
 
 __noinline __s64 nb_entry_insert_new(const struct nb_tuple *key, __u64 hash, __u32 entry_id)
@@ -110,9 +110,10 @@ __noinline __s64 nb_entry_insert_new(const struct nb_tuple *key, __u64 hash, __u
 	return key ? nb_index_insert_new(NULL, key, hash, entry_id) : NB_INDEX_FULL;
 }
 
-__noinline int nb_entry_remove(__u64 hash, __u32 entry_id)
+__noinline int nb_entry_remove(const struct nb_tuple *key, __u32 entry_id)
 {
-	nb_index_remove(NULL, hash, entry_id);
+	if (key)
+		nb_index_remove(NULL, nb_conn_hash(NULL, key), entry_id);
 	return 0;
 }
 
@@ -121,12 +122,8 @@ __noinline int nb_entry_remove(__u64 hash, __u32 entry_id)
 /* Removes both entries from the index. The pair is the caller's. */
 static __always_inline void nb_pair_leave(struct nb_pair *pair, __u32 pair_id)
 {
-	__u64 client = nb_conn_hash(NULL, &pair->dir[0].key), backend = nb_conn_hash(NULL, &pair->dir[1].key);
-
-	nb_index_touch(NULL, client);
-	nb_index_touch(NULL, backend);
-	nb_entry_remove(client, 2 * pair_id);
-	nb_entry_remove(backend, 2 * pair_id + 1);
+	nb_entry_remove(&pair->dir[0].key, 2 * pair_id);
+	nb_entry_remove(&pair->dir[1].key, 2 * pair_id + 1);
 }
 
 /*
@@ -164,7 +161,7 @@ static __always_inline bool nb_pair_repair(struct nb_pair *pair, __u32 entry_id,
 
 	if (nb_entry_find(key) >= 0 || !nb_pair_enter(pair, life))
 		return false;
-	if (nb_entry_insert(key, nb_conn_hash(NULL, key), entry_id) == NB_INDEX_DONE && nb_pair_begin(pair))
+	if (nb_entry_insert(key, entry_id) == NB_INDEX_DONE && nb_pair_begin(pair))
 		return true;
 	nb_pair_leave(pair, entry_id / 2);
 	nb_pair_empty(pair, NB_USE_BUSY);

@@ -92,7 +92,6 @@ struct {
 struct nb_scratch {
 	struct nb_entry client;
 	struct nb_entry backend;
-	__u64 reply_hash; /* nb_conn_hash() of backend.key */
 	__u32 rival; /* with NB_AGAIN: 1 + entry_id that another CPU enters for the packet; 0: not known */
 	__u32 pad;
 };

@@ -159,15 +159,6 @@ static __always_inline int nb_change(__u64 *word, __u64 from, __u64 to)
 	return __sync_val_compare_and_swap(word, from, to) == from;
 }
 
-/*
- * Has the processor load the cache line at this address, which is needed soon. It goes on meanwhile:
- * nobody waits for the value.
- */
-static __always_inline void nb_touch(const void *at)
-{
-	(void)*(const volatile nb_word64 *)at;
-}
-
 /* ---- who has a tuple ---- */
 
 /* Whether a pair in this use holds a connection, or is about to. Any other one has no tuple. */
@@ -368,15 +359,6 @@ far:
 	return nb_index_find_far(table, key, hash, except);
 }
 
-/* Has the processor load the set of a hash. */
-static __always_inline void nb_index_touch(const struct nb_conn_table *table, __u64 hash)
-{
-	const struct nb_conn_set *set = nb_set_at(table, nb_set_home(table, hash));
-
-	if (set)
-		nb_touch(set);
-}
-
 /* As nb_index_swap_all(). */
 static __always_inline int nb_index_swap(const struct nb_conn_table *table, __u64 hash, __u64 from, __u64 to)
 {
@@ -449,8 +431,9 @@ static __always_inline __s64 nb_index_insert_new(const struct nb_conn_table *tab
 
 /* The same for a key that an entry may have already. */
 static __always_inline __s64 nb_index_insert(const struct nb_conn_table *table, const struct nb_tuple *key,
-					     __u64 hash, __u32 entry_id)
+					     __u32 entry_id)
 {
+	__u64 hash = nb_conn_hash(table, key);
 	__s64 other = nb_index_find(table, key, hash, 0);
 
 	if (other >= 0)

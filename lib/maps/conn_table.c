@@ -154,8 +154,7 @@ static int insert(const struct nb_conn_table *table, __u32 pair_id, const struct
 
 	nb_pair_fill(pair, &from->dir[0], &from->dir[1], NB_USE_ADDING);
 	for (int dir = 1; dir >= 0 && owner == NB_INDEX_DONE; dir--)
-		owner = nb_index_insert(table, &pair->dir[dir].key, nb_conn_hash(table, &pair->dir[dir].key),
-					2 * pair_id + dir);
+		owner = nb_index_insert(table, &pair->dir[dir].key, 2 * pair_id + dir);
 	if (owner == NB_INDEX_DONE && nb_pair_begin(pair))
 		return 0;
 	nb_pair_empty(pair, NB_USE_ENDING);

@@ -54,7 +54,7 @@ static void insert(void)
 {
 	unsigned int self = il_self();
 	struct nb_pair *pair = &pairs[self];
-	__s64 owner = nb_index_insert(&table, &pair->dir[0].key, nb_conn_hash(&table, &key), 2 * self);
+	__s64 owner = nb_index_insert(&table, &pair->dir[0].key, 2 * self);
 
 	begun[self] = owner == NB_INDEX_DONE && nb_pair_begin(pair);
 	if (begun[self])
