@@ -74,6 +74,22 @@ static __always_inline int nb_plan_backend(const struct nb_pkt *pkt, const struc
 	return NB_CONTINUE;
 }
 
+/*
+ * Whether a packet may begin a connection to a frontend. What a pod answers to the node may look
+ * like the middle of a connection to a NodePort, if the node chose that number as its source port.
+ */
+static __always_inline int nb_frontend_admits(const struct nb_pkt *pkt, const struct nb_frontend *frontend)
+{
+	if (nb_frontend_kind(frontend) == NB_NODE_PORT && pkt->tuple.proto == IPPROTO_TCP &&
+	    nb_tcp_kind(pkt->tcp_flags) != NB_KIND_SYN)
+		return NB_PASS;
+	if (!nb_may_begin_conn(pkt))
+		return nb_drop(NB_DROP_INVALID);
+	if (frontend->flags & NB_FRONTEND_RANGES && !nb_source_in_ranges(&pkt->tuple.src, frontend->service))
+		return nb_drop(NB_DROP_SOURCE_RANGE);
+	return NB_CONTINUE;
+}
+
 /* NB_CONTINUE: the packet begins the connection *s. */
 static __always_inline int nb_conn_plan(struct __sk_buff *skb, const struct nb_pkt *pkt, bool again,
 					struct nb_scratch *s)
@@ -90,8 +106,12 @@ static __always_inline int nb_conn_plan(struct __sk_buff *skb, const struct nb_p
 		return nb_no_frontend(&pkt->tuple);
 	if (frontend->flags & NB_FRONTEND_HOST && nb_fib_not_forwarded(skb, pkt))
 		return NB_PASS;
-	if (!nb_may_begin_conn(pkt))
-		return frontend->flags & NB_FRONTEND_SERVICE ? nb_drop(NB_DROP_INVALID) : NB_PASS;
+	if (frontend->flags & NB_FRONTEND_SERVICE)
+		rc = nb_frontend_admits(pkt, frontend);
+	else
+		rc = nb_may_begin_conn(pkt) ? NB_CONTINUE : NB_PASS;
+	if (rc != NB_CONTINUE)
+		return rc;
 	nb_plan_client(pkt, s);
 	s->client.conn.checked = nb_tag(0, pkt->now & NB_SMALL_MASK, epoch);
 	if (frontend->flags & NB_FRONTEND_SERVICE) {

@@ -61,6 +61,15 @@ struct {
 	__type(value, struct nb_backend);
 } backends SEC(".maps");
 
+/* The source ranges of service ports. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, NB_SOURCE_RANGES);
+	__type(key, struct nb_source_range);
+	__type(value, __u32);
+} source_ranges SEC(".maps");
+
 /* Which numbers of service ports are taken. Userspace only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -108,6 +108,27 @@ static __always_inline bool nb_host_may_have(const struct nb_addr *addr)
 	return !vip || vip->known;
 }
 
+/* ---- who may begin a connection ---- */
+
+static __always_inline enum nb_frontend_kind nb_frontend_kind(const struct nb_frontend *frontend)
+{
+	return frontend->flags >> NB_FRONTEND_KIND_SHIFT & 3;
+}
+
+/* Whether a client is in the source ranges of a service port. */
+__noinline int nb_source_in_ranges(const struct nb_addr *client, __u32 service)
+{
+	struct nb_source_range key = { .prefixlen = 8 * (sizeof(key) - sizeof(key.prefixlen)) };
+	__u32 *version;
+
+	if (!client)
+		return false;
+	key.service = service;
+	key.addr = *client;
+	version = bpf_map_lookup_elem(&source_ranges, &key);
+	return version && *version == (nb_addr_is_v4(client) ? 4 : 6);
+}
+
 /* ---- service ranges ---- */
 
 struct nb_cidr_search {
@@ -235,8 +256,11 @@ static __always_inline int nb_backend_choose(const struct nb_tuple *tuple, const
 		struct nb_backend backend __attribute__((aligned(8)));
 		struct nb_backend_key key;
 
-		if (!frontend || !(frontend->flags & NB_FRONTEND_SERVICE) || !frontend->count)
+		if (!frontend || !(frontend->flags & NB_FRONTEND_SERVICE))
 			return nb_drop(NB_DROP_NO_BACKEND);
+		if (!frontend->count)
+			return nb_drop(frontend->flags & NB_FRONTEND_LOCAL ? NB_DROP_NO_LOCAL_BACKEND
+									   : NB_DROP_NO_BACKEND);
 		key.set = frontend->set;
 		key.index = ((__u64)hash * frontend->count) >> 32;
 		if (nb_backend_read(&key, &backend)) {

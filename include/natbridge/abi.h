@@ -19,7 +19,7 @@
 #include <linux/types.h>
 
 enum {
-	NB_ABI_VERSION = 9,
+	NB_ABI_VERSION = 10,
 
 	NB_MAX_PORTS = 1024, /* BR_MAX_PORTS (net/bridge/br_private.h) */
 	NB_SLOT_HOST = 0,    /* the port slot that stands for the host's IP stack */
@@ -32,6 +32,7 @@ enum {
 	NB_AFFINITIES = 32768,         /* clients times service ports with affinity */
 	NB_DEFAULT_FRONTENDS = 262144,
 	NB_DEFAULT_BACKENDS = 262144,
+	NB_SOURCE_RANGES = 65536, /* source ranges of all service ports */
 
 	NB_DEFAULT_CONNECTIONS = 131072,
 	NB_CONN_WAYS = 7,      /* ways of a set of the index of connections */
@@ -182,6 +183,18 @@ enum nb_frontend_flags {
 	NB_FRONTEND_BACKEND = 1 << 1, /* a backend: direct connections to it are tracked */
 	NB_FRONTEND_VIP = 1 << 2,     /* an address: frontends have it */
 	NB_FRONTEND_HOST = 1 << 3,    /* the host had this address, too: while it has it, it is the host's */
+	NB_FRONTEND_KIND_SHIFT = 4,   /* two bits: enum nb_frontend_kind */
+	NB_FRONTEND_RANGES = 1 << 6,  /* only clients in its source_ranges[] begin connections */
+	NB_FRONTEND_LOCAL = 1 << 7,   /* without a backend here, its Service has some on other nodes */
+};
+
+/* Where the address of a frontend comes from. */
+enum nb_frontend_kind {
+	NB_CLUSTER_IP, /* its other ports are rejected; it is marked with NB_FRONTEND_VIP */
+	/* Addresses that may have other ports, which pass. */
+	NB_EXTERNAL_IP,
+	NB_LOAD_BALANCER,
+	NB_NODE_PORT, /* an address of the node */
 };
 
 /*
@@ -199,7 +212,9 @@ struct nb_frontend {
 	__u32 affinity; /* seconds of ClientIP affinity; 0: none */
 	__u32 epoch;    /* nb_settings.epoch after the last change of this frontend */
 	__u32 seal;     /* natbridge/seal.h */
-	__u64 digest;   /* userspace only: a hash of the set, so that a comparison need not read it */
+	/* Userspace only: hashes, so that a comparison need not read what they are of. */
+	__u64 digest; /* of the set */
+	__u64 ranges; /* of the source ranges, with NB_FRONTEND_RANGES */
 	/* VIP: its frontends. Backend, userspace only: the sets that have it. */
 	__u32 refs;
 	__u32 pad;
@@ -216,6 +231,17 @@ struct nb_backend {
 	__be16 port;
 	__u16 flags; /* 0 */
 	__u32 seal;  /* natbridge/seal.h */
+};
+
+/*
+ * Source addresses whose connections a service port takes, with NB_FRONTEND_RANGES: the key of a
+ * trie of prefixes (BPF_MAP_TYPE_LPM_TRIE). The value is the IP version, 4 or 6: ::/0 has all IPv4
+ * addresses in their mapped form, too.
+ */
+struct nb_source_range {
+	__u32 prefixlen; /* bits from service on: 32, and those of the address; IPv4 has 96 more */
+	__u32 service;
+	struct nb_addr addr;
 };
 
 /* A client of a service port with ClientIP affinity. */
@@ -243,6 +269,9 @@ struct nb_service_entry {
 	struct nb_frontend_key frontend;
 	char port_name[NB_PORT_NAME_MAX];
 	__u32 origin; /* enum nb_service_origin: no source removes what another one has given */
+	/* Of the service port, which a NodePort differs from. 0, from older layouts: frontend.port. */
+	__be16 port;
+	__u16 pad;
 };
 
 enum nb_service_origin {
@@ -496,7 +525,11 @@ struct nb_runtime {
 	/* an ICMP redirect about a translated connection */                                                 \
 	ROW(NB_DROP_REDIRECT, 78, "drop_redirect")                                                           \
 	/* ipspoofchk, macspoofchk: the source is no address of the pod */                                   \
-	ROW(NB_DROP_SPOOFED, 79, "drop_spoofed")
+	ROW(NB_DROP_SPOOFED, 79, "drop_spoofed")                                                             \
+	/* the Service has backends, but none on this node, and its traffic policy is Local */               \
+	ROW(NB_DROP_NO_LOCAL_BACKEND, 80, "drop_no_local_backend")                                           \
+	/* the client is in none of the load balancer's source ranges */                                     \
+	ROW(NB_DROP_SOURCE_RANGE, 81, "drop_source_range")
 
 #define NB_COUNTER_CONSTANT(id, number, name) id = (number),
 enum nb_counter {
@@ -514,19 +547,20 @@ _Static_assert(sizeof(struct nb_conn) == 88, "nb_conn");
 _Static_assert(sizeof(struct nb_entry) == 128, "nb_entry");
 _Static_assert(sizeof(struct nb_conn_set) == 64, "nb_conn_set");
 _Static_assert(sizeof(struct nb_frontend_key) == 20, "nb_frontend_key");
-_Static_assert(sizeof(struct nb_frontend) == 48, "nb_frontend");
+_Static_assert(sizeof(struct nb_frontend) == 56, "nb_frontend");
 _Static_assert(__builtin_offsetof(struct nb_frontend, set) == 4, "one word with flags");
 _Static_assert(__builtin_offsetof(struct nb_frontend, known) == 12, "one word with count");
 _Static_assert(__builtin_offsetof(struct nb_frontend, affinity) == 20, "one word with service");
 _Static_assert(__builtin_offsetof(struct nb_frontend, seal) == 28, "in the part that programs copy");
 _Static_assert(sizeof(struct nb_backend) == 24, "nb_backend");
+_Static_assert(sizeof(struct nb_source_range) == 24, "nb_source_range");
 _Static_assert(sizeof(struct nb_affinity_key) == 20, "nb_affinity_key");
 _Static_assert(sizeof(struct nb_affinity) == 28, "nb_affinity");
 _Static_assert(sizeof(struct nb_fragment_key) == 44, "nb_fragment_key");
 _Static_assert(sizeof(struct nb_flow) == 48, "nb_flow");
 _Static_assert(sizeof(struct nb_flow_set) == 448, "nb_flow_set");
 _Static_assert(sizeof(struct nb_service_key) == 132, "nb_service_key");
-_Static_assert(sizeof(struct nb_service_entry) == 88, "nb_service_entry");
+_Static_assert(sizeof(struct nb_service_entry) == 92, "nb_service_entry");
 _Static_assert(sizeof(struct nb_port) == 24, "nb_port");
 _Static_assert(__builtin_offsetof(struct nb_port, gen) == 4, "one word with ifindex");
 _Static_assert(__builtin_offsetof(struct nb_port, flags) == 14, "one word with mac");

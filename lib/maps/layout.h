@@ -60,6 +60,8 @@ enum nb_map_migration {
 	ROW(FRONTENDS, "frontends", "frontends", NB_IN_EBPF, NB_SIZE_FRONTENDS, NB_MIGRATE_ALL)              \
 	/* struct nb_backend_key -> struct nb_backend */                                                     \
 	ROW(BACKENDS, "backends", "backends", NB_IN_EBPF, NB_SIZE_BACKENDS, NB_MIGRATE_ALL)                  \
+	/* struct nb_source_range -> __u32, 4 or 6 */                                                        \
+	ROW(SOURCE_RANGES, "source_ranges", "source_ranges", NB_IN_EBPF, NB_SIZE_FIXED, NB_MIGRATE_ALL)      \
 	/* __u32 service -> __u32, bit 0: taken; userspace only */                                           \
 	ROW(SERVICE_IDS, "service_ids", "service_ids", NB_IN_EBPF, NB_SIZE_FIXED, NB_MIGRATE_ALL)            \
 	/* struct nb_affinity_key -> struct nb_affinity */                                                   \

@@ -20,6 +20,7 @@ static const struct {
 	[NB_MAP_FRONTENDS] = { sizeof(struct nb_frontend_key), sizeof(struct nb_frontend) },
 	[NB_MAP_BACKENDS] = { sizeof(struct nb_backend_key), sizeof(struct nb_backend) },
 	[NB_MAP_SERVICES] = { sizeof(struct nb_service_key), sizeof(struct nb_service_entry) },
+	[NB_MAP_SOURCE_RANGES] = { sizeof(struct nb_source_range), sizeof(__u32) },
 	[NB_MAP_SERVICE_IDS] = { sizeof(__u32), sizeof(__u32) },
 };
 

@@ -70,7 +70,8 @@ static bool has_leftovers(const struct nb_plan *plan)
 
 static bool has_work(const struct nb_plan *plan)
 {
-	return plan->switches.n || plan->owners_first.n || plan->owners_last.n || plan->owners_gone.n ||
+	return plan->switches.n || plan->ranges_new.n || plan->ranges_gone.n || plan->owners_first.n ||
+	       plan->owners_last.n || plan->owners_gone.n ||
 	       memcmp(&plan->ledger, &plan->snapshot->ledger, sizeof(plan->ledger)) ||
 	       memcmp(plan->vips, plan->settings_before.vips, sizeof(plan->vips)) || has_leftovers(plan);
 }

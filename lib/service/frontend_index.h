@@ -61,6 +61,12 @@ static inline struct nb_frontend_key nb_vip_mark(const struct nb_frontend_key *f
 	return (struct nb_frontend_key){ .addr = frontend->addr };
 }
 
+/* What kind of address an element of frontends[] has that is a frontend. */
+static inline enum nb_frontend_kind nb_frontend_kind(const struct nb_frontend *frontend)
+{
+	return frontend->flags >> NB_FRONTEND_KIND_SHIFT & 3;
+}
+
 enum { NB_FRONTEND_MARKS = NB_FRONTEND_BACKEND | NB_FRONTEND_VIP };
 
 #endif

@@ -49,8 +49,13 @@ int nb_services_mark_on_host(struct nb_services *services, struct nb_netlink *nl
 	for (size_t i = 0; i < services->n; i++) {
 		struct nb_service *service = &services->items[i];
 
-		service->on_host = has_address(addrs, n_addrs, &service->key.addr);
-		if (service->on_host && !is_repeated(services, i))
+		bool has;
+
+		if (service->kind == NB_NODE_PORT)
+			continue;
+		has = has_address(addrs, n_addrs, &service->key.addr);
+		service->on_host = has && service->kind == NB_CLUSTER_IP;
+		if (has && !is_repeated(services, i))
 			tell(service);
 	}
 	return 0;

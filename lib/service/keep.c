@@ -111,8 +111,16 @@ static int copy_service(struct nb_services *to, const struct nb_service *from, s
 	if (!copy)
 		return -ENOMEM;
 	*copy = *from;
-	copy->n_backends = copy->n_eligible = 0;
+	copy->n_backends = copy->n_eligible = copy->n_ranges = 0;
 	copy->backends = NULL;
+	copy->ranges = NULL;
+	if (from->n_ranges) {
+		copy->ranges = calloc(from->n_ranges, sizeof(*copy->ranges));
+		if (!copy->ranges)
+			return nb_fail_nomem(err);
+		memcpy(copy->ranges, from->ranges, from->n_ranges * sizeof(*copy->ranges));
+		copy->n_ranges = from->n_ranges;
+	}
 	for (size_t i = 0; i < from->n_backends; i++) {
 		int rc = nb_service_add_backend(copy, &from->backends[i], err);
 

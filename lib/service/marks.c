@@ -27,7 +27,7 @@ static int count_refs(struct nb_plan *plan, const struct nb_service_backend *bac
 	return 0;
 }
 
-static int count_service(struct nb_plan *plan, const struct nb_service *service, struct nb_error *err)
+static int count_vip(struct nb_plan *plan, const struct nb_service *service, struct nb_error *err)
 {
 	struct nb_frontend_key vip = nb_vip_mark(&service->key);
 	struct nb_frontend_cell *cell = nb_snapshot_cell(plan->snapshot, &vip, err);
@@ -39,21 +39,38 @@ static int count_service(struct nb_plan *plan, const struct nb_service *service,
 	/* The same for all frontends of an address that a change is about. */
 	if (service->on_host || !plan->snapshot->whole)
 		cell->after.known = service->on_host;
+	return 0;
+}
+
+static int count_service(struct nb_plan *plan, const struct nb_service *service, struct nb_error *err)
+{
+	int rc = service->kind == NB_CLUSTER_IP ? count_vip(plan, service, err) : 0;
+
+	if (rc)
+		return rc;
 	return count_refs(plan, service->backends, service->n_backends, service->key.proto, 1, err);
 }
 
-static int uncount_service(struct nb_plan *plan, const struct nb_frontend_cell *was, struct nb_error *err)
+static int uncount_vip(struct nb_plan *plan, const struct nb_frontend_cell *was, struct nb_error *err)
 {
-	nb_autofree struct nb_service_backend *backends = NULL;
 	struct nb_frontend_key vip = nb_vip_mark(&was->key);
 	struct nb_frontend_cell *cell = nb_snapshot_cell(plan->snapshot, &vip, err);
-	size_t n = 0;
-	int rc;
 
 	if (!cell)
 		return -err->errnum;
 	cell->after.refs--;
 	cell->after.count -= !was->before.count && cell->after.count;
+	return 0;
+}
+
+static int uncount_service(struct nb_plan *plan, const struct nb_frontend_cell *was, struct nb_error *err)
+{
+	nb_autofree struct nb_service_backend *backends = NULL;
+	size_t n = 0;
+	int rc = nb_frontend_kind(&was->before) == NB_CLUSTER_IP ? uncount_vip(plan, was, err) : 0;
+
+	if (rc)
+		return rc;
 	rc = nb_snapshot_set(plan->snapshot, was->before.set, was->before.known, &backends, &n, err);
 	if (rc)
 		return rc;

@@ -33,6 +33,7 @@ static struct nb_owner_write make_owner(const char *name, __u32 index, const str
 	memcpy(made.entry.port_name, item->service->port_name,
 	       strnlen(item->service->port_name, NB_PORT_NAME_MAX - 1));
 	made.entry.origin = item->origin;
+	made.entry.port = item->service->port;
 	return made;
 }
 

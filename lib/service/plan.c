@@ -21,6 +21,7 @@
 #include "frontend_index.h"
 #include "marks.h"
 #include "names.h"
+#include "ranges.h"
 #include "service.h"
 #include "sets.h"
 #include "snapshot.h"
@@ -32,6 +33,8 @@ void nb_plan_free(struct nb_plan *plan)
 	nb_vec_free(&plan->switches);
 	free(plan->used);
 	free(plan->taken);
+	nb_vec_free(&plan->ranges_new);
+	nb_vec_free(&plan->ranges_gone);
 	nb_vec_free(&plan->owners_first);
 	nb_vec_free(&plan->owners_last);
 	nb_vec_free(&plan->owners_gone);
@@ -45,7 +48,7 @@ static int compare_ports(const struct nb_item *x, const struct nb_item *y)
 	if (!order)
 		order = (int)x->origin - (int)y->origin;
 	if (!order)
-		order = (int)ntohs(x->service->key.port) - (int)ntohs(y->service->key.port);
+		order = (int)ntohs(x->service->port) - (int)ntohs(y->service->port);
 	return order ? order : (int)x->service->key.proto - (int)y->service->key.proto;
 }
 
@@ -54,6 +57,8 @@ static int compare_items(const void *a, const void *b)
 	const struct nb_item *x = a, *y = b;
 	int order = compare_ports(x, y);
 
+	if (!order)
+		order = (int)ntohs(x->service->key.port) - (int)ntohs(y->service->key.port);
 	return order ? order
 		     : memcmp(&x->service->key.addr, &y->service->key.addr, sizeof(x->service->key.addr));
 }
@@ -261,6 +266,14 @@ static int set_is_intact(const struct nb_snapshot *snapshot, const struct nb_fro
 	return 0;
 }
 
+/* Those that the wanted frontend sets. */
+static __u32 wanted_flags(const struct nb_service *service)
+{
+	return NB_FRONTEND_SERVICE | (__u32)service->kind << NB_FRONTEND_KIND_SHIFT |
+	       (service->on_host ? NB_FRONTEND_HOST : 0) | (service->n_ranges ? NB_FRONTEND_RANGES : 0) |
+	       (service->local && !service->n_eligible ? NB_FRONTEND_LOCAL : 0);
+}
+
 static int plan_frontend(struct nb_plan *plan, const struct nb_item *item, struct nb_error *err)
 {
 	const struct nb_service *service = item->service;
@@ -269,11 +282,12 @@ static int plan_frontend(struct nb_plan *plan, const struct nb_item *item, struc
 	bool same;
 	int rc;
 
-	after->flags |= NB_FRONTEND_SERVICE | (service->on_host ? NB_FRONTEND_HOST : 0);
+	after->flags |= wanted_flags(service);
 	after->count = service->n_eligible;
 	after->known = service->n_backends;
 	after->affinity = service->affinity;
 	after->digest = nb_service_digest(service->backends, service->n_backends);
+	after->ranges = nb_source_ranges_digest(service->ranges, service->n_ranges);
 	rc = set_is_intact(plan->snapshot, &cell->before, &same, err);
 	if (rc)
 		return rc;
@@ -288,7 +302,8 @@ static int plan_frontend(struct nb_plan *plan, const struct nb_item *item, struc
 	}
 	after->epoch = cell->before.epoch;
 	if (same && cell->before.service == after->service && cell->before.affinity == after->affinity &&
-	    !((cell->before.flags ^ after->flags) & NB_FRONTEND_HOST))
+	    cell->before.ranges == after->ranges &&
+	    !((cell->before.flags ^ after->flags) & ~(__u32)NB_FRONTEND_MARKS))
 		return 0;
 	after->epoch = plan->epoch;
 	if (cell->before.flags & NB_FRONTEND_SERVICE)
@@ -347,6 +362,8 @@ static void plan_vips(struct nb_plan *plan)
 
 	nb_settings_bound_ranges(now, plan->vips);
 	for (size_t i = 0; i < plan->items.n; i++) {
+		if (plan->items.items[i].service->kind != NB_CLUSTER_IP)
+			continue;
 		cover(now->vips, &plan->items.items[i].service->key.addr);
 		cover(plan->vips, &plan->items.items[i].service->key.addr);
 	}
@@ -391,6 +408,9 @@ int nb_plan_make(struct nb_plan *plan, struct nb_snapshot *snapshot, const struc
 	if (rc)
 		return rc;
 	rc = nb_plan_marks(plan, err);
+	if (rc)
+		return rc;
+	rc = nb_plan_ranges(plan, err);
 	if (rc)
 		return rc;
 	plan_vips(plan);

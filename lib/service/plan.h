@@ -34,9 +34,10 @@ struct nb_plan {
 	__u32 epoch;              /* nb_settings.epoch at the end, and of each frontend that changes */
 	struct nb_services kept;  /* whole only: frontends that the change is not about */
 	NB_VEC(struct nb_item) items;
-	NB_VEC(__u32) switches;                     /* cells whose frontend changes, removals first */
-	bool *used;                                 /* by number of a service port: some item has it */
-	bool *taken;                                /* whole only, by number: in use before or so far */
+	NB_VEC(__u32) switches; /* cells whose frontend changes, removals first */
+	bool *used;             /* by number of a service port: some item has it */
+	bool *taken;            /* whole only, by number: in use before or so far */
+	NB_VEC(struct nb_source_range) ranges_new, ranges_gone;
 	NB_VEC(struct nb_owner_write) owners_first; /* written before any frontend */
 	NB_VEC(struct nb_owner_write) owners_last;
 	NB_VEC(struct nb_service_key) owners_gone;

@@ -16,8 +16,10 @@
 
 void nb_services_free(struct nb_services *services)
 {
-	for (size_t i = 0; i < services->n; i++)
+	for (size_t i = 0; i < services->n; i++) {
 		free(services->items[i].backends);
+		free(services->items[i].ranges);
+	}
 	free(services->items);
 	*services = (struct nb_services){ 0 };
 }
@@ -54,6 +56,49 @@ int nb_service_add_backend(struct nb_service *service, const struct nb_service_b
 	service->backends = backends;
 	backends[service->n_backends++] = *backend;
 	return 0;
+}
+
+int nb_service_add_range(struct nb_service *service, const struct nb_addr *addr, unsigned int prefix_len,
+			 struct nb_error *err)
+{
+	const bool is_v4 = nb_addr_is_v4(addr);
+	struct nb_source_range *ranges;
+
+	if (nb_addr_family(addr) != nb_addr_family(&service->key.addr))
+		return 0;
+	ranges = grow_by_one(service->ranges, service->n_ranges, sizeof(*ranges));
+	if (!ranges)
+		return nb_fail_nomem(err);
+	service->ranges = ranges;
+	ranges[service->n_ranges++] = (struct nb_source_range){
+		.prefixlen = 8 * sizeof(ranges->service) + (is_v4 ? 96 : 0) + prefix_len,
+		.addr = nb_addr_network(addr, prefix_len),
+	};
+	return 0;
+}
+
+int nb_source_range_compare(const void *a, const void *b)
+{
+	const struct nb_source_range *x = a, *y = b;
+	int order;
+
+	if (x->service != y->service)
+		return x->service < y->service ? -1 : 1;
+	order = memcmp(&x->addr, &y->addr, sizeof(x->addr));
+	return order ? order : (int)x->prefixlen - (int)y->prefixlen;
+}
+
+static void normalize_ranges(struct nb_service *service)
+{
+	size_t n = 0;
+
+	if (!service->n_ranges)
+		return;
+	qsort(service->ranges, service->n_ranges, sizeof(*service->ranges), nb_source_range_compare);
+	for (size_t i = 1; i < service->n_ranges; i++)
+		if (nb_source_range_compare(&service->ranges[n], &service->ranges[i]))
+			service->ranges[++n] = service->ranges[i];
+	service->n_ranges = n + 1;
 }
 
 static int compare_backends(const void *a, const void *b)
@@ -137,8 +182,14 @@ int nb_services_normalize(struct nb_services *services, struct nb_error *err)
 
 	if (rc)
 		return rc;
-	for (size_t i = 0; i < services->n; i++)
-		normalize_backends(&services->items[i]);
+	for (size_t i = 0; i < services->n; i++) {
+		struct nb_service *service = &services->items[i];
+
+		if (!service->port)
+			service->port = service->key.port;
+		normalize_backends(service);
+		normalize_ranges(service);
+	}
 	if (services->n)
 		qsort(services->items, services->n, sizeof(*services->items), compare_services);
 	return 0;
@@ -153,6 +204,17 @@ __u64 nb_service_digest(const struct nb_service_backend *backends, size_t n)
 		hash = nb_fnv1a_64(hash, &backends[i].port, sizeof(backends[i].port));
 	}
 	return hash;
+}
+
+__u64 nb_source_ranges_digest(const struct nb_source_range *ranges, size_t n)
+{
+	__u64 hash = NB_FNV1A_64_START;
+
+	for (size_t i = 0; i < n; i++) {
+		hash = nb_fnv1a_64(hash, &ranges[i].addr, sizeof(ranges[i].addr));
+		hash = nb_fnv1a_64(hash, &ranges[i].prefixlen, sizeof(ranges[i].prefixlen));
+	}
+	return n ? hash : 0;
 }
 
 const char *nb_proto_name(unsigned int proto)

@@ -26,11 +26,17 @@ struct nb_service {
 	char name[NB_NAME_MAX];           /* "namespace/name" */
 	char port_name[NB_PORT_NAME_MAX]; /* "" if the port has none */
 	struct nb_frontend_key key;
+	__be16 port; /* of the service port, whose frontends share affinities; 0: key.port */
+	enum nb_frontend_kind kind;
 	__u32 affinity; /* seconds of ClientIP affinity, 0: none */
 	bool on_host;   /* the host has the address too: packets to it are the host's while it has it */
+	bool local;     /* without an eligible backend: there are some, but not on this node */
 	enum nb_service_origin origin;
 	size_t n_backends, n_eligible;       /* all, and those for new connections, which come first */
 	struct nb_service_backend *backends; /* owned; each part sorted by address and port, no duplicates */
+	size_t n_ranges;                     /* 0: every client may connect */
+	struct nb_source_range
+		*ranges; /* owned; of the frontend's family; sorted, no duplicates; service is 0 */
 };
 
 struct nb_services {
@@ -57,13 +63,26 @@ int nb_service_add_backend(struct nb_service *service, const struct nb_service_b
 			   struct nb_error *err);
 
 /*
- * Sorts items and backends, removes duplicate backends (eligible wins over draining) and sets n_eligible. Two
- * items with the same key are an error that names both.
+ * Adds a source range, unless it is of another family than the frontend's address. prefix_len: 0 .. 32 or
+ * 0 .. 128; host bits are cleared.
+ */
+int nb_service_add_range(struct nb_service *service, const struct nb_addr *addr, unsigned int prefix_len,
+			 struct nb_error *err);
+
+/*
+ * Sorts items, backends and source ranges, removes duplicate backends (eligible wins over draining) and sets
+ * n_eligible. Two items with the same key are an error that names both.
  */
 int nb_services_normalize(struct nb_services *services, struct nb_error *err);
 
 /* FNV-1a over sorted backends: equal sets have equal digests. It is part of the on-disk format. */
 __u64 nb_service_digest(const struct nb_service_backend *backends, size_t n);
+
+/* The same over sorted source ranges. 0: there are none. */
+__u64 nb_source_ranges_digest(const struct nb_source_range *ranges, size_t n);
+
+/* Order of source ranges: by service port, address, length. For qsort() and bsearch(). */
+int nb_source_range_compare(const void *a, const void *b);
 
 enum { NB_FRONTEND_STRLEN = NB_ADDR_STRLEN + 16 };
 

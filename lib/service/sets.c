@@ -90,6 +90,48 @@ int nb_snapshot_set(const struct nb_snapshot *snapshot, __u32 set, __u32 count,
 	return 0;
 }
 
+const struct nb_source_range *nb_snapshot_ranges(const struct nb_snapshot *snapshot, __u32 service, size_t *n)
+{
+	const struct nb_source_range *all = snapshot->ranges.items;
+	size_t low = 0, high = snapshot->ranges.n;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (all[middle].service < service)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (high = low; high < snapshot->ranges.n && all[high].service == service;)
+		high++;
+	*n = high - low;
+	return all + low;
+}
+
+/* Adds the source ranges of the frontend's family. */
+static int add_ranges(const struct nb_snapshot *snapshot, const struct nb_frontend *frontend,
+		      struct nb_service *service, struct nb_error *err)
+{
+	const struct nb_source_range *ranges;
+	size_t n;
+
+	if (!(frontend->flags & NB_FRONTEND_RANGES))
+		return 0;
+	ranges = nb_snapshot_ranges(snapshot, frontend->service, &n);
+	for (size_t i = 0; i < n; i++) {
+		unsigned int before = 8 * sizeof(ranges->service) + (nb_addr_is_v4(&ranges[i].addr) ? 96 : 0);
+		int rc = ranges[i].prefixlen < before
+				 ? 0
+				 : nb_service_add_range(service, &ranges[i].addr,
+							ranges[i].prefixlen - before, err);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
 int nb_snapshot_add_service(const struct nb_snapshot *snapshot, const struct nb_owner *owner,
 			    struct nb_services *services, struct nb_error *err)
 {
@@ -111,6 +153,9 @@ int nb_snapshot_add_service(const struct nb_snapshot *snapshot, const struct nb_
 	memcpy(service->name, owner->key.name, sizeof(service->name));
 	memcpy(service->port_name, owner->entry.port_name, sizeof(service->port_name));
 	service->key = cell->key;
+	service->port = owner->entry.port;
+	service->kind = nb_frontend_kind(&cell->before);
+	service->local = cell->before.flags & NB_FRONTEND_LOCAL;
 	service->on_host = cell->before.flags & NB_FRONTEND_HOST;
 	service->affinity = cell->before.affinity;
 	service->origin = owner->entry.origin;
@@ -119,7 +164,7 @@ int nb_snapshot_add_service(const struct nb_snapshot *snapshot, const struct nb_
 	for (size_t i = service->n_eligible; i < n; i++)
 		backends[i].draining = true;
 	service->backends = NB_TAKE_PTR(backends);
-	return 0;
+	return add_ranges(snapshot, &cell->before, service, err);
 }
 
 struct owner_search {

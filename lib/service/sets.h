@@ -20,6 +20,10 @@ const struct nb_member *nb_snapshot_members(const struct nb_snapshot *snapshot, 
 int nb_snapshot_set(const struct nb_snapshot *snapshot, __u32 set, __u32 count,
 		    struct nb_service_backend **backends, size_t *n, struct nb_error *err);
 
+/* The first of the *n source ranges of a service port, once they are read. */
+const struct nb_source_range *nb_snapshot_ranges(const struct nb_snapshot *snapshot, __u32 service,
+						 size_t *n);
+
 /* Adds the owner's frontend, with its backends, to *services; nothing if the frontend is not in the map. */
 int nb_snapshot_add_service(const struct nb_snapshot *snapshot, const struct nb_owner *owner,
 			    struct nb_services *services, struct nb_error *err);

@@ -15,6 +15,7 @@
 #include "lib/util/vec.h"
 
 #include "frontend_index.h"
+#include "service.h"
 
 int nb_snapshot_begin(struct nb_snapshot *snapshot, struct nb_error *err)
 {
@@ -65,6 +66,8 @@ static void sanitize(struct nb_owner *owner)
 	owner->entry.port_name[NB_PORT_NAME_MAX - 1] = '\0';
 	if (owner->entry.origin > NB_ORIGIN_CONFIG)
 		owner->entry.origin = NB_ORIGIN_APPLY;
+	if (!owner->entry.port)
+		owner->entry.port = owner->entry.frontend.port;
 }
 
 static int add_owners(const void *keys, const void *values, __u32 n, void *arg)
@@ -154,6 +157,35 @@ static void link_owners(struct nb_snapshot *snapshot)
 	}
 }
 
+static int add_ranges(const void *keys, const void *values, __u32 n, void *arg)
+{
+	const struct nb_source_range *ranges = keys;
+	struct walk *walk = arg;
+
+	(void)values;
+	for (__u32 i = 0; i < n; i++)
+		if (nb_vec_push(&walk->snapshot->ranges, ranges[i], walk->err))
+			return -ENOMEM;
+	return 0;
+}
+
+int nb_snapshot_read_ranges(struct nb_snapshot *snapshot, struct nb_error *err)
+{
+	struct walk walk = { .snapshot = snapshot, .err = err };
+	int rc;
+
+	if (snapshot->ranges_read)
+		return 0;
+	rc = nb_map_walk(snapshot->dp, NB_MAP_SOURCE_RANGES, add_ranges, &walk, err);
+	if (rc)
+		return rc;
+	if (snapshot->ranges.n)
+		qsort(snapshot->ranges.items, snapshot->ranges.n, sizeof(*snapshot->ranges.items),
+		      nb_source_range_compare);
+	snapshot->ranges_read = true;
+	return 0;
+}
+
 int nb_snapshot_read_whole(struct nb_snapshot *snapshot, const struct nb_scope *scope, struct nb_error *err)
 {
 	struct walk walk = { snapshot, scope, err };
@@ -170,6 +202,9 @@ int nb_snapshot_read_whole(struct nb_snapshot *snapshot, const struct nb_scope *
 	if (rc)
 		return rc;
 	rc = nb_map_walk(snapshot->dp, NB_MAP_SERVICES, add_owners, &walk, err);
+	if (rc)
+		return rc;
+	rc = nb_snapshot_read_ranges(snapshot, err);
 	if (rc)
 		return rc;
 	if (snapshot->members.n)
@@ -281,6 +316,7 @@ void nb_snapshot_free(struct nb_snapshot *snapshot)
 	nb_frontend_index_free(&snapshot->cells);
 	nb_vec_free(&snapshot->owners);
 	nb_vec_free(&snapshot->members);
+	nb_vec_free(&snapshot->ranges);
 }
 
 struct nb_frontend_cell *nb_snapshot_cell(struct nb_snapshot *snapshot, const struct nb_frontend_key *key,

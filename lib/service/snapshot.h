@@ -30,7 +30,7 @@ struct nb_service_ledger {
 	__u32 frontends[2];          /* by enum nb_service_origin; each has one element in services[] */
 	__u32 elements;              /* in frontends[]: frontends and marks */
 	__u32 backends;              /* elements in backends[] */
-	__u32 pad[11];
+	__u32 pad[12];
 };
 _Static_assert(sizeof(struct nb_service_ledger) == sizeof(struct nb_service_entry), "nb_service_ledger");
 
@@ -63,6 +63,8 @@ struct nb_snapshot {
 	struct nb_frontend_index cells;
 	NB_VEC(struct nb_owner) owners;   /* sorted by name and index */
 	NB_VEC(struct nb_member) members; /* whole only: sorted by set and index */
+	bool ranges_read;
+	NB_VEC(struct nb_source_range) ranges; /* once they are read: sorted, nb_source_range_compare() */
 };
 
 void nb_snapshot_free(struct nb_snapshot *snapshot); /* for nb_cleanup() */
@@ -75,6 +77,9 @@ int nb_snapshot_read_whole(struct nb_snapshot *snapshot, const struct nb_scope *
 
 /* Reads what the scope's Services own. */
 int nb_snapshot_read_named(struct nb_snapshot *snapshot, const struct nb_scope *scope, struct nb_error *err);
+
+/* Reads source_ranges[], unless it is read already; nb_snapshot_read_whole() does so, too. */
+int nb_snapshot_read_ranges(struct nb_snapshot *snapshot, struct nb_error *err);
 
 /* The cell of a key, read from the map if need be; NULL: *err. Valid until the next call. */
 struct nb_frontend_cell *nb_snapshot_cell(struct nb_snapshot *snapshot, const struct nb_frontend_key *key,

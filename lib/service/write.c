@@ -12,6 +12,7 @@
 #include "lib/maps/layout.h"
 #include "lib/maps/map.h"
 #include "lib/maps/settings.h"
+#include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
@@ -78,6 +79,26 @@ static int remove_owners(struct nb_plan *plan, struct nb_error *err)
 {
 	return nb_map_remove(plan->snapshot->dp, NB_MAP_SERVICES, plan->owners_gone.items,
 			     plan->owners_gone.n, &plan->changes.map_writes, err);
+}
+
+static int write_new_ranges(struct nb_plan *plan, struct nb_error *err)
+{
+	nb_cleanup(nb_batch_free) struct nb_batch batch = nb_batch_write(plan, NB_MAP_SOURCE_RANGES);
+
+	for (size_t i = 0; i < plan->ranges_new.n; i++) {
+		const __u32 version = nb_addr_is_v4(&plan->ranges_new.items[i].addr) ? 4 : 6;
+		int rc = nb_batch_add(&batch, &plan->ranges_new.items[i], &version, err);
+
+		if (rc)
+			return rc;
+	}
+	return nb_batch_run(&batch, err);
+}
+
+static int drop_old_ranges(struct nb_plan *plan, struct nb_error *err)
+{
+	return nb_map_remove(plan->snapshot->dp, NB_MAP_SOURCE_RANGES, plan->ranges_gone.items,
+			     plan->ranges_gone.n, &plan->changes.map_writes, err);
 }
 
 /* An element with the frontend of one and the mark of the other. */
@@ -425,12 +446,13 @@ static const step_fn steps[] = {
 	drop_stray_members, /* of a killed change: makes room */
 	write_first_owners, /* names of new frontends: a frontend always has a name */
 	write_new_marks,    /* direct connections to a backend are tracked before it is one */
+	write_new_ranges,   /* a frontend never refuses a client that is in its new source ranges */
 	switch_frontends,   /* a stretch at a time */
-	correct_all_ids,    /* after a killed change */
-	write_epoch,        /* connections check whether their backend still is one */
-	drop_old_marks,     /* those that nobody needs any more */
-	write_last_owners,  /* the last names of a Service fill its gaps ... */
-	remove_owners,      /* ... and leave their old index */
+	drop_old_ranges,    correct_all_ids, /* after a killed change */
+	write_epoch,                         /* connections check whether their backend still is one */
+	drop_old_marks,                      /* those that nobody needs any more */
+	write_last_owners,                   /* the last names of a Service fill its gaps ... */
+	remove_owners,                       /* ... and leave their old index */
 	finish_ledger,
 };
 

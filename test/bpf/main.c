@@ -36,6 +36,7 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[1], "shared"))
 		return suite_shared() ? 1 : 0;
 	failed += suite_service();
+	failed += suite_external();
 	failed += suite_reply();
 	failed += suite_clash();
 	failed += suite_lifetime();

@@ -4,6 +4,7 @@
 
 /* One function for each file of tests. Each returns the number of tests that failed. */
 int suite_service(void);
+int suite_external(void);
 int suite_reply(void);
 int suite_clash(void);
 int suite_lifetime(void);

@@ -105,6 +105,8 @@ bool test_maps_make(struct nb_datapath *dp, const struct nb_test_sizes *sizes)
 		  sizeof(struct nb_backend), sizes->backends },
 		{ NB_MAP_SERVICES, BPF_MAP_TYPE_HASH, sizeof(struct nb_service_key),
 		  sizeof(struct nb_service_entry), sizes->services },
+		{ NB_MAP_SOURCE_RANGES, BPF_MAP_TYPE_LPM_TRIE, sizeof(struct nb_source_range),
+		  sizeof(__u32), NB_SOURCE_RANGES },
 		{ NB_MAP_SERVICE_IDS, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u32),
 		  NB_MAX_SERVICE_PORTS },
 		{ NB_MAP_SETTINGS, BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(struct nb_settings), 1 },
@@ -115,7 +117,7 @@ bool test_maps_make(struct nb_datapath *dp, const struct nb_test_sizes *sizes)
 	*dp = (struct nb_datapath)NB_DATAPATH_INIT;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		int fd = bpf_map_create(rows[i].type, NULL, rows[i].key, rows[i].value, rows[i].max,
-					rows[i].type == BPF_MAP_TYPE_HASH ? &sparse : NULL);
+					rows[i].type == BPF_MAP_TYPE_ARRAY ? NULL : &sparse);
 
 		if (fd < 0)
 			return false;
