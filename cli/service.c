@@ -67,9 +67,13 @@ static void note_on_host(const struct nb_service *service)
 {
 	char addr[NB_ADDR_STRLEN];
 
-	nb_out_note("Service %s: %s is an address of this host: its packets go to the host, "
-		    "not to the backends",
-		    service->name, nb_addr_format(&service->key.addr, addr));
+	nb_out_note(
+		service->on_host
+			? "Service %s: %s is an address of this host: its packets go to the host, "
+			  "not to the backends"
+			: "Service %s: %s is an address of this host: the Service's ports of it go to the "
+			  "backends, not to the host",
+		service->name, nb_addr_format(&service->key.addr, addr));
 }
 
 static void note_nothing(const struct nb_service *service)
@@ -176,7 +180,7 @@ int nb_cmd_service_apply(const struct nb_cli *cli, struct nb_error *err)
 	nb_cleanup(nb_kube_input_free) struct nb_kube_input input = { 0 };
 	struct nb_visited visited = { 0 };
 
-	int rc = nb_service_files_read(&cli->files, &input, err);
+	int rc = nb_service_files_read(&cli->files, cli->node, &input, err);
 	if (rc)
 		return rc;
 	if (input.says_nothing && !cli->prune_all) {
@@ -208,9 +212,26 @@ static struct cJSON *backend_item(const struct nb_service_backend *backend, bool
 	return item;
 }
 
+static struct cJSON *range_items(const struct nb_service *service)
+{
+	struct cJSON *items = cJSON_CreateArray();
+	char addr[NB_ADDR_STRLEN], text[NB_ADDR_STRLEN + 8];
+
+	for (size_t i = 0; i < service->n_ranges; i++) {
+		snprintf(text, sizeof(text), "%s/%u", nb_addr_format(&service->ranges[i].addr, addr),
+			 nb_source_range_len(&service->ranges[i]));
+		cJSON_AddItemToArray(items, cJSON_CreateString(text));
+	}
+	return items;
+}
+
 /* The row of a frontend: addresses and ports apart for JSON, "ADDRESS:PORT/PROTOCOL" for the columns. */
 static struct cJSON *service_row(const char *network, const struct nb_service *service, bool json)
 {
+	static const char *const kinds[] = { [NB_CLUSTER_IP] = "ClusterIP",
+					     [NB_EXTERNAL_IP] = "ExternalIP",
+					     [NB_LOAD_BALANCER] = "LoadBalancer",
+					     [NB_NODE_PORT] = "NodePort" };
 	struct cJSON *row = cJSON_CreateObject(), *backends, *draining;
 	char frontend[NB_FRONTEND_STRLEN], addr[NB_ADDR_STRLEN];
 
@@ -218,6 +239,7 @@ static struct cJSON *service_row(const char *network, const struct nb_service *s
 	cJSON_AddStringToObject(row, "name", service->name);
 	cJSON_AddStringToObject(row, "portName", service->port_name);
 	cJSON_AddStringToObject(row, "origin", service->origin == NB_ORIGIN_CONFIG ? "config" : "apply");
+	cJSON_AddStringToObject(row, "kind", kinds[service->kind]);
 	if (json || service->affinity)
 		cJSON_AddNumberToObject(row, "affinity", service->affinity);
 	cJSON_AddStringToObject(row, "address", nb_addr_format(&service->key.addr, addr));
@@ -227,6 +249,8 @@ static struct cJSON *service_row(const char *network, const struct nb_service *s
 		cJSON_AddStringToObject(row, "frontend", nb_frontend_format(&service->key, frontend));
 	if (json)
 		cJSON_AddBoolToObject(row, "onHost", service->on_host);
+	if (json)
+		cJSON_AddItemToObject(row, "sourceRanges", range_items(service));
 	backends = cJSON_AddArrayToObject(row, "backends");
 	if (!json && service->on_host)
 		cJSON_AddItemToArray(backends, cJSON_CreateString("(host)"));
@@ -258,10 +282,9 @@ static int list_network(const struct nb_cli *cli, const char *network, const str
 int nb_cmd_service_list(const struct nb_cli *cli, struct nb_error *err)
 {
 	static const struct nb_column columns[] = {
-		{ "NETWORK", "network" },   { "SERVICE", "name" },
-		{ "PORT", "portName" },     { "FRONTEND", "frontend" },
-		{ "AFFINITY", "affinity" }, { "BACKENDS", "backends" },
-		{ "FROM", "origin" },       { 0 },
+		{ "NETWORK", "network" },   { "SERVICE", "name" }, { "PORT", "portName" },
+		{ "FRONTEND", "frontend" }, { "KIND", "kind" },    { "AFFINITY", "affinity" },
+		{ "BACKENDS", "backends" }, { "FROM", "origin" },  { 0 },
 	};
 	struct nb_visited visited = { 0 };
 

@@ -76,11 +76,11 @@ static int read_file(struct nb_kube *kube, const char *path, struct nb_error *er
 	return 0;
 }
 
-int nb_service_files_read(const struct nb_option_values *files, struct nb_kube_input *input,
+int nb_service_files_read(const struct nb_option_values *files, const char *node, struct nb_kube_input *input,
 			  struct nb_error *err)
 {
 	const struct nb_kube_note note = { .fn = print_note };
-	nb_cleanup(nb_kube_free) struct nb_kube *kube = nb_kube_new(&note, err);
+	nb_cleanup(nb_kube_free) struct nb_kube *kube = nb_kube_new(&note, node, err);
 
 	if (!kube)
 		return -ENOMEM;

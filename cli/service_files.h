@@ -14,7 +14,7 @@
  * file of more than 1 GiB is refused. Notes on objects are printed on stderr. An error of one file begins
  * with its name.
  */
-int nb_service_files_read(const struct nb_option_values *files, struct nb_kube_input *input,
+int nb_service_files_read(const struct nb_option_values *files, const char *node, struct nb_kube_input *input,
 			  struct nb_error *err);
 
 #endif

@@ -13,6 +13,8 @@
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
+#include "frontends.h"
+
 static int compare_slices(const void *a, const void *b)
 {
 	const struct nb_kube_slice *const *x = a, *const *y = b;
@@ -34,116 +36,29 @@ static int compare_services(const void *a, const void *b)
 	return strcmp((*x)->name, (*y)->name);
 }
 
-/* A Service and its EndpointSlices. */
-struct group {
-	const struct nb_kube_service *service;
-	const struct nb_kube_slice *const *slices;
-	size_t n;
-};
-
-/* The slice's port that has the name and protocol of a Service's port. */
-static const struct nb_kube_port *find_port(const struct nb_kube_slice *slice,
-					    const struct nb_kube_port *port)
+/* Whether a slice has a port with the name and protocol of a Service's port. */
+static bool has_port(const struct nb_kube_slice *slice, const struct nb_kube_port *port)
 {
 	for (size_t i = 0; i < slice->ports.n; i++) {
 		const struct nb_kube_port *candidate = &slice->ports.items[i];
 
 		if (candidate->proto == port->proto && candidate->port &&
 		    !strcmp(candidate->name, port->name))
-			return candidate;
-	}
-	return NULL;
-}
-
-/* Whether an endpoint of that family and port is ready. */
-static bool has_ready(const struct group *group, int family, const struct nb_kube_port *port)
-{
-	for (size_t i = 0; i < group->n; i++) {
-		const struct nb_kube_slice *slice = group->slices[i];
-
-		if (slice->family != family || !find_port(slice, port))
-			continue;
-		for (size_t k = 0; k < slice->endpoints.n; k++)
-			if (slice->endpoints.items[k].ready)
-				return true;
+			return true;
 	}
 	return false;
-}
-
-/* Adds the endpoints of a slice as backends at that port. any_ready: see add_backends(). */
-static int add_endpoints(struct nb_service *service, const struct nb_kube_slice *slice,
-			 const struct nb_kube_port *target, bool any_ready, struct nb_error *err)
-{
-	for (size_t i = 0; i < slice->endpoints.n; i++) {
-		const struct nb_kube_endpoint *endpoint = &slice->endpoints.items[i];
-		const struct nb_service_backend backend = {
-			.addr = endpoint->addr,
-			.port = target->port,
-			.draining = !(any_ready ? endpoint->ready : endpoint->lingers),
-		};
-		int rc;
-
-		if (backend.draining && !endpoint->serving && target->proto != IPPROTO_TCP)
-			continue;
-		rc = nb_service_add_backend(service, &backend, err);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-/*
- * Adds the backends of a frontend. New connections go to the ready endpoints, or if no endpoint is
- * ready to those that linger. The other endpoints keep their connections: with TCP all of them,
- * with UDP those that still serve.
- */
-static int add_backends(struct nb_service *service, const struct group *group,
-			const struct nb_kube_port *port, struct nb_error *err)
-{
-	const int family = nb_addr_family(&service->key.addr);
-	const bool any_ready = has_ready(group, family, port);
-
-	for (size_t i = 0; i < group->n; i++) {
-		const struct nb_kube_slice *slice = group->slices[i];
-		const struct nb_kube_port *target = find_port(slice, port);
-		int rc;
-
-		if (!target || slice->family != family)
-			continue;
-		rc = add_endpoints(service, slice, target, any_ready, err);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-static int add_frontend(struct nb_services *services, const struct group *group, const struct nb_addr *vip,
-			const struct nb_kube_port *port, struct nb_error *err)
-{
-	struct nb_service *service = nb_services_add(services, err);
-
-	if (!service)
-		return -ENOMEM;
-	memcpy(service->name, group->service->name, sizeof(service->name));
-	memcpy(service->port_name, port->name, sizeof(service->port_name));
-	service->key.addr = *vip;
-	service->key.port = port->port;
-	service->key.proto = port->proto;
-	service->affinity = group->service->affinity;
-	service->origin = NB_ORIGIN_APPLY;
-	return add_backends(service, group, port, err);
 }
 
 /*
  * Notes a port of the Service that no slice with endpoints has: name or protocol differ by mistake.
  */
-static void note_port_without_slice(struct nb_kube_notes *notes, const struct group *group,
+static void note_port_without_slice(struct nb_kube_notes *notes, const struct nb_kube_group *group,
 				    const struct nb_kube_port *port)
 {
 	bool endpoints = false;
 
 	for (size_t i = 0; i < group->n; i++) {
-		if (group->slices[i]->endpoints.n && find_port(group->slices[i], port))
+		if (group->slices[i]->endpoints.n && has_port(group->slices[i], port))
 			return;
 		endpoints |= group->slices[i]->endpoints.n;
 	}
@@ -155,22 +70,12 @@ static void note_port_without_slice(struct nb_kube_notes *notes, const struct gr
 				  port->name);
 }
 
-static int join_group(const struct group *group, struct nb_kube_notes *notes, struct nb_services *services,
-		      struct nb_error *err)
+static int join_group(const struct nb_kube_group *group, const struct nb_kube_view *view,
+		      struct nb_kube_notes *notes, struct nb_services *services, struct nb_error *err)
 {
-	const struct nb_kube_service *service = group->service;
-
-	for (size_t p = 0; p < service->ports.n && service->n_vips; p++) {
-		note_port_without_slice(notes, group, &service->ports.items[p]);
-		for (unsigned int v = 0; v < service->n_vips; v++) {
-			int rc = add_frontend(services, group, &service->vips[v], &service->ports.items[p],
-					      err);
-
-			if (rc)
-				return rc;
-		}
-	}
-	return 0;
+	for (size_t p = 0; p < group->service->ports.n && group->service->n_vips; p++)
+		note_port_without_slice(notes, group, &group->service->ports.items[p]);
+	return nb_kube_frontends_add(group, view, services, err);
 }
 
 static void note_slices_without_service(struct nb_kube_notes *notes,
@@ -235,7 +140,7 @@ static int join_sorted(const struct nb_kube_objects *objects, const struct sorte
 
 	for (size_t i = 0; i < objects->services.n; i++) {
 		const struct nb_kube_slice *const *first = slice;
-		struct group group = { .service = sorted->services[i] };
+		struct nb_kube_group group = { .service = sorted->services[i] };
 		int rc;
 
 		if (i && !strcmp(group.service->name, sorted->services[i - 1]->name))
@@ -249,12 +154,50 @@ static int join_sorted(const struct nb_kube_objects *objects, const struct sorte
 		group.n = slice - group.slices;
 		if (!group.n)
 			note_service_without_slice(notes, objects, group.service);
-		rc = join_group(&group, notes, joined, err);
+		rc = join_group(&group, &objects->view, notes, joined, err);
 		if (rc)
 			return rc;
 	}
 	note_slices_without_service(notes, slice, end - slice);
 	return 0;
+}
+
+/* The winner of each address and port first. */
+static int compare_claims(const void *a, const void *b)
+{
+	const struct nb_service *x = a, *y = b;
+	int order = memcmp(&x->key, &y->key, sizeof(x->key));
+
+	if (order)
+		return order;
+	return nb_kube_frontend_beats(x, y) ? -1 : nb_kube_frontend_beats(y, x);
+}
+
+/* Leaves out frontends whose address and port another Service has, but for two ClusterIPs: that is an error.
+ */
+static void resolve_conflicts(struct nb_services *services, struct nb_kube_notes *notes)
+{
+	char frontend[NB_FRONTEND_STRLEN];
+	size_t last = 0;
+
+	if (!services->n)
+		return;
+	qsort(services->items, services->n, sizeof(*services->items), compare_claims);
+	for (size_t i = 1; i < services->n; i++) {
+		struct nb_service *winner = &services->items[last], *service = &services->items[i];
+
+		if (memcmp(&winner->key, &service->key, sizeof(service->key)) ||
+		    service->kind == NB_CLUSTER_IP) {
+			services->items[++last] = *service;
+			continue;
+		}
+		nb_kube_notes_add(notes, NB_KUBE_CONFLICT,
+				  "Service %s: left out %s, which belongs to Service %s", service->name,
+				  nb_frontend_format(&service->key, frontend), winner->name);
+		free(service->backends);
+		free(service->ranges);
+	}
+	services->n = last + 1;
 }
 
 int nb_kube_join(const struct nb_kube_objects *objects, struct nb_kube_notes *notes,
@@ -269,6 +212,7 @@ int nb_kube_join(const struct nb_kube_objects *objects, struct nb_kube_notes *no
 	rc = join_sorted(objects, &sorted, notes, &joined, err);
 	if (rc)
 		return rc;
+	resolve_conflicts(&joined, notes);
 	rc = nb_services_normalize(&joined, err);
 	if (rc)
 		return rc;

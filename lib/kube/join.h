@@ -13,12 +13,14 @@
 #include "notes.h"
 #include "service.h"
 #include "slice.h"
+#include "view.h"
 
 /* The collected objects. */
 struct nb_kube_objects {
 	NB_VEC(struct nb_kube_service) services;
 	NB_VEC(struct nb_kube_slice) slices;
 	bool has_endpoints; /* the input has Endpoints (v1), which natbridge ignores */
+	struct nb_kube_view view;
 };
 
 /*

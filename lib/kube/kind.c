@@ -13,9 +13,11 @@
 const struct nb_kube_kind_row nb_kube_kinds[NB_KUBE_KINDS] = {
 	[NB_KUBE_SERVICE] = { "Service", "", "v1", NULL },
 	[NB_KUBE_SLICE] = { "EndpointSlice", "discovery.k8s.io", "v1", NULL },
+	[NB_KUBE_NODE] = { "Node", "", "v1", NULL },
 	[NB_KUBE_LIST] = { "List", "", "v1", NULL },
 	[NB_KUBE_SERVICE_LIST] = { "ServiceList", "", "v1", "Service" },
 	[NB_KUBE_SLICE_LIST] = { "EndpointSliceList", "discovery.k8s.io", "v1", "EndpointSlice" },
+	[NB_KUBE_NODE_LIST] = { "NodeList", "", "v1", "Node" },
 };
 
 /* Kinds that the API server sends in place of the objects. They must not count as other kinds. */

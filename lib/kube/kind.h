@@ -10,9 +10,11 @@
 enum nb_kube_kind {
 	NB_KUBE_SERVICE,
 	NB_KUBE_SLICE,
+	NB_KUBE_NODE,
 	NB_KUBE_LIST,
 	NB_KUBE_SERVICE_LIST,
 	NB_KUBE_SLICE_LIST,
+	NB_KUBE_NODE_LIST,
 	NB_KUBE_KINDS, /* the kinds above have a row in nb_kube_kinds[]; those below are ignored */
 	NB_KUBE_ENDPOINTS,
 	NB_KUBE_OTHER_KIND,

@@ -19,6 +19,7 @@
 
 #include "join.h"
 #include "kind.h"
+#include "node.h"
 #include "notes.h"
 #include "object.h"
 #include "service.h"
@@ -29,18 +30,24 @@ static const struct nb_json_limits text_limits = { .depth = 64, .values = 64 << 
 struct nb_kube {
 	struct nb_kube_notes notes;
 	struct nb_kube_objects objects;
+	struct nb_kube_node node; /* objects.view points into it */
+	bool has_node;
 	unsigned int seen;       /* kinds, a bit each */
 	unsigned int unfinished; /* kinds of lists whose last piece is missing, a bit each */
 };
 
-struct nb_kube *nb_kube_new(const struct nb_kube_note *note, struct nb_error *err)
+struct nb_kube *nb_kube_new(const struct nb_kube_note *note, const char *node, struct nb_error *err)
 {
 	struct nb_kube *kube = calloc(1, sizeof(*kube));
 
-	if (!kube)
+	if (!kube) {
 		nb_fail_nomem(err);
-	else if (note)
+		return NULL;
+	}
+	if (note)
 		kube->notes.note = *note;
+	kube->notes.node = node;
+	kube->objects.view.has_node = node;
 	return kube;
 }
 
@@ -57,6 +64,7 @@ void nb_kube_free(struct nb_kube **kube)
 		nb_kube_slice_free(&objects->slices.items[i]);
 	nb_vec_free(&objects->services);
 	nb_vec_free(&objects->slices);
+	nb_kube_node_free(&(*kube)->node);
 	nb_service_names_free(&(*kube)->notes.incomplete);
 	free(*kube);
 	*kube = NULL;
@@ -113,6 +121,29 @@ static int add_slice(struct nb_kube *kube, const struct nb_json *object, const s
 	return 0;
 }
 
+/* Reads this node; any other Node is an object of another kind. */
+static int add_node(struct nb_kube *kube, const struct nb_json *object, const struct nb_kube_meta *meta,
+		    struct nb_error *err)
+{
+	struct nb_kube_view *view = &kube->objects.view;
+	int rc;
+
+	if (!kube->notes.node || strcmp(kube->notes.node, meta->name)) {
+		kube->notes.other_kinds++;
+		return 0;
+	}
+	if (kube->has_node)
+		return nb_fail(err, NB_ERR_CONFIG, 0, "Node %s appears twice in the input", meta->name);
+	kube->has_node = true;
+	rc = nb_kube_node_read(object, meta, &kube->node, err);
+	if (rc)
+		return nb_wrap(err, "Node %s", meta->name);
+	view->zone = kube->node.zone;
+	view->node_addrs = kube->node.addrs;
+	view->n_node_addrs = kube->node.n_addrs;
+	return 0;
+}
+
 /* nb_kube_kind_read(), and notes what the input holds. */
 static int read_kind(struct nb_kube *kube, const struct nb_json *object, const char *otherwise,
 		     enum nb_kube_kind *kind, struct nb_error *err)
@@ -132,7 +163,7 @@ static int read_kind(struct nb_kube *kube, const struct nb_json *object, const c
 
 static bool is_list(enum nb_kube_kind kind)
 {
-	return kind != NB_KUBE_SERVICE && kind != NB_KUBE_SLICE;
+	return kind >= NB_KUBE_LIST;
 }
 
 /* Adds an object that is not a list. */
@@ -141,14 +172,20 @@ static int add_one(struct nb_kube *kube, enum nb_kube_kind kind, const struct nb
 {
 	const struct nb_json self = nb_json_root(object->node);
 	struct nb_kube_meta meta = { 0 };
-	int rc = nb_kube_read_meta(object, kind == NB_KUBE_SLICE, &meta, err);
+	int rc = nb_kube_read_meta(object, kind != NB_KUBE_SERVICE, &meta, err);
 
 	if (rc)
 		return rc;
 	/* From here on, errors name the object and then the path inside of it. */
 	meta.metadata.up = &self;
-	return kind == NB_KUBE_SLICE ? add_slice(kube, &self, &meta, err)
-				     : add_service(kube, &self, &meta, err);
+	switch (kind) {
+	case NB_KUBE_NODE:
+		return add_node(kube, &self, &meta, err);
+	case NB_KUBE_SLICE:
+		return add_slice(kube, &self, &meta, err);
+	default:
+		return add_service(kube, &self, &meta, err);
+	}
 }
 
 /* Notes whether more pieces of a list follow. */
@@ -348,6 +385,14 @@ int nb_kube_read(struct nb_kube *kube, const char *text, size_t len, struct nb_e
 						     : add_yaml(kube, text, len, 0, err);
 }
 
+static const unsigned int node_kinds = 1U << NB_KUBE_NODE | 1U << NB_KUBE_NODE_LIST;
+
+/* What the input has of Services and slices, alone or in lists of them; a bit for each kind. */
+static unsigned int kinds_of_services(const struct nb_kube *kube)
+{
+	return kube->seen & ~node_kinds & ~(1U << NB_KUBE_LIST);
+}
+
 static int check_complete(const struct nb_kube *kube, struct nb_error *err)
 {
 	const size_t others = kube->notes.other_kinds;
@@ -358,7 +403,7 @@ static int check_complete(const struct nb_kube *kube, struct nb_error *err)
 				       "%s: \"metadata.continue\" says that more pieces of the list follow; "
 				       "give all of them",
 				       nb_kube_kinds[i].name);
-	if (!(kube->seen & ~(1U << NB_KUBE_LIST)) && (others || !kube->seen))
+	if (!kinds_of_services(kube) && (others || !(kube->seen & 1U << NB_KUBE_LIST)))
 		return nb_fail(err, NB_ERR_CONFIG, 0,
 			       "no Service and no EndpointSlice found, only %zu object%s of other kinds",
 			       others, others == 1 ? "" : "s");
@@ -379,7 +424,7 @@ int nb_kube_finish(struct nb_kube *kube, struct nb_kube_input *input, struct nb_
 	*input = (struct nb_kube_input){
 		.services = services,
 		.incomplete = kube->notes.incomplete,
-		.says_nothing = kube->seen == 1U << NB_KUBE_SLICE_LIST,
+		.says_nothing = (kube->seen & ~node_kinds) == 1U << NB_KUBE_SLICE_LIST,
 	};
 	kube->notes.incomplete = (struct nb_service_names){ 0 };
 	return 0;

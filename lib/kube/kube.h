@@ -3,9 +3,9 @@
 #define NATBRIDGE_LIB_KUBE_KUBE_H
 
 /*
- * Makes services of Kubernetes objects: Service (v1) and EndpointSlice (discovery.k8s.io/v1),
- * joined as kube-proxy joins them (pkg/proxy/servicechangetracker.go, endpointslicecache.go and
- * topology.go of Kubernetes).
+ * Makes services of Kubernetes objects: Service (v1), EndpointSlice (discovery.k8s.io/v1) and the
+ * Node (v1) for which they are, joined as kube-proxy joins them (pkg/proxy/servicechangetracker.go,
+ * endpointslicecache.go and topology.go of Kubernetes).
  *
  * It ignores headless Services, ExternalName, objects with a label
  * service.kubernetes.io/service-proxy-name or service.kubernetes.io/headless, SCTP ports,
@@ -56,8 +56,12 @@ void nb_kube_input_free(struct nb_kube_input *input); /* for nb_cleanup() */
 /* A collection of objects. */
 struct nb_kube;
 
-/* An empty collection. note may be NULL. NULL and *err: out of memory. */
-struct nb_kube *nb_kube_new(const struct nb_kube_note *note, struct nb_error *err);
+/*
+ * An empty collection. note may be NULL. node: the name of the node for which Services become frontends,
+ * valid until nb_kube_free(): its Node in the texts, if there is one, says its zone and addresses. NULL: not
+ * known; nothing is local, and there are no NodePorts. NULL and *err: out of memory.
+ */
+struct nb_kube *nb_kube_new(const struct nb_kube_note *note, const char *node, struct nb_error *err);
 void nb_kube_free(struct nb_kube **kube); /* for nb_cleanup() */
 
 /*

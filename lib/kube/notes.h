@@ -3,9 +3,9 @@
 #define NATBRIDGE_LIB_KUBE_NOTES_H
 
 /*
- * Notes about objects that are skipped, ignored or only partly supported. They go to the function
- * in struct nb_kube_note: the first five of each kind as they come, the number of the others at the
- * end.
+ * How objects are read: where notes go, what is skipped, for which node. Notes are about objects that are
+ * skipped, ignored or only partly supported. They go to the function in struct nb_kube_note: the first five
+ * of each kind as they come, the number of the others at the end.
  */
 
 #include <stdbool.h>
@@ -25,6 +25,8 @@ enum nb_kube_note_kind {
 	NB_KUBE_PORT_WITHOUT_SLICE,
 	NB_KUBE_SCTP_PORT,
 	NB_KUBE_LOCAL_POLICY,
+	NB_KUBE_SKIPPED_ADDRESS,
+	NB_KUBE_CONFLICT,
 	NB_KUBE_NOTE_KINDS,
 };
 
@@ -33,6 +35,7 @@ struct nb_kube_notes {
 	size_t counts[NB_KUBE_NOTE_KINDS]; /* of all notes, whether passed on or not */
 	size_t other_kinds;                /* objects ignored for their kind */
 	bool lenient;                      /* the current object is one of several items of a list */
+	const char *node;                  /* name of this node; NULL: not known */
 	/* Services of which an object was skipped. The owner of this struct frees them. */
 	struct nb_service_names incomplete;
 };

@@ -14,7 +14,8 @@
 struct nb_kube_port {
 	char name[NB_PORT_NAME_MAX]; /* "": none */
 	__u8 proto;
-	__be16 port; /* 0: "all ports" of an EndpointSlice, which no Service can use */
+	__be16 port;      /* 0: "all ports" of an EndpointSlice, which no Service can use */
+	__be16 node_port; /* of a Service; 0: none */
 };
 
 enum { NB_KUBE_NAME_MAX = 63 + 1 + 253 + 1 };

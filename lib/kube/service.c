@@ -2,6 +2,7 @@
 /* Reads a Service (API core/v1, ServiceSpec). */
 #include "service.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -21,14 +22,19 @@ enum { AFFINITY_DEFAULT = 10800, AFFINITY_MAX = 86400 };
 static int read_port(const struct nb_json *at, struct nb_kube_notes *notes, struct nb_kube_service *service,
 		     struct nb_error *err)
 {
+	const struct nb_json node_port_at = nb_json_get(at, "nodePort");
 	struct nb_kube_port port = { 0 };
-	unsigned int number = 0;
+	unsigned int number = 0, node_port = 0;
 	int rc = nb_kube_read_port(at, &port, &number, err);
 
 	if (rc)
 		return rc;
 	if (!number)
 		return nb_json_fail(at, NB_ERR_CONFIG, err, "\"port\" is missing");
+	rc = nb_json_uint(&node_port_at, 0, 65535, &node_port, err);
+	if (rc)
+		return rc;
+	port.node_port = htons(node_port);
 	if (!port.proto) {
 		nb_kube_notes_add(notes, NB_KUBE_SCTP_PORT,
 				  "Service %s: port %u is SCTP, which is not translated", service->name,
@@ -157,20 +163,168 @@ static int read_affinity(const struct nb_json *spec, struct nb_kube_service *ser
 	return 0;
 }
 
-static int read_policy(const struct nb_json *spec, struct nb_kube_notes *notes,
-		       const struct nb_kube_service *service, struct nb_error *err)
+static int read_policy(const struct nb_json *spec, const char *key, bool *local, struct nb_error *err)
 {
-	const struct nb_json at = nb_json_get(spec, "internalTrafficPolicy");
+	const struct nb_json at = nb_json_get(spec, key);
 	const char *policy = "Cluster";
 	int rc = nb_kube_string(&at, &policy, err);
 
-	if (rc || !strcmp(policy, "Cluster"))
+	if (rc)
 		return rc;
-	if (strcmp(policy, "Local"))
+	if (strcmp(policy, "Cluster") && strcmp(policy, "Local"))
 		return nb_json_fail(&at, NB_ERR_CONFIG, err, "\"%.100s\" is not Cluster or Local", policy);
-	nb_kube_notes_add(notes, NB_KUBE_LOCAL_POLICY,
-			  "Service %s: internalTrafficPolicy Local is not supported", service->name);
+	*local = !strcmp(policy, "Local");
 	return 0;
+}
+
+static int read_policies(const struct nb_json *spec, struct nb_kube_notes *notes,
+			 struct nb_kube_service *service, struct nb_error *err)
+{
+	int rc = read_policy(spec, "internalTrafficPolicy", &service->local_inside, err);
+
+	if (rc)
+		return rc;
+	if (service->local_inside && !notes->node)
+		nb_kube_notes_add(
+			notes, NB_KUBE_LOCAL_POLICY,
+			"Service %s: internalTrafficPolicy Local counts as Cluster, since no node is "
+			"named",
+			service->name);
+	return read_policy(spec, "externalTrafficPolicy", &service->local_outside, err);
+}
+
+/* ---- addresses beside the ClusterIPs ---- */
+
+/* Notes an address that no Service can have; others push it. */
+static bool is_usable(const char *what, const char *text, struct nb_kube_notes *notes,
+		      const struct nb_kube_service *service, struct nb_addr *addr)
+{
+	if (nb_addr_parse_kubernetes(text, addr) && nb_addr_is_routable(addr))
+		return true;
+	nb_kube_notes_add(
+		notes, NB_KUBE_SKIPPED_ADDRESS,
+		"Service %s: left out %s \"%.100s\", which is not an address that a Service can have",
+		service->name, what, text);
+	return false;
+}
+
+static int read_external_ips(const struct nb_json *spec, struct nb_kube_notes *notes,
+			     struct nb_kube_service *service, struct nb_error *err)
+{
+	const struct nb_json list = nb_json_get(spec, "externalIPs");
+	int rc = nb_json_is_array(&list, err);
+
+	if (rc)
+		return rc;
+	for (struct nb_json at = nb_json_first(&list); at.node; at = nb_json_next(&at)) {
+		const char *text = "";
+		struct nb_addr addr;
+
+		if (cJSON_IsNull(at.node))
+			continue;
+		rc = nb_json_string(&at, &text, err);
+		if (rc)
+			return rc;
+		if (*text && is_usable("externalIP", text, notes, service, &addr) &&
+		    nb_vec_push(&service->external_ips, addr, err))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/*
+ * An entry with "ipMode": "Proxy", or with a hostname alone, is no address that the node translates
+ * (KEP-1860).
+ */
+static int read_ingress(const struct nb_json *at, struct nb_kube_notes *notes,
+			struct nb_kube_service *service, struct nb_error *err)
+{
+	const struct nb_json ip_at = nb_json_get(at, "ip"), mode_at = nb_json_get(at, "ipMode");
+	const char *ip = "", *mode = "VIP";
+	struct nb_addr addr;
+	int rc = nb_json_is_object(at, err);
+
+	if (rc)
+		return rc;
+	rc = nb_json_string(&ip_at, &ip, err);
+	if (rc)
+		return rc;
+	rc = nb_kube_string(&mode_at, &mode, err);
+	if (rc || !*ip || strcmp(mode, "VIP") || !is_usable("load balancer", ip, notes, service, &addr))
+		return rc;
+	return nb_vec_push(&service->balancers, addr, err);
+}
+
+static int read_balancers(const struct nb_json *object, struct nb_kube_notes *notes,
+			  struct nb_kube_service *service, struct nb_error *err)
+{
+	const struct nb_json status = nb_json_get(object, "status");
+	const struct nb_json balancer = nb_json_get(&status, "loadBalancer");
+	const struct nb_json list = nb_json_get(&balancer, "ingress");
+	int rc = nb_json_is_object(&status, err);
+
+	if (rc)
+		return rc;
+	rc = nb_json_is_object(&balancer, err);
+	if (rc)
+		return rc;
+	rc = nb_json_is_array(&list, err);
+	for (struct nb_json at = nb_json_first(&list); !rc && at.node; at = nb_json_next(&at))
+		rc = read_ingress(&at, notes, service, err);
+	return rc;
+}
+
+/* kube-proxy ignores blanks around a range. */
+static bool parse_range(const char *text, struct nb_kube_range *range)
+{
+	char trimmed[NB_ADDR_STRLEN + 8];
+	size_t len;
+
+	text += strspn(text, " \t\r\n");
+	len = strcspn(text, " \t\r\n");
+	if (text[len + strspn(text + len, " \t\r\n")] || len >= sizeof(trimmed))
+		return false;
+	memcpy(trimmed, text, len);
+	trimmed[len] = '\0';
+	return nb_cidr_parse(trimmed, &range->addr, &range->prefix_len);
+}
+
+static int read_ranges(const struct nb_json *spec, struct nb_kube_service *service, struct nb_error *err)
+{
+	const struct nb_json list = nb_json_get(spec, "loadBalancerSourceRanges");
+	int rc = nb_json_is_array(&list, err);
+
+	if (rc)
+		return rc;
+	for (struct nb_json at = nb_json_first(&list); at.node; at = nb_json_next(&at)) {
+		struct nb_kube_range range;
+		const char *text = "";
+
+		if (cJSON_IsNull(at.node))
+			continue;
+		rc = nb_json_string(&at, &text, err);
+		if (rc)
+			return rc;
+		if (!parse_range(text, &range))
+			return nb_json_fail(&at, NB_ERR_CONFIG, err,
+					    "\"%.100s\" is not an address range such as 10.0.0.0/8", text);
+		if (nb_vec_push(&service->ranges, range, err))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static int read_externals(const struct nb_json *object, const struct nb_json *spec,
+			  struct nb_kube_notes *notes, struct nb_kube_service *service, struct nb_error *err)
+{
+	int rc = read_external_ips(spec, notes, service, err);
+
+	if (rc)
+		return rc;
+	rc = read_balancers(object, notes, service, err);
+	if (rc)
+		return rc;
+	return read_ranges(spec, service, err);
 }
 
 static int read_type(const struct nb_json *spec, bool *external, struct nb_error *err)
@@ -220,10 +374,20 @@ int nb_kube_service_read(const struct nb_json *object, const struct nb_kube_meta
 	rc = read_affinity(&spec, service, err);
 	if (rc)
 		return rc;
-	return read_policy(&spec, notes, service, err);
+	rc = read_policies(&spec, notes, service, err);
+	if (rc)
+		return rc;
+	rc = read_externals(object, &spec, notes, service, err);
+	if (rc)
+		return rc;
+	nb_vec_trim(&service->ports);
+	return 0;
 }
 
 void nb_kube_service_free(struct nb_kube_service *service)
 {
 	nb_vec_free(&service->ports);
+	nb_vec_free(&service->external_ips);
+	nb_vec_free(&service->balancers);
+	nb_vec_free(&service->ranges);
 }

@@ -17,13 +17,24 @@
 
 enum { NB_KUBE_VIPS = 2 };
 
+struct nb_kube_range {
+	struct nb_addr addr;
+	unsigned int prefix_len; /* 0 .. 32 or 0 .. 128 */
+};
+
 struct nb_kube_service {
 	char name[NB_NAME_MAX]; /* "namespace/name" */
 	bool selects;           /* has a selector: the cluster makes EndpointSlices for it */
-	unsigned int n_vips;    /* 0: the Service is ignored or skipped */
+	bool local_inside;      /* internalTrafficPolicy Local */
+	bool local_outside;     /* externalTrafficPolicy Local */
+	unsigned int n_vips;    /* ClusterIPs; 0: the Service is ignored or skipped */
 	struct nb_addr vips[NB_KUBE_VIPS];
 	__u32 affinity; /* seconds, 0: none */
 	NB_VEC(struct nb_kube_port) ports;
+	/* Of both families, also one without a ClusterIP, of which the Service has no frontends. */
+	NB_VEC(struct nb_addr) external_ips;
+	NB_VEC(struct nb_addr) balancers;    /* status.loadBalancer.ingress */
+	NB_VEC(struct nb_kube_range) ranges; /* loadBalancerSourceRanges */
 };
 
 /*

@@ -11,7 +11,9 @@
 
 #include "lib/json/json.h"
 #include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
 #include "lib/util/error.h"
+#include "lib/util/strbuf.h"
 #include "lib/util/vec.h"
 
 #include "notes.h"
@@ -57,37 +59,131 @@ static int read_address(const struct nb_json *at, const struct nb_kube_slice *sl
 	return 0;
 }
 
-static int read_endpoint(const struct nb_json *at, struct nb_kube_slice *slice, struct nb_error *err)
+static int read_conditions(const struct nb_json *at, struct nb_kube_endpoint *endpoint, struct nb_error *err)
 {
 	const struct nb_json conditions = nb_json_get(at, "conditions");
 	const struct nb_json ready_at = nb_json_get(&conditions, "ready");
 	const struct nb_json serving_at = nb_json_get(&conditions, "serving");
 	const struct nb_json terminating_at = nb_json_get(&conditions, "terminating");
-	bool ready = true, serving = true, terminating = false;
-	struct nb_kube_endpoint endpoint;
+	int rc = nb_json_is_object(&conditions, err);
+
+	endpoint->ready = endpoint->serving = true;
+	if (rc)
+		return rc;
+	rc = nb_json_bool(&ready_at, &endpoint->ready, err);
+	if (rc)
+		return rc;
+	rc = nb_json_bool(&serving_at, &endpoint->serving, err);
+	if (rc)
+		return rc;
+	return nb_json_bool(&terminating_at, &endpoint->terminating, err);
+}
+
+static int read_node_name(const struct nb_json *at, const char *node, struct nb_kube_endpoint *endpoint,
+			  struct nb_error *err)
+{
+	const struct nb_json name_at = nb_json_get(at, "nodeName");
+	const char *name = "";
+	int rc = nb_json_string(&name_at, &name, err);
+
+	endpoint->local = !rc && node && !strcmp(name, node);
+	return rc;
+}
+
+/* Appends the names in a list of hints, {"name": ...} each, to *names: each has a ',' on both sides. */
+static int read_hint_names(const struct nb_json *list, struct nb_strbuf *names, struct nb_error *err)
+{
+	int rc = nb_json_is_array(list, err);
+
+	for (struct nb_json at = nb_json_first(list); !rc && at.node; at = nb_json_next(&at)) {
+		const struct nb_json name_at = nb_json_get(&at, "name");
+		const char *name = "";
+
+		rc = nb_json_is_object(&at, err);
+		if (!rc)
+			rc = nb_json_string(&name_at, &name, err);
+		if (rc || !*name)
+			continue;
+		nb_strbuf_put(names, names->len ? "" : ",");
+		nb_strbuf_put(names, name);
+		nb_strbuf_put(names, ",");
+	}
+	return rc;
+}
+
+/* Whether a list of read_hint_names() has a name. */
+static bool has_name(const char *names, const char *name)
+{
+	const size_t len = strlen(name);
+
+	for (const char *at = names; len && (at = strstr(at, name)); at++)
+		if (at > names && at[-1] == ',' && at[len] == ',')
+			return true;
+	return false;
+}
+
+static int read_hints(const struct nb_json *at, const char *node, struct nb_kube_endpoint *endpoint,
+		      struct nb_error *err)
+{
+	nb_cleanup(nb_strbuf_free) struct nb_strbuf nodes = { 0 };
+	nb_cleanup(nb_strbuf_free) struct nb_strbuf zones = { 0 };
+	const struct nb_json hints = nb_json_get(at, "hints");
+	const struct nb_json nodes_at = nb_json_get(&hints, "forNodes");
+	const struct nb_json zones_at = nb_json_get(&hints, "forZones");
+	int rc = nb_json_is_object(&hints, err);
+
+	if (rc || !hints.node)
+		return rc;
+	rc = read_hint_names(&nodes_at, &nodes, err);
+	if (rc)
+		return rc;
+	rc = read_hint_names(&zones_at, &zones, err);
+	if (rc)
+		return rc;
+	if (nodes.failed || zones.failed)
+		return nb_fail_nomem(err);
+	endpoint->hints_node = nodes.len;
+	endpoint->hints_here = nodes.len && node && has_name(nodes.buf, node);
+	if (!zones.len)
+		return 0;
+	endpoint->zones = strdup(zones.buf);
+	return endpoint->zones ? 0 : nb_fail_nomem(err);
+}
+
+bool nb_kube_endpoint_hints_zone(const struct nb_kube_endpoint *endpoint, const char *zone)
+{
+	return endpoint->zones && has_name(endpoint->zones, zone);
+}
+
+static void endpoint_free(struct nb_kube_endpoint *endpoint)
+{
+	free(endpoint->zones);
+}
+
+static int read_endpoint(const struct nb_json *at, const char *node, struct nb_kube_slice *slice,
+			 struct nb_error *err)
+{
+	nb_cleanup(endpoint_free) struct nb_kube_endpoint endpoint = { 0 };
 	int rc = nb_json_is_object(at, err);
 
 	if (rc)
 		return rc;
-	rc = nb_json_is_object(&conditions, err);
-	if (rc)
-		return rc;
-	rc = nb_json_bool(&ready_at, &ready, err);
-	if (rc)
-		return rc;
-	rc = nb_json_bool(&serving_at, &serving, err);
-	if (rc)
-		return rc;
-	rc = nb_json_bool(&terminating_at, &terminating, err);
+	rc = read_conditions(at, &endpoint, err);
 	if (rc)
 		return rc;
 	rc = read_address(at, slice, &endpoint.addr, err);
 	if (rc)
 		return rc;
-	endpoint.ready = ready;
-	endpoint.serving = serving;
-	endpoint.lingers = serving && terminating;
-	return nb_vec_push(&slice->endpoints, endpoint, err);
+	rc = read_node_name(at, node, &endpoint, err);
+	if (rc)
+		return rc;
+	rc = read_hints(at, node, &endpoint, err);
+	if (rc)
+		return rc;
+	rc = nb_vec_push(&slice->endpoints, endpoint, err);
+	if (!rc)
+		endpoint.zones = NULL;
+	return rc;
 }
 
 static int read_family(const struct nb_json *object, struct nb_kube_slice *slice, struct nb_error *err)
@@ -134,7 +230,7 @@ static int read_endpoints(const struct nb_json *endpoints, struct nb_kube_notes 
 			  struct nb_kube_slice *slice, struct nb_error *err)
 {
 	for (struct nb_json at = nb_json_first(endpoints); at.node; at = nb_json_next(&at)) {
-		int rc = read_endpoint(&at, slice, err);
+		int rc = read_endpoint(&at, notes->node, slice, err);
 
 		if (!rc)
 			continue;
@@ -174,12 +270,19 @@ int nb_kube_slice_read(const struct nb_json *object, const struct nb_kube_meta *
 		if (rc)
 			return rc;
 	}
-	return read_endpoints(&endpoints, notes, slice, err);
+	rc = read_endpoints(&endpoints, notes, slice, err);
+	if (rc)
+		return rc;
+	nb_vec_trim(&slice->ports);
+	nb_vec_trim(&slice->endpoints);
+	return 0;
 }
 
 void nb_kube_slice_free(struct nb_kube_slice *slice)
 {
 	free(slice->name);
+	for (size_t i = 0; i < slice->endpoints.n; i++)
+		endpoint_free(&slice->endpoints.items[i]);
 	nb_vec_free(&slice->ports);
 	nb_vec_free(&slice->endpoints);
 }

@@ -15,12 +15,15 @@
 #include "notes.h"
 #include "object.h"
 
-/* Not read yet: topology hints, zone and node name of an endpoint. */
 struct nb_kube_endpoint {
 	struct nb_addr addr;
 	bool ready;
 	bool serving; /* answers, whether it is ready or terminating */
-	bool lingers; /* serving and terminating: used if no endpoint is ready */
+	bool terminating;
+	bool local;      /* on this node */
+	bool hints_node; /* hints.forNodes names nodes ... */
+	bool hints_here; /* ... and among them this one */
+	char *zones;     /* owned: hints.forZones, each name with a ',' before and behind it; NULL: none */
 };
 
 struct nb_kube_slice {
@@ -30,6 +33,9 @@ struct nb_kube_slice {
 	NB_VEC(struct nb_kube_port) ports;
 	NB_VEC(struct nb_kube_endpoint) endpoints;
 };
+
+/* Whether an endpoint's hints name a zone. */
+bool nb_kube_endpoint_hints_zone(const struct nb_kube_endpoint *endpoint, const char *zone);
 
 /*
  * Reads and checks an EndpointSlice into *slice, which is zeroed but for its name. Errors name the

@@ -77,6 +77,13 @@ int nb_service_add_range(struct nb_service *service, const struct nb_addr *addr,
 	return 0;
 }
 
+unsigned int nb_source_range_len(const struct nb_source_range *range)
+{
+	const unsigned int before = 8 * sizeof(range->service) + (nb_addr_is_v4(&range->addr) ? 96 : 0);
+
+	return range->prefixlen < before ? 0 : range->prefixlen - before;
+}
+
 int nb_source_range_compare(const void *a, const void *b)
 {
 	const struct nb_source_range *x = a, *y = b;

@@ -81,6 +81,9 @@ __u64 nb_service_digest(const struct nb_service_backend *backends, size_t n);
 /* The same over sorted source ranges. 0: there are none. */
 __u64 nb_source_ranges_digest(const struct nb_source_range *ranges, size_t n);
 
+/* The prefix length of a source range, 0 .. 32 or 0 .. 128. One that is not valid has 0. */
+unsigned int nb_source_range_len(const struct nb_source_range *range);
+
 /* Order of source ranges: by service port, address, length. For qsort() and bsearch(). */
 int nb_source_range_compare(const void *a, const void *b);
 

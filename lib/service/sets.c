@@ -120,11 +120,7 @@ static int add_ranges(const struct nb_snapshot *snapshot, const struct nb_fronte
 		return 0;
 	ranges = nb_snapshot_ranges(snapshot, frontend->service, &n);
 	for (size_t i = 0; i < n; i++) {
-		unsigned int before = 8 * sizeof(ranges->service) + (nb_addr_is_v4(&ranges[i].addr) ? 96 : 0);
-		int rc = ranges[i].prefixlen < before
-				 ? 0
-				 : nb_service_add_range(service, &ranges[i].addr,
-							ranges[i].prefixlen - before, err);
+		int rc = nb_service_add_range(service, &ranges[i].addr, nb_source_range_len(&ranges[i]), err);
 
 		if (rc)
 			return rc;

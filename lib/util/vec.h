@@ -48,6 +48,16 @@ static inline int nb_vec_reserve_(void **items, size_t *capacity, size_t n, size
 		rc_;                                                                                         \
 	})
 
+/* Gives back memory that no item uses. */
+#define nb_vec_trim(vec)                                                                                     \
+	({                                                                                                   \
+		void *less_ = (vec)->n ? reallocarray((vec)->items, (vec)->n, sizeof(*(vec)->items)) : NULL; \
+		if (less_) {                                                                                 \
+			(vec)->items = less_;                                                                \
+			(vec)->capacity = (vec)->n;                                                          \
+		}                                                                                            \
+	})
+
 #define nb_vec_free(vec) free((vec)->items)
 
 #endif

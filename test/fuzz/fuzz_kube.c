@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct nb_error err = { 0 };
 	int rc;
 
-	kube = nb_kube_new(&note, &err);
+	kube = nb_kube_new(&note, NULL, &err);
 	if (!kube)
 		abort();
 	rc = nb_kube_read(kube, (const char *)data, size, &err);

@@ -91,7 +91,7 @@ table() {
 	[ "$(grep -c ^other <<<"$output")" = 4 ]
 	run -0 ctl n --network other service delete default/web
 	run -0 ctl n --network other service list
-	[[ $output =~ ^NETWORK\ +SERVICE\ +PORT\ +FRONTEND\ +AFFINITY\ +BACKENDS\ +FROM$ ]]
+	[[ $output =~ ^NETWORK\ +SERVICE\ +PORT\ +FRONTEND\ +KIND\ +AFFINITY\ +BACKENDS\ +FROM$ ]]
 	run -0 ctl n --network other -o json service list
 	[ "$output" = "[]" ]
 	run -0 ctl n --network other -o json status
@@ -133,7 +133,7 @@ table() {
 @test "service list: one line a frontend, JSON with the same" {
 	run -0 ctl n service list
 	[ "${#lines[@]}" = 5 ]
-	[[ ${lines[0]} =~ ^NETWORK\ +SERVICE\ +PORT\ +FRONTEND\ +AFFINITY\ +BACKENDS\ +FROM$ ]]
+	[[ ${lines[0]} =~ ^NETWORK\ +SERVICE\ +PORT\ +FRONTEND\ +KIND\ +AFFINITY\ +BACKENDS\ +FROM$ ]]
 	[[ ${lines[1]} =~ ^net\ +default/web\ +p0\ +10.96.0.10:80/TCP\ +-\ +$(pod_ip b 4):8080\ +apply$ ]]
 	run -0 ctl n -o json service list
 	[ "$(jq -c '.[1]' <<<"$output")" = "$(jq -nc --arg backend "$(pod_ip b 6)" '{network: "net", name: "default/web", portName: "p0",
@@ -155,7 +155,7 @@ draining() {
 	draining | jq '.items[0].spec += {sessionAffinity: "ClientIP", sessionAffinityConfig: {clientIP: {timeoutSeconds: 45}}}' |
 		ctl n service apply -f - >/dev/null
 	run -0 ctl n service list
-	grep -Eq "10.96.0.10:80/TCP +45 +$b:8080,192.0.2.3:8080 \(draining\),192.0.2.4:8080 \(draining\) +apply$" <<<"$output" || fail "$output"
+	grep -Eq "10.96.0.10:80/TCP +ClusterIP +45 +$b:8080,192.0.2.3:8080 \(draining\),192.0.2.4:8080 \(draining\) +apply$" <<<"$output" || fail "$output"
 	grep -Eq "10.96.0.10:80/UDP +45 +$b:8080,192.0.2.3:8080 \(draining\) +apply$" <<<"$output" || fail "$output"
 	run -0 ctl n -o json service list
 	[ "$(jq -c '.[] | select(.address == "10.96.0.10" and .protocol == "UDP") | [.affinity, .backends, .draining]' <<<"$output")" = \

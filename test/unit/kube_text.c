@@ -27,6 +27,9 @@ void kube_add_note(const char *text, void *arg)
 
 void kube_format(const struct nb_services *services, char *text, size_t size)
 {
+	static const char *const kinds[] = {
+		[NB_EXTERNAL_IP] = "external", [NB_LOAD_BALANCER] = "balancer", [NB_NODE_PORT] = "node"
+	};
 	size_t used = 0;
 
 	*text = '\0';
@@ -40,6 +43,16 @@ void kube_format(const struct nb_services *services, char *text, size_t size)
 				 nb_frontend_format(&service->key, frontend));
 		if (service->affinity)
 			used += snprintf(text + used, size - used, " ~%u", service->affinity);
+		if (service->kind != NB_CLUSTER_IP)
+			used += snprintf(text + used, size - used, " %s", kinds[service->kind]);
+		if (service->local && !service->n_eligible)
+			used += snprintf(text + used, size - used, " elsewhere");
+		for (size_t k = 0; k < service->n_ranges; k++) {
+			const struct nb_source_range *range = &service->ranges[k];
+
+			used += snprintf(text + used, size - used, " <%s/%u",
+					 nb_addr_format(&range->addr, addr), nb_source_range_len(range));
+		}
 		for (size_t k = 0; k < service->n_backends; k++) {
 			const struct nb_service_backend *backend = &service->backends[k];
 
@@ -64,10 +77,10 @@ int kube_read(struct nb_kube *kube, const char *text, size_t len, struct nb_erro
 	return rc;
 }
 
-int kube_parse(const char *text, size_t len, const struct nb_kube_note *note, struct nb_kube_input *input,
-	       struct nb_error *err)
+int kube_parse_for(const char *node, const char *text, size_t len, const struct nb_kube_note *note,
+		   struct nb_kube_input *input, struct nb_error *err)
 {
-	struct nb_kube *kube = nb_kube_new(note, err);
+	struct nb_kube *kube = nb_kube_new(note, node, err);
 	int rc;
 
 	assert_non_null(kube);
@@ -78,14 +91,20 @@ int kube_parse(const char *text, size_t len, const struct nb_kube_note *note, st
 	return rc;
 }
 
-void kube_check_rows(const struct kube_row *rows, size_t n)
+int kube_parse(const char *text, size_t len, const struct nb_kube_note *note, struct nb_kube_input *input,
+	       struct nb_error *err)
+{
+	return kube_parse_for(NULL, text, len, note, input, err);
+}
+
+void kube_check_rows(const struct kube_row *rows, size_t n, const char *node)
 {
 	for (size_t i = 0; i < n; i++) {
 		char notes[KUBE_NOTES_MAX] = "", text[4096];
 		const struct nb_kube_note note = { kube_add_note, notes };
 		struct nb_kube_input input = { 0 };
 		struct nb_error err = { 0 };
-		int rc = kube_parse(rows[i].text, strlen(rows[i].text), &note, &input, &err);
+		int rc = kube_parse_for(node, rows[i].text, strlen(rows[i].text), &note, &input, &err);
 
 		print_message("row %zu\n", i);
 		if (!rows[i].services) {

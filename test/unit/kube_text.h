@@ -32,7 +32,9 @@
 
 /*
  * A text and the expected result: a line for each frontend with its backends (~ before the seconds
- * of affinity, ! before a draining backend) and a line for each note, or the error.
+ * of affinity, "external", "balancer" or "node" for an address that is no ClusterIP, < before a source
+ * range, "elsewhere" if backends are on other nodes only, ! before a draining backend) and a line for
+ * each note, or the error.
  */
 struct kube_row {
 	const char *text;
@@ -40,8 +42,8 @@ struct kube_row {
 	const char *notes;    /* or the error */
 };
 
-/* Reads each row's text and fails the test if the result differs. */
-void kube_check_rows(const struct kube_row *rows, size_t n);
+/* Reads each row's text and fails the test if the result differs. node: its name; NULL: not known. */
+void kube_check_rows(const struct kube_row *rows, size_t n, const char *node);
 
 /*
  * nb_kube_read() of a copy that ends where its memory ends, so that a sanitizer sees who reads on.
@@ -51,6 +53,10 @@ int kube_read(struct nb_kube *kube, const char *text, size_t len, struct nb_erro
 /* kube_read() and nb_kube_finish() for one text. */
 int kube_parse(const char *text, size_t len, const struct nb_kube_note *note, struct nb_kube_input *input,
 	       struct nb_error *err);
+
+/* The same for a node. */
+int kube_parse_for(const char *node, const char *text, size_t len, const struct nb_kube_note *note,
+		   struct nb_kube_input *input, struct nb_error *err);
 
 enum { KUBE_NOTES_MAX = 2048 };
 

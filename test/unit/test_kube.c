@@ -169,7 +169,7 @@ static const struct kube_row rows[] = {
 			       "{timeoutSeconds: 30}}, ports: [{port: 80}]}"),
 	  "default/a - 10.96.0.1:80/TCP ~10800\ndefault/b - 10.96.0.2:80/TCP ~30\n",
 	  "Service default/a: port 81 is SCTP, which is not translated\n"
-	  "Service default/a: internalTrafficPolicy Local is not supported\n" },
+	  "Service default/a: internalTrafficPolicy Local counts as Cluster, since no node is named\n" },
 	/* Refused: values */
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}, {port: 70000}]}"), NULL,
 	  "Service default/a: \"spec.ports[1].port\": 70000 is not a whole number from 1 to 65535" },
@@ -246,7 +246,7 @@ static const struct kube_row rows[] = {
 static void test_rows(void **state)
 {
 	(void)state;
-	kube_check_rows(rows, sizeof(rows) / sizeof(rows[0]));
+	kube_check_rows(rows, sizeof(rows) / sizeof(rows[0]), NULL);
 }
 
 int main(void)

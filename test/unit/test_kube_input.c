@@ -252,7 +252,7 @@ static const struct kube_row rows[] = {
 static void test_rows(void **state)
 {
 	(void)state;
-	kube_check_rows(rows, sizeof(rows) / sizeof(rows[0]));
+	kube_check_rows(rows, sizeof(rows) / sizeof(rows[0]), NULL);
 }
 
 /* Several texts are one input. */
@@ -261,7 +261,7 @@ static void test_several_texts(void **state)
 	struct nb_error err = { 0 };
 	char notes[KUBE_NOTES_MAX] = "", text[4096];
 	const struct nb_kube_note note = { kube_add_note, notes };
-	struct nb_kube *kube = nb_kube_new(&note, &err);
+	struct nb_kube *kube = nb_kube_new(&note, NULL, &err);
 	struct nb_kube_input input = { 0 };
 
 	(void)state;
@@ -276,13 +276,13 @@ static void test_several_texts(void **state)
 	nb_kube_input_free(&input);
 	nb_kube_free(&kube);
 
-	kube = nb_kube_new(&note, &err);
+	kube = nb_kube_new(&note, NULL, &err);
 	assert_int_equal(kube_read(kube, GOOD, strlen(GOOD), &err), 0);
 	assert_true(kube_read(kube, "", 0, &err) < 0);
 	assert_string_equal(err.msg, "no Kubernetes object found");
 	nb_kube_free(&kube);
 
-	kube = nb_kube_new(&note, &err);
+	kube = nb_kube_new(&note, NULL, &err);
 	assert_int_equal(kube_read(kube, GOOD, strlen(GOOD), &err), 0);
 	assert_int_equal(kube_read(kube, LIST1(GOOD), strlen(LIST1(GOOD)), &err), 0);
 	assert_true(nb_kube_finish(kube, &input, &err) < 0);
@@ -342,7 +342,7 @@ static void test_many_notes(void **state)
 	struct nb_error err = { 0 };
 	char notes[KUBE_NOTES_MAX] = "", text[512];
 	const struct nb_kube_note note = { kube_add_note, notes };
-	struct nb_kube *kube = nb_kube_new(&note, &err);
+	struct nb_kube *kube = nb_kube_new(&note, NULL, &err);
 	struct nb_kube_input input = { 0 };
 
 	(void)state;
