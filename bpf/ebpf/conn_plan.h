@@ -10,6 +10,7 @@
 #include "affinity.h"
 #include "conntrack.h"
 #include "fib.h"
+#include "host_request.h"
 #include "via_host.h"
 
 /* To its own source and port (a LAND attack): both directions would be one entry. */
@@ -76,12 +77,13 @@ static __always_inline int nb_plan_backend(const struct nb_pkt *pkt, const struc
 
 /*
  * Whether a packet may begin a connection to a frontend. What a pod answers to the node may look
- * like the middle of a connection to a NodePort, if the node chose that number as its source port.
+ * like a packet to a NodePort: see host_request.h.
  */
 static __always_inline int nb_frontend_admits(const struct nb_pkt *pkt, const struct nb_frontend *frontend)
 {
-	if (nb_frontend_kind(frontend) == NB_NODE_PORT && pkt->tuple.proto == IPPROTO_TCP &&
-	    nb_tcp_kind(pkt->tcp_flags) != NB_KIND_SYN)
+	if (nb_frontend_kind(frontend) == NB_NODE_PORT &&
+	    (pkt->tuple.proto == IPPROTO_TCP ? nb_tcp_kind(pkt->tcp_flags) != NB_KIND_SYN
+					     : nb_host_request_is_answered(pkt)))
 		return NB_PASS;
 	if (!nb_may_begin_conn(pkt))
 		return nb_drop(NB_DROP_INVALID);

@@ -9,6 +9,7 @@
 
 #include "conn_again.h"
 #include "conn_check.h"
+#include "host_request.h"
 #include "nat.h"
 #include "via_host.h"
 
@@ -84,7 +85,7 @@ static __always_inline int nb_conn_to_pod(struct __sk_buff *skb, struct nb_pkt *
 			return rc;
 		entry = nb_conn_again(pkt, &entry_id);
 	}
-	return entry ? nb_drop(NB_COUNT_INSERT_FAILED) : NB_PASS;
+	return entry ? nb_drop(NB_COUNT_INSERT_FAILED) : nb_host_request_note(pkt);
 }
 
 #endif

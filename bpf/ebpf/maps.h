@@ -86,6 +86,14 @@ struct {
 	__type(value, struct nb_affinity);
 } affinities SEC(".maps");
 
+/* What the node sent to pods as if from a NodePort: host_request.h. The key is the answer's tuple. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, NB_HOST_REQUESTS);
+	__type(key, struct nb_tuple);
+	__type(value, __u64);
+} host_requests SEC(".maps");
+
 /* Which frontends a Service owns. Userspace only. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -33,6 +33,7 @@ enum {
 	NB_DEFAULT_FRONTENDS = 262144,
 	NB_DEFAULT_BACKENDS = 262144,
 	NB_SOURCE_RANGES = 65536, /* source ranges of all service ports */
+	NB_HOST_REQUESTS = 4096,  /* UDP flows from the node to pods with a NodePort's number */
 
 	NB_DEFAULT_CONNECTIONS = 131072,
 	NB_CONN_WAYS = 7,      /* ways of a set of the index of connections */

@@ -68,6 +68,8 @@ enum nb_map_migration {
 	ROW(AFFINITIES, "affinities", "affinities", NB_IN_EBPF, NB_SIZE_FIXED, NB_MIGRATE_IF_POSSIBLE)       \
 	/* struct nb_fragment_key -> struct nb_fragment */                                                   \
 	ROW(FRAGMENTS, "fragments", "fragments", NB_IN_BOTH, NB_SIZE_FIXED, NB_MIGRATE_NOT)                  \
+	/* struct nb_tuple -> __u64; see bpf/ebpf/host_request.h */                                          \
+	ROW(HOST_REQUESTS, "host_requests", "host_requests", NB_IN_EBPF, NB_SIZE_FIXED, NB_MIGRATE_NOT)      \
 	/* struct nb_service_key -> struct nb_service_entry; userspace only */                               \
 	ROW(SERVICES, "services", "services", NB_IN_EBPF, NB_SIZE_FRONTENDS, NB_MIGRATE_SERVICES)            \
 	/* struct nb_addr -> struct nb_endpoint */                                                           \

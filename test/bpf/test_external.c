@@ -206,6 +206,41 @@ static void test_no_local_backend(void **state)
 	assert_int_equal(env_counter(env, NB_DROP_NO_LOCAL_BACKEND), 1);
 }
 
+/* The same with UDP, where the node's request tells. Other pods and ports still reach the NodePort. */
+static void test_answer_to_node_udp(void **state)
+{
+	struct env *env = *state;
+	struct packet request = {
+		.src = EXTERNAL4, .dst = pod_addr4[POD_A], .sport = 30080, .dport = 53, .proto = IPPROTO_UDP
+	};
+	struct packet answer = { .src = pod_addr4[POD_A],
+				 .dst = EXTERNAL4,
+				 .sport = 53,
+				 .dport = 30080,
+				 .proto = IPPROTO_UDP,
+				 .smac = pod_mac[POD_A],
+				 .dmac = BRIDGE_MAC };
+	struct packet other = answer;
+
+	APPLY(env, { .at = EXTERNAL4 ":30080",
+		     .kind = NB_NODE_PORT,
+		     .proto = IPPROTO_UDP,
+		     .backends = { "10.1.0.3:53" } });
+	env_expect_untouched(env, TO_POD, POD_A, &request);
+	env_expect_untouched(env, FROM_POD, POD_A, &answer);
+	assert_int_equal(env_conn_count(env), 0);
+	other.sport = 54;
+	assert_int_equal(env_run(env, FROM_POD, POD_A, &other, NULL, NULL), TC_ACT_REDIRECT);
+	/* What the node sends with another source port is not noted. */
+	request.dst = pod_addr4[POD_C];
+	request.sport = 30081;
+	env_expect_untouched(env, TO_POD, POD_C, &request);
+	other = answer;
+	other.src = pod_addr4[POD_C];
+	other.smac = pod_mac[POD_C];
+	assert_int_equal(env_run(env, FROM_POD, POD_C, &other, NULL, NULL), TC_ACT_REDIRECT);
+}
+
 static void expect_allowed(struct env *env, const char *address, uint16_t sport, bool allowed)
 {
 	struct packet request = syn_from(POD_A, address, sport, 80);
@@ -309,10 +344,10 @@ static void test_affinity_is_shared(void **state)
 int suite_external(void)
 {
 	const struct CMUnitTest tests[] = {
-		ENV_TEST(test_other_ports_pass),   ENV_TEST(test_cluster_ip_is_external_too),
-		ENV_TEST(test_answer_to_node),     ENV_TEST(test_no_local_backend),
-		ENV_TEST(test_source_ranges),      ENV_TEST(test_ranges_and_connections),
-		ENV_TEST(test_affinity_is_shared),
+		ENV_TEST(test_other_ports_pass),       ENV_TEST(test_cluster_ip_is_external_too),
+		ENV_TEST(test_answer_to_node),         ENV_TEST(test_answer_to_node_udp),
+		ENV_TEST(test_no_local_backend),       ENV_TEST(test_source_ranges),
+		ENV_TEST(test_ranges_and_connections), ENV_TEST(test_affinity_is_shared),
 	};
 
 	return cmocka_run_group_tests_name("external", tests, NULL, NULL);
