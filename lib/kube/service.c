@@ -384,6 +384,20 @@ int nb_kube_service_read(const struct nb_json *object, const struct nb_kube_meta
 	return 0;
 }
 
+#define SAME_ITEMS(a, b, vec)                                                                                \
+	((a)->vec.n == (b)->vec.n &&                                                                         \
+	 (!(a)->vec.n || !memcmp((a)->vec.items, (b)->vec.items, (a)->vec.n * sizeof(*(a)->vec.items))))
+
+bool nb_kube_service_equal(const struct nb_kube_service *a, const struct nb_kube_service *b)
+{
+	return !strcmp(a->name, b->name) && a->selects == b->selects && a->local_inside == b->local_inside &&
+	       a->local_outside == b->local_outside && a->n_vips == b->n_vips &&
+	       !memcmp(a->vips, b->vips, a->n_vips * sizeof(*a->vips)) && a->affinity == b->affinity &&
+	       SAME_ITEMS(a, b, ports) && SAME_ITEMS(a, b, external_ips) && SAME_ITEMS(a, b, balancers) &&
+	       SAME_ITEMS(a, b, ranges);
+}
+#undef SAME_ITEMS
+
 void nb_kube_service_free(struct nb_kube_service *service)
 {
 	nb_vec_free(&service->ports);

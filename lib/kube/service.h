@@ -43,6 +43,10 @@ struct nb_kube_service {
  */
 int nb_kube_service_read(const struct nb_json *object, const struct nb_kube_meta *meta,
 			 struct nb_kube_notes *notes, struct nb_kube_service *service, struct nb_error *err);
+
+/* Whether two Services say the same. */
+bool nb_kube_service_equal(const struct nb_kube_service *a, const struct nb_kube_service *b);
+
 void nb_kube_service_free(struct nb_kube_service *service); /* for nb_cleanup() */
 
 #endif

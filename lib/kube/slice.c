@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <natbridge/abi.h>
 
@@ -226,6 +227,30 @@ static int read_service_name(const struct nb_kube_meta *meta, struct nb_kube_not
 	return 0;
 }
 
+/* The time as the cluster writes it, RFC 3339 with seconds or a fraction, in UTC. Others are left out. */
+static int read_trigger(const struct nb_kube_meta *meta, struct nb_kube_slice *slice, struct nb_error *err)
+{
+	const struct nb_json annotations = nb_json_get(&meta->metadata, "annotations");
+	const struct nb_json at =
+		nb_json_get(&annotations, "endpoints.kubernetes.io/last-change-trigger-time");
+	const char *text = "", *end;
+	struct tm tm = { 0 };
+	int rc = nb_json_is_object(&annotations, err);
+
+	if (rc)
+		return rc;
+	rc = nb_json_string(&at, &text, err);
+	if (rc)
+		return rc;
+	end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (!end || (*end != 'Z' && *end != '.'))
+		return 0;
+	slice->trigger = (__s64)timegm(&tm) * 1000;
+	if (*end == '.')
+		slice->trigger += (__s64)(strtod(end, NULL) * 1000);
+	return 0;
+}
+
 static int read_endpoints(const struct nb_json *endpoints, struct nb_kube_notes *notes,
 			  struct nb_kube_slice *slice, struct nb_error *err)
 {
@@ -256,6 +281,9 @@ int nb_kube_slice_read(const struct nb_json *object, const struct nb_kube_meta *
 	rc = read_service_name(meta, notes, slice, err);
 	if (rc)
 		return rc;
+	rc = read_trigger(meta, slice, err);
+	if (rc)
+		return rc;
 	rc = read_family(object, slice, err);
 	if (rc)
 		return rc;
@@ -276,6 +304,27 @@ int nb_kube_slice_read(const struct nb_json *object, const struct nb_kube_meta *
 	nb_vec_trim(&slice->ports);
 	nb_vec_trim(&slice->endpoints);
 	return 0;
+}
+
+static bool endpoints_equal(const struct nb_kube_endpoint *a, const struct nb_kube_endpoint *b)
+{
+	return nb_addr_equal(&a->addr, &b->addr) && a->ready == b->ready && a->serving == b->serving &&
+	       a->terminating == b->terminating && a->local == b->local && a->hints_node == b->hints_node &&
+	       a->hints_here == b->hints_here && !a->zones == !b->zones &&
+	       (!a->zones || !strcmp(a->zones, b->zones));
+}
+
+bool nb_kube_slice_equal(const struct nb_kube_slice *a, const struct nb_kube_slice *b)
+{
+	if (strcmp(a->name, b->name) || strcmp(a->service, b->service) || a->family != b->family ||
+	    a->ports.n != b->ports.n || a->endpoints.n != b->endpoints.n)
+		return false;
+	if (a->ports.n && memcmp(a->ports.items, b->ports.items, a->ports.n * sizeof(*a->ports.items)))
+		return false;
+	for (size_t i = 0; i < a->endpoints.n; i++)
+		if (!endpoints_equal(&a->endpoints.items[i], &b->endpoints.items[i]))
+			return false;
+	return true;
 }
 
 void nb_kube_slice_free(struct nb_kube_slice *slice)

@@ -28,6 +28,7 @@ struct nb_kube_endpoint {
 
 struct nb_kube_slice {
 	char *name;                /* "namespace/name", owned */
+	__s64 trigger;             /* when its last change was triggered, ms since 1970; 0: not said */
 	char service[NB_NAME_MAX]; /* "namespace/name" of its Service; "": the slice is ignored */
 	int family;                /* AF_INET or AF_INET6; AF_UNSPEC: FQDN, which has no addresses */
 	NB_VEC(struct nb_kube_port) ports;
@@ -43,6 +44,10 @@ bool nb_kube_endpoint_hints_zone(const struct nb_kube_endpoint *endpoint, const 
  */
 int nb_kube_slice_read(const struct nb_json *object, const struct nb_kube_meta *meta,
 		       struct nb_kube_notes *notes, struct nb_kube_slice *slice, struct nb_error *err);
+
+/* Whether two slices say the same, but for the time of the change. */
+bool nb_kube_slice_equal(const struct nb_kube_slice *a, const struct nb_kube_slice *b);
+
 void nb_kube_slice_free(struct nb_kube_slice *slice); /* for nb_cleanup() */
 
 #endif

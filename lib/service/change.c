@@ -3,6 +3,7 @@
 #include "change.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <natbridge/abi.h>
@@ -153,6 +154,68 @@ int nb_service_update(const struct nb_datapath *dp, const struct nb_services *se
 	if (rc)
 		return rc;
 	return change(dp, services, &scope, changes, err);
+}
+
+int nb_service_replace(const struct nb_datapath *dp, const struct nb_service_names *names,
+		       const struct nb_services *services, enum nb_service_origin origin,
+		       struct nb_service_changes *changes, struct nb_error *err)
+{
+	nb_cleanup(scope_free) struct nb_scope scope = { .origin = origin };
+	struct nb_error unused = { 0 };
+
+	err = err ? err : &unused;
+	for (size_t i = 0; i < names->n; i++)
+		if (nb_vec_push(&scope.names, names->items[i], err))
+			return -ENOMEM;
+	return change(dp, services, &scope, changes, err);
+}
+
+struct name_list {
+	enum nb_service_origin origin;
+	struct nb_service_names *names;
+	struct nb_error *err;
+};
+
+/* The element of index 0 stands for its Service. */
+static int list_names(const void *keys, const void *values, __u32 n, void *arg)
+{
+	const struct nb_service_entry *entries = values;
+	const struct nb_service_key *at = keys;
+	struct name_list *list = arg;
+
+	for (__u32 i = 0; i < n; i++) {
+		struct nb_service_key key = at[i];
+		int rc;
+
+		key.name[NB_NAME_MAX - 1] = '\0';
+		if (!key.name[0] || key.index || entries[i].origin != (__u32)list->origin)
+			continue;
+		rc = nb_service_names_add(list->names, key.name, list->err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int nb_service_list_names(const struct nb_datapath *dp, enum nb_service_origin origin,
+			  struct nb_service_names *names, struct nb_error *err)
+{
+	nb_cleanup(nb_service_names_free) struct nb_service_names found = { 0 };
+	struct name_list list = { origin, &found, err };
+	int rc = nb_map_walk(dp, NB_MAP_SERVICES, list_names, &list, err);
+
+	if (rc)
+		return rc;
+	if (found.n)
+		qsort(found.items, found.n, sizeof(*found.items), compare_names);
+	*names = found;
+	found = (struct nb_service_names){ 0 };
+	return 0;
 }
 
 int nb_service_delete(const struct nb_datapath *dp, const char *name, struct nb_service_changes *changes,

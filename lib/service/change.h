@@ -14,6 +14,7 @@
 #include "lib/maps/layout.h"
 #include "lib/util/error.h"
 
+#include "keep.h"
 #include "service.h"
 
 /*
@@ -34,6 +35,18 @@ int nb_service_check(const struct nb_datapath *dp, const struct nb_services *ser
 int nb_service_update(const struct nb_datapath *dp, const struct nb_services *services,
 		      enum nb_service_origin origin, struct nb_service_changes *changes,
 		      struct nb_error *err);
+
+/*
+ * The same for the Services in *names (sorted, no duplicates), of which *services has the frontends: those without
+ * any are removed.
+ */
+int nb_service_replace(const struct nb_datapath *dp, const struct nb_service_names *names,
+		       const struct nb_services *services, enum nb_service_origin origin,
+		       struct nb_service_changes *changes, struct nb_error *err);
+
+/* The names of all Services of that origin, sorted. The caller frees *names (zeroed). Needs no lock. */
+int nb_service_list_names(const struct nb_datapath *dp, enum nb_service_origin origin,
+			  struct nb_service_names *names, struct nb_error *err);
 
 /* Removes the Service "namespace/name", whatever its origin. -ENOENT: there is none. */
 int nb_service_delete(const struct nb_datapath *dp, const char *name, struct nb_service_changes *changes,
