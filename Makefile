@@ -48,6 +48,9 @@ PACKAGES := libbpf libmnl libcjson libnftables libmd yaml-0.1
 # Asked once, and not before a recipe needs it: "make help" and "make deps" work without pkg-config.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PKG_LIBS)
+# Only what is made of agent/ is linked with these.
+AGENT_PACKAGES := libcurl
+AGENT_LIBS = $(eval AGENT_LIBS := $$(shell $(PKG_CONFIG) --libs $(AGENT_PACKAGES)))$(AGENT_LIBS)
 CMOCKA_LIBS = $(eval CMOCKA_LIBS := $$(shell $(PKG_CONFIG) --libs cmocka))$(CMOCKA_LIBS)
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla
@@ -68,6 +71,7 @@ objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
 LIB_OBJ    := $(call objects,$(wildcard lib/*/*.c))
 PLUGIN_OBJ := $(call objects,$(wildcard plugin/*.c))
 CLI_OBJ    := $(call objects,$(wildcard cli/*.c))
+AGENT_OBJ  := $(call objects,$(wildcard agent/*.c))
 UNIT_SRC   := $(wildcard test/unit/test_*.c)
 UNIT_BIN   := $(patsubst test/unit/%.c,$(B)/test/unit/%,$(UNIT_SRC))
 UNIT_HELP  := $(call objects,$(filter-out $(UNIT_SRC),$(wildcard test/unit/*.c)))
@@ -108,7 +112,8 @@ $(COMPLETIONS): $(B)/completion.%: $(B)/natbridgectl
 $(B)/libnatbridge.a: $(LIB_OBJ)
 $(B)/test/libplugin.a: $(filter-out %/main.o,$(PLUGIN_OBJ))
 $(B)/test/libcli.a: $(filter-out %/main.o,$(CLI_OBJ))
-$(B)/libnatbridge.a $(B)/test/libplugin.a $(B)/test/libcli.a:
+$(B)/test/libagent.a: $(filter-out %/main.o,$(AGENT_OBJ))
+$(B)/libnatbridge.a $(B)/test/libplugin.a $(B)/test/libcli.a $(B)/test/libagent.a:
 	$(call say,AR,$@)
 	@mkdir -p $(@D) && rm -f $@
 	$(Q)ar rcs $@ $^
@@ -139,10 +144,10 @@ SKELETONS := $(B)/natbridge.skel.h $(B)/assist.skel.h $(B)/handover.skel.h $(B)/
 $(B)/obj/lib/datapath/load.o: $(SKELETONS)
 
 # Tests
-$(UNIT_BIN): $(B)/test/unit/%: $(B)/obj/test/unit/%.o $(UNIT_HELP) $(B)/test/libplugin.a $(B)/test/libcli.a $(B)/libnatbridge.a
+$(UNIT_BIN): $(B)/test/unit/%: $(B)/obj/test/unit/%.o $(UNIT_HELP) $(B)/test/libplugin.a $(B)/test/libcli.a $(B)/test/libagent.a $(B)/libnatbridge.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CMOCKA_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(AGENT_LIBS) $(CMOCKA_LIBS)
 
 $(B)/test/bpf: $(BPF_TEST) $(B)/libnatbridge.a
 	$(call say,LD,$@)
@@ -303,7 +308,7 @@ SETS := $(sort $(foreach g,$(MAKECMDGOALS),$(SETS_$(g))))
 tools:
 	@for t in $(CC) $(CLANG) $(BPFTOOL) $(PKG_CONFIG) ar; do \
 		command -v $$t >/dev/null || { echo "make: $$t is missing; run: sudo make deps" >&2; exit 1; }; done
-	@for p in $(PACKAGES); do \
+	@for p in $(PACKAGES) $(AGENT_PACKAGES); do \
 		$(PKG_CONFIG) --exists $$p || { echo "make: the library $$p is missing; run: sudo make deps" >&2; exit 1; }; done
 ifneq ($(SETS),)
 tools: deps
@@ -313,7 +318,7 @@ deps: ## install what building, demo, tests and lint need (Debian 12; root, if a
 	@scripts/deps.sh $(SETS)
 
 # Checks
-C_FILES := $(wildcard lib/*/*.[ch] plugin/*.[ch] cli/*.[ch] bpf/*.c bpf/*/*.h include/natbridge/*.h test/*/*.[ch])
+C_FILES := $(wildcard lib/*/*.[ch] plugin/*.[ch] cli/*.[ch] agent/*.[ch] bpf/*.c bpf/*/*.h include/natbridge/*.h test/*/*.[ch])
 
 lint: all ## formatting, clang-tidy, shellcheck, arrows between folders, headers alone, gcc and clang warnings, licence lines
 	@CC='$(CC)' CLANG='$(CLANG)' CPPFLAGS='$(CPPFLAGS) $(PKG_CFLAGS)' CFLAGS='$(CFLAGS)' BPF_CFLAGS='$(BPF_CFLAGS)' scripts/lint.sh
