@@ -81,6 +81,8 @@ BPF_TEST_BIN := $(if $(BPF_TEST),$(B)/test/bpf)
 # The storm of test/netns/storm.bats is one program of several files.
 STORM      := $(call objects,$(wildcard test/storm/*.c))
 TOOL_BIN   := $(B)/test/storm $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c test/prove/*.c))
+# The program of the suite test/agent.
+AGENT_TEST := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/agent/*.c))
 # Programs of one scenario file each, with the engine: test/interleave/scenarios/X.c -> build/test/interleave/X
 INTERLEAVE_BIN := $(patsubst test/interleave/scenarios/%.c,$(B)/test/interleave/%,$(wildcard test/interleave/scenarios/*.c))
 INTERLEAVE_CODE := $(call objects,$(wildcard test/interleave/scenarios/*.c test/interleave/code/*.c))
@@ -195,6 +197,11 @@ $(B)/test/storm:
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+$(AGENT_TEST): $(B)/test/%: $(B)/obj/test/%.o $(B)/test/libagent.a $(B)/libnatbridge.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(AGENT_LIBS)
 
 PROVE_COMPILER := $(CLANG) $(BPF_CFLAGS) -Itest/prove/bpf/include
 $(B)/obj/prove/%.o: test/prove/bpf/%.bpf.c | tools
