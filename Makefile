@@ -92,7 +92,7 @@ BROKEN_BIN := $(patsubst test/interleave/broken/%.sed,$(B)/test/interleave/broke
 PROVE_OBJ  := $(patsubst test/prove/bpf/%.bpf.c,$(B)/obj/prove/%.o,$(wildcard test/prove/bpf/*.bpf.c)) $(B)/obj/prove/ebpf_folds.o $(B)/obj/prove/assist_folds.o
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl
 
-.PHONY: all deps demo test test-unit test-interleave test-prove prove test-bpf test-netns test-runtimes test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels bench bench-check bench-count \
+.PHONY: all deps demo test test-unit test-agent test-interleave test-prove prove test-bpf test-netns test-runtimes test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels bench bench-check bench-count \
 	fuzz lint format compile_commands.json install uninstall deb clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge and build/natbridgectl (no root, no network)
@@ -227,13 +227,16 @@ $(OTHERS): $(B)/other/%/natbridge: test/upgrade/build $(PROGRAMS)
 	$(call say,OTHER,$@)
 	+$(Q)test/upgrade/build $* $(B) $(@D) $(MAKE)
 
-test-programs: all $(UNIT_BIN) $(INTERLEAVE_BIN) $(BROKEN_BIN) $(PROVE) $(BPF_TEST_BIN) $(TOOL_BIN) $(OTHERS) ## build everything that the tests run, and run nothing
+test-programs: all $(UNIT_BIN) $(INTERLEAVE_BIN) $(BROKEN_BIN) $(PROVE) $(BPF_TEST_BIN) $(TOOL_BIN) $(AGENT_TEST) $(OTHERS) ## build everything that the tests run, and run nothing
 
 test: test-programs ## install what is missing, build, and run every test that this machine can run (root)
-	@scripts/run-tests.sh unit interleave prove bpf netns runtimes differential parity
+	@scripts/run-tests.sh unit agent interleave prove bpf netns runtimes differential parity
 
 test-unit: $(UNIT_BIN) ## unit tests only (no root)
 	@scripts/run-tests.sh unit
+
+test-agent: $(AGENT_TEST) ## faults of an API server, and what the agent's client makes of them (no root)
+	@scripts/run-tests.sh agent
 
 test-interleave: $(INTERLEAVE_BIN) $(BROKEN_BIN) ## all interleavings of a few CPUs in the code of the connection table (no root)
 	@scripts/run-tests.sh interleave
@@ -259,11 +262,11 @@ test-parity: all $(TOOL_BIN) ## network configs, given to the reference bridge p
 # gcc's sanitizers and glibc's own checks do not go together: the latter are off. Leaks count as errors.
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -U_FORTIFY_SOURCE
 
-test-sanitize: ## unit and packet tests once more, with ASan and UBSan in all that runs in userspace (root); built in build/sanitize
+test-sanitize: ## unit, agent and packet tests once more, with ASan and UBSan in all that runs in userspace (root); built in build/sanitize
 	+$(Q)$(MAKE) B=$(B)/sanitize CFLAGS='$(SANITIZE)' test-unit-bpf
 
-test-unit-bpf: $(UNIT_BIN) $(BPF_TEST_BIN)
-	@BUILD=$(B) scripts/run-tests.sh unit bpf
+test-unit-bpf: $(UNIT_BIN) $(AGENT_TEST) $(BPF_TEST_BIN)
+	@BUILD=$(B) scripts/run-tests.sh unit agent bpf
 
 test-kernels: test-programs ## load, packet tests and scenarios under other kernels, in qemu (root, half an hour); KERNELS="5.10 6.1 6.12"
 	@KERNELS="$(KERNELS)" test/kernels/run

@@ -338,18 +338,22 @@ static void end_stream(struct nb_watch *watch, const struct nb_error *err)
 	fail(watch, 0, err ? err : &early);
 }
 
-/* The end of INITIAL before its last bookmark. A server that never gave one may not know of it. */
-static void end_initial(struct nb_watch *watch, unsigned int retry_after_s, const struct nb_error *err)
+static void use_lists(struct nb_watch *watch, const struct nb_error *err)
 {
-	if (watch->streams_list) {
-		fail(watch, retry_after_s, err);
-		return;
-	}
 	nb_log_info(1, "The server streams no lists", NB_TEXT("resource", watch->config.name),
 		    NB_TEXT("err", err->msg));
 	abort_set(watch);
 	watch->lists = true;
 	start_after(watch, 0);
+}
+
+/* INITIAL came to nothing. A server that has never sent a last bookmark may not know of it. */
+static void end_initial(struct nb_watch *watch, const struct nb_error *err)
+{
+	if (watch->streams_list)
+		fail(watch, 0, err);
+	else
+		use_lists(watch, err);
 }
 
 /* The answer came, and its end too, but says no, or makes no sense, or is cut. */
@@ -360,7 +364,7 @@ static void refused(struct nb_watch *watch, const struct nb_status *status, bool
 	const bool broke = answered && !watch->said.verdict && !watch->trouble.code;
 
 	if (watch->phase == PHASE_INITIAL && verdict == NB_VERDICT_BAD_REQUEST) {
-		end_initial(watch, status->retry_after_s, err);
+		use_lists(watch, err);
 	} else if (watch->phase == PHASE_FOLLOW &&
 		   (verdict == NB_VERDICT_EXPIRED || verdict == NB_VERDICT_TOO_NEW)) {
 		read_all_again(watch, verdict == NB_VERDICT_TOO_NEW);
@@ -404,7 +408,7 @@ static void on_end(const struct nb_api_outcome *outcome, void *arg)
 		end_stream(watch, NULL);
 	} else if (watch->phase == PHASE_INITIAL) {
 		nb_fail(&err, NB_ERR_IO, 0, "the watch ended before its list was complete");
-		end_initial(watch, 0, &err);
+		end_initial(watch, &err);
 	}
 }
 
@@ -485,7 +489,7 @@ static void on_timer(void *arg)
 		nb_api_cancel(&watch->call);
 		nb_fail(&err, NB_ERR_IO, 0, "the server said nothing for %u ms before its list was complete",
 			watch->config.times->silent_ms);
-		end_initial(watch, 0, &err);
+		end_initial(watch, &err);
 	}
 }
 
