@@ -46,8 +46,8 @@ static int read_item(const struct nb_kubeconfig_item *item, struct nb_credential
 	return 0;
 }
 
-static int read_pem(const struct nb_kubeconfig_item *item, const char *what,
-		    struct nb_credential *credential, struct nb_error *err)
+static int read_pem(const struct nb_kubeconfig_item *item, const char *what, struct nb_credential *credential,
+		    struct nb_error *err)
 {
 	int rc = read_item(item, credential, err);
 

@@ -76,8 +76,8 @@ static void reap(struct nb_http *http)
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
 		if (message->data.result != CURLE_OK)
 			nb_fail(&error, NB_ERR_IO, 0, "%s: %s", request->server,
-				*request->curl_error ? request->curl_error :
-						       curl_easy_strerror(message->data.result));
+				*request->curl_error ? request->curl_error
+						     : curl_easy_strerror(message->data.result));
 		finish(request, &error);
 	}
 }
@@ -226,8 +226,7 @@ static void on_idle(void *arg)
 	struct nb_http_request *request = arg;
 	struct nb_error error = { 0 };
 
-	nb_fail(&error, NB_ERR_IO, 0, "%s: no byte for %u ms", request->server,
-		request->http->times.idle_ms);
+	nb_fail(&error, NB_ERR_IO, 0, "%s: no byte for %u ms", request->server, request->http->times.idle_ms);
 	finish(request, &error);
 }
 

@@ -59,7 +59,8 @@ static const char *const user_refused[] = {
 
 void nb_kubeconfig_free(struct nb_kubeconfig *conf)
 {
-	struct nb_kubeconfig_item *items[] = { &conf->ca, &conf->client_cert, &conf->client_key, &conf->token };
+	struct nb_kubeconfig_item *items[] = { &conf->ca, &conf->client_cert, &conf->client_key,
+					       &conf->token };
 
 	for (size_t i = 0; i < sizeof(items) / sizeof(items[0]); i++) {
 		if (items[i]->data)
@@ -142,8 +143,9 @@ static int read_keys(const char *file, const struct nb_json *object, const struc
 		struct nb_json at = nb_json_get(object, *refused);
 
 		if (is_set(&at))
-			rc = nb_json_fail(&at, NB_ERR_CONFIG, err,
-					  "not supported; natbridge-agent takes certificates and tokens only");
+			rc = nb_json_fail(
+				&at, NB_ERR_CONFIG, err,
+				"not supported; natbridge-agent takes certificates and tokens only");
 	}
 	for (; !rc && keys->name; keys++) {
 		struct nb_json at = nb_json_get(object, keys->name);
@@ -294,8 +296,9 @@ int nb_kubeconfig_in_cluster(const char *dir, struct nb_kubeconfig *conf, struct
 	int rc;
 
 	if (!host || !*host || !port || !*port)
-		return nb_fail(err, NB_ERR_ENVIRONMENT, 0,
-			       "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set: not in a pod");
+		return nb_fail(
+			err, NB_ERR_ENVIRONMENT, 0,
+			"KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set: not in a pod");
 	v6 = nb_addr_parse(host, &addr) && !nb_addr_is_v4(&addr);
 	if (asprintf(&is.server, v6 ? "https://[%s]:%s" : "https://%s:%s", host, port) < 0 ||
 	    asprintf(&is.ca.path, "%s/ca.crt", dir) < 0 || asprintf(&is.token.path, "%s/token", dir) < 0)

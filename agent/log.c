@@ -103,7 +103,7 @@ static void format_text(struct line *line, enum nb_log_severity severity, const 
 
 	localtime_r(&now->tv_sec, &tm);
 	strftime(when, sizeof(when), "%m%d %H:%M:%S", &tm);
-	put(line, "%c%s.%06ld %7d %s] ", "IWE"[severity], when, now->tv_nsec / 1000, (int)getpid(), caller);
+	put(line, "%c%s.%06ld %7d %s] ", "IWE"[severity], when, now -> tv_nsec / 1000, (int)getpid(), caller);
 	put_quoted(line, msg, false);
 	for (; pairs->key; pairs++) {
 		put(line, " %s=", pairs->key);

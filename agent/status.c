@@ -49,12 +49,9 @@ static enum nb_verdict judge(int code, const char *reason)
 		const char *reason;
 		enum nb_verdict verdict;
 	} rows[] = {
-		{ 410, "Expired", NB_VERDICT_EXPIRED },
-		{ 410, "Gone", NB_VERDICT_EXPIRED },
-		{ 400, "BadRequest", NB_VERDICT_BAD_REQUEST },
-		{ 422, "Invalid", NB_VERDICT_BAD_REQUEST },
-		{ 401, "Unauthorized", NB_VERDICT_LOGIN },
-		{ 429, "TooManyRequests", NB_VERDICT_BUSY },
+		{ 410, "Expired", NB_VERDICT_EXPIRED },        { 410, "Gone", NB_VERDICT_EXPIRED },
+		{ 400, "BadRequest", NB_VERDICT_BAD_REQUEST }, { 422, "Invalid", NB_VERDICT_BAD_REQUEST },
+		{ 401, "Unauthorized", NB_VERDICT_LOGIN },     { 429, "TooManyRequests", NB_VERDICT_BUSY },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

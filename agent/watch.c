@@ -32,8 +32,8 @@ enum {
 	OBJECT_MAX = 8 << 20,
 	TIMEOUT_MIN_S = 300, /* when the server shall end a watch */
 	TIMEOUT_MAX_S = 600,
-	BROKEN_FACTOR = 10,  /* times short_ms: a connection that breaks earlier has failed */
-	PAGE = 500, /* objects of a list that comes from etcd; from a server's cache it comes whole */
+	BROKEN_FACTOR = 10, /* times short_ms: a connection that breaks earlier has failed */
+	PAGE = 500,         /* objects of a list that comes from etcd; from a server's cache it comes whole */
 };
 
 const struct nb_watch_times nb_watch_times = {
@@ -57,11 +57,11 @@ struct nb_watch {
 
 	/* What is known. */
 	char resource_version[NB_RESOURCE_VERSION_MAX]; /* empty: nothing */
-	bool complete;     /* all objects as of that version: go on from there */
-	bool streams_list; /* INITIAL has worked with a server */
-	bool lists;        /* INITIAL is not tried */
-	bool newest;       /* the next LIST asks etcd, not a cache */
-	char *next_page;   /* of LIST; NULL: the first */
+	bool complete;                                  /* all objects as of that version: go on from there */
+	bool streams_list;                              /* INITIAL has worked with a server */
+	bool lists;                                     /* INITIAL is not tried */
+	bool newest;                                    /* the next LIST asks etcd, not a cache */
+	char *next_page;                                /* of LIST; NULL: the first */
 
 	/* The request. */
 	struct nb_json_splitter splitter;
@@ -277,8 +277,8 @@ static int on_piece(const struct nb_json_piece *piece, void *arg)
 	struct nb_watch *watch = arg;
 	nb_cleanup(nb_event_free) struct nb_event event = { 0 };
 
-	int rc = nb_event_read(piece, watch->config.kind, watch->phase == PHASE_LIST, &event,
-			       &watch->trouble);
+	int rc =
+		nb_event_read(piece, watch->config.kind, watch->phase == PHASE_LIST, &event, &watch->trouble);
 	if (rc)
 		return rc;
 	if (event.type == NB_EVENT_ERROR) {

@@ -91,8 +91,9 @@ static enum nb_event_type type_of(const char *name)
 		const char *name;
 		enum nb_event_type type;
 	} rows[] = {
-		{ "ADDED", NB_EVENT_PUT },         { "MODIFIED", NB_EVENT_PUT }, { "DELETED", NB_EVENT_DELETE },
-		{ "BOOKMARK", NB_EVENT_BOOKMARK }, { "ERROR", NB_EVENT_ERROR },
+		{ "ADDED", NB_EVENT_PUT },      { "MODIFIED", NB_EVENT_PUT },
+		{ "DELETED", NB_EVENT_DELETE }, { "BOOKMARK", NB_EVENT_BOOKMARK },
+		{ "ERROR", NB_EVENT_ERROR },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -176,7 +177,8 @@ int nb_event_read(const struct nb_json_piece *piece, const char *kind, bool item
 	}
 	event->type = NB_EVENT_BAD;
 	if (!*event->name) {
-		find_name(piece->text, piece->len, "\"namespace\"", event->namespace, sizeof(event->namespace));
+		find_name(piece->text, piece->len, "\"namespace\"", event->namespace,
+			  sizeof(event->namespace));
 		find_name(piece->text, piece->len, "\"name\"", event->name, sizeof(event->name));
 	}
 	return 0;
@@ -203,8 +205,8 @@ int nb_list_frame_read(const char *text, size_t len, const char *kind, struct nb
 	if (!rc)
 		rc = nb_json_is_object(&metadata, err);
 	if (!rc)
-		rc = copy_text(&metadata, "resourceVersion", is.resource_version,
-			       sizeof(is.resource_version), err);
+		rc = copy_text(&metadata, "resourceVersion", is.resource_version, sizeof(is.resource_version),
+			       err);
 	if (!rc)
 		rc = copy_text(&metadata, "continue", next_page, sizeof(next_page), err);
 	if (!rc && !*is.resource_version)

@@ -29,7 +29,7 @@ struct nb_event {
 	enum nb_event_type type;
 	struct cJSON *json; /* owned */
 	struct nb_json root, object;
-	char namespace[64], name[254]; /* of the object; empty: unknown, or no namespace */
+	char namespace[64], name[254];                  /* of the object; empty: unknown, or no namespace */
 	char resource_version[NB_RESOURCE_VERSION_MAX]; /* empty: unknown */
 	bool ends_list;                                 /* BOOKMARK: all events of the list have come */
 	struct nb_status status;

@@ -78,8 +78,7 @@ static int put(struct nb_json_splitter *s, const char *bytes, size_t n, struct n
 		return append(&s->piece, bytes, n, s->limit, err);
 	rc = append(&s->frame, bytes, n, s->limit, err);
 	if (!rc && is_cut(&s->frame))
-		return nb_fail(err, NB_ERR_DECODE, 0, "more than %zu bytes besides \"%s\"", s->limit,
-			       s->key);
+		return nb_fail(err, NB_ERR_DECODE, 0, "more than %zu bytes besides \"%s\"", s->limit, s->key);
 	return rc;
 }
 

@@ -37,7 +37,7 @@ struct client {
 
 	struct nb_loop loop;
 	struct nb_loop_fd signals;
-	size_t objects; /* puts of the current set */
+	size_t objects;     /* puts of the current set */
 	unsigned int quiet; /* 1: prints no puts */
 };
 
@@ -117,7 +117,8 @@ static int watch_signals(struct client *client, struct nb_error *err)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	client->signals = (struct nb_loop_fd){ .fd = signalfd(-1, &set, SFD_CLOEXEC), .fn = on_signal, .arg = client };
+	client->signals =
+		(struct nb_loop_fd){ .fd = signalfd(-1, &set, SFD_CLOEXEC), .fn = on_signal, .arg = client };
 	if (client->signals.fd < 0)
 		return nb_fail(err, NB_ERR_SYSTEM, errno, "signalfd");
 	return nb_loop_fd_add(&client->loop, &client->signals, EPOLLIN, err);
@@ -125,8 +126,8 @@ static int watch_signals(struct client *client, struct nb_error *err)
 
 static void print_stats(const struct nb_watch_stats *stats, const struct nb_http_stats *http)
 {
-	printf("stats synced=%d up=%d requests=%llu sets=%llu events=%llu bad=%llu failures=%llu\n", stats->synced,
-	       stats->up, (unsigned long long)stats->requests, (unsigned long long)stats->sets,
+	printf("stats synced=%d up=%d requests=%llu sets=%llu events=%llu bad=%llu failures=%llu\n",
+	       stats->synced, stats->up, (unsigned long long)stats->requests, (unsigned long long)stats->sets,
 	       (unsigned long long)stats->events, (unsigned long long)stats->bad,
 	       (unsigned long long)stats->failures);
 	for (size_t i = 0; i < http->n_codes; i++)
@@ -143,8 +144,8 @@ static int follow(struct client *client, struct nb_error *err)
 	struct nb_servers servers = { 0 };
 	struct nb_api api;
 
-	int rc = client->kubeconfig ? nb_kubeconfig_read(client->kubeconfig, &conf, err) :
-				      nb_kubeconfig_in_cluster(client->in_cluster, &conf, err);
+	int rc = client->kubeconfig ? nb_kubeconfig_read(client->kubeconfig, &conf, err)
+				    : nb_kubeconfig_in_cluster(client->in_cluster, &conf, err);
 	if (!rc)
 		rc = nb_servers_add(&servers, conf.server, conf.tls_server_name, err);
 	for (size_t i = 0; !rc && i < client->n_further; i++)
@@ -178,7 +179,8 @@ static int read_option(struct client *client, const char *option)
 	} options[] = {
 		{ "kubeconfig", &client->kubeconfig, NULL },
 		{ "in-cluster", &client->in_cluster, NULL },
-		{ "server", client->n_further < FURTHER_MAX ? &client->further[client->n_further] : NULL, NULL },
+		{ "server", client->n_further < FURTHER_MAX ? &client->further[client->n_further] : NULL,
+		  NULL },
 		{ "path", &client->watch.path, NULL },
 		{ "kind", &client->watch.kind, NULL },
 		{ "label", &client->watch.label_selector, NULL },
@@ -217,7 +219,10 @@ int main(int argc, char **argv)
 		.in_cluster = NB_SERVICE_ACCOUNT_DIR,
 		.http_times = nb_http_times,
 		.watch_times = nb_watch_times,
-		.watch = { .name = "services", .path = "/api/v1/services", .kind = "Service", .owner = &owner },
+		.watch = { .name = "services",
+			   .path = "/api/v1/services",
+			   .kind = "Service",
+			   .owner = &owner },
 	};
 	struct nb_error err = { 0 };
 	int rc;

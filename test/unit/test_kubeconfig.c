@@ -55,9 +55,11 @@ static int read_text(const char *text, struct nb_kubeconfig *conf, struct nb_err
 #define CONTEXT                                                                                              \
 	"apiVersion: v1\nkind: Config\ncurrent-context: c\n"                                                 \
 	"contexts: [{name: x, context: {cluster: none}}, {name: c, context: {cluster: k, user: u}}]\n"
-#define CLUSTER(fields) "clusters: [{name: other, cluster: {insecure-skip-tls-verify: true}}, {name: k, cluster: {" fields "}}]\n"
-#define USER(fields)    "users: [{name: other, user: {exec: {command: sh}}}, {name: u, user: {" fields "}}]\n"
-#define SERVER          CLUSTER("server: 'https://192.0.2.1:6443'")
+#define CLUSTER(fields)                                                                                      \
+	"clusters: [{name: other, cluster: {insecure-skip-tls-verify: true}}, {name: k, cluster: {" fields   \
+	"}}]\n"
+#define USER(fields) "users: [{name: other, user: {exec: {command: sh}}}, {name: u, user: {" fields "}}]\n"
+#define SERVER       CLUSTER("server: 'https://192.0.2.1:6443'")
 
 /* One line for each that is set. */
 static char *describe(const struct nb_kubeconfig *conf)
@@ -98,20 +100,26 @@ static void test_accepted(void **state)
 		const char *text, *result;
 	} rows[] = {
 		{ CONTEXT SERVER USER(""), "server https://192.0.2.1:6443\n" },
-		{ "current-context: c\ncontexts: [{name: c, context: {cluster: k}}]\n" SERVER, "server https://192.0.2.1:6443\n" },
-		{ CONTEXT CLUSTER("server: 'https://[2001:db8::1]/prefix/', tls-server-name: kubernetes, proxy-url: 'socks5://p:1', "
-				  "insecure-skip-tls-verify: false, certificate-authority: ca.crt, extensions: [], disable-compression: true")
-			  USER("client-certificate: /a/c.crt, client-key: ../c.key, tokenFile: t, username: '', as-groups: []"),
-		  "server https://[2001:db8::1]/prefix/\nname kubernetes\nproxy socks5://p:1\nca file /ca.crt\n"
+		{ "current-context: c\ncontexts: [{name: c, context: {cluster: k}}]\n" SERVER,
+		  "server https://192.0.2.1:6443\n" },
+		{ CONTEXT CLUSTER("server: 'https://[2001:db8::1]/prefix/', tls-server-name: kubernetes, "
+				  "proxy-url: 'socks5://p:1', "
+				  "insecure-skip-tls-verify: false, certificate-authority: ca.crt, "
+				  "extensions: [], disable-compression: true")
+			  USER("client-certificate: /a/c.crt, client-key: ../c.key, tokenFile: t, username: "
+			       "'', as-groups: []"),
+		  "server https://[2001:db8::1]/prefix/\nname kubernetes\nproxy socks5://p:1\nca file "
+		  "/ca.crt\n"
 		  "cert file /a/c.crt\nkey file /../c.key\ntoken file /t\n" },
 		{ CONTEXT CLUSTER("server: 'https://api', certificate-authority-data: 'aGVsbG8='")
 			  USER("client-certificate-data: Yw==, client-key-data: \"a2\\nV5\\n\", token: abc"),
 		  "server https://api\nca <hello>\ncert <c>\nkey <key>\ntoken <abc>\n" },
 		/* As client-go has it: data before a file, a token's file before the token. */
-		{ CONTEXT CLUSTER("server: 'https://api', certificate-authority-data: YQ==, certificate-authority: ca")
-			  USER("token: abc, tokenFile: t"),
+		{ CONTEXT CLUSTER("server: 'https://api', certificate-authority-data: YQ==, "
+				  "certificate-authority: ca") USER("token: abc, tokenFile: t"),
 		  "server https://api\nca <a>\nca file /ca\ntoken file /t\n" },
-		{ CONTEXT CLUSTER("server: 'http://127.0.0.1:8001'") USER(""), "server http://127.0.0.1:8001\n" },
+		{ CONTEXT CLUSTER("server: 'http://127.0.0.1:8001'") USER(""),
+		  "server http://127.0.0.1:8001\n" },
 	};
 
 	(void)state;
@@ -146,29 +154,39 @@ static void test_refused(void **state)
 		{ CONTEXT SERVER, "\"users\": there is no \"u\"" },
 		{ CONTEXT CLUSTER("") USER(""), "has no \"server\"" },
 		{ CONTEXT CLUSTER("server: 7") USER(""), "\"clusters[1].cluster.server\": not a string" },
-		{ CONTEXT CLUSTER("server: 'ftp://a'") USER(""), "\"server\": neither an https:// nor an http:// URL" },
+		{ CONTEXT CLUSTER("server: 'ftp://a'") USER(""),
+		  "\"server\": neither an https:// nor an http:// URL" },
 		{ CONTEXT CLUSTER("server: 'https://u:secret@a'") USER(""), "\"server\": a URL with a user" },
-		{ CONTEXT CLUSTER("server: 'https://a?secret'") USER(""), "\"server\": a URL with a user, a query" },
+		{ CONTEXT CLUSTER("server: 'https://a?secret'") USER(""),
+		  "\"server\": a URL with a user, a query" },
 		{ CONTEXT CLUSTER("server: 'https://a:0'") USER(""), "\"server\": " },
 		{ CONTEXT CLUSTER("server: 'https://[fe80::1%25eth0]'") USER(""), "a zone is not supported" },
-		{ CONTEXT CLUSTER("server: 'https://a', tls-server-name: 'a/b'") USER(""), "the TLS name is neither" },
-		{ CONTEXT CLUSTER("server: 'https://a', proxy-url: 'file://secret'") USER(""), "\"proxy-url\": not an http" },
+		{ CONTEXT CLUSTER("server: 'https://a', tls-server-name: 'a/b'") USER(""),
+		  "the TLS name is neither" },
+		{ CONTEXT CLUSTER("server: 'https://a', proxy-url: 'file://secret'") USER(""),
+		  "\"proxy-url\": not an http" },
 		{ CONTEXT CLUSTER("server: 'https://a', insecure-skip-tls-verify: true") USER(""),
 		  "\"clusters[1].cluster.insecure-skip-tls-verify\": not supported" },
 		{ CONTEXT CLUSTER("server: 'https://a', certificate-authority-data: 'secret!'") USER(""),
 		  "\"clusters[1].cluster.certificate-authority-data\": not base64" },
 		{ CONTEXT SERVER USER("exec: {command: secret}"), "\"users[1].user.exec\": not supported" },
-		{ CONTEXT SERVER USER("auth-provider: {name: oidc}"), "\"users[1].user.auth-provider\": not supported" },
-		{ CONTEXT SERVER USER("username: u, password: secret"), "\"users[1].user.username\": not supported" },
+		{ CONTEXT SERVER USER("auth-provider: {name: oidc}"),
+		  "\"users[1].user.auth-provider\": not supported" },
+		{ CONTEXT SERVER USER("username: u, password: secret"),
+		  "\"users[1].user.username\": not supported" },
 		{ CONTEXT SERVER USER("password: secret"), "\"users[1].user.password\": not supported" },
 		{ CONTEXT SERVER USER("as: admin"), "\"users[1].user.as\": not supported" },
 		{ CONTEXT SERVER USER("as-uid: '7'"), "\"users[1].user.as-uid\": not supported" },
 		{ CONTEXT SERVER USER("as-groups: [a]"), "\"users[1].user.as-groups\": not supported" },
-		{ CONTEXT SERVER USER("as-user-extra: {a: [b]}"), "\"users[1].user.as-user-extra\": not supported" },
+		{ CONTEXT SERVER USER("as-user-extra: {a: [b]}"),
+		  "\"users[1].user.as-user-extra\": not supported" },
 		{ CONTEXT SERVER USER("token: [secret]"), "\"users[1].user.token\": not a string" },
-		{ CONTEXT SERVER USER("client-certificate: c"), "\"client-certificate\" without a \"client-key\"" },
-		{ CONTEXT SERVER USER("client-key-data: c2VjcmV0"), "\"client-key\" without a \"client-certificate\"" },
-		{ CONTEXT CLUSTER("server: 'http://a'") USER("token: secret"), "credentials do not go to an http://" },
+		{ CONTEXT SERVER USER("client-certificate: c"),
+		  "\"client-certificate\" without a \"client-key\"" },
+		{ CONTEXT SERVER USER("client-key-data: c2VjcmV0"),
+		  "\"client-key\" without a \"client-certificate\"" },
+		{ CONTEXT CLUSTER("server: 'http://a'") USER("token: secret"),
+		  "credentials do not go to an http://" },
 	};
 
 	(void)state;
@@ -238,9 +256,15 @@ static void test_credentials(void **state)
 		const char *token, *read; /* NULL: refused */
 		size_t len;
 	} rows[] = {
-		{ "abc.DEF-_", "abc.DEF-_", 9 }, { "abc\n", "abc", 4 }, { "abc \r\n\n", "abc", 7 },
-		{ "", NULL, 0 },                 { "\n", NULL, 1 },     { "secret\nX: y", NULL, 11 },
-		{ "se cret", NULL, 7 },          { "secret\xc3", NULL, 7 }, { "secret\0a", NULL, 8 },
+		{ "abc.DEF-_", "abc.DEF-_", 9 },
+		{ "abc\n", "abc", 4 },
+		{ "abc \r\n\n", "abc", 7 },
+		{ "", NULL, 0 },
+		{ "\n", NULL, 1 },
+		{ "secret\nX: y", NULL, 11 },
+		{ "se cret", NULL, 7 },
+		{ "secret\xc3", NULL, 7 },
+		{ "secret\0a", NULL, 8 },
 	};
 
 	(void)state;
@@ -254,7 +278,8 @@ static void test_credentials(void **state)
 		rc = read_credentials(&credentials, &err);
 		assert_int_equal(rc < 0, !rows[i].read);
 		if (rc)
-			assert_true(strstr(err.msg, "token: ") && strstr(err.msg, dir) && !strstr(err.msg, "secret"));
+			assert_true(strstr(err.msg, "token: ") && strstr(err.msg, dir) &&
+				    !strstr(err.msg, "secret"));
 		else
 			assert_string_equal(credentials.token.data, rows[i].read);
 	}
@@ -276,11 +301,25 @@ static void test_base64(void **state)
 	static const struct {
 		const char *text, *data; /* NULL: refused */
 	} rows[] = {
-		{ "", "" },         { "Zg==", "f" },     { "Zm8=", "fo" },   { "Zm9v", "foo" },
-		{ "Zm9vYg==", "foob" }, { "Zm9v\r\nYmFy\n", "foobar" }, { "+/+/", "\xfb\xff\xbf" },
-		{ "Z", NULL },      { "Zg", NULL },      { "Zg=", NULL },    { "=", NULL },
-		{ "====", NULL },   { "Zg===", NULL },   { "Z===", NULL },   { "Zg==Zg==", NULL },
-		{ "Zh==", NULL },   { "Zm9=", NULL },    { "Zm 9", NULL },   { "Zm9-", NULL },
+		{ "", "" },
+		{ "Zg==", "f" },
+		{ "Zm8=", "fo" },
+		{ "Zm9v", "foo" },
+		{ "Zm9vYg==", "foob" },
+		{ "Zm9v\r\nYmFy\n", "foobar" },
+		{ "+/+/", "\xfb\xff\xbf" },
+		{ "Z", NULL },
+		{ "Zg", NULL },
+		{ "Zg=", NULL },
+		{ "=", NULL },
+		{ "====", NULL },
+		{ "Zg===", NULL },
+		{ "Z===", NULL },
+		{ "Zg==Zg==", NULL },
+		{ "Zh==", NULL },
+		{ "Zm9=", NULL },
+		{ "Zm 9", NULL },
+		{ "Zm9-", NULL },
 		{ "Zm=v", NULL },
 	};
 
@@ -323,8 +362,9 @@ static int remove_dir(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_accepted),    cmocka_unit_test(test_refused), cmocka_unit_test(test_in_cluster),
-		cmocka_unit_test(test_credentials), cmocka_unit_test(test_base64),
+		cmocka_unit_test(test_accepted),   cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_in_cluster), cmocka_unit_test(test_credentials),
+		cmocka_unit_test(test_base64),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -58,8 +58,10 @@ static void test_text(void **state)
 	assert_string_equal(logged(), "");
 	nb_log_warning("No pairs");
 	expect_match(logged(), "^W.*] \"No pairs\"\n$");
-	nb_log_error("Hostile", NB_TEXT("err", "a\"b\\c\nE1129 \x1b[31m\x7f\xc3\xa4\xff\t"), NB_TEXT("none", NULL));
-	expect_match(logged(), "^E.*] \"Hostile\" err=\"a\\\\\"b\\\\\\\\c\\\\nE1129 \\\\x1b\\[31m\\\\x7f\\\\xc3\\\\xa4\\\\xff\\\\t\" "
+	nb_log_error("Hostile", NB_TEXT("err", "a\"b\\c\nE1129 \x1b[31m\x7f\xc3\xa4\xff\t"),
+		     NB_TEXT("none", NULL));
+	expect_match(logged(), "^E.*] \"Hostile\" err=\"a\\\\\"b\\\\\\\\c\\\\nE1129 "
+			       "\\\\x1b\\[31m\\\\x7f\\\\xc3\\\\xa4\\\\xff\\\\t\" "
 			       "none=\"\"\n$");
 }
 

@@ -27,7 +27,8 @@ static void hear(const char *what, const void *arg, const void *first, size_t si
 {
 	const size_t len = strlen(heard);
 
-	snprintf(heard + len, sizeof(heard) - len, "%s%d ", what, (int)(((const char *)arg - (const char *)first) / size));
+	snprintf(heard + len, sizeof(heard) - len, "%s%d ", what,
+		 (int)(((const char *)arg - (const char *)first) / size));
 }
 
 static void on_timer(void *arg)

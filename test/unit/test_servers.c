@@ -31,9 +31,9 @@ static char *describe(const struct nb_servers *servers)
 		const struct nb_server *server = &servers->items[i];
 		char name[NB_SERVER_NAME_MAX];
 
-		nb_strbuf_append(&text, "%s%s%s%s%s%s ", i == servers->current ? "*" : "", server->tls ? "" : "http:",
-				 nb_server_name(server, name), server->prefix, *server->tls_name ? "=" : "",
-				 server->tls_name);
+		nb_strbuf_append(&text, "%s%s%s%s%s%s ", i == servers->current ? "*" : "",
+				 server->tls ? "" : "http:", nb_server_name(server, name), server->prefix,
+				 *server->tls_name ? "=" : "", server->tls_name);
 	}
 	return text.buf;
 }
@@ -128,22 +128,27 @@ static void test_turns(void **state)
 
 static void test_learned(void **state)
 {
-	struct nb_servers servers = make("https://10.0.0.1:6443", NULL), named = make("https://api", "kubernetes");
+	struct nb_servers servers = make("https://10.0.0.1:6443", NULL),
+			  named = make("https://api", "kubernetes");
 	struct nb_servers plain = make("http://10.0.0.1:8001", NULL);
 	char many[2048] = "";
 
 	(void)state;
 	assert_true(learn(&servers, "10.0.0.1:6443 10.0.0.2:6443 [2001:db8::2]:6443 10.0.0.2:6443"));
-	expect(&servers, "*10.0.0.1:6443 10.0.0.2:6443=kubernetes.default.svc [2001:db8::2]:6443=kubernetes.default.svc ");
+	expect(&servers, "*10.0.0.1:6443 10.0.0.2:6443=kubernetes.default.svc "
+			 "[2001:db8::2]:6443=kubernetes.default.svc ");
 	assert_false(learn(&servers, "10.0.0.2:6443 [2001:db8::2]:6443"));
 	nb_servers_failed(&servers, nb_servers_current(&servers));
 	/* The one in use moves on in the list; one that has gone is not in use. */
 	assert_true(learn(&servers, "10.0.0.3:6443 10.0.0.2:6443"));
-	expect(&servers, "10.0.0.1:6443 10.0.0.3:6443=kubernetes.default.svc *10.0.0.2:6443=kubernetes.default.svc ");
+	expect(&servers,
+	       "10.0.0.1:6443 10.0.0.3:6443=kubernetes.default.svc *10.0.0.2:6443=kubernetes.default.svc ");
 	assert_true(learn(&servers, "10.0.0.3:6443"));
 	expect(&servers, "*10.0.0.1:6443 10.0.0.3:6443=kubernetes.default.svc ");
 	/* None of these can be an API server's. */
-	assert_true(learn(&servers, "127.0.0.1:1 169.254.1.1:1 224.0.0.1:1 0.0.0.0:1 [::1]:1 [fe80::1]:1 [ff02::1]:1 10.0.0.9"));
+	assert_true(learn(
+		&servers,
+		"127.0.0.1:1 169.254.1.1:1 224.0.0.1:1 0.0.0.0:1 [::1]:1 [fe80::1]:1 [ff02::1]:1 10.0.0.9"));
 	expect(&servers, "*10.0.0.1:6443 ");
 	assert_true(learn(&named, "10.0.0.2:6443"));
 	expect(&named, "*api:443=kubernetes 10.0.0.2:6443=kubernetes ");
@@ -169,7 +174,8 @@ static void test_file(void **state)
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(access(unfinished, F_OK), -1);
 	assert_int_equal(nb_servers_load(&read, path, &err), 0);
-	expect(&read, "*10.0.0.1:6443 10.0.0.2:6443=kubernetes.default.svc [2001:db8::2]:1=kubernetes.default.svc ");
+	expect(&read,
+	       "*10.0.0.1:6443 10.0.0.2:6443=kubernetes.default.svc [2001:db8::2]:1=kubernetes.default.svc ");
 }
 
 /* A file that is not as it should be is refused whole. */
@@ -251,9 +257,9 @@ static int remove_dir(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_parse),        cmocka_unit_test(test_turns), cmocka_unit_test(test_learned),
-		cmocka_unit_test(test_file),         cmocka_unit_test(test_hostile_file),
-		cmocka_unit_test(test_other_files),
+		cmocka_unit_test(test_parse),        cmocka_unit_test(test_turns),
+		cmocka_unit_test(test_learned),      cmocka_unit_test(test_file),
+		cmocka_unit_test(test_hostile_file), cmocka_unit_test(test_other_files),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

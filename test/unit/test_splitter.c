@@ -90,7 +90,8 @@ static const struct row {
 	{ "items", "{\"items\":[]}", "{\"items\":[]}" },
 	{ "items", "{\"items\" : [ ] }\n", "{\"items\" : [] }" },
 	{ "items", "{\"items\":null,\"kind\":\"L\"}", "{\"items\":null,\"kind\":\"L\"}" },
-	{ "items", "{\"kind\":\"L\",\"items\":[{\"a\":[1,2]}, {\"b\":\"]},\"} ,3\n],\"metadata\":{\"items\":[1]}}",
+	{ "items",
+	  "{\"kind\":\"L\",\"items\":[{\"a\":[1,2]}, {\"b\":\"]},\"} ,3\n],\"metadata\":{\"items\":[1]}}",
 	  "<{\"a\":[1,2]}><{\"b\":\"]},\"}><3>{\"kind\":\"L\",\"items\":[],\"metadata\":{\"items\":[1]}}" },
 	{ "items", "{\"metadata\":{\"items\":[{}]},\"items\":[\"a,\",{}]}",
 	  "<\"a,\"><{}>{\"metadata\":{\"items\":[{}]},\"items\":[]}" },
@@ -146,7 +147,8 @@ static void test_limit(void **state)
 		{ NULL, "{}{\"a\":", "}{}", 8185, "<{}><{\"a\":\"00... 4096 of 8193><{}>" },
 		{ NULL, "{}{\"a\":", "}}", 100000, "<{}><{\"a\":\"00... 4096 of 100008> ends" },
 		{ "items", "{\"items\":[[", "],{}]}", 8189, "<[\"000000... 4096 of 8193><{}>{\"items\":[]}" },
-		{ "items", "{\"items\":[{}],\"x\":", "}", 8300, "<{}> more than 8192 bytes besides \"items\"" },
+		{ "items", "{\"items\":[{}],\"x\":", "}", 8300,
+		  "<{}> more than 8192 bytes besides \"items\"" },
 	};
 
 	(void)state;
@@ -173,9 +175,9 @@ static void test_exact_limit(void **state)
 {
 	nb_autofree char *most = long_text("{\"a\":", 8184, "}");
 	size_t whole = 0;
-	nb_cleanup(nb_json_splitter_free) struct nb_json_splitter splitter = {
-		.limit = 2 * NB_JSON_HEAD, .fn = count_whole, .arg = &whole
-	};
+	nb_cleanup(nb_json_splitter_free) struct nb_json_splitter splitter = { .limit = 2 * NB_JSON_HEAD,
+									       .fn = count_whole,
+									       .arg = &whole };
 	struct nb_error err = { 0 };
 
 	(void)state;
