@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,6 +155,8 @@ struct nb_http *nb_http_new(struct nb_loop *loop, const struct nb_http_times *ti
 		nb_fail_nomem(err);
 		return NULL;
 	}
+	/* libcurl leaves it to programs that it may not disturb (CURLOPT_NOSIGNAL). */
+	signal(SIGPIPE, SIG_IGN);
 	http->loop = loop;
 	http->times = *times;
 	http->timer = (struct nb_timer){ .fn = on_timer, .arg = http };

@@ -56,7 +56,10 @@ struct nb_http_get {
 	void *arg;
 };
 
-/* The caller frees it after all its requests have ended or been cancelled. NULL: *err. */
+/*
+ * The caller frees it after all its requests have ended or been cancelled. NULL: *err. The process
+ * ignores SIGPIPE from then on.
+ */
 struct nb_http *nb_http_new(struct nb_loop *loop, const struct nb_http_times *times, struct nb_error *err);
 void nb_http_free(struct nb_http **http); /* for nb_cleanup() */
 

@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 
 #include "lib/json/splitter.h"
@@ -23,6 +22,7 @@
 #include "lib/util/strbuf.h"
 
 #include "api.h"
+#include "backoff.h"
 #include "log.h"
 #include "loop.h"
 #include "query.h"
@@ -30,6 +30,7 @@
 
 enum {
 	OBJECT_MAX = 8 << 20,
+	RETRY_AFTER_MAX_S = 300,
 	TIMEOUT_MIN_S = 300, /* when the server shall end a watch */
 	TIMEOUT_MAX_S = 600,
 	BROKEN_FACTOR = 10, /* times short_ms: a connection that breaks earlier has failed */
@@ -72,25 +73,15 @@ struct nb_watch {
 	struct nb_error trouble; /* what made the watch stop reading */
 
 	/* Failures. */
+	struct nb_backoff backoff;
 	bool down; /* said in the log */
-	unsigned int tries;
-	unsigned int pause_ms; /* the last one, without jitter; 0: none */
-	int64_t failed_ms, down_ms;
-	int64_t bad_logged_ms;
+	int64_t down_ms;
+	unsigned int tries;    /* since it was up */
+	int64_t bad_logged_ms; /* 0: never */
 	struct nb_watch_stats stats;
 };
 
 static void start(struct nb_watch *watch);
-
-/* 0 .. max. */
-static unsigned int random_up_to(unsigned int max)
-{
-	unsigned int number = 0;
-
-	if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number))
-		number = (unsigned int)nb_loop_now();
-	return number % (max + 1);
-}
 
 static void note_event(struct nb_watch *watch)
 {
@@ -153,25 +144,11 @@ static void start_after(struct nb_watch *watch, int64_t delay_ms)
 	nb_timer_set(watch->loop, &watch->timer, delay_ms);
 }
 
-/* The pause after another failure, with up to as much again: many agents lose a server at once. */
-static int64_t next_pause(struct nb_watch *watch)
-{
-	const struct nb_watch_times *times = watch->config.times;
-	const int64_t now = nb_loop_now();
-
-	if (now - watch->failed_ms > times->healthy_ms)
-		watch->pause_ms = 0;
-	watch->failed_ms = now;
-	watch->pause_ms = watch->pause_ms ? 2 * watch->pause_ms : times->pause_first_ms;
-	if (watch->pause_ms > times->pause_max_ms)
-		watch->pause_ms = times->pause_max_ms;
-	return watch->pause_ms + random_up_to(watch->pause_ms);
-}
-
 static void fail(struct nb_watch *watch, unsigned int retry_after_s, const struct nb_error *err)
 {
 	const struct nb_servers *servers = watch->call.api->servers;
-	int64_t least = (int64_t)retry_after_s * 1000, pause = 0;
+	const int64_t least = 1000 * (retry_after_s < RETRY_AFTER_MAX_S ? retry_after_s : RETRY_AFTER_MAX_S);
+	int64_t pause = 0;
 
 	abort_set(watch);
 	watch->stats.up = false;
@@ -189,17 +166,17 @@ static void fail(struct nb_watch *watch, unsigned int retry_after_s, const struc
 	/* All servers are tried before there is a pause. */
 	if (watch->tries % servers->n == 0 ||
 	    nb_server_equal(nb_servers_current(servers), &watch->call.server))
-		pause = next_pause(watch);
+		pause = nb_backoff_next(&watch->backoff);
 	if (pause < least)
-		pause = least + random_up_to(watch->config.times->pause_first_ms);
+		pause = least + nb_random_up_to(watch->config.times->pause_first_ms);
 	start_after(watch, pause);
 }
 
 /* What is known cannot be followed from there: read everything, at once unless that was just done. */
 static void read_all_again(struct nb_watch *watch, bool newest)
 {
-	const bool again = nb_loop_now() - watch->failed_ms <= watch->config.times->healthy_ms;
-	const int64_t pause = next_pause(watch);
+	const bool again = nb_backoff_is_recent(&watch->backoff);
+	const int64_t pause = nb_backoff_next(&watch->backoff);
 
 	nb_log_info(1, "Reading all objects again", NB_TEXT("resource", watch->config.name));
 	abort_set(watch);
@@ -276,9 +253,9 @@ static int on_piece(const struct nb_json_piece *piece, void *arg)
 {
 	struct nb_watch *watch = arg;
 	nb_cleanup(nb_event_free) struct nb_event event = { 0 };
+	const bool item = watch->phase == PHASE_LIST;
+	int rc = nb_event_read(piece, watch->config.kind, item, &event, &watch->trouble);
 
-	int rc =
-		nb_event_read(piece, watch->config.kind, watch->phase == PHASE_LIST, &event, &watch->trouble);
 	if (rc)
 		return rc;
 	if (event.type == NB_EVENT_ERROR) {
@@ -356,20 +333,20 @@ static void end_initial(struct nb_watch *watch, const struct nb_error *err)
 		use_lists(watch, err);
 }
 
-/* The answer came, and its end too, but says no, or makes no sense, or is cut. */
+/* The request failed: the server refused it, or its answer broke or makes no sense. */
 static void refused(struct nb_watch *watch, const struct nb_status *status, bool answered,
 		    const struct nb_error *err)
 {
 	const enum nb_verdict verdict = status->verdict;
+	const bool lost = verdict == NB_VERDICT_EXPIRED || verdict == NB_VERDICT_TOO_NEW;
 	const bool broke = answered && !watch->said.verdict && !watch->trouble.code;
 
 	if (watch->phase == PHASE_INITIAL && verdict == NB_VERDICT_BAD_REQUEST) {
 		use_lists(watch, err);
-	} else if (watch->phase == PHASE_FOLLOW &&
-		   (verdict == NB_VERDICT_EXPIRED || verdict == NB_VERDICT_TOO_NEW)) {
+	} else if (watch->phase == PHASE_FOLLOW && lost) {
 		read_all_again(watch, verdict == NB_VERDICT_TOO_NEW);
 	} else if (watch->phase == PHASE_LIST && !watch->newest &&
-		   (verdict == NB_VERDICT_EXPIRED || verdict == NB_VERDICT_TOO_NEW)) {
+		   (lost || verdict == NB_VERDICT_BAD_REQUEST)) {
 		read_all_again(watch, true);
 	} else if (watch->phase == PHASE_FOLLOW && broke) {
 		end_stream(watch, err);
@@ -438,7 +415,7 @@ static void make_path(struct nb_watch *watch)
 	nb_query_add(path, "watch", "true");
 	nb_query_add(path, "allowWatchBookmarks", "true");
 	nb_query_add_number(path, "timeoutSeconds",
-			    TIMEOUT_MIN_S + random_up_to(TIMEOUT_MAX_S - TIMEOUT_MIN_S));
+			    TIMEOUT_MIN_S + nb_random_up_to(TIMEOUT_MAX_S - TIMEOUT_MIN_S));
 	if (watch->phase == PHASE_INITIAL) {
 		nb_query_add(path, "sendInitialEvents", "true");
 		nb_query_add(path, "resourceVersionMatch", "NotOlderThan");
@@ -511,7 +488,11 @@ struct nb_watch *nb_watch_new(struct nb_loop *loop, struct nb_api *api, const st
 		.on_end = on_end,
 		.arg = watch,
 	};
-	watch->failed_ms = nb_loop_now() - config->times->healthy_ms - 1;
+	watch->backoff = (struct nb_backoff){
+		.first_ms = config->times->pause_first_ms,
+		.max_ms = config->times->pause_max_ms,
+		.healthy_ms = config->times->healthy_ms,
+	};
 	watch->timer = (struct nb_timer){ .fn = on_timer, .arg = watch };
 	start_after(watch, 0);
 	return watch;

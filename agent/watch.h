@@ -46,11 +46,9 @@ struct nb_watch_owner {
 
 /* In milliseconds. Tests have shorter ones. */
 struct nb_watch_times {
-	unsigned int pause_first_ms,
-		pause_max_ms;    /* after a failure: doubled each time, and up to twice that */
-	unsigned int healthy_ms; /* without a failure: pauses begin from the first again */
-	unsigned int short_ms;   /* a watch that ends earlier and without an event has failed */
-	unsigned int silent_ms;  /* a server that streams no list says nothing for so long */
+	unsigned int pause_first_ms, pause_max_ms, healthy_ms; /* of struct nb_backoff */
+	unsigned int short_ms;  /* a watch that ends earlier and without an event has failed */
+	unsigned int silent_ms; /* a server that streams no list says nothing for so long */
 };
 
 extern const struct nb_watch_times nb_watch_times; /* 0.8 s, 30 s, 2 min, 1 s, 30 s */

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The cases: what a server does, and what an owner of a watch must hear of it."""
 
-import gzip
+import base64
 import json
-import os
 import time
 
 from case import TOKEN
-from server import (Authority, added, bookmark, chunk, compact, error, event, failure, gzipped, hang, head, listing,
-                    raw, reply, reset, service, service_list, stream, tls_context)
+from server import (Authority, added, bookmark, compact, error, event, failure, gzipped, hang, head, listing, raw, reply,
+                    service, service_list, stream, tls_context)
 
 # The answer of a server that knows no WatchList.
 OLD = failure(422, "Invalid", "sendInitialEvents: Forbidden")
@@ -185,6 +184,15 @@ def too_new(case):
     case.wait_requests(server, 5)
     assert server.requests[4].query == {"limit": "500"}
     client.expect("begin", "put default/b 40", "end 1")
+
+
+@case
+def other_version(case):
+    """D2: a server that cannot read the version, as after another etcd's data: its newest is asked for"""
+    server, client = case.follow(OLD, listing("a-b", service("a", 3)), *[failure(400, "BadRequest")] * 2,
+                                 listing(5, service("b", 4)))
+    client.expect("begin", "put default/a 3", "end 1", "begin", "put default/b 4", "end 1")
+    assert [request.query.get("resourceVersion") for request in server.requests[1:5]] == ["0", "a-b", "a-b", None]
 
 
 @case
@@ -447,12 +455,19 @@ def secure(case, *answers, name="server", clients=None, **options):
 def tls(case):
     """D4: TLS with the CA of the kubeconfig, as data, with a token"""
     server = secure(case, INITIAL)
-    import base64
     data = base64.b64encode(read(case.authorities["ours"].cert).encode()).decode()
     client = case.client(server.url, cluster={"certificate-authority-data": data}, user={"token": TOKEN})
     client.expect(*FIRST)
     assert server.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
     assert server.requests[0].headers["user-agent"].startswith("natbridge-agent/")
+
+
+@case
+def tls_reset(case):
+    """D3: a TLS connection that is reset, to which nothing more can be written"""
+    server = secure(case, stream(added("web", 5), bookmark(9, end=True), 0.3, end="reset"), stream(added("b", 10)))
+    client = case.client(server.url, "short-ms=20", cluster={"certificate-authority": case.authorities["ours"].cert})
+    client.expect(*FIRST, "put default/b 10")
 
 
 @case
