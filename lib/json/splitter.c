@@ -85,7 +85,11 @@ static int put(struct nb_json_splitter *s, const char *bytes, size_t n, struct n
 /* Hands out the piece without the blanks behind it. */
 static int deliver(struct nb_json_splitter *s)
 {
-	struct nb_json_piece piece = { .text = s->piece.text, .len = s->piece.len, .size = s->piece.size };
+	struct nb_json_piece piece = {
+		.text = s->piece.text ? s->piece.text : "",
+		.len = s->piece.len,
+		.size = s->piece.size,
+	};
 	int rc;
 
 	while (piece.len == piece.size && piece.len && is_blank(piece.text[piece.len - 1]))

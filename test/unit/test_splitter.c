@@ -26,6 +26,7 @@ static int hear(const struct nb_json_piece *piece, void *arg)
 	struct nb_strbuf *heard = arg;
 	nb_autofree char *text = strndup(piece->text, piece->len);
 
+	assert_non_null(piece->text);
 	if (piece->size > piece->len)
 		nb_strbuf_append(heard, "<%.8s... %zu of %zu>", text, piece->len, piece->size);
 	else
@@ -98,6 +99,7 @@ static const struct row {
 	{ "items", "{\"x\":\"items\",\"y\":[1],\"\\\"items\":[2],\"item\":[3]}",
 	  "{\"x\":\"items\",\"y\":[1],\"\\\"items\":[2],\"item\":[3]}" },
 	{ "items", "{\"items\":[{}],\"items\":[{}]}", "<{}><{}>{\"items\":[],\"items\":[]}" },
+	{ "items", "{\"items\":[,{}]}", "<><{}>{\"items\":[]}" },
 	{ "items", "{\"items\":[{},]}", "<{}><>{\"items\":[]}" },
 	{ "items", "{\"items\":[{}}{},{]]}", "<{}}{}><{]>{\"items\":[]}" },
 	{ "items", "{\"items\":[\"stop\",{}]}", "<\"stop\"> stopped" },
