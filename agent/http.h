@@ -63,8 +63,8 @@ struct nb_http_get {
 struct nb_http *nb_http_new(struct nb_loop *loop, const struct nb_http_times *times, struct nb_error *err);
 void nb_http_free(struct nb_http **http); /* for nb_cleanup() */
 
-/* Starts a request. *request is valid until on_end() is called; no callback is called before return. */
-int nb_http_get(struct nb_http *http, const struct nb_http_get *get, struct nb_http_request **request,
+/* Starts a request. *started is valid until on_end() is called; no callback is called before return. */
+int nb_http_get(struct nb_http *http, const struct nb_http_get *get, struct nb_http_request **started,
 		struct nb_error *err);
 void nb_http_cancel(struct nb_http_request *request);
 

@@ -52,19 +52,26 @@ static struct nb_server from_endpoint(const struct nb_servers *servers,
 	return server;
 }
 
+static bool is_usable(const struct nb_servers_endpoint *endpoint)
+{
+	return endpoint->port && nb_addr_is_routable(&endpoint->addr);
+}
+
 bool nb_servers_learn(struct nb_servers *servers, const struct nb_servers_endpoint *endpoints, size_t n)
 {
-	struct nb_servers old = *servers;
+	const struct nb_servers old = *servers;
+	size_t usable = 0;
 	bool changed;
 
-	if (!servers->configured || !servers->items[0].tls)
+	for (size_t i = 0; i < n; i++)
+		usable += is_usable(&endpoints[i]);
+	if (!servers->configured || !servers->items[0].tls || !usable)
 		return false;
 	servers->n = servers->configured;
 	for (size_t i = 0; i < n && servers->n < NB_SERVERS_MAX; i++) {
 		struct nb_server server = from_endpoint(servers, &endpoints[i]);
 
-		if (endpoints[i].port && nb_addr_is_routable(&endpoints[i].addr) &&
-		    !contains(servers->items, servers->n, &server))
+		if (is_usable(&endpoints[i]) && !contains(servers->items, servers->n, &server))
 			servers->items[servers->n++] = server;
 	}
 	changed = servers->n != old.n;

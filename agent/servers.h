@@ -42,8 +42,9 @@ int nb_servers_add(struct nb_servers *servers, const char *url, const char *tls_
 
 /*
  * Replaces the learned servers. Leaves out addresses that are not routable, those of configured
- * servers, and what exceeds NB_SERVERS_MAX. Learns nothing if the first server is reached without
- * TLS. Returns whether the list has changed.
+ * servers, and what exceeds NB_SERVERS_MAX. Changes nothing if no address is left, which no cluster
+ * means that has a server to say so, or if the first server is reached without TLS. Returns whether
+ * the list has changed.
  */
 bool nb_servers_learn(struct nb_servers *servers, const struct nb_servers_endpoint *endpoints, size_t n);
 

@@ -45,13 +45,13 @@ static bool is_too_new(const struct nb_json *object, const struct nb_json *detai
 static enum nb_verdict judge(int code, const char *reason)
 {
 	static const struct {
-		int code;
 		const char *reason;
+		int code;
 		enum nb_verdict verdict;
 	} rows[] = {
-		{ 410, "Expired", NB_VERDICT_EXPIRED },        { 410, "Gone", NB_VERDICT_EXPIRED },
-		{ 400, "BadRequest", NB_VERDICT_BAD_REQUEST }, { 422, "Invalid", NB_VERDICT_BAD_REQUEST },
-		{ 401, "Unauthorized", NB_VERDICT_LOGIN },     { 429, "TooManyRequests", NB_VERDICT_BUSY },
+		{ "Expired", 410, NB_VERDICT_EXPIRED },        { "Gone", 410, NB_VERDICT_EXPIRED },
+		{ "BadRequest", 400, NB_VERDICT_BAD_REQUEST }, { "Invalid", 422, NB_VERDICT_BAD_REQUEST },
+		{ "Unauthorized", 401, NB_VERDICT_LOGIN },     { "TooManyRequests", 429, NB_VERDICT_BUSY },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -40,7 +40,10 @@ class Case:
         }))
 
     def client(self, url, *options, cluster=None, user=None):
-        self.clients.append(Client(self.directory, self.kubeconfig(url, cluster, user), *options))
+        return self.client_with(f"kubeconfig={self.kubeconfig(url, cluster, user)}", *options)
+
+    def client_with(self, *options, environment=None):
+        self.clients.append(Client(self.directory, *options, environment=environment))
         return self.clients[-1]
 
     def follow(self, *answers, options=()):

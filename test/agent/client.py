@@ -15,13 +15,12 @@ SHORT = ("pause-ms=50", "pause-max-ms=400", "short-ms=100")
 
 
 class Client:
-    def __init__(self, directory, kubeconfig, *options):
-        """kubeconfig: a file."""
+    def __init__(self, directory, *options, environment=None):
         self.log_path = os.path.join(directory, "log")
         self.log_file = open(self.log_path, "w+")
         build = os.environ.get("BUILD", "build")
         self.process = subprocess.Popen(
-            [f"{build}/test/agent/client", f"kubeconfig={kubeconfig}", *SHORT, *options],
+            [f"{build}/test/agent/client", *SHORT, *options], env={**os.environ, **(environment or {})},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log_file, text=True, errors="replace")
         self.lines = queue.Queue()
         threading.Thread(target=self.read, daemon=True).start()

@@ -146,9 +146,11 @@ static void test_learned(void **state)
 	assert_true(learn(&servers, "10.0.0.3:6443"));
 	expect(&servers, "*10.0.0.1:6443 10.0.0.3:6443=kubernetes.default.svc ");
 	/* None of these can be an API server's. */
-	assert_true(learn(
-		&servers,
-		"127.0.0.1:1 169.254.1.1:1 224.0.0.1:1 0.0.0.0:1 [::1]:1 [fe80::1]:1 [ff02::1]:1 10.0.0.9"));
+	assert_false(learn(&servers, ""));
+	assert_false(learn(&servers, "127.0.0.1:1 169.254.1.1:1 224.0.0.1:1 0.0.0.0:1"));
+	assert_false(learn(&servers, "[::1]:1 [fe80::1]:1 [ff02::1]:1 10.0.0.9"));
+	expect(&servers, "*10.0.0.1:6443 10.0.0.3:6443=kubernetes.default.svc ");
+	assert_true(learn(&servers, "[::1]:1 10.0.0.1:6443"));
 	expect(&servers, "*10.0.0.1:6443 ");
 	assert_true(learn(&named, "10.0.0.2:6443"));
 	expect(&named, "*api:443=kubernetes 10.0.0.2:6443=kubernetes ");
