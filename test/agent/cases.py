@@ -152,6 +152,7 @@ def gone_in_watch(case):
         stream(added("a", 3), bookmark(9, end=True), added("b", 10), error(None, "Expired", "too old"), added("x", 11)),
         stream(added("b", 10), bookmark(50, end=True)))
     client.expect("begin", "put default/a 3", "end 1", "put default/b 10", "begin", "put default/b 10", "end 1")
+    assert client.log() == "", "nothing is wrong"
 
 
 @case
