@@ -495,6 +495,16 @@ def other_name(case):
 
 
 @case
+def ipv6(case):
+    """D4, D6: an IPv6 address, without TLS, and with a certificate that names another"""
+    plain, named = case.server(INITIAL, host="::1"), secure(case, INITIAL, name="named", host="::1")
+    case.client(plain.url).expect(*FIRST)
+    case.client(named.url, cluster={"certificate-authority": case.authorities["ours"].cert,
+                                    "tls-server-name": "kubernetes.default.svc"}).expect(*FIRST)
+    assert named.requests[0].headers["host"] == f"kubernetes.default.svc:{named.port}"
+
+
+@case
 def client_certificate(case):
     """D4: client certificates, relative to the kubeconfig"""
     cert, key = case.authorities["client"]

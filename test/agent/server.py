@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""An API server that does what a test tells it, one answer for each request, on 127.0.0.1."""
+"""An API server that does what a test tells it, one answer for each request, on a loopback address."""
 
 import gzip
 import json
@@ -32,7 +32,7 @@ class Server:
 
     An answer returns True if the connection may be used again."""
 
-    def __init__(self, *answers, tls=None, port=0):
+    def __init__(self, *answers, tls=None, port=0, host="127.0.0.1"):
         self.answers = list(answers)
         self.requests = []
         self.faults = []  # what an answer found wrong
@@ -40,9 +40,10 @@ class Server:
         self.lock = threading.Lock()
         self.open = set()
         self.stopping = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", port))
+        v6 = ":" in host
+        self.listener = socket.create_server((host, port), family=socket.AF_INET6 if v6 else socket.AF_INET)
         self.port = self.listener.getsockname()[1]
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://{f'[{host}]' if v6 else host}:{self.port}"
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
