@@ -16,7 +16,7 @@ SHORT = ("pause-ms=50", "pause-max-ms=400", "short-ms=100")
 
 class Client:
     def __init__(self, directory, *options, environment=None):
-        self.log_path = os.path.join(directory, "log")
+        self.log_path = os.path.join(directory, f"log-{id(self)}")
         self.log_file = open(self.log_path, "w+")
         build = os.environ.get("BUILD", "build")
         self.process = subprocess.Popen(
