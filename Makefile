@@ -48,6 +48,9 @@ PACKAGES := libbpf libmnl libcjson libnftables libmd yaml-0.1
 # Asked once, and not before a recipe needs it: "make help" and "make deps" work without pkg-config.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PKG_LIBS)
+# Only what is made of agent/ is linked with these.
+AGENT_PACKAGES := libcurl
+AGENT_LIBS = $(eval AGENT_LIBS := $$(shell $(PKG_CONFIG) --libs $(AGENT_PACKAGES)))$(AGENT_LIBS)
 CMOCKA_LIBS = $(eval CMOCKA_LIBS := $$(shell $(PKG_CONFIG) --libs cmocka))$(CMOCKA_LIBS)
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla
@@ -68,6 +71,7 @@ objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
 LIB_OBJ    := $(call objects,$(wildcard lib/*/*.c))
 PLUGIN_OBJ := $(call objects,$(wildcard plugin/*.c))
 CLI_OBJ    := $(call objects,$(wildcard cli/*.c))
+AGENT_OBJ  := $(call objects,$(wildcard agent/*.c))
 UNIT_SRC   := $(wildcard test/unit/test_*.c)
 UNIT_BIN   := $(patsubst test/unit/%.c,$(B)/test/unit/%,$(UNIT_SRC))
 UNIT_HELP  := $(call objects,$(filter-out $(UNIT_SRC),$(wildcard test/unit/*.c)))
@@ -77,6 +81,8 @@ BPF_TEST_BIN := $(if $(BPF_TEST),$(B)/test/bpf)
 # The storm of test/netns/storm.bats is one program of several files.
 STORM      := $(call objects,$(wildcard test/storm/*.c))
 TOOL_BIN   := $(B)/test/storm $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c test/prove/*.c))
+# The program of the suite test/agent.
+AGENT_TEST := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/agent/*.c))
 # Programs of one scenario file each, with the engine: test/interleave/scenarios/X.c -> build/test/interleave/X
 INTERLEAVE_BIN := $(patsubst test/interleave/scenarios/%.c,$(B)/test/interleave/%,$(wildcard test/interleave/scenarios/*.c))
 INTERLEAVE_CODE := $(call objects,$(wildcard test/interleave/scenarios/*.c test/interleave/code/*.c))
@@ -86,7 +92,7 @@ BROKEN_BIN := $(patsubst test/interleave/broken/%.sed,$(B)/test/interleave/broke
 PROVE_OBJ  := $(patsubst test/prove/bpf/%.bpf.c,$(B)/obj/prove/%.o,$(wildcard test/prove/bpf/*.bpf.c)) $(B)/obj/prove/ebpf_folds.o $(B)/obj/prove/assist_folds.o
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl
 
-.PHONY: all deps demo test test-unit test-interleave test-prove prove test-bpf test-netns test-runtimes test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels bench bench-check bench-count \
+.PHONY: all deps demo test test-unit test-agent test-interleave test-prove prove test-bpf test-netns test-runtimes test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels bench bench-check bench-count \
 	fuzz lint format compile_commands.json install uninstall deb clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge and build/natbridgectl (no root, no network)
@@ -108,7 +114,8 @@ $(COMPLETIONS): $(B)/completion.%: $(B)/natbridgectl
 $(B)/libnatbridge.a: $(LIB_OBJ)
 $(B)/test/libplugin.a: $(filter-out %/main.o,$(PLUGIN_OBJ))
 $(B)/test/libcli.a: $(filter-out %/main.o,$(CLI_OBJ))
-$(B)/libnatbridge.a $(B)/test/libplugin.a $(B)/test/libcli.a:
+$(B)/test/libagent.a: $(filter-out %/main.o,$(AGENT_OBJ))
+$(B)/libnatbridge.a $(B)/test/libplugin.a $(B)/test/libcli.a $(B)/test/libagent.a:
 	$(call say,AR,$@)
 	@mkdir -p $(@D) && rm -f $@
 	$(Q)ar rcs $@ $^
@@ -139,10 +146,10 @@ SKELETONS := $(B)/natbridge.skel.h $(B)/assist.skel.h $(B)/handover.skel.h $(B)/
 $(B)/obj/lib/datapath/load.o: $(SKELETONS)
 
 # Tests
-$(UNIT_BIN): $(B)/test/unit/%: $(B)/obj/test/unit/%.o $(UNIT_HELP) $(B)/test/libplugin.a $(B)/test/libcli.a $(B)/libnatbridge.a
+$(UNIT_BIN): $(B)/test/unit/%: $(B)/obj/test/unit/%.o $(UNIT_HELP) $(B)/test/libplugin.a $(B)/test/libcli.a $(B)/test/libagent.a $(B)/libnatbridge.a
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CMOCKA_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(AGENT_LIBS) $(CMOCKA_LIBS)
 
 $(B)/test/bpf: $(BPF_TEST) $(B)/libnatbridge.a
 	$(call say,LD,$@)
@@ -191,6 +198,11 @@ $(B)/test/storm:
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
+$(AGENT_TEST): $(B)/test/%: $(B)/obj/test/%.o $(B)/test/libagent.a $(B)/libnatbridge.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(AGENT_LIBS)
+
 PROVE_COMPILER := $(CLANG) $(BPF_CFLAGS) -Itest/prove/bpf/include
 $(B)/obj/prove/%.o: test/prove/bpf/%.bpf.c | tools
 	$(call say,BPF,$@)
@@ -215,13 +227,16 @@ $(OTHERS): $(B)/other/%/natbridge: test/upgrade/build $(PROGRAMS)
 	$(call say,OTHER,$@)
 	+$(Q)test/upgrade/build $* $(B) $(@D) $(MAKE)
 
-test-programs: all $(UNIT_BIN) $(INTERLEAVE_BIN) $(BROKEN_BIN) $(PROVE) $(BPF_TEST_BIN) $(TOOL_BIN) $(OTHERS) ## build everything that the tests run, and run nothing
+test-programs: all $(UNIT_BIN) $(INTERLEAVE_BIN) $(BROKEN_BIN) $(PROVE) $(BPF_TEST_BIN) $(TOOL_BIN) $(AGENT_TEST) $(OTHERS) ## build everything that the tests run, and run nothing
 
 test: test-programs ## install what is missing, build, and run every test that this machine can run (root)
-	@scripts/run-tests.sh unit interleave prove bpf netns runtimes differential parity
+	@scripts/run-tests.sh unit agent interleave prove bpf netns runtimes differential parity
 
 test-unit: $(UNIT_BIN) ## unit tests only (no root)
 	@scripts/run-tests.sh unit
+
+test-agent: $(AGENT_TEST) ## faults of an API server, and what the agent's client makes of them (no root)
+	@scripts/run-tests.sh agent
 
 test-interleave: $(INTERLEAVE_BIN) $(BROKEN_BIN) ## all interleavings of a few CPUs in the code of the connection table (no root)
 	@scripts/run-tests.sh interleave
@@ -247,11 +262,11 @@ test-parity: all $(TOOL_BIN) ## network configs, given to the reference bridge p
 # gcc's sanitizers and glibc's own checks do not go together: the latter are off. Leaks count as errors.
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined -U_FORTIFY_SOURCE
 
-test-sanitize: ## unit and packet tests once more, with ASan and UBSan in all that runs in userspace (root); built in build/sanitize
+test-sanitize: ## unit, agent and packet tests once more, with ASan and UBSan in all that runs in userspace (root); built in build/sanitize
 	+$(Q)$(MAKE) B=$(B)/sanitize CFLAGS='$(SANITIZE)' test-unit-bpf
 
-test-unit-bpf: $(UNIT_BIN) $(BPF_TEST_BIN)
-	@BUILD=$(B) scripts/run-tests.sh unit bpf
+test-unit-bpf: $(UNIT_BIN) $(AGENT_TEST) $(BPF_TEST_BIN)
+	@BUILD=$(B) scripts/run-tests.sh unit agent bpf
 
 test-kernels: test-programs ## load, packet tests and scenarios under other kernels, in qemu (root, half an hour); KERNELS="5.10 6.1 6.12"
 	@KERNELS="$(KERNELS)" test/kernels/run
@@ -266,7 +281,7 @@ demo: all $(B)/test/netns/tool $(B)/test/netns/attached ## install what is missi
 FUZZ_SECONDS ?= 60
 FUZZ_PACKETS ?= 5000000
 FUZZ_BIN := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/fuzz/fuzz_*.c))
-FUZZ_CODE := $(filter-out plugin/main.c,$(wildcard plugin/*.c)) $(wildcard lib/*/*.c)
+FUZZ_CODE := $(filter-out plugin/main.c,$(wildcard plugin/*.c)) $(wildcard lib/*/*.c agent/status.c agent/watch_event.c)
 
 fuzz: $(FUZZ_BIN) $(BPF_TEST_BIN) ## mutated input for the parsers, FUZZ_SECONDS (60) each, and FUZZ_PACKETS (5000000) for the programs (root)
 	$(Q)for f in $(FUZZ_BIN); do mkdir -p $$f.corpus; $$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$$f. \
@@ -303,7 +318,7 @@ SETS := $(sort $(foreach g,$(MAKECMDGOALS),$(SETS_$(g))))
 tools:
 	@for t in $(CC) $(CLANG) $(BPFTOOL) $(PKG_CONFIG) ar; do \
 		command -v $$t >/dev/null || { echo "make: $$t is missing; run: sudo make deps" >&2; exit 1; }; done
-	@for p in $(PACKAGES); do \
+	@for p in $(PACKAGES) $(AGENT_PACKAGES); do \
 		$(PKG_CONFIG) --exists $$p || { echo "make: the library $$p is missing; run: sudo make deps" >&2; exit 1; }; done
 ifneq ($(SETS),)
 tools: deps
@@ -313,7 +328,7 @@ deps: ## install what building, demo, tests and lint need (Debian 12; root, if a
 	@scripts/deps.sh $(SETS)
 
 # Checks
-C_FILES := $(wildcard lib/*/*.[ch] plugin/*.[ch] cli/*.[ch] bpf/*.c bpf/*/*.h include/natbridge/*.h test/*/*.[ch])
+C_FILES := $(wildcard lib/*/*.[ch] plugin/*.[ch] cli/*.[ch] agent/*.[ch] bpf/*.c bpf/*/*.h include/natbridge/*.h test/*/*.[ch])
 
 lint: all ## formatting, clang-tidy, shellcheck, arrows between folders, headers alone, gcc and clang warnings, licence lines
 	@CC='$(CC)' CLANG='$(CLANG)' CPPFLAGS='$(CPPFLAGS) $(PKG_CFLAGS)' CFLAGS='$(CFLAGS)' BPF_CFLAGS='$(BPF_CFLAGS)' scripts/lint.sh

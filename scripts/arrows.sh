@@ -21,6 +21,7 @@ lib/datapath  include lib/util lib/maps lib/net
 lib/kube      include lib/util lib/json lib/service
 plugin        include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/kube
 cli           include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/kube
+agent         include lib/util lib/json lib/net lib/maps lib/service lib/datapath lib/kube
 bpf           include bpf/lib bpf/ebpf bpf/assist
 bpf/lib       include
 bpf/ebpf      include bpf/lib
@@ -30,7 +31,7 @@ bpf/assist    include bpf/lib
 # "FILE FILE WHY" a line: an include of the second in the first.
 includes() {
 	local file found
-	find include lib plugin cli bpf -name '*.[ch]' | sort | while read -r file; do
+	find include lib plugin cli agent bpf -name '*.[ch]' | sort | while read -r file; do
 		sed -n 's/^#include [<"]\([^>"]*\)[>"].*/\1/p' "$file" | while read -r found; do
 			if [ -f "$(dirname "$file")/$found" ]; then
 				echo "$file $(dirname "$file")/$found include"
@@ -46,7 +47,7 @@ includes() {
 # The same for what a file calls or reads of another: "FILE FILE SYMBOL".
 symbols() {
 	local objects
-	mapfile -t objects < <(cd "$build/obj" && find lib plugin cli -name '*.o' | sort)
+	mapfile -t objects < <(cd "$build/obj" && find lib plugin cli agent -name '*.o' | sort)
 	[ ${#objects[@]} -gt 0 ] || {
 		echo "arrows: $build/obj holds no objects; run make first" >&2
 		return 1

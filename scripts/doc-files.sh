@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 files=$(git ls-files -co --exclude-standard)
-sources=$(grep -E '^(lib|bpf|plugin|cli)/.*\.[ch]$' <<<"$files")
+sources=$(grep -E '^(lib|bpf|plugin|cli|agent)/.*\.[ch]$' <<<"$files")
 
 # quoted FILE...: what stands between backquotes, if it can be a file's name.
 quoted() {
@@ -23,7 +23,7 @@ pattern() {
 
 faults=$(
 	for document in README.md CONTRIBUTING.md SECURITY.md doc/*.md test/*/README.md; do
-		quoted "$document" | grep -E '(\.(c|h|bats|bash|sh|conflist)$|^(lib|bpf|plugin|cli|include|test|scripts|examples|packaging|doc)/)' |
+		quoted "$document" | grep -E '(\.(c|h|bats|bash|sh|conflist)$|^(lib|bpf|plugin|cli|agent|include|test|scripts|examples|packaging|doc)/)' |
 			while read -r name; do
 				name=${name%/}
 				grep -qE "(^|/)$(pattern "$name")(/|$)" <<<"$files" || [[ $name = /* || $name = net/* ]] || echo "$document names $name, which does not exist"

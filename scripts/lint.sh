@@ -9,12 +9,12 @@ cd "$(dirname "$0")/.." || exit 2
 
 status=0
 shopt -s nullglob
-c_sources=(lib/*/*.c {plugin,cli}/*.c test/*/*.c)
+c_sources=(lib/*/*.c {plugin,cli,agent}/*.c test/*/*.c)
 bpf_sources=(bpf/*.bpf.c)
-headers=(include/natbridge/{abi,handover,version}.h lib/*/*.h {plugin,cli}/*.h test/*/*.h)
+headers=(include/natbridge/{abi,handover,version}.h lib/*/*.h {plugin,cli,agent}/*.h test/*/*.h)
 bpf_headers=(bpf/*/*.h include/natbridge/{abi,conn_index,handover}.h)
 hosted=(test/hosted/bpf/*.h test/interleave/*/*.[ch] test/prove/bpf/*.[ch]) # compiled with the programs in them
-shells=(scripts/*.sh examples/*.sh .ci/run test/*/*.bash {test/differential,test/parity,test/prove}/run test/kernels/{run,init,guest,storm}
+shells=(scripts/*.sh examples/*.sh .ci/run test/*/*.bash {test/agent,test/differential,test/parity,test/prove}/run test/kernels/{run,init,guest,storm}
 	test/interleave/broken/build)
 suites=(test/*/*.bats)
 read -ra cc_flags <<<"$CPPFLAGS $CFLAGS"
