@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "lib/util/cleanup.h"
+#include "lib/util/cni_id.h"
 #include "lib/util/error.h"
 
 #include "cni_value.h"

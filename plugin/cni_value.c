@@ -2,24 +2,10 @@
 /* Names and MAC addresses as text: see cni_value.h. */
 #include "cni_value.h"
 
-#include <ctype.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "lib/net/link.h"
 #include "lib/util/addr.h"
-
-enum { CNI_NAME_MAX = 200 };
-
-bool nb_cni_name_valid(const char *name)
-{
-	if (!isalnum((unsigned char)name[0]) || strlen(name) > CNI_NAME_MAX)
-		return false;
-	for (; *name; name++)
-		if (!isalnum((unsigned char)*name) && !strchr("_.-", *name))
-			return false;
-	return true;
-}
 
 const char *nb_ifname_problem(const char *name)
 {

@@ -7,12 +7,6 @@
 #include <stdbool.h>
 
 /*
- * The specification's pattern of container ids and network names:
- * [a-zA-Z0-9][a-zA-Z0-9_.-]*, at most 200 bytes.
- */
-bool nb_cni_name_valid(const char *name);
-
-/*
  * NULL if a network interface can have the name (nb_ifname_valid() of link.h, and no '%', which the
  * kernel would take for a pattern), else what is wrong with it, as the end of a sentence.
  */

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/conf/proxy.h"
 #include "lib/json/json.h"
 #include "lib/maps/layout.h"
+#include "lib/util/cni_id.h"
 #include "lib/util/error.h"
 #include "lib/util/strbuf.h"
 
@@ -16,7 +18,6 @@
 #include "cni_version.h"
 #include "conf_gc.h"
 #include "conf_key.h"
-#include "conf_proxy.h"
 #include "conf_vlan.h"
 #include "dns.h"
 
@@ -111,6 +112,12 @@ static int parse_ipam(const struct nb_json *ipam, struct nb_conf *conf, struct n
 	if (!nb_cni_name_valid(type))
 		return nb_json_fail(&at, NB_ERR_CONFIG, err, "\"%.100s\" is not the name of a plugin", type);
 	return nb_strdup(type, &conf->ipam_type, err);
+}
+
+static int parse_proxy(const struct nb_json *at, struct nb_conf *conf, struct nb_error *err)
+{
+	conf->proxy.full = nb_conf_is_full(conf);
+	return nb_proxy_conf_parse(at, &conf->proxy, err);
 }
 
 static int parse_prev_result(const struct nb_json *at, struct nb_conf *conf, struct nb_error *err)
@@ -244,7 +251,7 @@ static const struct nb_conf_key KEYS[] = {
 	{ "disableContainerInterface", FLAG(disable_container_interface) },
 	{ NB_CONF_VALID_OLD, ALWAYS(nb_conf_parse_attachments) },
 	{ NB_CONF_VALID, ALWAYS(nb_conf_parse_attachments) },
-	{ "serviceProxy", ALWAYS(nb_conf_parse_proxy) },
+	{ "serviceProxy", ALWAYS(parse_proxy) },
 	{ "prevResult", ALWAYS(parse_prev_result) },
 	{ "mtu", .parse = parse_mtu },
 	{ "args", .parse = parse_args },
@@ -287,7 +294,7 @@ static void correct_case(struct cJSON *json, const char *const keys[])
 {
 	nb_json_correct_case(json, keys);
 	nb_json_correct_case(cJSON_GetObjectItemCaseSensitive(json, "ipam"), IPAM_KEYS);
-	nb_conf_correct_proxy(cJSON_GetObjectItemCaseSensitive(json, "serviceProxy"));
+	nb_proxy_conf_correct_case(cJSON_GetObjectItemCaseSensitive(json, "serviceProxy"));
 }
 
 int nb_conf_parse(char *text, size_t len, const struct nb_args *args, struct nb_conf *conf,
@@ -327,7 +334,7 @@ void nb_conf_free(struct nb_conf *conf)
 	free(conf->ipam_type);
 	free(conf->attachments);
 	nb_dns_free(&conf->dns);
-	nb_conf_free_proxy(&conf->proxy);
+	nb_proxy_conf_free(&conf->proxy);
 	nb_json_free(&conf->json);
 	free(conf->text);
 	*conf = (struct nb_conf){ 0 };

@@ -17,7 +17,7 @@
 #include "lib/util/error.h"
 
 #include "args.h"
-#include "conf_proxy.h"
+#include "lib/conf/proxy.h"
 #include "dns.h"
 #include "masq.h"
 

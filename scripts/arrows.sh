@@ -19,9 +19,10 @@ lib/maps      include lib/util
 lib/service   include lib/util lib/maps lib/net
 lib/datapath  include lib/util lib/maps lib/net
 lib/kube      include lib/util lib/json lib/service
-plugin        include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/kube
+lib/conf      include lib/util lib/json lib/maps lib/service lib/datapath
+plugin        include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/kube lib/conf
 cli           include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/kube
-agent         include lib/util lib/json lib/net lib/maps lib/service lib/datapath lib/kube
+agent         include lib/util lib/json lib/net lib/maps lib/service lib/datapath lib/kube lib/conf
 bpf           include bpf/lib bpf/ebpf bpf/assist
 bpf/lib       include
 bpf/ebpf      include bpf/lib

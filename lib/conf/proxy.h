@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef NATBRIDGE_PLUGIN_CONF_PROXY_H
-#define NATBRIDGE_PLUGIN_CONF_PROXY_H
+#ifndef NATBRIDGE_LIB_CONF_PROXY_H
+#define NATBRIDGE_LIB_CONF_PROXY_H
 
-/* "serviceProxy" of the configuration, which the reference plugin does not have. */
+/* "serviceProxy" of a network's configuration, which the reference plugin does not have. */
 
 #include <stdbool.h>
 
@@ -16,9 +16,9 @@
 #include "lib/util/error.h"
 
 struct cJSON;
-struct nb_conf;
 
 struct nb_proxy_conf {
+	bool full; /* set by the caller: all keys are read and checked; else only those of DEL and GC */
 	enum nb_mode mode;
 	bool fast_path, fast_path_given;
 	bool rcu_expedited;          /* /sys/kernel/rcu_expedited may be switched on for a moment */
@@ -30,12 +30,12 @@ struct nb_proxy_conf {
 	struct nb_services services; /* owned */
 };
 
-/* Reads the object into conf->proxy; for DEL and GC only what they need. */
-int nb_conf_parse_proxy(const struct nb_json *proxy, struct nb_conf *conf, struct nb_error *err);
+/* Reads the object into *conf, zeroed but for full. The caller frees it, also on failure. */
+int nb_proxy_conf_parse(const struct nb_json *proxy, struct nb_proxy_conf *conf, struct nb_error *err);
 
 /* Gives the object's keys the right case. NULL: does nothing. */
-void nb_conf_correct_proxy(struct cJSON *proxy);
+void nb_proxy_conf_correct_case(struct cJSON *proxy);
 
-void nb_conf_free_proxy(struct nb_proxy_conf *proxy);
+void nb_proxy_conf_free(struct nb_proxy_conf *conf); /* for nb_cleanup() */
 
 #endif

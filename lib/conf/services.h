@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef NATBRIDGE_PLUGIN_CONF_SERVICES_H
-#define NATBRIDGE_PLUGIN_CONF_SERVICES_H
+#ifndef NATBRIDGE_LIB_CONF_SERVICES_H
+#define NATBRIDGE_LIB_CONF_SERVICES_H
 
 /* "serviceProxy.services" of the configuration. */
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Reads Services as the configuration lists them, each with one address, one port and its backends. */
-#include "conf_services.h"
+#include "services.h"
 
 #include <ctype.h>
 #include <netinet/in.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The table of the keys of "serviceProxy", and how each is read. */
-#include "conf_proxy.h"
+#include "proxy.h"
 
 #include <ctype.h>
 #include <stddef.h>
@@ -18,9 +18,7 @@
 #include "lib/util/addr.h"
 #include "lib/util/error.h"
 
-#include "conf.h"
-#include "conf_key.h"
-#include "conf_services.h"
+#include "services.h"
 
 enum {
 	BPFFS_MAX = 200, /* bytes of the bpffs path */
@@ -32,24 +30,24 @@ enum {
  * DEL and GC go on with a mode that ADD refuses: they take it for "ebpf", of which
  * there is most to remove.
  */
-static int parse_mode(const struct nb_json *at, struct nb_conf *conf, struct nb_error *err)
+static int parse_mode(const struct nb_json *at, struct nb_proxy_conf *conf, struct nb_error *err)
 {
 	const char *mode = "ebpf";
 	int rc = nb_json_string(at, &mode, err);
 
 	if (rc)
 		return rc;
-	conf->proxy.mode = NB_MODE_EBPF;
+	conf->mode = NB_MODE_EBPF;
 	for (enum nb_mode i = 0; i < NB_MODES; i++)
 		if (strcmp(mode, nb_mode_name(i)) == 0)
-			conf->proxy.mode = i;
-	if (!nb_conf_is_full(conf) || strcmp(mode, nb_mode_name(conf->proxy.mode)) == 0)
+			conf->mode = i;
+	if (!conf->full || strcmp(mode, nb_mode_name(conf->mode)) == 0)
 		return 0;
 	return nb_json_fail(at, NB_ERR_CONFIG, err,
 			    "\"%.50s\" is not one of \"ebpf\", \"assist\" and \"off\"", mode);
 }
 
-static int parse_bpffs(const struct nb_json *at, struct nb_conf *conf, struct nb_error *err)
+static int parse_bpffs(const struct nb_json *at, struct nb_proxy_conf *conf, struct nb_error *err)
 {
 	const char *path = NULL;
 	int rc = nb_json_string(at, &path, err);
@@ -57,7 +55,7 @@ static int parse_bpffs(const struct nb_json *at, struct nb_conf *conf, struct nb
 	if (rc)
 		return rc;
 	if (!path)
-		return nb_pin_root_resolve(NULL, &conf->proxy.pin_root, err);
+		return nb_pin_root_resolve(NULL, &conf->pin_root, err);
 	if (path[0] != '/' || strlen(path) > BPFFS_MAX)
 		return nb_json_fail(at, NB_ERR_CONFIG, err,
 				    "\"%.100s\" is not an absolute path of at most %d bytes", path,
@@ -65,28 +63,28 @@ static int parse_bpffs(const struct nb_json *at, struct nb_conf *conf, struct nb
 	for (const char *c = path; *c; c++)
 		if (iscntrl((unsigned char)*c))
 			return nb_json_fail(at, NB_ERR_CONFIG, err, "contains a control character");
-	return nb_pin_root_resolve(path, &conf->proxy.pin_root, err);
+	return nb_pin_root_resolve(path, &conf->pin_root, err);
 }
 
 /*
  * For DEL and GC a value that is no boolean counts as false: the operator meant
  * to say something about it.
  */
-static int parse_rcu_expedited(const struct nb_json *at, struct nb_conf *conf, struct nb_error *err)
+static int parse_rcu_expedited(const struct nb_json *at, struct nb_proxy_conf *conf, struct nb_error *err)
 {
-	const bool full = nb_conf_is_full(conf);
-	int rc = nb_json_bool(at, &conf->proxy.rcu_expedited, full ? err : NULL);
+	const bool full = conf->full;
+	int rc = nb_json_bool(at, &conf->rcu_expedited, full ? err : NULL);
 
 	if (!rc || full)
 		return rc;
-	conf->proxy.rcu_expedited = false;
+	conf->rcu_expedited = false;
 	return 0;
 }
 
-static int parse_fast_path(const struct nb_json *at, struct nb_conf *conf, struct nb_error *err)
+static int parse_fast_path(const struct nb_json *at, struct nb_proxy_conf *conf, struct nb_error *err)
 {
-	conf->proxy.fast_path_given = at->node != NULL;
-	return nb_json_bool(at, &conf->proxy.fast_path, err);
+	conf->fast_path_given = at->node != NULL;
+	return nb_json_bool(at, &conf->fast_path, err);
 }
 
 static int parse_timeouts(const struct nb_json *timeouts, struct nb_proxy_conf *proxy, struct nb_error *err)
@@ -108,7 +106,7 @@ static int parse_timeouts(const struct nb_json *timeouts, struct nb_proxy_conf *
 	return 0;
 }
 
-static int parse_conntrack(const struct nb_json *conntrack, struct nb_conf *conf, struct nb_error *err)
+static int parse_conntrack(const struct nb_json *conntrack, struct nb_proxy_conf *conf, struct nb_error *err)
 {
 	static const char *const KEYS[] = { "max", "timeouts", NULL };
 	const struct nb_json max = nb_json_get(conntrack, "max");
@@ -120,13 +118,13 @@ static int parse_conntrack(const struct nb_json *conntrack, struct nb_conf *conf
 	rc = nb_json_check_known(conntrack, KEYS, err);
 	if (rc)
 		return rc;
-	rc = nb_json_uint(&max, NB_CONNECTIONS_MIN, NB_CONNECTIONS_MAX, &conf->proxy.limits.connections, err);
+	rc = nb_json_uint(&max, NB_CONNECTIONS_MIN, NB_CONNECTIONS_MAX, &conf->limits.connections, err);
 	if (rc)
 		return rc;
-	return parse_timeouts(&timeouts, &conf->proxy, err);
+	return parse_timeouts(&timeouts, conf, err);
 }
 
-static int parse_limits(const struct nb_json *limits, struct nb_conf *conf, struct nb_error *err)
+static int parse_limits(const struct nb_json *limits, struct nb_proxy_conf *conf, struct nb_error *err)
 {
 	static const char *const KEYS[] = { "frontends", "backends", NULL };
 	const struct nb_json frontends = nb_json_get(limits, "frontends");
@@ -138,10 +136,10 @@ static int parse_limits(const struct nb_json *limits, struct nb_conf *conf, stru
 	rc = nb_json_check_known(limits, KEYS, err);
 	if (rc)
 		return rc;
-	rc = nb_json_uint(&frontends, ENTRIES_MIN, ENTRIES_MAX, &conf->proxy.limits.frontends, err);
+	rc = nb_json_uint(&frontends, ENTRIES_MIN, ENTRIES_MAX, &conf->limits.frontends, err);
 	if (rc)
 		return rc;
-	return nb_json_uint(&backends, ENTRIES_MIN, ENTRIES_MAX, &conf->proxy.limits.backends, err);
+	return nb_json_uint(&backends, ENTRIES_MIN, ENTRIES_MAX, &conf->limits.backends, err);
 }
 
 static int parse_range(const struct nb_json *at, struct nb_proxy_conf *proxy, struct nb_error *err)
@@ -167,63 +165,88 @@ static int parse_range(const struct nb_json *at, struct nb_proxy_conf *proxy, st
 	return 0;
 }
 
-static int parse_ranges(const struct nb_json *array, struct nb_conf *conf, struct nb_error *err)
+static int parse_ranges(const struct nb_json *array, struct nb_proxy_conf *conf, struct nb_error *err)
 {
 	int rc = nb_json_is_array(array, err);
 
 	if (rc)
 		return rc;
 	for (struct nb_json item = nb_json_first(array); item.node; item = nb_json_next(&item)) {
-		rc = parse_range(&item, &conf->proxy, err);
+		rc = parse_range(&item, conf, err);
 		if (rc)
 			return rc;
 	}
 	return 0;
 }
 
-static int parse_services(const struct nb_json *array, struct nb_conf *conf, struct nb_error *err)
+static int parse_services(const struct nb_json *array, struct nb_proxy_conf *conf, struct nb_error *err)
 {
-	return array->node ? nb_conf_parse_services(array, &conf->proxy.services, err) : 0;
+	return array->node ? nb_conf_parse_services(array, &conf->services, err) : 0;
 }
 
-/* There are no others. */
-static const struct nb_conf_key KEYS[] = {
-	{ "mode", .parse = parse_mode, .for_removal = true },
-	{ "bpffs", .parse = parse_bpffs, .for_removal = true },
-	{ "rcuExpedited", .parse = parse_rcu_expedited, .for_removal = true },
-	{ "serviceCIDRs", .parse = parse_ranges },
-	{ "fastPath", .parse = parse_fast_path },
-	{ "conntrack", .parse = parse_conntrack },
-	{ "limits", .parse = parse_limits },
-	{ "services", .parse = parse_services },
-	{ 0 },
+struct key {
+	const char *name;
+	int (*parse)(const struct nb_json *at, struct nb_proxy_conf *conf, struct nb_error *err);
+	bool for_removal; /* DEL and GC read it as well */
 };
 
-int nb_conf_parse_proxy(const struct nb_json *proxy, struct nb_conf *conf, struct nb_error *err)
+/* There are no others. */
+static const struct key keys[] = {
+	{ "mode", parse_mode, true },
+	{ "bpffs", parse_bpffs, true },
+	{ "rcuExpedited", parse_rcu_expedited, true },
+	{ "serviceCIDRs", parse_ranges, false },
+	{ "fastPath", parse_fast_path, false },
+	{ "conntrack", parse_conntrack, false },
+	{ "limits", parse_limits, false },
+	{ "services", parse_services, false },
+};
+
+enum { KEYS = sizeof(keys) / sizeof(*keys) };
+
+/* In the form that nb_json_check_known() takes. */
+struct key_names {
+	const char *names[KEYS + 1];
+};
+
+static struct key_names key_names(void)
 {
-	const struct nb_conf_key_names known = nb_conf_key_names(KEYS);
+	struct key_names all = { 0 };
+
+	for (size_t i = 0; i < KEYS; i++)
+		all.names[i] = keys[i].name;
+	return all;
+}
+
+int nb_proxy_conf_parse(const struct nb_json *proxy, struct nb_proxy_conf *conf, struct nb_error *err)
+{
 	int rc = nb_json_is_object(proxy, err);
 
 	if (rc)
 		return rc;
-	conf->proxy.fast_path = true;
-	conf->proxy.rcu_expedited = true;
-	if (nb_conf_is_full(conf)) {
-		rc = nb_json_check_known(proxy, known.names, err);
+	conf->fast_path = true;
+	conf->rcu_expedited = true;
+	if (conf->full) {
+		rc = nb_json_check_known(proxy, key_names().names, err);
 		if (rc)
 			return rc;
 	}
-	return nb_conf_read_keys(proxy, KEYS, conf, err);
+	for (size_t i = 0; i < KEYS; i++) {
+		const struct nb_json at = nb_json_get(proxy, keys[i].name);
+
+		rc = conf->full || keys[i].for_removal ? keys[i].parse(&at, conf, err) : 0;
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
-void nb_conf_correct_proxy(struct cJSON *proxy)
+void nb_proxy_conf_correct_case(struct cJSON *proxy)
 {
-	const struct nb_conf_key_names known = nb_conf_key_names(KEYS);
-
-	nb_json_correct_case(proxy, known.names);
+	nb_json_correct_case(proxy, key_names().names);
 }
 
-void nb_conf_free_proxy(struct nb_proxy_conf *proxy)
+void nb_proxy_conf_free(struct nb_proxy_conf *conf)
 {
-	nb_services_free(&proxy->services);
+	nb_services_free(&conf->services);
 }
