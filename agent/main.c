@@ -37,7 +37,8 @@ struct agent {
 	struct nb_api api;
 	struct nb_cluster cluster;
 	struct nb_tables tables;
-	bool reload; /* SIGHUP: start anew with the configuration as it is now */
+	struct nb_error failure; /* of a table; but for NB_AGENT_RUN it ends the agent */
+	bool reload;             /* SIGHUP: start anew with the configuration as it is now */
 	char **argv;
 	int argc;
 };
@@ -117,6 +118,17 @@ static void on_complete(void *arg)
 		nb_loop_stop(&agent->loop);
 }
 
+static void on_failed(const struct nb_table *table, const struct nb_error *why, void *arg)
+{
+	struct agent *agent = arg;
+
+	if (agent->config.verb == NB_AGENT_RUN)
+		return;
+	agent->failure = *why;
+	nb_wrap(&agent->failure, "network \"%s\"", table->name);
+	nb_loop_stop(&agent->loop);
+}
+
 static int find_servers(struct agent *agent, struct nb_error *err)
 {
 	const struct nb_agent_config *config = &agent->config;
@@ -174,10 +186,15 @@ static int run(struct agent *agent, struct nb_error *err)
 	agent->tables.cluster = &agent->cluster;
 	agent->tables.dry = agent->config.verb == NB_AGENT_DRY_RUN;
 	agent->tables.complete = on_complete;
+	agent->tables.failed = on_failed;
 	agent->tables.arg = agent;
 	nb_tables_start(&agent->tables, &agent->loop);
 	rc = nb_cluster_start(&agent->cluster, &agent->loop, &agent->api, &agent->config, err);
-	return rc ? rc : nb_loop_run(&agent->loop, err);
+	rc = rc ? rc : nb_loop_run(&agent->loop, err);
+	if (rc || !agent->failure.code)
+		return rc;
+	*err = agent->failure;
+	return -EIO;
 }
 
 static int dispatch(struct agent *agent, struct nb_error *err)

@@ -138,6 +138,17 @@ static void print_changes(const struct nb_table *table, const struct nb_service_
 		       changes->changed, changes->removed);
 }
 
+/* What a network would get that nothing is pinned for. */
+static int preview_empty(const struct nb_table *table, const struct nb_services *services,
+			 struct nb_error *err)
+{
+	const struct nb_service_changes changes = { .added = services->n };
+
+	*err = (struct nb_error){ 0 };
+	print_changes(table, &changes);
+	return 0;
+}
+
 int nb_table_write(struct nb_tables *tables, struct nb_table *table, const struct nb_service_names *names,
 		   const struct nb_services *services, struct nb_error *err)
 {
@@ -147,6 +158,8 @@ int nb_table_write(struct nb_tables *tables, struct nb_table *table, const struc
 	int rc = tables->dry ? nb_datapath_open(&table->root, table->name, true, &dp, err)
 			     : open_for_change(table, &dp, err);
 
+	if (rc == -ENOENT && tables->dry)
+		return preview_empty(table, services, err);
 	rc = rc ? rc : mark_on_host(&marked, err);
 	rc = rc ? rc : replace(tables, &dp, names, &marked, &changes, err);
 	if (rc == -EEXIST)
@@ -196,6 +209,10 @@ int nb_table_remove_others(struct nb_tables *tables, struct nb_table *table, str
 	int rc = tables->dry ? nb_datapath_open(&table->root, table->name, true, &dp, err)
 			     : open_for_change(table, &dp, err);
 
+	if (rc == -ENOENT && tables->dry) {
+		*err = (struct nb_error){ 0 };
+		return 0;
+	}
 	rc = rc ? rc : nb_service_list_names(&dp, NB_ORIGIN_APPLY, &had, err);
 	for (size_t i = 0; i < had.n && !rc; i++)
 		if (!nb_kube_table_has(tables->cluster->table, had.items[i]))

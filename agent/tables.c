@@ -3,6 +3,7 @@
 #include "tables.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,8 @@ static void start_over(struct nb_tables *tables, struct nb_table *table, const s
 	table->next = NULL;
 	if (!tables->retry.at)
 		nb_timer_set(tables->loop, &tables->retry, RETRY_MS);
+	if (tables->failed)
+		tables->failed(table, err, tables->arg);
 }
 
 static void write_batch(struct nb_tables *tables, struct nb_table *table, const struct nb_kube_batch *batch)
@@ -192,19 +195,23 @@ static bool fill(struct nb_tables *tables)
 	return more;
 }
 
-static void say_equal(struct nb_tables *tables)
+/* Whether there was something to say. */
+static bool say_equal(struct nb_tables *tables)
 {
+	bool said = false;
+
 	for (size_t i = 0; i < tables->all.n; i++) {
 		struct nb_table *table = tables->all.items[i];
 
 		if (table->state != NB_TABLE_FULL || table->is_said)
 			continue;
-		table->is_said = true;
+		table->is_said = said = true;
 		nb_log_info(0, "Table is equal to the cluster", NB_TEXT("network", table->name),
 			    NB_NUMBER("services", table->last.services),
 			    NB_NUMBER("frontends", table->last.frontends),
 			    NB_NUMBER("backends", table->last.backends));
 	}
+	return said;
 }
 
 /* One step; the next one comes by the loop, so that nothing else waits long. */
@@ -233,7 +240,8 @@ static void on_timer(void *arg)
 		return;
 	}
 	tables->dirty_since_ms = 0;
-	say_equal(tables);
+	if (say_equal(tables))
+		malloc_trim(0); /* what sets and batches took: much, but rarely */
 	if (nb_tables_are_complete(tables) && tables->complete)
 		tables->complete(tables->arg);
 }
