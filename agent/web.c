@@ -48,11 +48,11 @@ struct nb_web {
 
 /* Well-known ports of kube-proxy, which may be running on this node. */
 static const struct {
-	__be16 port;
+	unsigned int port;
 	const char *what;
 } ports[] = {
-	{ htons(10249), "metrics" },
-	{ htons(10256), "health" },
+	{ 10249, "metrics" },
+	{ 10256, "health" },
 };
 
 static void on_log(void *arg, const char *fmt, va_list ap)
@@ -245,42 +245,51 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 static int fail_to_listen(const char *address, __be16 port, int errnum, struct nb_error *err)
 {
 	for (size_t i = 0; errnum == EADDRINUSE && i < sizeof(ports) / sizeof(ports[0]); i++)
-		if (ports[i].port == port)
+		if (ports[i].port == ntohs(port))
 			return nb_fail(err, NB_ERR_SYSTEM, errnum,
 				       "cannot listen at %s, where kube-proxy serves its %s; is it running?",
 				       address, ports[i].what);
 	return nb_fail(err, NB_ERR_SYSTEM, errnum, "cannot listen at %s", address);
 }
 
+/* Returns the length of *to. */
+static socklen_t fill_sockaddr(const struct nb_addr *addr, __be16 port, struct sockaddr_storage *to)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)to;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)to;
+	unsigned int len;
+	const void *bytes = nb_addr_bytes(addr, &len);
+
+	*to = (struct sockaddr_storage){ .ss_family = nb_addr_family(addr) };
+	if (nb_addr_is_v4(addr)) {
+		v4->sin_port = port;
+		memcpy(&v4->sin_addr, bytes, len);
+		return sizeof(*v4);
+	}
+	v6->sin6_port = port;
+	memcpy(&v6->sin6_addr, bytes, len);
+	return sizeof(*v6);
+}
+
 static int open_socket(const char *address, int *out, struct nb_error *err)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} to = { 0 };
 	nb_autoclose int fd = -1;
-	const int on = 1, off = 0;
+	struct sockaddr_storage to;
 	struct nb_addr addr;
-	unsigned int len;
+	socklen_t len;
 	__be16 port;
+	int on = 1, v6_only;
 
 	if (!nb_addr_port_parse(address, &addr, &port))
 		return nb_fail(err, NB_ERR_CONFIG, 0, "cannot listen at \"%s\": it is not ADDRESS:PORT",
 			       address);
-	if (nb_addr_is_v4(&addr)) {
-		to.v4 = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = port };
-		memcpy(&to.v4.sin_addr, nb_addr_bytes(&addr, &len), sizeof(to.v4.sin_addr));
-	} else {
-		to.v6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = port };
-		memcpy(&to.v6.sin6_addr, nb_addr_bytes(&addr, &len), sizeof(to.v6.sin6_addr));
-	}
-	fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	len = fill_sockaddr(&addr, port, &to);
+	v6_only = !nb_addr_is_zero(&addr);
+	fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
-	    (to.any.sa_family == AF_INET6 &&
-	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, nb_addr_is_zero(&addr) ? &off : &on, sizeof(on))) ||
-	    bind(fd, &to.any, to.any.sa_family == AF_INET ? sizeof(to.v4) : sizeof(to.v6)) ||
-	    listen(fd, BACKLOG))
+	    (to.ss_family == AF_INET6 &&
+	     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, sizeof(v6_only))) ||
+	    bind(fd, (struct sockaddr *)&to, len) || listen(fd, BACKLOG))
 		return fail_to_listen(address, port, errno, err);
 	*out = NB_TAKE_FD(fd);
 	return 0;
@@ -309,7 +318,7 @@ int nb_web_open(struct nb_loop *loop, const char *address, const struct nb_web_r
 		const struct nb_web_limits *limits, struct nb_web **out, struct nb_error *err)
 {
 	nb_cleanup(nb_web_close) struct nb_web *web = NULL;
-	int fd, rc;
+	int fd = -1, rc;
 
 	if (!*address) {
 		*out = NULL;
