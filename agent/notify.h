@@ -4,14 +4,14 @@
 
 /*
  * The states that systemd waits for (sd_notify(3)): lines in one datagram. They are written here
- * instead of by libsystemd, which would come with four more libraries, and which an image without systemd
- * lacks.
+ * and not by libsystemd, which would bring libraries for compression and ciphers into an image that
+ * mostly runs without systemd.
  */
+
+#include "lib/util/error.h"
 
 struct nb_loop;
 struct nb_notify;
-
-#include "lib/util/error.h"
 
 enum nb_notify_state {
 	NB_NOTIFY_READY, /* also the end of a reload */

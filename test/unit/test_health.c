@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* /healthz and /livez: codes and JSON, under clocks that the test sets. */
+/* D8: /healthz and /livez, codes and JSON, under clocks that the test sets. */
 #include "agent/families.h"
 #include "agent/health.h"
 #include "agent/log.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Prometheus' text format, and what the metrics say in it. */
+/* D9: Prometheus' text format, and what the metrics say in it. */
 #include "agent/exposition.h"
 #include "agent/families.h"
 #include "agent/http_stats.h"
