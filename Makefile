@@ -49,7 +49,7 @@ PACKAGES := libbpf libmnl libcjson libnftables libmd yaml-0.1
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PKG_LIBS)
 # Only what is made of agent/ is linked with these.
-AGENT_PACKAGES := libcurl
+AGENT_PACKAGES := libcurl libmicrohttpd
 AGENT_LIBS = $(eval AGENT_LIBS := $$(shell $(PKG_CONFIG) --libs $(AGENT_PACKAGES)))$(AGENT_LIBS)
 CMOCKA_LIBS = $(eval CMOCKA_LIBS := $$(shell $(PKG_CONFIG) --libs cmocka))$(CMOCKA_LIBS)
 
@@ -81,7 +81,7 @@ BPF_TEST_BIN := $(if $(BPF_TEST),$(B)/test/bpf)
 # The storm of test/netns/storm.bats is one program of several files.
 STORM      := $(call objects,$(wildcard test/storm/*.c))
 TOOL_BIN   := $(B)/test/storm $(patsubst test/%.c,$(B)/test/%,$(wildcard test/netns/*.c test/bench/*.c test/prove/*.c))
-# The program of the suite test/agent.
+# The programs of the suite test/agent.
 AGENT_TEST := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/agent/*.c))
 # Programs of one scenario file each, with the engine: test/interleave/scenarios/X.c -> build/test/interleave/X
 INTERLEAVE_BIN := $(patsubst test/interleave/scenarios/%.c,$(B)/test/interleave/%,$(wildcard test/interleave/scenarios/*.c))
@@ -237,7 +237,7 @@ test: test-programs ## install what is missing, build, and run every test that t
 test-unit: $(UNIT_BIN) ## unit tests only (no root)
 	@scripts/run-tests.sh unit
 
-test-agent: $(AGENT_TEST) ## faults of an API server, and what the agent's client makes of them (no root)
+test-agent: $(AGENT_TEST) ## faults of an API server, clients of the agent's web server, and what the agent makes of them (no root)
 	@scripts/run-tests.sh agent
 
 test-interleave: $(INTERLEAVE_BIN) $(BROKEN_BIN) ## all interleavings of a few CPUs in the code of the connection table (no root)

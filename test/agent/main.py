@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Runs the cases of cases.py, several at a time: most of each is waiting."""
+"""Runs the cases of cases.py and web_cases.py, several at a time: most of each is waiting."""
 
 import concurrent.futures
 import os
@@ -9,6 +9,7 @@ import tempfile
 import traceback
 
 import cases
+import web_cases
 from case import Case
 
 AT_A_TIME = 8
@@ -31,7 +32,7 @@ def run(name, function, authorities):
 
 def main():
     names = [argument for argument in sys.argv[1:] if not argument.startswith("--")]
-    chosen = [(name, function) for name, function in vars(cases).items()
+    chosen = [(name, function) for name, function in {**vars(cases), **vars(web_cases)}.items()
               if getattr(function, "is_case", False) and (not names or any(part in name for part in names))]
     if "--list" in sys.argv:
         print("\n".join(name for name, _ in chosen))
