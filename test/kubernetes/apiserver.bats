@@ -4,7 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 
-CLUSTER=nbk-api-$BATS_ROOT_PID
+export CLUSTER=nbk-api-$BATS_ROOT_PID
 load lib
 load node
 load state
