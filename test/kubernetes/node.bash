@@ -246,7 +246,7 @@ proxy_config() {
 		hostnameOverride: node$1
 		clusterCIDR: $POD_CIDR
 		clientConnection: { kubeconfig: $CLUSTER_DIR/control/kube-proxy.conf }
-		conntrack: { maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s }
+		conntrack: { maxPerCore: 0, min: 0 }
 	END
 }
 
@@ -268,7 +268,7 @@ node_up() {
 	inside "$n" cp "$node/10-pods.conflist" /etc/cni/net.d/ || return
 	inside_start "$n" containerd containerd --config "$node/containerd.toml"
 	wait_for 60 containerd_ready "$n" || return
-	for image in pause agnhost busybox regression coredns; do
+	for image in pause agnhost tools regression coredns; do
 		inside "$n" ctr -n k8s.io image import "$KUBE_IMAGES/$image.tar" >>"$CLUSTER_DIR/log/images-$n" 2>&1 || return
 	done
 	kubelet_start "$n"
