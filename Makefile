@@ -86,7 +86,7 @@ BROKEN_BIN := $(patsubst test/interleave/broken/%.sed,$(B)/test/interleave/broke
 PROVE_OBJ  := $(patsubst test/prove/bpf/%.bpf.c,$(B)/obj/prove/%.o,$(wildcard test/prove/bpf/*.bpf.c)) $(B)/obj/prove/ebpf_folds.o $(B)/obj/prove/assist_folds.o
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl
 
-.PHONY: all deps demo test test-unit test-interleave test-prove prove test-bpf test-netns test-runtimes test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels test-kubernetes bench bench-check bench-count \
+.PHONY: all deps demo test test-unit test-interleave test-prove prove test-bpf test-netns test-runtimes test-apiserver test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels test-kubernetes bench bench-check bench-count \
 	fuzz lint format compile_commands.json install uninstall deb clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge and build/natbridgectl (no root, no network)
@@ -237,6 +237,9 @@ test-netns: all $(TOOL_BIN) $(OTHERS) ## scenarios in network namespaces only (r
 
 test-runtimes: all $(TOOL_BIN) ## containers of containerd, CRI, podman and cnitool only (root); T="file.bats ..." picks some
 	@scripts/run-tests.sh runtimes
+
+test-apiserver: all ## a real etcd and kube-apiserver only, if test/kubernetes/build has made them (root)
+	@scripts/run-tests.sh kubernetes
 
 test-differential: all ## packet scripts, replayed against br_netfilter and against natbridge (root)
 	@scripts/run-tests.sh differential

@@ -89,13 +89,13 @@ inside() {
 		HOME=/root LC_ALL=C CLUSTER_PROCESS="$CLUSTER" "$@"
 }
 
-# inside_start N NAME COMMAND...: a process that stays; inside_end N NAME [SIGNAL] ends it, inside_signal N NAME SIGNAL sends it one.
+# inside_start N NAME COMMAND...: a process that stays, a child of the node's first one: nsenter would stop with it, and never reap it.
+# inside_end N NAME [SIGNAL] ends it, inside_signal N NAME SIGNAL sends it one.
 inside_start() {
 	local n=$1 name=$2
 	shift 2
 	# shellcheck disable=SC2016 # for the shell inside
-	inside "$n" bash -c 'echo $$ >"$0"; exec "$@"' "$CLUSTER_DIR/node-$n/$name.pid" "$@" >>"$CLUSTER_DIR/log/$name-$n" 2>&1 </dev/null 3>&- &
-	disown
+	inside "$n" bash -c 'setsid "$@" & echo $! >"$0"' "$CLUSTER_DIR/node-$n/$name.pid" "$@" >>"$CLUSTER_DIR/log/$name-$n" 2>&1 </dev/null 3>&-
 }
 
 inside_signal() {
