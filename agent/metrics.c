@@ -89,9 +89,11 @@ void nb_metrics_changed(struct nb_metrics *metrics, enum nb_metrics_object objec
 static double now(void)
 {
 	struct timespec ts;
+	int64_t ms;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	return (double)(ts.tv_sec * 1000LL + ts.tv_nsec / 1000000) / 1000;
+	ms = ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+	return (double)ms / 1000;
 }
 
 static void stamp(double at[NB_FAMILIES], unsigned int families)
