@@ -90,19 +90,21 @@ INTERLEAVE_OBJ := $(call objects,$(wildcard test/interleave/*.c) test/hosted/hos
 BROKEN_BIN := $(patsubst test/interleave/broken/%.sed,$(B)/test/interleave/broken/%,$(wildcard test/interleave/broken/*.sed))
 # What test/prove proves something of; in X_folds the folds of checksums are calls.
 PROVE_OBJ  := $(patsubst test/prove/bpf/%.bpf.c,$(B)/obj/prove/%.o,$(wildcard test/prove/bpf/*.bpf.c)) $(B)/obj/prove/ebpf_folds.o $(B)/obj/prove/assist_folds.o
-PROGRAMS   := $(B)/natbridge $(B)/natbridgectl
+PROGRAMS   := $(B)/natbridge $(B)/natbridgectl $(B)/natbridge-agent
 
 .PHONY: all deps demo test test-unit test-agent test-interleave test-prove prove test-bpf test-netns test-runtimes test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels bench bench-check bench-count \
 	fuzz lint format compile_commands.json install uninstall deb clean help tools
 
-all: $(PROGRAMS) ## build build/natbridge and build/natbridgectl (no root, no network)
+all: $(PROGRAMS) ## build build/natbridge, build/natbridgectl and build/natbridge-agent (no root, no network)
 
 $(B)/natbridge: $(PLUGIN_OBJ) $(B)/libnatbridge.a
 $(B)/natbridgectl: $(CLI_OBJ) $(B)/libnatbridge.a
+$(B)/natbridge-agent: $(AGENT_OBJ) $(B)/libnatbridge.a
+$(B)/natbridge-agent: MORE_LIBS = $(AGENT_LIBS)
 # Put in place whole, since a test or a runtime may be executing the old one.
 $(PROGRAMS):
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@.new $^ $(PKG_LIBS) && mv $@.new $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@.new $^ $(PKG_LIBS) $(MORE_LIBS) && mv $@.new $@
 
 # Completion scripts, which natbridgectl prints itself.
 COMPLETIONS := $(B)/completion.bash $(B)/completion.zsh

@@ -119,8 +119,6 @@ static const struct key keys[] = {
 	    "addresses of NodePorts: primary or ranges; repeatable; default: primary"),
 	ROW("exclude-vip", "excludeVIPs", LIST, excluded, check_address, "ADDRESS",
 	    "an address that is left to the node, whatever Service has it; repeatable"),
-	ROW("service-proxy-name", "serviceProxyName", TEXT, proxy_name, NULL, "NAME",
-	    "serve Services with this service.kubernetes.io/service-proxy-name; default: those without"),
 	ROW("min-sync-period", "minSyncPeriod", DURATION, sync_ms, NULL, "DURATION",
 	    "how long changes are collected before they are written; default: 100ms"),
 	ROW("logging-format", "logging.format", FORMAT, json_log, check_format, "text|json", "default: text"),
@@ -484,7 +482,6 @@ static int set_defaults(struct nb_agent_config *config, struct nb_error *err)
 	rc = rc ? rc : set_default(&config->state_dir, "/var/lib/natbridge", err);
 	rc = rc ? rc : set_default(&config->healthz, "0.0.0.0:10256", err);
 	rc = rc ? rc : set_default(&config->metrics, "127.0.0.1:10249", err);
-	rc = rc ? rc : set_default(&config->proxy_name, "", err);
 	if (!rc && !config->node_ports.n)
 		rc = list_add(&config->node_ports, "primary", "nodePortAddresses", err);
 	return rc ? rc : default_node(config, err);

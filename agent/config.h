@@ -46,7 +46,6 @@ struct nb_agent_config {
 	char *healthz, *metrics;         /* ADDRESS:PORT; "": not served */
 	struct nb_agent_list node_ports; /* addresses of NodePorts: "primary" or CIDRs */
 	struct nb_agent_list excluded;   /* addresses that are left to the node */
-	char *proxy_name;                /* label service.kubernetes.io/service-proxy-name; "": none has it */
 	unsigned int sync_ms;            /* from the first change to its writing */
 	bool json_log;
 	unsigned int verbosity;

@@ -48,6 +48,9 @@ enum nb_option_rule {
 	    "keep the Services that the input does not name")                                                \
 	ROW(PRUNE_ALL, SWITCH, prune_all, "prune-all", 0, NB_VALUE_NONE, NB_COMMAND_BIT(SERVICE_APPLY),      \
 	    NB_EITHER, "accept an input that removes every Service")                                         \
+	ROW(FORCE, SWITCH, force, "force", 0, NB_VALUE_NONE,                                                 \
+	    NB_COMMAND_BIT(SERVICE_APPLY) | NB_COMMAND_BIT(SERVICE_DELETE), NB_OPTIONAL,                     \
+	    "change a table that natbridge-agent feeds")                                                     \
 	ROW(NODE, TEXT, node, "node", 0, NB_VALUE_NODE, NB_COMMAND_BIT(SERVICE_APPLY), NB_OPTIONAL,          \
 	    "name of this node, for traffic policy Local, topology and NodePorts")                           \
 	ROW(DRY_RUN, SWITCH, dry_run, "dry-run", 0, NB_VALUE_NONE, NB_COMMAND_BIT(UNINSTALL), NB_OPTIONAL,   \

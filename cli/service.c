@@ -6,6 +6,7 @@
 
 #include <natbridge/abi.h>
 
+#include "lib/datapath/owner.h"
 #include "lib/kube/kube.h"
 #include "lib/maps/layout.h"
 #include "lib/net/netlink.h"
@@ -151,6 +152,25 @@ static int write_table(const struct nb_cli *cli, const struct nb_datapath *dp,
 	return nb_service_apply(dp, services, NB_ORIGIN_APPLY, changes, err);
 }
 
+/* A table that an agent feeds would be changed back at once. */
+static int refuse_owned(const struct nb_cli *cli, const char *network, struct nb_error *err)
+{
+	pid_t pid = 0;
+	int rc = cli->force ? 0 : nb_owner_find(&cli->pin_root, network, &pid, err);
+
+	if (rc || !pid)
+		return rc;
+	if (pid < 0)
+		return nb_fail(err, NB_ERR_CONFIG, 0,
+			       "natbridge-agent feeds this table from the Kubernetes API; use --force if you "
+			       "mean it");
+	return nb_fail(
+		err, NB_ERR_CONFIG, 0,
+		"natbridge-agent (process %d) feeds this table from the Kubernetes API; use --force if you "
+		"mean it",
+		(int)pid);
+}
+
 static int apply_to_network(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp,
 			    void *arg, struct nb_error *err)
 {
@@ -158,8 +178,11 @@ static int apply_to_network(const struct nb_cli *cli, const char *network, const
 	const struct nb_kube_input *wanted = arg;
 	struct nb_service_changes changes = { 0 };
 	struct timespec start;
-	int rc = -EEXIST;
+	int rc = refuse_owned(cli, network, err);
 
+	if (rc)
+		return rc;
+	rc = -EEXIST;
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	/* The whole table is read only if it matters: that takes longer than a small change. */
 	if (wanted->services.n && !wanted->incomplete.n)
@@ -303,8 +326,11 @@ static int delete_from_network(const struct nb_cli *cli, const char *network, co
 	bool *found = arg;
 	struct timespec start;
 
+	int rc = refuse_owned(cli, network, err);
+	if (rc)
+		return rc;
 	clock_gettime(CLOCK_MONOTONIC, &start);
-	int rc = nb_service_delete(dp, cli->arguments[0], &changes, &step);
+	rc = nb_service_delete(dp, cli->arguments[0], &changes, &step);
 	if (rc == -ENOENT)
 		return 0;
 	if (rc) {

@@ -122,6 +122,7 @@ static int add_claimant(struct claim *claim, const struct claimant *claimant, st
 	memmove(&claim->claimants.items[at + 1], &claim->claimants.items[at],
 		(claim->claimants.n - 1 - at) * sizeof(*claimant));
 	claim->claimants.items[at] = *claimant;
+	nb_vec_trim(&claim->claimants); /* mostly there is one */
 	return 0;
 }
 

@@ -264,6 +264,7 @@ static int add_slice(struct nb_kube_table *table, struct nb_kube_slice *object, 
 	slice->entry = entry;
 	*object = (struct nb_kube_slice){ 0 };
 	entry->slices.items[entry->slices.n++] = &slice->object;
+	nb_vec_trim(&entry->slices); /* mostly there is one */
 	memmove(&table->slices.items[at + 1], &table->slices.items[at],
 		(table->slices.n++ - at) * sizeof(slice));
 	table->slices.items[at] = slice;

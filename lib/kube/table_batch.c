@@ -58,7 +58,8 @@ static int add_triggers(struct nb_table_entry *entry, struct nb_kube_batch *batc
 
 	for (size_t i = 0; i < entry->triggers.n && !rc; i++)
 		rc = nb_vec_push(&batch->triggers, entry->triggers.items[i], err);
-	entry->triggers.n = 0;
+	nb_vec_free(&entry->triggers);
+	memset(&entry->triggers, 0, sizeof(entry->triggers));
 	return rc;
 }
 

@@ -156,18 +156,43 @@ int nb_service_update(const struct nb_datapath *dp, const struct nb_services *se
 	return change(dp, services, &scope, changes, err);
 }
 
+static int scope_add(struct nb_scope *scope, const struct nb_service_names *names, struct nb_error *err)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (nb_vec_push(&scope->names, names->items[i], err))
+			return -ENOMEM;
+	return 0;
+}
+
+int nb_service_preview(const struct nb_datapath *dp, const struct nb_service_names *names,
+		       const struct nb_services *services, enum nb_service_origin origin,
+		       struct nb_service_changes *changes, struct nb_error *err)
+{
+	nb_cleanup(scope_free) struct nb_scope scope = { .origin = origin };
+	nb_cleanup(nb_snapshot_free) struct nb_snapshot snapshot = { .dp = dp };
+	nb_cleanup(nb_plan_free) struct nb_plan plan = { 0 };
+	struct nb_error unused = { 0 };
+	int rc;
+
+	err = err ? err : &unused;
+	rc = scope_add(&scope, names, err);
+	rc = rc ? rc : read_and_plan(&plan, &snapshot, services, &scope, err);
+	if (!rc)
+		*changes = plan.changes;
+	return rc;
+}
+
 int nb_service_replace(const struct nb_datapath *dp, const struct nb_service_names *names,
 		       const struct nb_services *services, enum nb_service_origin origin,
 		       struct nb_service_changes *changes, struct nb_error *err)
 {
 	nb_cleanup(scope_free) struct nb_scope scope = { .origin = origin };
 	struct nb_error unused = { 0 };
+	int rc;
 
 	err = err ? err : &unused;
-	for (size_t i = 0; i < names->n; i++)
-		if (nb_vec_push(&scope.names, names->items[i], err))
-			return -ENOMEM;
-	return change(dp, services, &scope, changes, err);
+	rc = scope_add(&scope, names, err);
+	return rc ? rc : change(dp, services, &scope, changes, err);
 }
 
 struct name_list {

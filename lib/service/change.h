@@ -37,10 +37,15 @@ int nb_service_update(const struct nb_datapath *dp, const struct nb_services *se
 		      struct nb_error *err);
 
 /*
- * The same for the Services in *names (sorted, no duplicates), of which *services has the frontends: those without
- * any are removed.
+ * The same for the Services in *names (sorted, no duplicates), of which *services has the frontends: those
+ * without any are removed.
  */
 int nb_service_replace(const struct nb_datapath *dp, const struct nb_service_names *names,
+		       const struct nb_services *services, enum nb_service_origin origin,
+		       struct nb_service_changes *changes, struct nb_error *err);
+
+/* What nb_service_replace() would do: the same errors and changes, but for map_writes. Writes nothing. */
+int nb_service_preview(const struct nb_datapath *dp, const struct nb_service_names *names,
 		       const struct nb_services *services, enum nb_service_origin origin,
 		       struct nb_service_changes *changes, struct nb_error *err);
 

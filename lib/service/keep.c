@@ -27,17 +27,23 @@ int nb_service_names_add(struct nb_service_names *names, const char *name, struc
 	return 0;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void nb_service_names_sort(struct nb_service_names *names)
+{
+	if (names->n)
+		qsort(names->items, names->n, sizeof(*names->items), compare_names);
+}
+
 void nb_service_names_free(struct nb_service_names *names)
 {
 	for (size_t i = 0; i < names->n; i++)
 		free(names->items[i]);
 	free(names->items);
 	*names = (struct nb_service_names){ 0 };
-}
-
-static int compare_names(const void *a, const void *b)
-{
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 static int compare_keys(const void *a, const void *b)

@@ -17,6 +17,7 @@ struct nb_service_names {
 };
 
 int nb_service_names_add(struct nb_service_names *names, const char *name, struct nb_error *err);
+void nb_service_names_sort(struct nb_service_names *names);
 void nb_service_names_free(struct nb_service_names *names); /* for nb_cleanup(); leaves it empty */
 
 /*

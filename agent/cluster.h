@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_AGENT_CLUSTER_H
+#define NATBRIDGE_AGENT_CLUSTER_H
+
+/*
+ * The cluster as its API server tells it: follows Services, EndpointSlices and this Node, and keeps the table
+ * of the first two, seen from the Node.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/kube/node.h"
+#include "lib/kube/table.h"
+#include "lib/util/error.h"
+
+#include "api.h"
+#include "servers.h"
+#include "watch.h"
+
+struct nb_agent_config;
+struct nb_loop;
+
+enum { NB_CLUSTER_WATCHES = 3 };
+
+struct nb_cluster {
+	struct nb_kube_table *table; /* owned */
+	bool has_node;               /* the cluster has a Node of this name */
+	struct nb_kube_node node;
+	struct nb_watch *watches[NB_CLUSTER_WATCHES]; /* owned: of the Node, Services, EndpointSlices */
+	void (*changed)(void *arg);                   /* something is dirty, or a watch has its first set */
+	void *arg;
+
+	const struct nb_agent_config *config;
+	struct nb_api *api;
+	bool node_put;              /* in a set of the Node */
+	struct nb_addr *node_addrs; /* owned; the view points to it, and to excluded */
+	struct nb_addr *excluded;
+	char *zone;
+};
+
+/* The names of the watches, in logs and metrics. */
+extern const char *const nb_cluster_watch_names[NB_CLUSTER_WATCHES];
+
+/*
+ * Starts to follow. The caller sets changed and arg before, zeroes the rest, and frees *cluster, also on
+ * failure. config, api and loop stay the caller's, and outlive it.
+ */
+int nb_cluster_start(struct nb_cluster *cluster, struct nb_loop *loop, struct nb_api *api,
+		     const struct nb_agent_config *config, struct nb_error *err);
+void nb_cluster_free(struct nb_cluster *cluster); /* for nb_cleanup() */
+
+/* Whether each watch has had its first set. */
+bool nb_cluster_is_synced(const struct nb_cluster *cluster);
+
+/* The node's links have other addresses now: NodePorts may be at some of them. */
+void nb_cluster_addresses_changed(struct nb_cluster *cluster);
+
+#endif

@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* When what is written: batches of changes to all tables, and all Services to new ones. */
+#include "tables.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/conf/network_files.h"
+#include "lib/datapath/owner.h"
+#include "lib/kube/table.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+#include "lib/util/strbuf.h"
+
+#include "cluster.h"
+#include "config.h"
+#include "log.h"
+#include "table_write.h"
+
+enum {
+	BATCH = 512,      /* Services; for more, a change reads the whole table (lib/service/change.c) */
+	RETRY_MS = 30000, /* after a failure, as kube-proxy's syncPeriod */
+	FOLLOW_MS = 500,  /* from one look for a missing CNI directory to the next */
+	DIR_EVENTS = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF,
+};
+
+static void table_free(struct nb_table *table)
+{
+	if (table->owner_fd >= 0)
+		close(table->owner_fd);
+	free(table->name);
+	free(table->next);
+	free(table);
+}
+
+static void schedule(struct nb_tables *tables, int64_t delay_ms)
+{
+	if (!tables->timer.at)
+		nb_timer_set(tables->loop, &tables->timer, delay_ms);
+}
+
+void nb_tables_changed(struct nb_tables *tables)
+{
+	if (!tables->dirty_since_ms)
+		tables->dirty_since_ms = nb_loop_now();
+	schedule(tables, tables->config->sync_ms);
+}
+
+bool nb_tables_are_complete(const struct nb_tables *tables)
+{
+	if (!nb_cluster_is_synced(tables->cluster) || nb_kube_table_n_dirty(tables->cluster->table))
+		return false;
+	for (size_t i = 0; i < tables->all.n; i++)
+		if (tables->all.items[i]->state != NB_TABLE_FULL)
+			return false;
+	return true;
+}
+
+/* ---- writing ---- */
+
+static void say_failed(struct nb_table *table, const struct nb_error *err)
+{
+	if (!table->has_failed)
+		nb_log_error("Table is not written", NB_TEXT("network", table->name),
+			     NB_TEXT("err", err->msg));
+	table->has_failed = true;
+	table->failures++;
+}
+
+static void say_works(struct nb_table *table)
+{
+	if (table->has_failed)
+		nb_log_info(0, "Table is written again", NB_TEXT("network", table->name));
+	table->has_failed = false;
+}
+
+/* A table that misses something gets everything, from the first Service on. */
+static void start_over(struct nb_tables *tables, struct nb_table *table, const struct nb_error *err)
+{
+	say_failed(table, err);
+	table->state = NB_TABLE_NEW;
+	table->is_said = false;
+	free(table->next);
+	table->next = NULL;
+	if (!tables->retry.at)
+		nb_timer_set(tables->loop, &tables->retry, RETRY_MS);
+	if (tables->failed)
+		tables->failed(table, err, tables->arg);
+}
+
+static void write_batch(struct nb_tables *tables, struct nb_table *table, const struct nb_kube_batch *batch)
+{
+	struct nb_error err = { 0 };
+
+	if (table->state == NB_TABLE_NEW)
+		return; /* it gets all Services later */
+	if (nb_table_write(tables, table, &batch->names, &batch->services, &err))
+		start_over(tables, table, &err);
+	else
+		say_works(table);
+}
+
+static double seconds_since(const struct timespec *start)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - start->tv_sec) + (now.tv_nsec - start->tv_nsec) / 1e9;
+}
+
+/* Takes some of what has changed and writes it everywhere. */
+static int write_changes(struct nb_tables *tables, struct nb_error *err)
+{
+	nb_cleanup(nb_kube_batch_free) struct nb_kube_batch batch = { 0 };
+	struct timespec start;
+	int rc;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	rc = nb_kube_table_take(tables->cluster->table, BATCH, &batch, err);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < tables->all.n; i++)
+		write_batch(tables, tables->all.items[i], &batch);
+	if (tables->written)
+		tables->written(seconds_since(&start), batch.triggers.items, batch.triggers.n, tables->arg);
+	return 0;
+}
+
+/* Writes the next Services of a table that is filling. */
+static int write_next(struct nb_tables *tables, struct nb_table *table, struct nb_error *err)
+{
+	nb_cleanup(nb_kube_batch_free) struct nb_kube_batch batch = { 0 };
+	int rc = nb_kube_table_list(tables->cluster->table, table->next ? table->next : "", BATCH, &batch,
+				    err);
+
+	if (rc)
+		return rc;
+	if (!batch.names.n) {
+		table->state = NB_TABLE_FULL;
+		say_works(table);
+		return 0;
+	}
+	rc = nb_table_write(tables, table, &batch.names, &batch.services, err);
+	return rc ? rc : nb_strdup(batch.names.items[batch.names.n - 1], &table->next, err);
+}
+
+/* Whether it may be written: it is ours, and not waiting for its retry. */
+static bool is_usable(const struct nb_tables *tables, const struct nb_table *table)
+{
+	return (tables->dry || table->owner_fd >= 0) && !(table->has_failed && tables->retry.at);
+}
+
+/*
+ * A new table loses the Services that the cluster does not have, before others may get their addresses. If no
+ * change was written yet, it misses none of those that follow.
+ */
+static void begin_new(struct nb_tables *tables)
+{
+	for (size_t i = 0; i < tables->all.n; i++) {
+		struct nb_table *table = tables->all.items[i];
+		struct nb_error err = { 0 };
+
+		if (table->state != NB_TABLE_NEW || !is_usable(tables, table))
+			continue;
+		if (nb_table_remove_others(tables, table, &err))
+			start_over(tables, table, &err);
+		else
+			table->state = tables->started ? NB_TABLE_FILLING : NB_TABLE_FULL;
+	}
+}
+
+/* One step for each table that is filling. Whether one is left. */
+static bool fill(struct nb_tables *tables)
+{
+	bool more = false;
+
+	for (size_t i = 0; i < tables->all.n; i++) {
+		struct nb_table *table = tables->all.items[i];
+		struct nb_error err = { 0 };
+
+		if (table->state != NB_TABLE_FILLING)
+			continue;
+		if (write_next(tables, table, &err))
+			start_over(tables, table, &err);
+		else
+			more |= table->state == NB_TABLE_FILLING;
+	}
+	return more;
+}
+
+/* Whether there was something to say. */
+static bool say_equal(struct nb_tables *tables)
+{
+	bool said = false;
+
+	for (size_t i = 0; i < tables->all.n; i++) {
+		struct nb_table *table = tables->all.items[i];
+
+		if (table->state != NB_TABLE_FULL || table->is_said)
+			continue;
+		table->is_said = said = true;
+		nb_log_info(0, "Table is equal to the cluster", NB_TEXT("network", table->name),
+			    NB_NUMBER("services", table->last.services),
+			    NB_NUMBER("frontends", table->last.frontends),
+			    NB_NUMBER("backends", table->last.backends));
+	}
+	return said;
+}
+
+/* One step; the next one comes by the loop, so that nothing else waits long. */
+static void on_timer(void *arg)
+{
+	struct nb_tables *tables = arg;
+	struct nb_error err = { 0 };
+	bool more = false;
+
+	if (!nb_cluster_is_synced(tables->cluster))
+		return;
+	begin_new(tables);
+	if (nb_kube_table_n_dirty(tables->cluster->table)) {
+		if (write_changes(tables, &err)) {
+			nb_log_error("Changes are not written", NB_TEXT("err", err.msg));
+			schedule(tables, RETRY_MS);
+			return;
+		}
+		more = true;
+	} else {
+		tables->started = true;
+		more = fill(tables);
+	}
+	if (more) {
+		schedule(tables, 0);
+		return;
+	}
+	tables->dirty_since_ms = 0;
+	if (say_equal(tables))
+		malloc_trim(0); /* what sets and batches took: much, but rarely */
+	if (nb_tables_are_complete(tables) && tables->complete)
+		tables->complete(tables->arg);
+}
+
+/* ---- the networks ---- */
+
+static struct nb_table *find_table(const struct nb_tables *tables, const char *name)
+{
+	for (size_t i = 0; i < tables->all.n; i++)
+		if (!strcmp(tables->all.items[i]->name, name))
+			return tables->all.items[i];
+	return NULL;
+}
+
+static int choose_root(const struct nb_agent_config *config, const struct nb_proxy_conf *proxy,
+		       struct nb_pin_root *root, struct nb_error *err)
+{
+	*root = proxy->pin_root;
+	return config->bpffs ? nb_pin_root_resolve(config->bpffs, root, err) : 0;
+}
+
+static int add_table(struct nb_tables *tables, const struct nb_network_file *file, struct nb_error *err)
+{
+	struct nb_table *table = calloc(1, sizeof(*table));
+	int rc;
+
+	if (!table)
+		return nb_fail_nomem(err);
+	table->owner_fd = -1;
+	table->limits = file->proxy.limits;
+	rc = nb_strdup(file->name, &table->name, err);
+	rc = rc ? rc : choose_root(tables->config, &file->proxy, &table->root, err);
+	rc = rc ? rc : nb_vec_push(&tables->all, table, err);
+	if (rc) {
+		table_free(table);
+		return rc;
+	}
+	nb_log_info(0, "Network found", NB_TEXT("network", table->name), NB_TEXT("file", file->path));
+	return 0;
+}
+
+/* Loads and pins what the network's first ADD would load, and becomes the owner of its table. */
+static void set_up(struct nb_tables *tables, struct nb_table *table)
+{
+	struct nb_error err = { 0 };
+
+	if (tables->dry || table->owner_fd >= 0)
+		return;
+	if (nb_table_load(table, &err) || nb_owner_take(&table->root, table->name, &table->owner_fd, &err))
+		start_over(tables, table, &err);
+}
+
+static void on_retry(void *arg)
+{
+	struct nb_tables *tables = arg;
+
+	for (size_t i = 0; i < tables->all.n; i++)
+		set_up(tables, tables->all.items[i]);
+	schedule(tables, 0);
+}
+
+/* A network that the directory does not name any more stays while it has pins. */
+static void drop_gone(struct nb_tables *tables)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < tables->all.n; i++) {
+		struct nb_table *table = tables->all.items[i];
+
+		if (table->in_dir || nb_table_is_there(table)) {
+			tables->all.items[n++] = table;
+			continue;
+		}
+		nb_log_info(0, "Network is gone", NB_TEXT("network", table->name));
+		table_free(table);
+	}
+	tables->all.n = n;
+}
+
+static void tell_bad_file(const char *why, void *arg)
+{
+	(void)arg;
+	nb_log_warning("Skipped a network configuration", NB_TEXT("err", why));
+}
+
+static int read_networks(struct nb_tables *tables, struct nb_error *err)
+{
+	nb_cleanup(nb_network_files_free) struct nb_network_files files = { 0 };
+	int rc = nb_network_files_read(tables->config->cni_dir, tell_bad_file, NULL, &files, err);
+
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < tables->all.n; i++)
+		tables->all.items[i]->in_dir = false;
+	for (size_t i = 0; i < files.all.n; i++) {
+		const struct nb_network_file *file = &files.all.items[i];
+
+		if (file->proxy.mode != NB_MODE_EBPF)
+			continue;
+		rc = find_table(tables, file->name) ? 0 : add_table(tables, file, err);
+		if (rc)
+			return rc;
+		find_table(tables, file->name)->in_dir = true;
+	}
+	drop_gone(tables);
+	for (size_t i = 0; i < tables->all.n; i++)
+		set_up(tables, tables->all.items[i]);
+	return 0;
+}
+
+static void unfollow(struct nb_tables *tables)
+{
+	if (tables->dir.fd < 0)
+		return;
+	nb_loop_fd_remove(tables->loop, &tables->dir);
+	close(tables->dir.fd);
+	tables->dir.fd = -1;
+	nb_timer_set(tables->loop, &tables->follow, 0);
+}
+
+static void on_dir(uint32_t events, void *arg)
+{
+	struct nb_tables *tables = arg;
+	struct nb_error err = { 0 };
+	char buf[4096];
+	ssize_t n;
+	bool gone = false;
+
+	(void)events;
+	while ((n = read(tables->dir.fd, buf, sizeof(buf))) > 0)
+		for (const char *at = buf; at < buf + n;) {
+			const struct inotify_event *event = (const struct inotify_event *)at;
+
+			gone |= event->mask & (IN_DELETE_SELF | IN_MOVE_SELF);
+			at += sizeof(*event) + event->len;
+		}
+	if (gone)
+		unfollow(tables);
+	if (read_networks(tables, &err))
+		nb_log_error("The CNI directory cannot be read", NB_TEXT("err", err.msg));
+	nb_timer_stop(&tables->timer);
+	schedule(tables, 0);
+}
+
+static int follow_dir(struct nb_tables *tables, struct nb_error *err)
+{
+	const char *dir = tables->config->cni_dir;
+	nb_autoclose int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	int rc;
+
+	if (fd < 0)
+		return nb_fail(err, NB_ERR_SYSTEM, errno, "inotify_init1");
+	if (inotify_add_watch(fd, dir, DIR_EVENTS) < 0)
+		return nb_fail(err, NB_ERR_IO, errno, "cannot follow the directory \"%s\"", dir);
+	tables->dir = (struct nb_loop_fd){ .fd = fd, .fn = on_dir, .arg = tables };
+	rc = nb_loop_fd_add(tables->loop, &tables->dir, EPOLLIN, err);
+	if (!rc)
+		rc = read_networks(tables, err);
+	if (!rc)
+		fd = -1;
+	return rc;
+}
+
+/* Looks for the directory until it is there. */
+static void on_follow(void *arg)
+{
+	struct nb_tables *tables = arg;
+	struct nb_error err = { 0 };
+	int rc = follow_dir(tables, &err);
+
+	if (!rc) {
+		tables->missing_said = false;
+		schedule(tables, 0);
+		return;
+	}
+	tables->dir.fd = -1;
+	if (!tables->missing_said)
+		nb_log_warning("The CNI directory cannot be followed yet", NB_TEXT("err", err.msg));
+	tables->missing_said = true;
+	nb_timer_set(tables->loop, &tables->follow, FOLLOW_MS);
+}
+
+void nb_tables_start(struct nb_tables *tables, struct nb_loop *loop)
+{
+	tables->loop = loop;
+	tables->timer = (struct nb_timer){ .fn = on_timer, .arg = tables };
+	tables->retry = (struct nb_timer){ .fn = on_retry, .arg = tables };
+	tables->follow = (struct nb_timer){ .fn = on_follow, .arg = tables };
+	tables->dir.fd = -1;
+	on_follow(tables);
+	if (!tables->all.n)
+		nb_log_warning("No network in mode ebpf yet", NB_TEXT("dir", tables->config->cni_dir));
+}
+
+void nb_tables_free(struct nb_tables *tables)
+{
+	nb_timer_stop(&tables->timer);
+	nb_timer_stop(&tables->retry);
+	if (tables->loop)
+		unfollow(tables);
+	nb_timer_stop(&tables->follow);
+	for (size_t i = 0; i < tables->all.n; i++)
+		table_free(tables->all.items[i]);
+	nb_vec_free(&tables->all);
+}
+
+int nb_tables_clean(const struct nb_agent_config *config, struct nb_error *err)
+{
+	nb_cleanup(nb_network_files_free) struct nb_network_files files = { 0 };
+	int rc = nb_network_files_read(config->cni_dir, tell_bad_file, NULL, &files, err);
+
+	for (size_t i = 0; i < files.all.n && !rc; i++) {
+		struct nb_table table = { .name = files.all.items[i].name, .owner_fd = -1 };
+
+		rc = choose_root(config, &files.all.items[i].proxy, &table.root, err);
+		rc = rc ? rc : nb_table_clean(&table, err);
+	}
+	return rc;
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A lock on the directory, whose holder /proc/locks names. */
+#include "owner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+
+static int open_dir(const struct nb_pin_root *root, const char *network, int *fd, struct nb_error *err)
+{
+	char path[NB_PIN_PATH_MAX];
+	int rc = nb_pin_path(root, network, NULL, path, err);
+
+	if (rc)
+		return rc;
+	*fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*fd < 0)
+		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot open \"%s\"", path);
+	return 0;
+}
+
+/* The pid of who has a lock of the file; -1: nobody that /proc/locks shows (proc(5)). */
+static pid_t find_holder(const struct stat *file)
+{
+	nb_autofclose FILE *locks = fopen("/proc/locks", "re");
+	unsigned long long inode;
+	char line[256];
+	int pid;
+
+	/* Device numbers are left out: those of bpffs differ between stat() and the kernel's list in some
+	 * containers. */
+	while (locks && fgets(line, sizeof(line), locks))
+		if (sscanf(line, "%*d: FLOCK %*s WRITE %d %*x:%*x:%llu", &pid, &inode) == 2 &&
+		    inode == (unsigned long long)file->st_ino && pid > 0)
+			return pid;
+	return -1;
+}
+
+/* 0: this process has the lock now. -EBUSY: another one has it, *pid or -1. */
+static int lock(int fd, pid_t *pid)
+{
+	struct stat status;
+
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return -errno;
+	*pid = fstat(fd, &status) ? -1 : find_holder(&status);
+	return -EBUSY;
+}
+
+int nb_owner_take(const struct nb_pin_root *root, const char *network, int *fd, struct nb_error *err)
+{
+	nb_autoclose int dir = -1;
+	pid_t pid = -1;
+	int rc = open_dir(root, network, &dir, err);
+
+	if (rc)
+		return rc;
+	rc = lock(dir, &pid);
+	if (!rc) {
+		*fd = NB_TAKE_FD(dir);
+		return 0;
+	}
+	if (rc != -EBUSY)
+		return nb_fail(err, NB_ERR_SYSTEM, -rc, "cannot lock the directory of network \"%s\"",
+			       network);
+	nb_fail(err, NB_ERR_CONFIG, 0, "network \"%s\" belongs to another natbridge-agent, process %d",
+		network, (int)pid);
+	return rc;
+}
+
+int nb_owner_find(const struct nb_pin_root *root, const char *network, pid_t *pid, struct nb_error *err)
+{
+	nb_autoclose int dir = -1;
+	int rc = open_dir(root, network, &dir, NULL);
+
+	*pid = 0;
+	if (rc == -ENOENT)
+		return 0;
+	if (rc)
+		return open_dir(root, network, &dir, err);
+	rc = lock(dir, pid);
+	return rc == -EBUSY || !rc ? 0
+				   : nb_fail(err, NB_ERR_SYSTEM, -rc,
+					     "cannot look for the owner of network \"%s\"", network);
+}
