@@ -102,9 +102,6 @@ int nb_notify_open(struct nb_loop *loop, struct nb_notify **notify, struct nb_er
 	rc = connect_to(name, &new->fd, err);
 	if (rc)
 		return rc;
-	unsetenv("NOTIFY_SOCKET");
-	unsetenv("WATCHDOG_USEC");
-	unsetenv("WATCHDOG_PID");
 	if (new->watchdog_ms)
 		nb_timer_set(loop, &new->watchdog, 0);
 	*notify = NB_TAKE_PTR(new);

@@ -81,7 +81,7 @@ static void check_states(bool abstract)
 	listen_at(abstract);
 	open_it(&notify);
 	assert_non_null(notify);
-	assert_null(getenv("NOTIFY_SOCKET"));
+	assert_string_equal(getenv("NOTIFY_SOCKET"), name);
 	nb_notify(notify, NB_NOTIFY_READY, NULL);
 	assert_string_equal(received(), "READY=1\n");
 	nb_notify(notify, NB_NOTIFY_READY, "2 networks");
