@@ -54,7 +54,7 @@ static void put(struct nb_cluster *cluster, enum nb_kube_kind kind, const struct
 		nb_log_warning("Skipped an object", NB_TEXT("err", err.msg));
 	else
 		check(rc, &err);
-	cluster->changed(cluster->arg);
+	cluster->changed(kind, cluster->arg);
 }
 
 static void take_away(struct nb_cluster *cluster, enum nb_kube_kind kind, const struct nb_json *object)
@@ -66,7 +66,7 @@ static void take_away(struct nb_cluster *cluster, enum nb_kube_kind kind, const 
 		nb_log_warning("Skipped a deletion", NB_TEXT("err", err.msg));
 	else
 		check(rc, &err);
-	cluster->changed(cluster->arg);
+	cluster->changed(kind, cluster->arg);
 }
 
 static void keep(struct nb_cluster *cluster, enum nb_kube_kind kind, const char *namespace, const char *name)
@@ -111,7 +111,7 @@ static void end(struct nb_cluster *cluster, enum nb_kube_kind kind)
 	check(nb_kube_table_end(cluster->table, kind, &err), &err);
 	if (kind == NB_KUBE_SLICE)
 		learn_servers(cluster);
-	cluster->changed(cluster->arg);
+	cluster->changed(kind, cluster->arg);
 }
 
 /* The same functions for both kinds. */
@@ -234,7 +234,7 @@ static void update_view(struct nb_cluster *cluster)
 
 	if (set_view(cluster, &err))
 		nb_log_error("The node's addresses are not known", NB_TEXT("err", err.msg));
-	cluster->changed(cluster->arg);
+	cluster->changed(NB_KUBE_NODE, cluster->arg);
 }
 
 void nb_cluster_addresses_changed(struct nb_cluster *cluster)
@@ -307,7 +307,7 @@ static void node_end(void *arg)
 			       NB_TEXT("name", cluster->config->node));
 	if (!cluster->node_put)
 		node_gone(cluster);
-	cluster->changed(cluster->arg);
+	cluster->changed(NB_KUBE_NODE, cluster->arg);
 }
 
 static void node_abort(void *arg)

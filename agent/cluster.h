@@ -28,7 +28,8 @@ struct nb_cluster {
 	bool has_node;               /* the cluster has a Node of this name */
 	struct nb_kube_node node;
 	struct nb_watch *watches[NB_CLUSTER_WATCHES]; /* owned: of the Node, Services, EndpointSlices */
-	void (*changed)(void *arg);                   /* something is dirty, or a watch has its first set */
+	void (*changed)(enum nb_kube_kind kind,
+			void *arg); /* something is dirty, or a watch has its first set */
 	void *arg;
 
 	const struct nb_agent_config *config;

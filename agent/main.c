@@ -24,6 +24,7 @@
 #include "kubeconfig.h"
 #include "log.h"
 #include "loop.h"
+#include "observe.h"
 #include "servers.h"
 #include "tables.h"
 
@@ -37,6 +38,7 @@ struct agent {
 	struct nb_api api;
 	struct nb_cluster cluster;
 	struct nb_tables tables;
+	struct nb_observer observer;
 	struct nb_error failure; /* of a table; but for NB_AGENT_RUN it ends the agent */
 	bool reload;             /* SIGHUP: start anew with the configuration as it is now */
 	char **argv;
@@ -45,6 +47,7 @@ struct agent {
 
 static void agent_free(struct agent *agent)
 {
+	nb_observer_free(&agent->observer);
 	nb_tables_free(&agent->tables);
 	nb_cluster_free(&agent->cluster);
 	nb_http_free(&agent->http);
@@ -79,6 +82,7 @@ static void on_signal(uint32_t events, void *arg)
 		if (info.ssi_signo == SIGHUP && !can_reload(agent))
 			continue;
 		agent->reload = info.ssi_signo == SIGHUP;
+		nb_observer_ending(&agent->observer, agent->reload);
 		nb_log_info(0, agent->reload ? "Reloading" : "Ending");
 		nb_loop_stop(&agent->loop);
 	}
@@ -105,15 +109,29 @@ static int watch_signals(struct agent *agent, struct nb_error *err)
 
 /* ---- the parts ---- */
 
-static void on_cluster(void *arg)
+static void on_cluster(enum nb_kube_kind kind, void *arg)
 {
-	nb_tables_changed(&((struct agent *)arg)->tables);
+	struct agent *agent = arg;
+
+	nb_observer_changed(&agent->observer, kind);
+	nb_tables_changed(&agent->tables);
+}
+
+static void on_wrote(const struct nb_table *table, void *arg)
+{
+	nb_observer_table(&((struct agent *)arg)->observer, table, true);
+}
+
+static void on_written(double seconds, const int64_t *triggers, size_t n, void *arg)
+{
+	nb_observer_written(&((struct agent *)arg)->observer, seconds, triggers, n);
 }
 
 static void on_complete(void *arg)
 {
 	struct agent *agent = arg;
 
+	nb_observer_complete(&agent->observer);
 	if (agent->config.verb != NB_AGENT_RUN)
 		nb_loop_stop(&agent->loop);
 }
@@ -122,6 +140,7 @@ static void on_failed(const struct nb_table *table, const struct nb_error *why, 
 {
 	struct agent *agent = arg;
 
+	nb_observer_table(&agent->observer, table, false);
 	if (agent->config.verb == NB_AGENT_RUN)
 		return;
 	agent->failure = *why;
@@ -188,8 +207,16 @@ static int run(struct agent *agent, struct nb_error *err)
 	agent->tables.complete = on_complete;
 	agent->tables.failed = on_failed;
 	agent->tables.arg = agent;
+	agent->tables.wrote = on_wrote;
+	agent->tables.written = on_written;
+	if (agent->config.verb == NB_AGENT_RUN)
+		rc = nb_observer_start(&agent->observer, &agent->loop, &agent->config, err);
+	if (rc)
+		return rc;
 	nb_tables_start(&agent->tables, &agent->loop);
 	rc = nb_cluster_start(&agent->cluster, &agent->loop, &agent->api, &agent->config, err);
+	if (!rc && agent->config.verb == NB_AGENT_RUN)
+		rc = nb_observer_follow(&agent->observer, &agent->cluster, &agent->tables, agent->http, err);
 	rc = rc ? rc : nb_loop_run(&agent->loop, err);
 	if (rc || !agent->failure.code)
 		return rc;

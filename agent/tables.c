@@ -74,8 +74,10 @@ static void say_failed(struct nb_table *table, const struct nb_error *err)
 	table->failures++;
 }
 
-static void say_works(struct nb_table *table)
+static void say_works(const struct nb_tables *tables, struct nb_table *table)
 {
+	if (tables->wrote)
+		tables->wrote(table, tables->arg);
 	if (table->has_failed)
 		nb_log_info(0, "Table is written again", NB_TEXT("network", table->name));
 	table->has_failed = false;
@@ -104,7 +106,7 @@ static void write_batch(struct nb_tables *tables, struct nb_table *table, const 
 	if (nb_table_write(tables, table, &batch->names, &batch->services, &err))
 		start_over(tables, table, &err);
 	else
-		say_works(table);
+		say_works(tables, table);
 }
 
 static double seconds_since(const struct timespec *start)
@@ -144,7 +146,7 @@ static int write_next(struct nb_tables *tables, struct nb_table *table, struct n
 		return rc;
 	if (!batch.names.n) {
 		table->state = NB_TABLE_FULL;
-		say_works(table);
+		say_works(tables, table);
 		return 0;
 	}
 	rc = nb_table_write(tables, table, &batch.names, &batch.services, err);

@@ -46,6 +46,7 @@ struct nb_tables {
 	bool dry;                    /* nothing is written, and changes are printed */
 	void (*complete)(void *arg); /* all tables are equal to the cluster */
 	void (*failed)(const struct nb_table *table, const struct nb_error *why, void *arg);
+	void (*wrote)(const struct nb_table *table, void *arg);
 	/* A batch was written: seconds that it took, when its changes were triggered (ms since 1970). */
 	void (*written)(double seconds, const int64_t *triggers, size_t n, void *arg);
 	void *arg;
