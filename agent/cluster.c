@@ -266,6 +266,7 @@ static void node_put(const struct nb_json *object, void *arg)
 		return;
 	}
 	cluster->node_put = true;
+	cluster->node.eligible = node.eligible;
 	if (!cluster->has_node || !node_equal(&cluster->node, &node)) {
 		struct nb_kube_node old = cluster->node;
 
@@ -277,7 +278,6 @@ static void node_put(const struct nb_json *object, void *arg)
 			    NB_NUMBER("addresses", cluster->node.n_addrs));
 		update_view(cluster);
 	}
-	cluster->node.eligible = node.eligible;
 }
 
 /* The zone goes with the Node; NodePorts stay where they are. */
