@@ -93,7 +93,7 @@ BROKEN_BIN := $(patsubst test/interleave/broken/%.sed,$(B)/test/interleave/broke
 PROVE_OBJ  := $(patsubst test/prove/bpf/%.bpf.c,$(B)/obj/prove/%.o,$(wildcard test/prove/bpf/*.bpf.c)) $(B)/obj/prove/ebpf_folds.o $(B)/obj/prove/assist_folds.o
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl $(B)/natbridge-agent
 
-.PHONY: all deps demo test test-unit test-agent test-interleave test-prove prove test-bpf test-netns test-runtimes test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels bench bench-check bench-count \
+.PHONY: all deps demo test test-unit test-agent test-interleave test-prove prove test-bpf test-netns test-runtimes test-apiserver test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels test-kubernetes bench bench-check bench-count \
 	fuzz lint format compile_commands.json install uninstall deb clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge, build/natbridgectl and build/natbridge-agent (no root, no network)
@@ -233,7 +233,7 @@ $(OTHERS): $(B)/other/%/natbridge: test/upgrade/build $(PROGRAMS)
 test-programs: all $(UNIT_BIN) $(INTERLEAVE_BIN) $(BROKEN_BIN) $(PROVE) $(BPF_TEST_BIN) $(TOOL_BIN) $(AGENT_TEST) $(OTHERS) ## build everything that the tests run, and run nothing
 
 test: test-programs ## install what is missing, build, and run every test that this machine can run (root)
-	@scripts/run-tests.sh unit agent interleave prove bpf netns runtimes differential parity
+	@scripts/run-tests.sh unit agent interleave prove bpf netns runtimes kubernetes differential parity
 
 test-unit: $(UNIT_BIN) ## unit tests only (no root)
 	@scripts/run-tests.sh unit
@@ -256,6 +256,9 @@ test-netns: all $(TOOL_BIN) $(OTHERS) ## scenarios in network namespaces only (r
 test-runtimes: all $(TOOL_BIN) ## containers of containerd, CRI, podman and cnitool only (root); T="file.bats ..." picks some
 	@scripts/run-tests.sh runtimes
 
+test-apiserver: all ## a real etcd and kube-apiserver only, if test/kubernetes/build has made them (root)
+	@scripts/run-tests.sh kubernetes
+
 test-differential: all ## packet scripts, replayed against br_netfilter and against natbridge (root)
 	@scripts/run-tests.sh differential
 
@@ -273,6 +276,9 @@ test-unit-bpf: $(UNIT_BIN) $(AGENT_TEST) $(BPF_TEST_BIN)
 
 test-kernels: test-programs ## load, packet tests and scenarios under other kernels, in qemu (root, half an hour); KERNELS="5.10 6.1 6.12"
 	@KERNELS="$(KERNELS)" test/kernels/run
+
+test-kubernetes: all ## a Kubernetes cluster built from Go modules: scenarios and Kubernetes' own tests (root, an hour and a half); CONFIGURATIONS="..."
+	@test/kubernetes/run $(CONFIGURATIONS)
 
 prove: test-programs ## the proofs of the connection table and of the arithmetic in their long forms, PROVE_SECONDS (600) for each storm (root, 95 minutes)
 	@BUILD=$(B) scripts/prove.sh
@@ -312,6 +318,7 @@ SETS_demo         := build demo
 SETS_test         := build test
 SETS_prove        := build test
 SETS_test-kernels := build test kernels
+SETS_test-kubernetes := build kubernetes
 SETS_bench        := build bench
 SETS_bench-check  := build bench
 SETS_bench-count  := build bench kernels

@@ -6,7 +6,8 @@
 #   build    what "make" needs                              demo     what examples/demo.sh runs
 #   test     what the suites of scripts/run-tests.sh run    lint     what scripts/lint.sh calls
 #   fuzz     the runtime of libFuzzer                       kernels  what boots other kernels
-#   bench    the clients and plots of the bench
+#   bench    the clients and plots of the bench         kubernetes  what builds and runs test/kubernetes
+# "deps.sh --go" prints the path of a Go that builds the tests' programs.
 set -euo pipefail
 
 TEST_BIN_DIR=${TEST_BIN_DIR:-/opt/natbridge-test/bin}
@@ -20,7 +21,7 @@ GO_VERSION=1.24.13
 
 # A set is a list of Debian packages, of programs, and of Go programs that are built into $TEST_BIN_DIR. Programs may have come
 # by another way than as a package of their name: Docker's containerd.io and Debian's containerd exclude each other.
-SETS="build demo test lint fuzz kernels bench"
+SETS="build demo test lint fuzz kernels bench kubernetes"
 declare -A packages=(
 	[build]="make gcc libc6-dev clang bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libcjson-dev libnftables-dev libmd-dev
 		libyaml-dev libcurl4-openssl-dev libmicrohttpd-dev pkg-config"
@@ -32,13 +33,16 @@ declare -A packages=(
 	[kernels]="qemu-system-x86 busybox-static cpio kmod"
 	[bench]="wrk nginx-light iperf3 sockperf python3-matplotlib iproute2 iptables nftables conntrack jq iputils-ping procps util-linux
 		ca-certificates"
+	[kubernetes]="bats mmdebstrap openssl curl jq iproute2 iptables nftables conntrack ethtool procps util-linux ca-certificates gcc libc6-dev"
 )
 declare -A programs=(
 	[test]="containerd runc podman conmon"
+	[kubernetes]="containerd runc"
 )
 declare -A go_programs=(
 	[test]="cnitool bridge host-local portmap ptp static bandwidth firewall tuning loopback crictl"
 	[bench]="cnitool bridge host-local"
+	[kubernetes]="bridge host-local portmap loopback"
 )
 declare -A modules=(
 	[cnitool]=$CNITOOL [crictl]=$CRICTL [bridge]=$PLUGINS/main/bridge [ptp]=$PLUGINS/main/ptp [loopback]=$PLUGINS/main/loopback
@@ -159,6 +163,10 @@ go_install() {
 
 wanted_packages=() wanted_programs=() wanted_go=()
 [ $# -gt 0 ] || die "missing set; the sets are $SETS"
+[ "$*" != --go ] || {
+	find_go
+	exit
+}
 for set in "$@"; do
 	[ -n "${packages[$set]:-}" ] || die "unknown set '$set'; the sets are $SETS"
 	# shellcheck disable=SC2206 # one word for each

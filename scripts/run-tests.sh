@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Runs test suites and counts over all of them. Usage: run-tests.sh SUITE... with the suites unit, agent, interleave, prove,
-# bpf, netns, runtimes, differential and parity. T="a.bats b.bats" picks files of netns or runtimes, and by test/DIRECTORY/... others.
+# Runs test suites and counts over all of them. Usage: run-tests.sh SUITE... with the suites unit, agent, interleave, prove, bpf,
+# netns, runtimes, kubernetes, differential and parity. T="a.bats b.bats" picks files of netns or runtimes, and by
+# test/DIRECTORY/... others.
 # INTERLEAVE has options for the programs of interleave, such as --long. BUILD is the build directory. Prints failures and
 # skips, at the end the time of each suite and the slowest files; the last line is "N passed, N failed, N skipped". Fails if a
 # test failed, if one that was announced never ran, if a program or file announced none and named no reason, or if none passed.
@@ -205,6 +206,11 @@ runtimes() {
 	scenarios test/runtimes
 }
 
+# Not the clusters of test/kubernetes/run.
+kubernetes() {
+	scenarios test/kubernetes
+}
+
 differential() {
 	pool differential test/differential/run --tap
 	pool differential-assist test/differential/run --tap --assist
@@ -229,7 +235,7 @@ for suite in "$@"; do
 	since=$(now)
 	case $suite in
 	unit | agent | interleave | prove) "$suite" ;;
-	bpf | netns | runtimes | differential | parity)
+	bpf | netns | runtimes | kubernetes | differential | parity)
 		if [ "$(id -u)" = 0 ]; then
 			"$suite"
 		else
@@ -237,7 +243,7 @@ for suite in "$@"; do
 		fi
 		;;
 	*)
-		echo "run-tests: there is no suite '$suite'; they are unit, agent, interleave, prove, bpf, netns, runtimes, differential and parity" >&2
+		echo "run-tests: there is no suite '$suite'; they are unit, agent, interleave, prove, bpf, netns, runtimes, kubernetes, differential and parity" >&2
 		exit 2
 		;;
 	esac

@@ -36,6 +36,8 @@ export POD_CIDR4=10.244.0.0/24 POD_CIDR6=fd00:10:244::/64 GATEWAY4=10.244.0.1 GA
 
 # shellcheck source=test/netns/residue.bash
 . "${BASH_SOURCE[0]%/*}/residue.bash"
+# shellcheck source=test/netns/wait.bash
+. "${BASH_SOURCE[0]%/*}/wait.bash"
 # shellcheck source=test/netns/capture.bash
 . "${BASH_SOURCE[0]%/*}/capture.bash"
 
@@ -428,24 +430,4 @@ assert_answer() {
 	# shellcheck disable=SC2154 # set by run
 	read -r name peer _ <<<"$output"
 	[ "$name $peer" = "$1 $2" ] || fail "answered by '$name' which saw '$peer' as its client; expected '$1' and '$2': $output"
-}
-
-# ---- conditions ------------------------------------------------------------------------------------------------------------
-
-# wait_for SECONDS COMMAND...: until it succeeds.
-wait_for() {
-	local until=$((${EPOCHREALTIME/./} + $1 * 1000000))
-	shift
-	until "$@"; do
-		[ "${EPOCHREALTIME/./}" -lt "$until" ] || {
-			echo "timed out: $*" >&2
-			return 1
-		}
-		sleep 0.05
-	done
-}
-
-fail() {
-	printf '%s\n' "$@" >&2
-	return 1
 }

@@ -1,0 +1,285 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# natbridge-agent on a node with pods: the tables follow the cluster. The API server is test/agent/holder.py; faults of API servers
+# are in test/agent, a real one in test/kubernetes.
+
+load lib
+
+VIP4=10.96.0.10 VIP6=fd00:96::10
+
+setup_file() {
+	suite_begin
+	node_create n
+	mkdir -p "$NBT_DIR/state"
+	network_write n net
+	holder_start
+	cat >"$NBT_DIR/kubeconfig" <<-EOT
+		current-context: c
+		clusters: [{name: c, cluster: {server: "http://127.0.0.1:8001"}}]
+		users: [{name: u, user: {}}]
+		contexts: [{name: c, context: {cluster: c, user: u}}]
+	EOT
+}
+
+teardown_file() {
+	suite_end take_down
+}
+
+take_down() {
+	agent_stop
+	pods_down n net a b 2>/dev/null || true
+	kill "$(<"$NBT_DIR/holder.pid")" 2>/dev/null || true
+}
+
+holder_start() {
+	ip netns exec "$(ns n)" python3 "$NBT_ROOT/test/agent/holder.py" 127.0.0.1 8001 >"$NBT_DIR/holder.log" 2>&1 3>&- &
+	echo $! >"$NBT_DIR/holder.pid"
+	disown
+	wait_for 20 grep -q ready "$NBT_DIR/holder.log"
+}
+
+# The command line of the agent; more options follow.
+agent() {
+	node_exec n "$NBT_BUILD/natbridge-agent" --kubeconfig "$NBT_DIR/kubeconfig" --cni-conf-dir "$NBT_DIR/node-n/net.d" --hostname-override here \
+		--state-dir "$NBT_DIR/state" --healthz-bind-address 127.0.0.1:10256 "$@"
+}
+
+# agent_start [OPTION...]: returns when all tables are equal to the cluster.
+agent_start() {
+	: >"$NBT_DIR/agent.log"
+	agent "$@" >"$NBT_DIR/agent.log" 2>&1 3>&- &
+	echo $! >"$NBT_DIR/agent.pid"
+	disown
+	wait_for 20 grep -q "equal to the cluster" "$NBT_DIR/agent.log" || fail "$(<"$NBT_DIR/agent.log")"
+}
+
+# The process itself, below ip netns exec.
+agent_pid() {
+	pgrep -f "^[^ ]*/natbridge-agent --kubeconfig $NBT_DIR/" | tail -n 1
+}
+
+agent_stop() {
+	local pid
+	pid=$(agent_pid)
+	[ -n "$pid" ] || return 0
+	kill "${1:--TERM}" "$pid"
+	wait_for 10 gone "$pid"
+}
+
+gone() {
+	! kill -0 "$1" 2>/dev/null
+}
+
+api() {
+	ns_exec n curl -sf -X "$1" "http://127.0.0.1:8001/admin$2" "${@:3}" >/dev/null
+}
+
+# put_service NAME SPEC; put_slice NAME SERVICE ADDRESS[,...] [NODE]: of namespace default.
+put_service() {
+	api PUT "/api/v1/services/default.$1" -d "$(jq -nc --arg name "$1" --argjson spec "$2" '{metadata: {name: $name, namespace: "default"}, spec: $spec}')"
+}
+
+put_slice() {
+	api PUT "/apis/discovery.k8s.io/v1/endpointslices/default.$1" -d "$(jq -nc --arg name "$1" --arg service "$2" --arg addresses "$3" --arg node "${4:-here}" '
+		($addresses | split(",")) as $all | {metadata: {name: $name, namespace: "default", labels: {"kubernetes.io/service-name": $service}},
+		addressType: (if $all[0] | contains(":") then "IPv6" else "IPv4" end), ports: [{port: 8080, name: "", protocol: "TCP"}],
+		endpoints: ($all | map({addresses: [.], nodeName: $node}))}')"
+}
+
+remove() {
+	api DELETE "$1"
+}
+
+web_spec() {
+	echo '{"clusterIP": "'$VIP4'", "clusterIPs": ["'$VIP4'", "'$VIP6'"], "ports": [{"port": 80, "protocol": "TCP"}]}'
+}
+
+# table [NETWORK]: each frontend and its backends, a line each.
+table() {
+	ctl n --network "${1:-net}" -o json service list 2>/dev/null | jq -r '.[] | "\(.name) \(.address):\(.port) \(.backends | map(.address) | join(","))"'
+}
+
+table_is() {
+	[ "$(table "${2:-net}")" = "$1" ]
+}
+
+expect_table() {
+	wait_for 10 table_is "$@" || fail "$(table "${2:-net}")" "$(<"$NBT_DIR/agent.log")"
+}
+
+@test "D11: the table is filled before the network's first ADD, and the first pod finds it so" {
+	put_service web "$(web_spec)"
+	put_slice web-1 web 10.244.0.3
+	agent_start
+	expect_table "default/web $VIP4:80 10.244.0.3
+default/web $VIP6:80 "
+	pods_up n net a b
+	serve b tcp 8080
+	put_slice web-1 web "$(pod_ip b 4)"
+	put_slice web-6 web "$(pod_ip b 6)"
+	expect_table "default/web $VIP4:80 $(pod_ip b 4)
+default/web $VIP6:80 $(pod_ip b 6)"
+	run -0 ask a tcp $VIP4 80
+	assert_answer b "$(pod_ip a 4)"
+	run -0 ask a tcp $VIP6 80
+	assert_answer b "$(pod_ip a 6)"
+}
+
+@test "A change is in the table within 0.15 s of the event, by default" {
+	local start
+	start=${EPOCHREALTIME/./}
+	put_slice web-1 web "$(pod_ip b 4),10.244.0.77"
+	wait_for 5 table_is "default/web $VIP4:80 $(pod_ip b 4),10.244.0.77
+default/web $VIP6:80 $(pod_ip b 6)"
+	echo "$(((${EPOCHREALTIME/./} - start) / 1000)) ms, with the reading"
+	put_slice web-1 web "$(pod_ip b 4)"
+	expect_table "default/web $VIP4:80 $(pod_ip b 4)
+default/web $VIP6:80 $(pod_ip b 6)"
+}
+
+@test "D1: SIGTERM ends it within a second; the table stays, and a restart writes nothing" {
+	local before start
+	before=$(table)
+	start=${EPOCHREALTIME/./}
+	agent_stop
+	[ $((${EPOCHREALTIME/./} - start)) -lt 1000000 ]
+	table_is "$before"
+	run -0 ask a tcp $VIP4 80
+	agent_start -v 1
+	table_is "$before"
+	run ! grep "Table written" "$NBT_DIR/agent.log"
+}
+
+@test "D1: killed while it writes: nothing is lost, and the next one repairs what is half done" {
+	local round # bats' run has an i
+	for round in $(seq 12); do
+		agent_stop -KILL
+		run -0 ask a tcp $VIP4 80
+		put_slice "s$round" "s$round" "10.244.9.$round,10.244.8.$round"
+		put_service "s$round" '{"clusterIP": "10.96.1.'"$round"'", "ports": [{"port": 80}]}'
+		agent --once -v 1 >>"$NBT_DIR/once.log" 2>&1 3>&- &
+		sleep 0.0$((round % 10))
+		kill -KILL "$(agent_pid)" 2>/dev/null || true
+		wait || true
+		agent_start
+	done
+	[ "$(table | grep -c '^default/s')" = 12 ]
+	for round in $(seq 12); do
+		remove "/api/v1/services/default.s$round"
+		remove "/apis/discovery.k8s.io/v1/endpointslices/default.s$round"
+	done
+	expect_table "default/web $VIP4:80 $(pod_ip b 4)
+default/web $VIP6:80 $(pod_ip b 6)"
+}
+
+@test "What went while nobody followed is removed; another Service may have its address by then" {
+	put_service old '{"clusterIP": "10.96.2.1", "ports": [{"port": 80}], "externalIPs": ["203.0.113.1"]}'
+	wait_for 5 eval 'table | grep -q "default/old 10.96.2.1"'
+	agent_stop
+	remove /api/v1/services/default.old
+	put_service new '{"clusterIP": "10.96.2.1", "ports": [{"port": 80}]}'
+	put_service other '{"clusterIP": "10.96.2.2", "ports": [{"port": 80}], "externalIPs": ["203.0.113.1"]}'
+	agent_start
+	expect_table "default/new 10.96.2.1:80 
+default/other 10.96.2.2:80 
+default/other 203.0.113.1:80 
+default/web $VIP4:80 $(pod_ip b 4)
+default/web $VIP6:80 $(pod_ip b 6)"
+	remove /api/v1/services/default.new
+	remove /api/v1/services/default.other
+}
+
+@test "D7: natbridgectl refuses to change the table and names the agent; --force overrides" {
+	local pid
+	pid=$(agent_pid)
+	run ! ctl n --network net service delete default/web
+	[[ $output = *"natbridge-agent (process $pid) feeds this table"* ]] || fail "$output"
+	run ! ctl n --network net service apply -f - < <(service default/x 10.96.9.9 TCP:80:80 10.244.0.9)
+	[[ $output = *"natbridge-agent (process $pid) feeds this table"* ]] || fail "$output"
+	run -0 ctl n --network net service apply --force --keep -f - < <(service default/x 10.96.9.9 TCP:80:80 10.244.0.9)
+	run -0 ctl n --network net service delete --force default/x
+}
+
+@test "D7: a second agent refuses the network" {
+	run ! agent --once --healthz-bind-address "" --metrics-bind-address ""
+	[[ $output = *'network "net" belongs to another natbridge-agent, process '"$(agent_pid)"* ]] || fail "$output"
+}
+
+@test "A13, A16: policy Local and the node's zone, as the Node changes" {
+	api PUT /api/v1/nodes/here -d '{"metadata": {"name": "here", "labels": {"topology.kubernetes.io/zone": "a"}}, "status": {"addresses": [{"type": "InternalIP", "address": "192.168.7.1"}]}}'
+	put_service local '{"type": "NodePort", "clusterIP": "10.96.3.1", "ports": [{"port": 80, "nodePort": 30080}], "internalTrafficPolicy": "Local"}'
+	put_slice local-1 local 10.244.0.3 here
+	put_slice local-2 local 10.244.1.3 there
+	expect_table "default/local 10.96.3.1:80 10.244.0.3
+default/local 192.168.7.1:30080 10.244.0.3,10.244.1.3
+default/web $VIP4:80 $(pod_ip b 4)
+default/web $VIP6:80 $(pod_ip b 6)"
+	api PUT /api/v1/nodes/here -d '{"metadata": {"name": "here"}, "status": {"addresses": [{"type": "InternalIP", "address": "192.168.7.2"}]}}'
+	wait_for 5 eval 'table | grep -q "192.168.7.2:30080"' || fail "$(table)"
+	run ! grep 192.168.7.1 <(table)
+	remove /api/v1/services/default.local
+	remove /apis/discovery.k8s.io/v1/endpointslices/default.local-1
+	remove /apis/discovery.k8s.io/v1/endpointslices/default.local-2
+}
+
+@test "A14: a Service that gets a label for another proxy goes, and comes back without it" {
+	api PUT /api/v1/services/default.web -d "$(jq -nc --argjson spec "$(web_spec)" '{metadata: {name: "web", namespace: "default", labels: {"service.kubernetes.io/service-proxy-name": "x"}}, spec: $spec}')"
+	expect_table ""
+	run ! ask a -t 300 tcp $VIP4 80
+	put_service web "$(web_spec)"
+	expect_table "default/web $VIP4:80 $(pod_ip b 4)
+default/web $VIP6:80 $(pod_ip b 6)"
+	run -0 ask a tcp $VIP4 80
+}
+
+@test "D11: a network that is added later is filled within a second, one that goes keeps its pods" {
+	network_write n second '.plugins[0].bridge = "br2" | .plugins[0].ipam.ranges = [[{"subnet": "10.245.0.0/24"}]]'
+	wait_for 2 table_is "default/web $VIP4:80 $(pod_ip b 4)
+default/web $VIP6:80 $(pod_ip b 6)" second || fail "$(table second)" "$(<"$NBT_DIR/agent.log")"
+	rm "$NBT_DIR/node-n/net.d/second.conflist"
+	put_slice web-1 web "$(pod_ip b 4),10.244.0.9"
+	wait_for 5 eval 'table second | grep -q 10.244.0.9'
+	put_slice web-1 web "$(pod_ip b 4)"
+	wait_for 5 eval '! table second | grep -q 10.244.0.9'
+}
+
+@test "D8, D9: /healthz, /livez and /metrics say so" {
+	run -0 ns_exec n curl -sf http://127.0.0.1:10256/healthz
+	[ "$(jq -c '[.healthy, .nodeEligible]' <<<"$output")" = "[true,true]" ]
+	run -0 ns_exec n curl -sf http://127.0.0.1:10249/metrics
+	grep -q '^natbridge_services 1$' <<<"$output" || fail "$output"
+	remove /api/v1/nodes/here
+	wait_for 5 eval '! ns_exec n curl -sf http://127.0.0.1:10256/healthz'
+	run -0 ns_exec n curl -sf http://127.0.0.1:10256/livez
+}
+
+@test "SIGHUP reads the configuration again, by the same process" {
+	local pid
+	pid=$(agent_pid)
+	kill -HUP "$pid"
+	wait_for 10 eval 'sed -n "/Reloading/,\$p" "$NBT_DIR/agent.log" | grep -q "equal to the cluster"' || fail "$(<"$NBT_DIR/agent.log")"
+	[ "$(agent_pid)" = "$pid" ]
+}
+
+@test "--dry-run says what would be written and writes nothing; --cleanup removes the API's Services alone" {
+	agent_stop
+	remove /api/v1/services/default.web
+	run -0 --separate-stderr agent --dry-run
+	[[ $output = *"net: 0 frontends added, 0 changed, 2 removed"* ]] || fail "$output" "$stderr"
+	expect_table "default/web $VIP4:80 $(pod_ip b 4)
+default/web $VIP6:80 $(pod_ip b 6)"
+	run -0 agent --cleanup
+	expect_table ""
+	run -0 agent --cleanup
+}
+
+@test "--check names each thing that is missing" {
+	run -0 --separate-stderr agent --check
+	[ "$output" = "ok     network net
+ok     API services
+ok     API endpointslices
+ok     API nodes" ] || fail "$output"
+	kill "$(<"$NBT_DIR/holder.pid")"
+	run ! agent --check
+	[[ $output = *"FAILED API services: "* ]] || fail "$output"
+}
