@@ -66,6 +66,10 @@ agent_stop() {
 	wait_for 10 gone "$pid"
 }
 
+equal_again() {
+	sed '1,/Reloading/d' "$NBT_DIR/agent.log" | grep -q "equal to the cluster"
+}
+
 gone() {
 	! kill -0 "$1" 2>/dev/null
 }
@@ -257,7 +261,7 @@ default/web $VIP6:80 $(pod_ip b 6)" second || fail "$(table second)" "$(<"$NBT_D
 	local pid
 	pid=$(agent_pid)
 	kill -HUP "$pid"
-	wait_for 10 eval 'sed -n "/Reloading/,\$p" "$NBT_DIR/agent.log" | grep -q "equal to the cluster"' || fail "$(<"$NBT_DIR/agent.log")"
+	wait_for 10 equal_again || fail "$(<"$NBT_DIR/agent.log")"
 	[ "$(agent_pid)" = "$pid" ]
 }
 
