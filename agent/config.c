@@ -82,9 +82,9 @@ struct key {
 	const char *flag;
 	const char *key; /* in the file, with dots between objects; NULL: a flag alone */
 	enum type type;
+	enum nb_agent_verb verb;
 	size_t offset; /* of the field */
 	check_fn check;
-	enum nb_agent_verb verb;
 	const char *value; /* what the help calls it */
 	const char *help;
 };
@@ -92,11 +92,11 @@ struct key {
 #define FIELD(name) offsetof(struct nb_agent_config, name)
 #define ROW(flag, key, type, field, check, value, help)                                                      \
 	{                                                                                                    \
-		flag, key, TYPE_##type, FIELD(field), check, NB_AGENT_RUN, value, help                       \
+		flag, key, TYPE_##type, NB_AGENT_RUN, FIELD(field), check, value, help                       \
 	}
 #define VERB(flag, verb, help)                                                                               \
 	{                                                                                                    \
-		flag, NULL, TYPE_VERB, 0, NULL, NB_AGENT_##verb, NULL, help                                  \
+		flag, NULL, TYPE_VERB, NB_AGENT_##verb, 0, NULL, NULL, help                                  \
 	}
 static const struct key keys[] = {
 	ROW("config", NULL, TEXT, file, check_path, "FILE", "configuration file (natbridge-agent.yaml(5))"),

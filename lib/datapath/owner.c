@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
@@ -25,21 +27,40 @@ static int open_dir(const struct nb_pin_root *root, const char *network, int *fd
 	return 0;
 }
 
-/* The pid of who has a lock of the file; -1: nobody that /proc/locks shows (proc(5)). */
+/*
+ * Reads a line of /proc/locks (proc(5)): "1: FLOCK ADVISORY WRITE 1234 00:1d:5678 0 EOF". The pid, if that is
+ * an exclusive flock of the inode, else -1. Device numbers are left out: in some containers those of a bpffs
+ * differ between stat() and this list.
+ */
+static pid_t read_lock(char *line, ino_t inode)
+{
+	enum { TYPE = 1, KIND = 3, PID = 4, FILE_ID = 5, FIELDS = 6 };
+	char *fields[FIELDS] = { 0 }, *rest = NULL, *colon;
+	unsigned long long number, pid;
+
+	for (int i = 0; i < FIELDS; i++) {
+		fields[i] = strtok_r(i ? NULL : line, " \n", &rest);
+		if (!fields[i])
+			return -1;
+	}
+	colon = strrchr(fields[FILE_ID], ':');
+	if (strcmp(fields[TYPE], "FLOCK") || strcmp(fields[KIND], "WRITE") || !colon ||
+	    !nb_uint_parse(colon + 1, 0, UINT64_MAX, &number) || number != inode ||
+	    !nb_uint_parse(fields[PID], 1, INT32_MAX, &pid))
+		return -1;
+	return (pid_t)pid;
+}
+
+/* Who has a lock of the file; -1: nobody that /proc/locks shows. */
 static pid_t find_holder(const struct stat *file)
 {
 	nb_autofclose FILE *locks = fopen("/proc/locks", "re");
-	unsigned long long inode;
+	pid_t pid = -1;
 	char line[256];
-	int pid;
 
-	/* Device numbers are left out: those of bpffs differ between stat() and the kernel's list in some
-	 * containers. */
-	while (locks && fgets(line, sizeof(line), locks))
-		if (sscanf(line, "%*d: FLOCK %*s WRITE %d %*x:%*x:%llu", &pid, &inode) == 2 &&
-		    inode == (unsigned long long)file->st_ino && pid > 0)
-			return pid;
-	return -1;
+	while (pid < 0 && locks && fgets(line, sizeof(line), locks))
+		pid = read_lock(line, file->st_ino);
+	return pid;
 }
 
 /* 0: this process has the lock now. -EBUSY: another one has it, *pid or -1. */

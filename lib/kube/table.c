@@ -37,9 +37,9 @@ struct nb_kube_table *nb_kube_table_new(const struct nb_kube_note *note, const c
 	return table;
 }
 
-void nb_kube_table_free(struct nb_kube_table **at)
+void nb_kube_table_free(struct nb_kube_table **table_at)
 {
-	struct nb_kube_table *table = *at;
+	struct nb_kube_table *table = *table_at;
 
 	if (!table)
 		return;
@@ -55,7 +55,7 @@ void nb_kube_table_free(struct nb_kube_table **at)
 	nb_table_set_clear(&table->sets[1]);
 	nb_service_names_free(&table->notes.incomplete);
 	free(table);
-	*at = NULL;
+	*table_at = NULL;
 }
 
 /* ---- objects as they come ---- */

@@ -32,7 +32,7 @@ struct nb_kube_table;
  */
 struct nb_kube_table *nb_kube_table_new(const struct nb_kube_note *note, const char *node,
 					struct nb_error *err);
-void nb_kube_table_free(struct nb_kube_table **table); /* for nb_cleanup() */
+void nb_kube_table_free(struct nb_kube_table **table_at); /* for nb_cleanup() */
 
 /* What the view points to must outlive the table, or the next view. Makes all Services dirty. */
 void nb_kube_table_set_view(struct nb_kube_table *table, const struct nb_kube_view *view);

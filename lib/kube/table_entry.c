@@ -225,15 +225,15 @@ static int add_slice(struct nb_kube_table *table, struct nb_kube_slice *object, 
 	return 0;
 }
 
-int nb_table_put_slice(struct nb_kube_table *table, struct nb_kube_slice *object, struct nb_error *err)
+int nb_table_put_slice(struct nb_kube_table *table, struct nb_kube_slice *slice, struct nb_error *err)
 {
-	const struct nb_table_slice *old = find_slice(table, object->name);
+	const struct nb_table_slice *old = find_slice(table, slice->name);
 	int rc;
 
-	if (old && nb_kube_slice_equal(&old->object, object))
+	if (old && nb_kube_slice_equal(&old->object, slice))
 		return 0;
-	rc = nb_table_remove_slice(table, object->name, err);
-	if (rc || !object->service[0])
+	rc = nb_table_remove_slice(table, slice->name, err);
+	if (rc || !slice->service[0])
 		return rc;
-	return add_slice(table, object, err);
+	return add_slice(table, slice, err);
 }

@@ -274,7 +274,7 @@ static void test_source_ranges(void **state)
 	};
 	struct env *env = *state;
 
-	for (uint16_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+	for (unsigned int i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct frontend v4 = { .at = EXTERNAL4 ":80",
 				       .kind = NB_LOAD_BALANCER,
 				       .backends = { "10.1.0.3:8080" } };
