@@ -20,6 +20,7 @@
 #include "check.h"
 #include "cluster.h"
 #include "config.h"
+#include "host_addrs.h"
 #include "http.h"
 #include "kubeconfig.h"
 #include "log.h"
@@ -39,6 +40,7 @@ struct agent {
 	struct nb_cluster cluster;
 	struct nb_tables tables;
 	struct nb_observer observer;
+	struct nb_host_addrs host_addrs;
 	struct nb_error failure; /* of a table; but for NB_AGENT_RUN it ends the agent */
 	bool reload;             /* SIGHUP: start anew with the configuration as it is now */
 	char **argv;
@@ -47,6 +49,7 @@ struct agent {
 
 static void agent_free(struct agent *agent)
 {
+	nb_host_addrs_free(&agent->host_addrs);
 	nb_observer_free(&agent->observer);
 	nb_tables_free(&agent->tables);
 	nb_cluster_free(&agent->cluster);
@@ -115,6 +118,15 @@ static void on_cluster(enum nb_kube_kind kind, void *arg)
 
 	nb_observer_changed(&agent->observer, kind);
 	nb_tables_changed(&agent->tables);
+}
+
+static void on_host_addr(const struct nb_addr *addr, void *arg)
+{
+	struct agent *agent = arg;
+
+	nb_cluster_addresses_changed(&agent->cluster);
+	if (nb_kube_table_touch(agent->cluster.table, addr))
+		on_cluster(NB_KUBE_SERVICE, agent);
 }
 
 static void on_wrote(const struct nb_table *table, void *arg)
@@ -215,6 +227,9 @@ static int run(struct agent *agent, struct nb_error *err)
 		return rc;
 	nb_tables_start(&agent->tables, &agent->loop);
 	rc = nb_cluster_start(&agent->cluster, &agent->loop, &agent->api, &agent->config, err);
+	agent->host_addrs.changed = on_host_addr;
+	agent->host_addrs.arg = agent;
+	rc = rc ? rc : nb_host_addrs_start(&agent->host_addrs, &agent->loop, err);
 	if (!rc && agent->config.verb == NB_AGENT_RUN)
 		rc = nb_observer_follow(&agent->observer, &agent->cluster, &agent->tables, agent->http, err);
 	rc = rc ? rc : nb_loop_run(&agent->loop, err);
@@ -250,9 +265,12 @@ static int dispatch(struct agent *agent, struct nb_error *err)
 
 int main(int argc, char **argv)
 {
-	struct agent agent = {
-		.loop.epoll_fd = -1, .signals.fd = -1, .tables.dir.fd = -1, .argc = argc, .argv = argv
-	};
+	struct agent agent = { .loop.epoll_fd = -1,
+			       .signals.fd = -1,
+			       .host_addrs.events.fd = -1,
+			       .tables.dir.fd = -1,
+			       .argc = argc,
+			       .argv = argv };
 	struct nb_error err = { 0 };
 	bool reload;
 	int rc;

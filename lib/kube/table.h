@@ -74,6 +74,9 @@ struct nb_kube_batch {
 
 void nb_kube_batch_free(struct nb_kube_batch *batch); /* for nb_cleanup(); leaves it empty */
 
+/* Makes the Services dirty that claim an address. Whether there are any. */
+bool nb_kube_table_touch(struct nb_kube_table *table, const struct nb_addr *addr);
+
 size_t nb_kube_table_n_dirty(const struct nb_kube_table *table);
 
 /*

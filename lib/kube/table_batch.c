@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
@@ -24,6 +25,27 @@ void nb_kube_table_set_view(struct nb_kube_table *table, const struct nb_kube_vi
 	for (size_t i = 0; i < table->entries.n; i++)
 		if (nb_table_make_dirty(table, table->entries.items[i], NULL))
 			return;
+}
+
+static bool claims(const struct nb_table_entry *entry, const struct nb_addr *addr)
+{
+	for (size_t i = 0; i < entry->claims.keys.n; i++)
+		if (nb_addr_equal(&entry->claims.keys.items[i].addr, addr))
+			return true;
+	return false;
+}
+
+bool nb_kube_table_touch(struct nb_kube_table *table, const struct nb_addr *addr)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < table->entries.n; i++) {
+		if (!claims(table->entries.items[i], addr))
+			continue;
+		found = true;
+		nb_table_make_dirty(table, table->entries.items[i], NULL);
+	}
+	return found;
 }
 
 size_t nb_kube_table_n_dirty(const struct nb_kube_table *table)

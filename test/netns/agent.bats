@@ -247,6 +247,19 @@ default/web $VIP6:80 $(pod_ip b 6)" second || fail "$(table second)" "$(<"$NBT_D
 	wait_for 5 eval '! table second | grep -q 10.244.0.9'
 }
 
+on_host() {
+	[ "$(ctl n --network net -o json service list | jq --arg vip $VIP4 '.[] | select(.address == $vip) | .onHost')" = "$1" ]
+}
+
+@test "A17: the node gets a ClusterIP while one of its links has it, and gives it back" {
+	on_host false
+	ip -n "$(ns n)" address add $VIP4/32 dev lo
+	wait_for 5 on_host true
+	ip -n "$(ns n)" address del $VIP4/32 dev lo
+	wait_for 5 on_host false
+	run -0 ask a tcp $VIP4 80
+}
+
 @test "D8, D9: /healthz, /livez and /metrics say so" {
 	run -0 ns_exec n curl -sf http://127.0.0.1:10256/healthz
 	[ "$(jq -c '[.healthy, .nodeEligible]' <<<"$output")" = "[true,true]" ]
