@@ -21,6 +21,7 @@
 
 #include "cluster.h"
 #include "config.h"
+#include "known_networks.h"
 #include "log.h"
 #include "table_write.h"
 
@@ -258,31 +259,46 @@ static struct nb_table *find_table(const struct nb_tables *tables, const char *n
 	return NULL;
 }
 
-static int choose_root(const struct nb_agent_config *config, const struct nb_proxy_conf *proxy,
-		       struct nb_pin_root *root, struct nb_error *err)
-{
-	*root = proxy->pin_root;
-	return config->bpffs ? nb_pin_root_resolve(config->bpffs, root, err) : 0;
-}
-
-static int add_table(struct nb_tables *tables, const struct nb_network_file *file, struct nb_error *err)
+/* NULL, and *err: out of memory. */
+static struct nb_table *add_table(struct nb_tables *tables, const char *name, struct nb_error *err)
 {
 	struct nb_table *table = calloc(1, sizeof(*table));
-	int rc;
+
+	if (!table) {
+		nb_fail_nomem(err);
+		return NULL;
+	}
+	table->owner_fd = -1;
+	if (!nb_strdup(name, &table->name, err) && !nb_vec_push(&tables->all, table, err))
+		return table;
+	table_free(table);
+	return NULL;
+}
+
+static int add_from_file(struct nb_tables *tables, const struct nb_network_file *file, struct nb_error *err)
+{
+	struct nb_table *table = find_table(tables, file->name);
 
 	if (!table)
-		return nb_fail_nomem(err);
-	table->owner_fd = -1;
+		table = add_table(tables, file->name, err);
+	if (!table)
+		return -ENOMEM;
+	if (!table->in_dir)
+		nb_log_info(0, "Network found", NB_TEXT("network", table->name), NB_TEXT("file", file->path));
+	table->in_dir = true;
 	table->limits = file->proxy.limits;
-	rc = nb_strdup(file->name, &table->name, err);
-	rc = rc ? rc : choose_root(tables->config, &file->proxy, &table->root, err);
-	rc = rc ? rc : nb_vec_push(&tables->all, table, err);
-	if (rc) {
-		table_free(table);
-		return rc;
-	}
-	nb_log_info(0, "Network found", NB_TEXT("network", table->name), NB_TEXT("file", file->path));
-	return 0;
+	table->root = file->proxy.pin_root;
+	return tables->config->bpffs ? nb_pin_root_resolve(tables->config->bpffs, &table->root, err) : 0;
+}
+
+/* For nb_known_networks_load(): one that the agent fed before, and that still has pins. */
+static int add_known(const char *name, const char *bpffs, void *arg)
+{
+	struct nb_tables *tables = arg;
+	struct nb_error err = { 0 };
+	struct nb_table *table = find_table(tables, name) ? NULL : add_table(tables, name, &err);
+
+	return table && nb_pin_root_resolve(bpffs, &table->root, &err) ? -1 : 0;
 }
 
 /* Loads and pins what the network's first ADD would load, and becomes the owner of its table. */
@@ -329,28 +345,34 @@ static void tell_bad_file(const char *why, void *arg)
 	nb_log_warning("Skipped a network configuration", NB_TEXT("err", why));
 }
 
+static bool names_network(const struct nb_network_files *files, const char *name)
+{
+	for (size_t i = 0; i < files->all.n; i++)
+		if (files->all.items[i].proxy.mode == NB_MODE_EBPF && !strcmp(files->all.items[i].name, name))
+			return true;
+	return false;
+}
+
 static int read_networks(struct nb_tables *tables, struct nb_error *err)
 {
 	nb_cleanup(nb_network_files_free) struct nb_network_files files = { 0 };
+	struct nb_error save_err = { 0 };
 	int rc = nb_network_files_read(tables->config->cni_dir, tell_bad_file, NULL, &files, err);
 
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < tables->all.n; i++)
-		tables->all.items[i]->in_dir = false;
-	for (size_t i = 0; i < files.all.n; i++) {
-		const struct nb_network_file *file = &files.all.items[i];
-
-		if (file->proxy.mode != NB_MODE_EBPF)
-			continue;
-		rc = find_table(tables, file->name) ? 0 : add_table(tables, file, err);
-		if (rc)
-			return rc;
-		find_table(tables, file->name)->in_dir = true;
-	}
+		tables->all.items[i]->in_dir &= names_network(&files, tables->all.items[i]->name);
+	for (size_t i = 0; i < files.all.n && !rc; i++)
+		if (files.all.items[i].proxy.mode == NB_MODE_EBPF)
+			rc = add_from_file(tables, &files.all.items[i], err);
+	if (rc)
+		return rc;
 	drop_gone(tables);
 	for (size_t i = 0; i < tables->all.n; i++)
 		set_up(tables, tables->all.items[i]);
+	if (!tables->dry && nb_known_networks_save(tables->config->state_dir, tables, &save_err))
+		nb_log_warning("The networks are not kept on disk", NB_TEXT("err", save_err.msg));
 	return 0;
 }
 
@@ -428,11 +450,15 @@ static void on_follow(void *arg)
 
 void nb_tables_start(struct nb_tables *tables, struct nb_loop *loop)
 {
+	struct nb_error err = { 0 };
+
 	tables->loop = loop;
 	tables->timer = (struct nb_timer){ .fn = on_timer, .arg = tables };
 	tables->retry = (struct nb_timer){ .fn = on_retry, .arg = tables };
 	tables->follow = (struct nb_timer){ .fn = on_follow, .arg = tables };
 	tables->dir.fd = -1;
+	if (nb_known_networks_load(tables->config->state_dir, add_known, tables, &err))
+		nb_log_warning("The networks that were known are not used", NB_TEXT("err", err.msg));
 	on_follow(tables);
 	if (!tables->all.n)
 		nb_log_warning("No network in mode ebpf yet", NB_TEXT("dir", tables->config->cni_dir));
@@ -458,7 +484,8 @@ int nb_tables_clean(const struct nb_agent_config *config, struct nb_error *err)
 	for (size_t i = 0; i < files.all.n && !rc; i++) {
 		struct nb_table table = { .name = files.all.items[i].name, .owner_fd = -1 };
 
-		rc = choose_root(config, &files.all.items[i].proxy, &table.root, err);
+		table.root = files.all.items[i].proxy.pin_root;
+		rc = config->bpffs ? nb_pin_root_resolve(config->bpffs, &table.root, err) : 0;
 		rc = rc ? rc : nb_table_clean(&table, err);
 	}
 	return rc;

@@ -243,7 +243,9 @@ default/web $VIP6:80 $(pod_ip b 6)" second || fail "$(table second)" "$(<"$NBT_D
 	rm "$NBT_DIR/node-n/net.d/second.conflist"
 	put_slice web-1 web "$(pod_ip b 4),10.244.0.9"
 	wait_for 5 eval 'table second | grep -q 10.244.0.9'
+	agent_stop
 	put_slice web-1 web "$(pod_ip b 4)"
+	agent_start
 	wait_for 5 eval '! table second | grep -q 10.244.0.9'
 }
 
