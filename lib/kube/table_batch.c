@@ -133,8 +133,9 @@ static int take_entry(struct taking *taking, struct nb_table_entry *entry)
 	rc = rc ? rc : add_triggers(entry, taking->batch, taking->err);
 	if (rc)
 		return rc;
-	return nb_claims_set(taking->table->claims, entry->name, &entry->claims, services->items + first,
-			     services->n - first, want_rival, taking, taking->err);
+	return nb_claims_set(taking->table->claims, entry->name, &entry->claims,
+			     services->items ? services->items + first : NULL, services->n - first,
+			     want_rival, taking, taking->err);
 }
 
 /* Removes the frontends whose addresses other Services have. */
