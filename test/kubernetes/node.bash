@@ -289,9 +289,12 @@ proxy_start() {
 	inside_start "$1" kube-proxy kube-proxy --config="$CLUSTER_DIR/node-$1/proxy.yaml" -v=2
 }
 
-# natbridge-agent as a process of the node, with its default paths and a user that may only read.
+# natbridge-agent as a process of the node, with its default paths and a user that may only read. Its ports are those of kube-proxy.
 agent_start() {
-	inside_start "$1" natbridge-agent "$KUBE_BUILD/natbridge-agent" --kubeconfig "$CLUSTER_DIR/control/natbridge-agent.conf"
+	local ports=()
+	[ "$PROXY" = none ] || ports=(--healthz-bind-address 127.0.0.1:10266 --metrics-bind-address 127.0.0.1:10259)
+	inside_start "$1" natbridge-agent "$KUBE_BUILD/natbridge-agent" --kubeconfig "$CLUSTER_DIR/control/natbridge-agent.conf" \
+		--hostname-override "node$1" "${ports[@]}"
 }
 
 # The process that follows the API server and keeps the nodes' tables: its name for inside_signal.
