@@ -289,12 +289,18 @@ proxy_start() {
 	inside_start "$1" kube-proxy kube-proxy --config="$CLUSTER_DIR/node-$1/proxy.yaml" -v=2
 }
 
-# natbridge-agent as a process of the node, with its default paths and a user that may only read. Its ports are those of kube-proxy.
+AGENT_HEALTH=10266
+
+# natbridge-agent as a process of the node, with its default paths and a user that may only read. Its default ports are those of
+# kube-proxy, and 10257 and 10259 those of the control plane.
 agent_start() {
-	local ports=()
-	[ "$PROXY" = none ] || ports=(--healthz-bind-address 127.0.0.1:10266 --metrics-bind-address 127.0.0.1:10259)
 	inside_start "$1" natbridge-agent "$KUBE_BUILD/natbridge-agent" --kubeconfig "$CLUSTER_DIR/control/natbridge-agent.conf" \
-		--hostname-override "node$1" "${ports[@]}"
+		--hostname-override "node$1" --healthz-bind-address "127.0.0.1:$AGENT_HEALTH" --metrics-bind-address 127.0.0.1:10269
+}
+
+# Its tables are equal to the cluster: it says so as long as its Node is there.
+agent_ready() {
+	[ "$(inside "$1" curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$AGENT_HEALTH/healthz")" = 200 ]
 }
 
 # The process that follows the API server and keeps the nodes' tables: its name for inside_signal.
