@@ -19,6 +19,7 @@ PKG_CONFIG ?= pkg-config
 PREFIX  ?= /usr/local
 CNI_BIN_DIR ?= /opt/cni/bin
 MAN_DIR ?= $(PREFIX)/share/man
+SYSTEMD_DIR ?= $(PREFIX)/lib/systemd/system
 DOC_DIR ?= $(PREFIX)/share/doc/natbridge
 # Where bash-completion and zsh look. Debian's packages for zsh go to /usr/share/zsh/vendor-completions.
 BASH_COMPLETION_DIR ?= $(PREFIX)/share/bash-completion/completions
@@ -358,6 +359,7 @@ compile_commands.json: ## for editors and clang-tidy
 # Each page goes to the section that its name ends with.
 MAN_PAGES := $(wildcard doc/man/*.[58])
 man_target = $(MAN_DIR)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
+UNIT := packaging/systemd/natbridge-agent.service
 # README.md leads to the others by these paths. The demo runs in the sources only.
 DOCS := LICENSE $(wildcard *.md doc/*.md LICENSES/*) $(filter-out %.sh,$(wildcard examples/*))
 DOC_DIRS := LICENSES doc examples
@@ -365,10 +367,13 @@ DOC_DIRS := LICENSES doc examples
 below = $(call quoted,$(DESTDIR)$(1))
 
 # The plugin is put in place whole: a runtime may be about to call it.
-install: all $(COMPLETIONS) ## install programs, manual pages, completion scripts, documents and examples below $(DESTDIR)
+install: all $(COMPLETIONS) ## install programs, unit, manual pages, completion scripts, documents and examples below $(DESTDIR)
 	install -D -m 0755 $(B)/natbridge $(call below,$(CNI_BIN_DIR)/natbridge.new)
 	mv $(call below,$(CNI_BIN_DIR)/natbridge.new) $(call below,$(CNI_BIN_DIR)/natbridge)
 	install -D -m 0755 $(B)/natbridgectl $(call below,$(PREFIX)/bin/natbridgectl)
+	install -D -m 0755 $(B)/natbridge-agent $(call below,$(PREFIX)/sbin/natbridge-agent)
+	install -D -m 0644 $(UNIT) $(call below,$(SYSTEMD_DIR)/$(notdir $(UNIT)))
+	sed -i $(call quoted,s|/usr/sbin/|$(PREFIX)/sbin/|) $(call below,$(SYSTEMD_DIR)/$(notdir $(UNIT)))
 	$(foreach m,$(MAN_PAGES),install -D -m 0644 $(m) $(call below,$(call man_target,$(m)))$(newline))
 	install -D -m 0644 $(B)/completion.bash $(call below,$(BASH_COMPLETION_DIR)/natbridgectl)
 	install -D -m 0644 $(B)/completion.zsh $(call below,$(ZSH_COMPLETION_DIR)/_natbridgectl)
@@ -376,6 +381,7 @@ install: all $(COMPLETIONS) ## install programs, manual pages, completion script
 
 uninstall: ## remove what install put there
 	rm -f $(call below,$(CNI_BIN_DIR)/natbridge) $(call below,$(PREFIX)/bin/natbridgectl)
+	rm -f $(call below,$(PREFIX)/sbin/natbridge-agent) $(call below,$(SYSTEMD_DIR)/$(notdir $(UNIT)))
 	rm -f $(foreach m,$(MAN_PAGES),$(call below,$(call man_target,$(m))))
 	rm -f $(call below,$(BASH_COMPLETION_DIR)/natbridgectl) $(call below,$(ZSH_COMPLETION_DIR)/_natbridgectl)
 	for f in $(DOCS); do rm -f $(call below,$(DOC_DIR))/$$f || exit 1; done
@@ -390,6 +396,6 @@ clean: ## remove build/ and compile_commands.json
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z][a-z_.-]*:.*## / { printf "  %-22s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf '\n  V=1 shows the commands; CC, CLANG, CFLAGS, PREFIX, DESTDIR, CNI_BIN_DIR, MAN_DIR, DOC_DIR,\n  BASH_COMPLETION_DIR and ZSH_COMPLETION_DIR can be set.\n'
+	@printf '\n  V=1 shows the commands; CC, CLANG, CFLAGS, PREFIX, DESTDIR, CNI_BIN_DIR, MAN_DIR, DOC_DIR,\n  SYSTEMD_DIR, BASH_COMPLETION_DIR and ZSH_COMPLETION_DIR can be set.\n'
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -259,6 +259,7 @@ static void node_put(const struct nb_json *object, void *arg)
 	struct nb_kube_meta meta = { 0 };
 	struct nb_error err = { 0 };
 	int rc = nb_kube_read_meta(object, true, &meta, &err);
+	bool same, changed;
 
 	rc = rc ? rc : nb_kube_node_read(object, &meta, &node, &err);
 	if (rc) {
@@ -266,8 +267,11 @@ static void node_put(const struct nb_json *object, void *arg)
 		return;
 	}
 	cluster->node_put = true;
-	if (!cluster->has_node || !node_equal(&cluster->node, &node)) {
-		struct nb_kube_node old = cluster->node;
+	same = cluster->has_node && node_equal(&cluster->node, &node);
+	changed = !same || cluster->node.eligible != node.eligible;
+	cluster->node.eligible = node.eligible;
+	if (!same) {
+		const struct nb_kube_node old = cluster->node;
 
 		cluster->node = node;
 		node = old;
@@ -276,8 +280,9 @@ static void node_put(const struct nb_json *object, void *arg)
 			    NB_TEXT("zone", cluster->node.zone),
 			    NB_NUMBER("addresses", cluster->node.n_addrs));
 		update_view(cluster);
+	} else if (changed) {
+		cluster->changed(NB_KUBE_NODE, cluster->arg);
 	}
-	cluster->node.eligible = node.eligible;
 }
 
 /* The zone goes with the Node; NodePorts stay where they are. */

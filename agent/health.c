@@ -69,12 +69,12 @@ struct nb_health *nb_health_new(struct nb_metrics *metrics, const struct nb_heal
 	return health;
 }
 
-void nb_health_free(struct nb_health **at)
+void nb_health_free(struct nb_health **health)
 {
-	if (*at)
-		nb_vec_free(&(*at)->watches);
-	free(*at);
-	*at = NULL;
+	if (*health)
+		nb_vec_free(&(*health)->watches);
+	free(*health);
+	*health = NULL;
 }
 
 int nb_health_watch(struct nb_health *health, const char *name, const struct nb_watch_stats *stats,

@@ -48,18 +48,18 @@ struct nb_metrics *nb_metrics_new(struct nb_error *err)
 	return metrics;
 }
 
-void nb_metrics_free(struct nb_metrics **at)
+void nb_metrics_free(struct nb_metrics **metrics)
 {
-	struct nb_metrics *metrics = *at;
+	struct nb_metrics *old = *metrics;
 
-	*at = NULL;
-	if (!metrics)
+	*metrics = NULL;
+	if (!old)
 		return;
-	for (size_t i = 0; i < metrics->networks.n; i++)
-		free(metrics->networks.items[i].name);
-	nb_vec_free(&metrics->networks);
-	nb_vec_free(&metrics->watches);
-	free(metrics);
+	for (size_t i = 0; i < old->networks.n; i++)
+		free(old->networks.items[i].name);
+	nb_vec_free(&old->networks);
+	nb_vec_free(&old->watches);
+	free(old);
 }
 
 int nb_metrics_watch(struct nb_metrics *metrics, const char *name, const struct nb_watch_stats *stats,
@@ -89,9 +89,11 @@ void nb_metrics_changed(struct nb_metrics *metrics, enum nb_metrics_object objec
 static double now(void)
 {
 	struct timespec ts;
+	int64_t ms;
 
 	clock_gettime(CLOCK_REALTIME, &ts);
-	return (double)ts.tv_sec + ts.tv_nsec / 1000000 / 1e3;
+	ms = ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
+	return (double)ms / 1000;
 }
 
 static void stamp(double at[NB_FAMILIES], unsigned int families)

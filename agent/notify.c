@@ -84,44 +84,41 @@ static int64_t watchdog_time(void)
 	return usec ? (int64_t)usec : 1;
 }
 
-int nb_notify_open(struct nb_loop *loop, struct nb_notify **out, struct nb_error *err)
+int nb_notify_open(struct nb_loop *loop, struct nb_notify **notify, struct nb_error *err)
 {
 	const char *name = getenv("NOTIFY_SOCKET");
-	nb_cleanup(nb_notify_close) struct nb_notify *notify = NULL;
+	nb_cleanup(nb_notify_close) struct nb_notify *new = NULL;
 	int rc;
 
 	if (!name || !*name) {
-		*out = NULL;
+		*notify = NULL;
 		return 0;
 	}
-	notify = calloc(1, sizeof(*notify));
-	if (!notify)
+	new = calloc(1, sizeof(*new));
+	if (!new)
 		return nb_fail_nomem(err);
-	*notify = (struct nb_notify){ .loop = loop, .fd = -1, .watchdog_ms = watchdog_time() };
-	notify->watchdog = (struct nb_timer){ .fn = on_watchdog, .arg = notify };
-	rc = connect_to(name, &notify->fd, err);
+	*new = (struct nb_notify){ .loop = loop, .fd = -1, .watchdog_ms = watchdog_time() };
+	new->watchdog = (struct nb_timer){ .fn = on_watchdog, .arg = new };
+	rc = connect_to(name, &new->fd, err);
 	if (rc)
 		return rc;
-	unsetenv("NOTIFY_SOCKET");
-	unsetenv("WATCHDOG_USEC");
-	unsetenv("WATCHDOG_PID");
-	if (notify->watchdog_ms)
-		nb_timer_set(loop, &notify->watchdog, 0);
-	*out = NB_TAKE_PTR(notify);
+	if (new->watchdog_ms)
+		nb_timer_set(loop, &new->watchdog, 0);
+	*notify = NB_TAKE_PTR(new);
 	return 0;
 }
 
-void nb_notify_close(struct nb_notify **at)
+void nb_notify_close(struct nb_notify **notify)
 {
-	struct nb_notify *notify = *at;
+	struct nb_notify *old = *notify;
 
-	*at = NULL;
-	if (!notify)
+	*notify = NULL;
+	if (!old)
 		return;
-	nb_timer_stop(&notify->watchdog);
-	if (notify->fd >= 0)
-		close(notify->fd);
-	free(notify);
+	nb_timer_stop(&old->watchdog);
+	if (old->fd >= 0)
+		close(old->fd);
+	free(old);
 }
 
 /* A line of the text: what follows a line's end would be a state of its own. */

@@ -21,10 +21,10 @@ enum nb_notify_state {
 };
 
 /*
- * Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID of the environment, and removes them from it, so that
- * no child takes them for its own. Where systemd asks for it, sends WATCHDOG=1 in half that time from then
- * on, for as long as the loop runs. Without NOTIFY_SOCKET *notify gets NULL, with which the functions below
- * do nothing. The caller frees *notify.
+ * Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID of the environment, and leaves them there: the
+ * agent starts itself anew to reload. Where systemd asks for it, sends WATCHDOG=1 in half that time
+ * from then on, for as long as the loop runs. Without NOTIFY_SOCKET *notify gets NULL, with which the
+ * functions below do nothing. The caller frees *notify.
  */
 int nb_notify_open(struct nb_loop *loop, struct nb_notify **notify, struct nb_error *err);
 void nb_notify_close(struct nb_notify **notify); /* for nb_cleanup() */

@@ -3,7 +3,9 @@
 #include "process_stats.h"
 
 #include <dirent.h>
+#include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -11,34 +13,38 @@
 
 #include "lib/util/cleanup.h"
 
-/* proc_pid_stat(5). The name of the program, in brackets, may hold any character. */
+/* Numbers of fields in proc_pid_stat(5). */
+enum { UTIME = 14, STIME = 15, STARTTIME = 22, VSIZE = 23, RSS = 24 };
+
+static double seconds(clockid_t id)
+{
+	struct timespec now;
+
+	clock_gettime(id, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
 static void read_stat(struct nb_process_stats *stats)
 {
-	const double ticks = sysconf(_SC_CLK_TCK), page = sysconf(_SC_PAGESIZE);
+	const double ticks = (double)sysconf(_SC_CLK_TCK), page = (double)sysconf(_SC_PAGESIZE);
 	nb_autofclose FILE *file = fopen("/proc/self/stat", "re");
-	unsigned long long start, size;
-	unsigned long user, sys;
-	struct timespec boot, now;
-	char buf[1024];
+	double fields[RSS + 1] = { 0 };
+	char buf[1024], *at;
 	size_t len;
-	long pages;
-	char *at;
 
 	len = file ? fread(buf, 1, sizeof(buf) - 1, file) : 0;
 	buf[len] = '\0';
+	/* The second field, the name of the program in brackets, may hold any character. */
 	at = strrchr(buf, ')');
-	/* Fields 3 .. 24. */
-	if (!at || sscanf(at + 1,
-			  " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d %*d %*d %llu "
-			  "%llu %ld",
-			  &user, &sys, &start, &size, &pages) != 5)
+	if (!at || strlen(at) < 4)
 		return;
-	clock_gettime(CLOCK_BOOTTIME, &boot);
-	clock_gettime(CLOCK_REALTIME, &now);
-	stats->cpu_seconds = (user + sys) / ticks;
-	stats->resident = pages * page;
-	stats->virtual_bytes = size;
-	stats->start_time = now.tv_sec - boot.tv_sec + (now.tv_nsec - boot.tv_nsec) / 1e9 + start / ticks;
+	at += 3; /* the third one is a letter */
+	for (size_t i = 4; i <= RSS; i++)
+		fields[i] = strtod(at, &at);
+	stats->cpu_seconds = (fields[UTIME] + fields[STIME]) / ticks;
+	stats->resident = fields[RSS] * page;
+	stats->virtual_bytes = fields[VSIZE];
+	stats->start_time = seconds(CLOCK_REALTIME) - seconds(CLOCK_BOOTTIME) + fields[STARTTIME] / ticks;
 }
 
 /* Without the one that reads them. */
@@ -63,6 +69,6 @@ struct nb_process_stats nb_process_stats_read(void)
 	read_stat(&stats);
 	stats.open_fds = count_fds();
 	if (!getrlimit(RLIMIT_NOFILE, &limit))
-		stats.max_fds = limit.rlim_cur;
+		stats.max_fds = (double)limit.rlim_cur;
 	return stats;
 }

@@ -315,42 +315,42 @@ static int start(struct nb_web *web, int fd, struct nb_error *err)
 }
 
 int nb_web_open(struct nb_loop *loop, const char *address, const struct nb_web_route *routes,
-		const struct nb_web_limits *limits, struct nb_web **out, struct nb_error *err)
+		const struct nb_web_limits *limits, struct nb_web **web, struct nb_error *err)
 {
-	nb_cleanup(nb_web_close) struct nb_web *web = NULL;
+	nb_cleanup(nb_web_close) struct nb_web *new = NULL;
 	int fd = -1, rc;
 
 	if (!*address) {
-		*out = NULL;
+		*web = NULL;
 		return 0;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	web = calloc(1, sizeof(*web));
-	if (!web)
+	new = calloc(1, sizeof(*new));
+	if (!new)
 		return nb_fail_nomem(err);
-	*web = (struct nb_web){ .loop = loop, .routes = routes, .limits = limits };
-	web->timer = (struct nb_timer){ .fn = on_timer, .arg = web };
+	*new = (struct nb_web){ .loop = loop, .routes = routes, .limits = limits };
+	new->timer = (struct nb_timer){ .fn = on_timer, .arg = new };
 	rc = open_socket(address, &fd, err);
 	if (rc)
 		return rc;
-	rc = start(web, fd, err);
+	rc = start(new, fd, err);
 	if (rc)
 		return nb_wrap(err, "cannot listen at %s", address);
-	run(web);
-	*out = NB_TAKE_PTR(web);
+	run(new);
+	*web = NB_TAKE_PTR(new);
 	return 0;
 }
 
-void nb_web_close(struct nb_web **at)
+void nb_web_close(struct nb_web **web)
 {
-	struct nb_web *web = *at;
+	struct nb_web *old = *web;
 
-	*at = NULL;
-	if (!web)
+	*web = NULL;
+	if (!old)
 		return;
-	nb_timer_stop(&web->timer);
-	nb_loop_fd_remove(web->loop, &web->events);
-	if (web->daemon)
-		MHD_stop_daemon(web->daemon);
-	free(web);
+	nb_timer_stop(&old->timer);
+	nb_loop_fd_remove(old->loop, &old->events);
+	if (old->daemon)
+		MHD_stop_daemon(old->daemon);
+	free(old);
 }

@@ -17,8 +17,8 @@
 #include "lib/util/error.h"
 
 #include "args.h"
-#include "lib/conf/proxy.h"
 #include "dns.h"
+#include "lib/conf/proxy.h"
 #include "masq.h"
 
 struct cJSON;

@@ -41,8 +41,10 @@ maintainer=$(sed -n 's/^Maintainer: //p' "$SOURCES/control")
 
 install_files() {
 	rm -rf "$WORK"
-	make -s install DESTDIR="$ROOT" PREFIX=/usr CNI_BIN_DIR=/opt/cni/bin ZSH_COMPLETION_DIR=/usr/share/zsh/vendor-completions
-	strip --strip-unneeded --remove-section=.comment --remove-section=.note "$ROOT/opt/cni/bin/natbridge" "$ROOT/usr/bin/natbridgectl"
+	make -s install DESTDIR="$ROOT" PREFIX=/usr CNI_BIN_DIR=/opt/cni/bin SYSTEMD_DIR=/lib/systemd/system \
+		ZSH_COMPLETION_DIR=/usr/share/zsh/vendor-completions
+	strip --strip-unneeded --remove-section=.comment --remove-section=.note "$ROOT/opt/cni/bin/natbridge" "$ROOT/usr/bin/natbridgectl" \
+		"$ROOT/usr/sbin/natbridge-agent"
 	gzip -9n "$ROOT"/usr/share/man/man?/*
 	rm -r "$DOC/LICENSE" "$DOC/LICENSES" # copyright says the same
 	install -m 0644 "$SOURCES/copyright" "$DOC/copyright"
@@ -54,7 +56,7 @@ install_files() {
 write_control() {
 	mkdir -p "$WORK/debian" "$ROOT/DEBIAN"
 	cp "$SOURCES/control" "$SOURCES/changelog" "$WORK/debian/"
-	(cd "$WORK" && dpkg-shlibdeps -Tsubstvars root/opt/cni/bin/natbridge root/usr/bin/natbridgectl &&
+	(cd "$WORK" && dpkg-shlibdeps -Tsubstvars root/opt/cni/bin/natbridge root/usr/bin/natbridgectl root/usr/sbin/natbridge-agent &&
 		dpkg-gencontrol -Tsubstvars -fdebian/files -Proot -DMaintainer="$maintainer")
 	(cd "$ROOT" && find . -type f ! -path './DEBIAN/*' -printf '%P\n' | sort | xargs md5sum >DEBIAN/md5sums)
 }

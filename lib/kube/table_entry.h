@@ -56,11 +56,14 @@ struct nb_kube_table {
 	struct nb_kube_table_size size;
 };
 
-/* ---- table.c ---- */
+/* ---- table_entry.c ---- */
 
 /* The index of the first entry whose name is not less; the entry of a name, NULL: there is none. */
 size_t nb_table_lower_entry(const struct nb_kube_table *table, const char *name);
 struct nb_table_entry *nb_table_find_entry(const struct nb_kube_table *table, const char *name);
+
+void nb_table_entry_free(struct nb_table_entry *entry);
+void nb_table_slice_free(struct nb_table_slice *slice);
 
 int nb_table_make_dirty(struct nb_kube_table *table, struct nb_table_entry *entry, struct nb_error *err);
 

@@ -169,7 +169,8 @@ static void test_cluster_ip_is_external_too(void **state)
 	env_expect_untouched(env, FROM_POD, POD_A, &other);
 }
 
-/* What a pod answers to the node is no request, though the node uses a NodePort's number as its source port.
+/* A23: what a pod answers to the node is no request, though the node uses a NodePort's number as its source
+ * port.
  */
 static void test_answer_to_node(void **state)
 {

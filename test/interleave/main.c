@@ -22,7 +22,7 @@ static struct {
 	char **names;            /* parts of the names of scenarios to run; NULL at the end */
 } options = {
 	.model = -1,
-	.limits = { .states = 20000000, .depth = 10000, .preemptions = -1, .reorders = -1 },
+	.limits = { .states = 40000000, .depth = 10000, .preemptions = -1, .reorders = -1 },
 };
 
 static unsigned int n_tests, n_failed;
@@ -35,7 +35,7 @@ static void usage(FILE *to)
 	      "  --model MODEL      sc, tso, pso or arm, instead of those of the scenario\n"
 	      "  --preemptions N    at most N switches away from an actor that could go on\n"
 	      "  --reorders N       at most N stores that overtake older ones, and loads of old values\n"
-	      "  --states N         fail beyond N states (20000000; 48 bytes each)\n"
+	      "  --states N         fail beyond N states (40000000; 48 bytes each)\n"
 	      "  --broken           succeed if a scenario finds a violation that it does not expect\n"
 	      "  --all              traces: also accesses that no other actor notices\n"
 	      "  --list             names of the scenarios\n",

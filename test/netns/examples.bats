@@ -91,3 +91,7 @@ down() {
 	[[ $output = *"timed out"*"b 10.244.0.2 "*"ESTABLISHED"* || $output = *"timed out"*"b 10.244.0.2 "*"TIME_WAIT"* ]] || fail "$output"
 	[[ $output != *"failed"* && $output != *"error"*"error"* ]] || fail "$output"
 }
+
+@test "agent.yaml is a configuration of natbridge-agent" {
+	run -0 "$NBT_BUILD/natbridge-agent" --config "$EXAMPLES/agent.yaml" --version
+}

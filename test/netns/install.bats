@@ -54,7 +54,11 @@ installed_works() {
 	files "$ROOT" | diff - <({
 		echo "755 opt/cni/bin/natbridge"
 		echo "755 usr/local/bin/natbridgectl"
+		echo "755 usr/local/sbin/natbridge-agent"
+		echo "644 usr/local/lib/systemd/system/natbridge-agent.service"
+		echo "644 usr/local/share/man/man5/natbridge-agent.yaml.5"
 		echo "644 usr/local/share/man/man5/natbridge.conflist.5"
+		echo "644 usr/local/share/man/man8/natbridge-agent.8"
 		echo "644 usr/local/share/man/man8/natbridge.8"
 		echo "644 usr/local/share/man/man8/natbridgectl.8"
 		echo "644 usr/local/share/bash-completion/completions/natbridgectl"
@@ -69,6 +73,8 @@ installed_works() {
 	CNI_PATH=$ROOT/opt/cni/bin:$TEST_BIN_DIR pods_down n net a b
 	node_assert_clean n
 	[ "$("$ROOT/usr/local/bin/natbridgectl" version)" = "$("$NBT_BUILD/natbridgectl" version)" ]
+	[ "$("$ROOT/usr/local/sbin/natbridge-agent" --version)" = "natbridge-agent $(version)" ]
+	grep -q '^ExecStart=/usr/local/sbin/natbridge-agent ' "$ROOT/usr/local/lib/systemd/system/natbridge-agent.service"
 
 	touch "$ROOT/opt/cni/bin/bridge" "$ROOT/usr/local/share/doc/natbridge/mine"
 	fresh_make uninstall DESTDIR="$ROOT" >/dev/null
@@ -77,11 +83,12 @@ installed_works() {
 	rm "$ROOT/usr/local/share/doc/natbridge/mine"
 	fresh_make uninstall DESTDIR="$ROOT" >/dev/null
 	[ ! -e "$ROOT/usr/local/share/doc/natbridge" ]
-	local dirs="PREFIX=/p CNI_BIN_DIR=/cni DOC_DIR=/d MAN_DIR=/m BASH_COMPLETION_DIR=/b ZSH_COMPLETION_DIR=/z"
+	local dirs="PREFIX=/p CNI_BIN_DIR=/cni DOC_DIR=/d MAN_DIR=/m SYSTEMD_DIR=/s BASH_COMPLETION_DIR=/b ZSH_COMPLETION_DIR=/z"
 	# shellcheck disable=SC2086 # several words
 	fresh_make install DESTDIR="$ROOT" $dirs >/dev/null
 	[ -x "$ROOT/cni/natbridge" ]
 	[ -x "$ROOT/p/bin/natbridgectl" ]
+	[ -e "$ROOT/s/natbridge-agent.service" ]
 	[ -e "$ROOT/d/README.md" ]
 	[ -e "$ROOT/m/man8/natbridgectl.8" ]
 	[ -e "$ROOT/m/man5/natbridge.conflist.5" ]
@@ -97,7 +104,7 @@ installed_works() {
 	for name in 'a b' "quote's" 'ü#$:%"\&'; do
 		dir="$BATS_TEST_TMPDIR/$name"
 		mkdir -p "$dir/build"
-		(cd "$NBT_ROOT" && cp -a Makefile ./*.md LICENSE LICENSES bpf cli doc examples include lib packaging plugin scripts "$dir")
+		(cd "$NBT_ROOT" && cp -a Makefile ./*.md LICENSE LICENSES agent bpf cli doc examples include lib packaging plugin scripts "$dir")
 		cp -a "$NBT_BUILD/obj" "$dir/build"
 		# the rest is not compiled again
 		touch "$dir/lib/util/addr.c" "$dir/bpf/qdisc.bpf.c"
@@ -109,7 +116,7 @@ installed_works() {
 		[ -s "$dir/${lines[-1]}" ]
 		dest="$BATS_TEST_TMPDIR/to ${name//$/}"
 		fresh_make -C "$dir" install DESTDIR="$dest" >/dev/null
-		[ "$(files "$dest" | wc -l)" = "$(($(documents x | wc -l) + 9))" ]
+		[ "$(files "$dest" | wc -l)" = "$(($(documents x | wc -l) + 13))" ]
 		fresh_make -C "$dir" uninstall DESTDIR="$dest" >/dev/null
 		[ -z "$(files "$dest")" ]
 	done
@@ -175,6 +182,19 @@ config_keys() {
 	[ -z "$missing" ] || fail "not in every-key.json:" "$missing"
 }
 
+@test "every flag and key of natbridge-agent stands in its manual pages" {
+	command -v mandoc >/dev/null || skip "mandoc is not installed"
+	local missing
+	"$NBT_BUILD/natbridge-agent" --help | grep -o '^  --*[a-z-]*' | words >"$NBT_DIR/flags"
+	[ "$(wc -l <"$NBT_DIR/flags")" -ge 20 ] || fail "$(<"$NBT_DIR/flags")"
+	missing=$(comm -23 "$NBT_DIR/flags" <(page natbridge-agent.8))
+	[ -z "$missing" ] || fail "not in natbridge-agent.8:" "$missing"
+	sed -n 's/^\tROW("[a-z-]*", "\([A-Za-z.]*\)".*/\1/p' "$NBT_ROOT/agent/config.c" | words >"$NBT_DIR/keys"
+	[ "$(wc -l <"$NBT_DIR/keys")" -ge 14 ] || fail "$(<"$NBT_DIR/keys")"
+	missing=$(comm -23 "$NBT_DIR/keys" <(page natbridge-agent.yaml.5))
+	[ -z "$missing" ] || fail "not in natbridge-agent.yaml.5:" "$missing"
+}
+
 # deb: makes the package and prints its path.
 deb() {
 	fresh_make deb >"$NBT_DIR/make" 2>&1 || fail "$(<"$NBT_DIR/make")" || return
@@ -197,7 +217,11 @@ later_than() {
 	files "$ROOT" | diff - <({
 		echo "755 opt/cni/bin/natbridge"
 		echo "755 usr/bin/natbridgectl"
+		echo "755 usr/sbin/natbridge-agent"
+		echo "644 lib/systemd/system/natbridge-agent.service"
+		echo "644 usr/share/man/man5/natbridge-agent.yaml.5.gz"
 		echo "644 usr/share/man/man5/natbridge.conflist.5.gz"
+		echo "644 usr/share/man/man8/natbridge-agent.8.gz"
 		echo "644 usr/share/man/man8/natbridge.8.gz"
 		echo "644 usr/share/man/man8/natbridgectl.8.gz"
 		echo "644 usr/share/bash-completion/completions/natbridgectl"
@@ -210,7 +234,7 @@ later_than() {
 	[ "$(dpkg-deb -c "$package" | awk '{ print $2 }' | sort -u)" = root/root ]
 	# No script runs at install or removal.
 	[ "$(dpkg-deb --ctrl-tarfile "$package" | tar -t | sort | paste -sd' ')" = "./ ./control ./md5sums" ]
-	for library in libbpf1 libc6 libcjson1 libmnl0 libnftables1 libyaml-0-2; do
+	for library in libbpf1 libc6 libcjson1 libcurl4 libmicrohttpd12 libmnl0 libnftables1 libyaml-0-2; do
 		dpkg-deb -f "$package" Depends | grep -q "$library" || fail "$library: $(dpkg-deb -f "$package" Depends)"
 	done
 	# Who builds it is its maintainer.

@@ -86,7 +86,9 @@ static const struct kube_row rows[] = {
 	  "default/a - 10.96.0.1:80/TCP 10.244.0.2:1 10.244.0.3:1\n", "" },
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}]}")
 		  SLICE("a", "IPv4", "[{port: 1}]", "[{addresses: [10.244.0.2], hints: {forZones: [a]}}]"),
-	  NULL, "EndpointSlice default/a-x7k2p: \"endpoints[0].hints.forZones[0]\": \"a\" is a string, not an object" },
+	  NULL,
+	  "EndpointSlice default/a-x7k2p: \"endpoints[0].hints.forZones[0]\": \"a\" is a string, not an "
+	  "object" },
 	/* A18: NodePorts at the node's primary address of each family, with the endpoints of all nodes */
 	{ HERE SERVICE("a", NODE_PORT_SPEC("")) TWO,
 	  "default/a - 10.96.0.1:80/TCP 10.244.0.2:8080 10.244.1.2:8080\n"

@@ -81,7 +81,7 @@ static void check_states(bool abstract)
 	listen_at(abstract);
 	open_it(&notify);
 	assert_non_null(notify);
-	assert_null(getenv("NOTIFY_SOCKET"));
+	assert_string_equal(getenv("NOTIFY_SOCKET"), name);
 	nb_notify(notify, NB_NOTIFY_READY, NULL);
 	assert_string_equal(received(), "READY=1\n");
 	nb_notify(notify, NB_NOTIFY_READY, "2 networks");
@@ -155,6 +155,14 @@ static void test_watchdog(void **state)
 	assert_string_equal(received(), "WATCHDOG=1\n");
 }
 
+static void set(const char *variable, const char *value)
+{
+	if (value)
+		setenv(variable, value, 1);
+	else
+		unsetenv(variable);
+}
+
 /* Not asked for, or asked of another process. */
 static void test_no_watchdog(void **state)
 {
@@ -168,10 +176,8 @@ static void test_no_watchdog(void **state)
 		nb_cleanup(nb_notify_close) struct nb_notify *notify = NULL;
 
 		setenv("NOTIFY_SOCKET", name, 1);
-		if (cases[i].usec)
-			setenv("WATCHDOG_USEC", cases[i].usec, 1);
-		if (cases[i].pid)
-			setenv("WATCHDOG_PID", cases[i].pid, 1);
+		set("WATCHDOG_USEC", cases[i].usec);
+		set("WATCHDOG_PID", cases[i].pid);
 		open_it(&notify);
 		run_for(5);
 		nb_notify(notify, NB_NOTIFY_READY, NULL);
