@@ -289,9 +289,22 @@ proxy_start() {
 	inside_start "$1" kube-proxy kube-proxy --config="$CLUSTER_DIR/node-$1/proxy.yaml" -v=2
 }
 
-# natbridge-agent as a process of the node, with its default paths and a user that may only read.
+# natbridge-agent as a process of the node, with its default paths and a user that may only read. Its default ports are those of
+# kube-proxy; 10257 and 10259 are the control plane's.
 agent_start() {
-	inside_start "$1" natbridge-agent "$KUBE_BUILD/natbridge-agent" --kubeconfig "$CLUSTER_DIR/control/natbridge-agent.conf"
+	local ports=()
+	[ "$PROXY" = none ] || ports=(--healthz-bind-address "127.0.0.1:$(agent_health_port)" --metrics-bind-address 127.0.0.1:10269)
+	inside_start "$1" natbridge-agent "$KUBE_BUILD/natbridge-agent" --kubeconfig "$CLUSTER_DIR/control/natbridge-agent.conf" \
+		--hostname-override "node$1" "${ports[@]}"
+}
+
+agent_health_port() {
+	[ "$PROXY" = none ] && echo 10256 || echo 10266
+}
+
+# Its tables are equal to the cluster: it says so as long as its Node is there.
+agent_ready() {
+	[ "$(inside "$1" curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$(agent_health_port)/healthz")" = 200 ]
 }
 
 # The process that follows the API server and keeps the nodes' tables: its name for inside_signal.

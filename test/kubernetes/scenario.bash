@@ -191,3 +191,50 @@ load_assert() {
 	failed=$(load_failed)
 	[ -z "$failed" ] || fail "$(wc -l <<<"$failed") requests failed:" "$(head -n 20 <<<"$failed")"
 }
+
+# ---- what the agents write -------------------------------------------------------------------------------------------------
+
+# table_wanted N: the frontends that the cluster's Services and EndpointSlices make on node N, by the rules of Kubernetes, a line each.
+table_wanted() {
+	k get services,endpointslices -A -o json | jq -r --arg node "node$1" --arg v4 "$(node_ip "$1")" --arg v6 "$(node_ip6 "$1")" '
+		def family: if contains(":") then "IPv6" else "IPv4" end;
+		def usable: (.conditions.serving != false) and .conditions.terminating == true;
+		def ready: .conditions.ready != false;
+		def chosen: map(select(ready)) as $ready | if $ready != [] then $ready else map(select(usable)) end;
+		def proxied: ((.metadata.labels // {}) | (has("service.kubernetes.io/service-proxy-name") or has("service.kubernetes.io/headless")) | not);
+		(.items | map(select(.kind == "EndpointSlice" and proxied))) as $slices
+		| .items[] | select(.kind == "Service" and proxied and .spec.type != "ExternalName" and (.spec.clusterIP // "None") != "None")
+		| . as $service | .spec.ports[] as $port | .spec.clusterIPs[] as $vip
+		| [$slices[] | select(.metadata.namespace == $service.metadata.namespace and .addressType == ($vip | family)
+				and .metadata.labels["kubernetes.io/service-name"] == $service.metadata.name)
+			| (.ports // [])[] as $target | select(($target.name // "") == ($port.name // "") and $target.protocol == $port.protocol)
+			| (.endpoints // [])[] | {address: .addresses[0], port: $target.port, conditions, nodeName}] as $all
+		| {cluster: ($all | chosen), local: ($all | map(select(.nodeName == $node)) | chosen)} as $sets
+		| ({kind: "ClusterIP", address: $vip, port: $port.port,
+				set: (if .spec.internalTrafficPolicy == "Local" then $sets.local else $sets.cluster end)},
+			((.spec.externalIPs // [])[] | select(family == ($vip | family)) | {kind: "ExternalIP", address: ., port: $port.port, set: $sets.cluster}),
+			($port.nodePort // empty | {kind: "NodePort", address: (if ($vip | family) == "IPv4" then $v4 else $v6 end), port: ., set: $sets.cluster}))
+		| "\(.kind) \(.address) \(.port) \($port.protocol) \($service.metadata.namespace)/\($service.metadata.name) "
+			+ (.set | map("\(.address) \(.port)") | unique | join(","))' | sort
+}
+
+# table_has N: those of natbridge's table on that node.
+table_has() {
+	inside "$1" natbridgectl -o json service list | jq -r '.[] | "\(.kind) \(.address) \(.port) \(.protocol) \(.name) "
+		+ (.backends | map("\(.address) \(.port)") | unique | join(","))' | sort
+}
+
+# table_right N: they are the same.
+table_right() {
+	local wanted
+	wanted=$(table_wanted "$1")
+	[ -n "$wanted" ] && [ "$wanted" = "$(table_has "$1")" ]
+}
+
+# tables_assert: those of all nodes are, or become so.
+tables_assert() {
+	local n
+	for n in $(nodes); do
+		wait_for 30 table_right "$n" || fail "node$n: wanted, and there:" "$(diff <(table_wanted "$n") <(table_has "$n"))"
+	done
+}
