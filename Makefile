@@ -301,7 +301,7 @@ $(FUZZ_BIN): $(B)/test/fuzz/%: test/fuzz/%.c $(FUZZ_CODE) $(SKELETONS)
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(CPPFLAGS) $(PKG_CFLAGS) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=undefined -o $@ $< $(FUZZ_CODE) $(PKG_LIBS)
+		-fno-sanitize-recover=undefined -o $@ $< $(FUZZ_CODE) $(PKG_LIBS) $(AGENT_LIBS)
 
 bench: all $(TOOL_BIN) ## side-by-side figures, as ratios, with tables and plots in build/bench (root, ten minutes)
 	@scripts/bench.sh all
