@@ -18,7 +18,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	nb_cleanup(nb_agent_config_free) struct nb_agent_config config = { 0 };
 	nb_autoclose int fd = memfd_create("agent.yaml", MFD_CLOEXEC);
 	struct nb_error err = { 0 };
-	char path[64], *argv[] = { "natbridge-agent", "--config", path, "--hostname-override", "here", NULL };
+	char name[] = "natbridge-agent", config_flag[] = "--config", node_flag[] = "--hostname-override",
+	     node[] = "here";
+	char path[64], *argv[] = { name, config_flag, path, node_flag, node, NULL };
 
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
 		abort();
