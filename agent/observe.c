@@ -127,6 +127,13 @@ void nb_observer_ending(struct nb_observer *observer, bool reload)
 
 /* ---- start and end ---- */
 
+/* kube-proxy says its mode there. */
+static void answer_mode(struct nb_web_answer *answer, void *arg)
+{
+	(void)arg;
+	nb_strbuf_put(&answer->body, "natbridge");
+}
+
 int nb_observer_start(struct nb_observer *observer, struct nb_loop *loop,
 		      const struct nb_agent_config *config, struct nb_error *err)
 {
@@ -143,6 +150,7 @@ int nb_observer_start(struct nb_observer *observer, struct nb_loop *loop,
 	observer->health_routes[1] = (struct nb_web_route){ "/livez", nb_health_livez, observer->health };
 	observer->metrics_routes[0] =
 		(struct nb_web_route){ "/metrics", nb_metrics_answer, observer->metrics };
+	observer->metrics_routes[1] = (struct nb_web_route){ "/proxyMode", answer_mode, NULL };
 	rc = nb_web_open(loop, config->healthz, observer->health_routes, &nb_web_limits,
 			 &observer->health_web, err);
 	rc = rc ? rc

@@ -267,6 +267,8 @@ on_host() {
 	[ "$(jq -c '[.healthy, .nodeEligible]' <<<"$output")" = "[true,true]" ]
 	run -0 ns_exec n curl -sf http://127.0.0.1:10249/metrics
 	grep -q '^natbridge_services 1$' <<<"$output" || fail "$output"
+	run -0 ns_exec n curl -sf http://127.0.0.1:10249/proxyMode
+	[ "$output" = natbridge ]
 	remove /api/v1/nodes/here
 	wait_for 5 eval '! ns_exec n curl -sf http://127.0.0.1:10256/healthz'
 	run -0 ns_exec n curl -sf http://127.0.0.1:10256/livez
