@@ -297,7 +297,7 @@ static void test_claims(void **state)
 	expect_batch(fix, "n/b n/c\nn/b - 10.96.0.2:80/TCP\nn/b - 192.0.2.1:80/TCP external\n");
 	/* An address goes from one to the next, both dirty and far apart. */
 	for (int i = 0; i < 10; i++) {
-		char name[8], spec[64];
+		char name[16], spec[64];
 
 		snprintf(name, sizeof(name), "m%d", i);
 		snprintf(spec, sizeof(spec), "\"clusterIP\": \"10.96.1.%d\"", i);
