@@ -26,7 +26,7 @@ declare -A packages=(
 	[build]="make gcc libc6-dev clang bpftool libbpf-dev libelf-dev zlib1g-dev libmnl-dev libcjson-dev libnftables-dev libmd-dev
 		libyaml-dev libcurl4-openssl-dev libmicrohttpd-dev pkg-config"
 	[demo]="containernetworking-plugins iproute2 iptables nftables tcpdump jq procps util-linux"
-	[test]="libcmocka-dev bats iproute2 iptables nftables tcpdump socat conntrack ethtool jq openssl python3-scapy python3-yaml python3-z3 strace
+	[test]="libcmocka-dev bats iproute2 iptables nftables tcpdump socat conntrack ethtool jq curl openssl python3-scapy python3-yaml python3-z3 strace
 		iputils-ping procps util-linux ca-certificates busybox-static bsdextrautils dpkg-dev lintian mandoc zsh"
 	[lint]="clang-format clang-tidy shellcheck mandoc git"
 	[fuzz]="libclang-rt-14-dev"
