@@ -134,11 +134,11 @@ table() {
 	run -0 ctl n service list
 	[ "${#lines[@]}" = 5 ]
 	[[ ${lines[0]} =~ ^NETWORK\ +SERVICE\ +PORT\ +FRONTEND\ +KIND\ +AFFINITY\ +BACKENDS\ +FROM$ ]]
-	[[ ${lines[1]} =~ ^net\ +default/web\ +p0\ +10.96.0.10:80/TCP\ +-\ +$(pod_ip b 4):8080\ +apply$ ]]
+	[[ ${lines[1]} =~ ^net\ +default/web\ +p0\ +10.96.0.10:80/TCP\ +ClusterIP\ +-\ +$(pod_ip b 4):8080\ +apply$ ]]
 	run -0 ctl n -o json service list
 	[ "$(jq -c '.[1]' <<<"$output")" = "$(jq -nc --arg backend "$(pod_ip b 6)" '{network: "net", name: "default/web", portName: "p0",
-		origin: "apply", affinity: 0, address: "fd00:96::10", port: 80, protocol: "TCP",
-		onHost: false, backends: [{address: $backend, port: 8080}], draining: []}')" ]
+		origin: "apply", kind: "ClusterIP", affinity: 0, address: "fd00:96::10", port: 80, protocol: "TCP",
+		onHost: false, sourceRanges: [], backends: [{address: $backend, port: 8080}], draining: []}')" ]
 }
 
 # A ready endpoint, one that terminates and still answers, and one that does not.
@@ -156,7 +156,7 @@ draining() {
 		ctl n service apply -f - >/dev/null
 	run -0 ctl n service list
 	grep -Eq "10.96.0.10:80/TCP +ClusterIP +45 +$b:8080,192.0.2.3:8080 \(draining\),192.0.2.4:8080 \(draining\) +apply$" <<<"$output" || fail "$output"
-	grep -Eq "10.96.0.10:80/UDP +45 +$b:8080,192.0.2.3:8080 \(draining\) +apply$" <<<"$output" || fail "$output"
+	grep -Eq "10.96.0.10:80/UDP +ClusterIP +45 +$b:8080,192.0.2.3:8080 \(draining\) +apply$" <<<"$output" || fail "$output"
 	run -0 ctl n -o json service list
 	[ "$(jq -c '.[] | select(.address == "10.96.0.10" and .protocol == "UDP") | [.affinity, .backends, .draining]' <<<"$output")" = \
 		"[45,[{\"address\":\"$b\",\"port\":8080}],[{\"address\":\"192.0.2.3\",\"port\":8080}]]" ]

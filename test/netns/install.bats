@@ -29,7 +29,7 @@ documents() {
 	local file
 	# shellcheck disable=SC2046 # one word for each file
 	for file in $(cd "$NBT_ROOT" && echo *.md doc/*.md) \
-		examples/{assist,dual-stack,minimal,services-in-config}.conflist examples/web-list.json examples/web.yaml; do
+		examples/agent.yaml examples/{assist,dual-stack,minimal,services-in-config}.conflist examples/web-list.json examples/web.yaml; do
 		echo "644 $1/$file"
 	done
 }
@@ -159,7 +159,7 @@ words() {
 
 # The keys of a configuration that the plugin knows: names in quotes in its code that are no value of a key.
 config_keys() {
-	grep -oh '"[a-z][A-Za-z]*"' "$NBT_ROOT"/plugin/conf*.c "$NBT_ROOT/plugin/dns.c" | tr -d '"' |
+	grep -oh '"[a-z][A-Za-z]*"' "$NBT_ROOT"/plugin/conf*.c "$NBT_ROOT"/lib/conf/{proxy,services}.c "$NBT_ROOT/plugin/dns.c" | tr -d '"' |
 		grep -vxE 'ebpf|assist|off|iptables|nftables' | sort -u
 }
 
