@@ -202,7 +202,7 @@ handover_call() {
 	call=$(($(handover_call 'BPF_OBJ_PIN.*handover_progs') - 5)) # the programs are loaded and in no port
 	version layout
 	strace_upgrade -o /dev/null -e "inject=bpf:signal=KILL:when=$call" && fail "not killed"
-	[ "$(pins | xargs)" = "v$THERE $NBT_LAYOUT" ]
+	[ "$(pins | sort -V | xargs)" = "$NBT_LAYOUT v$THERE" ]
 	version this
 	pods_up n net g
 	storms
@@ -258,7 +258,7 @@ refused_upgrade() {
 	call=$(handover_call 'BPF_PROG_ATTACH')
 	version layout
 	strace_upgrade -o /dev/null -e "inject=bpf:signal=KILL:when=$((call + 9))" && fail "not killed"
-	[ "$(pins | xargs)" = "v$THERE $NBT_LAYOUT" ]
+	[ "$(pins | sort -V | xargs)" = "$NBT_LAYOUT v$THERE" ]
 	[ -e "$NBT_DIR/node-n/bpf/natbridge/net/v$THERE/handover" ]
 	bpf_note n # what has to be gone at the end of the file
 	run -0 ctl n uninstall
