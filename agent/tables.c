@@ -217,7 +217,7 @@ static bool say_equal(struct nb_tables *tables)
 	return said;
 }
 
-/* One step; the next one comes by the loop, so that nothing else waits long. */
+/* Makes one step and arms the timer for the next one, so that health probes are answered meanwhile. */
 static void on_timer(void *arg)
 {
 	struct nb_tables *tables = arg;
