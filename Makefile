@@ -373,7 +373,7 @@ install: all $(COMPLETIONS) ## install programs, unit, manual pages, completion 
 	install -D -m 0755 $(B)/natbridgectl $(call below,$(PREFIX)/bin/natbridgectl)
 	install -D -m 0755 $(B)/natbridge-agent $(call below,$(PREFIX)/sbin/natbridge-agent)
 	install -D -m 0644 $(UNIT) $(call below,$(SYSTEMD_DIR)/$(notdir $(UNIT)))
-	sed -i $(call quoted,s|/usr/sbin/|$(PREFIX)/sbin/|) $(call below,$(SYSTEMD_DIR)/$(notdir $(UNIT)))
+	sed -i $(call quoted,s|/usr/\(s*bin\)/natbridge|$(PREFIX)/\1/natbridge|) $(call below,$(SYSTEMD_DIR)/$(notdir $(UNIT)))
 	$(foreach m,$(MAN_PAGES),install -D -m 0644 $(m) $(call below,$(call man_target,$(m)))$(newline))
 	install -D -m 0644 $(B)/completion.bash $(call below,$(BASH_COMPLETION_DIR)/natbridgectl)
 	install -D -m 0644 $(B)/completion.zsh $(call below,$(ZSH_COMPLETION_DIR)/_natbridgectl)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A probe of the kernel for each network, and one small request for each resource. */
+/* The rights, a probe of the kernel for each network, and one small request for each resource. */
 #include "check.h"
 
 #include <stdbool.h>
@@ -9,6 +9,7 @@
 #include "lib/datapath/datapath.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
+#include "lib/util/privilege.h"
 
 #include "api.h"
 #include "config.h"
@@ -144,8 +145,12 @@ static void check_api(struct nb_loop *loop, struct nb_api *api, const struct nb_
 int nb_agent_check(struct nb_loop *loop, struct nb_api *api, const struct nb_agent_config *config,
 		   struct nb_error *err)
 {
+	struct nb_error why = { 0 };
 	bool failed = false;
-	int rc = check_networks(config, &failed, err);
+	int rc;
+
+	print(&failed, "rights", "", nb_privilege_check(NB_TO_LOAD, &why) ? why.msg : NULL);
+	rc = check_networks(config, &failed, err);
 
 	if (rc)
 		return rc;

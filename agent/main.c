@@ -15,6 +15,7 @@
 
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
+#include "lib/util/privilege.h"
 
 #include "api.h"
 #include "check.h"
@@ -211,6 +212,9 @@ static int run(struct agent *agent, struct nb_error *err)
 		return rc;
 	if (agent->config.verb == NB_AGENT_CHECK)
 		return nb_agent_check(&agent->loop, &agent->api, &agent->config, err);
+	rc = nb_privilege_check(NB_TO_LOAD, err);
+	if (rc)
+		return rc;
 	agent->cluster.changed = on_cluster;
 	agent->cluster.arg = agent;
 	agent->tables.config = &agent->config;

@@ -9,6 +9,7 @@
 #include "lib/datapath/datapath.h"
 #include "lib/maps/layout.h"
 #include "lib/maps/map.h"
+#include "lib/maps/settings.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
@@ -42,10 +43,15 @@ static int look_at_ports(const void *keys, const void *values, __u32 n, void *ar
 void nb_ports_check(const struct nb_table *table, size_t *ports, size_t *detached, char what[NB_DETACHED_MAX])
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	struct nb_settings settings;
 	struct look look = { .table = table, .dp = &dp, .what = what };
 
 	if (!nb_datapath_open(&table->root, table->name, false, &dp, NULL))
 		nb_map_walk(&dp, NB_MAP_PORTS, look_at_ports, &look, NULL);
+	if (look.detached && !nb_settings_read(&dp, &settings, NULL) && settings.flags & NB_SETTINGS_BEHIND)
+		snprintf(what, NB_DETACHED_MAX,
+			 "ports of network %.100s have programs of another version: run natbridgectl upgrade",
+			 table->name);
 	*ports = look.ports;
 	*detached = look.detached;
 }

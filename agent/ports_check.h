@@ -8,7 +8,7 @@
 
 #include "tables.h"
 
-enum { NB_DETACHED_MAX = 160 };
+enum { NB_DETACHED_MAX = 256 };
 
 /*
  * Counts the ports of a network that are links of this namespace, and those that lack a program; of the first

@@ -10,6 +10,7 @@
 #include "lib/datapath/datapath.h"
 #include "lib/datapath/ensure.h"
 #include "lib/datapath/owner.h"
+#include "lib/datapath/pins.h"
 #include "lib/kube/table.h"
 #include "lib/maps/layout.h"
 #include "lib/net/netlink.h"
@@ -37,10 +38,27 @@ static int ensure(const struct nb_table *table, struct nb_datapath *dp, struct n
 	return nb_datapath_ensure(&config, dp, err);
 }
 
+/* Pins of a newer natbridge are not for this one, which may have been running since before an upgrade. */
+static int check_not_newer(const struct nb_table *table, struct nb_error *err)
+{
+	char dir[NB_PIN_PATH_MAX];
+	unsigned int layout;
+	int rc = nb_pins_other_layout(&table->root, table->name, &layout, dir, err);
+
+	if (rc || layout <= NB_ABI_VERSION)
+		return rc;
+	return nb_fail(err, NB_ERR_DATAPATH, 0,
+		       "network \"%s\" has map layout %u of a newer natbridge, and this natbridge-agent knows "
+		       "%d: upgrade and restart it",
+		       table->name, layout, NB_ABI_VERSION);
+}
+
 static int open_for_change(const struct nb_table *table, struct nb_datapath *dp, struct nb_error *err)
 {
 	int rc = nb_datapath_open(&table->root, table->name, true, dp, err);
 
+	if (rc == -ESTALE && check_not_newer(table, err))
+		return -ESTALE;
 	return rc == -ENOENT || rc == -ESTALE ? ensure(table, dp, err) : rc;
 }
 

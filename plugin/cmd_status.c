@@ -10,6 +10,7 @@
 #include "lib/service/change.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
+#include "lib/util/privilege.h"
 
 #include "args.h"
 #include "cmd.h"
@@ -18,7 +19,6 @@
 #include "masq.h"
 #include "netdev.h"
 #include "netdev_probe.h"
-#include "privilege.h"
 
 static int probe_netdevs(const struct nb_conf *conf, struct nb_error *err)
 {
@@ -83,7 +83,7 @@ static int probe_rules(const struct nb_conf *conf, struct nb_error *err)
 
 static int probe(const struct nb_args *args, const struct nb_conf *conf, struct nb_error *err)
 {
-	int rc = nb_privilege_check(err);
+	int rc = nb_privilege_check(NB_TO_WIRE, err);
 
 	if (rc)
 		return rc;

@@ -11,12 +11,12 @@
 #include "lib/net/rcu_expedite.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
+#include "lib/util/privilege.h"
 
 #include "args.h"
 #include "cmd.h"
 #include "cni_version.h"
 #include "conf.h"
-#include "privilege.h"
 #include "report.h"
 #include "stdin.h"
 
@@ -55,7 +55,7 @@ static int run(struct nb_args *args, struct nb_conf *conf, struct nb_error *err)
 		return rc;
 	nb_rcu_expedite_allow(conf->proxy.rcu_expedited);
 	if (COMMANDS[args->command].privileged) {
-		rc = nb_privilege_check(err);
+		rc = nb_privilege_check(NB_TO_WIRE, err);
 		if (rc)
 			return rc;
 	}

@@ -65,9 +65,18 @@ static bool is_ours(const struct target *target, int prog_fd)
 	       (!target->shared || nb_prog_network(prog_fd) == target->network);
 }
 
+static bool is_among(const __u32 *ids, __u32 n, __u32 id)
+{
+	for (__u32 i = 0; i < n; i++)
+		if (ids[i] == id)
+			return true;
+	return false;
+}
+
 /*
  * Looks for our program at a tcx hook. *found: the id of the wanted one, or of another one of ours, which *fd
- * holds then, or 0. -EINVAL: the kernel has no tcx.
+ * holds then, or 0. -EINVAL: the kernel has no tcx. -EPERM: there are other programs, and the kernel shows
+ * them by their ids to CAP_SYS_ADMIN alone.
  */
 static int tcx_find(const struct target *target, __u32 wanted, __u32 *found, int *fd)
 {
@@ -77,15 +86,18 @@ static int tcx_find(const struct target *target, __u32 wanted, __u32 *found, int
 	*found = 0;
 	if (rc)
 		return rc;
-	for (__u32 i = 0; i < n; i++) {
-		nb_autoclose int other = ids[i] == wanted ? -1 : bpf_prog_get_fd_by_id(ids[i]);
+	if (is_among(ids, n, wanted)) {
+		*found = wanted;
+		return 0;
+	}
+	for (__u32 i = 0; i < n && !*found; i++) {
+		nb_autoclose int other = bpf_prog_get_fd_by_id(ids[i]);
 
-		if (ids[i] == wanted)
-			*found = wanted;
-		if (other < 0 || *found || !is_ours(target, other))
+		if (other < 0 && errno == EPERM)
+			return -EPERM;
+		if (other < 0 || !is_ours(target, other))
 			continue;
 		*found = ids[i];
-		nb_close_fd(fd);
 		*fd = NB_TAKE_FD(other);
 	}
 	return 0;

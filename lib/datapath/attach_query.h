@@ -29,7 +29,8 @@ int nb_attached_networks(__u32 **networks, size_t *n, struct nb_error *err);
 
 /*
  * All programs of ours at a link, of every network; the caller frees *list. In clsact, programs at a bridge
- * are found only for networks[n]. A link that is gone has none.
+ * are found only for networks[n]. A link that is gone has none. NB_ERR_DATAPATH without CAP_SYS_ADMIN: the
+ * kernel shows programs by their ids to nobody else.
  */
 int nb_attached_list(unsigned int ifindex, const __u32 *networks, size_t n_networks,
 		     struct nb_attached **list, size_t *n, struct nb_error *err);

@@ -35,10 +35,12 @@ static const char *release(struct utsname *name)
 
 int nb_kernel_allows_ebpf(struct nb_error *err)
 {
-	__u32 id;
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
+	/* A kind that the kernel makes for CAP_BPF alone, whatever kernel.unprivileged_bpf_disabled says. */
+	nb_autoclose int fd = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "nb_probe", sizeof(__u64), 1, 1, &opts);
 
-	/* ENOENT: allowed, but no program is loaded. ENOSYS: CONFIG_BPF_SYSCALL is off. */
-	if (!bpf_prog_get_next_id(0, &id) || (errno != EPERM && errno != EACCES && errno != ENOSYS))
+	/* ENOSYS: CONFIG_BPF_SYSCALL is off. */
+	if (fd >= 0 || (errno != EPERM && errno != EACCES && errno != ENOSYS))
 		return 0;
 	return nb_fail(err, NB_ERR_PRIVILEGE, errno,
 		       "this process may not use eBPF; mode \"off\" works without it");

@@ -38,9 +38,9 @@ holder_start() {
 	wait_for 20 grep -q ready "$NBT_DIR/holder.log"
 }
 
-# The command line of the agent; more options follow.
+# The command line of the agent; more options follow. RIGHTS: its capabilities, as "bpf,+net_admin"; all by default.
 agent() {
-	node_exec n "$NBT_BUILD/natbridge-agent" --kubeconfig "$NBT_DIR/kubeconfig" --cni-conf-dir "$NBT_DIR/node-n/net.d" --hostname-override here \
+	node_exec n setpriv --bounding-set "-all,+${RIGHTS:-all}" "$NBT_BUILD/natbridge-agent" --kubeconfig "$NBT_DIR/kubeconfig" --cni-conf-dir "$NBT_DIR/node-n/net.d" --hostname-override here \
 		--state-dir "$NBT_DIR/state" --healthz-bind-address 127.0.0.1:10256 "$@"
 }
 
@@ -294,9 +294,42 @@ default/web $VIP6:80 $(pod_ip b 6)"
 	run -0 agent --cleanup
 }
 
+# Before the holder ends: the network's datapath is made, filled and removed by these rights.
+@test "three capabilities are enough, and what is missing is named" {
+	local lacking set=bpf,+net_admin,+perfmon
+	network_write n third '.plugins[0].bridge = "br3" | .plugins[0].ipam.ranges = [[{"subnet": "10.246.0.0/24"}]]'
+	put_service web "$(web_spec)"
+	RIGHTS=$set run -0 --separate-stderr agent --check
+	RIGHTS=$set run -0 agent --once
+	table_is "default/web $VIP4:80 $(pod_ip b 4)
+default/web $VIP6:80 $(pod_ip b 6)" third || fail "$(table third)"
+	RIGHTS=$set agent_start
+	wait_for 20 eval 'ns_exec n curl -sf http://127.0.0.1:10256/livez' # the ports of the pods, too
+	agent_stop
+	RIGHTS=$set run -0 agent --cleanup
+	for lacking in bpf net_admin perfmon; do
+		RIGHTS=$set,-$lacking run ! agent --once
+		[[ $output = *"CAP_${lacking^^} is missing"* ]] || fail "$output"
+	done
+	remove /api/v1/services/default.web
+	rm "$NBT_DIR/node-n/net.d/third.conflist"
+}
+
+@test "a network of a newer natbridge is left alone" {
+	local pins=$NBT_DIR/node-n/bpf/natbridge/fourth
+	network_write n fourth '.plugins[0].bridge = "br4"'
+	mkdir -p "$pins/v99"
+	run ! agent --once
+	[[ $output = *'network "fourth" has map layout 99 of a newer natbridge'*"upgrade and restart it"* ]] || fail "$output"
+	[ "$(ls "$pins")" = v99 ]
+	rm "$NBT_DIR/node-n/net.d/fourth.conflist"
+	rmdir "$pins/v99" "$pins"
+}
+
 @test "--check names each thing that is missing" {
 	run -0 --separate-stderr agent --check
-	[ "$output" = "ok     network net
+	[ "$output" = "ok     rights
+ok     network net
 ok     API services
 ok     API endpointslices
 ok     API nodes" ] || fail "$output"

@@ -75,6 +75,7 @@ installed_works() {
 	[ "$("$ROOT/usr/local/bin/natbridgectl" version)" = "$("$NBT_BUILD/natbridgectl" version)" ]
 	[ "$("$ROOT/usr/local/sbin/natbridge-agent" --version)" = "natbridge-agent $(version)" ]
 	grep -q '^ExecStart=/usr/local/sbin/natbridge-agent ' "$ROOT/usr/local/lib/systemd/system/natbridge-agent.service"
+	grep -q '^ExecStartPre=-+/usr/local/bin/natbridgectl ' "$ROOT/usr/local/lib/systemd/system/natbridge-agent.service"
 
 	touch "$ROOT/opt/cni/bin/bridge" "$ROOT/usr/local/share/doc/natbridge/mine"
 	fresh_make uninstall DESTDIR="$ROOT" >/dev/null
