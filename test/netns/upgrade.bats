@@ -180,6 +180,16 @@ all_work() {
 	all_work
 }
 
+@test "C13: without the right to look at programs by their ids, none is put beside another version's" {
+	local before
+	before=$(attached_ids "$(pod_veth n a)")
+	version this
+	run ! node_exec n setpriv --bounding-set "-all,+bpf,+net_admin,+perfmon" "$NATBRIDGECTL" upgrade
+	[[ $output = *"cannot attach nb_"*": Operation not permitted"* ]] || fail "$output"
+	[ "$(attached_ids "$(pod_veth n a)")" = "$before" ]
+	run -0 ask a tcp $WEB4 80
+}
+
 @test "C13: natbridgectl upgrade does so without an ADD, here back to the older one" {
 	[ "$(NATBRIDGECTL=$NBT_BUILD/natbridgectl ctl n -o json status | jq '.[0].behind')" = true ]
 	version next
