@@ -236,7 +236,8 @@ static int run(struct agent *agent, struct nb_error *err)
 	rc = rc ? rc : nb_host_addrs_start(&agent->host_addrs, &agent->loop, err);
 	if (!rc && agent->config.verb == NB_AGENT_RUN)
 		rc = nb_observer_follow(&agent->observer, &agent->cluster, &agent->tables, agent->http, err);
-	rc = rc ? rc : nb_loop_run(&agent->loop, err);
+	if (!rc && !agent->failure.code) /* a network may have failed by now */
+		rc = nb_loop_run(&agent->loop, err);
 	if (rc || !agent->failure.code)
 		return rc;
 	*err = agent->failure;

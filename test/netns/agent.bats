@@ -4,21 +4,13 @@
 # are in test/agent, a real one in test/kubernetes.
 
 load lib
-
-VIP4=10.96.0.10 VIP6=fd00:96::10
+load agent
 
 setup_file() {
 	suite_begin
 	node_create n
-	mkdir -p "$NBT_DIR/state"
 	network_write n net
 	holder_start
-	cat >"$NBT_DIR/kubeconfig" <<-EOT
-		current-context: c
-		clusters: [{name: c, cluster: {server: "http://127.0.0.1:8001"}}]
-		users: [{name: u, user: {}}]
-		contexts: [{name: c, context: {cluster: c, user: u}}]
-	EOT
 }
 
 teardown_file() {
@@ -31,84 +23,8 @@ take_down() {
 	kill "$(<"$NBT_DIR/holder.pid")" 2>/dev/null || true
 }
 
-holder_start() {
-	ip netns exec "$(ns n)" python3 "$NBT_ROOT/test/agent/holder.py" 127.0.0.1 8001 >"$NBT_DIR/holder.log" 2>&1 3>&- &
-	echo $! >"$NBT_DIR/holder.pid"
-	disown
-	wait_for 20 grep -q ready "$NBT_DIR/holder.log"
-}
-
-# The command line of the agent; more options follow. RIGHTS: its capabilities, as "bpf,+net_admin"; all by default.
-agent() {
-	node_exec n setpriv --bounding-set "-all,+${RIGHTS:-all}" "$NBT_BUILD/natbridge-agent" --kubeconfig "$NBT_DIR/kubeconfig" --cni-conf-dir "$NBT_DIR/node-n/net.d" --hostname-override here \
-		--state-dir "$NBT_DIR/state" --healthz-bind-address 127.0.0.1:10256 "$@"
-}
-
-# agent_start [OPTION...]: returns when all tables are equal to the cluster.
-agent_start() {
-	: >"$NBT_DIR/agent.log"
-	agent "$@" >"$NBT_DIR/agent.log" 2>&1 3>&- &
-	echo $! >"$NBT_DIR/agent.pid"
-	disown
-	wait_for 20 grep -q "equal to the cluster" "$NBT_DIR/agent.log" || fail "$(<"$NBT_DIR/agent.log")"
-}
-
-# The process itself, below ip netns exec.
-agent_pid() {
-	pgrep -f "^[^ ]*/natbridge-agent --kubeconfig $NBT_DIR/" | tail -n 1
-}
-
-agent_stop() {
-	local pid
-	pid=$(agent_pid)
-	[ -n "$pid" ] || return 0
-	kill "${1:--TERM}" "$pid"
-	wait_for 10 gone "$pid"
-}
-
 equal_again() {
 	sed '1,/Reloading/d' "$NBT_DIR/agent.log" | grep -q "equal to the cluster"
-}
-
-gone() {
-	! kill -0 "$1" 2>/dev/null
-}
-
-api() {
-	ns_exec n curl -sf -X "$1" "http://127.0.0.1:8001/admin$2" "${@:3}" >/dev/null
-}
-
-# put_service NAME SPEC; put_slice NAME SERVICE ADDRESS[,...] [NODE]: of namespace default.
-put_service() {
-	api PUT "/api/v1/services/default.$1" -d "$(jq -nc --arg name "$1" --argjson spec "$2" '{metadata: {name: $name, namespace: "default"}, spec: $spec}')"
-}
-
-put_slice() {
-	api PUT "/apis/discovery.k8s.io/v1/endpointslices/default.$1" -d "$(jq -nc --arg name "$1" --arg service "$2" --arg addresses "$3" --arg node "${4:-here}" '
-		($addresses | split(",")) as $all | {metadata: {name: $name, namespace: "default", labels: {"kubernetes.io/service-name": $service}},
-		addressType: (if $all[0] | contains(":") then "IPv6" else "IPv4" end), ports: [{port: 8080, name: "", protocol: "TCP"}],
-		endpoints: ($all | map({addresses: [.], nodeName: $node}))}')"
-}
-
-remove() {
-	api DELETE "$1"
-}
-
-web_spec() {
-	echo '{"clusterIP": "'$VIP4'", "clusterIPs": ["'$VIP4'", "'$VIP6'"], "ports": [{"port": 80, "protocol": "TCP"}]}'
-}
-
-# table [NETWORK]: each frontend and its backends, a line each.
-table() {
-	ctl n --network "${1:-net}" -o json service list 2>/dev/null | jq -r '.[] | "\(.name) \(.address):\(.port) \(.backends | map(.address) | join(","))"'
-}
-
-table_is() {
-	[ "$(table "${2:-net}")" = "$1" ]
-}
-
-expect_table() {
-	wait_for 10 table_is "$@" || fail "$(table "${2:-net}")" "$(<"$NBT_DIR/agent.log")"
 }
 
 @test "D11: the table is filled before the network's first ADD, and the first pod finds it so" {

@@ -30,12 +30,13 @@ traced() {
 	) >"$NBT_DIR/out" 2>"$NBT_DIR/stderr"
 }
 
-# The points of the trace. The dynamic loader's calls, up to the first one of main(), are counted but are none.
+# The points of the trace. The dynamic loader's calls are counted but are none; the C library's question for the size of the stack
+# ends them.
 points() {
 	awk -v boring="^($BORING)$" '
 		!match($0, /^[a-z0-9_]+\(/) { next }
 		{ name = substr($0, 1, RLENGTH - 1); number = ++count[name]; kind = name }
-		name == "fcntl" { main = 1 }
+		/RLIMIT_STACK/ { main = 1 }
 		!main || name ~ boring { next }
 		name == "bpf" {
 			split($0, part, /[(,]/)
