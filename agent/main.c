@@ -135,9 +135,9 @@ static void on_wrote(const struct nb_table *table, void *arg)
 	nb_observer_table(&((struct agent *)arg)->observer, table, true);
 }
 
-static void on_written(double seconds, const int64_t *triggers, size_t n, void *arg)
+static void on_written(const struct nb_tables_sync *done, void *arg)
 {
-	nb_observer_written(&((struct agent *)arg)->observer, seconds, triggers, n);
+	nb_observer_written(&((struct agent *)arg)->observer, done);
 }
 
 static void on_complete(void *arg)

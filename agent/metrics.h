@@ -37,8 +37,11 @@ enum nb_gauge {
 	NB_GAUGE_FRONTENDS,         /* addresses with ports, in one network's table */
 	NB_GAUGE_PORTS,             /* with programs, that the agent looks after */
 	NB_GAUGE_PORTS_DETACHED,    /* of these, whose programs have gone */
-	NB_GAUGE_NO_LOCAL_INTERNAL, /* Services with internalTrafficPolicy Local and no endpoint here */
+	NB_GAUGE_NO_LOCAL_INTERNAL, /* Services with internalTrafficPolicy Local, endpoints, and none here: of
+				       IPv4 */
+	NB_GAUGE_NO_LOCAL_INTERNAL_V6,
 	NB_GAUGE_NO_LOCAL_EXTERNAL,
+	NB_GAUGE_NO_LOCAL_EXTERNAL_V6,
 	NB_GAUGES
 };
 void nb_metrics_set(struct nb_metrics *metrics, enum nb_gauge gauge, uint64_t value);

@@ -80,12 +80,11 @@ static void put_programmed(const struct scrape *scrape, const struct row *row)
 	}
 }
 
-/* The tables hold both families, so the numbers are the same for each. */
 static void put_no_local(const struct scrape *scrape, const struct row *row)
 {
 	static const struct {
 		const char *policy;
-		enum nb_gauge gauge;
+		enum nb_gauge gauge; /* of IPv4; the next one is of IPv6 */
 	} policies[] = {
 		{ "internal", NB_GAUGE_NO_LOCAL_INTERNAL },
 		{ "external", NB_GAUGE_NO_LOCAL_EXTERNAL },
@@ -96,7 +95,7 @@ static void put_no_local(const struct scrape *scrape, const struct row *row)
 			nb_exposition_count(scrape->text, row->name,
 					    NB_LABELS({ "ip_family", nb_family_name(i) },
 						      { "traffic_policy", policies[k].policy }),
-					    scrape->metrics->gauges[policies[k].gauge]);
+					    scrape->metrics->gauges[policies[k].gauge + i]);
 }
 
 /* from: enum nb_metrics_probe. */

@@ -44,6 +44,8 @@ static void count(struct nb_observer *observer)
 	nb_metrics_set(observer->metrics, NB_GAUGE_SERVICES, size.services);
 	nb_metrics_set(observer->metrics, NB_GAUGE_ENDPOINTS, size.endpoints);
 	nb_metrics_set(observer->metrics, NB_GAUGE_FRONTENDS, frontends);
+	nb_metrics_set(observer->metrics, NB_GAUGE_NO_LOCAL_INTERNAL, size.no_local[0]);
+	nb_metrics_set(observer->metrics, NB_GAUGE_NO_LOCAL_INTERNAL_V6, size.no_local[1]);
 }
 
 static void look(void *arg)
@@ -85,18 +87,20 @@ void nb_observer_changed(struct nb_observer *observer, enum nb_kube_kind kind)
 			   kind == NB_KUBE_SLICE ? NB_METRICS_ENDPOINTS : NB_METRICS_SERVICE);
 }
 
-void nb_observer_written(struct nb_observer *observer, double seconds, const int64_t *triggers, size_t n)
+void nb_observer_written(struct nb_observer *observer, const struct nb_tables_sync *done)
 {
-	const struct nb_metrics_sync sync = { .families = NB_FAMILY_BOTH, .ok = true, .seconds = seconds };
+	const struct nb_metrics_sync sync = {
+		.families = NB_FAMILY_BOTH, .full = done->full, .ok = done->ok, .seconds = done->seconds
+	};
 	const int64_t now = now_ms();
 
 	if (!observer->metrics)
 		return;
 	nb_metrics_synced(observer->metrics, &sync);
 	/* As kube-proxy: what was triggered before this process ran says nothing about it. */
-	for (size_t i = 0; i < n; i++)
-		if (triggers[i] >= observer->started_ms)
-			nb_metrics_programmed(observer->metrics, NB_FAMILY_BOTH, now - triggers[i]);
+	for (size_t i = 0; i < done->n_triggers && done->ok; i++)
+		if (done->triggers[i] >= observer->started_ms)
+			nb_metrics_programmed(observer->metrics, NB_FAMILY_BOTH, now - done->triggers[i]);
 }
 
 void nb_observer_table(struct nb_observer *observer, const struct nb_table *table, bool ok)

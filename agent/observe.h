@@ -23,6 +23,7 @@ struct nb_metrics;
 struct nb_notify;
 struct nb_table;
 struct nb_tables;
+struct nb_tables_sync;
 
 struct nb_observer {
 	struct nb_metrics *metrics; /* owned, as the next ones */
@@ -50,8 +51,8 @@ void nb_observer_free(struct nb_observer *observer); /* for nb_cleanup() */
 /* A change of the cluster waits to be written. */
 void nb_observer_changed(struct nb_observer *observer, enum nb_kube_kind kind);
 
-/* Some changes were written, in that time; when they were triggered, ms since 1970. */
-void nb_observer_written(struct nb_observer *observer, double seconds, const int64_t *triggers, size_t n);
+/* Changes or a whole table were written, or could not be. */
+void nb_observer_written(struct nb_observer *observer, const struct nb_tables_sync *done);
 
 /* The write of one table, whether it worked. */
 void nb_observer_table(struct nb_observer *observer, const struct nb_table *table, bool ok);

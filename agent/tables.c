@@ -98,16 +98,19 @@ static void start_over(struct nb_tables *tables, struct nb_table *table, const s
 		tables->failed(table, err, tables->arg);
 }
 
-static void write_batch(struct nb_tables *tables, struct nb_table *table, const struct nb_kube_batch *batch)
+/* Whether it worked. */
+static bool write_batch(struct nb_tables *tables, struct nb_table *table, const struct nb_kube_batch *batch)
 {
 	struct nb_error err = { 0 };
 
 	if (table->state == NB_TABLE_NEW)
-		return; /* it gets all Services later */
-	if (nb_table_write(tables, table, &batch->names, &batch->services, &err))
+		return true; /* it gets all Services later */
+	if (nb_table_write(tables, table, &batch->names, &batch->services, &err)) {
 		start_over(tables, table, &err);
-	else
-		say_works(tables, table);
+		return false;
+	}
+	say_works(tables, table);
+	return true;
 }
 
 static double seconds_since(const struct timespec *start)
@@ -122,6 +125,7 @@ static double seconds_since(const struct timespec *start)
 static int write_changes(struct nb_tables *tables, struct nb_error *err)
 {
 	nb_cleanup(nb_kube_batch_free) struct nb_kube_batch batch = { 0 };
+	struct nb_tables_sync done = { .ok = true };
 	struct timespec start;
 	int rc;
 
@@ -130,9 +134,12 @@ static int write_changes(struct nb_tables *tables, struct nb_error *err)
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < tables->all.n; i++)
-		write_batch(tables, tables->all.items[i], &batch);
+		done.ok &= write_batch(tables, tables->all.items[i], &batch);
+	done.seconds = seconds_since(&start);
+	done.triggers = batch.triggers.items;
+	done.n_triggers = batch.triggers.n;
 	if (tables->written)
-		tables->written(seconds_since(&start), batch.triggers.items, batch.triggers.n, tables->arg);
+		tables->written(&done, tables->arg);
 	return 0;
 }
 
@@ -179,22 +186,36 @@ static void begin_new(struct nb_tables *tables)
 	}
 }
 
+/* One step of a table that is filling. Whether one is left. */
+static bool fill_table(struct nb_tables *tables, struct nb_table *table)
+{
+	struct nb_tables_sync done = { .full = true, .ok = true };
+	struct nb_error err = { 0 };
+	struct timespec start;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	if (write_next(tables, table, &err)) {
+		start_over(tables, table, &err);
+		done.ok = false;
+	}
+	table->filling_s += seconds_since(&start);
+	if (table->state == NB_TABLE_FILLING)
+		return true;
+	done.seconds = table->filling_s;
+	table->filling_s = 0;
+	if (tables->written)
+		tables->written(&done, tables->arg);
+	return false;
+}
+
 /* One step for each table that is filling. Whether one is left. */
 static bool fill(struct nb_tables *tables)
 {
 	bool more = false;
 
-	for (size_t i = 0; i < tables->all.n; i++) {
-		struct nb_table *table = tables->all.items[i];
-		struct nb_error err = { 0 };
-
-		if (table->state != NB_TABLE_FILLING)
-			continue;
-		if (write_next(tables, table, &err))
-			start_over(tables, table, &err);
-		else
-			more |= table->state == NB_TABLE_FILLING;
-	}
+	for (size_t i = 0; i < tables->all.n; i++)
+		if (tables->all.items[i]->state == NB_TABLE_FILLING)
+			more |= fill_table(tables, tables->all.items[i]);
 	return more;
 }
 

@@ -31,11 +31,21 @@ struct nb_table {
 	bool in_dir;  /* the CNI directory names it */
 	/* What it has got. It gets each batch of changes in any case. */
 	enum { NB_TABLE_NEW, NB_TABLE_FILLING, NB_TABLE_FULL } state;
-	char *next;      /* filling: the last Service that it has got; NULL: none */
-	bool is_said;    /* that it is equal to the cluster */
-	bool has_failed; /* the last write: said once */
+	char *next;       /* filling: the last Service that it has got; NULL: none */
+	bool is_said;     /* that it is equal to the cluster */
+	bool has_failed;  /* the last write: said once */
+	double filling_s; /* what filling it has taken so far */
 	uint64_t failures;
 	struct nb_service_changes last; /* of the last write */
+};
+
+/* Changes that were written to all tables, or a whole table. */
+struct nb_tables_sync {
+	bool full; /* a whole table */
+	bool ok;
+	double seconds;
+	const int64_t *triggers; /* when the changes were triggered, ms since 1970 */
+	size_t n_triggers;
 };
 
 struct nb_tables {
@@ -47,8 +57,7 @@ struct nb_tables {
 	void (*complete)(void *arg); /* all tables are equal to the cluster */
 	void (*failed)(const struct nb_table *table, const struct nb_error *why, void *arg);
 	void (*wrote)(const struct nb_table *table, void *arg);
-	/* A batch was written: seconds that it took, when its changes were triggered (ms since 1970). */
-	void (*written)(double seconds, const int64_t *triggers, size_t n, void *arg);
+	void (*written)(const struct nb_tables_sync *done, void *arg);
 	void *arg;
 	struct nb_timer timer, retry, follow;
 	struct nb_loop_fd dir; /* inotify of the CNI directory; fd -1: it is not there */

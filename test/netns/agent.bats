@@ -23,6 +23,10 @@ take_down() {
 	kill "$(<"$NBT_DIR/holder.pid")" 2>/dev/null || true
 }
 
+metric() {
+	ns_exec n curl -sf http://127.0.0.1:10249/metrics | grep -qxF "$1"
+}
+
 equal_again() {
 	sed '1,/Reloading/d' "$NBT_DIR/agent.log" | grep -q "equal to the cluster"
 }
@@ -137,8 +141,10 @@ default/web $VIP6:80 $(pod_ip b 6)"
 	api PUT /api/v1/nodes/here -d '{"metadata": {"name": "here"}, "status": {"addresses": [{"type": "InternalIP", "address": "192.168.7.2"}]}}'
 	wait_for 5 eval 'table | grep -q "192.168.7.2:30080"' || fail "$(table)"
 	run ! grep 192.168.7.1 <(table)
-	remove /api/v1/services/default.local
+	wait_for 20 metric 'kubeproxy_sync_proxy_rules_no_local_endpoints_total{ip_family="IPv4",traffic_policy="internal"} 0'
 	remove /apis/discovery.k8s.io/v1/endpointslices/default.local-1
+	wait_for 20 metric 'kubeproxy_sync_proxy_rules_no_local_endpoints_total{ip_family="IPv4",traffic_policy="internal"} 1'
+	remove /api/v1/services/default.local
 	remove /apis/discovery.k8s.io/v1/endpointslices/default.local-2
 }
 
@@ -156,6 +162,7 @@ default/web $VIP6:80 $(pod_ip b 6)"
 	network_write n second '.plugins[0].bridge = "br2" | .plugins[0].ipam.ranges = [[{"subnet": "10.245.0.0/24"}]]'
 	wait_for 10 table_is "default/web $VIP4:80 $(pod_ip b 4)
 default/web $VIP6:80 $(pod_ip b 6)" second || fail "$(table second)" "$(<"$NBT_DIR/agent.log")"
+	metric 'kubeproxy_sync_full_proxy_rules_duration_seconds_count{ip_family="IPv4"} 1'
 	rm "$NBT_DIR/node-n/net.d/second.conflist"
 	put_slice web-1 web "$(pod_ip b 4),10.244.0.9"
 	wait_for 5 eval 'table second | grep -q 10.244.0.9'

@@ -357,6 +357,40 @@ static void test_view_and_list(void **state)
 	assert_false(nb_kube_table_has(fix->table, "n/b"));
 }
 
+static void expect_no_local(struct fixture *fix, size_t v4, size_t v6)
+{
+	struct nb_kube_batch batch = { 0 };
+	struct nb_kube_table_size size;
+
+	assert_int_equal(nb_kube_table_take(fix->table, 9, &batch, NULL), 0);
+	nb_kube_batch_free(&batch);
+	nb_kube_table_count(fix->table, &size);
+	assert_int_equal(size.no_local[0], v4);
+	assert_int_equal(size.no_local[1], v6);
+}
+
+/* By family, as the endpoints and the Service come and go. */
+static void test_no_local_counts(void **state)
+{
+	static const char spec[] =
+		"\"clusterIPs\": [\"10.96.0.1\", \"fd00:96::1\"], \"clusterIP\": \"10.96.0.1\", "
+		"\"internalTrafficPolicy\": \"Local\"";
+	struct fixture *fix = *state;
+
+	put_service(fix, "a", spec);
+	expect_no_local(fix, 0, 0);
+	put_slice(fix, "a-1", "a", "{\"addresses\": [\"10.244.0.2\"], \"nodeName\": \"there\"}");
+	expect_no_local(fix, 1, 0);
+	put_service(fix, "b", "\"clusterIP\": \"10.96.0.2\"");
+	expect_no_local(fix, 1, 0);
+	put_slice(fix, "a-1", "a", "{\"addresses\": [\"10.244.0.2\"], \"nodeName\": \"here\"}");
+	expect_no_local(fix, 0, 0);
+	put_slice(fix, "a-1", "a", "{\"addresses\": [\"10.244.0.2\"], \"nodeName\": \"there\"}");
+	expect_no_local(fix, 1, 0);
+	remove_service(fix, "a");
+	expect_no_local(fix, 0, 0);
+}
+
 /* When a change was triggered is told once, in milliseconds. */
 static void test_triggers(void **state)
 {
@@ -379,9 +413,11 @@ static void test_triggers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TABLE_TEST(test_come_and_go), TABLE_TEST(test_no_change),     TABLE_TEST(test_slice_moves),
-		TABLE_TEST(test_sets),        TABLE_TEST(test_slice_sets),    TABLE_TEST(test_bad_objects),
-		TABLE_TEST(test_claims),      TABLE_TEST(test_view_and_list), TABLE_TEST(test_triggers),
+		TABLE_TEST(test_come_and_go), TABLE_TEST(test_no_change),
+		TABLE_TEST(test_slice_moves), TABLE_TEST(test_sets),
+		TABLE_TEST(test_slice_sets),  TABLE_TEST(test_bad_objects),
+		TABLE_TEST(test_claims),      TABLE_TEST(test_view_and_list),
+		TABLE_TEST(test_triggers),    TABLE_TEST(test_no_local_counts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

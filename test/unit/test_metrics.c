@@ -211,10 +211,13 @@ static void test_gauges(void **state)
 	(void)state;
 	nb_metrics_set(metrics, NB_GAUGE_SERVICES, 10000);
 	nb_metrics_set(metrics, NB_GAUGE_ENDPOINTS, 7);
-	nb_metrics_set(metrics, NB_GAUGE_NO_LOCAL_EXTERNAL, 3);
+	nb_metrics_set(metrics, NB_GAUGE_NO_LOCAL_INTERNAL, 4);
+	nb_metrics_set(metrics, NB_GAUGE_NO_LOCAL_EXTERNAL_V6, 3);
 	nb_metrics_probed(metrics, NB_METRICS_HEALTHZ, true);
 	nb_metrics_probed(metrics, NB_METRICS_LIVEZ, false);
 	EXPECT("natbridge_services 10000\n", "natbridge_endpoints 7\n",
+	       RULES "no_local_endpoints_total{ip_family=\"IPv4\",traffic_policy=\"internal\"} 4\n",
+	       RULES "no_local_endpoints_total{ip_family=\"IPv4\",traffic_policy=\"external\"} 0\n",
 	       RULES "no_local_endpoints_total{ip_family=\"IPv6\",traffic_policy=\"external\"} 3\n",
 	       RULES "no_local_endpoints_total{ip_family=\"IPv6\",traffic_policy=\"internal\"} 0\n",
 	       "kubeproxy_proxy_healthz_total{code=\"200\"} 1\n",
