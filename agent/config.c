@@ -64,6 +64,11 @@ static const char *check_node(const char *text)
 	return strlen(text) > 253 ? "is not the name of a Node" : NULL;
 }
 
+static const char *check_switch(const char *text)
+{
+	return !strcmp(text, "true") || !strcmp(text, "false") ? NULL : "is neither true nor false";
+}
+
 static const char *check_format(const char *text)
 {
 	return !strcmp(text, "text") || !strcmp(text, "json") ? NULL : "is neither text nor json";
@@ -75,6 +80,7 @@ enum type {
 	TYPE_DURATION, /* unsigned int, milliseconds; "100ms", "1s" */
 	TYPE_NUMBER,   /* unsigned int */
 	TYPE_FORMAT,   /* bool: json */
+	TYPE_SWITCH,   /* bool */
 	TYPE_VERB,     /* a switch of the command line */
 };
 
@@ -117,6 +123,9 @@ static const struct key keys[] = {
 	    "/metrics; default: 127.0.0.1:10249"),
 	ROW("nodeport-addresses", "nodePortAddresses", LIST, node_ports, check_node_ports, "CIDR",
 	    "addresses of NodePorts: primary or ranges; repeatable; default: primary"),
+	ROW("health-check-node-ports", "healthCheckNodePorts", SWITCH, health_ports, check_switch,
+	    "true|false",
+	    "answer load balancers at the health check node ports; default: false, as kube-proxy does"),
 	ROW("exclude-vip", "excludeVIPs", LIST, excluded, check_address, "ADDRESS",
 	    "an address that is left to the node, whatever Service has it; repeatable"),
 	ROW("min-sync-period", "minSyncPeriod", DURATION, sync_ms, NULL, "DURATION",
@@ -238,6 +247,9 @@ static int set_value(const struct key *key, const char *name, const char *text,
 	case TYPE_FORMAT:
 		*(bool *)field = !strcmp(text, "json");
 		return 0;
+	case TYPE_SWITCH:
+		*(bool *)field = !strcmp(text, "true");
+		return 0;
 	default:
 		config->verb = key->verb;
 		return 0;
@@ -274,8 +286,12 @@ static int set_from_json(const struct key *key, const struct cJSON *value, struc
 		snprintf(number, sizeof(number), "%.0f", value->valuedouble);
 		return set_value(key, key->key, number, config, err);
 	}
+	if (cJSON_IsBool(value) && key->type == TYPE_SWITCH)
+		return set_value(key, key->key, cJSON_IsTrue(value) ? "true" : "false", config, err);
 	return nb_fail(err, NB_ERR_CONFIG, 0, "%s: is not a %s", key->key,
-		       key->type == TYPE_NUMBER ? "number" : "string");
+		       key->type == TYPE_NUMBER   ? "number"
+		       : key->type == TYPE_SWITCH ? "boolean"
+						  : "string");
 }
 
 static int read_key(const struct key *key, const struct cJSON *json, struct nb_agent_config *config,

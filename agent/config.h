@@ -44,6 +44,7 @@ struct nb_agent_config {
 	char *bpffs;                     /* NULL: as the network's configuration says */
 	char *state_dir;                 /* where learned API servers are kept; "": nowhere */
 	char *healthz, *metrics;         /* ADDRESS:PORT; "": not served */
+	bool health_ports;               /* health check node ports are answered here */
 	struct nb_agent_list node_ports; /* addresses of NodePorts: "primary" or CIDRs */
 	struct nb_agent_list excluded;   /* addresses that are left to the node */
 	unsigned int sync_ms;            /* from the first change to its writing */

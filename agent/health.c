@@ -192,6 +192,15 @@ static bool add_own(const struct nb_health *health, cJSON *object)
 	return ok;
 }
 
+bool nb_health_is_well(const struct nb_health *health)
+{
+	bool well = !*health->detached;
+
+	for (unsigned int i = 0; i < NB_FAMILIES; i++)
+		well = well && !family_is_late(health, &health->families[i]);
+	return well;
+}
+
 static void free_json_text(char **text)
 {
 	cJSON_free(*text);
@@ -203,16 +212,12 @@ static void answer_probe(const struct nb_health *health, bool with_node, struct 
 	nb_cleanup(nb_json_free) cJSON *object = cJSON_CreateObject();
 	nb_cleanup(free_json_text) char *text = NULL;
 	const int64_t now = health->clock.realtime();
-	bool healthy = !*health->detached && (!with_node || health->eligible);
+	const bool healthy = nb_health_is_well(health) && (!with_node || health->eligible);
 	int64_t last = 0;
 
-	for (unsigned int i = 0; i < NB_FAMILIES; i++) {
-		const struct family *family = &health->families[i];
-
-		healthy = healthy && !family_is_late(health, family);
-		if (family->written_ms > last)
-			last = family->written_ms;
-	}
+	for (unsigned int i = 0; i < NB_FAMILIES; i++)
+		if (health->families[i].written_ms > last)
+			last = health->families[i].written_ms;
 	answer->code = healthy ? 200 : 503;
 	answer->type = "application/json";
 	/* While it is healthy, lastUpdated is now: kube-proxy once wrote its rules all the time, and clients

@@ -52,6 +52,9 @@ void nb_health_node(struct nb_health *health, bool eligible);
 /* Which program is missing where; NULL: all are attached. A change is logged. */
 void nb_health_detached(struct nb_health *health, const char *what);
 
+/* What /livez says. */
+bool nb_health_is_well(const struct nb_health *health);
+
 /* For struct nb_web_route: arg is the health. */
 void nb_health_healthz(struct nb_web_answer *answer, void *arg);
 void nb_health_livez(struct nb_web_answer *answer, void *arg);

@@ -13,6 +13,7 @@
 #include "config.h"
 #include "families.h"
 #include "health.h"
+#include "health_ports.h"
 #include "http.h"
 #include "metrics.h"
 #include "notify.h"
@@ -116,6 +117,8 @@ void nb_observer_complete(struct nb_observer *observer)
 	if (!observer->metrics)
 		return;
 	nb_health_written(observer->health, NB_FAMILY_BOTH);
+	if (observer->health_ports)
+		nb_health_ports_update(observer->health_ports, observer->cluster->table);
 	count(observer);
 	snprintf(status, sizeof(status), "%zu networks equal to the cluster", observer->tables->all.n);
 	nb_notify(observer->notify, observer->is_ready ? NB_NOTIFY_STATUS : NB_NOTIFY_READY, status);
@@ -150,6 +153,9 @@ int nb_observer_start(struct nb_observer *observer, struct nb_loop *loop,
 	observer->health = observer->metrics ? nb_health_new(observer->metrics, NULL, err) : NULL;
 	if (!observer->health)
 		return -ENOMEM;
+	observer->health_ports = config->health_ports ? nb_health_ports_new(loop, observer->health) : NULL;
+	if (config->health_ports && !observer->health_ports)
+		return nb_fail_nomem(err);
 	observer->health_routes[0] = (struct nb_web_route){ "/healthz", nb_health_healthz, observer->health };
 	observer->health_routes[1] = (struct nb_web_route){ "/livez", nb_health_livez, observer->health };
 	observer->metrics_routes[0] =
@@ -188,6 +194,7 @@ void nb_observer_free(struct nb_observer *observer)
 	nb_web_close(&observer->health_web);
 	nb_web_close(&observer->metrics_web);
 	nb_notify_close(&observer->notify);
+	nb_health_ports_free(&observer->health_ports);
 	nb_health_free(&observer->health);
 	nb_metrics_free(&observer->metrics);
 }

@@ -18,6 +18,7 @@
 struct nb_agent_config;
 struct nb_cluster;
 struct nb_health;
+struct nb_health_ports;
 struct nb_http;
 struct nb_metrics;
 struct nb_notify;
@@ -28,6 +29,7 @@ struct nb_tables_sync;
 struct nb_observer {
 	struct nb_metrics *metrics; /* owned, as the next ones */
 	struct nb_health *health;
+	struct nb_health_ports *health_ports; /* NULL: kube-proxy answers at them */
 	struct nb_notify *notify;
 	struct nb_web *health_web, *metrics_web;
 	struct nb_web_route health_routes[3], metrics_routes[3];

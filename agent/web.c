@@ -177,13 +177,16 @@ static void on_event(uint32_t events, void *arg)
 static void fill(const struct nb_web *web, const char *path, const char *method, struct nb_web_answer *answer)
 {
 	const struct nb_web_route *route = web->routes;
+	bool any = false;
 
-	while (route->path && strcmp(route->path, path))
-		route++;
+	while (route->path && !any && strcmp(route->path, path)) {
+		any = !strcmp(route->path, NB_WEB_ANY);
+		route += !any;
+	}
 	if (!route->path) {
 		answer->code = MHD_HTTP_NOT_FOUND;
 		nb_strbuf_put(&answer->body, "404 page not found\n");
-	} else if (strcmp(method, "GET") && strcmp(method, "HEAD")) {
+	} else if (!any && strcmp(method, "GET") && strcmp(method, "HEAD")) {
 		answer->code = MHD_HTTP_METHOD_NOT_ALLOWED;
 		nb_strbuf_put(&answer->body, "405 method not allowed\n");
 	} else {
@@ -220,6 +223,8 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct nb_
 		   &failed);
 	add_header(response, "X-Content-Type-Options", "nosniff", &failed);
 	add_header(response, "Connection", "close", &failed);
+	if (answer->extra)
+		add_header(response, answer->extra, answer->extra_value, &failed);
 	if (code == MHD_HTTP_METHOD_NOT_ALLOWED)
 		add_header(response, "Allow", "GET, HEAD", &failed);
 	result = failed ? MHD_NO : MHD_queue_response(connection, code, response);

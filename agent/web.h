@@ -4,7 +4,7 @@
 
 /*
  * A small HTTP server on the event loop, by libmicrohttpd: one listener, and a table of paths. It
- * answers GET and HEAD. A connection is one request, and ends with its answer.
+ * answers GET and HEAD, but for NB_WEB_ANY. A connection is one request, and ends with its answer.
  *
  * Clients may be hostile. A listener has at most max_connections; further clients wait in the
  * kernel's queue. Each connection ends after max_ms, whatever its client does, and after busy_ms
@@ -21,15 +21,19 @@ struct nb_web;
 struct nb_web_answer {
 	unsigned int code; /* of HTTP; 0: 200 */
 	const char *type;  /* Content-Type, a constant; NULL: text/plain */
+	const char *extra; /* the name of another header, a constant; NULL: none */
+	char extra_value[24];
 	struct nb_strbuf body;
 };
 
 /* fn() writes the answer for a path. If the body failed, the client gets a 500. */
 struct nb_web_route {
-	const char *path;
+	const char *path; /* NB_WEB_ANY: every path, by whatever method */
 	void (*fn)(struct nb_web_answer *answer, void *arg);
 	void *arg;
 };
+
+#define NB_WEB_ANY "*"
 
 struct nb_web_limits {
 	unsigned int max_connections;

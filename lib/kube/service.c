@@ -327,28 +327,45 @@ static int read_externals(const struct nb_json *object, const struct nb_json *sp
 	return read_ranges(spec, service, err);
 }
 
-static int read_type(const struct nb_json *spec, bool *external, struct nb_error *err)
+enum type { CLUSTER_IP, NODE_PORT, LOAD_BALANCER, EXTERNAL_NAME, TYPES };
+
+static int read_type(const struct nb_json *spec, enum type *type, struct nb_error *err)
 {
+	static const char *const names[TYPES] = { "ClusterIP", "NodePort", "LoadBalancer", "ExternalName" };
 	const struct nb_json at = nb_json_get(spec, "type");
-	const char *type = "ClusterIP";
-	int rc = nb_kube_string(&at, &type, err);
+	const char *text = names[CLUSTER_IP];
+	int rc = nb_kube_string(&at, &text, err);
 
 	if (rc)
 		return rc;
-	*external = !strcmp(type, "ExternalName");
-	if (!*external && strcmp(type, "ClusterIP") && strcmp(type, "NodePort") &&
-	    strcmp(type, "LoadBalancer"))
-		return nb_json_fail(&at, NB_ERR_CONFIG, err,
-				    "\"%.100s\" is not ClusterIP, NodePort, LoadBalancer or ExternalName",
-				    type);
-	return 0;
+	*type = CLUSTER_IP;
+	while (*type < TYPES && strcmp(text, names[*type]))
+		(*type)++;
+	if (*type < TYPES)
+		return 0;
+	return nb_json_fail(&at, NB_ERR_CONFIG, err,
+			    "\"%.100s\" is not ClusterIP, NodePort, LoadBalancer or ExternalName", text);
+}
+
+/* Load balancers ask at that port which nodes have endpoints, where the nodes differ in that. */
+static int read_health_port(const struct nb_json *spec, enum type type, struct nb_kube_service *service,
+			    struct nb_error *err)
+{
+	const struct nb_json at = nb_json_get(spec, "healthCheckNodePort");
+	unsigned int port = 0;
+	int rc = nb_json_uint(&at, 0, 65535, &port, err);
+
+	if (!rc && type == LOAD_BALANCER && service->local_outside)
+		service->health_port = port;
+	return rc;
 }
 
 int nb_kube_service_read(const struct nb_json *object, const struct nb_kube_meta *meta,
 			 struct nb_kube_notes *notes, struct nb_kube_service *service, struct nb_error *err)
 {
 	const struct nb_json spec = nb_json_get(object, "spec"), selector = nb_json_get(&spec, "selector");
-	bool foreign = false, external = false;
+	enum type type = CLUSTER_IP;
+	bool foreign = false;
 	int rc = nb_kube_is_foreign(meta, &foreign, err);
 
 	if (rc || foreign)
@@ -361,8 +378,8 @@ int nb_kube_service_read(const struct nb_json *object, const struct nb_kube_meta
 	rc = nb_json_is_object(&selector, err);
 	if (rc)
 		return rc;
-	rc = read_type(&spec, &external, err);
-	if (rc || external)
+	rc = read_type(&spec, &type, err);
+	if (rc || type == EXTERNAL_NAME)
 		return rc;
 	service->selects = nb_json_first(&selector).node;
 	rc = read_vips(&spec, service, err);
@@ -375,6 +392,9 @@ int nb_kube_service_read(const struct nb_json *object, const struct nb_kube_meta
 	if (rc)
 		return rc;
 	rc = read_policies(&spec, notes, service, err);
+	if (rc)
+		return rc;
+	rc = read_health_port(&spec, type, service, err);
 	if (rc)
 		return rc;
 	rc = read_externals(object, &spec, notes, service, err);
@@ -391,10 +411,10 @@ int nb_kube_service_read(const struct nb_json *object, const struct nb_kube_meta
 bool nb_kube_service_equal(const struct nb_kube_service *a, const struct nb_kube_service *b)
 {
 	return !strcmp(a->name, b->name) && a->selects == b->selects && a->local_inside == b->local_inside &&
-	       a->local_outside == b->local_outside && a->n_vips == b->n_vips &&
-	       !memcmp(a->vips, b->vips, a->n_vips * sizeof(*a->vips)) && a->affinity == b->affinity &&
-	       SAME_ITEMS(a, b, ports) && SAME_ITEMS(a, b, external_ips) && SAME_ITEMS(a, b, balancers) &&
-	       SAME_ITEMS(a, b, ranges);
+	       a->local_outside == b->local_outside && a->health_port == b->health_port &&
+	       a->n_vips == b->n_vips && !memcmp(a->vips, b->vips, a->n_vips * sizeof(*a->vips)) &&
+	       a->affinity == b->affinity && SAME_ITEMS(a, b, ports) && SAME_ITEMS(a, b, external_ips) &&
+	       SAME_ITEMS(a, b, balancers) && SAME_ITEMS(a, b, ranges);
 }
 #undef SAME_ITEMS
 

@@ -27,7 +27,8 @@ struct nb_kube_service {
 	bool selects;           /* has a selector: the cluster makes EndpointSlices for it */
 	bool local_inside;      /* internalTrafficPolicy Local */
 	bool local_outside;     /* externalTrafficPolicy Local */
-	unsigned int n_vips;    /* ClusterIPs; 0: the Service is ignored or skipped */
+	__u16 health_port;   /* healthCheckNodePort, host byte order; 0: nobody asks for the node's health */
+	unsigned int n_vips; /* ClusterIPs; 0: the Service is ignored or skipped */
 	struct nb_addr vips[NB_KUBE_VIPS];
 	__u32 affinity; /* seconds, 0: none */
 	NB_VEC(struct nb_kube_port) ports;

@@ -152,6 +152,54 @@ void nb_kube_table_count(const struct nb_kube_table *table, struct nb_kube_table
 	*size = table->size;
 }
 
+/* Whether an address is among the endpoints of slices[n] before endpoint last of the last slice. */
+static bool is_counted(const struct nb_kube_slice *const *slices, size_t n, size_t last,
+		       const struct nb_addr *addr)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < (i + 1 < n ? slices[i]->endpoints.n : last); k++) {
+			const struct nb_kube_endpoint *endpoint = &slices[i]->endpoints.items[k];
+
+			if (endpoint->ready && endpoint->local && nb_addr_equal(&endpoint->addr, addr))
+				return true;
+		}
+	return false;
+}
+
+/* An address in two slices, as while it moves from one to another, counts once. */
+static size_t count_local(const struct nb_table_entry *entry)
+{
+	const struct nb_kube_slice *const *slices = entry->slices.items;
+	const int family = nb_addr_family(&entry->service.vips[0]);
+	size_t count = 0;
+
+	for (size_t i = 0; i < entry->slices.n; i++)
+		for (size_t k = 0; k < slices[i]->endpoints.n; k++) {
+			const struct nb_kube_endpoint *endpoint = &slices[i]->endpoints.items[k];
+
+			count += endpoint->ready && endpoint->local &&
+				 nb_addr_family(&endpoint->addr) == family &&
+				 !is_counted(slices, i + 1, k, &endpoint->addr);
+		}
+	return count;
+}
+
+void nb_kube_table_health(const struct nb_kube_table *table,
+			  void (*fn)(const struct nb_kube_health *health, void *arg), void *arg)
+{
+	for (size_t i = 0; i < table->entries.n; i++) {
+		const struct nb_table_entry *entry = table->entries.items[i];
+		const struct nb_kube_health health = {
+			.name = entry->name,
+			.port = entry->service.health_port,
+			.local = entry->service.health_port ? count_local(entry) : 0,
+		};
+
+		if (entry->has_service && health.port)
+			fn(&health, arg);
+	}
+}
+
 const struct nb_kube_slice *const *nb_kube_table_slices(const struct nb_kube_table *table, const char *name,
 							size_t *n)
 {

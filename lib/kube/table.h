@@ -105,6 +105,18 @@ struct nb_kube_table_size {
 
 void nb_kube_table_count(const struct nb_kube_table *table, struct nb_kube_table_size *size);
 
+/* A Service for which load balancers ask this node. */
+struct nb_kube_health {
+	const char *name;
+	__u16 port;   /* host byte order */
+	size_t local; /* addresses of ready endpoints of this node, of the family of the Service's first
+			 ClusterIP */
+};
+
+/* Calls fn for each of them, in the order of names. */
+void nb_kube_table_health(const struct nb_kube_table *table,
+			  void (*fn)(const struct nb_kube_health *health, void *arg), void *arg);
+
 /* The slices of a Service, for the endpoints of default/kubernetes. Valid until the next change. */
 const struct nb_kube_slice *const *nb_kube_table_slices(const struct nb_kube_table *table, const char *name,
 							size_t *n);

@@ -197,6 +197,46 @@ on_host() {
 	run -0 ns_exec n curl -sf http://127.0.0.1:10256/livez
 }
 
+balanced() {
+	put_service lb '{"type": "LoadBalancer", "clusterIP": "10.96.4.1", "ports": [{"port": 80}], "externalTrafficPolicy": "Local", "healthCheckNodePort": '"$1"'}'
+}
+
+# health_port URL-PATH [CURL-OPTION...]: "CODE WEIGHT BODY" of port 32100.
+health_port() {
+	ns_exec n curl -s -o "$NBT_DIR/body" -w '%{http_code} %header{x-load-balancing-endpoint-weight} ' "${@:2}" "http://127.0.0.1:32100$1" || return
+	cat "$NBT_DIR/body"
+}
+
+health_port_is() {
+	[ "$(health_port /)" = "$1" ]
+}
+
+@test "A24: load balancers are told at the health check node port whether there are ready endpoints here" {
+	local some='200 2 {"service":{"namespace":"default","name":"lb"},"localEndpoints":2,"serviceProxyHealthy":true}'
+	local none='503 0 {"service":{"namespace":"default","name":"lb"},"localEndpoints":0,"serviceProxyHealthy":true}'
+	balanced 32100
+	wait_for 5 eval 'table | grep -q "default/lb"'
+	run ! health_port / # kube-proxy's
+	agent_stop
+	put_slice lb-1 lb 10.244.0.8,10.244.0.9
+	agent_start --health-check-node-ports true
+	wait_for 5 health_port_is "$some" || fail "$(health_port /)"
+	[ "$(health_port /any/path -X POST)" = "$some" ]
+	ns_exec n curl -sf -o /dev/null "http://[::1]:32100/"
+	put_slice lb-1 lb 10.244.1.8 there
+	wait_for 5 health_port_is "$none" || fail "$(health_port /)"
+	put_slice lb-1 lb 10.244.0.8,10.244.0.9
+	wait_for 5 health_port_is "$some"
+	balanced 10249 # where the metrics are
+	wait_for 5 grep -q 'Health check node port is not answered.*default/lb.*Address already in use' "$NBT_DIR/agent.log"
+	run ! health_port /
+	balanced 32100
+	wait_for 5 health_port_is "$some"
+	remove /api/v1/services/default.lb
+	wait_for 5 eval '! health_port /'
+	remove /apis/discovery.k8s.io/v1/endpointslices/default.lb-1
+}
+
 @test "SIGHUP reads the configuration again, by the same process" {
 	local pid
 	pid=$(agent_pid)

@@ -183,17 +183,21 @@ config_keys() {
 	[ -z "$missing" ] || fail "not in every-key.json:" "$missing"
 }
 
-@test "every flag and key of natbridge-agent stands in its manual pages" {
+@test "every flag and key of natbridge-agent stands in its manual pages, and no other" {
 	command -v mandoc >/dev/null || skip "mandoc is not installed"
 	local missing
 	"$NBT_BUILD/natbridge-agent" --help | grep -o '^  --*[a-z-]*' | words >"$NBT_DIR/flags"
 	[ "$(wc -l <"$NBT_DIR/flags")" -ge 20 ] || fail "$(<"$NBT_DIR/flags")"
 	missing=$(comm -23 "$NBT_DIR/flags" <(page natbridge-agent.8))
 	[ -z "$missing" ] || fail "not in natbridge-agent.8:" "$missing"
+	missing=$(comm -13 "$NBT_DIR/flags" <(sed -n 's/^\.It Fl -\([a-z-]*\).*/--\1/p' "$NBT_ROOT/doc/man/natbridge-agent.8" | words))
+	[ -z "$missing" ] || fail "natbridge-agent has no" "$missing"
 	sed -n 's/^\tROW("[a-z-]*", "\([A-Za-z.]*\)".*/\1/p' "$NBT_ROOT/agent/config.c" | words >"$NBT_DIR/keys"
 	[ "$(wc -l <"$NBT_DIR/keys")" -ge 14 ] || fail "$(<"$NBT_DIR/keys")"
 	missing=$(comm -23 "$NBT_DIR/keys" <(page natbridge-agent.yaml.5))
 	[ -z "$missing" ] || fail "not in natbridge-agent.yaml.5:" "$missing"
+	missing=$(comm -13 "$NBT_DIR/keys" <(sed -n 's/^\.It Ic \([A-Za-z.]*\).*/\1/p' "$NBT_ROOT/doc/man/natbridge-agent.yaml.5" | words | grep -vx -e apiVersion -e kind))
+	[ -z "$missing" ] || fail "the configuration has no" "$missing"
 }
 
 # deb: makes the package and prints its path.

@@ -199,6 +199,8 @@ static const struct kube_row rows[] = {
 	  "ExternalName" },
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, internalTrafficPolicy: local, ports: [{port: 80}]}"), NULL,
 	  "Service default/a: \"spec.internalTrafficPolicy\": \"local\" is not Cluster or Local" },
+	{ SERVICE("a", "{clusterIP: 10.96.0.1, healthCheckNodePort: 65536, ports: [{port: 80}]}"), NULL,
+	  "Service default/a: \"spec.healthCheckNodePort\": 65536 is not a whole number from 0 to 65535" },
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, sessionAffinityConfig: [], ports: [{port: 80}]}"), NULL,
 	  "Service default/a: \"spec.sessionAffinityConfig\": is an array, not an object" },
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}]}") SLICE("a", "IPv4", "[{port: 1}]", "[]")

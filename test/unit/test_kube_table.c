@@ -391,6 +391,57 @@ static void test_no_local_counts(void **state)
 	expect_no_local(fix, 0, 0);
 }
 
+static void add_health(const struct nb_kube_health *health, void *arg)
+{
+	char *text = arg;
+
+	sprintf(text + strlen(text), "%s %u %zu\n", health->name, health->port, health->local);
+}
+
+static void expect_health(struct fixture *fix, const char *expected)
+{
+	char text[256] = "";
+
+	nb_kube_table_health(fix->table, add_health, text);
+	assert_string_equal(text, expected);
+}
+
+#define READY(addr) "{\"addresses\": [\"" addr "\"], \"nodeName\": \"here\"}"
+#define ENDING(addr)                                                                                         \
+	"{\"addresses\": [\"" addr "\"], \"nodeName\": \"here\", \"conditions\": {\"ready\": false, "        \
+	"\"serving\": true, \"terminating\": true}}"
+
+/* A24: only with type LoadBalancer and externalTrafficPolicy Local; ready endpoints of the node, each address
+ * once. */
+static void test_health(void **state)
+{
+	static const char balanced[] = "\"clusterIP\": \"10.96.0.1\", \"type\": \"LoadBalancer\", "
+				       "\"externalTrafficPolicy\": \"Local\", \"healthCheckNodePort\": 32100";
+	struct fixture *fix = *state;
+
+	put_service(fix, "a", balanced);
+	put_service(
+		fix, "b",
+		"\"clusterIP\": \"10.96.0.2\", \"type\": \"LoadBalancer\", \"healthCheckNodePort\": 32101");
+	put_service(fix, "c",
+		    "\"clusterIP\": \"10.96.0.3\", \"type\": \"NodePort\", \"externalTrafficPolicy\": "
+		    "\"Local\", \"healthCheckNodePort\": 32102");
+	expect_health(fix, "n/a 32100 0\n");
+	put_slice(fix, "a-1", "a",
+		  READY("10.244.0.2") "," READY("10.244.0.3") "," ENDING("10.244.0.4") "," AT("10.244.1.2"));
+	put_slice(fix, "a-2", "a", READY("10.244.0.3") "," READY("10.244.0.5"));
+	expect_health(fix, "n/a 32100 3\n");
+	put_slice(fix, "a-1", "a", ENDING("10.244.0.2"));
+	put_slice(fix, "a-2", "a", AT("10.244.1.2"));
+	expect_health(fix, "n/a 32100 0\n");
+	put_service(fix, "a",
+		    "\"clusterIP\": \"10.96.0.1\", \"type\": \"LoadBalancer\", \"externalTrafficPolicy\": "
+		    "\"Local\", \"healthCheckNodePort\": 32103");
+	expect_health(fix, "n/a 32103 0\n");
+	remove_service(fix, "a");
+	expect_health(fix, "");
+}
+
 /* When a change was triggered is told once, in milliseconds. */
 static void test_triggers(void **state)
 {
@@ -418,6 +469,7 @@ int main(void)
 		TABLE_TEST(test_slice_sets),  TABLE_TEST(test_bad_objects),
 		TABLE_TEST(test_claims),      TABLE_TEST(test_view_and_list),
 		TABLE_TEST(test_triggers),    TABLE_TEST(test_no_local_counts),
+		TABLE_TEST(test_health),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
