@@ -129,7 +129,7 @@ static const struct key keys[] = {
 	ROW("exclude-vip", "excludeVIPs", LIST, excluded, check_address, "ADDRESS",
 	    "an address that is left to the node, whatever Service has it; repeatable"),
 	ROW("min-sync-period", "minSyncPeriod", DURATION, sync_ms, NULL, "DURATION",
-	    "how long changes are collected before they are written; default: 100ms"),
+	    "how long changes are collected after others were written; default: 100ms"),
 	ROW("logging-format", "logging.format", FORMAT, json_log, check_format, "text|json", "default: text"),
 	ROW("v", "logging.verbosity", NUMBER, verbosity, NULL, "LEVEL", "more information; default: 0"),
 	VERB("once", ONCE, "write the tables once, and exit"),

@@ -47,7 +47,7 @@ struct nb_agent_config {
 	bool health_ports;               /* health check node ports are answered here */
 	struct nb_agent_list node_ports; /* addresses of NodePorts: "primary" or CIDRs */
 	struct nb_agent_list excluded;   /* addresses that are left to the node */
-	unsigned int sync_ms;            /* from the first change to its writing */
+	unsigned int sync_ms;            /* at least, from one writing of changes to the next */
 	bool json_log;
 	unsigned int verbosity;
 };

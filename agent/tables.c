@@ -49,9 +49,9 @@ static void schedule(struct nb_tables *tables, int64_t delay_ms)
 
 void nb_tables_changed(struct nb_tables *tables)
 {
-	if (!tables->dirty_since_ms)
-		tables->dirty_since_ms = nb_loop_now();
-	schedule(tables, tables->config->sync_ms);
+	const int64_t wait = tables->wrote_ms + tables->config->sync_ms - nb_loop_now();
+
+	schedule(tables, wait > 0 ? wait : 0);
 }
 
 bool nb_tables_are_complete(const struct nb_tables *tables)
@@ -249,6 +249,7 @@ static void on_timer(void *arg)
 		return;
 	begin_new(tables);
 	if (nb_kube_table_n_dirty(tables->cluster->table)) {
+		tables->wrote_ms = nb_loop_now();
 		if (write_changes(tables, &err)) {
 			nb_log_error("Changes are not written", NB_TEXT("err", err.msg));
 			schedule(tables, RETRY_MS);
@@ -263,7 +264,6 @@ static void on_timer(void *arg)
 		schedule(tables, 0);
 		return;
 	}
-	tables->dirty_since_ms = 0;
 	if (say_equal(tables))
 		malloc_trim(0); /* what sets and batches took: much, but rarely */
 	if (nb_tables_are_complete(tables) && tables->complete)

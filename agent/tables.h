@@ -63,7 +63,7 @@ struct nb_tables {
 	struct nb_loop_fd dir; /* inotify of the CNI directory; fd -1: it is not there */
 	bool missing_said;
 	bool started;           /* the first changes are written, so that a new table has missed some */
-	int64_t dirty_since_ms; /* CLOCK_MONOTONIC of the oldest change that is not written; 0: none */
+	int64_t wrote_ms;       /* when changes were written last, CLOCK_MONOTONIC; 0: never */
 };
 
 /*
@@ -74,7 +74,10 @@ struct nb_tables {
 void nb_tables_start(struct nb_tables *tables, struct nb_loop *loop);
 void nb_tables_free(struct nb_tables *tables); /* for nb_cleanup() */
 
-/* The cluster has changed, or is known now: its changes are written after config->sync_ms. */
+/*
+ * The cluster has changed, or is known now: its changes are written at once, or config->sync_ms after those
+ * before them.
+ */
 void nb_tables_changed(struct nb_tables *tables);
 
 /* Whether each table is equal to the cluster, as far as it is known. */
