@@ -15,12 +15,15 @@
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
+#include "lib/util/hash.h"
 #include "lib/util/strbuf.h"
 
 #include "config.h"
 #include "log.h"
+#include "loop.h"
 
 enum { WATCH_NODE, WATCH_SERVICES, WATCH_SLICES };
+enum { SAID_MS = 3600 * 1000 }; /* until a text is logged again */
 
 const char *const nb_cluster_watch_names[NB_CLUSTER_WATCHES] = {
 	[WATCH_NODE] = "nodes",
@@ -28,10 +31,24 @@ const char *const nb_cluster_watch_names[NB_CLUSTER_WATCHES] = {
 	[WATCH_SLICES] = "endpointslices",
 };
 
+/* Whether a text about an object is news: the same object comes again with each of its changes. */
+static bool is_news(struct nb_cluster *cluster, const char *text)
+{
+	const uint64_t hash = nb_fnv1a_64(NB_FNV1A_64_START, text, strlen(text));
+	const int64_t now = nb_loop_now();
+	const size_t at = hash % NB_CLUSTER_SAID;
+
+	if (cluster->said[at].hash == hash && now - cluster->said[at].ms < SAID_MS)
+		return false;
+	cluster->said[at].hash = hash;
+	cluster->said[at].ms = now;
+	return true;
+}
+
 static void note(const char *text, void *arg)
 {
-	(void)arg;
-	nb_log_warning("Left out", NB_TEXT("what", text));
+	if (is_news(arg, text))
+		nb_log_warning("Left out", NB_TEXT("what", text));
 }
 
 /* Out of memory is all that can fail so that the table misses something: the process starts anew. */
@@ -45,13 +62,19 @@ static void check(int rc, const struct nb_error *err)
 
 /* ---- Services and EndpointSlices ---- */
 
+static void skipped(struct nb_cluster *cluster, const struct nb_error *err)
+{
+	if (is_news(cluster, err->msg))
+		nb_log_warning("Skipped an object", NB_TEXT("err", err->msg));
+}
+
 static void put(struct nb_cluster *cluster, enum nb_kube_kind kind, const struct nb_json *object)
 {
 	struct nb_error err = { 0 };
 	int rc = nb_kube_table_put(cluster->table, kind, object, &err);
 
 	if (rc && err.code != NB_ERR_SYSTEM)
-		nb_log_warning("Skipped an object", NB_TEXT("err", err.msg));
+		skipped(cluster, &err);
 	else
 		check(rc, &err);
 	cluster->changed(kind, cluster->arg);
@@ -371,7 +394,7 @@ static int read_excluded(struct nb_cluster *cluster, struct nb_error *err)
 int nb_cluster_start(struct nb_cluster *cluster, struct nb_loop *loop, struct nb_api *api,
 		     const struct nb_agent_config *config, struct nb_error *err)
 {
-	static const struct nb_kube_note notes = { note, NULL };
+	const struct nb_kube_note notes = { note, cluster };
 	static char field[300];
 	int rc;
 

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/kube/node.h"
 #include "lib/kube/table.h"
@@ -21,7 +22,8 @@
 struct nb_agent_config;
 struct nb_loop;
 
-enum { NB_CLUSTER_WATCHES = 3 };
+/* SAID: texts about objects that are not logged again for a while; of two in one place the last. */
+enum { NB_CLUSTER_WATCHES = 3, NB_CLUSTER_SAID = 256 };
 
 struct nb_cluster {
 	struct nb_kube_table *table; /* owned */
@@ -38,6 +40,10 @@ struct nb_cluster {
 	struct nb_addr *node_addrs; /* owned; the view points to it, and to excluded */
 	struct nb_addr *excluded;
 	char *zone;
+	struct {
+		uint64_t hash; /* of a text that was logged */
+		int64_t ms;    /* when; CLOCK_MONOTONIC */
+	} said[NB_CLUSTER_SAID];
 };
 
 /* The names of the watches, in logs and metrics. */

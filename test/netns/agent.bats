@@ -194,6 +194,16 @@ on_host() {
 	run -0 ask a tcp $VIP4 80
 }
 
+@test "What is left out is logged once, however often the object changes" {
+	local i
+	for ((i = 0; i < 3; i++)); do
+		put_service odd '{"clusterIP": "10.96.5.1", "ports": [{"port": '$((80 + i))'}], "externalIPs": ["127.0.0.1"]}'
+		wait_for 5 eval "table | grep -q 10.96.5.1:$((80 + i))"
+	done
+	[ "$(grep -c 'left out externalIP \\"127.0.0.1' "$NBT_DIR/agent.log")" = 1 ] || fail "$(<"$NBT_DIR/agent.log")"
+	remove /api/v1/services/default.odd
+}
+
 @test "D8, D9: /healthz, /livez and /metrics say so" {
 	run -0 ns_exec n curl -sf http://127.0.0.1:10256/healthz
 	[ "$(jq -c '[.healthy, .nodeEligible]' <<<"$output")" = "[true,true]" ]
