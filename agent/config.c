@@ -132,6 +132,8 @@ static const struct key keys[] = {
 	    "how long changes are collected after others were written; default: 100ms"),
 	ROW("logging-format", "logging.format", FORMAT, json_log, check_format, "text|json", "default: text"),
 	ROW("v", "logging.verbosity", NUMBER, verbosity, NULL, "LEVEL", "more information; default: 0"),
+	ROW("convert", NULL, TEXT, convert, NULL, "FILE",
+	    "print kube-proxy's configuration in this file as one of the agent, and exit"),
 	VERB("once", ONCE, "write the tables once, and exit"),
 	VERB("dry-run", DRY_RUN, "print what --once would write, and exit"),
 	VERB("check", CHECK, "check kernel, rights and API access, a line each, and exit"),
@@ -512,7 +514,7 @@ int nb_agent_config_read(int argc, char **argv, struct nb_agent_config *config, 
 	if (!rc && config->file)
 		rc = read_file(config->file, config, err);
 	rc = rc ? rc : set_flags(argc, argv, false, config, err);
-	return rc || config->verb == NB_AGENT_HELP || config->verb == NB_AGENT_VERSION
+	return rc || config->convert || config->verb == NB_AGENT_HELP || config->verb == NB_AGENT_VERSION
 		       ? rc
 		       : set_defaults(config, err);
 }

@@ -36,6 +36,7 @@ enum nb_agent_verb {
 
 struct nb_agent_config {
 	enum nb_agent_verb verb;
+	char *convert;                   /* kube-proxy's configuration, to be converted; NULL: none */
 	char *file;                      /* of the configuration; NULL: none. All strings are owned */
 	char *kubeconfig;                /* NULL: the service account of this pod */
 	struct nb_agent_list servers;    /* URLs of further API servers */

@@ -21,6 +21,7 @@
 #include "check.h"
 #include "cluster.h"
 #include "config.h"
+#include "convert.h"
 #include "host_addrs.h"
 #include "http.h"
 #include "kubeconfig.h"
@@ -250,6 +251,8 @@ static int dispatch(struct agent *agent, struct nb_error *err)
 
 	if (rc)
 		return rc;
+	if (agent->config.convert)
+		return nb_agent_convert(agent->config.convert, stdout, err);
 	switch (agent->config.verb) {
 	case NB_AGENT_HELP:
 		nb_agent_config_help(stdout);

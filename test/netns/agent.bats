@@ -308,6 +308,56 @@ default/web $VIP6:80 $(pod_ip b 6)" third || fail "$(table third)"
 	rmdir "$pins/v99" "$pins"
 }
 
+@test "--convert makes a configuration of kube-proxy's" {
+	cat >"$NBT_DIR/kube-proxy" <<-'END'
+		apiVersion: kubeproxy.config.k8s.io/v1alpha1
+		kind: KubeProxyConfiguration
+		bindAddressHardFail: false
+		clientConnection: {kubeconfig: /var/lib/kube-proxy/kubeconfig.conf, qps: 50, burst: 0}
+		clusterCIDR: 10.244.0.0/16
+		conntrack: {maxPerCore: 1000, min: null}
+		featureGates: {}
+		healthzBindAddress: "::"
+		hostnameOverride: node-7
+		iptables: {masqueradeAll: true, minSyncPeriod: 1s, syncPeriod: 0s}
+		logging: {format: json, verbosity: 2}
+		metricsBindAddress: 0.0.0.0:9999
+		mode: iptables
+		nodePortAddresses: null
+		"evil\nkey: ": 1
+	END
+	run -0 --separate-stderr "$NBT_BUILD/natbridge-agent" --convert "$NBT_DIR/kube-proxy"
+	diff - <(echo "$output") <<-'END'
+		apiVersion: natbridge.io/v1alpha1
+		kind: AgentConfiguration
+		clientConnection:
+		  kubeconfig: "/var/lib/kube-proxy/kubeconfig.conf"
+		hostnameOverride: "node-7"
+		healthzBindAddress: "[::]:10256"
+		metricsBindAddress: "0.0.0.0:9999"
+		nodePortAddresses: ["0.0.0.0/0", "::/0"] # as kube-proxy without nftables
+		healthCheckNodePorts: true # false while a kube-proxy runs, which has these ports
+		logging:
+		  format: json
+		  verbosity: 2
+		# clientConnection.qps: the agent has one connection for each resource, and asks for JSON
+		# clusterCIDR: the client's address is kept, whoever it is
+		# conntrack.maxPerCore: connections are in natbridge's own table: serviceProxy.conntrack of the network
+		# iptables.masqueradeAll: the client's address is kept
+		# iptables.minSyncPeriod: no rules are written
+		# evil: not known to natbridge-agent
+	END
+	echo "$output" >"$NBT_DIR/converted"
+	run "$NBT_BUILD/natbridge-agent" --config "$NBT_DIR/converted" --check
+	[[ $output = *'"/var/lib/kube-proxy/kubeconfig.conf": No such file'* ]] || fail "$output" # the configuration itself is fine
+	sed -i 's/iptables$/nftables/; s/KubeProxyC/C/' "$NBT_DIR/kube-proxy"
+	run ! "$NBT_BUILD/natbridge-agent" --convert "$NBT_DIR/kube-proxy"
+	[[ $output = *'"Configuration" are not kubeproxy.config.k8s.io/v1alpha1 and KubeProxyConfiguration'* ]] || fail "$output"
+	sed -i 's/ Configuration/ KubeProxyConfiguration/' "$NBT_DIR/kube-proxy"
+	run -0 "$NBT_BUILD/natbridge-agent" --convert "$NBT_DIR/kube-proxy"
+	[[ $output != *nodePortAddresses* ]] || fail "$output" # the same default
+}
+
 @test "--check names each thing that is missing" {
 	run -0 --separate-stderr agent --check
 	[ "$output" = "ok     rights
