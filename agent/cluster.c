@@ -22,13 +22,14 @@
 #include "log.h"
 #include "loop.h"
 
-enum { WATCH_NODE, WATCH_SERVICES, WATCH_SLICES };
+enum { WATCH_NODE, WATCH_SERVICES, WATCH_SLICES, WATCH_CIDRS };
 enum { SAID_MS = 3600 * 1000 }; /* until a text is logged again */
 
 const char *const nb_cluster_watch_names[NB_CLUSTER_WATCHES] = {
 	[WATCH_NODE] = "nodes",
 	[WATCH_SERVICES] = "services",
 	[WATCH_SLICES] = "endpointslices",
+	[WATCH_CIDRS] = "servicecidrs",
 };
 
 /* Whether a text about an object is news: the same object comes again with each of its changes. */
@@ -377,7 +378,18 @@ static const struct nb_watch_config watch_configs[NB_CLUSTER_WATCHES] = {
 			   .kind = "EndpointSlice",
 			   .label_selector = OURS,
 			   .owner = &slice_owner },
+	[WATCH_CIDRS] = { .path = "/apis/networking.k8s.io/v1/servicecidrs",
+			  .kind = "ServiceCIDR",
+			  .owner = &nb_service_cidrs_owner,
+			  .absent = nb_service_cidrs_absent },
 };
+
+static void on_cidrs(void *arg)
+{
+	struct nb_cluster *cluster = arg;
+
+	cluster->changed(NB_KUBE_SERVICE, cluster->arg);
+}
 
 static int read_excluded(struct nb_cluster *cluster, struct nb_error *err)
 {
@@ -400,6 +412,8 @@ int nb_cluster_start(struct nb_cluster *cluster, struct nb_loop *loop, struct nb
 
 	cluster->config = config;
 	cluster->api = api;
+	cluster->cidrs.changed = on_cidrs;
+	cluster->cidrs.arg = cluster;
 	cluster->table = nb_kube_table_new(&notes, config->node, err);
 	if (!cluster->table)
 		return -ENOMEM;
@@ -413,7 +427,7 @@ int nb_cluster_start(struct nb_cluster *cluster, struct nb_loop *loop, struct nb
 
 		watch.name = nb_cluster_watch_names[i];
 		watch.field_selector = i == WATCH_NODE ? field : NULL;
-		watch.arg = cluster;
+		watch.arg = i == WATCH_CIDRS ? (void *)&cluster->cidrs : cluster;
 		watch.times = &nb_watch_times;
 		cluster->watches[i] = nb_watch_new(loop, api, &watch, err);
 		if (!cluster->watches[i])
@@ -426,6 +440,7 @@ void nb_cluster_free(struct nb_cluster *cluster)
 {
 	for (size_t i = 0; i < NB_CLUSTER_WATCHES; i++)
 		nb_watch_free(&cluster->watches[i]);
+	nb_service_cidrs_free(&cluster->cidrs);
 	nb_kube_table_free(&cluster->table);
 	nb_kube_node_free(&cluster->node);
 	free(cluster->node_addrs);
@@ -436,7 +451,7 @@ void nb_cluster_free(struct nb_cluster *cluster)
 bool nb_cluster_is_synced(const struct nb_cluster *cluster)
 {
 	for (size_t i = 0; i < NB_CLUSTER_WATCHES; i++)
-		if (!nb_watch_stats(cluster->watches[i])->synced)
+		if (i != WATCH_CIDRS && !nb_watch_stats(cluster->watches[i])->synced)
 			return false;
 	return true;
 }

@@ -17,19 +17,22 @@
 
 #include "api.h"
 #include "servers.h"
+#include "service_cidrs.h"
 #include "watch.h"
 
 struct nb_agent_config;
 struct nb_loop;
 
 /* SAID: texts about objects that are not logged again for a while; of two in one place the last. */
-enum { NB_CLUSTER_WATCHES = 3, NB_CLUSTER_SAID = 256 };
+enum { NB_CLUSTER_WATCHES = 4, NB_CLUSTER_SAID = 256 };
 
 struct nb_cluster {
 	struct nb_kube_table *table; /* owned */
 	bool has_node;               /* the cluster has a Node of this name */
 	struct nb_kube_node node;
-	struct nb_watch *watches[NB_CLUSTER_WATCHES]; /* owned: of the Node, Services, EndpointSlices */
+	struct nb_service_cidrs cidrs; /* read it with nb_service_cidrs_list() */
+	struct nb_watch
+		*watches[NB_CLUSTER_WATCHES]; /* owned: of the Node, Services, EndpointSlices, ServiceCIDRs */
 	void (*changed)(enum nb_kube_kind kind,
 			void *arg); /* something is dirty, or a watch has its first set */
 	void *arg;
@@ -57,7 +60,7 @@ int nb_cluster_start(struct nb_cluster *cluster, struct nb_loop *loop, struct nb
 		     const struct nb_agent_config *config, struct nb_error *err);
 void nb_cluster_free(struct nb_cluster *cluster); /* for nb_cleanup() */
 
-/* Whether each watch has had its first set. */
+/* Whether each watch has had its first set, but for that of ServiceCIDRs. */
 bool nb_cluster_is_synced(const struct nb_cluster *cluster);
 
 /* The node's links have other addresses now: NodePorts may be at some of them. */

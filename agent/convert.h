@@ -9,9 +9,9 @@
 #include "lib/util/error.h"
 
 /*
- * Reads a KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1) from a file of YAML or JSON, and prints an
- * AgentConfiguration that does the same. What is set there and has no counterpart follows as comments, each
- * with the reason. Errors name the file.
+ * Reads a KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1) from a file of YAML or JSON, and prints
+ * an AgentConfiguration that does the same. What is set there and has no counterpart follows as comments,
+ * each with the reason. Errors name the file.
  */
 int nb_agent_convert(const char *path, FILE *to, struct nb_error *err);
 

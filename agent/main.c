@@ -146,7 +146,7 @@ static void on_complete(void *arg)
 	struct agent *agent = arg;
 
 	nb_observer_complete(&agent->observer);
-	if (agent->config.verb != NB_AGENT_RUN)
+	if (agent->config.verb != NB_AGENT_RUN && agent->cluster.cidrs.changes)
 		nb_loop_stop(&agent->loop);
 }
 

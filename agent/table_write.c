@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/datapath/datapath.h"
@@ -13,6 +14,8 @@
 #include "lib/datapath/pins.h"
 #include "lib/kube/table.h"
 #include "lib/maps/layout.h"
+#include "lib/maps/prefix.h"
+#include "lib/maps/settings.h"
 #include "lib/net/netlink.h"
 #include "lib/service/change.h"
 #include "lib/service/host_addr.h"
@@ -47,10 +50,11 @@ static int check_not_newer(const struct nb_table *table, struct nb_error *err)
 
 	if (rc || layout <= NB_ABI_VERSION)
 		return rc;
-	return nb_fail(err, NB_ERR_DATAPATH, 0,
-		       "network \"%s\" has map layout %u of a newer natbridge, and this natbridge-agent knows "
-		       "%d: upgrade and restart it",
-		       table->name, layout, NB_ABI_VERSION);
+	return nb_fail(
+		err, NB_ERR_DATAPATH, 0,
+		"network \"%s\" has map layout %u of a newer natbridge, and this natbridge-agent knows "
+		"%d: upgrade and restart it",
+		table->name, layout, NB_ABI_VERSION);
 }
 
 static int open_for_change(const struct nb_table *table, struct nb_datapath *dp, struct nb_error *err)
@@ -196,6 +200,34 @@ int nb_table_write(struct nb_tables *tables, struct nb_table *table, const struc
 	return 0;
 }
 
+/* Under the lock of *dp. */
+static int put_cidrs(const struct nb_datapath *dp, const struct nb_prefix *ranges, size_t n,
+		     struct nb_error *err)
+{
+	struct nb_settings old, new;
+	int rc = nb_settings_read(dp, &old, err);
+
+	if (rc || (old.n_service_cidrs && !(old.flags & NB_SETTINGS_CLUSTER_CIDRS)))
+		return rc;
+	new = old;
+	nb_settings_put_ranges(&new, ranges, n);
+	new.flags &= ~NB_SETTINGS_CLUSTER_CIDRS;
+	if (n)
+		new.flags |= NB_SETTINGS_CLUSTER_CIDRS;
+	return memcmp(&old, &new, sizeof(old)) ? nb_settings_write(dp, &new, err) : 0;
+}
+
+int nb_table_write_cidrs(const struct nb_table *table, const struct nb_service_cidrs *cidrs,
+			 struct nb_error *err)
+{
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	struct nb_prefix ranges[NB_MAX_SERVICE_CIDRS];
+	const size_t n = nb_service_cidrs_list(cidrs, ranges);
+	int rc = open_for_change(table, &dp, err);
+
+	return rc ? rc : put_cidrs(&dp, ranges, n, err);
+}
+
 /* Removes Services by name, some at a time. */
 static int remove_names(const struct nb_tables *tables, const struct nb_table *table,
 			const struct nb_datapath *dp, const struct nb_service_names *names,
@@ -251,6 +283,7 @@ int nb_table_clean(const struct nb_table *table, struct nb_error *err)
 	rc = rc ? rc : nb_datapath_open(&table->root, table->name, true, &dp, err);
 	rc = rc ? rc : nb_service_list_names(&dp, NB_ORIGIN_APPLY, &had, err);
 	rc = rc ? rc : remove_names(&writing, table, &dp, &had, err);
+	rc = rc ? rc : put_cidrs(&dp, NULL, 0, err);
 	if (!rc)
 		nb_log_info(0, "Services removed", NB_TEXT("network", table->name),
 			    NB_NUMBER("services", had.n));

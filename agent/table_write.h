@@ -13,6 +13,7 @@
 #include "lib/service/service.h"
 #include "lib/util/error.h"
 
+#include "service_cidrs.h"
 #include "tables.h"
 
 /* Loads and pins the network's datapath, unless that is done. */
@@ -29,10 +30,14 @@ bool nb_table_is_there(const struct nb_table *table);
 int nb_table_write(struct nb_tables *tables, struct nb_table *table, const struct nb_service_names *names,
 		   const struct nb_services *services, struct nb_error *err);
 
+/* Makes the service ranges those of the cluster, unless the network's configuration has some. */
+int nb_table_write_cidrs(const struct nb_table *table, const struct nb_service_cidrs *cidrs,
+			 struct nb_error *err);
+
 /* Removes the API's Services that the cluster does not have. */
 int nb_table_remove_others(struct nb_tables *tables, struct nb_table *table, struct nb_error *err);
 
-/* Removes the API's Services. Refuses if an agent owns the table. No pins: 0. */
+/* Removes the API's Services and service ranges. Refuses if an agent owns the table. No pins: 0. */
 int nb_table_clean(const struct nb_table *table, struct nb_error *err);
 
 #endif

@@ -186,6 +186,24 @@ static void begin_new(struct nb_tables *tables)
 	}
 }
 
+/* The cluster's ranges to the tables that have older ones. */
+static void write_cidrs(struct nb_tables *tables)
+{
+	const struct nb_service_cidrs *cidrs = &tables->cluster->cidrs;
+
+	for (size_t i = 0; i < tables->all.n; i++) {
+		struct nb_table *table = tables->all.items[i];
+		struct nb_error err = { 0 };
+
+		if (tables->dry || table->cidrs == cidrs->changes || table->state == NB_TABLE_NEW)
+			continue;
+		if (nb_table_write_cidrs(table, cidrs, &err))
+			start_over(tables, table, &err);
+		else
+			table->cidrs = cidrs->changes;
+	}
+}
+
 /* One step of a table that is filling. Whether one is left. */
 static bool fill_table(struct nb_tables *tables, struct nb_table *table)
 {
@@ -264,6 +282,7 @@ static void on_timer(void *arg)
 		schedule(tables, 0);
 		return;
 	}
+	write_cidrs(tables);
 	if (say_equal(tables))
 		malloc_trim(0); /* what sets and batches took: much, but rarely */
 	if (nb_tables_are_complete(tables) && tables->complete)

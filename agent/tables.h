@@ -31,10 +31,11 @@ struct nb_table {
 	bool in_dir;  /* the CNI directory names it */
 	/* What it has got. It gets each batch of changes in any case. */
 	enum { NB_TABLE_NEW, NB_TABLE_FILLING, NB_TABLE_FULL } state;
-	char *next;       /* filling: the last Service that it has got; NULL: none */
-	bool is_said;     /* that it is equal to the cluster */
-	bool has_failed;  /* the last write: said once */
-	double filling_s; /* what filling it has taken so far */
+	char *next;         /* filling: the last Service that it has got; NULL: none */
+	bool is_said;       /* that it is equal to the cluster */
+	bool has_failed;    /* the last write: said once */
+	unsigned int cidrs; /* nb_service_cidrs.changes that it has got */
+	double filling_s;   /* what filling it has taken so far */
 	uint64_t failures;
 	struct nb_service_changes last; /* of the last write */
 };
@@ -62,8 +63,8 @@ struct nb_tables {
 	struct nb_timer timer, retry, follow;
 	struct nb_loop_fd dir; /* inotify of the CNI directory; fd -1: it is not there */
 	bool missing_said;
-	bool started;           /* the first changes are written, so that a new table has missed some */
-	int64_t wrote_ms;       /* when changes were written last, CLOCK_MONOTONIC; 0: never */
+	bool started;     /* the first changes are written, so that a new table has missed some */
+	int64_t wrote_ms; /* when changes were written last, CLOCK_MONOTONIC; 0: never */
 };
 
 /*

@@ -31,6 +31,7 @@
 enum {
 	OBJECT_MAX = 8 << 20,
 	RETRY_AFTER_MAX_S = 300,
+	ABSENT_MS = 600000,  /* from one look for a resource that is not there to the next */
 	TIMEOUT_MIN_S = 300, /* when the server shall end a watch */
 	TIMEOUT_MAX_S = 600,
 	BROKEN_FACTOR = 10, /* times short_ms: a connection that breaks earlier has failed */
@@ -333,6 +334,20 @@ static void end_initial(struct nb_watch *watch, const struct nb_error *err)
 		use_lists(watch, err);
 }
 
+/* The server does not have the resource, or does not show it. It may be another one after an upgrade. */
+static void absent(struct nb_watch *watch, const struct nb_error *err)
+{
+	abort_set(watch);
+	watch->stats.up = false;
+	if (!watch->down)
+		nb_log_info(0, "The API does not show a resource, and nobody needs it",
+			    NB_TEXT("resource", watch->config.name), NB_TEXT("err", err->msg));
+	watch->down = true;
+	watch->down_ms = nb_loop_now();
+	watch->config.absent(watch->config.arg);
+	start_after(watch, ABSENT_MS);
+}
+
 /* The request failed: the server refused it, or its answer broke or makes no sense. */
 static void refused(struct nb_watch *watch, const struct nb_status *status, bool answered,
 		    const struct nb_error *err)
@@ -341,7 +356,9 @@ static void refused(struct nb_watch *watch, const struct nb_status *status, bool
 	const bool lost = verdict == NB_VERDICT_EXPIRED || verdict == NB_VERDICT_TOO_NEW;
 	const bool broke = answered && !watch->said.verdict && !watch->trouble.code;
 
-	if (watch->phase == PHASE_INITIAL && verdict == NB_VERDICT_BAD_REQUEST) {
+	if (watch->config.absent && (status->code == 403 || status->code == 404)) {
+		absent(watch, err);
+	} else if (watch->phase == PHASE_INITIAL && verdict == NB_VERDICT_BAD_REQUEST) {
 		use_lists(watch, err);
 	} else if (watch->phase == PHASE_FOLLOW && lost) {
 		read_all_again(watch, verdict == NB_VERDICT_TOO_NEW);

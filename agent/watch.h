@@ -63,6 +63,9 @@ struct nb_watch_config {
 	const struct nb_watch_owner *owner;
 	void *arg; /* of the owner */
 	const struct nb_watch_times *times;
+	/* The server does not know the resource, or does not show it, and is asked again much later; NULL:
+	 * then it is a failure like any other. */
+	void (*absent)(void *arg);
 };
 
 /* natbridge_api_watch_*{resource=name}, and what health is made of. */

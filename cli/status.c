@@ -11,6 +11,7 @@
 #include "lib/maps/map.h"
 #include "lib/maps/settings.h"
 #include "lib/maps/usage.h"
+#include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
@@ -41,6 +42,14 @@ static void print_ports(const struct cJSON *row, FILE *to)
 	}
 }
 
+static void print_ranges(const struct cJSON *row, FILE *to)
+{
+	const struct cJSON *range;
+
+	cJSON_ArrayForEach(range, cJSON_GetObjectItemCaseSensitive(row, "serviceCIDRs"))
+		fprintf(to, "  range    %s\n", range->valuestring);
+}
+
 static void print_maps(const struct cJSON *row, FILE *to)
 {
 	const struct cJSON *map;
@@ -61,9 +70,33 @@ static void print_status(const struct cJSON *row, FILE *to)
 	if (nb_row_is(row, "behind"))
 		fprintf(to,
 			"  programs are those of another version of natbridge: run natbridgectl upgrade\n");
+	print_ranges(row, to);
 	print_programs(row, to);
 	print_ports(row, to);
 	print_maps(row, to);
+}
+
+/* Of an IPv4 range the first 96 bits of the mask are the mapping's. */
+static unsigned int prefix_len(const struct nb_prefix *range)
+{
+	unsigned int bits = 0;
+
+	for (int i = 0; i < 4; i++)
+		bits += __builtin_popcount(range->mask.w[i]);
+	return nb_addr_is_v4(&range->value) ? bits - 96 : bits;
+}
+
+static void add_ranges(struct cJSON *row, const struct nb_settings *settings)
+{
+	struct cJSON *list = cJSON_AddArrayToObject(row, "serviceCIDRs");
+
+	for (__u32 i = 0; i < settings->n_service_cidrs && i < NB_MAX_SERVICE_CIDRS; i++) {
+		char addr[NB_ADDR_STRLEN], text[NB_ADDR_STRLEN + 8];
+
+		snprintf(text, sizeof(text), "%s/%u", nb_addr_format(&settings->service_cidrs[i].value, addr),
+			 prefix_len(&settings->service_cidrs[i]));
+		cJSON_AddItemToArray(list, cJSON_CreateString(text));
+	}
 }
 
 static int add_programs(struct cJSON *row, const struct nb_datapath *dp, struct nb_error *err)
@@ -193,6 +226,7 @@ static int fill_row(struct cJSON *row, const char *network, const struct nb_data
 	cJSON_AddBoolToObject(row, "behind", nb_renew_is_due(dp) || settings.flags & NB_SETTINGS_BEHIND);
 	cJSON_AddNumberToObject(row, "abiVersion", NB_ABI_VERSION);
 	cJSON_AddStringToObject(row, "directory", dp->dir);
+	add_ranges(row, &settings);
 	rc = add_programs(row, dp, err);
 	if (rc)
 		return rc;

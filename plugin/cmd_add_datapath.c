@@ -182,14 +182,13 @@ int nb_add_open_datapath(struct nb_add *add, struct nb_error *err)
 	return 0;
 }
 
-/* New ranges widen the bounds of all VIPs; the next change of Services makes them narrow again. */
+/* Those of natbridge-agent stay, unless the config has some. */
 static void set_ranges(const struct nb_conf *conf, struct nb_settings *settings)
 {
-	settings->n_service_cidrs = conf->proxy.n_ranges;
-	memcpy(settings->service_cidrs, conf->proxy.ranges, sizeof(settings->service_cidrs));
-	for (unsigned int i = 0; i < conf->proxy.n_ranges; i++)
-		nb_prefix_cover(&settings->vips[nb_addr_is_v4(&conf->proxy.ranges[i].value)],
-				&conf->proxy.ranges[i]);
+	if (!conf->proxy.n_ranges && settings->flags & NB_SETTINGS_CLUSTER_CIDRS)
+		return;
+	settings->flags &= ~NB_SETTINGS_CLUSTER_CIDRS;
+	nb_settings_put_ranges(settings, conf->proxy.ranges, conf->proxy.n_ranges);
 }
 
 /* Only what the config names: the rest stays as natbridgectl may have set it. */

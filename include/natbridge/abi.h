@@ -415,6 +415,8 @@ enum nb_settings_flags {
 	NB_SETTINGS_BEHIND = 1 << 5,
 	/* Userspace only: "rcuExpedited" of the config is false. */
 	NB_SETTINGS_NOT_EXPEDITED = 1 << 7,
+	/* Userspace only: service_cidrs[] are the cluster's, and not of the config, which wins. */
+	NB_SETTINGS_CLUSTER_CIDRS = 1 << 8,
 };
 
 /*

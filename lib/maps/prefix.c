@@ -61,6 +61,16 @@ void nb_prefix_cover(struct nb_prefix *prefix, const struct nb_prefix *other)
 	}
 }
 
+void nb_settings_put_ranges(struct nb_settings *settings, const struct nb_prefix *ranges, unsigned int n)
+{
+	memset(settings->service_cidrs, 0, sizeof(settings->service_cidrs));
+	settings->n_service_cidrs = n;
+	for (unsigned int i = 0; i < n; i++) {
+		settings->service_cidrs[i] = ranges[i];
+		nb_prefix_cover(&settings->vips[nb_addr_is_v4(&ranges[i].value)], &ranges[i]);
+	}
+}
+
 void nb_settings_bound_ranges(const struct nb_settings *settings, struct nb_prefix vips[2])
 {
 	vips[0] = vips[1] = nb_prefix_none();

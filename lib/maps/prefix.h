@@ -15,6 +15,12 @@ struct nb_prefix nb_prefix_make(const struct nb_addr *addr, unsigned int prefix_
 /* Widens *prefix to the smallest prefix that also holds *other. */
 void nb_prefix_cover(struct nb_prefix *prefix, const struct nb_prefix *other);
 
+/*
+ * Sets the service ranges, ranges[n <= NB_MAX_SERVICE_CIDRS]. New ones widen the bounds of all VIPs; the next
+ * change of Services makes these narrow again.
+ */
+void nb_settings_put_ranges(struct nb_settings *settings, const struct nb_prefix *ranges, unsigned int n);
+
 /* Sets vips (as nb_settings.vips: IPv6, IPv4) to the bounds of the service ranges alone. */
 void nb_settings_bound_ranges(const struct nb_settings *settings, struct nb_prefix vips[2]);
 

@@ -14,6 +14,7 @@ RESOURCES = {
     "/api/v1/services": ("v1", "Service"),
     "/api/v1/nodes": ("v1", "Node"),
     "/apis/discovery.k8s.io/v1/endpointslices": ("discovery.k8s.io/v1", "EndpointSlice"),
+    "/apis/networking.k8s.io/v1/servicecidrs": ("networking.k8s.io/v1", "ServiceCIDR"),
 }
 FOREIGN = ("service.kubernetes.io/service-proxy-name", "service.kubernetes.io/headless")
 

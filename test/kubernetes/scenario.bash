@@ -31,8 +31,9 @@ scenario_begin() {
 	wait_for 30 kq -n "$SPACE" get serviceaccount default
 }
 
+# scenario_end [SECONDS]: how long it may take until all is deleted.
 scenario_end() {
-	k delete namespace "$SPACE" --timeout=120s
+	k delete namespace "$SPACE" --timeout="${1:-120}s"
 }
 
 # needs_nodes N: else the test is skipped.

@@ -194,6 +194,41 @@ on_host() {
 	run -0 ask a tcp $VIP4 80
 }
 
+ranges() {
+	[ "$(ctl n --network "${2:-net}" -o json status | jq -c '.[0].serviceCIDRs')" = "$1" ]
+}
+
+@test "A19: what is sent to a free address of a ServiceCIDR is dropped, and passes when the range goes" {
+	local before
+	ip -n "$(ns n)" link add out type veth peer name uplink # where there is no way out, nothing is kept from going it
+	ip -n "$(ns n)" link set out up
+	ip -n "$(ns n)" link set uplink up
+	ip -n "$(ns n)" route add default dev out
+	ranges '[]'
+	api PUT /apis/networking.k8s.io/v1/servicecidrs/kubernetes -d '{"metadata": {"name": "kubernetes"}, "spec": {"cidrs": ["10.96.0.0/12", "fd00:96::/112"]}}'
+	wait_for 5 ranges '["10.96.0.0/12","fd00:96::/112"]' || fail "$(ctl n -o json status)"
+	before=$(ctl n --network net -o json conntrack stats | jq '.[0].drop_no_vip')
+	run ! ask a -t 300 udp 10.96.77.77 53
+	[ "$(ctl n --network net -o json conntrack stats | jq '.[0].drop_no_vip')" -gt "$before" ]
+	run -0 ask a tcp $VIP4 80
+	network_write n fifth '.plugins[0].bridge = "br5" | .plugins[0].ipam.ranges = [[{"subnet": "10.247.0.0/24"}]] | .plugins[0].serviceProxy.serviceCIDRs = ["10.0.0.0/8"]'
+	pods_up n fifth e
+	ranges '["10.0.0.0/8"]' fifth # the configuration wins
+	pods_down n fifth e
+	rm "$NBT_DIR/node-n/net.d/fifth.conflist"
+	agent_stop
+	remove /apis/networking.k8s.io/v1/servicecidrs/kubernetes
+	api PUT /apis/networking.k8s.io/v1/servicecidrs/more -d '{"metadata": {"name": "more"}, "spec": {"cidrs": ["10.98.0.0/16"]}}'
+	pods_up n net f # an ADD without ranges of its own leaves those of the cluster
+	ranges '["10.96.0.0/12","fd00:96::/112"]'
+	pods_down n net f
+	agent_start
+	wait_for 5 ranges '["10.98.0.0/16"]'
+	remove /apis/networking.k8s.io/v1/servicecidrs/more
+	wait_for 5 ranges '[]'
+	ip -n "$(ns n)" link del out
+}
+
 @test "What is left out is logged once, however often the object changes" {
 	local i
 	for ((i = 0; i < 3; i++)); do

@@ -16,7 +16,7 @@ setup_file() {
 }
 
 teardown_file() {
-	scenario_end
+	scenario_end 900
 }
 
 # The addresses are known beforehand: 10.96.128.0 and on.
@@ -84,7 +84,7 @@ bulk_reached() {
 @test "once more: not one request fails" {
 	for n in $(nodes); do
 		bulk_wanted "client-$n"
-		run -0 bulk_missed "client-$n"
+		run -0 --separate-stderr bulk_missed "client-$n" # curl shows its progress, however silent it is told to be
 		[ "$output" = 0 ] || fail "node$n: $output of $COUNT Services not reached"
 	done
 }
