@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Three watches and what they write: the table, and the view of the node. */
+/* Four watches and what they write: the table, the view of the node, and service ranges. */
 #include "cluster.h"
 
 #include <errno.h>

@@ -31,7 +31,6 @@
 enum {
 	OBJECT_MAX = 8 << 20,
 	RETRY_AFTER_MAX_S = 300,
-	ABSENT_MS = 600000,  /* from one look for a resource that is not there to the next */
 	TIMEOUT_MIN_S = 300, /* when the server shall end a watch */
 	TIMEOUT_MAX_S = 600,
 	BROKEN_FACTOR = 10, /* times short_ms: a connection that breaks earlier has failed */
@@ -44,6 +43,7 @@ const struct nb_watch_times nb_watch_times = {
 	.healthy_ms = 120 * 1000,
 	.short_ms = 1000,
 	.silent_ms = 30 * 1000,
+	.absent_ms = 600 * 1000,
 };
 
 enum phase { PHASE_PAUSE, PHASE_INITIAL, PHASE_LIST, PHASE_FOLLOW };
@@ -345,7 +345,7 @@ static void absent(struct nb_watch *watch, const struct nb_error *err)
 	watch->down = true;
 	watch->down_ms = nb_loop_now();
 	watch->config.absent(watch->config.arg);
-	start_after(watch, ABSENT_MS);
+	start_after(watch, watch->config.times->absent_ms);
 }
 
 /* The request failed: the server refused it, or its answer broke or makes no sense. */

@@ -49,9 +49,10 @@ struct nb_watch_times {
 	unsigned int pause_first_ms, pause_max_ms, healthy_ms; /* of struct nb_backoff */
 	unsigned int short_ms;  /* a watch that ends earlier and without an event has failed */
 	unsigned int silent_ms; /* a server that streams no list says nothing for so long */
+	unsigned int absent_ms; /* from one look for a resource that is not there to the next */
 };
 
-extern const struct nb_watch_times nb_watch_times; /* 0.8 s, 30 s, 2 min, 1 s, 30 s */
+extern const struct nb_watch_times nb_watch_times; /* 0.8 s, 30 s, 2 min, 1 s, 30 s, 10 min */
 
 /* What to follow. The strings, the owner and the times are constants or outlive the watch. */
 struct nb_watch_config {

@@ -216,6 +216,19 @@ def retry_after(case):
 
 
 @case
+def absent(case):
+    """A19: a server that does not show a resource that nobody needs, or does not have it, is asked seldom"""
+    server, client = case.follow(failure(403, "Forbidden"), failure(404, "NotFound"), INITIAL,
+                                 options=("optional=1", "absent-ms=300"))
+    client.expect("absent", "absent", *FIRST)
+    took = server.requests[2].time - server.requests[0].time
+    assert 0.6 <= took < 5, took
+    client.logged("Following the API again")
+    assert client.log().count("The API does not show a resource") == 1, client.log()
+    assert "Cannot follow" not in client.log()
+
+
+@case
 def pauses_grow(case):
     """D3: pauses double up to their maximum, with as much again by chance; said once"""
     server, client = case.follow(*[failure(500, "InternalError", "no")] * 7, INITIAL)

@@ -37,8 +37,9 @@ struct client {
 
 	struct nb_loop loop;
 	struct nb_loop_fd signals;
-	size_t objects;     /* puts of the current set */
-	unsigned int quiet; /* 1: prints no puts */
+	size_t objects;        /* puts of the current set */
+	unsigned int quiet;    /* 1: prints no puts */
+	unsigned int optional; /* 1: the resource may be absent */
 };
 
 static void print_object(const char *what, const struct nb_json *object)
@@ -91,6 +92,12 @@ static void on_bad(const char *namespace, const char *name, const char *why, voi
 {
 	(void)arg;
 	printf("bad %s/%s %s\n", namespace, name, why);
+}
+
+static void on_absent(void *arg)
+{
+	(void)arg;
+	puts("absent");
 }
 
 static const struct nb_watch_owner owner = {
@@ -194,6 +201,8 @@ static int read_option(struct client *client, const char *option)
 		{ "silent-ms", NULL, &client->watch_times.silent_ms },
 		{ "v", NULL, &client->verbosity },
 		{ "quiet", NULL, &client->quiet },
+		{ "optional", NULL, &client->optional },
+		{ "absent-ms", NULL, &client->watch_times.absent_ms },
 	};
 	const char *value = strchr(option, '=');
 
@@ -235,6 +244,8 @@ int main(int argc, char **argv)
 			fprintf(stderr, "client: unknown option %s\n", argv[i]);
 			return 2;
 		}
+	if (client.optional)
+		client.watch.absent = on_absent;
 	nb_log_init(false, client.verbosity);
 	rc = follow(&client, &err);
 	nb_loop_close(&client.loop);
