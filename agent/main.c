@@ -25,6 +25,7 @@
 #include "kubeconfig.h"
 #include "log.h"
 #include "loop.h"
+#include "memory.h"
 #include "observe.h"
 #include "servers.h"
 #include "tables.h"
@@ -275,6 +276,7 @@ int main(int argc, char **argv)
 	bool reload;
 	int rc;
 
+	nb_memory_give_back(); /* what the dynamic linker has read */
 	rc = dispatch(&agent, &err);
 	reload = agent.reload;
 	agent_free(&agent);

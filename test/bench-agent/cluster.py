@@ -41,7 +41,7 @@ class Cluster:
                 answer = self.local.connection.getresponse()
                 text = answer.read()
                 break
-            except (http.client.RemoteDisconnected, ConnectionError):
+            except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLError):
                 del self.local.connection
                 if last:
                     raise

@@ -17,7 +17,7 @@ ENDPOINTS = int(os.environ.get("ENDPOINTS", "10"))
 SERVICES = [int(number) for number in os.environ.get("SERVICES", "1000 10000").split()]
 IDLE_SECONDS = float(os.environ.get("IDLE_SECONDS", "60"))
 CHANGE_SECONDS = float(os.environ.get("CHANGE_SECONDS", "40"))
-CHANGES_LEAST, CHANGES_MOST = 10, 100
+CHANGES_LEAST, CHANGES_MOST = int(os.environ.get("CHANGES", "10")), 100
 SYNC_SECONDS = 1800  # no sync takes longer
 OUT = os.environ["OUT"]
 CPU = os.cpu_count() - 1
@@ -117,6 +117,7 @@ class Measurement:
         idle = self.idle()
         self.remember("idle")
         self.changes(idle)
+        self.remember("changed")
         self.end()
         self.start("restart")
         self.remember("restart")
