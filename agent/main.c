@@ -13,6 +13,7 @@
 
 #include <natbridge/version.h>
 
+#include "lib/json/pool.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
@@ -277,6 +278,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	nb_memory_give_back(); /* what the dynamic linker has read */
+	nb_json_use_pool();
 	rc = dispatch(&agent, &err);
 	reload = agent.reload;
 	agent_free(&agent);
