@@ -101,8 +101,8 @@ class Process:
         try:
             connection.request("GET", "/metrics")
             return connection.getresponse().read().decode()
-        except ConnectionError:
-            return ""  # it does not listen yet
+        except (ConnectionError, TimeoutError):
+            return ""  # it does not listen yet, or the kernel keeps its CPU busy with its rules
         finally:
             connection.close()
 
