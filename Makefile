@@ -312,7 +312,7 @@ bench-check: all $(TOOL_BIN) ## a short form of bench: fails if a ratio is under
 bench-count: all $(TOOL_BIN) ## what each path takes in instructions, which do not scatter: in qemu, under Linux 6.12 (root, four minutes)
 	@INSTRUCTIONS=1 test/kernels/run -m 900 6.12 -- scripts/bench.sh count
 
-bench-agent: all ## CPU and memory of natbridge-agent beside kube-proxy's, at a real API server (root, twenty minutes)
+bench-agent: all ## CPU and memory of natbridge-agent beside kube-proxy's, at a real API server (root, a quarter of an hour)
 	@BUILD=$(B) test/bench-agent/run all
 
 bench-agent-check: all ## the same: fails if the agent is not ten times cheaper

@@ -15,8 +15,8 @@ from proxies import ARMS, total
 
 ENDPOINTS = int(os.environ.get("ENDPOINTS", "10"))
 SERVICES = [int(number) for number in os.environ.get("SERVICES", "1000 10000").split()]
-IDLE_SECONDS = float(os.environ.get("IDLE_SECONDS", "60"))
-CHANGE_SECONDS = float(os.environ.get("CHANGE_SECONDS", "40"))
+IDLE_SECONDS = float(os.environ.get("IDLE_SECONDS", "30"))
+CHANGE_SECONDS = float(os.environ.get("CHANGE_SECONDS", "25"))
 CHANGES_LEAST, CHANGES_MOST = int(os.environ.get("CHANGES", "10")), 100
 SYNC_SECONDS = 1800  # no sync takes longer
 OUT = os.environ["OUT"]
@@ -129,7 +129,7 @@ class Measurement:
 def measure(name, cluster, directory, services):
     kind, most = ARMS[name]
     proxy = kind(name, directory)
-    lacking = proxy.lacks() or (f"takes more than ten minutes with {services} Services" if most and services > most else None)
+    lacking = proxy.lacks() or (f"{services} Services take it too long" if most and services > most else None)
     if lacking:
         progress(f"bench-agent: {name} is left out: {lacking}")
         return None

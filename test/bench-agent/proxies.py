@@ -131,7 +131,7 @@ class Iptables(KubeProxy):
         return node.matches(save, r"^:KUBE-SVC-"), node.matches(save, r"^:KUBE-SEP-")
 
 
-# By name. Where there is a limit, more Services take kube-proxy ten minutes and more.
+# By name, with the most Services that an arm is measured with: the time of iptables-nft grows with their square.
 ARMS = {
     "agent": (Agent, None),
     "iptables-legacy": (Iptables, None),

@@ -9,14 +9,14 @@ AGENT = "agent"
 # The agent is to be so many times cheaper, in each row that is CPU time or memory.
 TARGET = 10
 
-MB = 1 / (1 << 20)
+MB = 1e-6
 # Name, text, unit, scale, whether the target is for it.
 ROWS = [
     ("first_cpu", "first sync, CPU", "s", 1, True),
     ("loaded_cpu", "first sync, datapath loaded before, CPU", "s", 1, True),
     ("first_wall", "first sync, by the clock", "s", 1, False),
     ("first_peak", "first sync, most memory resident", "MB", MB, True),
-    ("idle_resident", "resident memory a minute later", "MB", MB, True),
+    ("idle_resident", "resident memory some time later", "MB", MB, True),
     ("idle_private", "of it not shared with other processes", "MB", MB, False),
     ("changed_resident", "resident memory after changes", "MB", MB, True),
     ("idle_cpu", "a minute without changes, CPU", "ms", 1000, True),
