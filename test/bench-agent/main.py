@@ -9,7 +9,7 @@ import time
 
 import node
 import report
-from cluster import Cluster
+from cluster import Cluster, Refused
 from node import Failed, Process
 from proxies import ARMS, total
 
@@ -188,5 +188,5 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, end)
     try:
         sys.exit(main(*sys.argv[1:]))
-    except Failed as error:
+    except (Failed, Refused) as error:
         sys.exit(f"bench-agent: {error}")
