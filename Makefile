@@ -93,7 +93,7 @@ BROKEN_BIN := $(patsubst test/interleave/broken/%.sed,$(B)/test/interleave/broke
 PROVE_OBJ  := $(patsubst test/prove/bpf/%.bpf.c,$(B)/obj/prove/%.o,$(wildcard test/prove/bpf/*.bpf.c)) $(B)/obj/prove/ebpf_folds.o $(B)/obj/prove/assist_folds.o
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl $(B)/natbridge-agent
 
-.PHONY: all deps demo test test-unit test-agent test-interleave test-prove prove test-bpf test-netns test-runtimes test-apiserver test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels test-kubernetes bench bench-check bench-count \
+.PHONY: all deps demo test test-unit test-agent test-interleave test-prove prove test-bpf test-netns test-runtimes test-apiserver test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels test-kubernetes bench bench-check bench-count bench-agent bench-agent-check \
 	fuzz lint format compile_commands.json install uninstall deb clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge, build/natbridgectl and build/natbridge-agent (no root, no network)
@@ -312,6 +312,12 @@ bench-check: all $(TOOL_BIN) ## a short form of bench: fails if a ratio is under
 bench-count: all $(TOOL_BIN) ## what each path takes in instructions, which do not scatter: in qemu, under Linux 6.12 (root, four minutes)
 	@INSTRUCTIONS=1 test/kernels/run -m 900 6.12 -- scripts/bench.sh count
 
+bench-agent: all ## CPU and memory of natbridge-agent beside kube-proxy's, at a real API server (root, a quarter of an hour)
+	@BUILD=$(B) test/bench-agent/run all
+
+bench-agent-check: all ## the same: fails if the agent is not ten times cheaper
+	@BUILD=$(B) test/bench-agent/run check
+
 # Sets of scripts/deps.sh that a goal installs before anything is built.
 SETS_deps         := build demo test lint fuzz
 SETS_demo         := build demo
@@ -322,6 +328,8 @@ SETS_test-kubernetes := build kubernetes
 SETS_bench        := build bench
 SETS_bench-check  := build bench
 SETS_bench-count  := build bench kernels
+SETS_bench-agent  := build kubernetes
+SETS_bench-agent-check := build kubernetes
 SETS := $(sort $(foreach g,$(MAKECMDGOALS),$(SETS_$(g))))
 
 # Tools and libraries of the build; with one of these goals they are installed first.

@@ -21,6 +21,7 @@
 #include "config.h"
 #include "log.h"
 #include "loop.h"
+#include "memory.h"
 
 enum { WATCH_NODE, WATCH_SERVICES, WATCH_SLICES, WATCH_CIDRS };
 enum { SAID_MS = 3600 * 1000 }; /* until a text is logged again */
@@ -303,6 +304,7 @@ static void node_put(const struct nb_json *object, void *arg)
 		nb_log_info(0, "Node known", NB_TEXT("name", cluster->config->node),
 			    NB_TEXT("zone", cluster->node.zone),
 			    NB_NUMBER("addresses", cluster->node.n_addrs));
+		nb_memory_give_back(); /* what connecting took: mostly, the other objects are still to come */
 		update_view(cluster);
 	} else if (changed) {
 		cluster->changed(NB_KUBE_NODE, cluster->arg);

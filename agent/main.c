@@ -13,6 +13,7 @@
 
 #include <natbridge/version.h>
 
+#include "lib/json/pool.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 #include "lib/util/privilege.h"
@@ -27,6 +28,7 @@
 #include "kubeconfig.h"
 #include "log.h"
 #include "loop.h"
+#include "memory.h"
 #include "observe.h"
 #include "servers.h"
 #include "tables.h"
@@ -283,6 +285,8 @@ int main(int argc, char **argv)
 	bool reload;
 	int rc;
 
+	nb_memory_give_back(); /* what the dynamic linker has read */
+	nb_json_use_pool();
 	rc = dispatch(&agent, &err);
 	reload = agent.reload;
 	agent_free(&agent);

@@ -3,7 +3,6 @@
 #include "tables.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +22,7 @@
 #include "config.h"
 #include "known_networks.h"
 #include "log.h"
+#include "memory.h"
 #include "table_write.h"
 
 enum {
@@ -284,7 +284,7 @@ static void on_timer(void *arg)
 	}
 	write_cidrs(tables);
 	if (say_equal(tables))
-		malloc_trim(0); /* what sets and batches took: much, but rarely */
+		nb_memory_give_back(); /* what sets and batches took: much, but rarely */
 	if (nb_tables_are_complete(tables) && tables->complete)
 		tables->complete(tables->arg);
 }
