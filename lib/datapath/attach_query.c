@@ -23,7 +23,8 @@ static void search_free(struct search *search)
 	nb_vec_free(&search->found);
 }
 
-/* Adds a program if it is one that we have at such a hook. It is gone meanwhile: 0. -EPERM: see attach_query.h. */
+/* Adds a program if it is one that we have at such a hook. It is gone meanwhile: 0. -EPERM: see
+ * attach_query.h. */
 static int take(struct search *search, const struct nb_tc_hook *hook, __u32 id, struct nb_error *err)
 {
 	nb_autoclose int fd = bpf_prog_get_fd_by_id(id);

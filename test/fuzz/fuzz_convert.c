@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Feeds mutated files to --convert, with libFuzzer ("make fuzz"): each line that it prints is a key, an item or a
- * comment, so that no value makes a line of its own; or an error has a message. */
+/* Feeds mutated files to --convert, with libFuzzer ("make fuzz"): each line that it prints is a key, an item
+ * or a comment, so that no value makes a line of its own; or an error has a message. */
 #include "agent/convert.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# natbridge-agent on node n, which follows a server there (test/agent/holder.py), and the objects that it finds.
-
-VIP4=10.96.0.10 VIP6=fd00:96::10
+# natbridge-agent on node n, which follows a server there (test/agent/holder.py), and the objects that it finds. VIP4 and VIP6 are
+# the file's.
 
 # A server that holds objects in memory and is changed by hand, and what an agent needs to follow it.
 holder_start() {
@@ -74,7 +73,7 @@ remove() {
 }
 
 web_spec() {
-	echo '{"clusterIP": "'$VIP4'", "clusterIPs": ["'$VIP4'", "'$VIP6'"], "ports": [{"port": 80, "protocol": "TCP"}]}'
+	jq -nc --arg v4 "$VIP4" --arg v6 "$VIP6" '{clusterIP: $v4, clusterIPs: [$v4, $v6], ports: [{port: 80, protocol: "TCP"}]}'
 }
 
 # table [NETWORK]: each frontend and its backends, a line each.

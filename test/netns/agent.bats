@@ -6,6 +6,8 @@
 load lib
 load agent
 
+VIP4=10.96.0.10 VIP6=fd00:96::10
+
 setup_file() {
 	suite_begin
 	node_create n

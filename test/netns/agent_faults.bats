@@ -7,6 +7,10 @@ load lib
 load agent
 load faults
 
+VIP4=10.96.0.10
+# shellcheck disable=SC2034 # of web_spec
+VIP6=fd00:96::10
+
 setup_file() {
 	command -v strace >/dev/null || fail "strace is missing; run: sudo make deps"
 	suite_begin
@@ -77,6 +81,7 @@ call() {
 
 # traced_call CHANGE STRACE-OPTION...
 traced_call() {
+	# shellcheck disable=SC2034 # of agent
 	local UNDER=(timeout 30 strace -o "$NBT_DIR/trace" "${@:2}")
 	(
 		call "$1"
