@@ -94,7 +94,7 @@ PROVE_OBJ  := $(patsubst test/prove/bpf/%.bpf.c,$(B)/obj/prove/%.o,$(wildcard te
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl $(B)/natbridge-agent
 
 .PHONY: all deps demo test test-unit test-agent test-interleave test-prove prove test-bpf test-netns test-runtimes test-apiserver test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels test-kubernetes bench bench-check bench-count \
-	fuzz lint format compile_commands.json install uninstall deb clean help tools
+	fuzz lint format compile_commands.json install uninstall deb image clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge, build/natbridgectl and build/natbridge-agent (no root, no network)
 
@@ -391,11 +391,14 @@ uninstall: ## remove what install put there
 deb: all ## make the Debian package build/natbridge_VERSION_ARCH.deb (no root)
 	@scripts/deb.sh
 
+image: all ## make the container image build/natbridge_VERSION_ARCH.image.tar with the tag IMAGE (no root)
+	@IMAGE=$(call quoted,$(IMAGE)) scripts/image.sh
+
 clean: ## remove build/ and compile_commands.json
 	rm -rf $(B) compile_commands.json
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z][a-z_.-]*:.*## / { printf "  %-22s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf '\n  V=1 shows the commands; CC, CLANG, CFLAGS, PREFIX, DESTDIR, CNI_BIN_DIR, MAN_DIR, DOC_DIR,\n  SYSTEMD_DIR, BASH_COMPLETION_DIR and ZSH_COMPLETION_DIR can be set.\n'
+	@printf '\n  V=1 shows the commands; CC, CLANG, CFLAGS, PREFIX, DESTDIR, CNI_BIN_DIR, MAN_DIR, DOC_DIR,\n  SYSTEMD_DIR, BASH_COMPLETION_DIR, ZSH_COMPLETION_DIR and IMAGE can be set.\n'
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
