@@ -239,7 +239,7 @@ ranges() {
 	remove /api/v1/services/default.odd
 }
 
-@test "D8, D9: /healthz, /livez and /metrics say so" {
+@test "D8, D9: /healthz, /livez, /readyz and /metrics say so" {
 	run -0 ns_exec n curl -sf http://127.0.0.1:10256/healthz
 	[ "$(jq -c '[.healthy, .nodeEligible]' <<<"$output")" = "[true,true]" ]
 	run -0 ns_exec n curl -sf http://127.0.0.1:10249/metrics
@@ -249,6 +249,7 @@ ranges() {
 	remove /api/v1/nodes/here
 	wait_for 5 eval '! ns_exec n curl -sf http://127.0.0.1:10256/healthz'
 	run -0 ns_exec n curl -sf http://127.0.0.1:10256/livez
+	run -0 ns_exec n curl -sf http://127.0.0.1:10256/readyz
 }
 
 balanced() {
