@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "lib/conf/network_files.h"
+#include "lib/datapath/bpffs.h"
 #include "lib/datapath/datapath.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
@@ -42,15 +43,15 @@ static int check_networks(const struct nb_agent_config *config, bool *failed, st
 		const struct nb_network_file *file = &files.all.items[i];
 		struct nb_pin_root root = file->proxy.pin_root;
 		struct nb_error why = { 0 };
+		int bad;
 
 		if (file->proxy.mode != NB_MODE_EBPF)
 			continue;
 		n++;
-		if (config->bpffs && nb_pin_root_resolve(config->bpffs, &root, &why))
-			print(failed, "network", file->name, why.msg);
-		else
-			print(failed, "network", file->name,
-			      nb_datapath_probe(&root, file->name, NB_MODE_EBPF, &why) ? why.msg : NULL);
+		bad = config->bpffs ? nb_pin_root_resolve(config->bpffs, &root, &why) : 0;
+		bad = bad ? bad : nb_bpffs_require(root.bpffs, &why);
+		bad = bad ? bad : nb_datapath_probe(&root, file->name, NB_MODE_EBPF, &why);
+		print(failed, "network", file->name, bad ? why.msg : NULL);
 	}
 	if (!n)
 		print(failed, "networks", "", "none in mode ebpf");
