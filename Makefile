@@ -92,19 +92,23 @@ BROKEN_BIN := $(patsubst test/interleave/broken/%.sed,$(B)/test/interleave/broke
 # What test/prove proves something of; in X_folds the folds of checksums are calls.
 PROVE_OBJ  := $(patsubst test/prove/bpf/%.bpf.c,$(B)/obj/prove/%.o,$(wildcard test/prove/bpf/*.bpf.c)) $(B)/obj/prove/ebpf_folds.o $(B)/obj/prove/assist_folds.o
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl $(B)/natbridge-agent
+# For nodes without the libraries: these look for them beside themselves first, as for all that the libraries need.
+PORTABLE   := $(B)/portable/natbridge $(B)/portable/natbridgectl
 
 .PHONY: all deps demo test test-unit test-agent test-interleave test-prove prove test-bpf test-netns test-runtimes test-apiserver test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels test-kubernetes bench bench-check bench-count \
 	fuzz lint format compile_commands.json install uninstall deb image clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge, build/natbridgectl and build/natbridge-agent (no root, no network)
 
-$(B)/natbridge: $(PLUGIN_OBJ) $(B)/libnatbridge.a
-$(B)/natbridgectl: $(CLI_OBJ) $(B)/libnatbridge.a
+$(B)/natbridge $(B)/portable/natbridge: $(PLUGIN_OBJ) $(B)/libnatbridge.a
+$(B)/natbridgectl $(B)/portable/natbridgectl: $(CLI_OBJ) $(B)/libnatbridge.a
 $(B)/natbridge-agent: $(AGENT_OBJ) $(B)/libnatbridge.a
 $(B)/natbridge-agent: MORE_LIBS = $(AGENT_LIBS)
+$(PORTABLE): MORE_LIBS = -Wl,--disable-new-dtags,-rpath,'$$ORIGIN/natbridge-lib'
 # Put in place whole, since a test or a runtime may be executing the old one.
-$(PROGRAMS):
+$(PROGRAMS) $(PORTABLE):
 	$(call say,LD,$@)
+	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@.new $^ $(PKG_LIBS) $(MORE_LIBS) && mv $@.new $@
 
 # Completion scripts, which natbridgectl prints itself.
@@ -361,8 +365,8 @@ MAN_PAGES := $(wildcard doc/man/*.[58])
 man_target = $(MAN_DIR)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 UNIT := packaging/systemd/natbridge-agent.service
 # README.md leads to the others by these paths. The demo runs in the sources only.
-DOCS := LICENSE $(wildcard *.md doc/*.md LICENSES/*) $(filter-out %.sh,$(wildcard examples/*))
-DOC_DIRS := LICENSES doc examples
+DOCS := LICENSE $(wildcard *.md doc/*.md LICENSES/*) $(filter-out %.sh,$(wildcard examples/*)) $(wildcard packaging/kubernetes/*)
+DOC_DIRS := LICENSES doc examples packaging/kubernetes packaging
 # Where install puts a file: below $(DESTDIR).
 below = $(call quoted,$(DESTDIR)$(1))
 
@@ -391,7 +395,7 @@ uninstall: ## remove what install put there
 deb: all ## make the Debian package build/natbridge_VERSION_ARCH.deb (no root)
 	@scripts/deb.sh
 
-image: all ## make the container image build/natbridge_VERSION_ARCH.image.tar with the tag IMAGE (no root)
+image: all $(PORTABLE) ## make the container image build/natbridge_VERSION_ARCH.image.tar with the tag IMAGE (no root)
 	@IMAGE=$(call quoted,$(IMAGE)) scripts/image.sh
 
 clean: ## remove build/ and compile_commands.json

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The rights, a probe of the kernel for each network, and what is asked of each resource: a list, and a
- * watch. */
+/* The rights, a probe of the kernel for each network, and a list and a watch of each resource. */
 #include "check.h"
 
 #include <stdbool.h>
