@@ -234,6 +234,12 @@ $(OTHERS): $(B)/other/%/natbridge: test/upgrade/build $(PROGRAMS)
 	$(call say,OTHER,$@)
 	+$(Q)test/upgrade/build $* $(B) $(@D) $(MAKE)
 
+# The same as an image, for a rolling update in test/kubernetes.
+OTHER_IMAGE := $(B)/other/image/image.tar
+$(OTHER_IMAGE): test/upgrade/build scripts/image.sh scripts/image-archive.bash $(PROGRAMS)
+	$(call say,OTHER,$@)
+	+$(Q)test/upgrade/build layout $(B) $(@D) $(MAKE) image
+
 test-programs: all $(UNIT_BIN) $(INTERLEAVE_BIN) $(BROKEN_BIN) $(PROVE) $(BPF_TEST_BIN) $(TOOL_BIN) $(AGENT_TEST) $(OTHERS) ## build everything that the tests run, and run nothing
 
 test: test-programs ## install what is missing, build, and run every test that this machine can run (root)
@@ -281,7 +287,7 @@ test-unit-bpf: $(UNIT_BIN) $(AGENT_TEST) $(BPF_TEST_BIN)
 test-kernels: test-programs ## load, packet tests and scenarios under other kernels, in qemu (root, half an hour); KERNELS="5.10 6.1 6.12"
 	@KERNELS="$(KERNELS)" test/kernels/run
 
-test-kubernetes: all image ## a Kubernetes cluster built from Go modules: scenarios and Kubernetes' own tests (root, an hour and a half); CONFIGURATIONS="..."
+test-kubernetes: all image $(OTHER_IMAGE) ## a Kubernetes cluster built from Go modules: scenarios and Kubernetes' own tests (root, an hour and a half); CONFIGURATIONS="..."
 	@test/kubernetes/run $(CONFIGURATIONS)
 
 prove: test-programs ## the proofs of the connection table and of the arithmetic in their long forms, PROVE_SECONDS (600) for each storm (root, 95 minutes)

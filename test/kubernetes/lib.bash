@@ -8,7 +8,7 @@
 KUBE_TEST=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 KUBE_ROOT=$(cd "$KUBE_TEST/../.." && pwd)
 KUBE_BUILD=$KUBE_ROOT/build
-AGENT_MANIFEST=$KUBE_ROOT/packaging/kubernetes/natbridge-agent.yaml
+export AGENT_MANIFEST=$KUBE_ROOT/packaging/kubernetes/natbridge-agent.yaml
 # Built programs and images, which outlive the sources; see build and images.
 KUBE_CACHE=${KUBE_CACHE:-/var/cache/natbridge-test/kubernetes}
 export KUBE_BIN=$KUBE_CACHE/bin KUBE_IMAGES=$KUBE_CACHE/image
@@ -62,6 +62,11 @@ agent_image() {
 	local version
 	version=$(sed -n 's/.*NB_VERSION "\(.*\)"/\1/p' "$KUBE_ROOT/include/natbridge/version.h")
 	echo "$KUBE_BUILD/natbridge_${version}_$(dpkg --print-architecture).image.tar"
+}
+
+# One with another map layout; only "make test-kubernetes" makes it.
+agent_other_image() {
+	echo "$KUBE_BUILD/other/image/image.tar"
 }
 
 # ---- a cluster's names and addresses -----------------------------------------------------------------------------------------

@@ -263,6 +263,7 @@ node_files() {
 node_up() {
 	local n=$1 node=$CLUSTER_DIR/node-$1 image images=("$KUBE_IMAGES"/{pause,agnhost,tools,regression,coredns}.tar)
 	[ "$AGENT" != daemonset ] || images+=("$(agent_image)")
+	[ "$AGENT" != daemonset ] || [ ! -e "$(agent_other_image)" ] || images+=("$(agent_other_image)")
 	node_files "$n" || return
 	node_cgroups "$n" || return
 	node_begin "$n" || return

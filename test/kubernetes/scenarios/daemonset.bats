@@ -77,6 +77,34 @@ Seccomp:	2" ] || fail "$output"
 	tables_assert
 }
 
+# layouts: the map layout of each node's network, a line each.
+layouts() {
+	local n
+	for n in $(nodes); do
+		inside "$n" /opt/cni/bin/natbridgectl version | sed 's/.*map layout \(v[0-9]*\).*/\1/'
+		basename "$(inside "$n" sh -c 'ls -d /sys/fs/bpf/natbridge/pods/v*')"
+	done | sort -u
+}
+
+@test "rolled out in a version with another map layout, and back, while the app is restarted: no request fails" {
+	local before tag
+	[ -e "$(agent_other_image)" ] || skip "the other version is missing; run: make build/other/image/image.tar"
+	before=$(layouts)
+	load_mark
+	for tag in layout "$(sed -n 's/.*NB_VERSION "\(.*\)"/\1/p' "$KUBE_ROOT/include/natbridge/version.h")"; do
+		run -0 kn rollout restart deployment web
+		run -0 k -n kube-system set image daemonset/natbridge-agent "*=localhost/natbridge:$tag"
+		run -0 agents_rolled_out
+		run -0 app_ready web
+		wait_for 60 app_gone web 3
+		[ "$tag" != layout ] || [ "$(layouts)" = "v$((1000 + ${before#v}))" ] || fail "$(layouts)"
+		load_assert 100
+	done
+	[ "$(layouts)" = "$before" ] || fail "$(layouts)"
+	agents_undisturbed || fail "$(agent_states)"
+	tables_assert
+}
+
 @test "the role is as small as it can be: --check names each verb that is taken away" {
 	local verb resource other lines whole
 	check_says "ok     rights" "ok     network pods" "ok     API services" "ok     API endpointslices" "ok     API nodes"
