@@ -110,7 +110,7 @@ layouts() {
 	check_says "ok     rights" "ok     network pods" "ok     API services" "ok     API endpointslices" "ok     API nodes"
 	whole=$(k get clusterrole natbridge-agent -o json | jq 'del(.metadata.resourceVersion)')
 	[ "$(jq -c '[.rules[] | .resources[] as $resource | .verbs[] | [$resource, .]] | sort' <<<"$whole")" = \
-		'[["endpointslices","list"],["endpointslices","watch"],["nodes","list"],["nodes","watch"],["services","list"],["services","watch"]]' ]
+		'[["endpointslices","list"],["endpointslices","watch"],["nodes","list"],["nodes","watch"],["servicecidrs","list"],["servicecidrs","watch"],["services","list"],["services","watch"]]' ]
 	for resource in services endpointslices nodes; do
 		for verb in list watch; do
 			jq --arg resource $resource --arg verb $verb '.rules |= [.[] | . as $rule | .resources[] as $one
