@@ -62,7 +62,7 @@ services_version() {
 }
 
 @test "the agent's user reads what it follows, and may not write" {
-	run -0 as_agent get services,nodes,endpointslices --all-namespaces
+	run -0 as_agent get services,nodes,endpointslices,servicecidrs --all-namespaces
 	run -1 as_agent create service clusterip denied --tcp=80
 	[[ $output = *Forbidden* || $output = *forbidden* ]] || fail "$output"
 	run -1 as_agent get secrets
