@@ -92,19 +92,23 @@ BROKEN_BIN := $(patsubst test/interleave/broken/%.sed,$(B)/test/interleave/broke
 # What test/prove proves something of; in X_folds the folds of checksums are calls.
 PROVE_OBJ  := $(patsubst test/prove/bpf/%.bpf.c,$(B)/obj/prove/%.o,$(wildcard test/prove/bpf/*.bpf.c)) $(B)/obj/prove/ebpf_folds.o $(B)/obj/prove/assist_folds.o
 PROGRAMS   := $(B)/natbridge $(B)/natbridgectl $(B)/natbridge-agent
+# For nodes without the libraries: these look for them beside themselves first, as for all that the libraries need.
+PORTABLE   := $(B)/portable/natbridge $(B)/portable/natbridgectl
 
 .PHONY: all deps demo test test-unit test-agent test-interleave test-prove prove test-bpf test-netns test-runtimes test-apiserver test-differential test-parity test-sanitize test-unit-bpf test-programs test-kernels test-kubernetes bench bench-check bench-count bench-agent bench-agent-check \
-	fuzz lint format compile_commands.json install uninstall deb clean help tools
+	fuzz lint format compile_commands.json install uninstall deb image clean help tools
 
 all: $(PROGRAMS) ## build build/natbridge, build/natbridgectl and build/natbridge-agent (no root, no network)
 
-$(B)/natbridge: $(PLUGIN_OBJ) $(B)/libnatbridge.a
-$(B)/natbridgectl: $(CLI_OBJ) $(B)/libnatbridge.a
+$(B)/natbridge $(B)/portable/natbridge: $(PLUGIN_OBJ) $(B)/libnatbridge.a
+$(B)/natbridgectl $(B)/portable/natbridgectl: $(CLI_OBJ) $(B)/libnatbridge.a
 $(B)/natbridge-agent: $(AGENT_OBJ) $(B)/libnatbridge.a
 $(B)/natbridge-agent: MORE_LIBS = $(AGENT_LIBS)
+$(PORTABLE): MORE_LIBS = -Wl,--disable-new-dtags,-rpath,'$$ORIGIN/natbridge-lib'
 # Put in place whole, since a test or a runtime may be executing the old one.
-$(PROGRAMS):
+$(PROGRAMS) $(PORTABLE):
 	$(call say,LD,$@)
+	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@.new $^ $(PKG_LIBS) $(MORE_LIBS) && mv $@.new $@
 
 # Completion scripts, which natbridgectl prints itself.
@@ -230,6 +234,12 @@ $(OTHERS): $(B)/other/%/natbridge: test/upgrade/build $(PROGRAMS)
 	$(call say,OTHER,$@)
 	+$(Q)test/upgrade/build $* $(B) $(@D) $(MAKE)
 
+# The same as an image, for a rolling update in test/kubernetes.
+OTHER_IMAGE := $(B)/other/image/image.tar
+$(OTHER_IMAGE): test/upgrade/build scripts/image.sh scripts/image-archive.bash $(PROGRAMS)
+	$(call say,OTHER,$@)
+	+$(Q)test/upgrade/build layout $(B) $(@D) $(MAKE) image
+
 test-programs: all $(UNIT_BIN) $(INTERLEAVE_BIN) $(BROKEN_BIN) $(PROVE) $(BPF_TEST_BIN) $(TOOL_BIN) $(AGENT_TEST) $(OTHERS) ## build everything that the tests run, and run nothing
 
 test: test-programs ## install what is missing, build, and run every test that this machine can run (root)
@@ -277,7 +287,7 @@ test-unit-bpf: $(UNIT_BIN) $(AGENT_TEST) $(BPF_TEST_BIN)
 test-kernels: test-programs ## load, packet tests and scenarios under other kernels, in qemu (root, half an hour); KERNELS="5.10 6.1 6.12"
 	@KERNELS="$(KERNELS)" test/kernels/run
 
-test-kubernetes: all ## a Kubernetes cluster built from Go modules: scenarios and Kubernetes' own tests (root, an hour and a half); CONFIGURATIONS="..."
+test-kubernetes: all image $(OTHER_IMAGE) ## a Kubernetes cluster built from Go modules: scenarios and Kubernetes' own tests (root, an hour and a half); CONFIGURATIONS="..."
 	@test/kubernetes/run $(CONFIGURATIONS)
 
 prove: test-programs ## the proofs of the connection table and of the arithmetic in their long forms, PROVE_SECONDS (600) for each storm (root, 95 minutes)
@@ -369,8 +379,8 @@ MAN_PAGES := $(wildcard doc/man/*.[58])
 man_target = $(MAN_DIR)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 UNIT := packaging/systemd/natbridge-agent.service
 # README.md leads to the others by these paths. The demo runs in the sources only.
-DOCS := LICENSE $(wildcard *.md doc/*.md LICENSES/*) $(filter-out %.sh,$(wildcard examples/*))
-DOC_DIRS := LICENSES doc examples
+DOCS := LICENSE $(wildcard *.md doc/*.md LICENSES/*) $(filter-out %.sh,$(wildcard examples/*)) $(wildcard packaging/kubernetes/*)
+DOC_DIRS := LICENSES doc examples packaging/kubernetes packaging
 # Where install puts a file: below $(DESTDIR).
 below = $(call quoted,$(DESTDIR)$(1))
 
@@ -399,11 +409,14 @@ uninstall: ## remove what install put there
 deb: all ## make the Debian package build/natbridge_VERSION_ARCH.deb (no root)
 	@scripts/deb.sh
 
+image: all $(PORTABLE) ## make the container image build/natbridge_VERSION_ARCH.image.tar with the tag IMAGE (no root)
+	@IMAGE=$(call quoted,$(IMAGE)) scripts/image.sh
+
 clean: ## remove build/ and compile_commands.json
 	rm -rf $(B) compile_commands.json
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z][a-z_.-]*:.*## / { printf "  %-22s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf '\n  V=1 shows the commands; CC, CLANG, CFLAGS, PREFIX, DESTDIR, CNI_BIN_DIR, MAN_DIR, DOC_DIR,\n  SYSTEMD_DIR, BASH_COMPLETION_DIR and ZSH_COMPLETION_DIR can be set.\n'
+	@printf '\n  V=1 shows the commands; CC, CLANG, CFLAGS, PREFIX, DESTDIR, CNI_BIN_DIR, MAN_DIR, DOC_DIR,\n  SYSTEMD_DIR, BASH_COMPLETION_DIR, ZSH_COMPLETION_DIR and IMAGE can be set.\n'
 
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

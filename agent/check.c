@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The rights, a probe of the kernel for each network, and one small request for each resource. */
+/* The rights, a probe of the kernel for each network, and a list and a watch of each resource. */
 #include "check.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 
 #include "lib/conf/network_files.h"
+#include "lib/datapath/bpffs.h"
 #include "lib/datapath/datapath.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
@@ -42,15 +43,15 @@ static int check_networks(const struct nb_agent_config *config, bool *failed, st
 		const struct nb_network_file *file = &files.all.items[i];
 		struct nb_pin_root root = file->proxy.pin_root;
 		struct nb_error why = { 0 };
+		int bad;
 
 		if (file->proxy.mode != NB_MODE_EBPF)
 			continue;
 		n++;
-		if (config->bpffs && nb_pin_root_resolve(config->bpffs, &root, &why))
-			print(failed, "network", file->name, why.msg);
-		else
-			print(failed, "network", file->name,
-			      nb_datapath_probe(&root, file->name, NB_MODE_EBPF, &why) ? why.msg : NULL);
+		bad = config->bpffs ? nb_pin_root_resolve(config->bpffs, &root, &why) : 0;
+		bad = bad ? bad : nb_bpffs_require(root.bpffs, &why);
+		bad = bad ? bad : nb_datapath_probe(&root, file->name, NB_MODE_EBPF, &why);
+		print(failed, "network", file->name, bad ? why.msg : NULL);
 	}
 	if (!n)
 		print(failed, "networks", "", "none in mode ebpf");
@@ -60,12 +61,18 @@ static int check_networks(const struct nb_agent_config *config, bool *failed, st
 struct request {
 	struct nb_loop *loop;
 	struct nb_error error;
+	bool is_stream; /* its beginning says enough */
 	bool done;
 };
 
 static void on_head(void *arg)
 {
-	(void)arg;
+	struct request *request = arg;
+
+	if (!request->is_stream)
+		return;
+	request->done = true;
+	nb_loop_stop(request->loop);
 }
 
 static int on_body(const char *bytes, size_t len, void *arg)
@@ -90,9 +97,10 @@ static void on_time(void *arg)
 	nb_loop_stop(((struct request *)arg)->loop);
 }
 
-static int ask(struct nb_loop *loop, struct nb_api *api, const char *path, struct nb_error *why)
+static int ask(struct nb_loop *loop, struct nb_api *api, const char *path, bool is_stream,
+	       struct nb_error *why)
 {
-	struct request request = { .loop = loop };
+	struct request request = { .loop = loop, .is_stream = is_stream };
 	struct nb_timer timer = { .fn = on_time, .arg = &request };
 	struct nb_api_call call = {
 		.api = api,
@@ -110,15 +118,26 @@ static int ask(struct nb_loop *loop, struct nb_api *api, const char *path, struc
 	rc = nb_loop_run(loop, why);
 	loop->stopped = false;
 	nb_timer_stop(&timer);
-	if (!rc && !request.done) {
-		nb_api_cancel(&call);
+	nb_api_cancel(&call);
+	if (!rc && !request.done)
 		return nb_fail(why, NB_ERR_SYSTEM, 0, "no answer within %d s", ANSWER_MS / 1000);
-	}
 	if (!rc && request.error.code) {
 		*why = request.error;
 		rc = -1;
 	}
 	return rc;
+}
+
+/* path ends with "?" or "&". */
+static int check_resource(struct nb_loop *loop, struct nb_api *api, const char *path, struct nb_error *why)
+{
+	char list[512], watch[512];
+	int rc;
+
+	snprintf(list, sizeof(list), "%slimit=1", path);
+	snprintf(watch, sizeof(watch), "%swatch=1&timeoutSeconds=1", path);
+	rc = ask(loop, api, list, false, why);
+	return rc ? rc : ask(loop, api, watch, true, why);
 }
 
 static void check_api(struct nb_loop *loop, struct nb_api *api, const struct nb_agent_config *config,
@@ -128,17 +147,17 @@ static void check_api(struct nb_loop *loop, struct nb_api *api, const struct nb_
 	const struct {
 		const char *name, *path;
 	} resources[] = {
-		{ "services", "/api/v1/services?limit=1" },
-		{ "endpointslices", "/apis/discovery.k8s.io/v1/endpointslices?limit=1" },
+		{ "services", "/api/v1/services?" },
+		{ "endpointslices", "/apis/discovery.k8s.io/v1/endpointslices?" },
 		{ "nodes", node },
 	};
 
-	snprintf(node, sizeof(node), "/api/v1/nodes?fieldSelector=metadata.name%%3D%s&limit=1", config->node);
+	snprintf(node, sizeof(node), "/api/v1/nodes?fieldSelector=metadata.name%%3D%s&", config->node);
 	for (size_t i = 0; i < sizeof(resources) / sizeof(*resources); i++) {
 		struct nb_error why = { 0 };
 
 		print(failed, "API", resources[i].name,
-		      ask(loop, api, resources[i].path, &why) ? why.msg : NULL);
+		      check_resource(loop, api, resources[i].path, &why) ? why.msg : NULL);
 	}
 }
 

@@ -118,7 +118,7 @@ static const struct key keys[] = {
 	ROW("state-dir", "stateDir", TEXT, state_dir, check_path, "DIR",
 	    "where learned API servers are kept; default: /var/lib/natbridge"),
 	ROW("healthz-bind-address", "healthzBindAddress", TEXT, healthz, check_bind, "ADDRESS:PORT",
-	    "/healthz and /livez; default: 0.0.0.0:10256"),
+	    "/healthz, /livez and /readyz; default: 0.0.0.0:10256"),
 	ROW("metrics-bind-address", "metricsBindAddress", TEXT, metrics, check_bind, "ADDRESS:PORT",
 	    "/metrics; default: 127.0.0.1:10249"),
 	ROW("nodeport-addresses", "nodePortAddresses", LIST, node_ports, check_node_ports, "CIDR",

@@ -206,13 +206,24 @@ static void free_json_text(char **text)
 	cJSON_free(*text);
 }
 
-/* with_node: /healthz. */
-static void answer_probe(const struct nb_health *health, bool with_node, struct nb_web_answer *answer)
+static bool all_written(const struct nb_health *health)
+{
+	bool all = true;
+
+	for (unsigned int i = 0; i < NB_FAMILIES; i++)
+		all &= health->families[i].written;
+	return all;
+}
+
+enum probe { LIVEZ, HEALTHZ, READYZ };
+
+static void answer_probe(const struct nb_health *health, enum probe probe, struct nb_web_answer *answer)
 {
 	nb_cleanup(nb_json_free) cJSON *object = cJSON_CreateObject();
 	nb_cleanup(free_json_text) char *text = NULL;
 	const int64_t now = health->clock.realtime();
-	const bool healthy = nb_health_is_well(health) && (!with_node || health->eligible);
+	const bool healthy = nb_health_is_well(health) && (probe != HEALTHZ || health->eligible) &&
+			     (probe != READYZ || all_written(health));
 	int64_t last = 0;
 
 	for (unsigned int i = 0; i < NB_FAMILIES; i++)
@@ -224,21 +235,28 @@ static void answer_probe(const struct nb_health *health, bool with_node, struct 
 	 * count on a recent time. */
 	if (object && add_time(object, "lastUpdated", healthy ? now : last) &&
 	    add_time(object, "currentTime", now) &&
-	    (!with_node || cJSON_AddBoolToObject(object, "nodeEligible", health->eligible)) &&
+	    (probe != HEALTHZ || cJSON_AddBoolToObject(object, "nodeEligible", health->eligible)) &&
 	    cJSON_AddBoolToObject(object, "healthy", healthy) && add_families(health, object) &&
 	    add_own(health, object))
 		text = cJSON_PrintUnformatted(object);
 	/* The code is what counts. */
 	nb_strbuf_put(&answer->body, text ? text : "{}");
-	nb_metrics_probed(health->metrics, with_node ? NB_METRICS_HEALTHZ : NB_METRICS_LIVEZ, healthy);
+	if (probe != READYZ)
+		nb_metrics_probed(health->metrics, probe == HEALTHZ ? NB_METRICS_HEALTHZ : NB_METRICS_LIVEZ,
+				  healthy);
 }
 
 void nb_health_healthz(struct nb_web_answer *answer, void *arg)
 {
-	answer_probe(arg, true, answer);
+	answer_probe(arg, HEALTHZ, answer);
 }
 
 void nb_health_livez(struct nb_web_answer *answer, void *arg)
 {
-	answer_probe(arg, false, answer);
+	answer_probe(arg, LIVEZ, answer);
+}
+
+void nb_health_readyz(struct nb_web_answer *answer, void *arg)
+{
+	answer_probe(arg, READYZ, answer);
 }

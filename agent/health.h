@@ -3,15 +3,16 @@
 #define NATBRIDGE_AGENT_HEALTH_H
 
 /*
- * /healthz and /livez: kube-proxy's JSON, codes and conditions.
+ * /healthz and /livez: kube-proxy's JSON, codes and conditions; and /readyz, which kube-proxy does not have.
  *
- *   503 of both     a change has been waiting to be written for 60 s or more, in a family that was
+ *   503 of all      a change has been waiting to be written for 60 s or more, in a family that was
  *                   written before; or a program is no longer attached at a port
  *   503 of /healthz the Node is gone, is being deleted, or is tainted for it: load balancers send
  *                   their new connections to other nodes, while those that are open go on
+ *   503 of /readyz  not all tables have been equal to the cluster yet
  *
- * Before the first write the agent is healthy, as kube-proxy is. The key "natbridge" of the JSON
- * tells more: what is detached, and how the watches are.
+ * Before the first write /healthz and /livez answer 200, as kube-proxy's do. The key "natbridge" of the
+ * JSON tells more: what is detached, and how the watches are.
  */
 
 #include <stdbool.h>
@@ -58,5 +59,6 @@ bool nb_health_is_well(const struct nb_health *health);
 /* For struct nb_web_route: arg is the health. */
 void nb_health_healthz(struct nb_web_answer *answer, void *arg);
 void nb_health_livez(struct nb_web_answer *answer, void *arg);
+void nb_health_readyz(struct nb_web_answer *answer, void *arg);
 
 #endif

@@ -158,6 +158,7 @@ int nb_observer_start(struct nb_observer *observer, struct nb_loop *loop,
 		return nb_fail_nomem(err);
 	observer->health_routes[0] = (struct nb_web_route){ "/healthz", nb_health_healthz, observer->health };
 	observer->health_routes[1] = (struct nb_web_route){ "/livez", nb_health_livez, observer->health };
+	observer->health_routes[2] = (struct nb_web_route){ "/readyz", nb_health_readyz, observer->health };
 	observer->metrics_routes[0] =
 		(struct nb_web_route){ "/metrics", nb_metrics_answer, observer->metrics };
 	observer->metrics_routes[1] = (struct nb_web_route){ "/proxyMode", answer_mode, NULL };

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/datapath/bpffs.h"
 #include "lib/datapath/datapath.h"
 #include "lib/datapath/ensure.h"
 #include "lib/datapath/owner.h"
@@ -57,10 +58,14 @@ static int check_not_newer(const struct nb_table *table, struct nb_error *err)
 		table->name, layout, NB_ABI_VERSION);
 }
 
+/* In a container or a unit of systemd, what the agent mounts or pins elsewhere is seen by nobody else. */
 static int open_for_change(const struct nb_table *table, struct nb_datapath *dp, struct nb_error *err)
 {
-	int rc = nb_datapath_open(&table->root, table->name, true, dp, err);
+	int rc = nb_bpffs_require(table->root.bpffs, err);
 
+	if (rc)
+		return rc;
+	rc = nb_datapath_open(&table->root, table->name, true, dp, err);
 	if (rc == -ESTALE && check_not_newer(table, err))
 		return -ESTALE;
 	return rc == -ENOENT || rc == -ESTALE ? ensure(table, dp, err) : rc;

@@ -82,6 +82,14 @@ int nb_bpffs_check(const char *dir, struct nb_error *err)
 	return check_empty(dir, err);
 }
 
+int nb_bpffs_require(const char *dir, struct nb_error *err)
+{
+	if (nb_is_bpffs(dir))
+		return 0;
+	return nb_fail(err, NB_ERR_SYSTEM, 0, "no bpffs is mounted at \"%s\": run mount -t bpf bpf %s", dir,
+		       dir);
+}
+
 int nb_bpffs_ensure(const char *dir, struct nb_error *err)
 {
 	nb_autoclose int lock = -1;

@@ -21,6 +21,9 @@ int nb_bpffs_check(const char *dir, struct nb_error *err);
 /* Mounts a bpffs at dir unless it is one; creates dir, but none of its parents. */
 int nb_bpffs_ensure(const char *dir, struct nb_error *err);
 
+/* Fails unless dir is a bpffs: for a process whose own mounts others may not see. */
+int nb_bpffs_require(const char *dir, struct nb_error *err);
+
 /* Whether nb_bpffs_ensure() can work, and pins can be created there. Changes nothing. */
 int nb_bpffs_probe(const char *dir, struct nb_error *err);
 

@@ -92,8 +92,15 @@ int nb_owner_take(const struct nb_pin_root *root, const char *network, int *fd, 
 	if (rc != -EBUSY)
 		return nb_fail(err, NB_ERR_SYSTEM, -rc, "cannot lock the directory of network \"%s\"",
 			       network);
-	nb_fail(err, NB_ERR_CONFIG, 0, "network \"%s\" belongs to another natbridge-agent, process %d",
-		network, (int)pid);
+	if (pid < 0)
+		nb_fail(err, NB_ERR_CONFIG, 0,
+			"network \"%s\" belongs to another natbridge-agent, which this process cannot see: "
+			"look for "
+			"a pod, or a unit of systemd",
+			network);
+	else
+		nb_fail(err, NB_ERR_CONFIG, 0,
+			"network \"%s\" belongs to another natbridge-agent, process %d", network, (int)pid);
 	return rc;
 }
 

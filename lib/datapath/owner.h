@@ -14,8 +14,8 @@
 #include "pin_path.h"
 
 /*
- * Makes this process the owner, until it closes *fd. -EBUSY: another one is; *err names its pid. -ENOENT:
- * nothing is pinned.
+ * Makes this process the owner, until it closes *fd. -EBUSY: another one is; *err names its pid, if
+ * nb_owner_find() finds it. -ENOENT: nothing is pinned.
  */
 int nb_owner_take(const struct nb_pin_root *root, const char *network, int *fd, struct nb_error *err);
 

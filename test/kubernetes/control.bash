@@ -62,6 +62,14 @@ control_ready() {
 	nsenter "--net=/run/netns/$1" -- "$KUBE_BIN/kubectl" "--kubeconfig=$CONTROL/admin.conf" get --raw /readyz >/dev/null 2>&1
 }
 
+# control_agent NETNS: the user natbridge-agent may do what the agent's service account may.
+control_agent() {
+	local file
+	for file in "$AGENT_MANIFEST" "$KUBE_TEST/manifests/agent.yaml"; do
+		nsenter "--net=/run/netns/$1" -- "$KUBE_BIN/kubectl" "--kubeconfig=$CONTROL/admin.conf" apply -f "$file" -l app.kubernetes.io/component=role
+	done
+}
+
 # control_managers NETNS: what turns Deployments to pods, and Services to EndpointSlices.
 control_managers() {
 	daemon_start "$1" kube-controller-manager "$KUBE_BIN/kube-controller-manager" "--kubeconfig=$CONTROL/admin.conf" \

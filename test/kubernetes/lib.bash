@@ -8,6 +8,7 @@
 KUBE_TEST=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 KUBE_ROOT=$(cd "$KUBE_TEST/../.." && pwd)
 KUBE_BUILD=$KUBE_ROOT/build
+export AGENT_MANIFEST=$KUBE_ROOT/packaging/kubernetes/natbridge-agent.yaml
 # Built programs and images, which outlive the sources; see build and images.
 KUBE_CACHE=${KUBE_CACHE:-/var/cache/natbridge-test/kubernetes}
 export KUBE_BIN=$KUBE_CACHE/bin KUBE_IMAGES=$KUBE_CACHE/image
@@ -49,7 +50,23 @@ configuration_read() {
 
 # configuration_lacks: after configuration_read, prints what this build lacks for it; fails if that is nothing.
 configuration_lacks() {
-	[ "$AGENT" = yes ] && [ ! -x "$KUBE_BUILD/natbridge-agent" ] && echo "this build has no natbridge-agent"
+	case $AGENT in
+	process) [ ! -x "$KUBE_BUILD/natbridge-agent" ] && echo "this build has no natbridge-agent" ;;
+	daemonset) [ ! -e "$(agent_image)" ] && echo "this build has no image; run: make image" ;;
+	*) false ;;
+	esac
+}
+
+# What "make image" has made.
+agent_image() {
+	local version
+	version=$(sed -n 's/.*NB_VERSION "\(.*\)"/\1/p' "$KUBE_ROOT/include/natbridge/version.h")
+	echo "$KUBE_BUILD/natbridge_${version}_$(dpkg --print-architecture).image.tar"
+}
+
+# One with another map layout; only "make test-kubernetes" makes it.
+agent_other_image() {
+	echo "$KUBE_BUILD/other/image/image.tar"
 }
 
 # ---- a cluster's names and addresses -----------------------------------------------------------------------------------------

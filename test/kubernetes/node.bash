@@ -261,19 +261,21 @@ node_files() {
 
 # node_up N: everything from its mounts to its kubelet.
 node_up() {
-	local n=$1 node=$CLUSTER_DIR/node-$1 image
+	local n=$1 node=$CLUSTER_DIR/node-$1 image images=("$KUBE_IMAGES"/{pause,agnhost,tools,regression,coredns}.tar)
+	[ "$AGENT" != daemonset ] || images+=("$(agent_image)")
+	[ "$AGENT" != daemonset ] || [ ! -e "$(agent_other_image)" ] || images+=("$(agent_other_image)")
 	node_files "$n" || return
 	node_cgroups "$n" || return
 	node_begin "$n" || return
 	inside "$n" cp "$node/10-pods.conflist" /etc/cni/net.d/ || return
 	inside_start "$n" containerd containerd --config "$node/containerd.toml"
 	wait_for 60 containerd_ready "$n" || return
-	for image in pause agnhost tools regression coredns; do
-		inside "$n" ctr -n k8s.io image import "$KUBE_IMAGES/$image.tar" >>"$CLUSTER_DIR/log/images-$n" 2>&1 || return
+	for image in "${images[@]}"; do
+		inside "$n" ctr -n k8s.io images import "$image" >>"$CLUSTER_DIR/log/images-$n" 2>&1 || return
 	done
 	kubelet_start "$n"
 	[ "$PROXY" = none ] || proxy_start "$n"
-	[ "$AGENT" = no ] || agent_start "$n"
+	[ "$AGENT" != process ] || agent_start "$n"
 }
 
 containerd_ready() {
@@ -289,8 +291,10 @@ proxy_start() {
 	inside_start "$1" kube-proxy kube-proxy --config="$CLUSTER_DIR/node-$1/proxy.yaml" -v=2
 }
 
-# natbridge-agent as a process of the node, with its default paths and a user that may only read. Its default ports are those of
-# kube-proxy; 10257 and 10259 are the control plane's.
+# ---- natbridge-agent ---------------------------------------------------------------------------------------------------------
+
+# As a process of the node, with its default paths and a user that may only read. Its default ports are those of kube-proxy; 10257
+# and 10259 are the control plane's.
 agent_start() {
 	local ports=()
 	[ "$PROXY" = none ] || ports=(--healthz-bind-address "127.0.0.1:$(agent_health_port)" --metrics-bind-address 127.0.0.1:10269)
@@ -302,12 +306,59 @@ agent_health_port() {
 	[ "$PROXY" = none ] && echo 10256 || echo 10266
 }
 
-# Its tables are equal to the cluster: it says so as long as its Node is there.
+# Its tables are equal to the cluster.
 agent_ready() {
-	[ "$(inside "$1" curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$(agent_health_port)/healthz")" = 200 ]
+	[ "$(inside "$1" curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$(agent_health_port)/readyz")" = 200 ]
+}
+
+# Of all nodes: started where none runs; ended, so that none comes back.
+agents_start() {
+	local n
+	if [ "$AGENT" = daemonset ]; then
+		k apply -f "$AGENT_MANIFEST"
+		agents_rolled_out
+		return
+	fi
+	for n in $(nodes); do
+		[ -e "$CLUSTER_DIR/node-$n/natbridge-agent.pid" ] || agent_start "$n"
+	done
+}
+
+agents_stop() {
+	local n
+	if [ "$AGENT" = daemonset ]; then
+		k -n kube-system delete daemonset natbridge-agent --cascade=foreground --timeout=60s
+		return
+	fi
+	for n in $(nodes); do
+		inside_end "$n" natbridge-agent
+	done
+}
+
+agents_rolled_out() {
+	k -n kube-system rollout status daemonset natbridge-agent --timeout=120s
+}
+
+# Its pods; "kubectl get" with more words.
+agent_pods() {
+	k -n kube-system get pods -l app.kubernetes.io/name=natbridge-agent "$@"
+}
+
+# agent_kill N: SIGKILL; another comes at once. The kubelet waits longer and longer before it starts a container again, but not
+# before it starts that of a new pod.
+agent_kill() {
+	local pid
+	if [ "$AGENT" = process ]; then
+		inside_end "$1" natbridge-agent
+		agent_start "$1"
+		return
+	fi
+	pid=$(inside "$1" pidof natbridge-agent) || return 0
+	inside "$1" kill -KILL "$pid" || true
+	k -n kube-system delete pods -l app.kubernetes.io/name=natbridge-agent --field-selector "spec.nodeName=node$1" --wait=false
 }
 
 # The process that follows the API server and keeps the nodes' tables: its name for inside_signal.
 follower() {
-	[ "$AGENT" = yes ] && echo natbridge-agent || echo kube-proxy
+	[ "$AGENT" = process ] && echo natbridge-agent || echo kube-proxy
 }

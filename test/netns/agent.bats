@@ -140,6 +140,22 @@ default/web $VIP6:80 $(pod_ip b 6)"
 	[[ $output = *'network "net" belongs to another natbridge-agent, process '"$(agent_pid)"* ]] || fail "$output"
 }
 
+@test "D7: in another pid namespace, as in a pod, it refuses without a number" {
+	# shellcheck disable=SC2034 # agent() reads it
+	local UNDER=(unshare --pid --fork --mount-proc)
+	run ! agent --once --healthz-bind-address "" --metrics-bind-address ""
+	[[ $output = *'network "net" belongs to another natbridge-agent, which this process cannot see'* ]] || fail "$output"
+}
+
+@test "It mounts no bpffs, since others may not see its mounts: it says so, and waits" {
+	mkdir "$NBT_DIR/nothing"
+	run ! agent --once --healthz-bind-address "" --metrics-bind-address "" --bpffs "$NBT_DIR/nothing"
+	[[ $output = *"no bpffs is mounted at \"$NBT_DIR/nothing\": run mount -t bpf bpf $NBT_DIR/nothing"* ]] || fail "$output"
+	[ "$(stat -f -c %T "$NBT_DIR/nothing")" != bpf_fs ]
+	run ! agent --check --bpffs "$NBT_DIR/nothing"
+	[[ $output = *"FAILED network net: no bpffs is mounted at"* ]] || fail "$output"
+}
+
 @test "A13, A16: policy Local and the node's zone, as the Node changes" {
 	api PUT /api/v1/nodes/here -d '{"metadata": {"name": "here", "labels": {"topology.kubernetes.io/zone": "a"}}, "status": {"addresses": [{"type": "InternalIP", "address": "192.168.7.1"}]}}'
 	put_service local '{"type": "NodePort", "clusterIP": "10.96.3.1", "ports": [{"port": 80, "nodePort": 30080}], "internalTrafficPolicy": "Local"}'
@@ -241,7 +257,7 @@ ranges() {
 	remove /api/v1/services/default.odd
 }
 
-@test "D8, D9: /healthz, /livez and /metrics say so" {
+@test "D8, D9: /healthz, /livez, /readyz and /metrics say so" {
 	run -0 ns_exec n curl -sf http://127.0.0.1:10256/healthz
 	[ "$(jq -c '[.healthy, .nodeEligible]' <<<"$output")" = "[true,true]" ]
 	run -0 ns_exec n curl -sf http://127.0.0.1:10249/metrics
@@ -251,6 +267,7 @@ ranges() {
 	remove /api/v1/nodes/here
 	wait_for 5 eval '! ns_exec n curl -sf http://127.0.0.1:10256/healthz'
 	run -0 ns_exec n curl -sf http://127.0.0.1:10256/livez
+	run -0 ns_exec n curl -sf http://127.0.0.1:10256/readyz
 }
 
 balanced() {

@@ -42,7 +42,7 @@ offered() {
 		run -0 offered "${words[@]/#_/}"
 		[ "$output" = "$expected" ] || fail "$line: $output"
 	done <<-END
-		_|service conntrack endpoint status upgrade uninstall completion help version
+		_|service conntrack endpoint status install upgrade uninstall completion help version
 		s|service status
 		x|
 		service _|apply list delete
@@ -66,6 +66,7 @@ offered() {
 		service apply --k|--keep
 		service apply -f x -f y --p|--prune-all
 		service list --k|
+		install a|a dir -o filenames
 		uninstall --d|--dry-run
 		conntrack set m|max= -o nospace
 		conntrack set max = 1 udp_|udp_stream= -o nospace

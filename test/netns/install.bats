@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# make install and make deb: exactly the files that are meant, programs that work from there, and nothing left afterwards.
+# make install, make deb and make image: exactly the files that are meant, programs that work from there, and nothing left afterwards.
 
 load lib
 
@@ -29,7 +29,7 @@ documents() {
 	local file
 	# shellcheck disable=SC2046 # one word for each file
 	for file in $(cd "$NBT_ROOT" && echo *.md doc/*.md) \
-		examples/agent.yaml examples/{assist,dual-stack,minimal,services-in-config}.conflist examples/web-list.json examples/web.yaml; do
+		examples/agent.yaml examples/{assist,dual-stack,minimal,services-in-config}.conflist examples/web-list.json examples/web.yaml packaging/kubernetes/natbridge-{agent,cleanup}.yaml; do
 		echo "644 $1/$file"
 	done
 }
@@ -286,4 +286,130 @@ dpkg_in_root() {
 	assert_answer b "$(pod_ip a 4)"
 	pods_down n net a b
 	node_assert_clean n
+}
+
+# image: makes it and prints its path.
+image() {
+	fresh_make image IMAGE= >"$NBT_DIR/make" 2>&1 || fail "$(<"$NBT_DIR/make")" || return
+	echo "$NBT_ROOT/build/natbridge_$(version)_$(dpkg --print-architecture).image.tar"
+}
+
+# image_unpack FILE: the archive to $NBT_DIR/archive, the root file system in it to $ROOT.
+image_unpack() {
+	mkdir -p "$NBT_DIR/archive" "$ROOT"
+	tar -C "$NBT_DIR/archive" -xf "$1"
+	tar -C "$ROOT" -xf "$NBT_DIR/archive/$(jq -r '.[0].Layers[0]' "$NBT_DIR/archive/manifest.json")"
+}
+
+# blob DIGEST: the JSON of a blob.
+blob() {
+	cat "$NBT_DIR/archive/blobs/${1/://}"
+}
+
+@test "make image: the same bytes each time, the layout of OCI and docker's, programs that run in it, licences" {
+	local file digest manifest config library
+	command -v dpkg-parsechangelog >/dev/null || skip "dpkg-dev is not installed"
+	file=$(image)
+	cp "$file" "$NBT_DIR/first.tar"
+	wait_for 20 later_than "$EPOCHSECONDS"
+	cmp "$NBT_DIR/first.tar" "$(image)"
+	image_unpack "$file"
+	for digest in "$NBT_DIR"/archive/blobs/sha256/*; do
+		[ "$(sha256sum <"$digest" | cut -d ' ' -f 1)" = "${digest##*/}" ] || fail "$digest"
+	done
+	[ "$(jq -c . "$NBT_DIR/archive/oci-layout")" = '{"imageLayoutVersion":"1.0.0"}' ]
+	[ "$(jq -r '.manifests | map(.annotations."io.containerd.image.name") | @tsv' "$NBT_DIR/archive/index.json")" = "localhost/natbridge:$(version)" ]
+	manifest=$(blob "$(jq -r '.manifests[0].digest' "$NBT_DIR/archive/index.json")")
+	config=$(blob "$(jq -r .config.digest <<<"$manifest")")
+	[ "$(jq -c .rootfs.diff_ids <<<"$config")" = "$(jq -c '.layers | map(.digest)' <<<"$manifest")" ]
+	[ "$(jq -c '.config | [.Entrypoint, .Env]' <<<"$config")" = '[["/usr/sbin/natbridge-agent"],["PATH=/usr/sbin:/opt/cni/bin"]]' ]
+	[ "$(jq -c '.[0] | [.Config, .RepoTags]' "$NBT_DIR/archive/manifest.json")" = \
+		"[\"$(jq -r .config.digest <<<"$manifest" | sed 's,^sha256:,blobs/sha256/,')\",[\"localhost/natbridge:$(version)\"]]" ]
+
+	[ "$(chroot "$ROOT" /usr/sbin/natbridge-agent --version)" = "natbridge-agent $(version)" ]
+	[ "$(chroot "$ROOT" /opt/cni/bin/natbridgectl version)" = "$("$NBT_BUILD/natbridgectl" version)" ]
+	run -0 env CNI_COMMAND=VERSION chroot "$ROOT" /opt/cni/bin/natbridge <<<'{"cniVersion": "1.1.0"}'
+	# Nothing but programs, libraries and licences; nothing that others than root may write, or that makes its caller root.
+	[ "$(cd "$ROOT" && find . -type f | grep -vE '^\./(usr/sbin/natbridge-agent$|opt/cni/bin/natbridge(ctl$|$|-lib/)|lib|usr/lib|usr/share/(doc|common-licenses)/)')" = "" ]
+	[ -z "$(find "$ROOT" ! -type d -perm /6022 -o ! -type f ! -type d -o ! -uid 0 -o ! -gid 0)" ]
+	for library in libcurl4 libbpf1 libc6 libcjson1 natbridge/LICENSE; do
+		[ -e "$ROOT/usr/share/doc/$library" ] || fail "$library"
+	done
+	run ! sh -c "grep -rhoE '/usr/share/common-licenses/[A-Za-z0-9.-]*[A-Za-z0-9]' '$ROOT/usr/share/doc' | sort -u | while read -r file; do [ -e '$ROOT'\$file ] || echo \$file; done | grep ."
+}
+
+@test "natbridgectl install: plugin, tool and their libraries; each file whole, the old one stays after a failure" {
+	local to=$NBT_DIR/to name
+	image_unpack "$(image)"
+	mkdir "$to"
+	run -0 "$ROOT/opt/cni/bin/natbridgectl" install "$to"
+	[ "${lines[*]: -2}" = "installed $to/natbridge installed $to/natbridgectl" ] || fail "$output"
+	diff -r "$ROOT/opt/cni/bin" "$to"
+	[ -z "$(find "$to" ! -perm 0755)" ]
+	# The libraries beside the programs are those that are used; only the C library is the machine's.
+	[ "$(ldd "$to/natbridge" | grep -v "=> $to/natbridge-lib/" | grep -oE 'lib[a-z]*\.so' | sort -u)" = libc.so ] || fail "$(ldd "$to/natbridge")"
+	node_create n
+	network_write n net
+	installed_works "$to"
+	CNI_PATH=$to:$TEST_BIN_DIR pods_down n net a b
+	node_assert_clean n
+	# Over programs that run.
+	mkfifo "$NBT_DIR/fifo"
+	"$to/natbridgectl" service apply -f "$NBT_DIR/fifo" >/dev/null 2>&1 3>&- &
+	run -0 "$ROOT/opt/cni/bin/natbridgectl" -o json install "$to"
+	kill $!
+	[ "$(jq -r '.[-1].file' <<<"$output")" = "$to/natbridgectl" ] || fail "$output"
+	# From where no libraries are packed.
+	mkdir "$NBT_DIR/plain"
+	run -0 "$NBT_BUILD/natbridgectl" install "$NBT_DIR/plain"
+	[ "$(ls "$NBT_DIR/plain")" = $'natbridge\nnatbridgectl' ]
+
+	# No space: the files of before stay, and nothing half.
+	mkdir "$NBT_DIR/small"
+	mount -t tmpfs -o size=1536k tmpfs "$NBT_DIR/small"
+	echo old >"$NBT_DIR/small/natbridgectl"
+	run -1 "$ROOT/opt/cni/bin/natbridgectl" install "$NBT_DIR/small"
+	name=$(ls -A "$NBT_DIR/small")
+	run cat "$NBT_DIR/small/natbridgectl"
+	umount "$NBT_DIR/small"
+	[ "$output" = old ]
+	[ "$name" = $'natbridge-lib\nnatbridgectl' ] || fail "$name"
+	rm "$to/natbridge"
+	mkdir -p "$to/natbridge/mine"
+	run -1 "$ROOT/opt/cni/bin/natbridgectl" install "$to"
+	[[ $output = *"cannot write \"$to/natbridge\": Is a directory"* ]] || fail "$output"
+	[ ! -e "$to/.natbridge.new" ]
+	run -1 "$ROOT/opt/cni/bin/natbridgectl" install "$to/natbridgectl"
+	[ "$output" = "natbridgectl: cannot open \"$to/natbridgectl\": Not a directory" ] || fail "$output"
+	run -1 "$ROOT/opt/cni/bin/natbridgectl" install "$NBT_DIR/none"
+	[ "$output" = "natbridgectl: cannot open \"$NBT_DIR/none\": No such file or directory" ] || fail "$output"
+}
+
+# manifests: all objects of packaging/kubernetes, in one list of JSON.
+manifests() {
+	/usr/bin/python3 -c 'import json, sys, yaml; print(json.dumps([o for file in sys.argv[1:] for o in yaml.safe_load_all(open(file))]))' \
+		"$NBT_ROOT"/packaging/kubernetes/*.yaml
+}
+
+@test "the manifests: this version's image, rights and role as the code has them, a configuration that the agent takes" {
+	local ports
+	manifests >"$NBT_DIR/manifests"
+	[ "$(jq -r 'map(.kind) | join(" ")' "$NBT_DIR/manifests")" = "ServiceAccount ClusterRole ClusterRoleBinding ConfigMap DaemonSet Job" ]
+	[ "$(jq -r '[.. | .image? // empty] | unique[]' "$NBT_DIR/manifests")" = "localhost/natbridge:$(version)" ]
+	# Every container: no other rights, a read-only root, a filter of system calls.
+	[ "$(jq -c '[.. | objects | .containers?, .initContainers? | arrays[] | .securityContext
+		| [.capabilities.drop, .allowPrivilegeEscalation, .readOnlyRootFilesystem, .seccompProfile.type, .privileged]] | unique' "$NBT_DIR/manifests")" = \
+		'[[["ALL"],false,true,"RuntimeDefault",null]]' ]
+	# The agent's rights are those of the unit.
+	[ "$(jq -r '[.[] | .spec.template.spec.containers[]?.securityContext.capabilities.add | map("CAP_" + .) | join(" ")] | unique[]' "$NBT_DIR/manifests")" = \
+		"$(sed -n 's/^CapabilityBoundingSet=//p' "$NBT_ROOT/packaging/systemd/natbridge-agent.service")" ]
+	# What the agent follows, as "GROUP/RESOURCE", and by which verbs: a list, a watch.
+	[ "$(jq -r '.[] | select(.kind == "ClusterRole") | .rules[] | .apiGroups[] as $group | .resources[] as $one | "\($group)/\($one) \(.verbs | sort | join(" "))"' \
+		"$NBT_DIR/manifests" | sort)" = "$(grep -oE '"/apis?/[a-z0-9./]*"' "$NBT_ROOT/agent/cluster.c" |
+		sed -E 's,^"/api/v1/,/,; s,^"/apis/([^/]*)/[^/]*/,\1/,; s,"$, list watch,' | sort)" ]
+	jq -r '.[] | select(.kind == "ConfigMap") | .data."agent.yaml"' "$NBT_DIR/manifests" >"$NBT_DIR/agent.yaml"
+	run -0 "$NBT_BUILD/natbridge-agent" --config "$NBT_DIR/agent.yaml" --version
+	# The kubelet asks where the agent listens.
+	ports=$(jq -r '.[] | .spec.template.spec.containers[]? | .readinessProbe, .livenessProbe | .httpGet? // empty | "\(.host):\(.port)"' "$NBT_DIR/manifests" | sort)
+	[ "$ports" = "$(sed -n 's/.*BindAddress: //p' "$NBT_DIR/agent.yaml" | sort)" ] || fail "$ports"
 }

@@ -61,6 +61,8 @@ static const struct {
 	{ "service delete a b c", "unexpected argument \"b\"" },
 	{ "service delete", "missing NAMESPACE/NAME" },
 	{ "conntrack set", "missing NAME=VALUE" },
+	{ "install", "missing DIR" },
+	{ "install bin", "\"bin\" is not an absolute path" },
 	{ "completion fish", "\"fish\" is not bash or zsh" },
 	{ "help frob", "unknown command \"frob\"" },
 	{ "help service frob", "unknown command \"service frob\"" },

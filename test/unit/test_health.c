@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* D8: /healthz and /livez, codes and JSON, under clocks that the test sets. */
+/* D8: /healthz, /livez and /readyz, codes and JSON, under clocks that the test sets. */
 #include "agent/families.h"
 #include "agent/health.h"
 #include "agent/log.h"
@@ -90,6 +90,15 @@ static void expect_codes(unsigned int healthz, unsigned int livez)
 	nb_strbuf_free(&answers[1].body);
 }
 
+static void expect_readyz(unsigned int code)
+{
+	struct nb_web_answer answer = { 0 };
+
+	nb_health_readyz(&answer, health);
+	assert_int_equal(answer.code, code);
+	nb_strbuf_free(&answer.body);
+}
+
 /* Healthy, however long the first write takes; a family is named from its first write on. */
 static void test_start(void **state)
 {
@@ -133,6 +142,28 @@ static void test_late(void **state)
 	nb_health_written(health, NB_FAMILY_V4);
 	pass(3600000);
 	expect_codes(200, 200);
+}
+
+/* Not before the first write of both families; then as /livez, whatever the Node is. */
+static void test_ready(void **state)
+{
+	(void)state;
+	expect_readyz(503);
+	nb_health_written(health, NB_FAMILY_V4);
+	expect_readyz(503);
+	nb_health_written(health, NB_FAMILY_BOTH);
+	nb_health_node(health, false);
+	expect_answer(nb_health_readyz, 200,
+		      "{\"lastUpdated\":\"" NOW "\",\"currentTime\":\"" NOW
+		      "\",\"healthy\":true,\"status\":{\"IPv4\":{\"lastUpdated\":\"" NOW
+		      "\",\"healthy\":true},\"IPv6\":{\"lastUpdated\":\"" NOW
+		      "\",\"healthy\":true}},\"natbridge\":{\"watches\":{}}}");
+	nb_health_detached(health, "veth1");
+	expect_readyz(503);
+	nb_health_detached(health, NULL);
+	nb_health_queued(health, NB_FAMILY_V4);
+	pass(60000);
+	expect_readyz(503);
 }
 
 /* A step of the realtime clock makes nothing late. */
@@ -221,8 +252,8 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 	const struct CMUnitTest tests[] = {
-		TEST(test_start),    TEST(test_late), TEST(test_clock_step), TEST(test_node),
-		TEST(test_detached), TEST(test_log),  TEST(test_watches),
+		TEST(test_start), TEST(test_late),     TEST(test_ready), TEST(test_clock_step),
+		TEST(test_node),  TEST(test_detached), TEST(test_log),   TEST(test_watches),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

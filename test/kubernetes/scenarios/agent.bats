@@ -5,34 +5,26 @@
 load ../scenario
 
 setup_file() {
-	[ "$AGENT" = yes ] || return 0
+	[ "$AGENT" != no ] || return 0
 	scenario_begin 400
 	app_create web 3
 	load_begin web
 }
 
 setup() {
-	[ "$AGENT" = yes ] || skip "$CONFIGURATION runs no agent"
+	[ "$AGENT" != no ] || skip "$CONFIGURATION runs no agent"
 }
 
 teardown_file() {
-	[ "$AGENT" = yes ] || return 0
-	agents_up
+	[ "$AGENT" != no ] || return 0
+	agents_start
 	scenario_end
 }
 
 agents_kill() {
 	local n
 	for n in $(nodes); do
-		inside_end "$n" natbridge-agent
-		agent_start "$n"
-	done
-}
-
-agents_up() {
-	local n
-	for n in $(nodes); do
-		! inside_gone "$n" natbridge-agent 2>/dev/null || agent_start "$n"
+		agent_kill "$n"
 	done
 }
 

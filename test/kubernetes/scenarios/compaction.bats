@@ -6,6 +6,7 @@
 load ../scenario
 
 setup_file() {
+	[ "$AGENT" != daemonset ] || return 0
 	scenario_begin 300
 	app_create web 2
 	app_create gone 1
@@ -14,8 +15,14 @@ setup_file() {
 	done
 }
 
+# It is stopped for longer than the kubelet waits for an answer.
+setup() {
+	[ "$AGENT" != daemonset ] || skip "the kubelet restarts an agent that is stopped"
+}
+
 teardown_file() {
 	local n
+	[ "$AGENT" != daemonset ] || return 0
 	for n in $(nodes); do
 		inside_signal "$n" "$(follower)" CONT
 	done

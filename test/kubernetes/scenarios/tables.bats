@@ -5,17 +5,17 @@
 load ../scenario
 
 setup_file() {
-	[ "$AGENT" = yes ] || return 0
+	[ "$AGENT" != no ] || return 0
 	scenario_begin 300
 	app_create web 3
 }
 
 setup() {
-	[ "$AGENT" = yes ] || skip "$CONFIGURATION runs no agent"
+	[ "$AGENT" != no ] || skip "$CONFIGURATION runs no agent"
 }
 
 teardown_file() {
-	[ "$AGENT" = yes ] || return 0
+	[ "$AGENT" != no ] || return 0
 	agents_start
 	scenario_end
 }
@@ -25,20 +25,6 @@ service() {
 	jq -n --arg name "$1" --argjson spec "$2" '{apiVersion: "v1", kind: "Service", metadata: {name: $name}, spec: ({
 		selector: {app: "web"}, ipFamilyPolicy: "RequireDualStack", ports: [{name: "http", port: 80, targetPort: 8080}]} + $spec)}' |
 		kn create -f -
-}
-
-agents_stop() {
-	local n
-	for n in $(nodes); do
-		inside_end "$n" natbridge-agent
-	done
-}
-
-agents_start() {
-	local n
-	for n in $(nodes); do
-		[ -e "$CLUSTER_DIR/node-$n/natbridge-agent.pid" ] || agent_start "$n"
-	done
 }
 
 @test "NodePorts, external addresses, policy Local, affinity, two protocols of a port, no endpoint: each node has them" {
