@@ -255,6 +255,7 @@ ranges() {
 	done
 	[ "$(grep -c 'left out externalIP \\"127.0.0.1' "$NBT_DIR/agent.log")" = 1 ] || fail "$(<"$NBT_DIR/agent.log")"
 	remove /api/v1/services/default.odd
+	wait_for 5 eval '! table | grep -q default/odd'
 }
 
 @test "D8, D9: /healthz, /livez, /readyz and /metrics say so" {
