@@ -123,14 +123,18 @@ static int want_rival(const char *name, void *arg)
 	return entry ? want_entry(taking, entry) : 0;
 }
 
+/* The frontends of the entry's Service are those from index first on. */
 static void count_no_local(struct nb_kube_table *table, struct nb_table_entry *entry,
-			   const struct nb_service *services, size_t n)
+			   const struct nb_services *services, size_t first)
 {
 	unsigned int now[2] = { 0 };
 
-	for (size_t i = 0; i < n; i++)
-		if (services[i].kind == NB_CLUSTER_IP && services[i].local)
-			now[nb_addr_family(&services[i].key.addr) == AF_INET6]++;
+	for (size_t i = first; i < services->n; i++) {
+		const struct nb_service *service = &services->items[i];
+
+		if (service->kind == NB_CLUSTER_IP && service->local)
+			now[nb_addr_family(&service->key.addr) == AF_INET6]++;
+	}
 	for (size_t i = 0; i < 2; i++) {
 		table->size.no_local[i] -= entry->no_local[i];
 		table->size.no_local[i] += now[i];
@@ -143,16 +147,15 @@ static int take_entry(struct taking *taking, struct nb_table_entry *entry)
 {
 	struct nb_services *services = &taking->batch->services;
 	const size_t first = services->n;
-	const struct nb_service *its;
 	int rc = nb_service_names_add(&taking->batch->names, entry->name, taking->err);
 
 	rc = rc ? rc : add_frontends(taking->table, entry, services, taking->err);
 	rc = rc ? rc : add_triggers(entry, taking->batch, taking->err);
 	if (rc)
 		return rc;
-	its = services->items ? services->items + first : NULL;
-	count_no_local(taking->table, entry, its, services->n - first);
-	return nb_claims_set(taking->table->claims, entry->name, &entry->claims, its, services->n - first,
+	count_no_local(taking->table, entry, services, first);
+	return nb_claims_set(taking->table->claims, entry->name, &entry->claims,
+			     services->items ? services->items + first : NULL, services->n - first,
 			     want_rival, taking, taking->err);
 }
 
