@@ -300,7 +300,7 @@ demo: all $(B)/test/netns/tool $(B)/test/netns/attached ## install what is missi
 FUZZ_SECONDS ?= 60
 FUZZ_PACKETS ?= 5000000
 FUZZ_BIN := $(patsubst test/%.c,$(B)/test/%,$(wildcard test/fuzz/fuzz_*.c))
-FUZZ_CODE := $(filter-out plugin/main.c,$(wildcard plugin/*.c)) $(wildcard lib/*/*.c agent/status.c agent/watch_event.c agent/kubeconfig.c agent/base64.c agent/file.c agent/server.c agent/config.c agent/convert.c)
+FUZZ_CODE := $(filter-out plugin/main.c,$(wildcard plugin/*.c)) $(wildcard lib/*/*.c agent/status.c agent/watch_event.c agent/kubeconfig.c agent/base64.c agent/file.c agent/server.c agent/config.c agent/convert.c agent/document.c)
 
 fuzz: $(FUZZ_BIN) $(BPF_TEST_BIN) ## mutated input for the parsers, FUZZ_SECONDS (60) each, and FUZZ_PACKETS (5000000) for the programs (root)
 	$(Q)for f in $(FUZZ_BIN); do mkdir -p $$f.corpus; $$f -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$$f. \

@@ -9,17 +9,14 @@
 #include <unistd.h>
 
 #include "lib/json/json.h"
-#include "lib/json/yaml.h"
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 #include "lib/util/strbuf.h"
 
-#include "file.h"
+#include "document.h"
 
-enum { FILE_BYTES_MAX = 1 << 20, SYNC_MS_MAX = 60000 };
-
-static const struct nb_json_limits limits = { .depth = 16, .values = 4096 };
+enum { SYNC_MS_MAX = 60000 };
 
 /* Checks a value: NULL, or what is wrong with it: "is not ...". */
 typedef const char *(*check_fn)(const char *text);
@@ -350,48 +347,16 @@ static int refuse_unknown(const struct cJSON *json, const char *prefix, struct n
 	return 0;
 }
 
-static int check_kind(const struct cJSON *json, struct nb_error *err)
-{
-	const char *version = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "apiVersion"));
-	const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "kind"));
-
-	if (!version || strcmp(version, "natbridge.io/v1alpha1") || !kind ||
-	    strcmp(kind, "AgentConfiguration"))
-		return nb_fail(
-			err, NB_ERR_CONFIG, 0,
-			"apiVersion and kind: \"%.100s\" and \"%.100s\" are not natbridge.io/v1alpha1 and "
-			"AgentConfiguration",
-			version ? version : "", kind ? kind : "");
-	return 0;
-}
-
-static int read_document(const struct cJSON *json, struct nb_agent_config *config, struct nb_error *err)
-{
-	int rc;
-
-	if (!cJSON_IsObject(json))
-		return nb_fail(err, NB_ERR_CONFIG, 0, "is not an object");
-	rc = check_kind(json, err);
-	rc = rc ? rc : refuse_unknown(json, "", err);
-	for (size_t i = 0; i < KEYS && !rc; i++)
-		rc = read_key(&keys[i], json, config, err);
-	return rc;
-}
-
 static int read_file(const char *path, struct nb_agent_config *config, struct nb_error *err)
 {
-	nb_cleanup(nb_json_free) struct cJSON *documents = NULL;
-	nb_autofree char *text = NULL;
-	size_t len = 0;
-	int rc = nb_file_read(path, FILE_BYTES_MAX, &text, &len, err);
+	nb_cleanup(nb_json_free) struct cJSON *json = NULL;
+	int rc = nb_document_read(path, "natbridge.io/v1alpha1", "AgentConfiguration", &json, err);
 
 	if (rc)
 		return rc;
-	rc = nb_yaml_parse(text, len, &limits, &documents, err);
-	if (!rc && cJSON_GetArraySize(documents) != 1)
-		rc = nb_fail(err, NB_ERR_CONFIG, 0, "holds %d documents, not one",
-			     cJSON_GetArraySize(documents));
-	rc = rc ? rc : read_document(documents->child, config, err);
+	rc = refuse_unknown(json, "", err);
+	for (size_t i = 0; i < KEYS && !rc; i++)
+		rc = read_key(&keys[i], json, config, err);
 	return rc ? nb_wrap(err, "%s", path) : 0;
 }
 

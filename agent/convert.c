@@ -8,16 +8,13 @@
 #include <string.h>
 
 #include "lib/json/json.h"
-#include "lib/json/yaml.h"
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
-#include "file.h"
+#include "document.h"
 
-enum { FILE_BYTES_MAX = 1 << 20, PATH_MAX_LEN = 128 };
-
-static const struct nb_json_limits limits = { .depth = 16, .values = 4096 };
+enum { PATH_MAX_LEN = 128 };
 
 struct conversion {
 	const struct cJSON *from;
@@ -215,39 +212,16 @@ static void comment_all(const struct conversion *conversion, const struct cJSON 
 	}
 }
 
-static int check_kind(const struct cJSON *json, struct nb_error *err)
-{
-	const char *version = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "apiVersion"));
-	const char *kind = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(json, "kind"));
-
-	if (version && !strcmp(version, "kubeproxy.config.k8s.io/v1alpha1") && kind &&
-	    !strcmp(kind, "KubeProxyConfiguration"))
-		return 0;
-	return nb_fail(err, NB_ERR_CONFIG, 0,
-		       "apiVersion and kind: \"%.100s\" and \"%.100s\" are not "
-		       "kubeproxy.config.k8s.io/v1alpha1 and KubeProxyConfiguration",
-		       version ? version : "", kind ? kind : "");
-}
-
 int nb_agent_convert(const char *path, FILE *to, struct nb_error *err)
 {
-	nb_cleanup(nb_json_free) struct cJSON *documents = NULL;
-	struct conversion conversion = { .to = to };
-	nb_autofree char *text = NULL;
-	size_t len = 0;
-	int rc = nb_file_read(path, FILE_BYTES_MAX, &text, &len, err);
+	nb_cleanup(nb_json_free) struct cJSON *json = NULL;
+	int rc = nb_document_read(path, "kubeproxy.config.k8s.io/v1alpha1", "KubeProxyConfiguration", &json,
+				  err);
+	const struct conversion conversion = { .from = json, .to = to };
 
 	if (rc)
 		return rc;
-	rc = nb_yaml_parse(text, len, &limits, &documents, err);
-	if (!rc && cJSON_GetArraySize(documents) != 1)
-		rc = nb_fail(err, NB_ERR_CONFIG, 0, "holds %d documents, not one",
-			     cJSON_GetArraySize(documents));
-	rc = rc ? rc : check_kind(documents->child, err);
-	if (rc)
-		return nb_wrap(err, "%s", path);
-	conversion.from = documents->child;
 	put_all(&conversion);
-	comment_all(&conversion, conversion.from, "");
+	comment_all(&conversion, json, "");
 	return 0;
 }
