@@ -3,8 +3,9 @@
 #
 # Makes a container image of what is built: build/natbridge_VERSION_ARCH.image.tar, with the tag $IMAGE, by default
 # localhost/natbridge:VERSION. "make image" calls it after the build. The image has no base: the three programs, the libraries that
-# they are linked with and the loader, all of this machine, and the licences of all of it. Needs no root, registry or network. Two runs over the same sources and libraries give the same bytes: times are those of $SOURCE_DATE_EPOCH, by default of
-# the newest entry of packaging/deb/changelog.
+# they are linked with and the loader, all of this machine, and the licences of all of it. Needs no root, registry or network. Two
+# runs over the same sources and libraries give the same bytes: times are those of $SOURCE_DATE_EPOCH, by default of the newest entry
+# of packaging/deb/changelog.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 umask 022
