@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <natbridge/version.h>
@@ -218,6 +219,8 @@ static int run(struct agent *agent, struct nb_error *err)
 	rc = nb_privilege_check(NB_TO_LOAD, err);
 	if (rc)
 		return rc;
+	if (*agent->config.state_dir && agent->config.verb != NB_AGENT_DRY_RUN)
+		mkdir(agent->config.state_dir, 0700); /* where it cannot be made, saving says so */
 	agent->cluster.changed = on_cluster;
 	agent->cluster.arg = agent;
 	agent->tables.config = &agent->config;

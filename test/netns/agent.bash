@@ -6,7 +6,6 @@
 
 # A server that holds objects in memory and is changed by hand, and what an agent needs to follow it.
 holder_start() {
-	mkdir -p "$NBT_DIR/state"
 	cat >"$NBT_DIR/kubeconfig" <<-EOT
 		current-context: c
 		clusters: [{name: c, cluster: {server: "http://127.0.0.1:8001"}}]
