@@ -160,8 +160,7 @@ static struct server *find_server(const struct nb_health_ports *ports, const cha
 	return NULL;
 }
 
-/* What the Service wants now. A port that it has left may be another one's by now, so that is closed first.
- */
+/* What the Service wants now. A port that it has left may be another one's by now: it is closed first. */
 static void note_wanted(const struct nb_kube_health *health, void *arg)
 {
 	struct nb_health_ports *ports = arg;
