@@ -135,9 +135,13 @@ void nb_metrics_synced(struct nb_metrics *metrics, const struct nb_metrics_sync 
 {
 	observe_sync(metrics, NB_SYNC_ANY, sync);
 	observe_sync(metrics, sync->full ? NB_SYNC_FULL : NB_SYNC_PARTIAL, sync);
-	if (!sync->ok)
-		return;
-	stamp(metrics->synced_at, sync->families);
+	if (sync->ok)
+		nb_metrics_settled(metrics, sync->families);
+}
+
+void nb_metrics_settled(struct nb_metrics *metrics, unsigned int families)
+{
+	stamp(metrics->synced_at, families);
 	memset(metrics->pending, 0, sizeof(metrics->pending));
 }
 

@@ -62,6 +62,9 @@ struct nb_metrics_sync {
 };
 void nb_metrics_synced(struct nb_metrics *metrics, const struct nb_metrics_sync *sync);
 
+/* Nothing is left to be written: what was changed and queued is in the tables, or made no difference. */
+void nb_metrics_settled(struct nb_metrics *metrics, unsigned int families);
+
 /*
  * A slice's change is in the tables, ms after its annotation
  * endpoints.kubernetes.io/last-change-trigger-time; negative counts as 0.

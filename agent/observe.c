@@ -116,6 +116,7 @@ void nb_observer_complete(struct nb_observer *observer)
 
 	if (!observer->metrics)
 		return;
+	nb_metrics_settled(observer->metrics, NB_FAMILY_BOTH);
 	nb_health_written(observer->health, NB_FAMILY_BOTH);
 	if (observer->health_ports)
 		nb_health_ports_update(observer->health_ports, observer->cluster->table);

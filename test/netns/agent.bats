@@ -189,6 +189,8 @@ default/web $VIP6:80 $(pod_ip b 6)"
 	network_write n second '.plugins[0].bridge = "br2" | .plugins[0].ipam.ranges = [[{"subnet": "10.245.0.0/24"}]]'
 	wait_for 10 table_is "default/web $VIP4:80 $(pod_ip b 4)
 default/web $VIP6:80 $(pod_ip b 6)" second || fail "$(table second)" "$(<"$NBT_DIR/agent.log")"
+	put_service web "$(web_spec)" # says the same as before
+	wait_for 5 metric 'kubeproxy_sync_proxy_rules_service_changes_pending 0'
 	metric 'kubeproxy_sync_full_proxy_rules_duration_seconds_count{ip_family="IPv4"} 1'
 	rm "$NBT_DIR/node-n/net.d/second.conflist"
 	put_slice web-1 web "$(pod_ip b 4),10.244.0.9"
