@@ -7,9 +7,12 @@ bats_require_minimum_version 1.5.0
 export CLUSTER=nbk-bench-$BATS_ROOT_PID
 load lib
 
+setup_file() {
+	export BATS_TEST_TIMEOUT=240
+}
+
 setup() {
 	local program
-	export BATS_TEST_TIMEOUT=240
 	for program in etcd kube-apiserver kubectl kube-proxy; do
 		[ -x "$KUBE_BIN/$program" ] || skip "$KUBE_BIN/$program is missing; run: test/kubernetes/build etcd kube-apiserver kubectl kube-proxy"
 	done
