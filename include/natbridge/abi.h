@@ -52,6 +52,13 @@ struct nb_addr {
 	__be32 w[4];
 };
 
+/* Where a packet is met. Pods' ports know the first one alone. */
+enum nb_side {
+	NB_SIDE_INSIDE,  /* a pod sends it, or the node itself */
+	NB_SIDE_OUTSIDE, /* it comes in by a device of the node */
+	NB_SIDE_LEAVING, /* it leaves by a device of the node */
+};
+
 /* What identifies a connection in one direction. Ports are 0 where the protocol has none. */
 struct nb_tuple {
 	struct nb_addr src;
@@ -59,7 +66,8 @@ struct nb_tuple {
 	__be16 sport;
 	__be16 dport;
 	__u8 proto; /* IPPROTO_TCP, IPPROTO_UDP */
-	__u8 pad[3];
+	__u8 side;  /* enum nb_side */
+	__u8 pad[2];
 };
 
 /* ---- connections ---- */
@@ -176,7 +184,7 @@ struct nb_frontend_key {
 	struct nb_addr addr;
 	__be16 port;
 	__u8 proto;
-	__u8 pad;
+	__u8 side; /* NB_SIDE_INSIDE, or NB_SIDE_OUTSIDE: what clients outside of the cluster meet */
 };
 
 enum nb_frontend_flags {
