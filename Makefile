@@ -148,7 +148,7 @@ $(B)/%.skel.h: $(B)/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 	$(Q)sha256sum $< | awk '{ print "#define $(call upper,$*)_BPF_BUILD \"" substr($$1, 1, 16) "\"" }' >> $@
 
-SKELETONS := $(B)/natbridge.skel.h $(B)/assist.skel.h $(B)/handover.skel.h $(B)/qdisc.skel.h
+SKELETONS := $(B)/natbridge.skel.h $(B)/assist.skel.h $(B)/handover.skel.h $(B)/node.skel.h $(B)/qdisc.skel.h
 
 $(B)/obj/lib/datapath/load.o: $(SKELETONS)
 

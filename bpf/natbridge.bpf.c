@@ -21,6 +21,7 @@
 #include "bpf/ebpf/icmp_nat.h"
 #include "bpf/ebpf/reject.h"
 #include "bpf/ebpf/slow_parse.h"
+#include "bpf/ebpf/via_host.h"
 #include "bpf/lib/mac_learn.h"
 #include "bpf/lib/spoofchk.h"
 

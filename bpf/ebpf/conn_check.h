@@ -11,6 +11,7 @@
 
 #include "conntrack.h"
 #include "fib.h"
+#include "place.h"
 #include "service.h"
 
 /* ---- the receiver ---- */
@@ -147,7 +148,7 @@ static __always_inline int nb_conn_check(struct __sk_buff *skb, struct nb_pkt *p
 	*out = nb_conn_out_port(conn);
 	if (!*out)
 		return nb_conn_receiver_gone(pkt, conn);
-	if (conn->in_ifindex != pkt->ifindex) {
+	if (!nb_conn_is_from(conn, pkt)) {
 		rc = nb_conn_check_port(skb, pkt, conn);
 		if (rc != NB_CONTINUE)
 			return rc;

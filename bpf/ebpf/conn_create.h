@@ -73,21 +73,6 @@ __noinline __s64 nb_reply_tuple_taken(const struct nb_tuple *reply, const struct
 	return reply && client ? nb_reply_tuple_owner(reply, client, now, false) : NB_OWNER_OTHER;
 }
 
-/* A random port of the old one's class: the kernel keeps below 512, below 1024 and the rest apart. */
-static __always_inline __be16 nb_l4port_random(__be16 old)
-{
-	__u32 port = bpf_ntohs(old), low = 1024, span = 65536 - 1024;
-
-	if (port < 512) {
-		low = 1;
-		span = 511;
-	} else if (port < 1024) {
-		low = 600;
-		span = 424;
-	}
-	return bpf_htons(low + (((__u64)bpf_get_prandom_u32() * span) >> 32));
-}
-
 struct nb_l4port_search {
 	struct nb_tuple *rev_key;
 	const struct nb_pkt *pkt;
@@ -126,6 +111,7 @@ static __always_inline void nb_plan_reply(const struct nb_pkt *pkt, struct nb_sc
 	struct nb_conn *fwd = &s->client.conn, *rev = &s->backend.conn;
 
 	nb_tuple_swap(&fwd->src, &fwd->dst, fwd->sport, fwd->dport, pkt->tuple.proto, &s->backend.key);
+	s->backend.key.side = nb_reply_side(pkt, fwd);
 	rev->src = pkt->tuple.dst;
 	rev->dst = pkt->tuple.src;
 	rev->sport = pkt->tuple.dport;

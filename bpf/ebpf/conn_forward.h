@@ -10,9 +10,12 @@
  * or, if no entry can serve it, by a new connection (conn_create.h).
  */
 
+#include "bpf/lib/redirect.h"
+
 #include "conn_again.h"
 #include "conn_check.h"
 #include "conn_create.h"
+#include "place.h"
 
 /*
  * Translates and delivers a packet. out: the port of its receiver. All that the packet needs is read
@@ -21,7 +24,7 @@
 static __always_inline int nb_conn_send(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn,
 					struct nb_port *out)
 {
-	__u32 ifindex = READ_ONCE(out->ifindex);
+	__u32 receiver = nb_conn_receiver(conn, out);
 	__u16 flags = conn->flags;
 	int rc;
 
@@ -31,7 +34,7 @@ static __always_inline int nb_conn_send(struct __sk_buff *skb, struct nb_pkt *pk
 		return flags & NB_CONN_NAT ? nb_pass_to_host(skb) : NB_PASS;
 	}
 	rc = nb_translate(skb, pkt, conn, nb_deliver_port(flags, out));
-	return rc == NB_CONTINUE ? nb_deliver(skb, flags, ifindex) : rc;
+	return rc == NB_CONTINUE ? nb_deliver(skb, pkt, flags, receiver) : rc;
 }
 
 /* rc: why the entry does not serve the packet. */

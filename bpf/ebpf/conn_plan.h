@@ -11,7 +11,7 @@
 #include "conntrack.h"
 #include "fib.h"
 #include "host_request.h"
-#include "via_host.h"
+#include "place.h"
 
 /* To its own source and port (a LAND attack): both directions would be one entry. */
 static __always_inline bool nb_tuple_is_land(const struct nb_tuple *tuple)
@@ -101,6 +101,9 @@ static __always_inline int nb_conn_plan(struct __sk_buff *skb, const struct nb_p
 	struct nb_frontend *frontend;
 	int rc;
 
+	rc = nb_plan_by_place(skb, pkt, s);
+	if (rc != NB_NEW)
+		return rc;
 	if (pkt->later_fragment) /* its first fragment began no connection */
 		return nb_is_vip(&pkt->tuple.dst) ? nb_drop(NB_DROP_FRAGMENT) : NB_PASS;
 	frontend = nb_frontend_find(&pkt->tuple);
@@ -121,7 +124,7 @@ static __always_inline int nb_conn_plan(struct __sk_buff *skb, const struct nb_p
 		if (rc != NB_CONTINUE)
 			return rc;
 	}
-	return nb_conn_choose_path(pkt, s);
+	return nb_conn_choose_path(skb, pkt, s);
 }
 
 #endif

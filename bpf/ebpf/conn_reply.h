@@ -11,7 +11,7 @@
 #include "conn_check.h"
 #include "host_request.h"
 #include "nat.h"
-#include "via_host.h"
+#include "place.h"
 
 /* Whether a frame was switched here from another port of this network, where nb_from_pod saw it. */
 static __always_inline bool nb_is_from_own_port(struct __sk_buff *skb)

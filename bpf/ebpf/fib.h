@@ -16,9 +16,8 @@
 
 enum { NB_AF_INET = 2, NB_AF_INET6 = 10 }; /* the C library's header needs more than eBPF has */
 
-/* Looks up an address as for a packet that comes in from the bridge. *fib: all zero before. */
-static __always_inline int nb_fib_lookup_host(struct __sk_buff *skb, const struct nb_addr *addr, bool is_v4,
-					      struct bpf_fib_lookup *fib)
+/* What is looked up: an address, as of a packet that comes in from the bridge. *fib: all zero before. */
+static __always_inline void nb_fib_set_dst(struct bpf_fib_lookup *fib, const struct nb_addr *addr, bool is_v4)
 {
 	fib->ifindex = nb_settings.bridge_ifindex;
 	if (is_v4) {
@@ -29,6 +28,13 @@ static __always_inline int nb_fib_lookup_host(struct __sk_buff *skb, const struc
 		for (int i = 0; i < 4; i++)
 			fib->ipv6_dst[i] = addr->w[i];
 	}
+}
+
+/* Looks it up. *fib: all zero before. */
+static __always_inline int nb_fib_lookup_host(struct __sk_buff *skb, const struct nb_addr *addr, bool is_v4,
+					      struct bpf_fib_lookup *fib)
+{
+	nb_fib_set_dst(fib, addr, is_v4);
 	return bpf_fib_lookup(skb, fib, sizeof(*fib), 0);
 }
 

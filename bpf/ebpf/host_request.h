@@ -45,6 +45,7 @@ __noinline int nb_host_request_is_answered(const struct nb_pkt *pkt)
 	if (!pkt)
 		return false;
 	answer = pkt->tuple;
+	answer.side = NB_SIDE_INSIDE;
 	found = bpf_map_lookup_elem(&host_requests, &answer);
 	if (!found)
 		return false;

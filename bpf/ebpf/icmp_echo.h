@@ -16,9 +16,9 @@
  */
 
 #include "bpf/lib/icmp_parse.h"
-#include "bpf/lib/redirect.h"
 
 #include "fib.h"
+#include "place.h"
 #include "service.h"
 
 static __always_inline bool nb_is_echo_request(struct __sk_buff *skb, const struct nb_pkt *pkt)
@@ -57,7 +57,7 @@ static __always_inline int nb_echo_answer(struct __sk_buff *skb, const struct nb
 	if ((!pkt->later_fragment && !nb_echo_set_reply(skb, pkt)) || !nb_echo_swap_addresses(skb, pkt))
 		return nb_drop(NB_DROP_WRITE);
 	nb_count(NB_COUNT_ECHO);
-	return nb_redirect_peer(skb, skb->ifindex);
+	return nb_send_back(skb, pkt);
 }
 
 /* NB_CONTINUE: none of the packets that the table above names. */

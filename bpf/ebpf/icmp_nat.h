@@ -12,11 +12,12 @@
  */
 
 #include "bpf/lib/icmp_parse.h"
+#include "bpf/lib/redirect.h"
 
 #include "conn_check.h"
 #include "fib.h"
 #include "nat.h"
-#include "via_host.h"
+#include "place.h"
 
 /* Too large for the stack, besides what the lookup needs. */
 struct nb_icmp_nat {
@@ -182,7 +183,7 @@ __noinline int nb_icmp_nat_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 	struct nb_icmp_nat *work = nb_icmp_nat();
 	const struct nb_conn *conn;
 	struct nb_port *out;
-	__u32 ifindex;
+	__u32 receiver;
 	int rc;
 
 	if (!pkt || !work || pkt->fragment || !nb_icmp_nat_find(skb, pkt, work))
@@ -193,14 +194,14 @@ __noinline int nb_icmp_nat_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 	out = nb_life_expired(pkt->life, pkt->now) ? NULL : nb_conn_out_port(conn);
 	if (!out)
 		return nb_icmp_nat_receiver_gone(pkt, conn);
-	if (conn->in_ifindex != pkt->ifindex && nb_addr_of_other_port(&pkt->tuple.src, pkt->ifindex))
+	if (!nb_conn_is_from(conn, pkt) && nb_addr_of_other_port(&pkt->tuple.src, pkt->ifindex))
 		return nb_drop(NB_DROP_NOT_ITS_PORT);
-	ifindex = READ_ONCE(out->ifindex);
+	receiver = nb_conn_receiver(conn, out);
 	if (nb_conn_reply_to_host(conn->flags))
 		return conn->in_ifindex || nb_fib_source_valid(skb, pkt) ? nb_pass_to_host(skb)
 									 : nb_drop(NB_DROP_NOT_ITS_PORT);
 	rc = nb_icmp_nat_translate(skb, pkt, conn, work, nb_deliver_port(conn->flags, out));
-	return rc == NB_CONTINUE ? nb_deliver(skb, conn->flags, ifindex) : rc;
+	return rc == NB_CONTINUE ? nb_deliver(skb, pkt, conn->flags, receiver) : rc;
 }
 
 /* An ICMP message that enters a pod from the host's IP stack. */

@@ -10,7 +10,8 @@
 #include "bpf/lib/csum.h"
 #include "bpf/lib/icmp_parse.h"
 #include "bpf/lib/parse.h"
-#include "bpf/lib/redirect.h"
+
+#include "place.h"
 
 enum {
 	NB_TTL = 64,
@@ -99,7 +100,7 @@ __noinline int nb_reject_reset(struct __sk_buff *skb, const struct nb_pkt *pkt)
 			    : ~nb_csum_fold(bpf_csum_diff(NULL, 0, (__be32 *)&tcp, sizeof(tcp), sum));
 	if (!nb_store(skb, l4_off, &tcp, sizeof(tcp)))
 		return TC_ACT_SHOT;
-	return nb_redirect_peer(skb, skb->ifindex);
+	return nb_send_back(skb, pkt);
 }
 
 /* ---- other protocols ---- */
@@ -185,7 +186,7 @@ __noinline int nb_reject_unreachable(struct __sk_buff *skb, const struct nb_pkt 
 	icmp.check = ~nb_csum_fold(sum);
 	if (!nb_store(skb, l4_off, &icmp, sizeof(icmp)))
 		return TC_ACT_SHOT;
-	return nb_redirect_peer(skb, skb->ifindex);
+	return nb_send_back(skb, pkt);
 }
 
 /* Returns the verdict of tc. */

@@ -31,6 +31,7 @@ static __always_inline struct nb_frontend *nb_frontend_find(const struct nb_tupl
 	at->frontend_key.addr = tuple->dst;
 	at->frontend_key.port = tuple->dport;
 	at->frontend_key.proto = tuple->proto;
+	at->frontend_key.side = tuple->side & NB_SIDE_OUTSIDE; /* what leaves is from inside */
 	for (int i = 0; i < NB_SEAL_TRIES; i++) {
 		struct nb_frontend *found = bpf_map_lookup_elem(&frontends, &at->frontend_key);
 
@@ -156,7 +157,7 @@ __noinline int nb_no_frontend(const struct nb_tuple *tuple)
 	if (!tuple)
 		return NB_PASS;
 	addr = tuple->dst;
-	if (!nb_may_be_vip(&addr))
+	if (tuple->side != NB_SIDE_INSIDE || !nb_may_be_vip(&addr))
 		return NB_PASS;
 	/* A lookup misses a frontend that userspace writes meanwhile, for an instant. */
 	if (nb_is_vip(&addr))

@@ -20,6 +20,7 @@
 #include "bpf/lib/redirect.h"
 
 #include "maps.h"
+#include "place.h"
 
 /* ---- the decision, when a connection begins ---- */
 
@@ -93,13 +94,11 @@ static __always_inline struct nb_addr nb_hairpin_source(const struct nb_pkt *pkt
 }
 
 /*
- * Sets the ports of both directions in *s, whose s->client.conn.dst is the backend, and whether packets go
- * through the host. NB_PASS, or a drop reason: the connection cannot be made.
- *
- * The backend's pod may go meanwhile, and its slot get another pod. Then the entry has the
+ * The ports of both directions, and whether packets go through the host. The backend's pod may go meanwhile, and its slot get another pod. Then the entry has the
  * generation of the one that has gone, and is dead, whatever else was read.
  */
-static __always_inline int nb_conn_choose_path(const struct nb_pkt *pkt, struct nb_scratch *s)
+static __always_inline int nb_conn_choose_path(struct __sk_buff *skb __attribute__((unused)),
+					       const struct nb_pkt *pkt, struct nb_scratch *s)
 {
 	__u32 client_slot;
 	struct nb_port *client = nb_port_of_ifindex(pkt->ifindex, &client_slot), *backend = NULL;
@@ -139,9 +138,45 @@ static __always_inline int nb_conn_choose_path(const struct nb_pkt *pkt, struct 
 	return NB_CONTINUE;
 }
 
-/* ---- each packet, by the flags of its entry ---- */
+/* All packets of pods are for frontends, or for backends. */
+static __always_inline int nb_plan_by_place(struct __sk_buff *skb __attribute__((unused)),
+					    const struct nb_pkt *pkt __attribute__((unused)),
+					    struct nb_scratch *s __attribute__((unused)))
+{
+	return NB_NEW;
+}
 
-/* Whether the client's port translates packets of this entry: answers that the host has routed. */
+static __always_inline __u8 nb_reply_side(const struct nb_pkt *pkt __attribute__((unused)),
+					  const struct nb_conn *client __attribute__((unused)))
+{
+	return NB_SIDE_INSIDE;
+}
+
+/*
+ * Of the old one's class: the kernel keeps below 512, below 1024 and the rest apart. Those from
+ * NB_NODE_L4PORT on are the node's.
+ */
+static __always_inline __be16 nb_l4port_random(__be16 old)
+{
+	__u32 port = bpf_ntohs(old), low = 1024, span = NB_NODE_L4PORT - 1024;
+
+	if (port < 512) {
+		low = 1;
+		span = 511;
+	} else if (port < 1024) {
+		low = 600;
+		span = 424;
+	}
+	return bpf_htons(low + (((__u64)bpf_get_prandom_u32() * span) >> 32));
+}
+
+/* ---- each packet, by its entry ---- */
+
+static __always_inline bool nb_conn_is_from(const struct nb_conn *conn, const struct nb_pkt *pkt)
+{
+	return conn->in_ifindex == pkt->ifindex;
+}
+
 static __always_inline bool nb_conn_via_host_reply(__u16 flags)
 {
 	return (flags & (NB_CONN_VIA_HOST | NB_CONN_REPLY)) == (NB_CONN_VIA_HOST | NB_CONN_REPLY);
@@ -157,22 +192,46 @@ static __always_inline bool nb_conn_reply_to_host(__u16 flags)
 	return nb_conn_via_host_reply(flags) && flags & NB_CONN_TO_HOST;
 }
 
-/* The port whose pod's MAC a translated packet gets; NULL: the packet goes to the host. */
+static __always_inline __u32 nb_conn_receiver(const struct nb_conn *conn __attribute__((unused)),
+					      const struct nb_port *out)
+{
+	return READ_ONCE(out->ifindex);
+}
+
 static __always_inline struct nb_port *nb_deliver_port(__u16 flags, struct nb_port *out)
 {
 	return flags & NB_CONN_VIA_HOST ? NULL : out;
 }
 
-/*
- * Sends a translated packet where its entry says: flags of the entry, ifindex of its receiver. Its
- * source MAC stays that of the sender, as in a switched frame.
- */
-static __always_inline int nb_deliver(struct __sk_buff *skb, __u16 flags, __u32 ifindex)
+/* The source MAC stays that of the sender, as in a switched frame. */
+static __always_inline int nb_deliver(struct __sk_buff *skb, const struct nb_pkt *pkt __attribute__((unused)),
+				      __u16 flags, __u32 receiver)
 {
 	if (!(flags & NB_CONN_VIA_HOST))
-		return nb_redirect_peer(skb, ifindex);
+		return nb_redirect_peer(skb, receiver);
 	/* A direct connection that got another source port goes where the pod itself sends it. */
 	return flags & NB_CONN_TO_HOST ? nb_pass_to_host(skb) : NB_PASS;
+}
+
+/* ---- answers that a program makes of the packet itself ---- */
+
+/* From the bridge, to the MAC that sent the frame. */
+static __always_inline bool nb_turn_eth(struct __sk_buff *skb, bool is_v4)
+{
+	struct ethhdr *at = nb_bytes(skb, 0, sizeof(*at)), eth = {};
+
+	if (!at)
+		return false;
+	__builtin_memcpy(eth.h_dest, at->h_source, ETH_ALEN);
+	__builtin_memcpy(eth.h_source, (const void *)nb_settings.bridge_mac, ETH_ALEN);
+	eth.h_proto = is_v4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	return nb_store(skb, 0, &eth, sizeof(eth));
+}
+
+/* Into the pod that sent it. */
+static __always_inline int nb_send_back(struct __sk_buff *skb, const struct nb_pkt *pkt __attribute__((unused)))
+{
+	return nb_redirect_peer(skb, skb->ifindex);
 }
 
 #endif

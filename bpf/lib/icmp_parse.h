@@ -119,7 +119,7 @@ static __always_inline bool nb_icmp_parse_quoted_v6(struct __sk_buff *skb, struc
 static __always_inline bool nb_icmp_parse_quoted(struct __sk_buff *skb, struct nb_pkt *pkt,
 						 struct nb_icmp_outer *outer)
 {
-	struct nb_tuple key = {};
+	struct nb_tuple key = { .side = pkt->tuple.side };
 	__be16 *ports;
 
 	if (!nb_icmp_find_quoted(skb, pkt, outer) ||

@@ -2,7 +2,7 @@
 #ifndef NATBRIDGE_BPF_LIB_REDIRECT_H
 #define NATBRIDGE_BPF_LIB_REDIRECT_H
 
-/* Ways out of a program: to the host's IP stack, into a pod, back to the pod that sent. */
+/* Ways out of a program: to the host's IP stack, into a pod. */
 
 #include "pkt.h"
 
@@ -31,19 +31,6 @@ static __always_inline int nb_redirect_peer(struct __sk_buff *skb, __u32 ifindex
 	if (!nb_constants.peer_sets_host)
 		bpf_skb_change_type(skb, 0 /* PACKET_HOST, linux/if_packet.h */);
 	return bpf_redirect_peer(ifindex, 0);
-}
-
-/* Turns the Ethernet header round: from the bridge, to the MAC that sent the frame. */
-static __always_inline bool nb_turn_eth(struct __sk_buff *skb, bool is_v4)
-{
-	struct ethhdr *at = nb_bytes(skb, 0, sizeof(*at)), eth = {};
-
-	if (!at)
-		return false;
-	__builtin_memcpy(eth.h_dest, at->h_source, ETH_ALEN);
-	__builtin_memcpy(eth.h_source, (const void *)nb_settings.bridge_mac, ETH_ALEN);
-	eth.h_proto = is_v4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
-	return nb_store(skb, 0, &eth, sizeof(eth));
 }
 
 #endif

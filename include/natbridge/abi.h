@@ -33,6 +33,13 @@ enum {
 	NB_DEFAULT_FRONTENDS = 262144,
 	NB_DEFAULT_BACKENDS = 262144,
 	NB_SOURCE_RANGES = 65536, /* source ranges of all service ports */
+	/*
+	 * From here on, source ports are those of connections that the node's programs translate. They lie
+	 * beyond net.ipv4.ip_local_port_range, so that no connection of the node itself, nor one of a pod
+	 * that reaches itself by its gateway's address, looks like one of them to a backend.
+	 */
+	NB_NODE_L4PORT = 61000,
+	NB_MAX_DEVICES = 1024,    /* of the node */
 	NB_HOST_REQUESTS = 4096,  /* UDP flows from the node to pods with a NodePort's number */
 
 	NB_DEFAULT_CONNECTIONS = 131072,
@@ -110,6 +117,10 @@ enum nb_conn_flags {
 	NB_CONN_NAT = 1 << 5,
 	/* With NB_CONN_VIA_HOST: packets go to the host whatever MAC they are addressed to. */
 	NB_CONN_TO_HOST = 1 << 8,
+	/* Of the node's table: the node sends the requests. Answers enter by the device of in_ifindex, 0: nb0. */
+	NB_CONN_OF_NODE = 1 << 9,
+	/* With NB_CONN_OF_NODE: to the node itself. Requests enter by nb0, and answers leave by it. */
+	NB_CONN_TO_SELF = 1 << 10,
 };
 
 /* The use of a pair of connections[], in the life of its client's entry: see doc/conn-table.md. */
@@ -399,6 +410,20 @@ struct nb_endpoint {
 	__u32 seal;             /* natbridge/seal.h */
 };
 
+/* A device of the node that has programs, by ifindex. */
+struct nb_device {
+	/*
+	 * Of IPv6 (0) and IPv4 (1): the source of connections that leave by the device with another one. Of
+	 * nb0: the source of connections of the node to itself. All zero: none, and there are no such
+	 * connections.
+	 */
+	struct nb_addr addrs[2];
+	__u8 mac[6];
+	__u8 pad[2];
+	__u32 pad2;
+	__u32 seal; /* natbridge/seal.h */
+};
+
 /* ---- global data ---- */
 
 /*
@@ -462,7 +487,8 @@ struct nb_constants {
 	__u32 flow_sets;     /* elements of flows[] */
 	__u32 conn_sets;     /* elements of conn_index[] */
 	__u8 peer_sets_host; /* bpf_redirect_peer() sets PACKET_HOST (Linux 6.15, c4327229948) */
-	__u8 pad[3];
+	__u8 fib_sets_src;   /* bpf_fib_lookup() has BPF_FIB_LOOKUP_SRC (Linux 6.7, dab4e1f06cab) */
+	__u8 pad[2];
 };
 
 /* Written by programs (pinned as "runtime"). */
@@ -540,7 +566,9 @@ struct nb_runtime {
 	/* the Service has backends, but none on this node, and its traffic policy is Local */               \
 	ROW(NB_DROP_NO_LOCAL_BACKEND, 80, "drop_no_local_backend")                                           \
 	/* the client is in none of the load balancer's source ranges */                                     \
-	ROW(NB_DROP_SOURCE_RANGE, 81, "drop_source_range")
+	ROW(NB_DROP_SOURCE_RANGE, 81, "drop_source_range")                                                   \
+	/* the node has no route to the backend, or one by a device without natbridge's programs */          \
+	ROW(NB_DROP_NO_DEVICE, 82, "drop_no_device")
 
 #define NB_COUNTER_CONSTANT(id, number, name) id = (number),
 enum nb_counter {
@@ -576,6 +604,7 @@ _Static_assert(sizeof(struct nb_port) == 24, "nb_port");
 _Static_assert(__builtin_offsetof(struct nb_port, gen) == 4, "one word with ifindex");
 _Static_assert(__builtin_offsetof(struct nb_port, flags) == 14, "one word with mac");
 _Static_assert(sizeof(struct nb_endpoint) == 32, "nb_endpoint");
+_Static_assert(sizeof(struct nb_device) == 48, "nb_device");
 #endif
 
 #endif

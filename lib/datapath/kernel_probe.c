@@ -21,7 +21,7 @@
 #define WAY_OUT         "mode \"off\" and bridge-nf-call-iptables=1"
 
 /* The oldest kernel whose eBPF has all that the programs of a mode call. */
-static const char *const oldest[NB_MODES] = { [NB_MODE_EBPF] = "5.17", [NB_MODE_ASSIST] = "5.18" };
+static const char *const oldest[NB_MODES] = { [NB_MODE_EBPF] = "5.17", [NB_MODE_ASSIST] = "5.18", [NB_MODE_NODE] = "5.17" };
 
 static void free_btf(struct btf **btf)
 {
@@ -113,12 +113,23 @@ int nb_kernel_check(enum nb_mode mode, struct nb_error *err)
 	return check_ct_lookup(kernel, err);
 }
 
-bool nb_kernel_peer_sets_host(void)
+/* Whether this is Linux 6.least or newer. */
+static bool is_at_least_6(unsigned int least)
 {
 	unsigned int major, minor;
 	struct utsname name;
 
 	/* NOLINTNEXTLINE(cert-err34-c): the kernel's version is a number of this size */
 	return !uname(&name) && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
-	       (major > 6 || (major == 6 && minor >= 15));
+	       (major > 6 || (major == 6 && minor >= least));
+}
+
+bool nb_kernel_peer_sets_host(void)
+{
+	return is_at_least_6(15);
+}
+
+bool nb_kernel_fib_sets_src(void)
+{
+	return is_at_least_6(7);
 }

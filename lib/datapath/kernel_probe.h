@@ -30,4 +30,7 @@ int nb_kernel_check(enum nb_mode mode, struct nb_error *err);
 /* Whether bpf_redirect_peer() sets the packet type itself (Linux 6.15, commit c4327229948). */
 bool nb_kernel_peer_sets_host(void);
 
+/* Whether bpf_fib_lookup() tells the source of a route (BPF_FIB_LOOKUP_SRC: Linux 6.7, dab4e1f06cab). */
+bool nb_kernel_fib_sets_src(void);
+
 #endif

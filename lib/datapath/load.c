@@ -27,6 +27,7 @@
 #include "kernel_probe.h"
 #include "libbpf_quiet.h"
 #include "natbridge.skel.h"
+#include "node.skel.h"
 #include "qdisc.skel.h"
 
 enum { ENTRIES_MAX = 1 << 24 };
@@ -38,6 +39,7 @@ static const struct object {
 } objects[NB_MODES] = {
 	[NB_MODE_EBPF] = { natbridge_bpf__elf_bytes, NATBRIDGE_BPF_BUILD },
 	[NB_MODE_ASSIST] = { assist_bpf__elf_bytes, ASSIST_BPF_BUILD },
+	[NB_MODE_NODE] = { node_bpf__elf_bytes, NODE_BPF_BUILD },
 };
 
 void nb_object_build(unsigned int object, char build[NB_BUILD_LEN])
@@ -134,6 +136,7 @@ static int set_defaults(const struct nb_datapath *dp, struct bpf_object *obj, co
 		.flow_sets = size_of(obj, NB_MAP_FLOWS),
 		.conn_sets = size_of(obj, NB_MAP_CONN_INDEX),
 		.peer_sets_host = nb_kernel_peer_sets_host(),
+		.fib_sets_src = nb_kernel_fib_sets_src(),
 	};
 	struct nb_settings settings = {
 		.flags = NB_SETTINGS_FAST_PATH,

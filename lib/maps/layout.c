@@ -15,6 +15,7 @@ static const char *const mode_names[NB_MODES] = {
 	[NB_MODE_OFF] = "off",
 	[NB_MODE_EBPF] = "ebpf",
 	[NB_MODE_ASSIST] = "assist",
+	[NB_MODE_NODE] = "node",
 };
 
 const char *nb_mode_name(enum nb_mode mode)

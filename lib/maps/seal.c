@@ -27,12 +27,18 @@ static void seal_endpoint(const void *key, void *value)
 	((struct nb_endpoint *)value)->seal = nb_endpoint_seal(key, value);
 }
 
+static void seal_device(const void *key, void *value)
+{
+	((struct nb_device *)value)->seal = nb_device_seal(*(const __u32 *)key, value);
+}
+
 /* Only programs write fragments[]. */
 static void (*const sealers[NB_MAPS])(const void *key, void *value) = {
 	[NB_MAP_FRONTENDS] = seal_frontend,
 	[NB_MAP_BACKENDS] = seal_backend,
 	[NB_MAP_AFFINITIES] = seal_affinity,
 	[NB_MAP_ENDPOINTS] = seal_endpoint,
+	[NB_MAP_DEVICES] = seal_device,
 };
 
 void nb_seal(enum nb_map map, const void *key, void *value)

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later OR BSD-2-Clause */
+#ifndef NATBRIDGE_BPF_NODE_ROUTE_H
+#define NATBRIDGE_BPF_NODE_ROUTE_H
+
+/* What the host's routes say of a translated packet, and the ways out of the programs at devices. */
+
+#include "bpf/ebpf/fib.h"
+#include "bpf/lib/parse.h"
+
+#include "maps.h"
+
+enum { NB_FIB_SRC = 1U << 4 }; /* BPF_FIB_LOOKUP_SRC, which older headers do not have */
+
+/* Whether a lookup has found a next hop. Neighbours are found out later. */
+static __always_inline bool nb_fib_has_way(int rc)
+{
+	return rc == BPF_FIB_LKUP_RET_SUCCESS || rc == BPF_FIB_LKUP_RET_NO_NEIGH ||
+	       rc == BPF_FIB_LKUP_RET_FRAG_NEEDED;
+}
+
+/*
+ * The source that a packet of the node to this address has: that of the route or, where the kernel does
+ * not tell, that of the device. NB_TO_HOST: it is an address of the node itself, or there is no route;
+ * then it is the source of connections to itself, and the host answers. Else NB_CONTINUE, or a drop
+ * reason.
+ */
+static __always_inline int nb_route_source(struct __sk_buff *skb, const struct nb_addr *dst,
+					   struct nb_addr *source)
+{
+	struct nb_device device __attribute__((aligned(8)));
+	__u32 nb0 = nb_settings.bridge_ifindex, ifindex = nb0;
+	bool is_v4 = nb_addr_is_v4(dst);
+	struct bpf_fib_lookup fib = {};
+	int rc;
+
+	nb_fib_set_dst(&fib, dst, is_v4);
+	rc = bpf_fib_lookup(skb, &fib, sizeof(fib), nb_constants.fib_sets_src ? NB_FIB_SRC : 0);
+	if (nb_fib_has_way(rc))
+		ifindex = fib.ifindex;
+	else if (rc != BPF_FIB_LKUP_RET_NOT_FWDED)
+		return nb_drop(NB_DROP_NO_DEVICE);
+	if (!nb_device_read(ifindex, &device))
+		return nb_drop(NB_DROP_NO_DEVICE);
+	*source = nb_device_addr(&device, is_v4);
+	if (ifindex != nb0 && nb_constants.fib_sets_src) {
+		if (is_v4 && fib.ipv4_src)
+			source->w[3] = fib.ipv4_src;
+		else if (!is_v4)
+			__builtin_memcpy(source, fib.ipv6_src, sizeof(*source));
+	}
+	if (nb_addr_is_zero(source))
+		return nb_drop(NB_DROP_NO_DEVICE);
+	return ifindex == nb0 ? NB_TO_HOST : NB_CONTINUE;
+}
+
+/* Sends a packet to the next hop of its destination, as the host would forward it. */
+__noinline int nb_route_out(struct __sk_buff *skb, bool is_v4)
+{
+	void *ip = nb_bytes(skb, NB_L3_OFF, nb_ip_header_len(is_v4));
+	struct bpf_redir_neigh next = {};
+	struct bpf_fib_lookup fib = {};
+
+	if (!ip)
+		return nb_drop(NB_DROP_WRITE);
+	fib.ifindex = nb_settings.bridge_ifindex;
+	if (is_v4) {
+		fib.family = NB_AF_INET;
+		fib.ipv4_src = ((struct iphdr *)ip)->saddr;
+		fib.ipv4_dst = ((struct iphdr *)ip)->daddr;
+	} else {
+		fib.family = NB_AF_INET6;
+		__builtin_memcpy(fib.ipv6_src, &((struct ipv6hdr *)ip)->saddr, sizeof(fib.ipv6_src));
+		__builtin_memcpy(fib.ipv6_dst, &((struct ipv6hdr *)ip)->daddr, sizeof(fib.ipv6_dst));
+	}
+	if (!nb_fib_has_way(bpf_fib_lookup(skb, &fib, sizeof(fib), 0)) ||
+	    fib.ifindex == nb_settings.bridge_ifindex)
+		return nb_drop(NB_DROP_NO_DEVICE);
+	next.nh_family = fib.family; /* of the next hop, which may be another one than the packet's */
+	__builtin_memcpy(next.ipv6_nh, fib.ipv6_dst, sizeof(next.ipv6_nh));
+	return bpf_redirect_neigh(fib.ifindex, &next, sizeof(next), 0);
+}
+
+/* Gives a packet to the host's IP stack, as if it had come in by a device; 0: by nb0. */
+__noinline int nb_enter_host(struct __sk_buff *skb, __u32 ifindex)
+{
+	struct nb_device device __attribute__((aligned(8)));
+
+	if (!ifindex)
+		ifindex = nb_settings.bridge_ifindex;
+	if (!nb_device_read(ifindex, &device))
+		return nb_drop(NB_DROP_NO_DEVICE);
+	if (!nb_store(skb, offsetof(struct ethhdr, h_dest), device.mac, sizeof(device.mac)))
+		return nb_drop(NB_DROP_WRITE);
+	return bpf_redirect(ifindex, BPF_F_INGRESS);
+}
+
+#endif
