@@ -420,8 +420,14 @@ struct nb_device {
 	struct nb_addr addrs[2];
 	__u8 mac[6];
 	__u8 pad[2];
-	__u32 pad2;
-	__u32 seal; /* natbridge/seal.h */
+	__u32 flags; /* userspace only: enum nb_device_flags */
+	__u32 seal;  /* natbridge/seal.h */
+};
+
+enum nb_device_flags {
+	NB_DEVICE_IN = 1 << 0,  /* has nb_device_in */
+	NB_DEVICE_OUT = 1 << 1, /* has nb_device_out */
+	NB_DEVICE_NB0 = 1 << 2, /* is nb0, and has nb_nb0_out */
 };
 
 /* ---- global data ---- */

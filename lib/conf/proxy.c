@@ -38,7 +38,7 @@ static int parse_mode(const struct nb_json *at, struct nb_proxy_conf *conf, stru
 	if (rc)
 		return rc;
 	conf->mode = NB_MODE_EBPF;
-	for (enum nb_mode i = 0; i < NB_MODES; i++)
+	for (enum nb_mode i = 0; i < NB_MODE_NODE; i++)
 		if (strcmp(mode, nb_mode_name(i)) == 0)
 			conf->mode = i;
 	if (!conf->full || strcmp(mode, nb_mode_name(conf->mode)) == 0)

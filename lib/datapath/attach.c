@@ -308,3 +308,35 @@ int nb_datapath_attached_bridge(const struct nb_datapath *dp, enum nb_mode mode,
 
 	return prog == NB_PROGS ? check_none(&target, mode, err) : check(dp, prog, &target, err);
 }
+
+/* ---- devices of the node ---- */
+
+static struct target device_target(unsigned int ifindex, enum nb_hook hook)
+{
+	return (struct target){ .at = { ifindex, nb_hook_is_ingress(hook), TC_HANDLE }, .hook = hook };
+}
+
+int nb_datapath_attach_device(const struct nb_datapath *dp, enum nb_hook hook, unsigned int ifindex,
+			      struct nb_error *err)
+{
+	NB_EXPEDITE;
+	const struct target target = device_target(ifindex, hook);
+
+	return attach(dp, nb_prog_at(NB_MODE_NODE, hook), &target, err);
+}
+
+int nb_datapath_detach_device(enum nb_hook hook, unsigned int ifindex, struct nb_error *err)
+{
+	NB_EXPEDITE;
+	const struct target target = device_target(ifindex, hook);
+
+	return detach(&target, err);
+}
+
+int nb_datapath_attached_device(const struct nb_datapath *dp, enum nb_hook hook, unsigned int ifindex,
+				struct nb_error *err)
+{
+	const struct target target = device_target(ifindex, hook);
+
+	return check(dp, nb_prog_at(NB_MODE_NODE, hook), &target, err);
+}

@@ -40,4 +40,14 @@ int nb_datapath_detach_bridge(const char *network, unsigned int ifindex, struct 
 int nb_datapath_attached_bridge(const struct nb_datapath *dp, enum nb_mode mode, const char *network,
 				unsigned int ifindex, struct nb_error *err);
 
+/*
+ * The same for a device of the node, at one hook (NB_HOOK_NB0_OUT, NB_HOOK_DEVICE_IN, NB_HOOK_DEVICE_OUT). A
+ * node has one table: each of these programs that is found is its own.
+ */
+int nb_datapath_attach_device(const struct nb_datapath *dp, enum nb_hook hook, unsigned int ifindex,
+			      struct nb_error *err);
+int nb_datapath_detach_device(enum nb_hook hook, unsigned int ifindex, struct nb_error *err);
+int nb_datapath_attached_device(const struct nb_datapath *dp, enum nb_hook hook, unsigned int ifindex,
+				struct nb_error *err);
+
 #endif

@@ -74,7 +74,8 @@ int nb_datapath_open(const struct nb_pin_root *root, const char *network, bool l
 	rc = nb_pins_open(&found, err);
 	if (rc)
 		return rc;
-	if (!nb_datapath_has(&found, NB_MODE_EBPF) && !nb_datapath_has(&found, NB_MODE_ASSIST))
+	if (!nb_datapath_has(&found, NB_MODE_EBPF) && !nb_datapath_has(&found, NB_MODE_ASSIST) &&
+	    !nb_datapath_has(&found, NB_MODE_NODE))
 		return nb_fail(err, NB_ERR_DATAPATH, ENOENT, "pins are missing in \"%s\"", found.dir);
 	*dp = found;
 	found = (struct nb_datapath)NB_DATAPATH_INIT;

@@ -90,7 +90,7 @@ int nb_datapath_ensure(const struct nb_datapath_config *config, struct nb_datapa
 	rc = open_or_create(config, &made, err);
 	if (rc)
 		return rc;
-	if (made.watch_fd < 0)
+	if (made.watch_fd < 0 && config->mode != NB_MODE_NODE)
 		watch(&made);
 	*dp = made;
 	made = (struct nb_datapath)NB_DATAPATH_INIT;

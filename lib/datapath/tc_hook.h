@@ -32,7 +32,7 @@ struct nb_tc_hook {
 /* The direction of a hook; the others are at egress. */
 static inline bool nb_hook_is_ingress(enum nb_hook hook)
 {
-	return hook == NB_HOOK_PORT_IN;
+	return hook == NB_HOOK_PORT_IN || hook == NB_HOOK_DEVICE_IN;
 }
 
 /* The handle in clsact of a network's program at a hook that networks share, such as a bridge's. */

@@ -15,6 +15,7 @@
 
 #include "attach.h"
 #include "datapath.h"
+#include "devices.h"
 #include "ensure.h"
 #include "handover.h"
 #include "load.h"
@@ -125,7 +126,9 @@ static int some_mode(const struct nb_pin_root *root, const char *network, enum n
 
 	if (rc)
 		return rc;
-	*mode = nb_datapath_has_progs(&dp, NB_MODE_EBPF) ? NB_MODE_EBPF : NB_MODE_ASSIST;
+	*mode = nb_datapath_has_progs(&dp, NB_MODE_NODE)   ? NB_MODE_NODE
+		: nb_datapath_has_progs(&dp, NB_MODE_EBPF) ? NB_MODE_EBPF
+							   : NB_MODE_ASSIST;
 	return 0;
 }
 
@@ -140,6 +143,8 @@ static int attach_all(const struct nb_datapath *dp, struct nb_datapath_config co
 	done->replaced = settings->flags & NB_SETTINGS_BEHIND;
 	if (!done->replaced)
 		return 0;
+	if (config.mode == NB_MODE_NODE)
+		return nb_devices_attach(dp, &done->followed.ports, err);
 	if (settings->bridge_ifindex)
 		rc = nb_datapath_attach_bridge(dp, config.mode, config.network, settings->bridge_ifindex,
 					       err);

@@ -119,7 +119,7 @@ int nb_settings_check_max(const struct nb_datapath *dp, unsigned int max, struct
 	struct nb_map_sizes sizes;
 	int rc;
 
-	if (!nb_datapath_has(dp, NB_MODE_EBPF))
+	if (dp->map_fd[NB_MAP_CONNECTIONS] < 0)
 		return nb_fail(err, NB_ERR_CONFIG, 0, "max=%u: mode assist has no connection table", max);
 	rc = nb_map_sizes(dp, NB_MAP_CONNECTIONS, &sizes, err);
 	if (rc)
@@ -236,7 +236,9 @@ int nb_datapath_mode(const struct nb_datapath *dp, enum nb_mode *mode, struct nb
 
 	if (rc)
 		return rc;
-	*mode = nb_datapath_has(dp, NB_MODE_EBPF) ? NB_MODE_EBPF : NB_MODE_ASSIST;
+	*mode = nb_datapath_has(dp, NB_MODE_NODE)   ? NB_MODE_NODE
+		: nb_datapath_has(dp, NB_MODE_EBPF) ? NB_MODE_EBPF
+						    : NB_MODE_ASSIST;
 	if (settings.flags & NB_SETTINGS_IS_ASSIST)
 		*mode = NB_MODE_ASSIST;
 	return 0;

@@ -43,9 +43,10 @@ int nb_tick_now(const struct nb_datapath *dp, __u32 *now, struct nb_error *err)
 	unsigned char frame[64] = { 0 };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame), .repeat = 1);
 
-	if (bpf_prog_test_run_opts(dp->prog_fd[NB_PROG_CLOCK], &opts))
-		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot run the program %s",
-			       nb_prog_name(NB_PROG_CLOCK));
+	const enum nb_prog clock = nb_datapath_has(dp, NB_MODE_NODE) ? NB_PROG_NODE_CLOCK : NB_PROG_CLOCK;
+
+	if (bpf_prog_test_run_opts(dp->prog_fd[clock], &opts))
+		return nb_fail(err, NB_ERR_DATAPATH, errno, "cannot run the program %s", nb_prog_name(clock));
 	*now = opts.retval;
 	return 0;
 }
