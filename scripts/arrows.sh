@@ -16,6 +16,7 @@ lib/json      include lib/util
 lib/net       include lib/util
 lib/firewall  include lib/util lib/net
 lib/maps      include lib/util
+lib/node      include lib/util lib/net
 lib/service   include lib/util lib/maps lib/net
 lib/datapath  include lib/util lib/maps lib/net
 lib/kube      include lib/util lib/json lib/service

@@ -109,6 +109,7 @@ static int take_addr(const struct nlmsghdr *nlh, void *arg, struct nb_error *err
 	local = tb[IFA_LOCAL] ? tb[IFA_LOCAL] : tb[IFA_ADDRESS];
 	if (!nb_attr_bytes(local, bytes, msg->ifa_family == AF_INET ? 4 : 16))
 		return nb_fail(err, NB_ERR_SYSTEM, EBADMSG, "the kernel sent a malformed address");
+	addr.index = msg->ifa_index;
 	addr.addr = nb_addr_from_bytes(msg->ifa_family, bytes);
 	addr.prefix_len = msg->ifa_prefixlen;
 	addr.scope = msg->ifa_scope;

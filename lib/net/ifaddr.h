@@ -11,17 +11,18 @@
 #include "netlink.h"
 
 struct nb_ifaddr {
+	unsigned int index; /* of the link, in a listing */
 	struct nb_addr addr;
 	unsigned int prefix_len; /* 0 .. 32 or 0 .. 128 */
 	unsigned int flags;      /* IFA_F_* */
 	unsigned int scope;      /* RT_SCOPE_* */
 };
 
-/* Adds an address, with flags IFA_F_NODAD or 0; scope is ignored. -EEXIST: the link has it. */
+/* Adds an address, with flags IFA_F_NODAD or 0; its index and scope are ignored. -EEXIST: the link has it. */
 int nb_ifaddr_add(struct nb_netlink *nl, unsigned int index, const struct nb_ifaddr *addr,
 		  struct nb_error *err);
 
-/* Deletes an address. -EADDRNOTAVAIL: the link does not have it. */
+/* Deletes an address; its index, flags and scope are ignored. -EADDRNOTAVAIL: the link does not have it. */
 int nb_ifaddr_delete(struct nb_netlink *nl, unsigned int index, const struct nb_ifaddr *addr,
 		     struct nb_error *err);
 

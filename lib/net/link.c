@@ -89,6 +89,24 @@ static int parse_linkinfo(const struct nlattr *nest, struct nb_link *link, struc
 	return parse_port(tb[IFLA_INFO_SLAVE_DATA], link, err);
 }
 
+/* Reads IFLA_AF_SPEC, whose nests are those of address families. */
+static int parse_families(const struct nlattr *nest, struct nb_link *link, struct nb_error *err)
+{
+	const struct nlattr *families[AF_INET6 + 1], *tb[IFLA_INET6_ADDR_GEN_MODE + 1];
+	uint8_t mode;
+	int rc = nb_netlink_parse_nested(nest, families, AF_INET6, err);
+
+	if (rc || !families[AF_INET6])
+		return rc;
+	rc = nb_netlink_parse_nested(families[AF_INET6], tb, IFLA_INET6_ADDR_GEN_MODE, err);
+	if (rc)
+		return rc;
+	link->has_ipv6 = nb_attr_u8(tb[IFLA_INET6_ADDR_GEN_MODE], &mode);
+	if (link->has_ipv6)
+		link->addr_gen_mode = mode;
+	return 0;
+}
+
 static int parse_link(const struct nlmsghdr *nlh, struct nb_link *link, struct nb_error *err)
 {
 	const struct nlattr *tb[IFLA_LINK_NETNSID + 1];
@@ -101,6 +119,7 @@ static int parse_link(const struct nlmsghdr *nlh, struct nb_link *link, struct n
 	if (info->ifi_index <= 0 || !nb_attr_str(tb[IFLA_IFNAME], parsed.name, sizeof(parsed.name)))
 		return nb_fail(err, NB_ERR_SYSTEM, EBADMSG, "the kernel sent a link without a name");
 	parsed.index = (unsigned int)info->ifi_index;
+	parsed.type = info->ifi_type;
 	parsed.flags = info->ifi_flags;
 	parsed.has_mac = nb_attr_bytes(tb[IFLA_ADDRESS], parsed.mac, sizeof(parsed.mac));
 	(void)nb_attr_str(tb[IFLA_IFALIAS], parsed.alias, sizeof(parsed.alias));
@@ -111,6 +130,11 @@ static int parse_link(const struct nlmsghdr *nlh, struct nb_link *link, struct n
 	parsed.peer_elsewhere = nb_attr_u32(tb[IFLA_LINK_NETNSID], &parsed.peer_nsid);
 	if (tb[IFLA_LINKINFO]) {
 		rc = parse_linkinfo(tb[IFLA_LINKINFO], &parsed, err);
+		if (rc)
+			return rc;
+	}
+	if (tb[IFLA_AF_SPEC]) {
+		rc = parse_families(tb[IFLA_AF_SPEC], &parsed, err);
 		if (rc)
 			return rc;
 	}
@@ -280,8 +304,10 @@ int nb_link_create_bridge(struct nb_netlink *nl, const char *name, const unsigne
 static void put_peer(struct nlmsghdr *nlh, const struct nb_veth_spec *spec)
 {
 	struct nlattr *peer = mnl_attr_nest_start(nlh, VETH_INFO_PEER);
+	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
 
-	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	if (spec->noarp)
+		info->ifi_flags = info->ifi_change = IFF_NOARP;
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, spec->peer_name);
 	if (spec->peer_mac)
 		mnl_attr_put(nlh, IFLA_ADDRESS, NB_MAC_LEN, spec->peer_mac);
@@ -295,12 +321,15 @@ static void put_peer(struct nlmsghdr *nlh, const struct nb_veth_spec *spec)
 int nb_link_create_veth(struct nb_netlink *nl, const struct nb_veth_spec *spec, struct nb_error *err)
 {
 	struct nb_request req;
-	void *info;
-	struct nlmsghdr *nlh = nb_request_start(&req, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info,
+	void *extra;
+	struct nlmsghdr *nlh = nb_request_start(&req, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &extra,
 						sizeof(struct ifinfomsg));
+	struct ifinfomsg *info = extra;
 	struct nlattr *nest, *data;
 	int rc;
 
+	if (spec->noarp)
+		info->ifi_flags = info->ifi_change = IFF_NOARP;
 	mnl_attr_put_strz(nlh, IFLA_IFNAME, spec->name);
 	if (spec->mac)
 		mnl_attr_put(nlh, IFLA_ADDRESS, NB_MAC_LEN, spec->mac);
@@ -320,6 +349,28 @@ int nb_link_create_veth(struct nb_netlink *nl, const struct nb_veth_spec *spec, 
 	return 0;
 }
 
+int nb_link_create_dummy(struct nb_netlink *nl, const char *name, const unsigned char mac[NB_MAC_LEN],
+			 unsigned int mtu, struct nb_error *err)
+{
+	struct nb_request req;
+	void *info;
+	struct nlmsghdr *nlh = nb_request_start(&req, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info,
+						sizeof(struct ifinfomsg));
+	struct nlattr *nest;
+	int rc;
+
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	mnl_attr_put(nlh, IFLA_ADDRESS, NB_MAC_LEN, mac);
+	mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
+	nest = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "dummy");
+	mnl_attr_nest_end(nlh, nest);
+	rc = nb_netlink_request(nl, nlh, NULL, NULL, err);
+	if (rc)
+		return nb_wrap(err, "cannot create dummy \"%s\"", name);
+	return 0;
+}
+
 static void put_port(struct nlmsghdr *nlh, const struct nb_link_change *change)
 {
 	struct nlattr *nest = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
@@ -330,6 +381,16 @@ static void put_port(struct nlmsghdr *nlh, const struct nb_link_change *change)
 	mnl_attr_put_u8(nlh, IFLA_BRPORT_MODE, change->hairpin ? BRIDGE_MODE_HAIRPIN : 0);
 	mnl_attr_put_u8(nlh, IFLA_BRPORT_ISOLATED, change->isolated);
 	mnl_attr_nest_end(nlh, data);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static void put_addr_gen_mode(struct nlmsghdr *nlh, unsigned char mode)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
+	struct nlattr *family = mnl_attr_nest_start(nlh, AF_INET6);
+
+	mnl_attr_put_u8(nlh, IFLA_INET6_ADDR_GEN_MODE, mode);
+	mnl_attr_nest_end(nlh, family);
 	mnl_attr_nest_end(nlh, nest);
 }
 
@@ -355,6 +416,10 @@ int nb_link_change(struct nb_netlink *nl, unsigned int index, const struct nb_li
 		info->ifi_change |= IFF_PROMISC;
 		info->ifi_flags |= change->promisc ? IFF_PROMISC : 0;
 	}
+	if (change->set_noarp) {
+		info->ifi_change |= IFF_NOARP;
+		info->ifi_flags |= change->noarp ? IFF_NOARP : 0;
+	}
 	if (change->set_master)
 		mnl_attr_put_u32(nlh, IFLA_MASTER, change->master);
 	if (change->mtu)
@@ -365,6 +430,8 @@ int nb_link_change(struct nb_netlink *nl, unsigned int index, const struct nb_li
 		mnl_attr_put(nlh, IFLA_IFALIAS, strlen(change->alias), change->alias);
 	if (change->set_port)
 		put_port(nlh, change);
+	if (change->set_addr_gen_mode)
+		put_addr_gen_mode(nlh, change->addr_gen_mode);
 	rc = nb_netlink_request(nl, nlh, NULL, NULL, err);
 	if (rc)
 		return nb_wrap(err, "cannot change link %u", index);

@@ -21,22 +21,25 @@ enum {
 
 struct nb_link {
 	unsigned int index;
+	unsigned int type; /* ARPHRD_* of net/if_arp.h */
 	char name[IFNAMSIZ];
 	char kind[NB_LINK_KIND_MAX];   /* "bridge", "veth", ...; "": a physical device, lo */
 	char alias[NB_LINK_ALIAS_MAX]; /* "": none */
 	bool has_mac;                  /* mac is valid: the address has six bytes */
 	unsigned char mac[NB_MAC_LEN];
 	unsigned int mtu;
-	unsigned int flags;       /* IFF_* */
-	unsigned char operstate;  /* IF_OPER_* of linux/if.h */
-	unsigned int master;      /* ifindex, 0: none */
-	unsigned int peer;        /* veth: ifindex of the other end in its namespace, 0: unknown */
-	bool peer_elsewhere;      /* the other end is in another namespace */
-	unsigned int peer_nsid;   /* the id of that namespace in the socket's namespace */
-	bool has_port;            /* a bridge's port: the next three are valid */
-	unsigned char port_state; /* BR_STATE_* of linux/if_bridge.h */
-	bool hairpin, isolated;   /* IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED */
-	bool vlan_filtering;      /* of a bridge */
+	unsigned int flags;          /* IFF_* */
+	unsigned char operstate;     /* IF_OPER_* of linux/if.h */
+	unsigned int master;         /* ifindex, 0: none */
+	unsigned int peer;           /* veth: ifindex of the other end in its namespace, 0: unknown */
+	bool peer_elsewhere;         /* the other end is in another namespace */
+	unsigned int peer_nsid;      /* the id of that namespace in the socket's namespace */
+	bool has_port;               /* a bridge's port: the next three are valid */
+	unsigned char port_state;    /* BR_STATE_* of linux/if_bridge.h */
+	bool hairpin, isolated;      /* IFLA_BRPORT_MODE, IFLA_BRPORT_ISOLATED */
+	bool vlan_filtering;         /* of a bridge */
+	bool has_ipv6;               /* the link takes part in IPv6: the next one is valid */
+	unsigned char addr_gen_mode; /* IN6_ADDR_GEN_MODE_* of linux/if_link.h */
 };
 
 /*
@@ -76,24 +79,36 @@ struct nb_veth_spec {
 	int peer_netns_fd;             /* the namespace of the other end; -1: the socket's */
 	unsigned int mtu;              /* of both ends, 0: the kernel's default */
 	unsigned int master;           /* ifindex of the bridge that this end joins, 0: none */
+	bool noarp;                    /* both ends are IFF_NOARP */
 };
 
 /* Creates a veth pair, both ends down. -EEXIST: one of the names is taken. */
 int nb_link_create_veth(struct nb_netlink *nl, const struct nb_veth_spec *spec, struct nb_error *err);
 
 /*
- * What to change. Zeroed: nothing. up, promisc, hairpin, isolated and master count only with their
- * set_.
+ * Creates a dummy, which is down and IFF_NOARP. -EEXIST: the name is taken. -EOPNOTSUPP: the kernel
+ * has no dummies.
+ */
+int nb_link_create_dummy(struct nb_netlink *nl, const char *name, const unsigned char mac[NB_MAC_LEN],
+			 unsigned int mtu, struct nb_error *err);
+
+/*
+ * What to change. Zeroed: nothing. up, promisc, noarp, hairpin, isolated, master and addr_gen_mode
+ * count only with their set_. The kernel changes addr_gen_mode after up: one request for both brings
+ * the link up in the old mode.
  */
 struct nb_link_change {
 	bool set_up, up;
 	bool set_promisc, promisc;
+	bool set_noarp, noarp;
 	bool set_port, hairpin, isolated; /* of a bridge's port */
 	bool set_master;
 	unsigned int master;      /* ifindex; 0: detach */
 	unsigned int mtu;         /* 0: keep */
 	const unsigned char *mac; /* NULL: keep */
 	const char *alias;        /* NULL: keep */
+	bool set_addr_gen_mode;
+	unsigned char addr_gen_mode; /* IN6_ADDR_GEN_MODE_* of linux/if_link.h */
 };
 
 /* Changes a link in one request. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Unicast routes, by RTM_*ROUTE. */
+/* Routes, by RTM_*ROUTE. */
 #include "route.h"
 
 #include <errno.h>
@@ -38,9 +38,9 @@ static void put_route(struct nlmsghdr *nlh, struct rtmsg *msg, const struct nb_r
 
 	msg->rtm_family = (unsigned char)nb_addr_family(&route->dst);
 	msg->rtm_dst_len = (unsigned char)route->prefix_len;
-	msg->rtm_protocol = RTPROT_BOOT;
+	msg->rtm_protocol = (unsigned char)(route->protocol ? route->protocol : RTPROT_BOOT);
 	msg->rtm_scope = (unsigned char)route->scope;
-	msg->rtm_type = RTN_UNICAST;
+	msg->rtm_type = (unsigned char)(route->type ? route->type : RTN_UNICAST);
 	msg->rtm_table = table <= MAX_SMALL_TABLE ? (unsigned char)table : RT_TABLE_UNSPEC;
 	mnl_attr_put_u32(nlh, RTA_TABLE, table);
 	mnl_attr_put_u32(nlh, RTA_OIF, route->index);
@@ -50,32 +50,64 @@ static void put_route(struct nlmsghdr *nlh, struct rtmsg *msg, const struct nb_r
 		bytes = nb_addr_bytes(&route->gw, &len);
 		mnl_attr_put(nlh, RTA_GATEWAY, len, bytes);
 	}
+	if (route->has_src) {
+		bytes = nb_addr_bytes(&route->src, &len);
+		mnl_attr_put(nlh, RTA_PREFSRC, len, bytes);
+	}
 	if (route->priority)
 		mnl_attr_put_u32(nlh, RTA_PRIORITY, route->priority);
-	put_metrics(nlh, route);
 }
 
-int nb_route_add(struct nb_netlink *nl, const struct nb_route *route, struct nb_error *err)
+/* Sends the request; verb is for its error. */
+static int send_route(struct nb_netlink *nl, struct nlmsghdr *nlh, const struct nb_route *route,
+		      const char *verb, struct nb_error *err)
 {
 	char dst[NB_ADDR_STRLEN], gw[NB_ADDR_STRLEN] = "";
-	struct nb_request req;
-	void *msg;
-	/* Neither NLM_F_EXCL nor NLM_F_APPEND, so that a destination can have a second gateway. */
-	struct nlmsghdr *nlh = nb_request_start(&req, RTM_NEWROUTE, NLM_F_CREATE, &msg, sizeof(struct rtmsg));
-	int rc;
+	int rc = nb_netlink_request(nl, nlh, NULL, NULL, err);
 
-	put_route(nlh, msg, route);
-	rc = nb_netlink_request(nl, nlh, NULL, NULL, err);
 	if (!rc)
 		return 0;
 	if (route->has_gw)
 		nb_addr_format(&route->gw, gw);
-	return nb_wrap(err, "cannot add route %s/%u%s%s", nb_addr_format(&route->dst, dst), route->prefix_len,
-		       route->has_gw ? " via " : "", gw);
+	return nb_wrap(err, "cannot %s route %s/%u%s%s", verb, nb_addr_format(&route->dst, dst),
+		       route->prefix_len, route->has_gw ? " via " : "", gw);
+}
+
+static int add(struct nb_netlink *nl, const struct nb_route *route, uint16_t flags, struct nb_error *err)
+{
+	struct nb_request req;
+	void *msg;
+	struct nlmsghdr *nlh =
+		nb_request_start(&req, RTM_NEWROUTE, NLM_F_CREATE | flags, &msg, sizeof(struct rtmsg));
+
+	put_route(nlh, msg, route);
+	put_metrics(nlh, route);
+	return send_route(nl, nlh, route, "add", err);
+}
+
+int nb_route_add(struct nb_netlink *nl, const struct nb_route *route, struct nb_error *err)
+{
+	/* Neither NLM_F_EXCL nor NLM_F_APPEND, so that a destination can have a second gateway. */
+	return add(nl, route, 0, err);
+}
+
+int nb_route_add_first(struct nb_netlink *nl, const struct nb_route *route, struct nb_error *err)
+{
+	return add(nl, route, NLM_F_EXCL, err);
+}
+
+int nb_route_delete(struct nb_netlink *nl, const struct nb_route *route, struct nb_error *err)
+{
+	struct nb_request req;
+	void *msg;
+	struct nlmsghdr *nlh = nb_request_start(&req, RTM_DELROUTE, 0, &msg, sizeof(struct rtmsg));
+
+	put_route(nlh, msg, route);
+	return send_route(nl, nlh, route, "delete", err);
 }
 
 struct route_list {
-	int family;
+	const struct nb_route_query *query;
 	NB_VEC(struct nb_route) found;
 };
 
@@ -86,13 +118,15 @@ static void reset_list(void *arg)
 	list->found.n = 0;
 }
 
-static void parse_gateway(const struct nlattr *attr, int family, struct nb_route *route)
+/* False: the attribute is absent or of another size; *addr untouched. */
+static bool parse_addr(const struct nlattr *attr, int family, struct nb_addr *addr)
 {
 	unsigned char bytes[16];
 
-	route->has_gw = nb_attr_bytes(attr, bytes, family == AF_INET ? 4 : 16);
-	if (route->has_gw)
-		route->gw = nb_addr_from_bytes(family, bytes);
+	if (!nb_attr_bytes(attr, bytes, family == AF_INET ? 4 : 16))
+		return false;
+	*addr = nb_addr_from_bytes(family, bytes);
+	return true;
 }
 
 /* RTA_MULTIPATH: lists a route for each next hop. */
@@ -114,7 +148,7 @@ static int append_multipath(struct route_list *list, const struct nlattr *attr, 
 		for (gw = (const void *)RTNH_DATA(hop); mnl_attr_ok(gw, attrs_len);
 		     attrs_len -= (int)MNL_ALIGN(gw->nla_len), gw = mnl_attr_next(gw)) {
 			if (mnl_attr_get_type(gw) == RTA_GATEWAY)
-				parse_gateway(gw, list->family, route);
+				route->has_gw = parse_addr(gw, list->query->family, &route->gw);
 		}
 		rc = nb_vec_push(&list->found, *route, err);
 		if (rc)
@@ -137,14 +171,25 @@ static int parse_metrics(const struct nlattr *nest, struct nb_route *route, stru
 	return 0;
 }
 
+static bool is_wanted(const struct nb_route_query *query, const struct rtmsg *msg,
+		      const struct nb_route *route)
+{
+	if (msg->rtm_family != query->family || (msg->rtm_flags & RTM_F_CLONED))
+		return false;
+	if (query->table ? route->table != query->table : route->table == RT_TABLE_LOCAL)
+		return false;
+	return (query->any_type || route->type == RTN_UNICAST) &&
+	       (!query->protocol || route->protocol == query->protocol);
+}
+
 static int take_route(const struct nlmsghdr *nlh, void *arg, struct nb_error *err)
 {
 	const struct rtmsg *msg = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[RTA_TABLE + 1];
 	struct route_list *list = arg;
 	struct nb_route route = { .prefix_len = 0 };
-	unsigned char bytes[16] = { 0 };
-	int rc;
+	static const unsigned char zero[16];
+	int family, rc;
 
 	if (nlh->nlmsg_type != RTM_NEWROUTE)
 		return 0;
@@ -153,12 +198,15 @@ static int take_route(const struct nlmsghdr *nlh, void *arg, struct nb_error *er
 		return rc;
 	route.table = msg->rtm_table;
 	(void)nb_attr_u32(tb[RTA_TABLE], &route.table);
-	if (msg->rtm_family != list->family || msg->rtm_type != RTN_UNICAST ||
-	    route.table == RT_TABLE_LOCAL || (msg->rtm_flags & RTM_F_CLONED))
+	route.type = msg->rtm_type;
+	route.protocol = msg->rtm_protocol;
+	if (!is_wanted(list->query, msg, &route))
 		return 0;
-	if (tb[RTA_DST] && !nb_attr_bytes(tb[RTA_DST], bytes, list->family == AF_INET ? 4 : 16))
+	family = list->query->family;
+	route.dst = nb_addr_from_bytes(family, zero);
+	if (tb[RTA_DST] && !parse_addr(tb[RTA_DST], family, &route.dst))
 		return nb_fail(err, NB_ERR_SYSTEM, EBADMSG, "the kernel sent a malformed route");
-	route.dst = nb_addr_from_bytes(list->family, bytes);
+	route.has_src = parse_addr(tb[RTA_PREFSRC], family, &route.src);
 	route.prefix_len = msg->rtm_dst_len;
 	route.scope = msg->rtm_scope;
 	(void)nb_attr_u32(tb[RTA_PRIORITY], &route.priority);
@@ -170,14 +218,14 @@ static int take_route(const struct nlmsghdr *nlh, void *arg, struct nb_error *er
 	}
 	if (tb[RTA_MULTIPATH])
 		return append_multipath(list, tb[RTA_MULTIPATH], &route, err);
-	parse_gateway(tb[RTA_GATEWAY], list->family, &route);
+	route.has_gw = parse_addr(tb[RTA_GATEWAY], family, &route.gw);
 	return nb_vec_push(&list->found, route, err);
 }
 
-int nb_route_list(struct nb_netlink *nl, int family, struct nb_route **routes, unsigned int *n,
-		  struct nb_error *err)
+int nb_route_query(struct nb_netlink *nl, const struct nb_route_query *query, struct nb_route **routes,
+		   unsigned int *n, struct nb_error *err)
 {
-	struct route_list list = { .family = family };
+	struct route_list list = { .query = query };
 	const struct nb_dump_reader reader = { take_route, reset_list, &list };
 	struct nb_request req;
 	void *extra;
@@ -185,7 +233,7 @@ int nb_route_list(struct nb_netlink *nl, int family, struct nb_route **routes, u
 	struct rtmsg *msg = extra;
 	int rc;
 
-	msg->rtm_family = (unsigned char)family;
+	msg->rtm_family = (unsigned char)query->family;
 	rc = nb_netlink_dump(nl, nlh, &reader, err);
 	if (rc) {
 		nb_vec_free(&list.found);
@@ -194,4 +242,12 @@ int nb_route_list(struct nb_netlink *nl, int family, struct nb_route **routes, u
 	*routes = list.found.items;
 	*n = (unsigned int)list.found.n;
 	return 0;
+}
+
+int nb_route_list(struct nb_netlink *nl, int family, struct nb_route **routes, unsigned int *n,
+		  struct nb_error *err)
+{
+	const struct nb_route_query query = { .family = family };
+
+	return nb_route_query(nl, &query, routes, n, err);
 }
