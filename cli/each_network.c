@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/datapath/datapath.h"
@@ -25,6 +26,11 @@ int nb_explain_missing(const struct nb_cli *cli, const char *network, int rc, st
 {
 	char path[NB_PIN_PATH_MAX];
 
+	if (rc == -ENOENT && !strcmp(network, NB_NODE_NETWORK))
+		return nb_fail(err, NB_ERR_NOT_SET_UP, 0,
+			       "the node's own table is not set up below \"%s\": natbridge-agent does that "
+			       "with \"serviceProxy: node\"",
+			       cli->pin_root.bpffs);
 	if (rc != -ENOENT || nb_pin_path(&cli->pin_root, network, NULL, path, NULL) || !access(path, F_OK))
 		return rc;
 	return nb_fail(err, NB_ERR_NOT_SET_UP, 0,
@@ -43,7 +49,7 @@ static int open_network(const struct nb_cli *cli, const char *network, unsigned 
 	};
 	int rc = nb_datapath_open(&cli->pin_root, network, access != NB_READ, dp, err);
 
-	if (rc == -ENOENT && access == NB_ENSURE && cli->network)
+	if (rc == -ENOENT && access == NB_ENSURE && cli->network && strcmp(network, NB_NODE_NETWORK) != 0)
 		return nb_datapath_ensure(&config, dp, err);
 	return nb_explain_missing(cli, network, rc, err);
 }

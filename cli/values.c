@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "lib/maps/layout.h"
 #include "lib/maps/settings.h"
 
 static bool is_absolute_path(const char *text)
@@ -15,6 +16,8 @@ static bool is_absolute_path(const char *text)
 /* The name pattern of the CNI specification; the name becomes a directory of the bpffs. */
 static bool is_network_name(const char *text)
 {
+	if (!strcmp(text, NB_NODE_NETWORK))
+		return true;
 	if (!isalnum((unsigned char)*text))
 		return false;
 	for (; *text; text++) {

@@ -16,18 +16,19 @@ lib/json      include lib/util
 lib/net       include lib/util
 lib/firewall  include lib/util lib/net
 lib/maps      include lib/util
-lib/node      include lib/util lib/net
+lib/node      include lib/util lib/net lib/maps lib/datapath
 lib/service   include lib/util lib/maps lib/net
 lib/datapath  include lib/util lib/maps lib/net
 lib/kube      include lib/util lib/json lib/service
 lib/conf      include lib/util lib/json lib/maps lib/service lib/datapath
 plugin        include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/kube lib/conf
-cli           include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/kube
-agent         include lib/util lib/json lib/net lib/maps lib/service lib/datapath lib/kube lib/conf
-bpf           include bpf/lib bpf/ebpf bpf/assist
+cli           include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/kube
+agent         include lib/util lib/json lib/net lib/maps lib/service lib/datapath lib/node lib/kube lib/conf
+bpf           include bpf/lib bpf/ebpf bpf/assist bpf/node
 bpf/lib       include
 bpf/ebpf      include bpf/lib
 bpf/assist    include bpf/lib
+bpf/node      include bpf/lib bpf/ebpf
 '
 
 # "FILE FILE WHY" a line: an include of the second in the first.

@@ -20,6 +20,9 @@ enum nb_mode {
 	NB_MODES,
 };
 
+/* The name of the node's own table among those of networks, which no network can have. */
+#define NB_NODE_NETWORK "@node"
+
 /* The modes whose programs use a map. */
 enum nb_map_modes {
 	NB_IN_NONE, /* only older map layouts have it */

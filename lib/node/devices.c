@@ -38,6 +38,7 @@ static struct nb_node_device to_device(const struct nb_link *link, const struct 
 	struct nb_node_device device = { .ifindex = link->index, .mtu = link->mtu };
 
 	memcpy(device.name, link->name, sizeof(device.name));
+	memcpy(device.mac, link->mac, sizeof(device.mac));
 	for (unsigned int i = 0; i < n; i++) {
 		bool is_v4 = nb_addr_is_v4(&addrs[i].addr);
 		bool *has = is_v4 ? &device.has_v4 : &device.has_v6;

@@ -10,12 +10,14 @@
 
 #include <natbridge/abi.h>
 
+#include "lib/net/link.h"
 #include "lib/net/netlink.h"
 #include "lib/util/error.h"
 
 struct nb_node_device {
 	unsigned int ifindex;
 	char name[IFNAMSIZ];
+	unsigned char mac[NB_MAC_LEN];
 	unsigned int mtu; /* bytes */
 	/*
 	 * The source address of packets of the node that leave by it: the first one of scope global

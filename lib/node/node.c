@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The parts in their order: nb0, the table, what the programs must know, programs, and routes at last. */
+#include "node.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "lib/datapath/datapath.h"
+#include "lib/datapath/devices.h"
+#include "lib/datapath/ensure.h"
+#include "lib/maps/layout.h"
+#include "lib/maps/settings.h"
+#include "lib/net/netlink.h"
+#include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+#include "lib/util/vec.h"
+
+#include "devices.h"
+#include "nb0.h"
+
+/* What is found and made on the way. */
+struct node {
+	const struct nb_node_config *config;
+	struct nb_netlink nl;
+	struct nb_node_device *devices; /* owned */
+	unsigned int n_devices;
+	struct nb_nb0 nb0;
+};
+
+static void node_free(struct node *node)
+{
+	nb_netlink_close(&node->nl);
+	free(node->devices);
+}
+
+/* ---- the table ---- */
+
+/* Opens it, with the lock; makes, completes or migrates it if need be. */
+static int open_table(const struct node *node, struct nb_datapath *dp, struct nb_error *err)
+{
+	const struct nb_datapath_config config = {
+		.root = node->config->root,
+		.network = NB_NODE_NETWORK,
+		.mode = NB_MODE_NODE,
+		.limits = node->config->limits,
+	};
+
+	return nb_datapath_ensure(&config, dp, err);
+}
+
+/* Tells the programs which device nb0 is. Needs the lock. */
+static int write_settings(const struct node *node, const struct nb_datapath *dp, struct nb_error *err)
+{
+	struct nb_settings old, new;
+	int rc = nb_settings_read(dp, &old, err);
+
+	if (rc)
+		return rc;
+	new = old;
+	new.bridge_ifindex = node->nb0.ifindex;
+	memcpy(new.bridge_mac, node->nb0.mac, sizeof(new.bridge_mac));
+	return memcmp(&old, &new, sizeof(old)) ? nb_settings_write(dp, &new, err) : 0;
+}
+
+/* ---- devices ---- */
+
+static int compare(const void *a, const void *b)
+{
+	const struct nb_device_at *x = a, *y = b;
+
+	return x->ifindex < y->ifindex ? -1 : x->ifindex > y->ifindex;
+}
+
+static int add_device(struct nb_devices *wanted, __u32 ifindex, const struct nb_device *device,
+		      struct nb_error *err)
+{
+	const struct nb_device_at at = { ifindex, *device };
+
+	return nb_vec_push(&wanted->all, at, err);
+}
+
+static int add_nb0(const struct node *node, struct nb_devices *wanted, struct nb_error *err)
+{
+	struct nb_device device = { .flags = NB_DEVICE_NB0 };
+
+	memcpy(device.addrs, node->config->self, sizeof(device.addrs));
+	memcpy(device.mac, node->nb0.mac, sizeof(device.mac));
+	return add_device(wanted, node->nb0.ifindex, &device, err);
+}
+
+static int list_devices(const struct node *node, struct nb_devices *wanted, struct nb_error *err)
+{
+	int rc = add_nb0(node, wanted, err);
+
+	for (unsigned int i = 0; i < node->n_devices && !rc; i++) {
+		const struct nb_node_device *from = &node->devices[i];
+		struct nb_device device = { .flags = NB_DEVICE_IN };
+
+		if (node->config->outside)
+			device.flags |= NB_DEVICE_OUT;
+		if (from->has_v6)
+			device.addrs[0] = from->v6;
+		if (from->has_v4)
+			device.addrs[1] = from->v4;
+		memcpy(device.mac, from->mac, sizeof(device.mac));
+		rc = add_device(wanted, from->ifindex, &device, err);
+	}
+	if (!rc)
+		qsort(wanted->all.items, wanted->all.n, sizeof(*wanted->all.items), compare);
+	return rc;
+}
+
+static int set_devices(const struct node *node, const struct nb_datapath *dp, struct nb_error *err)
+{
+	nb_cleanup(nb_devices_free) struct nb_devices wanted = { 0 };
+	int rc = list_devices(node, &wanted, err);
+
+	return rc ? rc : nb_devices_set(dp, &wanted, err);
+}
+
+/* ---- routes ---- */
+
+struct routes {
+	NB_VEC(struct nb_node_route) all;
+};
+
+static void routes_free(struct routes *routes)
+{
+	nb_vec_free(&routes->all);
+}
+
+static int set_routes(struct node *node, nb_node_route_conflict_fn conflict, void *arg, struct nb_error *err)
+{
+	nb_cleanup(routes_free) struct routes routes = { 0 };
+	const struct nb_node_config *config = node->config;
+	int rc = 0;
+
+	for (size_t i = 0; i < config->n_ranges && !rc; i++)
+		rc = nb_vec_push(&routes.all, config->ranges[i], err);
+	for (int i = 0; i < 2 && !rc; i++) {
+		const struct nb_node_route self = { .dst = config->self[i],
+						    .prefix_len = nb_addr_family(&config->self[i]) == AF_INET
+									  ? 32
+									  : 128 };
+
+		if (!nb_addr_is_zero(&config->self[i]))
+			rc = nb_vec_push(&routes.all, self, err);
+	}
+	return rc ? rc
+		  : nb_node_routes_set(&node->nl, node->nb0.ifindex, routes.all.items, routes.all.n, conflict,
+				       arg, err);
+}
+
+/* ---- all of it ---- */
+
+static int find_devices(struct node *node, struct nb_error *err)
+{
+	int rc = nb_netlink_open(&node->nl, err);
+
+	rc = rc ? rc
+		: nb_node_devices_list(&node->nl, node->config->patterns, node->config->n_patterns,
+				       &node->devices, &node->n_devices, err);
+	return rc ? rc
+		  : nb_nb0_ensure(&node->nl, nb_node_devices_mtu(node->devices, node->n_devices), &node->nb0,
+				  err);
+}
+
+int nb_node_ensure(const struct nb_node_config *config, nb_node_route_conflict_fn conflict, void *arg,
+		   struct nb_error *err)
+{
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	nb_cleanup(node_free) struct node node = { .config = config };
+	int rc = find_devices(&node, err);
+
+	rc = rc ? rc : open_table(&node, &dp, err);
+	rc = rc ? rc : write_settings(&node, &dp, err);
+	if (rc)
+		return rc;
+	nb_close_fd(&dp.lock_fd); /* attaching may wait: lib/datapath/attach.h */
+	dp.lock_fd = -1;
+	rc = set_devices(&node, &dp, err);
+	return rc ? rc : set_routes(&node, conflict, arg, err);
+}
+
+/* Routes go first, so that nothing is sent to a device without a program. */
+int nb_node_remove(const struct nb_pin_root *root, struct nb_error *err)
+{
+	nb_cleanup(nb_netlink_close) struct nb_netlink nl = { 0 };
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	static const struct nb_devices none;
+	int first = nb_netlink_open(&nl, err), rc;
+
+	if (first)
+		return first;
+	first = nb_node_routes_remove(&nl, err);
+	rc = nb_datapath_open(root, NB_NODE_NETWORK, false, &dp, first ? NULL : err);
+	if (!rc)
+		rc = nb_devices_set(&dp, &none, first ? NULL : err);
+	else if (rc == -ENOENT)
+		rc = 0;
+	first = first ? first : rc;
+	rc = nb_nb0_remove(&nl, first ? NULL : err);
+	first = first ? first : rc;
+	nb_datapath_close(&dp);
+	rc = nb_datapath_unpin(root, NB_NODE_NETWORK, first ? NULL : err);
+	return first ? first : rc;
+}
