@@ -71,6 +71,19 @@ static const char *check_format(const char *text)
 	return !strcmp(text, "text") || !strcmp(text, "json") ? NULL : "is neither text nor json";
 }
 
+static const char *check_served(const char *text)
+{
+	return !strcmp(text, "pods") || !strcmp(text, "node") ? NULL : "is neither pods nor node";
+}
+
+static const char *check_range(const char *text)
+{
+	struct nb_addr addr;
+	unsigned int len;
+
+	return nb_cidr_parse(text, &addr, &len) && len ? NULL : "is not an address range such as 10.96.0.0/12";
+}
+
 enum type {
 	TYPE_TEXT,
 	TYPE_LIST,
@@ -78,6 +91,7 @@ enum type {
 	TYPE_NUMBER,   /* unsigned int */
 	TYPE_FORMAT,   /* bool: json */
 	TYPE_SWITCH,   /* bool */
+	TYPE_SERVED,   /* bool: the node */
 	TYPE_VERB,     /* a switch of the command line */
 };
 
@@ -123,6 +137,15 @@ static const struct key keys[] = {
 	ROW("health-check-node-ports", "healthCheckNodePorts", SWITCH, health_ports, check_switch,
 	    "true|false",
 	    "answer load balancers at the health check node ports; default: false, as kube-proxy does"),
+	ROW("service-proxy", "serviceProxy", SERVED, serves_node, check_served, "pods|node",
+	    "whose way to Services this is: that of pods, beside kube-proxy; or that of the whole node, instead "
+	    "of it; default: pods"),
+	ROW("service-cidr", "serviceCIDRs", LIST, service_cidrs, check_range, "CIDR",
+	    "a range of Services, for an API server without ServiceCIDRs; repeatable"),
+	ROW("device", "devices", LIST, devices, NULL, "GLOB",
+	    "a device of the node, such as eth*; repeatable; default: those that have addresses"),
+	ROW("self-address", "selfAddresses", LIST, self, check_address, "ADDRESS",
+	    "source of connections of the node to itself; repeatable; default: 169.254.110.48 and fd6e:6230::1"),
 	ROW("exclude-vip", "excludeVIPs", LIST, excluded, check_address, "ADDRESS",
 	    "an address that is left to the node, whatever Service has it; repeatable"),
 	ROW("min-sync-period", "minSyncPeriod", DURATION, sync_ms, NULL, "DURATION",
@@ -248,6 +271,9 @@ static int set_value(const struct key *key, const char *name, const char *text,
 		return 0;
 	case TYPE_SWITCH:
 		*(bool *)field = !strcmp(text, "true");
+		return 0;
+	case TYPE_SERVED:
+		*(bool *)field = !strcmp(text, "node");
 		return 0;
 	default:
 		config->verb = key->verb;

@@ -46,6 +46,10 @@ struct nb_agent_config {
 	char *state_dir;                 /* where learned API servers are kept; "": nowhere */
 	char *healthz, *metrics;         /* ADDRESS:PORT; "": not served */
 	bool health_ports;               /* health check node ports are answered here */
+	bool serves_node;                /* instead of kube-proxy: the node itself and clients outside, too */
+	struct nb_agent_list service_cidrs; /* ranges of Services, beside those that the API server tells */
+	struct nb_agent_list devices;       /* globs; none: those that have addresses */
+	struct nb_agent_list self;          /* sources of the node's connections to itself */
 	struct nb_agent_list node_ports; /* addresses of NodePorts: "primary" or CIDRs */
 	struct nb_agent_list excluded;   /* addresses that are left to the node */
 	unsigned int sync_ms;            /* at least, from one writing of changes to the next */

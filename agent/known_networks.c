@@ -58,6 +58,8 @@ int nb_known_networks_save(const char *dir, const struct nb_tables *tables, stru
 		return rc;
 	nb_strbuf_put(&text, "");
 	for (size_t i = 0; i < tables->all.n; i++) {
+		if (tables->all.items[i]->is_node)
+			continue;
 		nb_strbuf_put(&text, tables->all.items[i]->name);
 		nb_strbuf_put(&text, " ");
 		nb_strbuf_put(&text, tables->all.items[i]->root.bpffs);

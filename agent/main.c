@@ -30,6 +30,7 @@
 #include "log.h"
 #include "loop.h"
 #include "memory.h"
+#include "node_side.h"
 #include "observe.h"
 #include "servers.h"
 #include "tables.h"
@@ -46,6 +47,7 @@ struct agent {
 	struct nb_tables tables;
 	struct nb_observer observer;
 	struct nb_host_addrs host_addrs;
+	struct nb_node_side node_side;
 	struct nb_error failure; /* of a table; but for NB_AGENT_RUN it ends the agent */
 	bool reload;             /* SIGHUP: start anew with the configuration as it is now */
 	char **argv;
@@ -54,6 +56,7 @@ struct agent {
 
 static void agent_free(struct agent *agent)
 {
+	nb_node_side_free(&agent->node_side);
 	nb_host_addrs_free(&agent->host_addrs);
 	nb_observer_free(&agent->observer);
 	nb_tables_free(&agent->tables);
@@ -123,6 +126,7 @@ static void on_cluster(enum nb_kube_kind kind, void *arg)
 
 	nb_observer_changed(&agent->observer, kind);
 	nb_tables_changed(&agent->tables);
+	nb_node_side_changed(&agent->node_side);
 }
 
 static void on_host_addr(const struct nb_addr *addr, void *arg)
@@ -147,8 +151,12 @@ static void on_written(const struct nb_tables_sync *done, void *arg)
 static void on_complete(void *arg)
 {
 	struct agent *agent = arg;
+	struct nb_error err = { 0 };
 
 	nb_observer_complete(&agent->observer);
+	if (agent->node_side.loop && nb_node_side_filled(&agent->node_side, &err) &&
+	    agent->config.verb != NB_AGENT_RUN)
+		agent->failure = err;
 	if (agent->config.verb != NB_AGENT_RUN && agent->cluster.cidrs.changes)
 		nb_loop_stop(&agent->loop);
 }
@@ -240,6 +248,10 @@ static int run(struct agent *agent, struct nb_error *err)
 	agent->host_addrs.changed = on_host_addr;
 	agent->host_addrs.arg = agent;
 	rc = rc ? rc : nb_host_addrs_start(&agent->host_addrs, &agent->loop, err);
+	agent->node_side.config = &agent->config;
+	agent->node_side.cluster = &agent->cluster;
+	if (!rc && agent->config.serves_node && !agent->tables.dry)
+		rc = nb_node_side_start(&agent->node_side, &agent->loop, err);
 	if (!rc && agent->config.verb == NB_AGENT_RUN)
 		rc = nb_observer_follow(&agent->observer, &agent->cluster, &agent->tables, agent->http, err);
 	if (!rc && !agent->failure.code) /* a network may have failed by now */
@@ -248,6 +260,14 @@ static int run(struct agent *agent, struct nb_error *err)
 		return rc;
 	*err = agent->failure;
 	return -EIO;
+}
+
+static int clean(const struct nb_agent_config *config, struct nb_error *err)
+{
+	struct nb_error later = { 0 };
+	int rc = nb_tables_clean(config, err), last = nb_node_side_clean(config, rc ? &later : err);
+
+	return rc ? rc : last;
 }
 
 static int dispatch(struct agent *agent, struct nb_error *err)
@@ -267,7 +287,7 @@ static int dispatch(struct agent *agent, struct nb_error *err)
 		return 0;
 	case NB_AGENT_CLEANUP:
 		nb_log_init(agent->config.json_log, agent->config.verbosity);
-		return nb_tables_clean(&agent->config, err);
+		return clean(&agent->config, err);
 	default:
 		nb_log_init(agent->config.json_log, agent->config.verbosity);
 		nb_log_info(0, "natbridge-agent", NB_TEXT("version", NB_VERSION),
@@ -281,6 +301,7 @@ int main(int argc, char **argv)
 	struct agent agent = { .loop.epoll_fd = -1,
 			       .signals.fd = -1,
 			       .host_addrs.events.fd = -1,
+			       .node_side.events.fd = -1,
 			       .tables.dir.fd = -1,
 			       .argc = argc,
 			       .argv = argv };

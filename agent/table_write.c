@@ -35,7 +35,7 @@ static int ensure(const struct nb_table *table, struct nb_datapath *dp, struct n
 	const struct nb_datapath_config config = {
 		.root = &table->root,
 		.network = table->name,
-		.mode = NB_MODE_EBPF,
+		.mode = table->is_node ? NB_MODE_NODE : NB_MODE_EBPF,
 		.limits = table->limits,
 	};
 

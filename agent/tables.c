@@ -341,6 +341,18 @@ static int add_known(const char *name, const char *bpffs, void *arg)
 	return table && nb_pin_root_resolve(bpffs, &table->root, &err) ? -1 : 0;
 }
 
+/* The node's own table, with "serviceProxy: node". */
+static int add_node(struct nb_tables *tables, struct nb_error *err)
+{
+	struct nb_table *table = add_table(tables, NB_NODE_NETWORK, err);
+
+	if (!table)
+		return -ENOMEM;
+	table->is_node = true;
+	table->in_dir = true;
+	return nb_pin_root_resolve(tables->config->bpffs, &table->root, err);
+}
+
 /* Loads and pins what the network's first ADD would load, and becomes the owner of its table. */
 static void set_up(struct nb_tables *tables, struct nb_table *table)
 {
@@ -402,7 +414,8 @@ static int read_networks(struct nb_tables *tables, struct nb_error *err)
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < tables->all.n; i++)
-		tables->all.items[i]->in_dir &= names_network(&files, tables->all.items[i]->name);
+		tables->all.items[i]->in_dir &= tables->all.items[i]->is_node ||
+						names_network(&files, tables->all.items[i]->name);
 	for (size_t i = 0; i < files.all.n && !rc; i++)
 		if (files.all.items[i].proxy.mode == NB_MODE_EBPF)
 			rc = add_from_file(tables, &files.all.items[i], err);
@@ -499,6 +512,8 @@ void nb_tables_start(struct nb_tables *tables, struct nb_loop *loop)
 	tables->dir.fd = -1;
 	if (nb_known_networks_load(tables->config->state_dir, add_known, tables, &err))
 		nb_log_warning("The networks that were known are not used", NB_TEXT("err", err.msg));
+	if (tables->config->serves_node && add_node(tables, &err))
+		nb_log_error("The node has no table", NB_TEXT("err", err.msg));
 	on_follow(tables);
 	if (!tables->all.n)
 		nb_log_warning("No network in mode ebpf yet", NB_TEXT("dir", tables->config->cni_dir));

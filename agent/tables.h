@@ -3,7 +3,7 @@
 #define NATBRIDGE_AGENT_TABLES_H
 
 /*
- * The service tables of this node's networks, kept equal to the cluster's. The networks are those of the CNI
+ * The service tables of this node's networks, and the node's own one, kept equal to the cluster's. The networks are those of the CNI
  * directory in mode ebpf; one that leaves it stays while it has pins. Changes are collected for a moment and
  * then written to all of them. A network that appears later, or whose writing failed, gets all Services.
  */
@@ -28,6 +28,7 @@ struct nb_table {
 	struct nb_pin_root root;
 	struct nb_limits limits;
 	int owner_fd; /* lib/datapath/owner.h; -1: not yet */
+	bool is_node; /* the node's own table, and not a network's */
 	bool in_dir;  /* the CNI directory names it */
 	/* What it has got. It gets each batch of changes in any case. */
 	enum { NB_TABLE_NEW, NB_TABLE_FILLING, NB_TABLE_FULL } state;

@@ -185,7 +185,7 @@ static int stats_network(const struct nb_cli *cli, const char *network, const st
 	rc = nb_settings_read(dp, &settings, err);
 	if (rc)
 		return rc;
-	if (nb_datapath_has(dp, NB_MODE_EBPF))
+	if (dp->map_fd[NB_MAP_CONNECTIONS] >= 0)
 		rc = nb_conntrack_count(dp, &entries, err);
 	else
 		rc = nb_map_count(dp, NB_MAP_FLOWS, &entries, err);

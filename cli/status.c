@@ -9,6 +9,7 @@
 #include "lib/datapath/renew.h"
 #include "lib/maps/layout.h"
 #include "lib/maps/map.h"
+#include "lib/maps/prefix.h"
 #include "lib/maps/settings.h"
 #include "lib/maps/usage.h"
 #include "lib/util/addr.h"
@@ -76,16 +77,6 @@ static void print_status(const struct cJSON *row, FILE *to)
 	print_maps(row, to);
 }
 
-/* Of an IPv4 range the first 96 bits of the mask are the mapping's. */
-static unsigned int prefix_len(const struct nb_prefix *range)
-{
-	unsigned int bits = 0;
-
-	for (int i = 0; i < 4; i++)
-		bits += __builtin_popcount(range->mask.w[i]);
-	return nb_addr_is_v4(&range->value) ? bits - 96 : bits;
-}
-
 static void add_ranges(struct cJSON *row, const struct nb_settings *settings)
 {
 	struct cJSON *list = cJSON_AddArrayToObject(row, "serviceCIDRs");
@@ -94,7 +85,7 @@ static void add_ranges(struct cJSON *row, const struct nb_settings *settings)
 		char addr[NB_ADDR_STRLEN], text[NB_ADDR_STRLEN + 8];
 
 		snprintf(text, sizeof(text), "%s/%u", nb_addr_format(&settings->service_cidrs[i].value, addr),
-			 prefix_len(&settings->service_cidrs[i]));
+			 nb_prefix_len(&settings->service_cidrs[i]));
 		cJSON_AddItemToArray(list, cJSON_CreateString(text));
 	}
 }

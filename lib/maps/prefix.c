@@ -37,6 +37,16 @@ struct nb_prefix nb_prefix_make(const struct nb_addr *addr, unsigned int prefix_
 	return prefix;
 }
 
+/* Of an IPv4 prefix the first 96 bits of the mask are the mapping's. */
+unsigned int nb_prefix_len(const struct nb_prefix *prefix)
+{
+	unsigned int bits = 0;
+
+	for (unsigned int i = 0; i < WORDS; i++)
+		bits += __builtin_popcount(prefix->mask.w[i]);
+	return nb_addr_is_v4(&prefix->value) ? bits - 96 : bits;
+}
+
 void nb_prefix_cover(struct nb_prefix *prefix, const struct nb_prefix *other)
 {
 	bool ended = false; /* the mask has, in an earlier word */

@@ -12,6 +12,9 @@ struct nb_prefix nb_prefix_none(void);
 /* prefix_len is that of the family: 0..32 or 0..128. Host bits of addr are cleared. */
 struct nb_prefix nb_prefix_make(const struct nb_addr *addr, unsigned int prefix_len);
 
+/* The length of a prefix that nb_prefix_make() made. */
+unsigned int nb_prefix_len(const struct nb_prefix *prefix);
+
 /* Widens *prefix to the smallest prefix that also holds *other. */
 void nb_prefix_cover(struct nb_prefix *prefix, const struct nb_prefix *other);
 

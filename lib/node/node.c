@@ -182,7 +182,7 @@ int nb_node_ensure(const struct nb_node_config *config, nb_node_route_conflict_f
 	nb_close_fd(&dp.lock_fd); /* attaching may wait: lib/datapath/attach.h */
 	dp.lock_fd = -1;
 	rc = set_devices(&node, &dp, err);
-	return rc ? rc : set_routes(&node, conflict, arg, err);
+	return rc || config->keep_routes ? rc : set_routes(&node, conflict, arg, err);
 }
 
 /* Routes go first, so that nothing is sent to a device without a program. */
