@@ -87,3 +87,24 @@ table_is() {
 expect_table() {
 	wait_for 10 table_is "$@" || fail "$(table "${2:-net}")" "$(<"$NBT_DIR/agent.log")"
 }
+
+# put_list <LIST: Services and EndpointSlices as service() prints them, of which endpoints without a nodeName are on the
+# node "here".
+put_list() {
+	local path key object
+	while IFS=$'\t' read -r path key object; do
+		api PUT "$path/$key" -d "$object" || return
+	done < <(jq -rc '.items[] | (if .kind == "EndpointSlice" then .endpoints |= map({nodeName: "here"} + .) else . end)
+		| [if .kind == "Service" then "/api/v1/services" else "/apis/discovery.k8s.io/v1/endpointslices" end,
+			"\(.metadata.namespace).\(.metadata.name)", tojson] | @tsv' | sed 's/\\\\/\\/g')
+}
+
+# put_node ADDRESS...: the Node "here".
+put_node() {
+	api PUT /api/v1/nodes/here -d "$(jq -nc '$ARGS.positional as $all | {metadata: {name: "here"},
+		status: {addresses: ($all | map({type: "InternalIP", address: .}))}}' --args "$@")"
+}
+
+put_ranges() {
+	api PUT /apis/networking.k8s.io/v1/servicecidrs/kubernetes -d "$(jq -nc '{metadata: {name: "kubernetes"}, spec: {cidrs: $ARGS.positional}}' --args "$@")"
+}
