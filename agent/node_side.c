@@ -228,7 +228,7 @@ void nb_node_side_free(struct nb_node_side *side)
 
 int nb_node_side_filled(struct nb_node_side *side, struct nb_error *err)
 {
-	if (side->is_filled)
+	if (side->is_filled || !side->cluster->cidrs.changes)
 		return 0;
 	side->is_filled = true;
 	if (!side->cluster->cidrs.all.n && !side->config->service_cidrs.n)

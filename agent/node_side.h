@@ -38,7 +38,10 @@ void nb_node_side_free(struct nb_node_side *side); /* for nb_cleanup() */
 /* Addresses of the node or ranges of Services have changed: it follows in a moment. */
 void nb_node_side_changed(struct nb_node_side *side);
 
-/* The node's table is equal to the cluster. From the first time on, routes lead to it, at once. */
+/*
+ * The node's table is equal to the cluster. Once the service ranges are known as well, routes lead to it, from then
+ * on.
+ */
 int nb_node_side_filled(struct nb_node_side *side, struct nb_error *err);
 
 /* Whether all is as it should be, as far as it is known. */
