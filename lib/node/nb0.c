@@ -46,6 +46,7 @@ static int fail_foreign(const struct nb_link *link, struct nb_error *err)
 
 /* ---- creation ---- */
 
+/* The two ends are made together, or neither. */
 static int create_pair(struct nb_netlink *nl, unsigned int mtu, struct nb_error *err)
 {
 	unsigned char mac[NB_MAC_LEN], peer_mac[NB_MAC_LEN];
@@ -58,14 +59,15 @@ static int create_pair(struct nb_netlink *nl, unsigned int mtu, struct nb_error 
 		.mtu = mtu,
 		.noarp = true,
 	};
+	struct nb_error absent;
 	struct nb_link taken;
 	int rc;
 
 	mac_of(NB_NB0_NAME, mac);
 	mac_of(NB_NB0_PEER, peer_mac);
 	rc = nb_link_create_veth(nl, &spec, err);
-	if (rc != -EEXIST || nb_link_get(nl, NB_NB0_NAME, &taken, NULL) != -ENODEV ||
-	    nb_link_get(nl, NB_NB0_PEER, &taken, NULL))
+	if (rc != -EEXIST || nb_link_get(nl, NB_NB0_NAME, &taken, &absent) != -ENODEV ||
+	    nb_link_get(nl, NB_NB0_PEER, &taken, &absent))
 		return rc;
 	return fail_foreign(&taken, err);
 }

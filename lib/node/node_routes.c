@@ -250,6 +250,7 @@ static int add(const struct change *change, const struct nb_node_route *wanted, 
 		rc = delete_ours(change->nl, &change->entries[i], err);
 		if (rc)
 			return rc;
+		change->entries[i].keep = true; /* gone; IPv6 would take the new one for it */
 	}
 	rc = nb_route_add_first(change->nl, &route, err);
 	return rc == -EEXIST ? tell_new_conflict(change, wanted, err) : rc;
