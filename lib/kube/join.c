@@ -162,18 +162,21 @@ static int join_sorted(const struct nb_kube_objects *objects, const struct sorte
 	return 0;
 }
 
-/* The winner of each address and port first, inside and then outside. */
+/* The winner of each address and port first, on each side. */
 static int compare_claims(const void *a, const void *b)
 {
 	const struct nb_service *x = a, *y = b;
-	int order = nb_frontend_compare_place(&x->key, &y->key);
+	int order = memcmp(&x->key, &y->key, sizeof(x->key));
 
-	if (!order)
-		order = nb_kube_frontend_beats(y, x) - nb_kube_frontend_beats(x, y);
-	return order ? order : (int)x->key.side - (int)y->key.side;
+	if (order)
+		return order;
+	return nb_kube_frontend_beats(x, y) ? -1 : nb_kube_frontend_beats(y, x);
 }
 
-/* Whether the first of two neighbours takes an address and port from the second one. */
+/*
+ * Whether the first of two neighbours takes an address and port from the second one. A ClusterIP takes both
+ * sides, though it has no frontend outside.
+ */
 static bool takes(const struct nb_service *winner, const struct nb_service *service)
 {
 	return !nb_frontend_compare_place(&winner->key, &service->key) && service->kind != NB_CLUSTER_IP &&
