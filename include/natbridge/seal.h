@@ -84,7 +84,7 @@ static __always_inline __u32 nb_frontend_seal(const struct nb_frontend_key *key,
 {
 	__u64 sum = nb_seal_addr(0, &key->addr, 0);
 
-	sum = nb_seal_number(sum, (__u32)key->port << 16 | key->proto, 2);
+	sum = nb_seal_number(sum, (__u32)key->port << 16 | (__u32)key->side << 8 | key->proto, 2);
 	sum = nb_seal_pair(sum, &value->flags, NB_FRONTEND_HOST, 3); /* and set */
 	sum = nb_seal_pair(sum, &value->count, 0, 4);                /* and known */
 	sum = nb_seal_pair(sum, &value->service, 0, 5);              /* and affinity */

@@ -12,6 +12,8 @@
 #include "lib/util/error.h"
 
 #include <bpf/bpf.h>
+#include <natbridge/seal.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -55,6 +57,24 @@ static void test_both_sides(void **state)
 	assert_int_equal(test_vip(&dp, "192.0.2.1").flags, 0);
 	assert_int_equal(test_apply(&dp, both).map_writes, 0);
 	assert_int_equal(test_update(&dp, both).map_writes, 0);
+	nb_datapath_close(&dp);
+}
+
+/* A program that looked up one side does not take the other one's element for it, whose place it may have
+ * got. */
+static void test_seal(void **state)
+{
+	struct nb_datapath dp = test_make(&test_roomy);
+	struct nb_frontend_key key = { .port = htons(80), .proto = IPPROTO_TCP, .side = NB_SIDE_OUTSIDE };
+	struct nb_frontend outside;
+
+	(void)state;
+	test_apply(&dp, both);
+	assert_true(nb_addr_parse("192.0.2.1", &key.addr));
+	outside = test_frontend(&dp, "192.0.2.1:80/TCP@outside");
+	assert_int_equal(outside.seal, nb_frontend_seal(&key, &outside));
+	key.side = NB_SIDE_INSIDE;
+	assert_int_not_equal(outside.seal, nb_frontend_seal(&key, &outside));
 	nb_datapath_close(&dp);
 }
 
@@ -171,9 +191,8 @@ static void test_ranges(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_both_sides),
-		cmocka_unit_test(test_changes),
-		cmocka_unit_test(test_replace),
+		cmocka_unit_test(test_both_sides), cmocka_unit_test(test_seal),
+		cmocka_unit_test(test_changes),    cmocka_unit_test(test_replace),
 		cmocka_unit_test(test_ranges),
 	};
 
