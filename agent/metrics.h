@@ -37,10 +37,10 @@ enum nb_gauge {
 	NB_GAUGE_FRONTENDS,         /* addresses with ports, in one network's table */
 	NB_GAUGE_PORTS,             /* with programs, that the agent looks after */
 	NB_GAUGE_PORTS_DETACHED,    /* of these, whose programs have gone */
-	NB_GAUGE_NO_LOCAL_INTERNAL, /* Services with internalTrafficPolicy Local, endpoints, and none here: of
-				       IPv4 */
+	/* Ports of Services whose traffic policy is Local, with endpoints, but none here: of IPv4, of IPv6. */
+	NB_GAUGE_NO_LOCAL_INTERNAL,
 	NB_GAUGE_NO_LOCAL_INTERNAL_V6,
-	NB_GAUGE_NO_LOCAL_EXTERNAL,
+	NB_GAUGE_NO_LOCAL_EXTERNAL, /* 0 unless clients outside of the cluster are served */
 	NB_GAUGE_NO_LOCAL_EXTERNAL_V6,
 	NB_GAUGES
 };

@@ -45,8 +45,12 @@ static void count(struct nb_observer *observer)
 	nb_metrics_set(observer->metrics, NB_GAUGE_SERVICES, size.services);
 	nb_metrics_set(observer->metrics, NB_GAUGE_ENDPOINTS, size.endpoints);
 	nb_metrics_set(observer->metrics, NB_GAUGE_FRONTENDS, frontends);
-	nb_metrics_set(observer->metrics, NB_GAUGE_NO_LOCAL_INTERNAL, size.no_local[0]);
-	nb_metrics_set(observer->metrics, NB_GAUGE_NO_LOCAL_INTERNAL_V6, size.no_local[1]);
+	for (size_t i = 0; i < NB_FAMILIES; i++) {
+		nb_metrics_set(observer->metrics, NB_GAUGE_NO_LOCAL_INTERNAL + i,
+			       size.no_local[NB_SIDE_INSIDE][i]);
+		nb_metrics_set(observer->metrics, NB_GAUGE_NO_LOCAL_EXTERNAL + i,
+			       size.no_local[NB_SIDE_OUTSIDE][i]);
+	}
 }
 
 static void look(void *arg)

@@ -87,6 +87,13 @@ bool nb_table_is_there(const struct nb_table *table)
 
 /* ---- what is wanted, and what the host has ---- */
 
+/* Whether clients outside of the cluster meet what the table has. To a network of pods they never come. */
+static bool serves_outside(const struct nb_table *table)
+{
+	(void)table;
+	return false;
+}
+
 static void say_on_host(const struct nb_service *service)
 {
 	char addr[NB_ADDR_STRLEN];
@@ -141,10 +148,11 @@ static int replace_beside_config(const struct nb_tables *tables, const struct nb
 }
 
 /* All Services at once: whatever address goes from one to another, the plan sees both. */
-static int replace_all(const struct nb_tables *tables, const struct nb_datapath *dp,
-		       struct nb_service_changes *changes, struct nb_error *err)
+static int replace_all(const struct nb_tables *tables, const struct nb_table *table,
+		       const struct nb_datapath *dp, struct nb_service_changes *changes, struct nb_error *err)
 {
 	nb_cleanup(nb_kube_batch_free) struct nb_kube_batch all = { 0 };
+	nb_cleanup(nb_services_view_free) struct nb_services met = { 0 };
 	nb_cleanup(nb_service_names_free) struct nb_service_names had = { 0 };
 	int rc = nb_kube_table_list(tables->cluster->table, "", SIZE_MAX / 2, &all, err);
 
@@ -152,10 +160,11 @@ static int replace_all(const struct nb_tables *tables, const struct nb_datapath 
 	for (size_t i = 0; i < had.n && !rc; i++)
 		if (!nb_kube_table_has(tables->cluster->table, had.items[i]))
 			rc = nb_service_names_add(&all.names, had.items[i], err);
+	rc = rc ? rc : nb_services_view(&all.services, serves_outside(table), &met, err);
 	if (rc)
 		return rc;
 	nb_service_names_sort(&all.names);
-	return replace_beside_config(tables, dp, &all.names, &all.services, changes, err);
+	return replace_beside_config(tables, dp, &all.names, &met, changes, err);
 }
 
 static void print_changes(const struct nb_table *table, const struct nb_service_changes *changes)
@@ -180,19 +189,22 @@ int nb_table_write(struct nb_tables *tables, struct nb_table *table, const struc
 		   const struct nb_services *services, struct nb_error *err)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	nb_cleanup(nb_services_view_free) struct nb_services met = { 0 };
 	struct nb_service_changes changes = { 0 };
-	struct nb_services marked = *services;
-	int rc = tables->dry ? nb_datapath_open(&table->root, table->name, true, &dp, err)
-			     : open_for_change(table, &dp, err);
+	int rc = nb_services_view(services, serves_outside(table), &met, err);
 
+	if (rc)
+		return rc;
+	rc = tables->dry ? nb_datapath_open(&table->root, table->name, true, &dp, err)
+			 : open_for_change(table, &dp, err);
 	if (rc == -ENOENT && tables->dry)
-		return preview_empty(table, services, err);
-	rc = rc ? rc : mark_on_host(&marked, err);
-	rc = rc ? rc : replace(tables, &dp, names, &marked, &changes, err);
+		return preview_empty(table, &met, err);
+	rc = rc ? rc : mark_on_host(&met, err);
+	rc = rc ? rc : replace(tables, &dp, names, &met, &changes, err);
 	if (rc == -EEXIST)
-		rc = replace_beside_config(tables, &dp, names, services, &changes, err);
+		rc = replace_beside_config(tables, &dp, names, &met, &changes, err);
 	if (rc == -EEXIST)
-		rc = replace_all(tables, &dp, &changes, err);
+		rc = replace_all(tables, table, &dp, &changes, err);
 	if (rc)
 		return rc;
 	if (tables->dry)

@@ -270,6 +270,8 @@ static struct cJSON *service_row(const char *network, const struct nb_service *s
 	cJSON_AddStringToObject(row, "protocol", nb_proto_name(service->key.proto));
 	if (!json)
 		cJSON_AddStringToObject(row, "frontend", nb_frontend_format(&service->key, frontend));
+	if (service->key.side == NB_SIDE_OUTSIDE)
+		cJSON_AddStringToObject(row, "side", "outside");
 	if (json)
 		cJSON_AddBoolToObject(row, "onHost", service->on_host);
 	if (json)

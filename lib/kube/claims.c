@@ -28,13 +28,12 @@ struct nb_claims {
 
 static int compare_claims(const void *a, const void *b)
 {
-	return memcmp(&((const struct claim *)a)->key, &((const struct claim *)b)->key,
-		      sizeof(struct nb_frontend_key));
+	return nb_frontend_compare_place(&((const struct claim *)a)->key, &((const struct claim *)b)->key);
 }
 
 static int compare_keys(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(struct nb_frontend_key));
+	return nb_frontend_compare_place(a, b);
 }
 
 struct nb_claims *nb_claims_new(struct nb_error *err)
@@ -207,8 +206,11 @@ int nb_claims_set(struct nb_claims *claims, const char *name, struct nb_claim_ke
 	nb_cleanup(nb_claim_keys_free) struct nb_claim_keys has = { 0 };
 
 	for (size_t i = 0; i < n; i++) {
-		int rc = nb_vec_push(&has.keys, frontends[i].key, err);
+		int rc;
 
+		if (frontends[i].key.side != NB_SIDE_INSIDE)
+			continue;
+		rc = nb_vec_push(&has.keys, frontends[i].key, err);
 		rc = rc ? rc : set_key(&change, &frontends[i]);
 		if (rc)
 			return rc;

@@ -4,7 +4,8 @@
 
 /*
  * Who claims which address and port. Two Services may claim the same one, as an external address for
- * instance: one has it (nb_kube_frontend_beats()), and if it lets go, the next one gets it.
+ * instance: one has it (nb_kube_frontend_beats()), and if it lets go, the next one gets it. Who has it has it
+ * on both sides: a claim is that of the frontend inside, since each one outside has one there.
  */
 
 #include <stdbool.h>
@@ -35,7 +36,7 @@ int nb_claims_set(struct nb_claims *claims, const char *name, struct nb_claim_ke
 		  const struct nb_service *frontends, size_t n, int (*fn)(const char *name, void *arg),
 		  void *arg, struct nb_error *err);
 
-/* Who has a frontend's address and port; NULL: nobody claims it. */
+/* Who has a frontend's address and port, on either side; NULL: nobody claims it. */
 const char *nb_claims_winner(const struct nb_claims *claims, const struct nb_frontend_key *key);
 
 void nb_claim_keys_free(struct nb_claim_keys *keys);

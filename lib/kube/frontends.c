@@ -97,26 +97,18 @@ static bool is_there(const struct nb_services *services, size_t first, const str
 	return false;
 }
 
-static int add_frontend(const struct port *at, enum nb_frontend_kind kind, const struct nb_addr *addr,
-			struct nb_error *err)
+static int add_service(const struct port *at, enum nb_frontend_kind kind, const struct nb_frontend_key *key,
+		       struct nb_error *err)
 {
 	const struct nb_kube_service *from = at->group->service;
-	const struct nb_frontend_key key = {
-		.addr = *addr,
-		.port = kind == NB_NODE_PORT ? at->port->node_port : at->port->port,
-		.proto = at->port->proto,
-	};
-	struct nb_service *service;
+	struct nb_service *service = nb_services_add(at->services, err);
 	int rc;
 
-	if (is_excluded(at->view, addr) || is_there(at->services, at->first, &key))
-		return 0;
-	service = nb_services_add(at->services, err);
 	if (!service)
 		return -ENOMEM;
 	memcpy(service->name, from->name, sizeof(service->name));
 	memcpy(service->port_name, at->port->name, sizeof(service->port_name));
-	service->key = key;
+	service->key = *key;
 	service->port = at->port->port;
 	service->kind = kind;
 	service->affinity = from->affinity;
@@ -124,6 +116,21 @@ static int add_frontend(const struct port *at, enum nb_frontend_kind kind, const
 	service->origin = NB_ORIGIN_APPLY;
 	rc = kind == NB_LOAD_BALANCER ? add_ranges(from, service, err) : 0;
 	return rc ? rc : add_backends(at, service, err);
+}
+
+static int add_frontend(const struct port *at, enum nb_frontend_kind kind, const struct nb_addr *addr,
+			struct nb_error *err)
+{
+	const struct nb_frontend_key key = {
+		.addr = *addr,
+		.port = kind == NB_NODE_PORT ? at->port->node_port : at->port->port,
+		.proto = at->port->proto,
+		.side = NB_SIDE_INSIDE,
+	};
+
+	if (is_excluded(at->view, addr) || is_there(at->services, at->first, &key))
+		return 0;
+	return add_service(at, kind, &key, err);
 }
 
 /* A frontend for each address of that family. */
@@ -154,24 +161,51 @@ static int add_externals(const struct port *at, int family, struct nb_error *err
 	return add_frontends(at, family, NB_NODE_PORT, at->view->node_addrs, at->view->n_node_addrs, err);
 }
 
+/* What the frontends from index first on are for clients inside, for those outside. */
+static int add_outside(const struct port *at, size_t first, struct nb_error *err)
+{
+	const size_t end = at->services->n;
+	int rc = 0;
+
+	for (size_t i = first; i < end && !rc; i++) {
+		const enum nb_frontend_kind kind = at->services->items[i].kind;
+		struct nb_frontend_key key = at->services->items[i].key;
+
+		key.side = NB_SIDE_OUTSIDE;
+		if (kind != NB_CLUSTER_IP)
+			rc = add_service(at, kind, &key, err);
+	}
+	return rc;
+}
+
+/* Chooses the endpoints for the frontends that are added next. */
+static void choose(struct port *at, bool local)
+{
+	nb_kube_endpoint_set_choose(at->set, local ? NB_KUBE_POLICY_LOCAL : NB_KUBE_POLICY_CLUSTER, at->view,
+				    &at->elsewhere);
+}
+
 static int add_port(struct port *at, const struct nb_addr *vip, struct nb_error *err)
 {
 	nb_cleanup(nb_kube_endpoint_set_free) struct nb_kube_endpoint_set set = { 0 };
 	const struct nb_kube_group *group = at->group;
+	const size_t first = at->services->n;
 	const int family = nb_addr_family(vip);
 	int rc = nb_kube_endpoint_set_collect(&set, group->slices, group->n, family, at->port, err);
 
 	if (rc)
 		return rc;
 	at->set = &set;
-	nb_kube_endpoint_set_choose(
-		&set, group->service->local_inside ? NB_KUBE_POLICY_LOCAL : NB_KUBE_POLICY_CLUSTER, at->view,
-		&at->elsewhere);
+	choose(at, group->service->local_inside);
 	rc = add_frontend(at, NB_CLUSTER_IP, vip, err);
 	if (rc)
 		return rc;
-	nb_kube_endpoint_set_choose(&set, NB_KUBE_POLICY_CLUSTER, at->view, &at->elsewhere);
-	return add_externals(at, family, err);
+	choose(at, false);
+	rc = add_externals(at, family, err);
+	if (rc || !at->view->outside)
+		return rc;
+	choose(at, group->service->local_outside);
+	return add_outside(at, first, err);
 }
 
 int nb_kube_frontends_add(const struct nb_kube_group *group, const struct nb_kube_view *view,

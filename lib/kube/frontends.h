@@ -2,7 +2,7 @@
 #ifndef NATBRIDGE_LIB_KUBE_FRONTENDS_H
 #define NATBRIDGE_LIB_KUBE_FRONTENDS_H
 
-/* From a Service and its EndpointSlices to the frontends that pods of a node meet. */
+/* From a Service and its EndpointSlices to the frontends that a node's clients meet. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,9 +25,11 @@ struct nb_kube_group {
  * Adds the frontends of a Service, of origin NB_ORIGIN_APPLY, to *services:
  * - each ClusterIP, by internalTrafficPolicy;
  * - of each family with a ClusterIP: external addresses, load balancers with their source ranges, and
- * NodePorts at the node's addresses. For pods these have the endpoints of all nodes, whatever
- * externalTrafficPolicy says, as with kube-proxy ("short circuit"). An address and port appears once: a
- * ClusterIP, else a load balancer, else an external address, else a NodePort.
+ * NodePorts at the node's addresses. For pods and the node itself these have the endpoints of all nodes,
+ * whatever externalTrafficPolicy says, as with kube-proxy ("short circuit"). An address and port appears once:
+ * a ClusterIP, else a load balancer, else an external address, else a NodePort;
+ * - with view->outside, each of these that is no ClusterIP once more, with side NB_SIDE_OUTSIDE and the
+ * endpoints that externalTrafficPolicy chooses. Those of one port and family stand behind those inside.
  */
 int nb_kube_frontends_add(const struct nb_kube_group *group, const struct nb_kube_view *view,
 			  struct nb_services *services, struct nb_error *err);

@@ -162,7 +162,7 @@ static int join_sorted(const struct nb_kube_objects *objects, const struct sorte
 	return 0;
 }
 
-/* The winner of each address and port first. */
+/* The winner of each address and port first, on each side. */
 static int compare_claims(const void *a, const void *b)
 {
 	const struct nb_service *x = a, *y = b;
@@ -171,6 +171,16 @@ static int compare_claims(const void *a, const void *b)
 	if (order)
 		return order;
 	return nb_kube_frontend_beats(x, y) ? -1 : nb_kube_frontend_beats(y, x);
+}
+
+/*
+ * Whether the first of two neighbours takes an address and port from the second one. A ClusterIP takes both
+ * sides, though it has no frontend outside.
+ */
+static bool takes(const struct nb_service *winner, const struct nb_service *service)
+{
+	return !nb_frontend_compare_place(&winner->key, &service->key) && service->kind != NB_CLUSTER_IP &&
+	       strcmp(winner->name, service->name) != 0;
 }
 
 /* Leaves out frontends whose address and port another Service has, but for two ClusterIPs: that is an error.
@@ -186,14 +196,15 @@ static void resolve_conflicts(struct nb_services *services, struct nb_kube_notes
 	for (size_t i = 1; i < services->n; i++) {
 		struct nb_service *winner = &services->items[last], *service = &services->items[i];
 
-		if (memcmp(&winner->key, &service->key, sizeof(service->key)) ||
-		    service->kind == NB_CLUSTER_IP) {
+		if (!takes(winner, service)) {
 			services->items[++last] = *service;
 			continue;
 		}
-		nb_kube_notes_add(notes, NB_KUBE_CONFLICT,
-				  "Service %s: left out %s, which belongs to Service %s", service->name,
-				  nb_frontend_format(&service->key, frontend), winner->name);
+		if (service->key.side == NB_SIDE_INSIDE)
+			nb_kube_notes_add(notes, NB_KUBE_CONFLICT,
+					  "Service %s: left out %s, which belongs to Service %s",
+					  service->name, nb_frontend_format(&service->key, frontend),
+					  winner->name);
 		free(service->backends);
 		free(service->ranges);
 	}

@@ -98,9 +98,9 @@ bool nb_kube_table_has(const struct nb_kube_table *table, const char *name);
 
 struct nb_kube_table_size {
 	size_t services, slices, endpoints;
-	/* Of those that were taken out: ports with internalTrafficPolicy Local whose endpoints are all
-	 * elsewhere, by IPv4 and IPv6. */
-	size_t no_local[2];
+	/* Of those that were taken out: ports whose endpoints are all elsewhere, though internalTrafficPolicy
+	 * or, for frontends outside, externalTrafficPolicy is Local. By enum nb_side, then IPv4 and IPv6. */
+	size_t no_local[2][2];
 };
 
 void nb_kube_table_count(const struct nb_kube_table *table, struct nb_kube_table_size *size);

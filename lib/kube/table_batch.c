@@ -123,23 +123,34 @@ static int want_rival(const char *name, void *arg)
 	return entry ? want_entry(taking, entry) : 0;
 }
 
+/*
+ * A port counts once in each family, whatever its addresses: inside its ClusterIP stands for it, outside the
+ * first frontend, which follows one inside.
+ */
+static bool stands_for_port(const struct nb_service *service)
+{
+	return service->key.side == NB_SIDE_INSIDE ? service->kind == NB_CLUSTER_IP
+						   : service[-1].key.side == NB_SIDE_INSIDE;
+}
+
 /* The frontends of the entry's Service are those from index first on. */
 static void count_no_local(struct nb_kube_table *table, struct nb_table_entry *entry,
 			   const struct nb_services *services, size_t first)
 {
-	unsigned int now[2] = { 0 };
+	unsigned int now[2][2] = { 0 };
 
 	for (size_t i = first; i < services->n; i++) {
 		const struct nb_service *service = &services->items[i];
 
-		if (service->kind == NB_CLUSTER_IP && service->local)
-			now[nb_addr_family(&service->key.addr) == AF_INET6]++;
+		if (service->local && stands_for_port(service))
+			now[service->key.side][nb_addr_family(&service->key.addr) == AF_INET6]++;
 	}
-	for (size_t i = 0; i < 2; i++) {
-		table->size.no_local[i] -= entry->no_local[i];
-		table->size.no_local[i] += now[i];
-		entry->no_local[i] = now[i];
-	}
+	for (size_t side = 0; side < 2; side++)
+		for (size_t i = 0; i < 2; i++) {
+			table->size.no_local[side][i] -= entry->no_local[side][i];
+			table->size.no_local[side][i] += now[side][i];
+			entry->no_local[side][i] = now[side][i];
+		}
 }
 
 /* Adds a Service with all that it claims. */
@@ -173,9 +184,10 @@ static void drop_losers(struct nb_kube_table *table, struct nb_services *service
 			services->items[n++] = *service;
 			continue;
 		}
-		nb_kube_notes_add(&table->notes, NB_KUBE_CONFLICT,
-				  "Service %s: left out %s, which belongs to Service %s", service->name,
-				  nb_frontend_format(&service->key, frontend), winner);
+		if (service->key.side == NB_SIDE_INSIDE)
+			nb_kube_notes_add(&table->notes, NB_KUBE_CONFLICT,
+					  "Service %s: left out %s, which belongs to Service %s",
+					  service->name, nb_frontend_format(&service->key, frontend), winner);
 		free(service->backends);
 		free(service->ranges);
 	}

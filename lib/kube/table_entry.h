@@ -35,7 +35,7 @@ struct nb_table_entry {
 	NB_VEC(const struct nb_kube_slice *) slices;
 	struct nb_claim_keys claims;
 	NB_VEC(int64_t) triggers; /* of changes that wait to be written */
-	unsigned int no_local[2]; /* its part of nb_kube_table_size.no_local */
+	unsigned int no_local[2][2]; /* its part of nb_kube_table_size.no_local */
 };
 
 /* A set that has begun: objects of one kind in the order in which they came, and names to keep. */

@@ -12,6 +12,7 @@
 /* The caller owns what it points to. Zeroed: the node is not known, and nothing is local. */
 struct nb_kube_view {
 	bool has_node;    /* the slices were read with the node's name (nb_kube_notes.node) */
+	bool outside;     /* clients outside of the cluster get frontends, too */
 	const char *zone; /* its label topology.kubernetes.io/zone; NULL: none */
 	/* Addresses of the node at which NodePorts are. */
 	const struct nb_addr *node_addrs;

@@ -49,13 +49,17 @@ struct nb_frontend_cell *nb_frontend_index_add(struct nb_frontend_index *index,
 
 void nb_frontend_index_free(struct nb_frontend_index *index);
 
-/* The key of the mark of a backend's own address. */
-static inline struct nb_frontend_key nb_backend_mark(const struct nb_service_backend *backend, __u8 proto)
+/* The key of the mark of a backend's own address, on the side of its frontend. */
+static inline struct nb_frontend_key nb_backend_mark(const struct nb_service_backend *backend,
+						     const struct nb_frontend_key *frontend)
 {
-	return (struct nb_frontend_key){ .addr = backend->addr, .port = backend->port, .proto = proto };
+	return (struct nb_frontend_key){ .addr = backend->addr,
+					 .port = backend->port,
+					 .proto = frontend->proto,
+					 .side = frontend->side };
 }
 
-/* The key of the mark of a frontend's address. */
+/* The key of the mark of a ClusterIP, which is met inside alone. */
 static inline struct nb_frontend_key nb_vip_mark(const struct nb_frontend_key *frontend)
 {
 	return (struct nb_frontend_key){ .addr = frontend->addr };

@@ -46,10 +46,11 @@ void nb_service_names_free(struct nb_service_names *names)
 	*names = (struct nb_service_names){ 0 };
 }
 
-static int compare_keys(const void *a, const void *b)
+/* A Service has what it has on both sides, or on none. */
+static int compare_places(const void *a, const void *b)
 {
-	return memcmp(&(*(const struct nb_service *const *)a)->key,
-		      &(*(const struct nb_service *const *)b)->key, sizeof(struct nb_frontend_key));
+	return nb_frontend_compare_place(&(*(const struct nb_service *const *)a)->key,
+					 &(*(const struct nb_service *const *)b)->key);
 }
 
 /* Sorted, for bsearch(). Strings and Services belong to the caller. */
@@ -75,11 +76,11 @@ static bool is_incomplete(const struct merge *merge, const struct nb_service *se
 	       bsearch(&name, merge->incomplete, merge->n_incomplete, sizeof(name), compare_names);
 }
 
-static const struct nb_service *find_key(const struct nb_service *const *sorted, size_t n,
-					 const struct nb_service *service)
+static const struct nb_service *find_place(const struct nb_service *const *sorted, size_t n,
+					   const struct nb_service *service)
 {
 	const struct nb_service *const *found =
-		n ? bsearch(&service, sorted, n, sizeof(service), compare_keys) : NULL;
+		n ? bsearch(&service, sorted, n, sizeof(service), compare_places) : NULL;
 
 	return found ? *found : NULL;
 }
@@ -106,7 +107,7 @@ static int look_at_table(struct merge *merge, const struct nb_services *table,
 		else if (bsearch(&name, sorted, names->n, sizeof(name), compare_names))
 			merge->incomplete[merge->n_incomplete++] = name;
 	}
-	qsort(merge->config, merge->n_config, sizeof(*merge->config), compare_keys);
+	qsort(merge->config, merge->n_config, sizeof(*merge->config), compare_places);
 	return 0;
 }
 
@@ -145,10 +146,10 @@ static int copy_wanted(struct merge *merge, const struct nb_services *wanted, st
 		return nb_fail_nomem(err);
 	for (size_t i = 0; i < wanted->n; i++) {
 		const struct nb_service *service = &wanted->items[i];
-		const struct nb_service *owner = find_key(merge->config, merge->n_config, service);
+		const struct nb_service *owner = find_place(merge->config, merge->n_config, service);
 		int rc;
 
-		if (owner)
+		if (owner && service->key.side == NB_SIDE_INSIDE)
 			tell(service, owner);
 		if (owner || is_incomplete(merge, service))
 			continue;
@@ -157,7 +158,7 @@ static int copy_wanted(struct merge *merge, const struct nb_services *wanted, st
 		if (rc)
 			return rc;
 	}
-	qsort(merge->others, merge->n_others, sizeof(*merge->others), compare_keys);
+	qsort(merge->others, merge->n_others, sizeof(*merge->others), compare_places);
 	return 0;
 }
 
@@ -170,7 +171,7 @@ static int copy_incomplete(const struct merge *merge, const struct nb_services *
 		int rc;
 
 		if (service->origin != NB_ORIGIN_APPLY || !is_incomplete(merge, service) ||
-		    find_key(merge->others, merge->n_others, service))
+		    find_place(merge->others, merge->n_others, service))
 			continue;
 		rc = copy_service(kept, service, err);
 		if (rc)

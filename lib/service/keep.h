@@ -22,8 +22,8 @@ void nb_service_names_free(struct nb_service_names *names); /* for nb_cleanup();
 
 /*
  * Sets *kept to *wanted with two exceptions:
- * - a frontend whose address and port the network config gives to a Service is left out; tell is called with
- *   it and its owner;
+ * - a frontend whose address and port the network config gives to a Service is left out, on both sides; tell
+ *   is called with the one inside and its owner;
  * - of the Services in names that *table has by NB_ORIGIN_APPLY, the frontends of *table replace those of
  *   *wanted, but for addresses and ports that *wanted gives to another Service.
  * *table is normalized (nb_service_read()), and so is *kept.

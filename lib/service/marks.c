@@ -13,11 +13,11 @@
 #include "sets.h"
 #include "snapshot.h"
 
-static int count_refs(struct nb_plan *plan, const struct nb_service_backend *backends, size_t n, __u8 proto,
-		      int by, struct nb_error *err)
+static int count_refs(struct nb_plan *plan, const struct nb_service_backend *backends, size_t n,
+		      const struct nb_frontend_key *frontend, int by, struct nb_error *err)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct nb_frontend_key key = nb_backend_mark(&backends[i], proto);
+		struct nb_frontend_key key = nb_backend_mark(&backends[i], frontend);
 		struct nb_frontend_cell *cell = nb_snapshot_cell(plan->snapshot, &key, err);
 
 		if (!cell)
@@ -48,7 +48,7 @@ static int count_service(struct nb_plan *plan, const struct nb_service *service,
 
 	if (rc)
 		return rc;
-	return count_refs(plan, service->backends, service->n_backends, service->key.proto, 1, err);
+	return count_refs(plan, service->backends, service->n_backends, &service->key, 1, err);
 }
 
 static int uncount_vip(struct nb_plan *plan, const struct nb_frontend_cell *was, struct nb_error *err)
@@ -74,7 +74,7 @@ static int uncount_service(struct nb_plan *plan, const struct nb_frontend_cell *
 	rc = nb_snapshot_set(plan->snapshot, was->before.set, was->before.known, &backends, &n, err);
 	if (rc)
 		return rc;
-	return count_refs(plan, backends, n, was->key.proto, -1, err);
+	return count_refs(plan, backends, n, &was->key, -1, err);
 }
 
 /* Counts the references of all marks anew, from all items. */

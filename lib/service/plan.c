@@ -59,8 +59,7 @@ static int compare_items(const void *a, const void *b)
 
 	if (!order)
 		order = (int)ntohs(x->service->key.port) - (int)ntohs(y->service->key.port);
-	return order ? order
-		     : memcmp(&x->service->key.addr, &y->service->key.addr, sizeof(x->service->key.addr));
+	return order ? order : memcmp(&x->service->key, &y->service->key, sizeof(x->service->key));
 }
 
 static int collect_items(struct nb_plan *plan, const struct nb_services *services, int origin,

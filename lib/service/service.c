@@ -24,6 +24,27 @@ void nb_services_free(struct nb_services *services)
 	*services = (struct nb_services){ 0 };
 }
 
+int nb_services_view(const struct nb_services *all, bool outside, struct nb_services *view,
+		     struct nb_error *err)
+{
+	struct nb_service *items = calloc(all->n + 1, sizeof(*items));
+	size_t n = 0;
+
+	if (!items)
+		return nb_fail_nomem(err);
+	for (size_t i = 0; i < all->n; i++)
+		if (outside || all->items[i].key.side == NB_SIDE_INSIDE)
+			items[n++] = all->items[i];
+	*view = (struct nb_services){ n, items };
+	return 0;
+}
+
+void nb_services_view_free(struct nb_services *view)
+{
+	free(view->items);
+	*view = (struct nb_services){ 0 };
+}
+
 /* Makes room for one more item. The capacity is not stored: it doubles whenever n is a power of two. */
 static void *grow_by_one(void *items, size_t n, size_t size)
 {
@@ -154,7 +175,9 @@ static int compare_services(const void *a, const void *b)
 		order = (int)ntohs(x->key.port) - (int)ntohs(y->key.port);
 	if (!order)
 		order = (int)x->key.proto - (int)y->key.proto;
-	return order ? order : memcmp(&x->key.addr, &y->key.addr, sizeof(x->key.addr));
+	if (!order)
+		order = memcmp(&x->key.addr, &y->key.addr, sizeof(x->key.addr));
+	return order ? order : (int)x->key.side - (int)y->key.side;
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -229,12 +252,22 @@ const char *nb_proto_name(unsigned int proto)
 	return proto == IPPROTO_TCP ? "TCP" : proto == IPPROTO_UDP ? "UDP" : "?";
 }
 
+int nb_frontend_compare_place(const struct nb_frontend_key *a, const struct nb_frontend_key *b)
+{
+	int order = memcmp(&a->addr, &b->addr, sizeof(a->addr));
+
+	if (!order)
+		order = (int)ntohs(a->port) - (int)ntohs(b->port);
+	return order ? order : (int)a->proto - (int)b->proto;
+}
+
 const char *nb_frontend_format(const struct nb_frontend_key *key, char buf[NB_FRONTEND_STRLEN])
 {
 	char addr[NB_ADDR_STRLEN];
 
 	nb_addr_format(&key->addr, addr);
-	snprintf(buf, NB_FRONTEND_STRLEN, nb_addr_is_v4(&key->addr) ? "%s:%u/%s" : "[%s]:%u/%s", addr,
-		 ntohs(key->port), nb_proto_name(key->proto));
+	snprintf(buf, NB_FRONTEND_STRLEN, nb_addr_is_v4(&key->addr) ? "%s:%u/%s%s" : "[%s]:%u/%s%s", addr,
+		 ntohs(key->port), nb_proto_name(key->proto),
+		 key->side == NB_SIDE_OUTSIDE ? " (outside)" : "");
 	return buf;
 }

@@ -21,7 +21,7 @@ struct nb_service_backend {
 	bool draining; /* keeps its connections, gets no new ones */
 };
 
-/* One frontend: an address, port and protocol of a Service, with its backends. */
+/* One frontend: an address, port and protocol of a Service, who meets it, and its backends. */
 struct nb_service {
 	char name[NB_NAME_MAX];           /* "namespace/name" */
 	char port_name[NB_PORT_NAME_MAX]; /* "" if the port has none */
@@ -41,7 +41,7 @@ struct nb_service {
 
 struct nb_services {
 	size_t n;
-	struct nb_service *items; /* owned; sorted by name, then port and protocol, then address */
+	struct nb_service *items; /* owned; sorted by name, port, protocol, address, side: inside first */
 };
 
 /* What a change of the service maps did, or would do. */
@@ -54,6 +54,15 @@ struct nb_service_changes {
 };
 
 void nb_services_free(struct nb_services *services); /* for nb_cleanup(); leaves it empty */
+
+/*
+ * Sets *view to the frontends in *all that a table gets: outside: all of them; else, as in a network of pods,
+ * without those that clients outside of the cluster meet. The items are copies, but their backends and ranges
+ * are those of *all, which must outlive the view. The caller frees it with nb_services_view_free() alone.
+ */
+int nb_services_view(const struct nb_services *all, bool outside, struct nb_services *view,
+		     struct nb_error *err);
+void nb_services_view_free(struct nb_services *view); /* for nb_cleanup() */
 
 /* A new zeroed item at the end of *services; NULL (and *err): out of memory. Older items may move. */
 struct nb_service *nb_services_add(struct nb_services *services, struct nb_error *err);
@@ -87,9 +96,15 @@ unsigned int nb_source_range_len(const struct nb_source_range *range);
 /* Order of source ranges: by service port, address, length. For qsort() and bsearch(). */
 int nb_source_range_compare(const void *a, const void *b);
 
-enum { NB_FRONTEND_STRLEN = NB_ADDR_STRLEN + 16 };
+/*
+ * Order of addresses, ports and protocols, without the side: what one Service has on one side, no other one
+ * has on the other.
+ */
+int nb_frontend_compare_place(const struct nb_frontend_key *a, const struct nb_frontend_key *b);
 
-/* Writes "10.96.0.10:80/TCP" or "[fd00::10]:53/UDP" to buf and returns it. */
+enum { NB_FRONTEND_STRLEN = NB_ADDR_STRLEN + 16 + sizeof(" (outside)") - 1 };
+
+/* Writes "10.96.0.10:80/TCP", "[fd00::10]:53/UDP" or "192.0.2.1:80/TCP (outside)" to buf and returns it. */
 const char *nb_frontend_format(const struct nb_frontend_key *key, char buf[NB_FRONTEND_STRLEN]);
 
 /* "TCP" or "UDP"; any other protocol: "?". */

@@ -35,6 +35,7 @@ struct frontend {
 	const char *ranges[3];
 	bool local;
 	uint32_t affinity;
+	bool outside;
 };
 
 static void add_frontend(struct nb_services *services, const struct frontend *row)
@@ -45,6 +46,7 @@ static void add_frontend(struct nb_services *services, const struct frontend *ro
 	snprintf(service->name, sizeof(service->name), "default/web");
 	assert_true(nb_addr_port_parse(row->at, &service->key.addr, &service->key.port));
 	service->key.proto = row->proto ? row->proto : IPPROTO_TCP;
+	service->key.side = row->outside ? NB_SIDE_OUTSIDE : NB_SIDE_INSIDE;
 	service->port = htons(80);
 	service->kind = row->kind;
 	service->local = row->local;
@@ -342,6 +344,39 @@ static void test_affinity_is_shared(void **state)
 	assert_int_equal(apply(env, rows, 3), 0);
 }
 
+/* A18: a pod meets what is inside, whatever clients outside meet at the same address and port. */
+static void test_pods_meet_inside(void **state)
+{
+	static const struct frontend inside = { .at = EXTERNAL4 ":80",
+						.kind = NB_LOAD_BALANCER,
+						.backends = { "10.1.0.3:8080" } };
+	static const struct frontend outside[] = {
+		{ .at = EXTERNAL4 ":80",
+		  .kind = NB_LOAD_BALANCER,
+		  .backends = { "10.1.0.4:8080" },
+		  .outside = true },
+		{ .at = EXTERNAL4 ":80", .kind = NB_LOAD_BALANCER, .local = true, .outside = true },
+		{ .at = EXTERNAL4 ":80", .kind = NB_LOAD_BALANCER, .outside = true },
+	};
+	struct env *env = *state;
+
+	for (uint16_t i = 0; i < sizeof(outside) / sizeof(*outside); i++) {
+		struct packet request = syn_from(POD_A, EXTERNAL4, 40000 + i, 80);
+		struct packet direct = syn_from(POD_A, pod_addr4[POD_C], 40000 + i, 8080);
+		struct packet delivered = at_backend(&request, POD_B, 8080);
+
+		APPLY(env, inside, outside[i]);
+		env_expect(env, FROM_POD, POD_A, &request, TC_ACT_REDIRECT, &delivered);
+		/* Nor is a backend of the other side alone tracked: to a pod it is none. */
+		env_expect_untouched(env, FROM_POD, POD_A, &direct);
+		assert_int_equal(env_conn_count(env), i + 1);
+	}
+	/* And what only clients outside meet is nothing to it. */
+	APPLY(env, outside[0]);
+	env_expect_untouched(env, FROM_POD, POD_A,
+			     &(struct packet[]){ syn_from(POD_A, EXTERNAL4, 50000, 80) }[0]);
+}
+
 int suite_external(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -349,6 +384,7 @@ int suite_external(void)
 		ENV_TEST(test_answer_to_node),         ENV_TEST(test_answer_to_node_udp),
 		ENV_TEST(test_no_local_backend),       ENV_TEST(test_source_ranges),
 		ENV_TEST(test_ranges_and_connections), ENV_TEST(test_affinity_is_shared),
+		ENV_TEST(test_pods_meet_inside),
 	};
 
 	return cmocka_run_group_tests_name("external", tests, NULL, NULL);

@@ -136,7 +136,8 @@ static struct nb_frontend_key parse_frontend(const char *text)
 	assert_non_null(slash);
 	snprintf(addr_port, sizeof(addr_port), "%.*s", (int)(slash - text), text);
 	assert_true(nb_addr_port_parse(addr_port, &key.addr, &key.port));
-	key.proto = strcmp(slash, "/UDP") ? IPPROTO_TCP : IPPROTO_UDP;
+	key.proto = strncmp(slash, "/UDP", 4) ? IPPROTO_TCP : IPPROTO_UDP;
+	key.side = strstr(slash, "@outside") ? NB_SIDE_OUTSIDE : NB_SIDE_INSIDE;
 	return key;
 }
 
@@ -150,12 +151,21 @@ static void parse_line(struct nb_services *services, char *line, enum nb_service
 	word = strsep(&rest, " ");
 	snprintf(service->port_name, sizeof(service->port_name), "%s", strcmp(word, "-") ? word : "");
 	service->key = parse_frontend(strsep(&rest, " "));
+	service->kind = service->key.side == NB_SIDE_OUTSIDE ? NB_EXTERNAL_IP : NB_CLUSTER_IP;
 	service->origin = origin;
 	while ((word = strsep(&rest, " "))) {
 		struct nb_service_backend backend = { .draining = word[0] == '!' };
 
 		if (word[0] == '~') {
 			service->affinity = strtoul(word + 1, NULL, 10);
+			continue;
+		}
+		if (!strcmp(word, "external")) {
+			service->kind = NB_EXTERNAL_IP;
+			continue;
+		}
+		if (!strcmp(word, "elsewhere")) {
+			service->local = true;
 			continue;
 		}
 		assert_true(nb_addr_port_parse(word + backend.draining, &backend.addr, &backend.port));
@@ -184,6 +194,8 @@ static void expect_same_service(const struct nb_service *is, const struct nb_ser
 	assert_string_equal(is->name, wanted->name);
 	assert_string_equal(is->port_name, wanted->port_name);
 	assert_memory_equal(&is->key, &wanted->key, sizeof(is->key));
+	assert_int_equal(is->kind, wanted->kind);
+	assert_int_equal(is->local, wanted->local);
 	assert_int_equal(is->affinity, wanted->affinity);
 	assert_int_equal(is->origin, wanted->origin);
 	assert_int_equal(is->n_backends, wanted->n_backends);
@@ -203,19 +215,29 @@ static const struct nb_service *find_service(const struct nb_services *all, cons
 	return NULL;
 }
 
-/* In how many sets the backend stands, or how many frontends have the address. */
+/* In how many sets of that side the backend stands, or how many ClusterIPs have the address. */
 static __u32 count_refs(const struct nb_services *all, const struct nb_frontend_key *key)
 {
 	__u32 refs = 0;
 
 	for (size_t i = 0; i < all->n; i++) {
-		refs += !key->proto && nb_addr_equal(&all->items[i].key.addr, &key->addr);
+		refs += !key->proto && !key->side && all->items[i].kind == NB_CLUSTER_IP &&
+			nb_addr_equal(&all->items[i].key.addr, &key->addr);
 		for (size_t k = 0; k < all->items[i].n_backends; k++)
 			refs += all->items[i].key.proto == key->proto &&
+				all->items[i].key.side == key->side &&
 				all->items[i].backends[k].port == key->port &&
 				nb_addr_equal(&all->items[i].backends[k].addr, &key->addr);
 	}
 	return refs;
+}
+
+static __u32 service_flags(const struct nb_service *service)
+{
+	if (!service)
+		return 0;
+	return NB_FRONTEND_SERVICE | service->kind << NB_FRONTEND_KIND_SHIFT |
+	       (service->local ? NB_FRONTEND_LOCAL : 0);
 }
 
 /* One element of frontends[] against the model; returns its service index or 0. */
@@ -228,10 +250,9 @@ static __u32 expect_element(const struct nb_datapath *dp, const struct nb_servic
 
 	assert_int_equal(bpf_map_lookup_elem(dp->map_fd[NB_MAP_FRONTENDS], key, &element), 0);
 	assert_true(service || refs);
-	assert_int_equal(element.flags,
-			 (service ? NB_FRONTEND_SERVICE : 0) | (!refs        ? 0
-								: key->proto ? NB_FRONTEND_BACKEND
-									     : NB_FRONTEND_VIP));
+	assert_int_equal(element.flags, service_flags(service) | (!refs        ? 0
+								  : key->proto ? NB_FRONTEND_BACKEND
+									       : NB_FRONTEND_VIP));
 	assert_int_equal(element.refs, refs);
 	if (!service)
 		return 0;
@@ -325,10 +346,11 @@ static bool has_name(const struct nb_datapath *dp, const struct nb_frontend_key 
 }
 
 /* NULL, or what is wrong with a frontend's set. */
-static const char *torn_set(const struct nb_datapath *dp, const struct nb_frontend *element, __u8 proto)
+static const char *torn_set(const struct nb_datapath *dp, const struct nb_frontend *element,
+			    const struct nb_frontend_key *frontend)
 {
 	for (struct nb_backend_key at = { element->set, 0 }; at.index < element->known; at.index++) {
-		struct nb_frontend_key key = { .proto = proto };
+		struct nb_frontend_key key = *frontend;
 		struct nb_backend backend;
 		struct nb_frontend mark;
 
@@ -343,11 +365,22 @@ static const char *torn_set(const struct nb_datapath *dp, const struct nb_fronte
 	return NULL;
 }
 
+/* NULL, or what is wrong with the address of a ClusterIP. */
+static const char *torn_vip(const struct nb_datapath *dp, const struct nb_addr *addr)
+{
+	const struct nb_frontend_key vip = { .addr = *addr };
+	struct nb_settings settings = test_settings(dp);
+	struct nb_frontend mark;
+
+	if (bpf_map_lookup_elem(dp->map_fd[NB_MAP_FRONTENDS], &vip, &mark) || !(mark.flags & NB_FRONTEND_VIP))
+		return "a VIP is not marked";
+	return in_bounds(&settings, addr) ? NULL : "a VIP lies outside of the bounds";
+}
+
 const char *test_torn(const struct nb_datapath *dp)
 {
-	struct nb_frontend_key key, vip = { 0 };
-	struct nb_settings settings = test_settings(dp);
-	struct nb_frontend element, mark;
+	struct nb_frontend_key key;
+	struct nb_frontend element;
 	const char *torn = NULL;
 
 	for (void *at = NULL; !torn && !bpf_map_get_next_key(dp->map_fd[NB_MAP_FRONTENDS], at, &key);
@@ -355,13 +388,10 @@ const char *test_torn(const struct nb_datapath *dp)
 		if (bpf_map_lookup_elem(dp->map_fd[NB_MAP_FRONTENDS], &key, &element) ||
 		    !(element.flags & NB_FRONTEND_SERVICE))
 			continue;
-		vip.addr = key.addr;
-		if (bpf_map_lookup_elem(dp->map_fd[NB_MAP_FRONTENDS], &vip, &mark) ||
-		    !(mark.flags & NB_FRONTEND_VIP))
-			return "a VIP is not marked";
-		if (!in_bounds(&settings, &key.addr))
-			return "a VIP lies outside of the bounds";
-		torn = has_name(dp, &key) ? torn_set(dp, &element, key.proto) : "a frontend has no name";
+		if (!(element.flags >> NB_FRONTEND_KIND_SHIFT & 3))
+			torn = torn_vip(dp, &key.addr);
+		if (!torn)
+			torn = has_name(dp, &key) ? torn_set(dp, &element, &key) : "a frontend has no name";
 	}
 	return torn ? torn : "";
 }

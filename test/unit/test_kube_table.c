@@ -357,7 +357,7 @@ static void test_view_and_list(void **state)
 	assert_false(nb_kube_table_has(fix->table, "n/b"));
 }
 
-static void expect_no_local(struct fixture *fix, size_t v4, size_t v6)
+static void expect_no_local(struct fixture *fix, enum nb_side side, size_t v4, size_t v6)
 {
 	struct nb_kube_batch batch = { 0 };
 	struct nb_kube_table_size size;
@@ -365,8 +365,8 @@ static void expect_no_local(struct fixture *fix, size_t v4, size_t v6)
 	assert_int_equal(nb_kube_table_take(fix->table, 9, &batch, NULL), 0);
 	nb_kube_batch_free(&batch);
 	nb_kube_table_count(fix->table, &size);
-	assert_int_equal(size.no_local[0], v4);
-	assert_int_equal(size.no_local[1], v6);
+	assert_int_equal(size.no_local[side][0], v4);
+	assert_int_equal(size.no_local[side][1], v6);
 }
 
 /* By family, as the endpoints and the Service come and go. */
@@ -378,17 +378,83 @@ static void test_no_local_counts(void **state)
 	struct fixture *fix = *state;
 
 	put_service(fix, "a", spec);
-	expect_no_local(fix, 0, 0);
+	expect_no_local(fix, NB_SIDE_INSIDE, 0, 0);
 	put_slice(fix, "a-1", "a", "{\"addresses\": [\"10.244.0.2\"], \"nodeName\": \"there\"}");
-	expect_no_local(fix, 1, 0);
+	expect_no_local(fix, NB_SIDE_INSIDE, 1, 0);
 	put_service(fix, "b", "\"clusterIP\": \"10.96.0.2\"");
-	expect_no_local(fix, 1, 0);
+	expect_no_local(fix, NB_SIDE_INSIDE, 1, 0);
 	put_slice(fix, "a-1", "a", "{\"addresses\": [\"10.244.0.2\"], \"nodeName\": \"here\"}");
-	expect_no_local(fix, 0, 0);
+	expect_no_local(fix, NB_SIDE_INSIDE, 0, 0);
 	put_slice(fix, "a-1", "a", "{\"addresses\": [\"10.244.0.2\"], \"nodeName\": \"there\"}");
-	expect_no_local(fix, 1, 0);
+	expect_no_local(fix, NB_SIDE_INSIDE, 1, 0);
 	remove_service(fix, "a");
-	expect_no_local(fix, 0, 0);
+	expect_no_local(fix, NB_SIDE_INSIDE, 0, 0);
+}
+
+/* Outside, each port counts once whatever its addresses are, and only while clients outside are served. */
+static void test_no_local_outside(void **state)
+{
+	static const char spec[] =
+		"\"clusterIPs\": [\"10.96.0.1\", \"fd00:96::1\"], \"clusterIP\": \"10.96.0.1\", "
+		"\"externalTrafficPolicy\": \"Local\", \"externalIPs\": [\"192.0.2.1\", \"192.0.2.2\", "
+		"\"2001:db8::1\"], \"ports\": [{\"port\": 80, \"nodePort\": 30080}, {\"port\": 81}, "
+		"{\"port\": 82, \"name\": \"other\"}]";
+	struct nb_kube_view view = { 0 };
+	struct fixture *fix = *state;
+	struct nb_addr addr;
+
+	assert_true(nb_addr_parse("192.168.0.1", &addr));
+	view.node_addrs = &addr;
+	view.n_node_addrs = 1;
+	put_service(fix, "a", spec);
+	put_slice(fix, "a-1", "a", "{\"addresses\": [\"10.244.0.2\"], \"nodeName\": \"there\"}");
+	expect_no_local(fix, NB_SIDE_OUTSIDE, 0, 0);
+	view.outside = true;
+	nb_kube_table_set_view(fix->table, &view);
+	expect_no_local(fix, NB_SIDE_OUTSIDE, 2, 0); /* ports 80 and 81: the slice's port has no name */
+	expect_no_local(fix, NB_SIDE_INSIDE, 0, 0);
+	put_slice(fix, "b-1", "b", "{\"addresses\": [\"10.244.0.2\"], \"nodeName\": \"there\"}");
+	put_service(fix, "b",
+		    "\"clusterIP\": \"10.96.0.2\", \"externalTrafficPolicy\": \"Local\", \"externalIPs\": "
+		    "[\"192.0.2.3\"]");
+	expect_no_local(fix, NB_SIDE_OUTSIDE, 3, 0);
+	put_slice(fix, "a-1", "a", "{\"addresses\": [\"10.244.0.2\"], \"nodeName\": \"here\"}");
+	expect_no_local(fix, NB_SIDE_OUTSIDE, 1, 0);
+	put_service(fix, "b", "\"clusterIP\": \"10.96.0.2\", \"externalIPs\": [\"192.0.2.3\"]");
+	expect_no_local(fix, NB_SIDE_OUTSIDE, 0, 0);
+	put_slice(fix, "a-1", "a", "{\"addresses\": [\"10.244.0.2\"], \"nodeName\": \"there\"}");
+	expect_no_local(fix, NB_SIDE_OUTSIDE, 2, 0);
+	view.outside = false;
+	nb_kube_table_set_view(fix->table, &view);
+	expect_no_local(fix, NB_SIDE_OUTSIDE, 0, 0);
+}
+
+/* Who wins an address wins both sides of it, and who lost it gets both back. */
+static void test_claims_outside(void **state)
+{
+	const struct nb_kube_view view = { .outside = true };
+	struct fixture *fix = *state;
+
+	nb_kube_table_set_view(fix->table, &view);
+	put_service(fix, "b", "\"clusterIP\": \"10.96.0.2\", \"externalIPs\": [\"192.0.2.1\"]");
+	expect_batch(fix, "n/b\nn/b - 10.96.0.2:80/TCP\nn/b - 192.0.2.1:80/TCP external\nn/b - "
+			  "192.0.2.1:80/TCP (outside) external\n");
+	put_service(fix, "a", "\"clusterIP\": \"10.96.0.1\", \"externalIPs\": [\"192.0.2.1\"]");
+	expect_batch(fix, "n/a n/b\nn/a - 10.96.0.1:80/TCP\nn/a - 192.0.2.1:80/TCP external\nn/a - "
+			  "192.0.2.1:80/TCP (outside) external\nn/b - 10.96.0.2:80/TCP\n");
+	assert_string_equal(fix->notes,
+			    "Service n/b: left out 192.0.2.1:80/TCP, which belongs to Service n/a\n");
+	/* A ClusterIP has no side outside, and yet nobody else has it there. */
+	put_service(fix, "a", "\"clusterIP\": \"192.0.2.1\"");
+	expect_batch(fix, "n/a\nn/a - 192.0.2.1:80/TCP\n");
+	remove_service(fix, "a");
+	expect_batch(fix, "n/a n/b\nn/b - 10.96.0.2:80/TCP\nn/b - 192.0.2.1:80/TCP external\nn/b - "
+			  "192.0.2.1:80/TCP (outside) external\n");
+	put_service(fix, "b", "\"clusterIP\": \"10.96.0.2\"");
+	expect_batch(fix, "n/b\nn/b - 10.96.0.2:80/TCP\n");
+	put_service(fix, "c", "\"clusterIP\": \"10.96.0.3\", \"externalIPs\": [\"192.0.2.1\"]");
+	expect_batch(fix, "n/c\nn/c - 10.96.0.3:80/TCP\nn/c - 192.0.2.1:80/TCP external\nn/c - "
+			  "192.0.2.1:80/TCP (outside) external\n");
 }
 
 static void add_health(const struct nb_kube_health *health, void *arg)
@@ -464,11 +530,12 @@ static void test_triggers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TABLE_TEST(test_come_and_go), TABLE_TEST(test_no_change),
-		TABLE_TEST(test_slice_moves), TABLE_TEST(test_sets),
-		TABLE_TEST(test_slice_sets),  TABLE_TEST(test_bad_objects),
-		TABLE_TEST(test_claims),      TABLE_TEST(test_view_and_list),
-		TABLE_TEST(test_triggers),    TABLE_TEST(test_no_local_counts),
+		TABLE_TEST(test_come_and_go),      TABLE_TEST(test_no_change),
+		TABLE_TEST(test_slice_moves),      TABLE_TEST(test_sets),
+		TABLE_TEST(test_slice_sets),       TABLE_TEST(test_bad_objects),
+		TABLE_TEST(test_claims),           TABLE_TEST(test_view_and_list),
+		TABLE_TEST(test_triggers),         TABLE_TEST(test_no_local_counts),
+		TABLE_TEST(test_no_local_outside), TABLE_TEST(test_claims_outside),
 		TABLE_TEST(test_health),
 	};
 

@@ -41,6 +41,59 @@ static void test_normalize(void **state)
 	nb_services_free(&services);
 }
 
+/* What clients outside meet stands behind the same address and port inside, and says so. */
+static void test_sides(void **state)
+{
+	static const char *const order[] = { "10.96.0.1:80/TCP", "192.0.2.1:80/TCP",
+					     "192.0.2.1:80/TCP (outside)", "[2001:db8::1]:80/TCP",
+					     "[2001:db8::1]:80/TCP (outside)" };
+	struct nb_services services = test_services("a/a - [2001:db8::1]:80/TCP@outside [fd01::3]:1\n"
+						    "a/a - 192.0.2.1:80/TCP@outside 10.0.0.1:1\n"
+						    "a/a - [2001:db8::1]:80/TCP external [fd01::4]:1\n"
+						    "a/a - 192.0.2.1:80/TCP external 10.0.0.2:1\n"
+						    "a/a - 10.96.0.1:80/TCP 10.0.0.2:1\n",
+						    NB_ORIGIN_APPLY);
+	char buf[NB_FRONTEND_STRLEN];
+
+	(void)state;
+	assert_int_equal(services.n, 5);
+	for (size_t i = 0; i < services.n; i++)
+		assert_string_equal(nb_frontend_format(&services.items[i].key, buf), order[i]);
+	assert_int_equal(nb_frontend_compare_place(&services.items[1].key, &services.items[2].key), 0);
+	assert_true(nb_frontend_compare_place(&services.items[2].key, &services.items[3].key) < 0);
+	nb_services_free(&services);
+}
+
+/* A view shares backends, and leaves the frontends of clients outside out where they never come. */
+static void test_view(void **state)
+{
+	struct nb_services services = test_services("a/a - 10.96.0.1:80/TCP 10.0.0.1:1\n"
+						    "a/a - 192.0.2.1:80/TCP external 10.0.0.1:1\n"
+						    "a/a - 192.0.2.1:80/TCP@outside 10.0.0.2:1\n"
+						    "b/b - 192.0.2.2:80/TCP@outside\n",
+						    NB_ORIGIN_APPLY);
+	struct nb_services none = { 0 }, view = { 0 };
+
+	(void)state;
+	assert_int_equal(nb_services_view(&services, false, &view, NULL), 0);
+	assert_int_equal(view.n, 2);
+	for (size_t i = 0; i < view.n; i++) {
+		assert_memory_equal(&view.items[i], &services.items[i], sizeof(view.items[i]));
+		view.items[i].on_host = true;
+		assert_false(services.items[i].on_host);
+	}
+	nb_services_view_free(&view);
+	assert_int_equal(view.n, 0);
+	assert_int_equal(nb_services_view(&services, true, &view, NULL), 0);
+	assert_int_equal(view.n, 4);
+	assert_memory_equal(view.items, services.items, view.n * sizeof(*view.items));
+	nb_services_view_free(&view);
+	assert_int_equal(nb_services_view(&none, false, &view, NULL), 0);
+	assert_int_equal(view.n, 0);
+	nb_services_view_free(&view);
+	nb_services_free(&services);
+}
+
 static void test_double_frontend(void **state)
 {
 	struct nb_services services = test_services("a/a - [fd00::1]:53/UDP\n", NB_ORIGIN_APPLY);
@@ -79,8 +132,8 @@ static void test_digest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_normalize),
-		cmocka_unit_test(test_double_frontend),
+		cmocka_unit_test(test_normalize), cmocka_unit_test(test_sides),
+		cmocka_unit_test(test_view),      cmocka_unit_test(test_double_frontend),
 		cmocka_unit_test(test_digest),
 	};
 

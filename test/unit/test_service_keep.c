@@ -71,6 +71,19 @@ static const struct {
 	  "a/a to a/a\n" },
 	{ "a/a - 10.96.0.1:80/TCP\na/a - 10.96.0.1:81/TCP\n", "", "c/c - 10.96.0.1:81/TCP\n", "a/a",
 	  "a/a - 10.96.0.1:80/TCP\n", "a/a to c/c\n" },
+	/* Whoever has an address and port has it on both sides, and who loses it is told once */
+	{ "a/a - 192.0.2.1:80/TCP external\na/a - 192.0.2.1:80/TCP@outside\n"
+	  "a/a - 192.0.2.2:80/TCP external 10.244.0.3:80\na/a - 192.0.2.2:80/TCP@outside 10.244.0.4:80\n",
+	  "", "c/c - 192.0.2.1:80/TCP external\n", "",
+	  "a/a - 192.0.2.2:80/TCP external 10.244.0.3:80\na/a - 192.0.2.2:80/TCP@outside 10.244.0.4:80\n",
+	  "a/a to c/c\n" },
+	{ "b/b - 192.0.2.1:80/TCP external\n",
+	  "a/a - 192.0.2.1:80/TCP external\na/a - 192.0.2.1:80/TCP@outside\n"
+	  "a/a - 192.0.2.2:80/TCP external\na/a - 192.0.2.2:80/TCP@outside\n",
+	  "", "a/a",
+	  "a/a - 192.0.2.2:80/TCP external\na/a - 192.0.2.2:80/TCP@outside\n"
+	  "b/b - 192.0.2.1:80/TCP external\n",
+	  "" },
 };
 
 static void test_rows(void **state)

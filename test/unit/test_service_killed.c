@@ -22,13 +22,19 @@ static const char before_kill[] = "a/a x 10.0.0.1:1/TCP 10.1.0.1:1 10.1.0.2:1\n"
 				  "a/a z 10.0.0.1:3/UDP 10.1.0.1:3 !10.1.0.5:3\n"
 				  "b/gone - 10.0.0.2:1/TCP 10.1.0.2:1\n"
 				  "c/moved - 10.0.0.3:1/TCP 10.1.0.3:1\n"
-				  "d/same - 10.0.0.4:1/TCP 10.1.0.1:1 10.0.0.1:1\n";
+				  "d/same - 10.0.0.4:1/TCP 10.1.0.1:1 10.0.0.1:1\n"
+				  "f/sides - 10.0.0.6:1/TCP external 10.1.0.6:1 10.1.0.7:1\n"
+				  "f/sides - 10.0.0.6:1/TCP@outside 10.1.0.6:1\n"
+				  "f/sides - 10.0.0.7:1/TCP external 10.1.0.6:1\n"
+				  "f/sides - 10.0.0.7:1/TCP@outside 10.1.0.6:1\n";
 static const char after_kill[] = "a/a x 10.0.0.1:1/TCP 10.1.0.2:1 10.1.0.4:1\n"
 				 "a/a x [fd00::1]:1/TCP [fd01::1]:1\n"
 				 "a/a zz 10.0.0.1:3/UDP 10.1.0.1:3\n"
 				 "c/new - 10.0.0.3:1/TCP 10.1.0.3:1\n"
 				 "d/same - 10.0.0.4:1/TCP 10.1.0.1:1 10.0.0.1:1\n"
-				 "e/empty - 10.0.0.5:1/TCP\n";
+				 "e/empty - 10.0.0.5:1/TCP\n"
+				 "f/sides - 10.0.0.6:1/TCP external 10.1.0.7:1\n"
+				 "f/sides - 10.0.0.6:1/TCP@outside 10.1.0.8:1\n";
 
 /* Runs the change in a child that ends before its n-th write. False: it finished. */
 static bool killed_at(const struct nb_datapath *dp, test_change_fn fn, const char *text, long n)
@@ -152,7 +158,9 @@ static void test_killed_update(void **state)
 				     "a/a x [fd00::1]:1/TCP [fd01::1]:1\n"
 				     "a/a zz 10.0.0.1:3/UDP 10.1.0.1:3\n"
 				     "b/gone - 10.0.0.2:1/TCP\n"
-				     "e/empty - 10.0.0.5:1/TCP\n";
+				     "e/empty - 10.0.0.5:1/TCP\n"
+				     "f/sides - 10.0.0.6:1/TCP external 10.1.0.7:1\n"
+				     "f/sides - 10.0.0.6:1/TCP@outside 10.1.0.8:1\n";
 	char last[1024];
 
 	(void)state;
