@@ -232,7 +232,8 @@ static int find_addresses(const struct nb_cluster *cluster, struct addresses *ad
 static int set_view(struct nb_cluster *cluster, struct nb_error *err)
 {
 	nb_cleanup(addresses_free) struct addresses addrs = { 0 };
-	struct nb_kube_view view = { .excluded = cluster->excluded,
+	struct nb_kube_view view = { .outside = cluster->config->serves_node,
+				     .excluded = cluster->excluded,
 				     .n_excluded = cluster->config->excluded.n };
 	char *zone = NULL;
 	int rc = find_addresses(cluster, &addrs, err);

@@ -87,13 +87,6 @@ bool nb_table_is_there(const struct nb_table *table)
 
 /* ---- what is wanted, and what the host has ---- */
 
-/* Whether clients outside of the cluster meet what the table has. To a network of pods they never come. */
-static bool serves_outside(const struct nb_table *table)
-{
-	(void)table;
-	return false;
-}
-
 static void say_on_host(const struct nb_service *service)
 {
 	char addr[NB_ADDR_STRLEN];
@@ -160,7 +153,7 @@ static int replace_all(const struct nb_tables *tables, const struct nb_table *ta
 	for (size_t i = 0; i < had.n && !rc; i++)
 		if (!nb_kube_table_has(tables->cluster->table, had.items[i]))
 			rc = nb_service_names_add(&all.names, had.items[i], err);
-	rc = rc ? rc : nb_services_view(&all.services, serves_outside(table), &met, err);
+	rc = rc ? rc : nb_services_view(&all.services, table->is_node, &met, err);
 	if (rc)
 		return rc;
 	nb_service_names_sort(&all.names);
@@ -191,7 +184,7 @@ int nb_table_write(struct nb_tables *tables, struct nb_table *table, const struc
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
 	nb_cleanup(nb_services_view_free) struct nb_services met = { 0 };
 	struct nb_service_changes changes = { 0 };
-	int rc = nb_services_view(services, serves_outside(table), &met, err);
+	int rc = nb_services_view(services, table->is_node, &met, err);
 
 	if (rc)
 		return rc;

@@ -28,11 +28,12 @@ static __always_inline bool nb_affinity_read(struct nb_looked_up *at)
 	return false;
 }
 
-/* Whether a client's backend takes new connections. */
-static __always_inline bool nb_affinity_usable(const struct nb_pkt *pkt, const struct nb_affinity *affinity)
+/* The flags of a client's backend; negative: it takes no new connections. */
+static __always_inline int nb_affinity_find(const struct nb_pkt *pkt, const struct nb_affinity *affinity)
 {
-	return (__s32)(affinity->expires - pkt->now) > 0 &&
-	       nb_is_backend_of(&pkt->tuple, false, &affinity->addr, affinity->port);
+	return (__s32)(affinity->expires - pkt->now) > 0
+		       ? nb_backend_find(&pkt->tuple, false, &affinity->addr, affinity->port)
+		       : -1;
 }
 
 static __always_inline long nb_affinity_note(struct nb_looked_up *at, const struct nb_backend *backend,
@@ -56,6 +57,7 @@ __noinline int nb_affinity(const struct nb_pkt *pkt, const struct nb_frontend *f
 {
 	struct nb_looked_up *at = nb_looked_up();
 	__u32 expires;
+	int flags;
 
 	if (!pkt || !frontend || !backend || !at)
 		return 0;
@@ -64,9 +66,11 @@ __noinline int nb_affinity(const struct nb_pkt *pkt, const struct nb_frontend *f
 	expires = pkt->now + frontend->affinity * nb_constants.second;
 	if (!nb_affinity_note(at, backend, expires, BPF_NOEXIST))
 		return 0;
-	if (nb_affinity_read(at) && nb_affinity_usable(pkt, &at->affinity)) {
+	flags = nb_affinity_read(at) ? nb_affinity_find(pkt, &at->affinity) : -1;
+	if (flags >= 0) {
 		backend->addr = at->affinity.addr;
 		backend->port = at->affinity.port;
+		backend->flags = flags;
 	}
 	nb_affinity_note(at, backend, expires, BPF_ANY);
 	return 0;

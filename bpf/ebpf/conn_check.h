@@ -115,7 +115,7 @@ __noinline int nb_conn_check_backend(const struct nb_pkt *pkt, struct nb_conn *c
 			return NB_NEW;
 	} else if (!checked || (__s32)(frontend->epoch - (__u32)checked) > 0) {
 		backend = conn->dst;
-		if (!nb_is_backend_of(&pkt->tuple, true, &backend, conn->dport))
+		if (nb_backend_find(&pkt->tuple, true, &backend, conn->dport) < 0)
 			rc = nb_backend_removed(pkt, conn);
 	}
 	/* Another CPU may write an older epoch: then the backend is looked up once more. */

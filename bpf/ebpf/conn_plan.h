@@ -71,7 +71,7 @@ static __always_inline int nb_plan_backend(const struct nb_pkt *pkt, const struc
 		nb_affinity(pkt, frontend, &backend);
 	conn->dst = backend.addr;
 	conn->dport = backend.port;
-	conn->flags = NB_CONN_SERVICE | NB_CONN_NAT | NB_CONN_TO_HOST;
+	conn->flags = NB_CONN_SERVICE | NB_CONN_NAT | NB_CONN_TO_HOST | backend.flags;
 	return NB_CONTINUE;
 }
 

@@ -173,6 +173,7 @@ struct nb_backend_search {
 	struct nb_backend_key key; /* of the next one */
 	const struct nb_addr *addr;
 	__be16 port;
+	__u16 flags; /* of the one that was found */
 	bool found;
 	bool replaced; /* the set was replaced meanwhile */
 };
@@ -196,18 +197,20 @@ static long nb_backend_search_step(__u64 i __attribute__((unused)), struct nb_ba
 
 	search->replaced = !nb_backend_read(&search->key, &backend);
 	search->key.index++;
-	search->found = !search->replaced && backend.port == search->port &&
-			nb_addr_same(&backend.addr, search->addr);
-	return search->found || search->replaced;
+	if (search->replaced)
+		return 1;
+	search->flags = backend.flags;
+	search->found = backend.port == search->port && nb_addr_same(&backend.addr, search->addr);
+	return search->found;
 }
 
 /*
- * Whether an address and port is a backend of the tuple's frontend: one for new connections
- * (frontend->count), or with "known" also one that only keeps the connections that it has. If the
- * set is replaced while it is read, the frontend is read again.
+ * The flags of an address and port as a backend of the tuple's frontend; negative: it is none. It is one for
+ * new connections (frontend->count), or with "known" also one that only keeps the connections that it
+ * has. If the set is replaced while it is read, the frontend is read again.
  */
-static __always_inline bool nb_is_backend_of(const struct nb_tuple *tuple, bool known,
-					     const struct nb_addr *addr, __be16 port)
+static __always_inline int nb_backend_find(const struct nb_tuple *tuple, bool known,
+					   const struct nb_addr *addr, __be16 port)
 {
 	struct nb_backend_search search = { .addr = addr, .port = port };
 
@@ -216,7 +219,7 @@ static __always_inline bool nb_is_backend_of(const struct nb_tuple *tuple, bool 
 		__u64 members;
 
 		if (!frontend || !(frontend->flags & NB_FRONTEND_SERVICE))
-			return false;
+			return -1;
 		search.key.set = frontend->set;
 		search.key.index = 0;
 		search.replaced = false;
@@ -227,7 +230,7 @@ static __always_inline bool nb_is_backend_of(const struct nb_tuple *tuple, bool 
 		if (!search.replaced)
 			break;
 	}
-	return search.found;
+	return search.found ? search.flags : -1;
 }
 
 /* Spreads tuples evenly over 32 bits: a multiplicative mix, and MurmurHash3's finalizer. */

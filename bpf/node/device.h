@@ -18,7 +18,7 @@
  *   a client outside, to a        As before; and where the request leaves, it gets the node's address
  *   backend on another node       as its source: a second connection of the table.
  *
- * The second translation is made for what leaves by a device: packets to pods of this node do not.
+ * Only a backend on this node sees the address of a client outside.
  */
 
 #include "bpf/ebpf/conn_plan.h"
@@ -90,7 +90,8 @@ static __always_inline bool nb_is_of_outside(const struct nb_pkt *pkt)
 		return false;
 	nb_read_barrier();
 	return nb_life_same_gen(nb_load(&entry->conn.life), life) &&
-	       (flags & (NB_CONN_REPLY | NB_CONN_NAT | NB_CONN_OF_NODE)) == (NB_CONN_REPLY | NB_CONN_NAT);
+	       (flags & (NB_CONN_REPLY | NB_CONN_NAT | NB_CONN_OF_NODE | NB_CONN_HERE)) ==
+		       (NB_CONN_REPLY | NB_CONN_NAT);
 }
 
 /* What leaves by a device, and no connection of the table has. */

@@ -121,6 +121,8 @@ enum nb_conn_flags {
 	NB_CONN_OF_NODE = 1 << 9,
 	/* With NB_CONN_OF_NODE: to the node itself. Requests enter by nb0, and answers leave by it. */
 	NB_CONN_TO_SELF = 1 << 10,
+	/* Of a client outside: the backend is on this node, and sees the client's address. */
+	NB_CONN_HERE = 1 << 11,
 };
 
 /* The use of a pair of connections[], in the life of its client's entry: see doc/conn-table.md. */
@@ -249,7 +251,7 @@ struct nb_backend_key {
 struct nb_backend {
 	struct nb_addr addr;
 	__be16 port;
-	__u16 flags; /* 0 */
+	__u16 flags; /* of connections to it: 0, or NB_CONN_HERE */
 	__u32 seal;  /* natbridge/seal.h */
 };
 

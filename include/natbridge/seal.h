@@ -95,7 +95,7 @@ static __always_inline __u32 nb_backend_seal(const struct nb_backend_key *key, c
 {
 	__u64 sum = nb_seal_addr(0, &value->addr, 0);
 
-	sum = nb_seal_number(sum, value->port, 2);
+	sum = nb_seal_number(sum, (__u32)value->flags << 16 | value->port, 2);
 	sum = nb_seal_number(sum, key->set, 3);
 	return nb_seal_number(sum, key->index, 4) >> 32;
 }

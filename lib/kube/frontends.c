@@ -58,6 +58,7 @@ static int add_backends(const struct port *at, struct nb_service *service, struc
 			.addr = candidate->endpoint->addr,
 			.port = candidate->port,
 			.draining = !candidate->chosen,
+			.here = service->key.side == NB_SIDE_OUTSIDE && candidate->endpoint->local,
 		};
 		int rc;
 

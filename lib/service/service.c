@@ -232,6 +232,8 @@ __u64 nb_service_digest(const struct nb_service_backend *backends, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		hash = nb_fnv1a_64(hash, &backends[i].addr, sizeof(backends[i].addr));
 		hash = nb_fnv1a_64(hash, &backends[i].port, sizeof(backends[i].port));
+		if (backends[i].here)
+			hash = nb_fnv1a_64(hash, "here", sizeof("here"));
 	}
 	return hash;
 }

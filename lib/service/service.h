@@ -19,6 +19,7 @@ struct nb_service_backend {
 	struct nb_addr addr;
 	__be16 port;
 	bool draining; /* keeps its connections, gets no new ones */
+	bool here;     /* of a frontend for clients outside: it is on this node, and sees their addresses */
 };
 
 /* One frontend: an address, port and protocol of a Service, who meets it, and its backends. */

@@ -36,6 +36,15 @@ const struct nb_member *nb_snapshot_members(const struct nb_snapshot *snapshot, 
 	return all + low;
 }
 
+static struct nb_service_backend to_backend(const struct nb_backend *from)
+{
+	return (struct nb_service_backend){
+		.addr = from->addr,
+		.port = from->port,
+		.here = from->flags & NB_CONN_HERE,
+	};
+}
+
 /* One by one from the map. A missing one ends the set. */
 static int look_up_set(const struct nb_snapshot *snapshot, __u32 set, __u32 count,
 		       struct nb_service_backend *backends, size_t *n, struct nb_error *err)
@@ -48,7 +57,7 @@ static int look_up_set(const struct nb_snapshot *snapshot, __u32 set, __u32 coun
 
 		if (found <= 0)
 			return found;
-		backends[(*n)++] = (struct nb_service_backend){ .addr = backend.addr, .port = backend.port };
+		backends[(*n)++] = to_backend(&backend);
 	}
 	return 0;
 }
@@ -61,8 +70,7 @@ static size_t copy_set(const struct nb_snapshot *snapshot, __u32 set, __u32 coun
 	const struct nb_member *members = nb_snapshot_members(snapshot, set, &n_members);
 
 	for (; n < n_members && n < count && members[n].key.index == n; n++)
-		backends[n] = (struct nb_service_backend){ .addr = members[n].backend.addr,
-							   .port = members[n].backend.port };
+		backends[n] = to_backend(&members[n].backend);
 	return n;
 }
 

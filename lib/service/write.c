@@ -236,7 +236,9 @@ static int write_new_sets(struct nb_plan *plan, struct stretch at, struct nb_err
 			int rc;
 
 			key = (struct nb_backend_key){ cell->after.set, k };
-			value = (struct nb_backend){ .addr = backends[k].addr, .port = backends[k].port };
+			value = (struct nb_backend){ .addr = backends[k].addr,
+						     .port = backends[k].port,
+						     .flags = backends[k].here ? NB_CONN_HERE : 0 };
 			rc = nb_batch_add(&batch, &key, &value, err);
 			if (rc)
 				return rc;

@@ -108,3 +108,26 @@ put_node() {
 put_ranges() {
 	api PUT /apis/networking.k8s.io/v1/servicecidrs/kubernetes -d "$(jq -nc '{metadata: {name: "kubernetes"}, spec: {cidrs: $ARGS.positional}}' --args "$@")"
 }
+
+# drop_invalid NODE: rules that drop what conntrack takes for INVALID; invalid NODE: how many packets they dropped.
+drop_invalid() {
+	local chain
+	for chain in input forward output; do
+		echo "add chain inet invalid $chain { type filter hook $chain priority 0; }; add rule inet invalid $chain ct state invalid counter drop;"
+	done | sed '1i add table inet invalid' | ns_exec "$1" nft -f -
+}
+
+invalid() {
+	ns_exec "$1" nft -j list table inet invalid | jq '[.nftables[].rule.expr[]?.counter.packets? // empty] | add'
+}
+
+# After --cleanup, on node n.
+nothing_of_the_node_is_left() {
+	run ! ip -n "$(ns n)" link show nb0
+	run -0 ip -n "$(ns n)" route show table all proto 110
+	[ -z "$output" ]
+	run -0 ip -n "$(ns n)" -6 route show table all proto 110
+	[ -z "$output" ]
+	[ ! -e "$NBT_DIR/node-n/bpf/natbridge/@node" ]
+	[ -z "$(programs_at n up0)$(programs_at n cni0 | grep nb_device || true)" ]
+}

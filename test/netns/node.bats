@@ -18,7 +18,7 @@ setup_file() {
 	ns_exec n sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.default.rp_filter=1 net.ipv4.conf.up0.rp_filter=1
 	network_write n net
 	pods_up n net a b
-	drop_invalid
+	drop_invalid n
 	holder_start
 	put_node $HERE4 $HERE6
 	# shellcheck disable=SC2086 # several words
@@ -49,30 +49,9 @@ take_down() {
 	ip -n "$(ns n)" link del up0
 }
 
-nothing_of_the_node_is_left() {
-	run ! ip -n "$(ns n)" link show nb0
-	run -0 ip -n "$(ns n)" route show table all proto 110
-	[ -z "$output" ]
-	run -0 ip -n "$(ns n)" -6 route show table all proto 110
-	[ -z "$output" ]
-	[ ! -e "$NBT_DIR/node-n/bpf/natbridge/@node" ]
-	[ -z "$(programs_at n up0)$(programs_at n cni0 | grep nb_device || true)" ]
-}
-
 # put NAME N [BACKENDS]: the Service default/NAME at the Nth VIPs.
 put() {
 	service "default/$1" "10.96.0.$2,fd00:96::$2" TCP:80:8080,UDP:80:8080 "${3:-}" | put_list
-}
-
-drop_invalid() {
-	local chain
-	for chain in input forward output; do
-		echo "add chain inet invalid $chain { type filter hook $chain priority 0; }; add rule inet invalid $chain ct state invalid counter drop;"
-	done | sed '1i add table inet invalid' | ns_exec n nft -f -
-}
-
-invalid() {
-	ns_exec n nft -j list table inet invalid | jq '[.nftables[].rule.expr[]?.counter.packets? // empty] | add'
 }
 
 has_route() {
@@ -103,7 +82,7 @@ asked() {
 		asked $proto 10.96.0.30 n $SELF4
 		asked $proto fd00:96::30 n $SELF6
 	done
-	[ "$(invalid)" = 0 ]
+	[ "$(invalid n)" = 0 ]
 }
 
 @test "A20: without a backend it is refused at once; a free address of the range is dropped and counted; pings are answered" {
@@ -121,7 +100,7 @@ asked() {
 	[ "$(counter drop_no_vip)" -gt "$before" ]
 	run -0 ns_exec n ping -c 1 -W 5 10.96.0.10
 	run -0 ns_exec n ping -c 1 -W 5 fd00:96::20
-	[ "$(invalid)" = 0 ]
+	[ "$(invalid n)" = 0 ]
 }
 
 @test "A20: datagrams larger than the MTU, in fragments, in both directions" {
@@ -131,7 +110,7 @@ asked() {
 		run -0 ask n -m "$text" udp $vip 80
 		[[ $output == *"$text" ]]
 	done
-	[ "$(invalid)" = 0 ]
+	[ "$(invalid n)" = 0 ]
 }
 
 @test "A20: each connection has a source port of natbridge's own, so that a direct one to the same backend goes on beside it (B32)" {
@@ -216,7 +195,7 @@ backends_are() {
 	ns_exec n nft delete table ip masq
 	ns_delete dock
 	ip -n "$(ns n)" link del docker0
-	[ "$(invalid)" = 0 ]
+	[ "$(invalid n)" = 0 ]
 }
 
 @test "B15, A20: ICMP errors about the node's connections reach its sockets: a closed port" {
@@ -226,7 +205,7 @@ backends_are() {
 	[[ $output == *refused* ]]
 	run -1 ask n -t 3000 udp fd00:96::70 80
 	[[ $output == *refused* ]]
-	[ "$(invalid)" = 0 ]
+	[ "$(invalid n)" = 0 ]
 }
 
 @test "D1: with the agent dead all goes on; nb0 that somebody deleted comes back with it, a flapping and renamed uplink is followed" {
@@ -254,7 +233,7 @@ backends_are() {
 	ip -n "$(ns n)" link set up0 up
 	ip -n "$(ns n)" address add $HERE6/64 dev up0 nodad
 	wait_for 10 ask n -t 500 udp fd00:96::20 80
-	[ "$(invalid)" = 0 ]
+	[ "$(invalid n)" = 0 ]
 }
 
 @test "A reboot: with bpffs, nb0 and programs gone, an agent makes all of it anew" {
