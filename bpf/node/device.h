@@ -66,8 +66,8 @@ static __always_inline int nb_conn_choose_path(struct __sk_buff *skb, const stru
 }
 
 /*
- * Whether a packet that leaves is a request of a client outside, translated where it came in: then the
- * table has its answer.
+ * Whether a packet that leaves is a request of a client outside to a Service, translated where it came in:
+ * then the table has its answer.
  */
 static __always_inline bool nb_is_of_outside(const struct nb_pkt *pkt)
 {
@@ -90,8 +90,8 @@ static __always_inline bool nb_is_of_outside(const struct nb_pkt *pkt)
 		return false;
 	nb_read_barrier();
 	return nb_life_same_gen(nb_load(&entry->conn.life), life) &&
-	       (flags & (NB_CONN_REPLY | NB_CONN_NAT | NB_CONN_OF_NODE | NB_CONN_HERE)) ==
-		       (NB_CONN_REPLY | NB_CONN_NAT);
+	       (flags & (NB_CONN_REPLY | NB_CONN_SERVICE | NB_CONN_OF_NODE | NB_CONN_HERE)) ==
+		       (NB_CONN_REPLY | NB_CONN_SERVICE);
 }
 
 /* What leaves by a device, and no connection of the table has. */

@@ -430,6 +430,7 @@ enum nb_device_flags {
 	NB_DEVICE_IN = 1 << 0,  /* has nb_device_in */
 	NB_DEVICE_OUT = 1 << 1, /* has nb_device_out */
 	NB_DEVICE_NB0 = 1 << 2, /* is nb0, and has nb_nb0_out */
+	NB_DEVICE_LO = 1 << 3,  /* is lo, which did not take packets from the node's own addresses before */
 };
 
 /* ---- global data ---- */

@@ -9,6 +9,7 @@
 
 #include <linux/if_bridge.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 
@@ -89,6 +90,21 @@ static int parse_linkinfo(const struct nlattr *nest, struct nb_link *link, struc
 	return parse_port(tb[IFLA_INFO_SLAVE_DATA], link, err);
 }
 
+/* IPV4_DEVCONF_* of linux/ip.h count from 1, and the values are an array. */
+static int parse_ipv4(const struct nlattr *nest, struct nb_link *link, struct nb_error *err)
+{
+	const size_t at = (IPV4_DEVCONF_ACCEPT_LOCAL - 1) * sizeof(uint32_t);
+	const struct nlattr *tb[IFLA_INET_CONF + 1];
+	uint32_t value;
+	int rc = nb_netlink_parse_nested(nest, tb, IFLA_INET_CONF, err);
+
+	if (rc || !tb[IFLA_INET_CONF] || mnl_attr_get_payload_len(tb[IFLA_INET_CONF]) < at + sizeof(value))
+		return rc;
+	memcpy(&value, (const char *)mnl_attr_get_payload(tb[IFLA_INET_CONF]) + at, sizeof(value));
+	link->accept_local = value;
+	return 0;
+}
+
 /* Reads IFLA_AF_SPEC, whose nests are those of address families. */
 static int parse_families(const struct nlattr *nest, struct nb_link *link, struct nb_error *err)
 {
@@ -96,6 +112,8 @@ static int parse_families(const struct nlattr *nest, struct nb_link *link, struc
 	uint8_t mode;
 	int rc = nb_netlink_parse_nested(nest, families, AF_INET6, err);
 
+	if (!rc && families[AF_INET])
+		rc = parse_ipv4(families[AF_INET], link, err);
 	if (rc || !families[AF_INET6])
 		return rc;
 	rc = nb_netlink_parse_nested(families[AF_INET6], tb, IFLA_INET6_ADDR_GEN_MODE, err);
@@ -394,6 +412,18 @@ static void put_addr_gen_mode(struct nlmsghdr *nlh, unsigned char mode)
 	mnl_attr_nest_end(nlh, nest);
 }
 
+static void put_accept_local(struct nlmsghdr *nlh, bool accept)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
+	struct nlattr *family = mnl_attr_nest_start(nlh, AF_INET);
+	struct nlattr *values = mnl_attr_nest_start(nlh, IFLA_INET_CONF);
+
+	mnl_attr_put_u32(nlh, IPV4_DEVCONF_ACCEPT_LOCAL, accept);
+	mnl_attr_nest_end(nlh, values);
+	mnl_attr_nest_end(nlh, family);
+	mnl_attr_nest_end(nlh, nest);
+}
+
 int nb_link_change(struct nb_netlink *nl, unsigned int index, const struct nb_link_change *change,
 		   struct nb_error *err)
 {
@@ -430,6 +460,8 @@ int nb_link_change(struct nb_netlink *nl, unsigned int index, const struct nb_li
 		mnl_attr_put(nlh, IFLA_IFALIAS, strlen(change->alias), change->alias);
 	if (change->set_port)
 		put_port(nlh, change);
+	if (change->set_accept_local)
+		put_accept_local(nlh, change->accept_local);
 	if (change->set_addr_gen_mode)
 		put_addr_gen_mode(nlh, change->addr_gen_mode);
 	rc = nb_netlink_request(nl, nlh, NULL, NULL, err);

@@ -40,6 +40,7 @@ struct nb_link {
 	bool vlan_filtering;         /* of a bridge */
 	bool has_ipv6;               /* the link takes part in IPv6: the next one is valid */
 	unsigned char addr_gen_mode; /* IN6_ADDR_GEN_MODE_* of linux/if_link.h */
+	bool accept_local;           /* net.ipv4.conf.<name>.accept_local */
 };
 
 /*
@@ -93,8 +94,8 @@ int nb_link_create_dummy(struct nb_netlink *nl, const char *name, const unsigned
 			 unsigned int mtu, struct nb_error *err);
 
 /*
- * What to change. Zeroed: nothing. up, promisc, noarp, hairpin, isolated, master and addr_gen_mode
- * count only with their set_. The kernel changes addr_gen_mode after up: one request for both brings
+ * What to change. Zeroed: nothing. up, promisc, noarp, hairpin, isolated, master, accept_local and
+ * addr_gen_mode count only with their set_. The kernel changes addr_gen_mode after up: one request for both brings
  * the link up in the old mode.
  */
 struct nb_link_change {
@@ -107,6 +108,7 @@ struct nb_link_change {
 	unsigned int mtu;         /* 0: keep */
 	const unsigned char *mac; /* NULL: keep */
 	const char *alias;        /* NULL: keep */
+	bool set_accept_local, accept_local;
 	bool set_addr_gen_mode;
 	unsigned char addr_gen_mode; /* IN6_ADDR_GEN_MODE_* of linux/if_link.h */
 };

@@ -19,6 +19,7 @@
 #include "lib/util/vec.h"
 
 #include "devices.h"
+#include "loopback.h"
 #include "nb0.h"
 
 /* What is found and made on the way. */
@@ -108,17 +109,26 @@ static int list_devices(const struct node *node, struct nb_devices *wanted, stru
 		memcpy(device.mac, from->mac, sizeof(device.mac));
 		rc = add_device(wanted, from->ifindex, &device, err);
 	}
-	if (!rc)
-		qsort(wanted->all.items, wanted->all.n, sizeof(*wanted->all.items), compare);
 	return rc;
 }
 
-static int set_devices(const struct node *node, const struct nb_datapath *dp, struct nb_error *err)
+static int set_devices(struct node *node, const struct nb_datapath *dp, struct nb_error *err)
 {
 	nb_cleanup(nb_devices_free) struct nb_devices wanted = { 0 };
+	struct nb_device_at lo;
 	int rc = list_devices(node, &wanted, err);
 
-	return rc ? rc : nb_devices_set(dp, &wanted, err);
+	if (!rc && node->config->outside) {
+		rc = nb_loopback_plan(&node->nl, dp, &lo, err);
+		rc = rc ? rc : nb_vec_push(&wanted.all, lo, err);
+	} else if (!rc) {
+		rc = nb_loopback_restore(&node->nl, dp, err);
+	}
+	if (rc)
+		return rc;
+	qsort(wanted.all.items, wanted.all.n, sizeof(*wanted.all.items), compare);
+	rc = nb_devices_set(dp, &wanted, err);
+	return rc || !node->config->outside ? rc : nb_loopback_accept(&node->nl, true, err);
 }
 
 /* ---- routes ---- */
@@ -197,6 +207,8 @@ int nb_node_remove(const struct nb_pin_root *root, struct nb_error *err)
 		return first;
 	first = nb_node_routes_remove(&nl, err);
 	rc = nb_datapath_open(root, NB_NODE_NETWORK, false, &dp, first ? NULL : err);
+	if (!rc)
+		rc = nb_loopback_restore(&nl, &dp, first ? NULL : err);
 	if (!rc)
 		rc = nb_devices_set(&dp, &none, first ? NULL : err);
 	else if (rc == -ENOENT)
