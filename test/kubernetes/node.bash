@@ -293,13 +293,13 @@ proxy_start() {
 
 # ---- natbridge-agent ---------------------------------------------------------------------------------------------------------
 
-# As a process of the node, with its default paths and a user that may only read. Its default ports are those of kube-proxy; 10257
-# and 10259 are the control plane's.
+# As a process of the node, with its default paths and a user that may only read. Without kube-proxy it serves the whole node; beside
+# one, whose ports are its own default ones, it has others. 10257 and 10259 are the control plane's.
 agent_start() {
-	local ports=()
-	[ "$PROXY" = none ] || ports=(--healthz-bind-address "127.0.0.1:$(agent_health_port)" --metrics-bind-address 127.0.0.1:10269)
+	local options=(--service-proxy node --health-check-node-ports true)
+	[ "$PROXY" = none ] || options=(--healthz-bind-address "127.0.0.1:$(agent_health_port)" --metrics-bind-address 127.0.0.1:10269)
 	inside_start "$1" natbridge-agent "$KUBE_BUILD/natbridge-agent" --kubeconfig "$CLUSTER_DIR/control/natbridge-agent.conf" \
-		--hostname-override "node$1" "${ports[@]}"
+		--hostname-override "node$1" "${options[@]}"
 }
 
 agent_health_port() {
