@@ -31,13 +31,13 @@ void nb_metrics_requests(struct nb_metrics *metrics, const struct nb_http_stats 
 
 /* Numbers that the agent sets. */
 enum nb_gauge {
-	NB_GAUGE_NETWORKS,          /* that the agent serves */
-	NB_GAUGE_SERVICES,          /* of the cluster, that count here */
-	NB_GAUGE_ENDPOINTS,         /* of these Services, ready or not */
-	NB_GAUGE_FRONTENDS,         /* addresses with ports, in one network's table */
-	NB_GAUGE_PORTS,             /* with programs, that the agent looks after */
-	NB_GAUGE_PORTS_DETACHED,    /* of these, whose programs have gone */
-	/* Ports of Services whose traffic policy is Local, with endpoints, but none here: of IPv4, of IPv6. */
+	NB_GAUGE_NETWORKS,       /* that the agent serves */
+	NB_GAUGE_SERVICES,       /* of the cluster, that count here */
+	NB_GAUGE_ENDPOINTS,      /* of these Services, ready or not */
+	NB_GAUGE_FRONTENDS,      /* addresses with ports, in one network's table */
+	NB_GAUGE_PORTS,          /* with programs, that the agent looks after */
+	NB_GAUGE_PORTS_DETACHED, /* of these, whose programs have gone */
+	/* Ports of Services with a traffic policy of Local, endpoints, and none here: of IPv4, of IPv6. */
 	NB_GAUGE_NO_LOCAL_INTERNAL,
 	NB_GAUGE_NO_LOCAL_INTERNAL_V6,
 	NB_GAUGE_NO_LOCAL_EXTERNAL, /* 0 unless clients outside of the cluster are served */

@@ -24,9 +24,9 @@ bool nb_table_is_there(const struct nb_table *table);
 
 /*
  * Makes the Services in *names what *services says, but for the frontends that clients outside of the cluster
- * meet: no network of pods has them. Frontends of the network's configuration stay, with a warning. If another
- * Service has an address, since the table has changed while nobody followed the cluster, all Services are
- * written.
+ * meet: no network of pods has them. Frontends of the network's configuration stay, with a warning. If
+ * another Service has an address, since the table has changed while nobody followed the cluster, all Services
+ * are written.
  */
 int nb_table_write(struct nb_tables *tables, struct nb_table *table, const struct nb_service_names *names,
 		   const struct nb_services *services, struct nb_error *err);

@@ -26,8 +26,8 @@ struct nb_kube_group {
  * - each ClusterIP, by internalTrafficPolicy;
  * - of each family with a ClusterIP: external addresses, load balancers with their source ranges, and
  * NodePorts at the node's addresses. For pods and the node itself these have the endpoints of all nodes,
- * whatever externalTrafficPolicy says, as with kube-proxy ("short circuit"). An address and port appears once:
- * a ClusterIP, else a load balancer, else an external address, else a NodePort;
+ * whatever externalTrafficPolicy says, as with kube-proxy ("short circuit"). An address and port appears
+ * once: a ClusterIP, else a load balancer, else an external address, else a NodePort;
  * - with view->outside, each of these that is no ClusterIP once more, with side NB_SIDE_OUTSIDE and the
  * endpoints that externalTrafficPolicy chooses. Those of one port and family stand behind those inside.
  */

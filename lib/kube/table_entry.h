@@ -34,7 +34,7 @@ struct nb_table_entry {
 	struct nb_kube_service service;
 	NB_VEC(const struct nb_kube_slice *) slices;
 	struct nb_claim_keys claims;
-	NB_VEC(int64_t) triggers; /* of changes that wait to be written */
+	NB_VEC(int64_t) triggers;    /* of changes that wait to be written */
 	unsigned int no_local[2][2]; /* its part of nb_kube_table_size.no_local */
 };
 

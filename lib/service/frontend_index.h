@@ -53,10 +53,9 @@ void nb_frontend_index_free(struct nb_frontend_index *index);
 static inline struct nb_frontend_key nb_backend_mark(const struct nb_service_backend *backend,
 						     const struct nb_frontend_key *frontend)
 {
-	return (struct nb_frontend_key){ .addr = backend->addr,
-					 .port = backend->port,
-					 .proto = frontend->proto,
-					 .side = frontend->side };
+	return (struct nb_frontend_key){
+		.addr = backend->addr, .port = backend->port, .proto = frontend->proto, .side = frontend->side
+	};
 }
 
 /* The key of the mark of a ClusterIP, which is met inside alone. */

@@ -360,7 +360,7 @@ static void test_pods_meet_inside(void **state)
 	};
 	struct env *env = *state;
 
-	for (uint16_t i = 0; i < sizeof(outside) / sizeof(*outside); i++) {
+	for (size_t i = 0; i < sizeof(outside) / sizeof(*outside); i++) {
 		struct packet request = syn_from(POD_A, EXTERNAL4, 40000 + i, 80);
 		struct packet direct = syn_from(POD_A, pod_addr4[POD_C], 40000 + i, 8080);
 		struct packet delivered = at_backend(&request, POD_B, 8080);

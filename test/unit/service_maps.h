@@ -16,8 +16,9 @@ bool test_maps_make(struct nb_datapath *dp, const struct nb_test_sizes *sizes);
 
 /*
  * One frontend a line: "default/web http 10.96.0.10:80/TCP 10.244.0.3:8080 [fd00::3]:8080"; "-" is no port
- * name, "~30" behind the frontend an affinity of 30 s, "external" an address that is no ClusterIP, "elsewhere"
- * that backends are on other nodes. "10.96.0.10:80/TCP@outside" is what clients outside meet. Normalized.
+ * name, "~30" behind the frontend an affinity of 30 s, "external" an address that is no ClusterIP,
+ * "elsewhere" that backends are on other nodes. "10.96.0.10:80/TCP@outside" is what clients outside meet.
+ * Normalized.
  */
 struct nb_services test_services(const char *text, enum nb_service_origin origin);
 

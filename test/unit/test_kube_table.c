@@ -391,7 +391,8 @@ static void test_no_local_counts(void **state)
 	expect_no_local(fix, NB_SIDE_INSIDE, 0, 0);
 }
 
-/* Outside, each port counts once whatever its addresses are, and only while clients outside are served. */
+/* A22: outside, each port counts once whatever its addresses are, and only while clients outside are served.
+ */
 static void test_no_local_outside(void **state)
 {
 	static const char spec[] =

@@ -6,9 +6,7 @@
 #include "agent/cluster.h"
 #include "agent/table_write.h"
 #include "agent/tables.h"
-#include "lib/datapath/bpffs.h"
 #include "lib/datapath/datapath.h"
-#include "lib/datapath/pin_path.h"
 #include "lib/json/json.h"
 #include "lib/kube/table.h"
 #include "lib/maps/settings.h"
@@ -18,23 +16,21 @@
 
 #include "kube_text.h"
 #include "netlink_answers.h"
+#include "own_bpffs.h"
 #include "service_maps.h"
 
-#include <errno.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 struct fixture {
-	char bpffs[64];
+	struct own_bpffs own;
 	struct nb_cluster cluster;
 	struct nb_tables tables;
 	struct nb_table network;
@@ -44,23 +40,17 @@ static int setup(void **state)
 {
 	static char name[] = "net";
 	struct fixture *fix = calloc(1, sizeof(*fix));
-	struct nb_error err = { 0 };
 
-	*state = fix;
 	assert_non_null(fix);
-	strcpy(fix->bpffs, "/tmp/natbridge-unit-XXXXXX");
-	if (unshare(CLONE_NEWNS | CLONE_NEWNET) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    !mkdtemp(fix->bpffs) || nb_bpffs_ensure(fix->bpffs, &err)) {
-		print_message("# cannot make a bpffs here: %s\n", strerror(errno));
-		return 0;
-	}
+	*state = fix;
+	own_bpffs_make(&fix->own);
 	fix->network = (struct nb_table){ .name = name,
+					  .root = fix->own.root,
 					  .owner_fd = -1,
 					  .limits = { .connections = NB_CONNECTIONS_MIN } };
 	fix->tables.cluster = &fix->cluster;
-	fix->cluster.table = nb_kube_table_new(NULL, "here", &err);
+	fix->cluster.table = nb_kube_table_new(NULL, "here", NULL);
 	assert_non_null(fix->cluster.table);
-	assert_int_equal(nb_pin_root_resolve(fix->bpffs, &fix->network.root, &err), 0);
 	return 0;
 }
 
@@ -69,8 +59,7 @@ static int teardown(void **state)
 	struct fixture *fix = *state;
 
 	nb_kube_table_free(&fix->cluster.table);
-	umount(fix->bpffs);
-	rmdir(fix->bpffs);
+	own_bpffs_remove(&fix->own);
 	free(fix);
 	return 0;
 }
@@ -148,17 +137,11 @@ static void expect_pods_meet(const struct fixture *fix, const char *expected)
 static const char pods_meet[] = "n/a - 10.96.0.1:80/TCP\nn/a - 192.0.2.1:80/TCP external\n"
 				"n/b - 10.96.0.2:80/TCP\nn/b - 192.0.2.2:80/TCP external\n";
 
-static void skip_without_bpffs(const struct fixture *fix)
-{
-	if (!fix->cluster.table)
-		skip();
-}
-
 static void test_inside_alone(void **state)
 {
 	struct fixture *fix = *state;
 
-	skip_without_bpffs(fix);
+	own_bpffs_require(&fix->own);
 	fill_cluster(fix);
 	write_changes(fix);
 	assert_int_equal(fix->network.last.frontends, 4);
@@ -174,7 +157,7 @@ static void test_all_written(void **state)
 	struct fixture *fix = *state;
 	struct nb_error err = { 0 };
 
-	skip_without_bpffs(fix);
+	own_bpffs_require(&fix->own);
 	if (nb_table_load(&fix->network, &err))
 		fail_msg("%s", err.msg);
 	{
