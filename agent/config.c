@@ -491,6 +491,7 @@ static int set_defaults(struct nb_agent_config *config, struct nb_error *err)
 	rc = rc ? rc : set_default(&config->state_dir, "/var/lib/natbridge", err);
 	rc = rc ? rc : set_default(&config->healthz, "0.0.0.0:10256", err);
 	rc = rc ? rc : set_default(&config->metrics, "127.0.0.1:10249", err);
+	config->health_ports |= config->serves_node; /* no kube-proxy answers there */
 	if (!rc && !config->node_ports.n)
 		rc = list_add(&config->node_ports, "primary", "nodePortAddresses", err);
 	return rc ? rc : default_node(config, err);

@@ -296,7 +296,7 @@ proxy_start() {
 # As a process of the node, with its default paths and a user that may only read. Without kube-proxy it serves the whole node; beside
 # one, whose ports are its own default ones, it has others. 10257 and 10259 are the control plane's.
 agent_start() {
-	local options=(--service-proxy node --health-check-node-ports true)
+	local options=(--service-proxy node)
 	[ "$PROXY" = none ] || options=(--healthz-bind-address "127.0.0.1:$(agent_health_port)" --metrics-bind-address 127.0.0.1:10269)
 	inside_start "$1" natbridge-agent "$KUBE_BUILD/natbridge-agent" --kubeconfig "$CLUSTER_DIR/control/natbridge-agent.conf" \
 		--hostname-override "node$1" "${options[@]}"

@@ -250,6 +250,22 @@ bridge6() {
 	assert_answer outer "$(pod_ip a 4)"
 }
 
+@test "A25: the node's address as an external one of a Service has a port before the NodePort of another Service" {
+	web '{"type": "NodePort"}' "$(pod_ip b 4),$(pod_ip b 6)"
+	service default/other 10.96.0.11 TCP:30080:8080 $THERE4 |
+		jq '.items[0].spec.externalIPs = ["'$HERE4'"] | .items[1].endpoints[].nodeName = "there"' | put_list
+	wait_for 10 answers_are far
+	answered outer tcp $HERE4 30080 "far $HERE4"
+	answered outer udp $HERE4 30080 "b $CLIENT4" # the NodePort has other protocols
+	answered n tcp $HERE4 30080 "far $HERE4"
+	remove /api/v1/services/default.other
+	wait_for 10 answers_are b
+}
+
+answers_are() {
+	[[ $(ask outer -t 500 tcp $HERE4 30080) == "$1 "* ]]
+}
+
 @test "B16: datagrams of clients outside in fragments, in both directions, to both backends" {
 	local text
 	text=$(head -c 1900 /dev/zero | tr '\0' x)

@@ -75,6 +75,8 @@ static void test_hooks(void **state)
 		{ NB_MODE_OFF, { false } },
 		{ NB_MODE_EBPF, { [NB_HOOK_PORT_IN] = true, [NB_HOOK_PORT_OUT] = true } },
 		{ NB_MODE_ASSIST, { [NB_HOOK_PORT_IN] = true, [NB_HOOK_BRIDGE_OUT] = true } },
+		{ NB_MODE_NODE,
+		  { [NB_HOOK_NB0_OUT] = true, [NB_HOOK_DEVICE_IN] = true, [NB_HOOK_DEVICE_OUT] = true } },
 	};
 
 	(void)state;
@@ -227,6 +229,7 @@ static void test_objects(void **state)
 	} rows[] = {
 		{ NB_MODE_EBPF, "natbridge.bpf.o" },
 		{ NB_MODE_ASSIST, "assist.bpf.o" },
+		{ NB_MODE_NODE, "node.bpf.o" },
 	};
 
 	(void)state;
