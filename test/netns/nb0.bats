@@ -253,11 +253,11 @@ conf_of() {
 
 # ---- packets ---------------------------------------------------------------------------------------------------------------
 
-@test "a packet to a Service leaves by nb0, and what no program takes ends at its other end" {
-	local file=$NBT_DIR/frames mac target
+@test "a packet to a Service leaves by nb0, and what no program takes ends there" {
+	local file=$NBT_DIR/frames mac target arrivals=0
 	uplink
 	run -0 nodenet ensure 1450
-	is_pair
+	[ "$(kind)" = dummy ] || arrivals=3
 	mac=$(ip -n "$(ns n)" -j link show dev nb0 | jq -r '.[].address')
 	run -0 nodenet routes 10.96.0.0/12=192.0.2.1 fd00:96::/112=fd00:c0::1
 	for target in 10.96.0.5 fd00:96::5; do
@@ -267,18 +267,18 @@ conf_of() {
 		[[ $output = *"3 packets transmitted, 0 received, 100% packet loss"* ]] || fail "$output"
 		capture_end "$file"
 		capture_end "$file.nb0"
-		# each once out of nb0, with nb0's own MAC as destination, and once into nb0-peer as another host's
-		assert_captured 6 "$file"
+		# each once out of nb0, with nb0's own MAC as destination; of a pair, once into nb0-peer, as another host's
+		assert_captured $((3 + arrivals)) "$file"
 		run -0 ns_exec n tcpdump -nn -t -r "$file" # which knows the devices' names
 		[ "$(grep -c '^nb0  *Out ' <<<"$output")" = 3 ] || fail "$output"
-		[ "$(grep -c '^nb0-peer  *P ' <<<"$output")" = 3 ] || fail "$output"
+		[ "$(grep -c '^nb0-peer  *P ' <<<"$output")" = $arrivals ] || fail "$output"
 		[ "$(captured "$file.nb0" -e | grep -c "^$mac > $mac,")" = 3 ] || fail "$(captured "$file.nb0" -e)"
 		[ "$(captured "$file.nb0" | grep -cE '(192.0.2.1|fd00:c0::1) > ')" = 3 ] || fail "$(captured "$file.nb0")"
 	done
 	[ -z "$(ip -n "$(ns n)" neigh show dev nb0 | grep -v NOARP || true)" ] || fail "$(ip -n "$(ns n)" neigh show dev nb0)"
 	# the device itself asks nobody
-	run -0 ns_exec n cat /proc/net/dev_snmp6/nb0 /proc/net/dev_snmp6/nb0-peer
-	[ "$(awk '/Out(NeighborSolicits|RouterSolicits|NeighborAdvertisements)/ { n++; sum += $2 } END { print n, sum }' <<<"$output")" = "6 0" ] || fail "$output"
+	run -0 ns_exec n sh -c 'cat /proc/net/dev_snmp6/nb0*'
+	[ "$(awk '/Out(NeighborSolicits|RouterSolicits|NeighborAdvertisements)/ { n++; sum += $2 } END { print (n > 0), sum }' <<<"$output")" = "1 0" ] || fail "$output"
 }
 
 # ---- routes ----------------------------------------------------------------------------------------------------------------
