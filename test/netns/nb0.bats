@@ -281,6 +281,23 @@ conf_of() {
 	[ "$(awk '/Out(NeighborSolicits|RouterSolicits|NeighborAdvertisements)/ { n++; sum += $2 } END { print (n > 0), sum }' <<<"$output")" = "1 0" ] || fail "$output"
 }
 
+@test "what comes in at nb0 from a Service passes the strict reverse path filter and is answered by nb0" {
+	local file=$NBT_DIR/frames mac
+	uplink
+	run -0 nodenet ensure 1450
+	is_pair
+	mac=$(ip -n "$(ns n)" -j link show dev nb0 | jq -r '.[].address')
+	run -0 nodenet routes 10.96.0.0/12=192.0.2.1 fd00:96::/112=fd00:c0::1
+	capture n nb0 "$file"
+	# by the other end; a program redirects it into nb0
+	"$NBT_ROOT/test/netns/frames.py" make "Ether(dst='$mac') / IP(src='10.96.0.5', dst='192.0.2.1') / ICMP()" \
+		"Ether(dst='$mac') / IPv6(src='fd00:96::5', dst='fd00:c0::1') / ICMPv6EchoRequest()" |
+		ns_exec n "$NBT_ROOT/test/netns/frames.py" send nb0-peer
+	capture_end "$file"
+	assert_captured 1 "$file" src 192.0.2.1 and dst 10.96.0.5 and 'icmp[icmptype] == icmp-echoreply'
+	assert_captured 1 "$file" src fd00:c0::1 and dst fd00:96::5 and 'ip6[40] == 129'
+}
+
 # ---- routes ----------------------------------------------------------------------------------------------------------------
 
 # What our routes are: "DST SRC" a line.
