@@ -39,9 +39,10 @@ static bool is_ours(const struct nb_link *link)
 
 static int fail_foreign(const struct nb_link *link, struct nb_error *err)
 {
-	return nb_fail(err, NB_ERR_SYSTEM, EEXIST,
-		       "link \"%s\" (kind \"%s\", alias \"%s\") is not natbridge's; rename or delete it",
-		       link->name, link->kind, link->alias);
+	return nb_fail(
+		err, NB_ERR_SYSTEM, EEXIST,
+		"a link \"%s\" of somebody else (kind \"%s\", alias \"%s\") must be renamed or deleted",
+		link->name, link->kind, link->alias);
 }
 
 /* ---- creation ---- */
@@ -149,7 +150,7 @@ static int complete_peer(struct nb_netlink *nl, const struct nb_link *nb0, unsig
 	int rc;
 
 	if (nb0->peer_elsewhere || !nb0->peer)
-		return nb_fail(err, NB_ERR_SYSTEM, EEXIST,
+		return nb_fail(err, NB_ERR_SYSTEM, 0,
 			       "the other end of \"%s\" is in another network namespace; delete \"%s\"",
 			       nb0->name, nb0->name);
 	rc = nb_link_get_index(nl, nb0->peer, &peer, err);
@@ -200,7 +201,7 @@ int nb_nb0_ensure(struct nb_netlink *nl, unsigned int mtu, struct nb_nb0 *nb0, s
 	int rc;
 
 	if (mtu < NB_NB0_MTU_MIN || mtu > NB_NB0_MTU_MAX)
-		return nb_fail(err, NB_ERR_SYSTEM, EINVAL, "MTU %u of link \"%s\" is not in %d..%d", mtu,
+		return nb_fail(err, NB_ERR_SYSTEM, 0, "MTU %u of link \"%s\" is not in %d..%d", mtu,
 			       NB_NB0_NAME, NB_NB0_MTU_MIN, NB_NB0_MTU_MAX);
 	rc = nb_link_get(nl, NB_NB0_NAME, &link, err);
 	if (rc == -ENODEV) {

@@ -10,7 +10,8 @@
  * It is a dummy where the kernel has that kind, otherwise one end of a veth pair whose other end,
  * nb0-peer, is in the same namespace. Both are IFF_NOARP: a packet leaves nb0 with nb0's own MAC as
  * destination, so that nb0-peer takes it for another host's and drops it. Both have no IPv6 address
- * of their own.
+ * of their own, so that the kernel looks for no duplicates and no routers there. On a node that
+ * forwards IPv6 it still reports, from "::", that it listens to all routers' group (MLD).
  *
  * natbridge recognises them by their alias. The kernel takes no alias at creation; until they have
  * it, they are known by their MAC, a hash of the name, which the kernel takes there.
@@ -42,7 +43,7 @@ struct nb_nb0 {
  * set, net/ipv6/conf/nb0/disable_ipv6.
  *
  * -EEXIST: nb0 or nb0-peer is a link of somebody else, which stays as it is. -EINVAL: the MTU is
- * not in NB_NB0_MTU_MIN .. NB_NB0_MTU_MAX.
+ * not in NB_NB0_MTU_MIN .. NB_NB0_MTU_MAX, or somebody has moved nb0-peer to another namespace.
  */
 int nb_nb0_ensure(struct nb_netlink *nl, unsigned int mtu, struct nb_nb0 *nb0, struct nb_error *err);
 

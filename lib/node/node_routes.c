@@ -66,14 +66,14 @@ static int check_one(const struct nb_node_route *wanted, struct nb_error *err)
 
 	nb_addr_format(&wanted->dst, text);
 	if (wanted->prefix_len < 1 || wanted->prefix_len > max)
-		return nb_fail(err, NB_ERR_CONFIG, EINVAL, "route %s/%u: prefix length is not in 1..%u", text,
+		return nb_fail(err, NB_ERR_CONFIG, 0, "route %s/%u: prefix length is not in 1..%u", text,
 			       wanted->prefix_len, max);
 	network = nb_addr_network(&wanted->dst, wanted->prefix_len);
 	if (!nb_addr_equal(&network, &wanted->dst))
-		return nb_fail(err, NB_ERR_CONFIG, EINVAL, "route %s/%u: host bits are set", text,
+		return nb_fail(err, NB_ERR_CONFIG, 0, "route %s/%u: host bits are set", text,
 			       wanted->prefix_len);
 	if (wanted->has_src && nb_addr_family(&wanted->src) != nb_addr_family(&wanted->dst))
-		return nb_fail(err, NB_ERR_CONFIG, EINVAL, "route %s/%u: source of another family", text,
+		return nb_fail(err, NB_ERR_CONFIG, 0, "route %s/%u: source of another family", text,
 			       wanted->prefix_len);
 	return 0;
 }
@@ -104,8 +104,7 @@ static int check(const struct nb_node_route *wanted, size_t n, const struct nb_n
 			continue;
 		}
 		if (!has_src(list[kept - 1], list[i]->has_src, &list[i]->src))
-			return nb_fail(err, NB_ERR_CONFIG, EINVAL,
-				       "route %s/%u: given twice, with two sources",
+			return nb_fail(err, NB_ERR_CONFIG, 0, "route %s/%u: given twice, with two sources",
 				       nb_addr_format(&list[i]->dst, text), list[i]->prefix_len);
 	}
 	*sorted = NB_TAKE_PTR(list);
