@@ -59,7 +59,7 @@ counter() {
 }
 
 # hold NAME ADDRESS PORT: a hundred connections of it stand open, until held NAME finds all of them alive.
-declare -A TALK
+declare -gA TALK # -g: bats loads this file within a function
 hold() {
 	local fd
 	mkfifo "$NBT_DIR/hold-$1.in"
