@@ -195,9 +195,10 @@ load_assert() {
 
 # ---- what the agents write -------------------------------------------------------------------------------------------------
 
-# table_wanted N: the frontends that the cluster's Services and EndpointSlices make on node N, by the rules of Kubernetes, a line each.
+# table_wanted N TABLE: the frontends that the cluster's Services and EndpointSlices make on node N, by the rules of Kubernetes, a line
+# each. TABLE is that of the network "pods", or the node's own, "@node", which has those of clients outside as well.
 table_wanted() {
-	k get services,endpointslices -A -o json | jq -r --arg node "node$1" --arg v4 "$(node_ip "$1")" --arg v6 "$(node_ip6 "$1")" '
+	k get services,endpointslices -A -o json | jq -r --arg table "$2" --arg node "node$1" --arg v4 "$(node_ip "$1")" --arg v6 "$(node_ip6 "$1")" '
 		def family: if contains(":") then "IPv6" else "IPv4" end;
 		def usable: (.conditions.serving != false) and .conditions.terminating == true;
 		def ready: .conditions.ready != false;
@@ -215,27 +216,33 @@ table_wanted() {
 				set: (if .spec.internalTrafficPolicy == "Local" then $sets.local else $sets.cluster end)},
 			((.spec.externalIPs // [])[] | select(family == ($vip | family)) | {kind: "ExternalIP", address: ., port: $port.port, set: $sets.cluster}),
 			($port.nodePort // empty | {kind: "NodePort", address: (if ($vip | family) == "IPv4" then $v4 else $v6 end), port: ., set: $sets.cluster}))
+		| ., (select($table == "@node" and .kind != "ClusterIP") | .side = " outside"
+			| if $service.spec.externalTrafficPolicy == "Local" then .set = $sets.local else . end)
 		| "\(.kind) \(.address) \(.port) \($port.protocol) \($service.metadata.namespace)/\($service.metadata.name) "
-			+ (.set | map("\(.address) \(.port)") | unique | join(","))' | sort
+			+ (.set | map("\(.address) \(.port)") | unique | join(",")) + (.side // "")' | sort
 }
 
-# table_has N: those of natbridge's table on that node.
+# table_has N TABLE: those of natbridge's table on that node.
 table_has() {
-	inside "$1" natbridgectl -o json service list | jq -r '.[] | "\(.kind) \(.address) \(.port) \(.protocol) \(.name) "
-		+ (.backends | map("\(.address) \(.port)") | unique | join(","))' | sort
+	inside "$1" natbridgectl --network "$2" -o json service list | jq -r '.[] | "\(.kind) \(.address) \(.port) \(.protocol) \(.name) "
+		+ (.backends | map("\(.address) \(.port)") | unique | join(",")) + (if .side then " \(.side)" else "" end)' | sort
 }
 
-# table_right N: they are the same.
+# table_right N TABLE: they are the same.
 table_right() {
 	local wanted
-	wanted=$(table_wanted "$1")
-	[ -n "$wanted" ] && [ "$wanted" = "$(table_has "$1")" ]
+	wanted=$(table_wanted "$@")
+	[ -n "$wanted" ] && [ "$wanted" = "$(table_has "$@")" ]
 }
 
 # tables_assert: those of all nodes are, or become so.
 tables_assert() {
-	local n
+	local n table tables=(pods)
+	[ "$PROXY" != none ] || tables+=(@node)
 	for n in $(nodes); do
-		wait_for 30 table_right "$n" || fail "node$n: wanted, and there:" "$(diff <(table_wanted "$n") <(table_has "$n"))"
+		for table in "${tables[@]}"; do
+			wait_for 30 table_right "$n" "$table" ||
+				fail "node$n, $table: wanted, and there:" "$(diff <(table_wanted "$n" "$table") <(table_has "$n" "$table"))"
+		done
 	done
 }

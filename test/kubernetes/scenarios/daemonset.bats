@@ -132,7 +132,7 @@ layouts() {
 	agents_stop
 	load_assert 100
 	for n in $(nodes); do
-		table_right "$n" || fail "$(diff <(table_wanted "$n") <(table_has "$n"))"
+		table_right "$n" pods || fail "$(diff <(table_wanted "$n" pods) <(table_has "$n" pods))"
 	done
 }
 
@@ -142,7 +142,7 @@ layouts() {
 	done
 	run -0 k -n kube-system wait --for=condition=Complete --timeout=60s job -l app.kubernetes.io/name=natbridge-cleanup
 	for n in $(nodes); do
-		[ -z "$(table_has "$n")" ] || fail "$(table_has "$n")"
+		[ -z "$(table_has "$n" pods)" ] || fail "$(table_has "$n" pods)"
 	done
 }
 
