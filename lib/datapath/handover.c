@@ -31,6 +31,7 @@ enum {
 
 struct handover {
 	const char *network;
+	enum nb_mode mode;
 	struct nb_datapath old, new;
 	unsigned int old_layout;
 	struct nb_handover_progs progs;
@@ -233,15 +234,15 @@ static int end_rounds(struct handover *ho)
 
 /* ---- all of it ---- */
 
-static bool has_programs(const struct nb_datapath *dp)
+static bool has_programs(const struct nb_datapath *dp, enum nb_mode mode)
 {
-	return dp->prog_fd[NB_PROG_FROM_POD] >= 0 && dp->prog_fd[NB_PROG_TO_POD] >= 0;
+	return mode == NB_MODE_NODE ? dp->prog_fd[NB_PROG_NB0_OUT] >= 0
+				    : dp->prog_fd[NB_PROG_FROM_POD] >= 0 && dp->prog_fd[NB_PROG_TO_POD] >= 0;
 }
 
 /* Opens both layouts. *needed: there is something to hand over. */
 static int open_both(struct handover *ho, const struct nb_pin_root *root, bool *needed)
 {
-	enum nb_mode mode;
 	int rc = nb_datapath_open(root, ho->network, true, &ho->new, ho->err);
 
 	*needed = false;
@@ -253,10 +254,11 @@ static int open_both(struct handover *ho, const struct nb_pin_root *root, bool *
 	rc = nb_pins_open(&ho->old, ho->err);
 	if (rc)
 		return rc;
-	rc = nb_datapath_mode(&ho->new, &mode, ho->err);
+	rc = nb_datapath_mode(&ho->new, &ho->mode, ho->err);
 	if (rc)
 		return rc;
-	*needed = mode == NB_MODE_EBPF && has_programs(&ho->old) && has_programs(&ho->new);
+	*needed = ho->mode != NB_MODE_ASSIST && has_programs(&ho->old, ho->mode) &&
+		  has_programs(&ho->new, ho->mode);
 	return 0;
 }
 
@@ -302,7 +304,7 @@ int nb_handover(const struct nb_pin_root *root, const char *network, struct nb_h
 	*handed = (struct nb_handed_over){ 0 };
 	if (rc || !needed)
 		return rc;
-	if (hand_over(&ho))
+	if (ho.mode == NB_MODE_NODE ? bring_conns(&ho, NB_CONNS_ALL) : hand_over(&ho))
 		return nb_wrap(err, "cannot hand network \"%s\" over from map layout %u to %d", network,
 			       ho.old_layout, NB_ABI_VERSION);
 	return 0;

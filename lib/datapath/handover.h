@@ -15,6 +15,10 @@
  *      those to the ports.
  *
  * After a kill at any point all connections go on, and the next call continues.
+ *
+ * For the node's own table there is no program of step 1: its connections are entered into the new table
+ * before devices get the new programs, and those that begin meanwhile afterwards (upgrade.h). Packets of the
+ * latter may be lost until then.
  */
 
 #include <stdbool.h>
@@ -31,7 +35,7 @@ struct nb_handed_over {
 };
 
 /*
- * Steps 1 to 3, if the network has another layout's pins, and both have mode ebpf; else nothing. Its ports
+ * Steps 1 to 3, if the network has another layout's pins, and both have mode ebpf, or both mode node; else nothing. Its ports
  * are in the caller's network namespace. Takes the lock. -EAGAIN: a natbridge of the other layout has added a
  * pod meanwhile.
  */

@@ -79,7 +79,9 @@ static bool is_whole(const struct nb_pair *pair)
 						   .dst = conn->src,
 						   .sport = conn->dport,
 						   .dport = conn->sport,
-						   .proto = pair->dir[dir].key.proto };
+						   .proto = pair->dir[dir].key.proto,
+						   /* Each is met where it is met. */
+						   .side = pair->dir[!dir].key.side };
 
 		if (!nb_key_same(&received, &pair->dir[!dir].key))
 			return false;

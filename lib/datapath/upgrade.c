@@ -31,10 +31,12 @@ int nb_ports_follow(const struct nb_datapath *dp, const struct nb_datapath_confi
 	int rc = 0;
 
 	*followed = (struct nb_followed){ 0 };
-	if (config->mode == NB_MODE_EBPF)
+	if (config->mode != NB_MODE_ASSIST)
 		rc = nb_handover(config->root, config->network, &followed->handed, err);
 	if (rc)
 		return rc;
+	if (config->mode == NB_MODE_NODE)
+		return nb_devices_attach(dp, &followed->ports, err);
 	return nb_ports_attach_here(dp, config->network, config->mode, &followed->ports, err);
 }
 
@@ -143,8 +145,6 @@ static int attach_all(const struct nb_datapath *dp, struct nb_datapath_config co
 	done->replaced = settings->flags & NB_SETTINGS_BEHIND;
 	if (!done->replaced)
 		return 0;
-	if (config.mode == NB_MODE_NODE)
-		return nb_devices_attach(dp, &done->followed.ports, err);
 	if (settings->bridge_ifindex)
 		rc = nb_datapath_attach_bridge(dp, config.mode, config.network, settings->bridge_ifindex,
 					       err);

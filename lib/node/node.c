@@ -10,6 +10,7 @@
 #include "lib/datapath/datapath.h"
 #include "lib/datapath/devices.h"
 #include "lib/datapath/ensure.h"
+#include "lib/datapath/upgrade.h"
 #include "lib/maps/layout.h"
 #include "lib/maps/settings.h"
 #include "lib/net/netlink.h"
@@ -52,14 +53,16 @@ static int open_table(const struct node *node, struct nb_datapath *dp, struct nb
 	return nb_datapath_ensure(&config, dp, err);
 }
 
-/* Tells the programs which device nb0 is. Needs the lock. */
-static int write_settings(const struct node *node, const struct nb_datapath *dp, struct nb_error *err)
+/* Tells the programs which device nb0 is. *behind: devices have programs of another natbridge. Needs the lock. */
+static int write_settings(const struct node *node, const struct nb_datapath *dp, bool *behind,
+			  struct nb_error *err)
 {
 	struct nb_settings old, new;
 	int rc = nb_settings_read(dp, &old, err);
 
 	if (rc)
 		return rc;
+	*behind = old.flags & NB_SETTINGS_BEHIND;
 	new = old;
 	new.bridge_ifindex = node->nb0.ifindex;
 	memcpy(new.bridge_mac, node->nb0.mac, sizeof(new.bridge_mac));
@@ -183,15 +186,19 @@ int nb_node_ensure(const struct nb_node_config *config, nb_node_route_conflict_f
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
 	nb_cleanup(node_free) struct node node = { .config = config };
+	struct nb_upgraded done;
+	bool behind = false;
 	int rc = find_devices(&node, err);
 
 	rc = rc ? rc : open_table(&node, &dp, err);
-	rc = rc ? rc : write_settings(&node, &dp, err);
+	rc = rc ? rc : write_settings(&node, &dp, &behind, err);
 	if (rc)
 		return rc;
 	nb_close_fd(&dp.lock_fd); /* attaching may wait: lib/datapath/attach.h */
 	dp.lock_fd = -1;
-	rc = set_devices(&node, &dp, err);
+	if (behind)
+		rc = nb_upgrade(config->root, NB_NODE_NETWORK, &done, err);
+	rc = rc ? rc : set_devices(&node, &dp, err);
 	return rc || config->keep_routes ? rc : set_routes(&node, conflict, arg, err);
 }
 
