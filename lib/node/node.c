@@ -86,6 +86,44 @@ static int add_device(struct nb_devices *wanted, __u32 ifindex, const struct nb_
 	return nb_vec_push(&wanted->all, at, err);
 }
 
+/* ---- bridges of pods ---- */
+
+/* Their ifindexes: pods there reach Services by programs of their own ports. */
+struct bridges {
+	const struct nb_pin_root *root;
+	NB_VEC(__u32) all;
+};
+
+static void bridges_free(struct bridges *bridges)
+{
+	nb_vec_free(&bridges->all);
+}
+
+/* For nb_datapath_each(). A network that cannot be read counts as another bridge. */
+static int add_bridge(const char *network, void *arg)
+{
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	struct bridges *bridges = arg;
+	struct nb_settings settings;
+	enum nb_mode mode;
+
+	if (!strcmp(network, NB_NODE_NETWORK) ||
+	    nb_datapath_open(bridges->root, network, false, &dp, NULL) || nb_datapath_mode(&dp, &mode, NULL) ||
+	    mode != NB_MODE_EBPF || nb_settings_read(&dp, &settings, NULL) || !settings.bridge_ifindex)
+		return 0;
+	return nb_vec_push(&bridges->all, settings.bridge_ifindex, NULL);
+}
+
+static bool is_bridge_of_pods(const struct bridges *bridges, __u32 ifindex)
+{
+	for (size_t i = 0; i < bridges->all.n; i++)
+		if (bridges->all.items[i] == ifindex)
+			return true;
+	return false;
+}
+
+/* ---- the list ---- */
+
 static int add_nb0(const struct node *node, struct nb_devices *wanted, struct nb_error *err)
 {
 	struct nb_device device = { .flags = NB_DEVICE_NB0 };
@@ -97,13 +135,15 @@ static int add_nb0(const struct node *node, struct nb_devices *wanted, struct nb
 
 static int list_devices(const struct node *node, struct nb_devices *wanted, struct nb_error *err)
 {
-	int rc = add_nb0(node, wanted, err);
+	nb_cleanup(bridges_free) struct bridges bridges = { .root = node->config->root };
+	int rc = nb_datapath_each(bridges.root, add_bridge, &bridges, err);
 
+	rc = rc ? rc : add_nb0(node, wanted, err);
 	for (unsigned int i = 0; i < node->n_devices && !rc; i++) {
 		const struct nb_node_device *from = &node->devices[i];
 		struct nb_device device = { .flags = NB_DEVICE_IN };
 
-		if (node->config->outside)
+		if (node->config->outside && !is_bridge_of_pods(&bridges, from->ifindex))
 			device.flags |= NB_DEVICE_OUT;
 		if (from->has_v6)
 			device.addrs[0] = from->v6;

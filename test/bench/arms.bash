@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 #
 # What the bench measures. An arm is a node with pods named after it, ARMa (client) and ARMb (server). A path is an arm and a
-# target, "nat-vip". Needs test/netns/lib.bash and kube.bash.
+# target, "nat-vip". Needs test/netns/lib.bash, kube.bash and agent.bash.
 #
 # | arm                | what it is                                                                                      |
 # |--------------------|-------------------------------------------------------------------------------------------------|
@@ -13,6 +13,9 @@
 # | assist             | natbridge in mode assist with the rules of ipt1, br_netfilter off                               |
 # | nat, natN          | natbridge in mode ebpf with one Service, with N                                                 |
 # | fullN              | the same with one Service and N connections in its table                                        |
+# | outplain           | the reference bridge, and a client outside of the node, which routes to the server              |
+# | outnft             | the same with kube-proxy's rules for one Service, in its nftables mode                          |
+# | outnode            | natbridge serves the node: the Service's address is an external one                             |
 #
 # | target  | address of                                                                                                 |
 # |---------|------------------------------------------------------------------------------------------------------------|
@@ -133,6 +136,32 @@ bench_full() {
 		10.96.0.99 80 "$n" >/dev/null
 }
 
+# bench_outside ARM NETWORK-FILTER: the node and its pod, and the client on a link of its own.
+bench_outside() {
+	node_create "$1"
+	network_write "$1" net "$2"
+	remote_create "$1" "${1}a"
+	pods_up "$1" net "${1}b"
+	bench_pods "$1"
+}
+
+bench_outnft() {
+	bench_outside outnft '.plugins[0].type = "bridge"'
+	bench_frontends outnft 1 | kube_nftables outnft
+}
+
+# The Service comes from natbridge-agent, which ends then: the table goes on serving.
+bench_outnode() {
+	bench_outside outnode .
+	AGENT_NODE=outnode holder_start
+	AGENT_NODE=outnode put_node 192.0.2.1 fd00:c0::1
+	AGENT_NODE=outnode put_ranges 10.98.0.0/16 fd00:98::/112
+	service default/bench 10.98.0.10,fd00:98::10 TCP:80:8080,UDP:80:8080 "${BENCH_ADDRESS[outnode-4]},${BENCH_ADDRESS[outnode-6]}" |
+		jq --arg v4 $BENCH_VIP4 --arg v6 $BENCH_VIP6 '.items[0].spec.externalIPs = [$v4, $v6]' | AGENT_NODE=outnode put_list
+	AGENT_NODE=outnode agent --service-proxy node --once >/dev/null 2>&1
+	kill "$(<"$NBT_DIR/holder.pid")"
+}
+
 # bench_make ARM: makes it.
 bench_make() {
 	case $1 in
@@ -141,6 +170,8 @@ bench_make() {
 	hooks | peer) bench_bound "$1" ;;
 	ipt* | nft*) bench_kube "$1" "${1:3}" ;;
 	assist) bench_assist ;;
+	outplain) bench_outside outplain '.plugins[0].type = "bridge"' ;;
+	outnft | outnode) "bench_$1" ;;
 	full*) bench_full "$1" "${1#full}" ;;
 	nat*) bench_nat "$1" "${1#nat}" ;;
 	esac

@@ -4,6 +4,11 @@
 # natbridge-agent on node n, which follows a server there (test/agent/holder.py), and the objects that it finds. VIP4 and VIP6 are
 # the file's.
 
+# The node, where it is another one than n.
+agent_node() {
+	echo "${AGENT_NODE:-n}"
+}
+
 # A server that holds objects in memory and is changed by hand, and what an agent needs to follow it.
 holder_start() {
 	cat >"$NBT_DIR/kubeconfig" <<-EOT
@@ -12,7 +17,7 @@ holder_start() {
 		users: [{name: u, user: {}}]
 		contexts: [{name: c, context: {cluster: c, user: u}}]
 	EOT
-	ip netns exec "$(ns n)" python3 "$NBT_ROOT/test/agent/holder.py" 127.0.0.1 8001 >"$NBT_DIR/holder.log" 2>&1 3>&- &
+	ip netns exec "$(ns "$(agent_node)")" python3 "$NBT_ROOT/test/agent/holder.py" 127.0.0.1 8001 >"$NBT_DIR/holder.log" 2>&1 3>&- &
 	echo $! >"$NBT_DIR/holder.pid"
 	disown
 	wait_for 20 grep -q ready "$NBT_DIR/holder.log"
@@ -21,8 +26,8 @@ holder_start() {
 # The command line of the agent; more options follow. RIGHTS: its capabilities, as "bpf,+net_admin"; all by default. UNDER: a
 # program that runs it, as strace.
 agent() {
-	node_exec n setpriv --bounding-set "-all,+${RIGHTS:-all}" "${UNDER[@]}" "$NBT_BUILD/natbridge-agent" --kubeconfig "$NBT_DIR/kubeconfig" \
-		--cni-conf-dir "$NBT_DIR/node-n/net.d" --hostname-override here --state-dir "$NBT_DIR/state" --healthz-bind-address 127.0.0.1:10256 "$@"
+	node_exec "$(agent_node)" setpriv --bounding-set "-all,+${RIGHTS:-all}" "${UNDER[@]}" "$NBT_BUILD/natbridge-agent" --kubeconfig "$NBT_DIR/kubeconfig" \
+		--cni-conf-dir "$NBT_DIR/node-$(agent_node)/net.d" --hostname-override here --state-dir "$NBT_DIR/state" --healthz-bind-address 127.0.0.1:10256 "$@"
 }
 
 # agent_start [OPTION...]: returns when all tables are equal to the cluster.
@@ -52,7 +57,7 @@ gone() {
 }
 
 api() {
-	ns_exec n curl -sf -X "$1" "http://127.0.0.1:8001/admin$2" "${@:3}" >/dev/null
+	ns_exec "$(agent_node)" curl -sf -X "$1" "http://127.0.0.1:8001/admin$2" "${@:3}" >/dev/null
 }
 
 # put_service NAME SPEC; put_slice NAME SERVICE ADDRESS[,...] [NODE]: of namespace default.
