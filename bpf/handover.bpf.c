@@ -129,7 +129,7 @@ static __always_inline bool nb_is_for_old(struct __sk_buff *skb, bool to_pod)
 
 	if (round >= NB_ROUND_DONE)
 		return false;
-	rc = nb_fast_parse(skb, &pkt);
+	rc = nb_fast_parse(skb, &pkt, NB_REQUESTS_ANSWERS);
 	if (rc == NB_SLOW_PARSE)
 		rc = nb_slow_parse(skb, &pkt, to_pod);
 	if (rc != NB_CONTINUE || !nb_is_tracked_proto(pkt.tuple.proto))

@@ -61,7 +61,7 @@ int nb_from_pod(struct __sk_buff *skb)
 		if (rc != NB_CONTINUE)
 			return nb_verdict(rc);
 	}
-	rc = nb_fast_parse(skb, &pkt);
+	rc = nb_fast_parse(skb, &pkt, NB_REQUESTS_ANSWERS);
 	if (rc == NB_PASS)
 		return NB_PASS;
 	if (rc == NB_SLOW_PARSE)
@@ -86,7 +86,7 @@ int nb_to_pod(struct __sk_buff *skb)
 
 	if (nb_is_from_own_port(skb))
 		return NB_PASS;
-	rc = nb_fast_parse(skb, &pkt);
+	rc = nb_fast_parse(skb, &pkt, NB_ANSWERS);
 	if (rc == NB_PASS)
 		return NB_PASS;
 	if (rc == NB_SLOW_PARSE)

@@ -25,7 +25,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 static __always_inline int nb_node_packet(struct __sk_buff *skb, struct nb_pkt *pkt, enum nb_side side,
 					  __u32 ifindex)
 {
-	int rc = nb_fast_parse(skb, pkt);
+	int rc = nb_fast_parse(skb, pkt, side == NB_SIDE_OUTSIDE ? NB_TO_NODE : NB_REQUESTS_ANSWERS);
 
 	if (rc == NB_SLOW_PARSE)
 		rc = nb_slow_parse(skb, pkt, side != NB_SIDE_INSIDE);

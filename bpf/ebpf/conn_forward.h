@@ -79,6 +79,16 @@ static __always_inline int nb_conn_send_first(struct __sk_buff *skb, struct nb_p
 	return nb_conn_send(skb, pkt, &s->client.conn, out);
 }
 
+/*
+ * Whether a packet without a connection may begin one: not what a pod answers to a client that connects to
+ * it directly, for instance.
+ */
+static __always_inline bool nb_may_be_request(const struct nb_pkt *pkt)
+{
+	return nb_l4port_is_known(pkt->tuple.dport) || nb_may_be_vip(&pkt->tuple.dst) ||
+	       pkt->tuple.side == NB_SIDE_LEAVING; /* which host_request.h wants to see */
+}
+
 static __always_inline int nb_conn_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
 	__s64 entry_id, old = NB_OLD_NONE;
@@ -87,6 +97,8 @@ static __always_inline int nb_conn_from_pod(struct __sk_buff *skb, struct nb_pkt
 
 	pkt->hash = nb_conn_hash(NULL, &pkt->tuple);
 	entry = nb_index_entry(NULL, &pkt->tuple, pkt->hash, &entry_id, &pkt->life);
+	if (!entry && !nb_may_be_request(pkt))
+		return NB_PASS;
 	for (int i = 0; i < NB_CONN_TRIES; i++) {
 		rc = NB_NEW;
 		if (entry)

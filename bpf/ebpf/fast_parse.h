@@ -14,11 +14,12 @@
 
 #include "service.h"
 
-/* ports: the source and destination port of a header. */
-static __always_inline bool nb_l4ports_known(const __be16 *ports)
-{
-	return nb_l4port_is_known(ports[0]) || nb_l4port_is_known(ports[1]);
-}
+/* Which plain packets concern a program: a port that no frontend or backend has ever had rules most out. */
+enum nb_concern {
+	NB_REQUESTS_ANSWERS, /* from a client to a frontend or backend, and from a backend; all to VIPs */
+	NB_ANSWERS,          /* from a backend */
+	NB_TO_NODE,          /* from a client outside to a frontend or backend; all to a port of our own */
+};
 
 static __always_inline bool nb_fast_parse_can(const void *ip, bool v4)
 {
@@ -42,6 +43,21 @@ static __always_inline bool nb_may_go_to_vip(const void *ip, bool v4)
 	return nb_in_prefix_word(&nb_settings.vips[1], ip4->daddr, 3);
 }
 
+/* ports: the source and destination port of a header. */
+static __always_inline bool nb_is_of_concern(enum nb_concern concern, const void *ip, const __be16 *ports,
+					     bool v4)
+{
+	switch (concern) {
+	case NB_ANSWERS:
+		return nb_l4port_is_known(ports[0]);
+	case NB_TO_NODE:
+		return nb_l4port_is_known(ports[1]) || bpf_ntohs(ports[1]) >= NB_NODE_L4PORT;
+	default:
+		return nb_may_go_to_vip(ip, v4) || nb_l4port_is_known(ports[0]) ||
+		       nb_l4port_is_known(ports[1]);
+	}
+}
+
 static __always_inline int nb_fast_parse_read(struct __sk_buff *skb, struct nb_pkt *pkt, const void *ip,
 					      bool v4)
 {
@@ -60,12 +76,12 @@ static __always_inline int nb_fast_parse_read(struct __sk_buff *skb, struct nb_p
 	return rc == NB_CONTINUE ? NB_CONTINUE : NB_SLOW_PARSE;
 }
 
-static __always_inline int nb_fast_parse_ip(struct __sk_buff *skb, struct nb_pkt *pkt, const void *ip,
-					    bool v4)
+static __always_inline int nb_fast_parse_ip(struct __sk_buff *skb, struct nb_pkt *pkt,
+					    enum nb_concern concern, const void *ip, bool v4)
 {
 	if (!nb_fast_parse_can(ip, v4))
 		return NB_SLOW_PARSE;
-	if (!nb_may_go_to_vip(ip, v4) && !nb_l4ports_known(ip + nb_ip_header_len(v4)))
+	if (!nb_is_of_concern(concern, ip, ip + nb_ip_header_len(v4), v4))
 		return NB_PASS;
 	return nb_fast_parse_read(skb, pkt, ip, v4);
 }
@@ -74,7 +90,7 @@ static __always_inline int nb_fast_parse_ip(struct __sk_buff *skb, struct nb_pkt
  * pkt: all zero before. NB_CONTINUE: *pkt is filled. NB_PASS: no concern of natbridge.
  * NB_SLOW_PARSE: *pkt may be filled in part.
  */
-static __always_inline int nb_fast_parse(struct __sk_buff *skb, struct nb_pkt *pkt)
+static __always_inline int nb_fast_parse(struct __sk_buff *skb, struct nb_pkt *pkt, enum nb_concern concern)
 {
 	bool v4 = skb->protocol == bpf_htons(ETH_P_IP);
 	const void *ip = nb_pkt_at(skb, NB_L3_OFF);
@@ -82,7 +98,8 @@ static __always_inline int nb_fast_parse(struct __sk_buff *skb, struct nb_pkt *p
 	if ((!v4 && skb->protocol != bpf_htons(ETH_P_IPV6)) ||
 	    ip + nb_ip_header_len(v4) + nb_l4_header_len(false) > (void *)(long)skb->data_end)
 		return NB_SLOW_PARSE;
-	return v4 ? nb_fast_parse_ip(skb, pkt, ip, true) : nb_fast_parse_ip(skb, pkt, ip, false);
+	return v4 ? nb_fast_parse_ip(skb, pkt, concern, ip, true)
+		  : nb_fast_parse_ip(skb, pkt, concern, ip, false);
 }
 
 #endif
