@@ -16,6 +16,7 @@
 #include "config.h"
 #include "log.h"
 #include "loop.h"
+#include "takeover.h"
 
 enum { ANSWER_MS = 15000 };
 
@@ -169,6 +170,8 @@ int nb_agent_check(struct nb_loop *loop, struct nb_api *api, const struct nb_age
 	int rc;
 
 	print(&failed, "rights", "", nb_privilege_check(NB_TO_LOAD, &why) ? why.msg : NULL);
+	if (config->serves_node)
+		print(&failed, "kube-proxy", "", nb_takeover_check(config, &why) ? why.msg : NULL);
 	rc = check_networks(config, &failed, err);
 
 	if (rc)

@@ -140,6 +140,9 @@ static const struct key keys[] = {
 	ROW("service-proxy", "serviceProxy", SERVED, serves_node, check_served, "pods|node",
 	    "whose way to Services this is: that of pods, beside kube-proxy; or that of the whole node, instead "
 	    "of it; default: pods"),
+	ROW("takeover", "takeover", SWITCH, takes_over, check_switch, "true|false",
+	    "with service-proxy node: remove the rules that a kube-proxy has left, once this node is served; "
+	    "default: false"),
 	ROW("service-cidr", "serviceCIDRs", LIST, service_cidrs, check_range, "CIDR",
 	    "a range of Services, for an API server without ServiceCIDRs; repeatable"),
 	ROW("device", "devices", LIST, devices, NULL, "GLOB",
@@ -396,7 +399,7 @@ static const struct key *find_flag(const char *name, size_t len)
 	return NULL;
 }
 
-/* One flag at argv[*at], and its value: "--name=value", "--name value", "-v 2", "-v=2". */
+/* One flag at argv[*at], and its value: "--name=value", "--name value", "-v 2", "-v=2"; "--name" for true. */
 struct flag {
 	const struct key *key;
 	const char *value;
@@ -421,6 +424,9 @@ static int read_flag(char **argv, int *at, struct flag *flag, struct nb_error *e
 		if (flag->value)
 			return nb_fail(err, NB_ERR_CONFIG, 0, "%s takes no value", flag->name);
 		flag->value = "";
+	} else if (!flag->value && flag->key->type == TYPE_SWITCH &&
+		   (!argv[*at + 1] || check_switch(argv[*at + 1]))) {
+		flag->value = "true";
 	} else if (!flag->value) {
 		flag->value = argv[*at + 1];
 		if (!flag->value)
@@ -494,6 +500,8 @@ static int set_defaults(struct nb_agent_config *config, struct nb_error *err)
 	config->health_ports |= config->serves_node; /* no kube-proxy answers there */
 	if (!rc && !config->node_ports.n)
 		rc = list_add(&config->node_ports, "primary", "nodePortAddresses", err);
+	if (!rc && config->takes_over && !config->serves_node)
+		rc = nb_fail(err, NB_ERR_CONFIG, 0, "takeover: requires serviceProxy: node");
 	return rc ? rc : default_node(config, err);
 }
 

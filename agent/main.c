@@ -14,6 +14,7 @@
 
 #include <natbridge/version.h>
 
+#include "lib/firewall/kube_remove.h"
 #include "lib/json/pool.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
@@ -34,6 +35,7 @@
 #include "observe.h"
 #include "servers.h"
 #include "tables.h"
+#include "takeover.h"
 
 struct agent {
 	struct nb_agent_config config;
@@ -48,6 +50,7 @@ struct agent {
 	struct nb_observer observer;
 	struct nb_host_addrs host_addrs;
 	struct nb_node_side node_side;
+	struct nb_takeover takeover;
 	struct nb_error failure; /* of a table; but for NB_AGENT_RUN it ends the agent */
 	bool reload;             /* SIGHUP: start anew with the configuration as it is now */
 	char **argv;
@@ -56,6 +59,7 @@ struct agent {
 
 static void agent_free(struct agent *agent)
 {
+	nb_takeover_free(&agent->takeover);
 	nb_node_side_free(&agent->node_side);
 	nb_host_addrs_free(&agent->host_addrs);
 	nb_observer_free(&agent->observer);
@@ -148,14 +152,26 @@ static void on_written(const struct nb_tables_sync *done, void *arg)
 	nb_observer_written(&((struct agent *)arg)->observer, done);
 }
 
+/* Both are tried again later. */
+static int serve_node(struct agent *agent, struct nb_error *err)
+{
+	int rc = nb_node_side_filled(&agent->node_side, err);
+
+	if (rc)
+		return rc;
+	rc = nb_takeover_begin(&agent->takeover, err);
+	if (rc)
+		nb_log_error("The rules of kube-proxy stay for now", NB_TEXT("err", err->msg));
+	return rc;
+}
+
 static void on_complete(void *arg)
 {
 	struct agent *agent = arg;
 	struct nb_error err = { 0 };
 
 	nb_observer_complete(&agent->observer);
-	if (agent->node_side.loop && nb_node_side_filled(&agent->node_side, &err) &&
-	    agent->config.verb != NB_AGENT_RUN)
+	if (agent->node_side.loop && serve_node(agent, &err) && agent->config.verb != NB_AGENT_RUN)
 		agent->failure = err;
 	if (agent->config.verb != NB_AGENT_RUN && agent->cluster.cidrs.changes)
 		nb_loop_stop(&agent->loop);
@@ -225,6 +241,8 @@ static int run(struct agent *agent, struct nb_error *err)
 	if (agent->config.verb == NB_AGENT_CHECK)
 		return nb_agent_check(&agent->loop, &agent->api, &agent->config, err);
 	rc = nb_privilege_check(NB_TO_LOAD, err);
+	if (!rc && agent->config.serves_node && agent->config.verb != NB_AGENT_DRY_RUN)
+		rc = nb_takeover_check(&agent->config, err);
 	if (rc)
 		return rc;
 	if (*agent->config.state_dir && agent->config.verb != NB_AGENT_DRY_RUN)
@@ -250,8 +268,12 @@ static int run(struct agent *agent, struct nb_error *err)
 	rc = rc ? rc : nb_host_addrs_start(&agent->host_addrs, &agent->loop, err);
 	agent->node_side.config = &agent->config;
 	agent->node_side.cluster = &agent->cluster;
-	if (!rc && agent->config.serves_node && !agent->tables.dry)
+	agent->takeover.config = &agent->config;
+	agent->takeover.side = &agent->node_side;
+	if (!rc && agent->config.serves_node && !agent->tables.dry) {
+		nb_takeover_start(&agent->takeover, &agent->loop);
 		rc = nb_node_side_start(&agent->node_side, &agent->loop, err);
+	}
 	if (!rc && agent->config.verb == NB_AGENT_RUN)
 		rc = nb_observer_follow(&agent->observer, &agent->cluster, &agent->tables, agent->http, err);
 	if (!rc && !agent->failure.code) /* a network may have failed by now */
@@ -267,6 +289,8 @@ static int clean(const struct nb_agent_config *config, struct nb_error *err)
 	struct nb_error later = { 0 };
 	int rc = nb_tables_clean(config, err), last = nb_node_side_clean(config, rc ? &later : err);
 
+	rc = rc ? rc : last;
+	last = nb_kube_remove_keeper(rc ? &later : err);
 	return rc ? rc : last;
 }
 

@@ -237,6 +237,16 @@ int nb_node_side_filled(struct nb_node_side *side, struct nb_error *err)
 	return update(side, err);
 }
 
+static bool knows_ranges(const struct nb_node_side *side)
+{
+	return side->cluster->cidrs.all.n || side->config->service_cidrs.n;
+}
+
+bool nb_node_side_serves(const struct nb_node_side *side)
+{
+	return side->is_filled && !side->has_failed && knows_ranges(side);
+}
+
 bool nb_node_side_works(const struct nb_node_side *side)
 {
 	return !side->has_failed;

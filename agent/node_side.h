@@ -47,6 +47,9 @@ int nb_node_side_filled(struct nb_node_side *side, struct nb_error *err);
 /* Whether all is as it should be, as far as it is known. */
 bool nb_node_side_works(const struct nb_node_side *side);
 
+/* Whether nothing of the node needs a kube-proxy any more: the routes lead to the table, and ranges are known. */
+bool nb_node_side_serves(const struct nb_node_side *side);
+
 /* Removes all of it from this node; there is nothing: 0. */
 int nb_node_side_clean(const struct nb_agent_config *config, struct nb_error *err);
 

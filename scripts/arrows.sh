@@ -23,7 +23,7 @@ lib/kube      include lib/util lib/json lib/service
 lib/conf      include lib/util lib/json lib/maps lib/service lib/datapath
 plugin        include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/kube lib/conf
 cli           include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/kube
-agent         include lib/util lib/json lib/net lib/maps lib/service lib/datapath lib/node lib/kube lib/conf
+agent         include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/kube lib/conf
 bpf           include bpf/lib bpf/ebpf bpf/assist bpf/node
 bpf/lib       include
 bpf/ebpf      include bpf/lib

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Asks the kernel for one chain, by NFT_MSG_GETCHAIN. */
+/* Asks the kernel for one table or chain, by NFT_MSG_GETTABLE or NFT_MSG_GETCHAIN. */
 #include "nft_chain.h"
 
 #include <errno.h>
@@ -39,7 +39,7 @@ static uint8_t family_of(const char *table, const char **name)
 }
 
 /*
- * The errors that say "no such chain": also of a kernel without nf_tables, or without that family.
+ * The errors that say "no such table" or "no such chain": also of a kernel without nf_tables, or without that family.
  */
 static bool is_no(int rc)
 {
@@ -47,27 +47,44 @@ static bool is_no(int rc)
 	       rc == -EPROTONOSUPPORT || rc == -ERANGE;
 }
 
-int nb_nft_has_chain(const char *table, const char *chain, bool *has, struct nb_error *err)
+/* chain NULL: whether there is the table. */
+static int ask(const char *table, const char *chain, bool *has, struct nb_error *err)
 {
+	const uint16_t type = chain ? NFT_MSG_GETCHAIN : NFT_MSG_GETTABLE;
 	nb_cleanup(nb_netlink_close) struct nb_netlink nl = { 0 };
 	struct nb_request req;
 	struct nfgenmsg *header;
 	void *extra;
 	const char *name;
-	struct nlmsghdr *nlh = nb_request_start(&req, (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETCHAIN, 0,
-						&extra, sizeof(*header));
+	struct nlmsghdr *nlh =
+		nb_request_start(&req, (NFNL_SUBSYS_NFTABLES << 8) | type, 0, &extra, sizeof(*header));
 	int rc;
 
 	header = extra;
 	header->nfgen_family = family_of(table, &name);
-	mnl_attr_put_strz(nlh, NFTA_CHAIN_TABLE, name);
-	mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, chain);
+	mnl_attr_put_strz(nlh, chain ? NFTA_CHAIN_TABLE : NFTA_TABLE_NAME, name);
+	if (chain)
+		mnl_attr_put_strz(nlh, NFTA_CHAIN_NAME, chain);
 	/* A kernel without nfnetlink fails already here. */
 	rc = nb_netlink_open_netfilter(&nl, err);
 	if (!rc)
 		rc = nb_netlink_request(&nl, nlh, NULL, NULL, err);
 	if (rc && !is_no(rc))
-		return nb_wrap(err, "cannot look up chain \"%s\" of nftables table \"%s\"", chain, table);
+		return rc;
 	*has = !rc;
 	return 0;
+}
+
+int nb_nft_has_chain(const char *table, const char *chain, bool *has, struct nb_error *err)
+{
+	int rc = ask(table, chain, has, err);
+
+	return rc ? nb_wrap(err, "cannot look up chain \"%s\" of nftables table \"%s\"", chain, table) : 0;
+}
+
+int nb_nft_has_table(const char *table, bool *has, struct nb_error *err)
+{
+	int rc = ask(table, NULL, has, err);
+
+	return rc ? nb_wrap(err, "cannot look up nftables table \"%s\"", table) : 0;
 }

@@ -176,12 +176,13 @@ static int spawn(const struct nb_process *process, int in, int out, pid_t *pid, 
 	return errnum ? nb_fail(err, NB_ERR_IPAM, errnum, "cannot run %s", process->path) : 0;
 }
 
-/* Reads once from fd and appends to *out. Sets *open to false at the end of the output. */
-static int take_output(int fd, struct nb_process_output *out, bool *open, struct nb_error *err)
+/* Reads once and appends to *out. Sets *open to false at the end of the output. */
+static int take_output(const struct nb_process_child *child, struct nb_process_output *out, bool *open,
+		       struct nb_error *err)
 {
 	char chunk[4096];
 	char *grown;
-	ssize_t n = read(fd, chunk, sizeof(chunk));
+	ssize_t n = read(child->out, chunk, sizeof(chunk));
 
 	if (n < 0)
 		return errno == EINTR || errno == EAGAIN
@@ -191,8 +192,8 @@ static int take_output(int fd, struct nb_process_output *out, bool *open, struct
 		*open = false;
 		return 0;
 	}
-	if (out->len + (size_t)n > NB_PROCESS_OUTPUT_MAX)
-		return nb_fail(err, NB_ERR_IPAM, 0, "wrote more than %d bytes", NB_PROCESS_OUTPUT_MAX);
+	if (out->len + (size_t)n > child->output_max)
+		return nb_fail(err, NB_ERR_IPAM, 0, "wrote more than %zu bytes", child->output_max);
 	grown = realloc(out->text, out->len + (size_t)n + 1);
 	if (!grown)
 		return nb_fail_nomem(err);
@@ -234,7 +235,7 @@ static int collect(const struct nb_process_child *child, struct nb_process_outpu
 		if (ready <= 0)
 			continue;
 		if (fds[1].revents) {
-			int rc = take_output(child->out, out, &open, err);
+			int rc = take_output(child, out, &open, err);
 
 			if (rc)
 				return rc;
@@ -309,6 +310,7 @@ int nb_process_start(const struct nb_process *process, struct nb_process_child *
 		.pidfd = pidfd,
 		.out = NB_TAKE_FD(from),
 		.timeout_ms = process->timeout_ms,
+		.output_max = process->output_max ? process->output_max : NB_PROCESS_OUTPUT_MAX,
 		.deadline = now_ms() + process->timeout_ms,
 	};
 	return 0;

@@ -12,7 +12,7 @@
 
 #include "error.h"
 
-/* Bytes that a program may write. */
+/* Bytes that a program may write, unless the caller says otherwise. */
 enum { NB_PROCESS_OUTPUT_MAX = 1 << 20 };
 
 struct nb_process {
@@ -23,6 +23,7 @@ struct nb_process {
 	size_t input_len;
 	unsigned int timeout_ms; /* after which it is killed */
 	bool take_errors;        /* stderr goes to the output, else to the caller's stderr */
+	size_t output_max;       /* bytes; 0: NB_PROCESS_OUTPUT_MAX */
 };
 
 struct nb_process_output {
@@ -38,6 +39,7 @@ struct nb_process_child {
 	int pidfd;        /* owned */
 	int out;          /* owned: the end of its stdout that is read */
 	unsigned int timeout_ms;
+	size_t output_max;
 	long long deadline; /* ms, CLOCK_MONOTONIC */
 };
 
