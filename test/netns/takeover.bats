@@ -44,6 +44,7 @@ take_down() {
 }
 
 teardown() {
+	: >"$NBT_DIR/load.end"
 	ip -n "$(ns n)" link del kube-ipvs0 2>/dev/null || true
 	agent_stop
 	agent --service-proxy node --cleanup
@@ -131,9 +132,11 @@ foreign_rules() {
 all_rules() {
 	local save
 	for save in "$@"; do
-		ns_exec n "$save-save" | sed 's/ \[[0-9:]*\]$//; /^#/d'
+		ns_exec n "$save-save" 2>/dev/null | sed 's/ \[[0-9:]*\]$//; /^#/d'
 	done
-	ns_exec n nft -s list ruleset 2>/dev/null | grep -A 20 "^table .* kube-proxy"
+	ns_exec n nft list tables | grep -v natbridge-takeover | sort
+	ns_exec n nft -s list table ip kube-proxy-of-others
+	ns_exec n nft -s list table inet kube-proxy
 }
 
 # more_chains: those that kube.bash does not make.
@@ -191,13 +194,13 @@ load_start() {
 	shift
 	rm -f "$NBT_DIR/load.end"
 	(
-		while [ ! -e "$NBT_DIR/load.end" ]; do
+		while [ -d "$NBT_DIR" ] && [ ! -e "$NBT_DIR/load.end" ]; do
 			for proto in tcp udp; do
 				ask "$from" -t 2000 $proto "$@" >>"$NBT_DIR/load-$from.out" 2>&1 || echo "FAILED $proto $*" >>"$NBT_DIR/load-$from.out"
 			done
 		done
 		echo end >>"$NBT_DIR/load-$from.out"
-	) 3>&- &
+	) >/dev/null 2>&1 3>&- &
 	disown
 }
 
@@ -244,8 +247,10 @@ load_end() {
 	local before
 	foreign_rules
 	before=$(all_rules iptables ip6tables)
+	ns_exec n nft flush ruleset
 	frontends | kube_nftables n
-	frontends | kube_iptables n
+	frontends | kube_iptables n # flushes what else is there
+	foreign_rules
 	more_chains
 	run -0 agent --service-proxy node --takeover --once
 	[[ $output == *"The rules of kube-proxy are removed"* ]]
@@ -257,7 +262,9 @@ load_end() {
 	local before
 	legacy foreign_rules
 	before=$(all_rules iptables-legacy ip6tables-legacy)
+	ns_exec n nft flush ruleset
 	frontends | legacy kube_iptables n
+	legacy foreign_rules
 	legacy more_chains
 	run -0 agent --service-proxy node --takeover --once
 	diff <(echo "$before") <(all_rules iptables-legacy ip6tables-legacy)
@@ -279,17 +286,18 @@ load_end() {
 	[[ $output != *KUBE-* ]]
 }
 
-# With rules of that mode: connections that are there go on, and new ones do not fail.
+# With rules of that mode: connections that are there go on, and new ones do not fail. Of those from outside only TCP to a NodePort is sure
+# to keep its backend: what may begin anywhere is picked up.
 takes_over() {
-	local proto
+	local id
 	frontends | "$1" n
 	wait_for 5 ask n -t 500 tcp 10.96.0.10 80
-	for proto in tcp udp; do
-		talk_open n-$proto n $proto 10.96.0.10 80
-		talk_open n6-$proto n $proto fd00:96::10 80
-		talk_open port-$proto outer $proto $HERE4 30080
-		talk_open external-$proto outer $proto $EXTERNAL4 80
+	for id in tcp udp; do
+		talk_open n-$id n $id 10.96.0.10 80
+		talk_open n6-$id n $id fd00:96::10 80
+		talk_open port-$id outer $id $HERE4 30080
 	done
+	talk_open external-udp outer udp $EXTERNAL4 80
 	talk_all one
 	cp "$NBT_DIR/talked" "$NBT_DIR/talked.before"
 	load_start n 10.96.0.10 80
@@ -298,17 +306,22 @@ takes_over() {
 	wait_for 10 grep -q "rules of kube-proxy are removed" "$NBT_DIR/agent.log"
 	talk_all two
 	diff "$NBT_DIR/talked.before" "$NBT_DIR/talked"
-	sleep 1 # of new connections without the rules
+	wait_for 10 longer_than "$NBT_DIR/load-n.out" $(($(wc -l <"$NBT_DIR/load-n.out") + 20))
 	talk_all three
 	diff "$NBT_DIR/talked.before" "$NBT_DIR/talked"
 	load_end n outer
+	for id in port-udp external-udp; do
+		talk_say $id four
+		[[ $output == [bc]" $CLIENT4 "*four ]]
+	done
+	run -0 ask outer tcp $EXTERNAL4 80
 	[ "$(ctl n --network @node -o json conntrack list | jq length)" -gt 0 ]
 }
 
-# Says something over each connection; who answered which client is left in the file talked.
+# Says something over each connection that keeps its backend; who answered which client is left in the file talked.
 talk_all() {
 	local id
-	for id in n-tcp n6-tcp port-tcp external-tcp n-udp n6-udp port-udp external-udp; do
+	for id in n-tcp n6-tcp port-tcp n-udp n6-udp; do
 		talk_say $id "$1"
 		echo "$id ${output% *}"
 	done >"$NBT_DIR/talked"
