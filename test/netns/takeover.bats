@@ -1,11 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# natbridge takes over from kube-proxy: D12. The rules are in kube-proxy's shape (kube.bash); test/kubernetes/takeover.bats does it with
+# natbridge takes over from kube-proxy: D12. The rules are in kube-proxy's shape (kube.bash); kube_proxy.bats does it with
 # kube-proxy itself. outer is a client beyond the node's uplink, which also leads to everything else.
 
 load lib
 load agent
 load kube
+load load
 
 HERE4=192.0.2.1 HERE6=fd00:c0:0::1
 CLIENT4=192.0.2.2
@@ -44,7 +45,7 @@ take_down() {
 }
 
 teardown() {
-	: >"$NBT_DIR/load.end"
+	load_leave
 	ip -n "$(ns n)" link del kube-ipvs0 2>/dev/null || true
 	agent_stop
 	agent --service-proxy node --cleanup
@@ -188,33 +189,6 @@ refused() {
 	ns_exec n bash -c '! ip link show nb0 2>/dev/null'
 }
 
-# load_start NS ADDRESS PORT...: new connections by TCP and UDP, one after the other; load_end fails if one of them failed.
-load_start() {
-	local from=$1
-	shift
-	rm -f "$NBT_DIR/load.end"
-	(
-		while [ -d "$NBT_DIR" ] && [ ! -e "$NBT_DIR/load.end" ]; do
-			for proto in tcp udp; do
-				ask "$from" -t 2000 $proto "$@" >>"$NBT_DIR/load-$from.out" 2>&1 || echo "FAILED $proto $*" >>"$NBT_DIR/load-$from.out"
-			done
-		done
-		echo end >>"$NBT_DIR/load-$from.out"
-	) >/dev/null 2>&1 3>&- &
-	disown
-}
-
-load_end() {
-	local from
-	: >"$NBT_DIR/load.end"
-	for from in "$@"; do
-		wait_for 20 grep -qx end "$NBT_DIR/load-$from.out"
-		run ! grep FAILED "$NBT_DIR/load-$from.out"
-		[ "$(wc -l <"$NBT_DIR/load-$from.out")" -gt 20 ]
-		rm "$NBT_DIR/load-$from.out"
-	done
-}
-
 @test "D12: with rules of a kube-proxy it refuses to start, and names them and what to do" {
 	frontends | kube_nftables n
 	refused
@@ -306,7 +280,7 @@ takes_over() {
 	wait_for 10 grep -q "rules of kube-proxy are removed" "$NBT_DIR/agent.log"
 	talk_all two
 	diff "$NBT_DIR/talked.before" "$NBT_DIR/talked"
-	wait_for 10 longer_than "$NBT_DIR/load-n.out" $(($(wc -l <"$NBT_DIR/load-n.out") + 20))
+	load_goes_on n outer
 	talk_all three
 	diff "$NBT_DIR/talked.before" "$NBT_DIR/talked"
 	load_end n outer

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# New connections all the time, while something changes: by TCP and by UDP, one after the other.
+
+# load_start NS ADDRESS TCP-PORT [UDP-PORT]: until load_end or load_leave. Each connection is a line in load-NS.out.
+load_start() {
+	local from=$1 address=$2 tcp=$3 udp=${4:-$3} out=$NBT_DIR/load-$1.out
+	rm -f "$NBT_DIR/load.end" "$out"
+	(
+		while [ -d "$NBT_DIR" ] && [ ! -e "$NBT_DIR/load.end" ]; do
+			ask "$from" -t 2000 tcp "$address" "$tcp" >>"$out" 2>&1 || echo "FAILED tcp $address" >>"$out"
+			ask "$from" -t 2000 udp "$address" "$udp" >>"$out" 2>&1 || echo "FAILED udp $address" >>"$out"
+		done
+		echo end >>"$out"
+	) >/dev/null 2>&1 3>&- &
+	disown
+}
+
+# load_goes_on NS...: 20 more connections of each.
+load_goes_on() {
+	local from
+	for from in "$@"; do
+		wait_for 20 longer_than "$NBT_DIR/load-$from.out" $(($(wc -l <"$NBT_DIR/load-$from.out") + 20))
+	done
+}
+
+# load_end [-MAX] NS...: ends it. Fails if more than MAX, by default none, of the connections of one have failed.
+load_end() {
+	local from max=0 failed
+	[[ $1 != -* ]] || {
+		max=${1#-}
+		shift
+	}
+	: >"$NBT_DIR/load.end"
+	for from in "$@"; do
+		wait_for 20 grep -qx end "$NBT_DIR/load-$from.out"
+		failed=$(grep -c FAILED "$NBT_DIR/load-$from.out" || true)
+		[ "$failed" -le "$max" ] || fail "$from: $failed of $(wc -l <"$NBT_DIR/load-$from.out")" "$(grep -B 1 FAILED "$NBT_DIR/load-$from.out")"
+	done
+}
+
+# For teardown().
+load_leave() {
+	: >"$NBT_DIR/load.end"
+}
