@@ -232,6 +232,34 @@ static int connect_parts(struct agent *agent, struct nb_error *err)
 	return 0;
 }
 
+/* Removes what serves the node, and what a takeover has left for connections of kube-proxy. */
+static int leave_node(const struct nb_agent_config *config, struct nb_error *err)
+{
+	struct nb_error later = { 0 };
+	int rc = nb_node_side_clean(config, err), last = nb_kube_remove_keeper(rc ? &later : err);
+
+	return rc ? rc : last;
+}
+
+static int clean(const struct nb_agent_config *config, struct nb_error *err)
+{
+	struct nb_error later = { 0 };
+	int rc = nb_tables_clean(config, err), last = leave_node(config, rc ? &later : err);
+
+	return rc ? rc : last;
+}
+
+/*
+ * Who serves the node: natbridge alone, or somebody else. In the latter case what an earlier "serviceProxy: node" has
+ * left goes, so that a kube-proxy may take its place again.
+ */
+static int settle_node(const struct nb_agent_config *config, struct nb_error *err)
+{
+	if (config->verb == NB_AGENT_DRY_RUN)
+		return 0;
+	return config->serves_node ? nb_takeover_check(config, err) : leave_node(config, err);
+}
+
 static int run(struct agent *agent, struct nb_error *err)
 {
 	int rc = connect_parts(agent, err);
@@ -241,8 +269,7 @@ static int run(struct agent *agent, struct nb_error *err)
 	if (agent->config.verb == NB_AGENT_CHECK)
 		return nb_agent_check(&agent->loop, &agent->api, &agent->config, err);
 	rc = nb_privilege_check(NB_TO_LOAD, err);
-	if (!rc && agent->config.serves_node && agent->config.verb != NB_AGENT_DRY_RUN)
-		rc = nb_takeover_check(&agent->config, err);
+	rc = rc ? rc : settle_node(&agent->config, err);
 	if (rc)
 		return rc;
 	if (*agent->config.state_dir && agent->config.verb != NB_AGENT_DRY_RUN)
@@ -282,16 +309,6 @@ static int run(struct agent *agent, struct nb_error *err)
 		return rc;
 	*err = agent->failure;
 	return -EIO;
-}
-
-static int clean(const struct nb_agent_config *config, struct nb_error *err)
-{
-	struct nb_error later = { 0 };
-	int rc = nb_tables_clean(config, err), last = nb_node_side_clean(config, rc ? &later : err);
-
-	rc = rc ? rc : last;
-	last = nb_kube_remove_keeper(rc ? &later : err);
-	return rc ? rc : last;
 }
 
 static int dispatch(struct agent *agent, struct nb_error *err)
