@@ -53,12 +53,17 @@ static __always_inline int nb_route_source(struct __sk_buff *skb, const struct n
 	return ifindex == nb0 ? NB_TO_HOST : NB_CONTINUE;
 }
 
-/* Sends a packet to the next hop of its destination, as the host would forward it. */
+/*
+ * Sends a packet to the next hop of its destination, as the host would forward it. Until the kernel knows the
+ * next hop's link address it keeps the packet, which then follows the packet's own route (neigh_update() of
+ * net/core/neighbour.c): that must not be the one to nb0 any more. So the kernel looks up another.
+ */
 __noinline int nb_route_out(struct __sk_buff *skb, bool is_v4)
 {
 	void *ip = nb_bytes(skb, NB_L3_OFF, nb_ip_header_len(is_v4));
 	struct bpf_redir_neigh next = {};
 	struct bpf_fib_lookup fib = {};
+	int rc;
 
 	if (!ip)
 		return nb_drop(NB_DROP_WRITE);
@@ -72,9 +77,11 @@ __noinline int nb_route_out(struct __sk_buff *skb, bool is_v4)
 		__builtin_memcpy(fib.ipv6_src, &((struct ipv6hdr *)ip)->saddr, sizeof(fib.ipv6_src));
 		__builtin_memcpy(fib.ipv6_dst, &((struct ipv6hdr *)ip)->daddr, sizeof(fib.ipv6_dst));
 	}
-	if (!nb_fib_has_way(bpf_fib_lookup(skb, &fib, sizeof(fib), 0)) ||
-	    fib.ifindex == nb_settings.bridge_ifindex)
+	rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
+	if (!nb_fib_has_way(rc) || fib.ifindex == nb_settings.bridge_ifindex)
 		return nb_drop(NB_DROP_NO_DEVICE);
+	if (rc != BPF_FIB_LKUP_RET_SUCCESS)
+		return bpf_redirect_neigh(fib.ifindex, NULL, 0, 0);
 	next.nh_family = fib.family; /* of the next hop, which may be another one than the packet's */
 	__builtin_memcpy(next.ipv6_nh, fib.ipv6_dst, sizeof(next.ipv6_nh));
 	return bpf_redirect_neigh(fib.ifindex, &next, sizeof(next), 0);

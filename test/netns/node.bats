@@ -103,6 +103,16 @@ asked() {
 	[ "$(invalid n)" = 0 ]
 }
 
+@test "A20: no packet is lost while the kernel asks for a neighbour's link address" {
+	local family name
+	for family in 4 6; do
+		for name in 10 20; do
+			ip -n "$(ns n)" "-$family" neigh flush all
+			run -0 ask n -t 900 udp "$([ $family = 4 ] && echo 10.96.0. || echo fd00:96::)$name" 80
+		done
+	done
+}
+
 @test "A20: datagrams larger than the MTU, in fragments, in both directions" {
 	local vip text
 	text=$(head -c 1900 /dev/zero | tr '\0' x)
