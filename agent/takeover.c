@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A running kube-proxy puts its rules back within half a minute. It is not fought: the pauses grow. */
+/* Rules of kube-proxy: refused, removed, reported. */
 #include "takeover.h"
 
 #include <string.h>
@@ -11,10 +11,7 @@
 #include "log.h"
 #include "node_side.h"
 
-enum {
-	PAUSE_MS = 60000,
-	PAUSE_MAX_MS = 4 * 60000,
-};
+enum { LOOK_MS = 60000 };
 
 int nb_takeover_check(const struct nb_agent_config *config, struct nb_error *err)
 {
@@ -56,39 +53,29 @@ static void tell_unseen(const struct nb_takeover *takeover)
 			       NB_TEXT("err", takeover->found.unseen.msg));
 }
 
-/* Rules are back, or have come after the start. */
+/* What has come since the node is served. */
 static void tell_found(const struct nb_takeover *takeover)
 {
 	if (!strcmp(takeover->found.text, takeover->said.text))
 		return;
 	if (!*takeover->found.text)
 		nb_log_info(0, "No kube-proxy serves this node any more");
-	else if (takeover->config->takes_over && !takeover->found.is_ipvs)
-		nb_log_warning("A kube-proxy runs on this node: stop it. Its rules are removed now and then",
-			       NB_TEXT("found", takeover->found.text));
 	else
-		nb_log_warning("A kube-proxy serves this node as well: stop it, and run kube-proxy --cleanup",
+		nb_log_warning("A kube-proxy serves this node as well: stop it, and remove its rules",
 			       NB_TEXT("found", takeover->found.text));
 }
 
-/*
- * Where one takes over, a kube-proxy that has been stopped must not leave old rules for long: they would lead
- * the node's own processes to backends that are gone.
- */
 static int look(struct nb_takeover *takeover, struct nb_error *err)
 {
-	bool removes;
 	int rc = nb_kube_find(&takeover->found, err);
 
-	takeover->pause_ms = PAUSE_MS;
 	if (rc)
 		return rc;
 	tell_unseen(takeover);
 	if (takeover->has_begun)
 		tell_found(takeover);
 	takeover->said = takeover->found;
-	removes = takeover->config->takes_over && *takeover->found.text && !takeover->found.is_ipvs;
-	return removes ? remove_rules(&takeover->found, err) : 0;
+	return 0;
 }
 
 int nb_takeover_begin(struct nb_takeover *takeover, struct nb_error *err)
@@ -98,7 +85,10 @@ int nb_takeover_begin(struct nb_takeover *takeover, struct nb_error *err)
 	if (takeover->has_begun || !nb_node_side_serves(takeover->side))
 		return 0;
 	rc = look(takeover, err);
-	*takeover->said.text = '\0';
+	if (!rc && takeover->config->takes_over && *takeover->found.text && !takeover->found.is_ipvs) {
+		rc = remove_rules(&takeover->found, err);
+		*takeover->said.text = '\0';
+	}
 	takeover->has_begun = !rc;
 	return rc;
 }
@@ -106,23 +96,18 @@ int nb_takeover_begin(struct nb_takeover *takeover, struct nb_error *err)
 static void on_look(void *arg)
 {
 	struct nb_takeover *takeover = arg;
-	const int64_t pause = takeover->pause_ms;
 	struct nb_error err = { 0 };
-	int rc = takeover->has_begun ? look(takeover, &err) : nb_takeover_begin(takeover, &err);
 
-	if (rc)
+	if (takeover->has_begun ? look(takeover, &err) : nb_takeover_begin(takeover, &err))
 		nb_log_error("kube-proxy's rules are not looked after", NB_TEXT("err", err.msg));
-	if (*takeover->found.text && pause < PAUSE_MAX_MS)
-		takeover->pause_ms = pause * 2;
-	nb_timer_set(takeover->loop, &takeover->look, takeover->pause_ms);
+	nb_timer_set(takeover->loop, &takeover->look, LOOK_MS);
 }
 
 void nb_takeover_start(struct nb_takeover *takeover, struct nb_loop *loop)
 {
 	takeover->loop = loop;
-	takeover->pause_ms = PAUSE_MS;
 	takeover->look = (struct nb_timer){ .fn = on_look, .arg = takeover };
-	nb_timer_set(loop, &takeover->look, PAUSE_MS);
+	nb_timer_set(loop, &takeover->look, LOOK_MS);
 }
 
 void nb_takeover_free(struct nb_takeover *takeover)

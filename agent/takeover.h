@@ -4,7 +4,8 @@
 
 /*
  * With "serviceProxy: node": whether a kube-proxy serves this node. Its rules are refused at start or, with
- * "takeover: true", removed once this node is served without them. Later it is looked for them now and then.
+ * "takeover: true", removed once this node is served without them. Rules that come later are only reported: a
+ * kube-proxy that runs would put them back, or is to take the node back.
  */
 
 #include <stdbool.h>
@@ -22,8 +23,7 @@ struct nb_takeover {
 	const struct nb_node_side *side;
 	struct nb_loop *loop;
 	struct nb_timer look;
-	int64_t pause_ms; /* to the next look */
-	bool has_begun;   /* this node is served without kube-proxy */
+	bool has_begun; /* this node is served without kube-proxy */
 	struct nb_kube_found found, said;
 };
 
@@ -31,7 +31,7 @@ struct nb_takeover {
 int nb_takeover_check(const struct nb_agent_config *config, struct nb_error *err);
 
 /*
- * Looks now and then, from the time on when this node is served. The caller sets config and side before, zeroes
+ * Looks each minute, from the time on when this node is served. The caller sets config and side before, zeroes
  * the rest, and frees *takeover.
  */
 void nb_takeover_start(struct nb_takeover *takeover, struct nb_loop *loop);

@@ -116,15 +116,26 @@ talk_all() {
 	done >"$NBT_DIR/talked"
 }
 
-# From kube-proxy in that mode to natbridge, and back.
+# talk_below ID NS PROTO ADDRESS PORT: a connection whose source is not one of natbridge's ports. kube-proxy's masquerading gives any.
+talk_below() {
+	talk_open "$@"
+	talk_say "$1" hello
+	while [ "$(cut -d ' ' -f 3 <<<"$output")" -ge 61000 ]; do
+		talk_close "$1"
+		talk_open "$@"
+		talk_say "$1" hello
+	done
+}
+
+# there_and_back MODE FOUND COMMAND...: from kube-proxy in that mode to natbridge, and by that command back.
 there_and_back() {
 	local proto
 	proxy_start "$1"
 	for proto in tcp udp; do
-		talk_open n-$proto n $proto $VIP4 80
-		talk_open n6-$proto n $proto $VIP6 80
+		talk_below n-$proto n $proto $VIP4 80
+		talk_below n6-$proto n $proto $VIP6 80
 	done
-	talk_open port-tcp outer tcp $HERE4 30080
+	talk_below port-tcp outer tcp $HERE4 30080
 	talk_all one
 	cp "$NBT_DIR/talked" "$NBT_DIR/talked.before"
 	run -1 agent --service-proxy node --once
@@ -146,20 +157,21 @@ there_and_back() {
 
 	load_start n $VIP4 80
 	load_start outer $HERE4 30080 30081
-	agent_stop
+	[ "$3" = agent_start ] || agent_stop
 	proxy_start "$1"
 	load_goes_on n outer
-	agent --service-proxy node --cleanup
+	[ "$3" != agent_start ] || agent_stop
+	"${@:3}"
 	nothing_of_the_node_is_left
 	load_goes_on n outer
-	# Connections that natbridge has translated end, as may the one that each client has just opened.
+	# Connections that natbridge has translated end, also the one that a client has just opened.
 	load_end -1 n outer
 }
 
 @test "D12: from kube-proxy in mode nftables to natbridge and back: connections go on, and new ones do not fail" {
-	there_and_back nftables "nftables table ip kube-proxy"
+	there_and_back nftables "nftables table ip kube-proxy" agent_start
 }
 
 @test "D12: from kube-proxy in mode iptables to natbridge and back: connections go on, and new ones do not fail" {
-	there_and_back iptables "iptables chain KUBE-SERVICES in table ip nat"
+	there_and_back iptables "iptables chain KUBE-SERVICES in table ip nat" agent --service-proxy node --cleanup
 }
