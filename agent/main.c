@@ -250,8 +250,8 @@ static int clean(const struct nb_agent_config *config, struct nb_error *err)
 }
 
 /*
- * Who serves the node: natbridge alone, or somebody else. In the latter case what an earlier "serviceProxy: node" has
- * left goes, so that a kube-proxy may take its place again.
+ * Who serves the node: natbridge alone, or somebody else. In the latter case what an earlier "serviceProxy:
+ * node" has left goes, so that a kube-proxy may take its place again.
  */
 static int settle_node(const struct nb_agent_config *config, struct nb_error *err)
 {

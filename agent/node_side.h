@@ -47,7 +47,7 @@ int nb_node_side_filled(struct nb_node_side *side, struct nb_error *err);
 /* Whether all is as it should be, as far as it is known. */
 bool nb_node_side_works(const struct nb_node_side *side);
 
-/* Whether nothing of the node needs a kube-proxy any more: the routes lead to the table, and ranges are known. */
+/* Whether the node needs no kube-proxy any more: routes of known ranges lead to the table. */
 bool nb_node_side_serves(const struct nb_node_side *side);
 
 /* Removes all of it from this node; there is nothing: 0. */

@@ -27,8 +27,9 @@ int nb_takeover_check(const struct nb_agent_config *config, struct nb_error *err
 			       found.text);
 	if (*found.text && !config->takes_over)
 		return nb_fail(err, NB_ERR_NOT_AVAILABLE, 0,
-			       "a kube-proxy serves this node (found: %s): start with --takeover, which removes "
-			       "its rules once natbridge serves, or stop it and run kube-proxy --cleanup",
+			       "a kube-proxy serves this node (found: %s): start with --takeover, which "
+			       "removes its rules once natbridge serves, or stop it and run kube-proxy "
+			       "--cleanup",
 			       found.text);
 	return 0;
 }

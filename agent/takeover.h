@@ -31,13 +31,13 @@ struct nb_takeover {
 int nb_takeover_check(const struct nb_agent_config *config, struct nb_error *err);
 
 /*
- * Looks each minute, from the time on when this node is served. The caller sets config and side before, zeroes
- * the rest, and frees *takeover.
+ * Looks each minute, from the time on when this node is served. The caller sets config and side before,
+ * zeroes the rest, and frees *takeover.
  */
 void nb_takeover_start(struct nb_takeover *takeover, struct nb_loop *loop);
 void nb_takeover_free(struct nb_takeover *takeover); /* for nb_cleanup() */
 
-/* This node may be served by now: then kube-proxy's rules are removed, if that is to be done, but only once. */
+/* If this node is served by now: removes kube-proxy's rules, if that is to be done. Only once. */
 int nb_takeover_begin(struct nb_takeover *takeover, struct nb_error *err);
 
 #endif

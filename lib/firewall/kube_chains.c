@@ -112,8 +112,8 @@ static void append_rule_removal(enum nb_kube_chains which, const char *table, co
 	nb_strbuf_put(commands, removal);
 }
 
-static void append_chains(enum nb_kube_chains which, const char *table, const char *saved,
-			  const char *before, const char *after, struct nb_strbuf *commands)
+static void append_chains(enum nb_kube_chains which, const char *table, const char *saved, const char *before,
+			  const char *after, struct nb_strbuf *commands)
 {
 	for (const char *line = saved; line; line = strchr(line, '\n')) {
 		char chain[NAME_SIZE];

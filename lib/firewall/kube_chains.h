@@ -12,8 +12,8 @@
 #include "lib/util/strbuf.h"
 
 /*
- * Rules of others may use KUBE-MARK-MASQ: portmap's with "externalSetMarkChain". What masquerades packets with
- * that mark is in KUBE-POSTROUTING.
+ * Rules of others may use KUBE-MARK-MASQ: portmap's with "externalSetMarkChain". What masquerades packets
+ * with that mark is in KUBE-POSTROUTING.
  */
 enum nb_kube_chains {
 	NB_KUBE_CHAINS_ALL,
@@ -34,8 +34,8 @@ enum { NB_KUBE_SIGNS = 3 };
 extern const struct nb_kube_sign nb_kube_signs[NB_KUBE_SIGNS];
 
 /*
- * Appends what iptables-restore --noflush needs to remove the chains, and the rules of hooks that jump to them,
- * from saved, what iptables-save prints of one table. Nothing if there are none.
+ * Appends what iptables-restore --noflush needs to remove the chains, and the rules of hooks that jump to
+ * them, from saved, what iptables-save prints of one table. Nothing if there are none.
  */
 void nb_kube_chains_append_removal(enum nb_kube_chains which, const char *table, const char *saved,
 				   struct nb_strbuf *commands);

@@ -77,7 +77,7 @@ static int find_nft(const struct nb_kube_family *family, struct nb_kube_found *f
 
 /* ---- iptables-legacy ---- */
 
-/* Lists one rule of the chain, of which a large cluster has many. 0: *has tells whether there is the chain. */
+/* Lists one rule of the chain, which may have many. 0: *has tells whether there is the chain. */
 static int ask_legacy(const struct nb_kube_family *family, const struct nb_kube_sign *sign, bool *has,
 		      struct nb_error *err)
 {

@@ -15,8 +15,8 @@
 #define NB_KUBE_NFT_TABLE "kube-proxy"
 
 struct nb_kube_found {
-	bool is_ipvs;   /* nb_kube_remove() does not remove that */
-	char text[512]; /* what was found, with commas between; "": nothing */
+	bool is_ipvs;           /* nb_kube_remove() does not remove that */
+	char text[512];         /* what was found, with commas between; "": nothing */
 	struct nb_error unseen; /* why tables of iptables-legacy, which the kernel has, cannot be read */
 };
 

@@ -185,10 +185,10 @@ static int run_legacy(const char *name, const char *const *args, const char *inp
 	rc = rc ? rc : nb_process_run(&program, out, err);
 	if (rc)
 		return rc;
-	return out->status ? nb_fail(err, NB_ERR_SYSTEM, 0, "%s: %.*s", name,
-				     out->text ? (int)strcspn(out->text, "\n") : 0,
-				     out->text ? out->text : "")
-			   : 0;
+	return out->status
+		       ? nb_fail(err, NB_ERR_SYSTEM, 0, "%s: %.*s", name,
+				 out->text ? (int)strcspn(out->text, "\n") : 0, out->text ? out->text : "")
+		       : 0;
 }
 
 static int remove_legacy(const struct nb_kube_family *family, const char *table, enum nb_kube_chains which,

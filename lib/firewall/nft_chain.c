@@ -39,7 +39,8 @@ static uint8_t family_of(const char *table, const char **name)
 }
 
 /*
- * The errors that say "no such table" or "no such chain": also of a kernel without nf_tables, or without that family.
+ * The errors that say "no such table" or "no such chain": also of a kernel without nf_tables, or without that
+ * family.
  */
 static bool is_no(int rc)
 {

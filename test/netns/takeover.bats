@@ -202,6 +202,8 @@ refused() {
 	kube_gone n
 	foreign_rules
 	run -0 agent --service-proxy node --once
+	run -1 agent --takeover
+	[[ $output == *"takeover: requires serviceProxy: node" ]]
 }
 
 @test "D12: mode ipvs and rules of iptables-legacy; the latter can only be seen with CAP_NET_RAW" {
