@@ -255,9 +255,15 @@ static int clean(const struct nb_agent_config *config, struct nb_error *err)
  */
 static int settle_node(const struct nb_agent_config *config, struct nb_error *err)
 {
+	struct nb_error why = { 0 };
+
 	if (config->verb == NB_AGENT_DRY_RUN)
 		return 0;
-	return config->serves_node ? nb_takeover_check(config, err) : leave_node(config, err);
+	if (config->serves_node)
+		return nb_takeover_check(config, err);
+	if (leave_node(config, &why))
+		nb_log_warning("What has served the node is not removed", NB_TEXT("err", why.msg));
+	return 0;
 }
 
 static int run(struct agent *agent, struct nb_error *err)
