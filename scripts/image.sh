@@ -3,7 +3,7 @@
 #
 # Makes a container image of what is built: build/natbridge_VERSION_ARCH.image.tar, with the tag $IMAGE, by default
 # localhost/natbridge:VERSION. "make image" calls it after the build. The image has no base: the three programs, the libraries that
-# they are linked with and the loader, all of this machine, and the licences of all of it. Needs no root, registry or network. Two
+# they are linked with or load, and the loader, all of this machine, and the licences of all of it. Needs no root, registry or network. Two
 # runs over the same sources and libraries give the same bytes: times are those of $SOURCE_DATE_EPOCH, by default of the newest entry
 # of packaging/deb/changelog.
 set -euo pipefail
@@ -78,7 +78,12 @@ rm -rf "$WORK"
 program natbridge-agent usr/sbin
 program portable/natbridgectl $PLUGINS
 program portable/natbridge $PLUGINS
-libraries=$(linked build/natbridge-agent build/portable/*) || die "a library is missing: run ldd build/natbridge-agent"
+# The agent loads it when it takes a node over (lib/firewall/nft.c).
+nftables=$(ldconfig -p | awk '$1 == "libnftables.so.1" { print $NF; exit }')
+[ -n "$nftables" ] || die "libnftables.so.1 is missing; run: sudo make deps"
+libraries=$(linked build/natbridge-agent build/portable/* "$nftables" && echo "$nftables") ||
+	die "a library is missing: run ldd build/natbridge-agent"
+libraries=$(sort -u <<<"$libraries")
 # shellcheck disable=SC2086 # one word for each, here and below
 owners_read $libraries
 for library in $libraries; do
