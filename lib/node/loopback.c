@@ -48,7 +48,7 @@ int nb_loopback_restore(struct nb_netlink *nl, const struct nb_datapath *dp, str
 
 	if (!rc)
 		rc = nb_map_get(dp, NB_MAP_DEVICES, &lo.index, &before, err);
-	if (rc <= 0 || !(before.flags & NB_DEVICE_LO))
+	if (rc <= 0)
 		return rc;
-	return nb_loopback_accept(nl, false, err);
+	return before.flags & NB_DEVICE_LO ? nb_loopback_accept(nl, false, err) : 0;
 }
