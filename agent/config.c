@@ -81,7 +81,8 @@ static const char *check_range(const char *text)
 	struct nb_addr addr;
 	unsigned int len;
 
-	return nb_cidr_parse(text, &addr, &len) && len ? NULL : "is not an address range such as 10.96.0.0/12";
+	return nb_cidr_parse(text, &addr, &len) && len ? NULL
+						       : "is not an address range such as 10.96.0.0/12";
 }
 
 enum type {
@@ -138,7 +139,8 @@ static const struct key keys[] = {
 	    "true|false",
 	    "answer load balancers at the health check node ports; default: false, as kube-proxy does"),
 	ROW("service-proxy", "serviceProxy", SERVED, serves_node, check_served, "pods|node",
-	    "whose way to Services this is: that of pods, beside kube-proxy; or that of the whole node, instead "
+	    "whose way to Services this is: that of pods, beside kube-proxy; or that of the whole node, "
+	    "instead "
 	    "of it; default: pods"),
 	ROW("takeover", "takeover", SWITCH, takes_over, check_switch, "true|false",
 	    "with service-proxy node: remove the rules that a kube-proxy has left, once this node is served; "
@@ -148,7 +150,8 @@ static const struct key keys[] = {
 	ROW("device", "devices", LIST, devices, NULL, "GLOB",
 	    "a device of the node, such as eth*; repeatable; default: those that have addresses"),
 	ROW("self-address", "selfAddresses", LIST, self, check_address, "ADDRESS",
-	    "source of connections of the node to itself; repeatable; default: 169.254.110.48 and fd6e:6230::1"),
+	    "source of connections of the node to itself; repeatable; default: 169.254.110.48 and "
+	    "fd6e:6230::1"),
 	ROW("exclude-vip", "excludeVIPs", LIST, excluded, check_address, "ADDRESS",
 	    "an address that is left to the node, whatever Service has it; repeatable"),
 	ROW("min-sync-period", "minSyncPeriod", DURATION, sync_ms, NULL, "DURATION",

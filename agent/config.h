@@ -36,24 +36,24 @@ enum nb_agent_verb {
 
 struct nb_agent_config {
 	enum nb_agent_verb verb;
-	char *convert;                   /* kube-proxy's configuration, to be converted; NULL: none */
-	char *file;                      /* of the configuration; NULL: none. All strings are owned */
-	char *kubeconfig;                /* NULL: the service account of this pod */
-	struct nb_agent_list servers;    /* URLs of further API servers */
-	char *node;                      /* name of this node; "": the host name */
-	char *cni_dir;                   /* CNI configuration */
-	char *bpffs;                     /* NULL: as the network's configuration says */
-	char *state_dir;                 /* where learned API servers are kept; "": nowhere */
-	char *healthz, *metrics;         /* ADDRESS:PORT; "": not served */
-	bool health_ports;               /* health check node ports are answered here */
-	bool serves_node;                /* instead of kube-proxy: the node itself and clients outside, too */
-	bool takes_over;                 /* removes the rules of a kube-proxy */
+	char *convert;                /* kube-proxy's configuration, to be converted; NULL: none */
+	char *file;                   /* of the configuration; NULL: none. All strings are owned */
+	char *kubeconfig;             /* NULL: the service account of this pod */
+	struct nb_agent_list servers; /* URLs of further API servers */
+	char *node;                   /* name of this node; "": the host name */
+	char *cni_dir;                /* CNI configuration */
+	char *bpffs;                  /* NULL: as the network's configuration says */
+	char *state_dir;              /* where learned API servers are kept; "": nowhere */
+	char *healthz, *metrics;      /* ADDRESS:PORT; "": not served */
+	bool health_ports;            /* health check node ports are answered here */
+	bool serves_node;             /* instead of kube-proxy: the node itself and clients outside, too */
+	bool takes_over;              /* removes the rules of a kube-proxy */
 	struct nb_agent_list service_cidrs; /* ranges of Services, beside those that the API server tells */
 	struct nb_agent_list devices;       /* globs; none: those that have addresses */
 	struct nb_agent_list self;          /* sources of the node's connections to itself */
-	struct nb_agent_list node_ports; /* addresses of NodePorts: "primary" or CIDRs */
-	struct nb_agent_list excluded;   /* addresses that are left to the node */
-	unsigned int sync_ms;            /* at least, from one writing of changes to the next */
+	struct nb_agent_list node_ports;    /* addresses of NodePorts: "primary" or CIDRs */
+	struct nb_agent_list excluded;      /* addresses that are left to the node */
+	unsigned int sync_ms;               /* at least, from one writing of changes to the next */
 	bool json_log;
 	unsigned int verbosity;
 };

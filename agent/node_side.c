@@ -109,8 +109,8 @@ static void on_conflict(const struct nb_node_route *wanted, const struct nb_rout
 	struct nb_node_side *side = arg;
 	char dst[NB_ADDR_STRLEN], text[sizeof(side->said)];
 
-	snprintf(text, sizeof(text), "%s/%u by link %u", nb_addr_format(&wanted->dst, dst), wanted->prefix_len,
-		 other->index);
+	snprintf(text, sizeof(text), "%s/%u by link %u", nb_addr_format(&wanted->dst, dst),
+		 wanted->prefix_len, other->index);
 	if (!strcmp(text, side->said))
 		return;
 	snprintf(side->said, sizeof(side->said), "%s", text);
@@ -232,8 +232,9 @@ int nb_node_side_filled(struct nb_node_side *side, struct nb_error *err)
 		return 0;
 	side->is_filled = true;
 	if (!side->cluster->cidrs.all.n && !side->config->service_cidrs.n)
-		nb_log_warning("No service range is known, so that the node itself reaches no ClusterIP: give "
-			       "serviceCIDRs");
+		nb_log_warning(
+			"No service range is known, so that the node itself reaches no ClusterIP: give "
+			"serviceCIDRs");
 	return update(side, err);
 }
 

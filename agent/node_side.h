@@ -3,9 +3,9 @@
 #define NATBRIDGE_AGENT_NODE_SIDE_H
 
 /*
- * Services for the node itself and for clients outside, with "serviceProxy: node": nb0, its routes, and programs
- * at the node's devices (lib/node/node.h), as links, addresses and service ranges come and go. What is in the
- * node's table, tables.h writes.
+ * Services for the node itself and for clients outside, with "serviceProxy: node": nb0, its routes, and
+ * programs at the node's devices (lib/node/node.h), as links, addresses and service ranges come and go. What
+ * is in the node's table, tables.h writes.
  */
 
 #include <stdbool.h>
@@ -29,8 +29,8 @@ struct nb_node_side {
 };
 
 /*
- * Follows the links. The caller sets config and cluster before, zeroes the rest but for events.fd, -1, and frees
- * *side, also on failure.
+ * Follows the links. The caller sets config and cluster before, zeroes the rest but for events.fd, -1, and
+ * frees *side, also on failure.
  */
 int nb_node_side_start(struct nb_node_side *side, struct nb_loop *loop, struct nb_error *err);
 void nb_node_side_free(struct nb_node_side *side); /* for nb_cleanup() */
@@ -39,8 +39,8 @@ void nb_node_side_free(struct nb_node_side *side); /* for nb_cleanup() */
 void nb_node_side_changed(struct nb_node_side *side);
 
 /*
- * The node's table is equal to the cluster. Once the service ranges are known as well, routes lead to it, from then
- * on.
+ * The node's table is equal to the cluster. Once the service ranges are known as well, routes lead to it,
+ * from then on.
  */
 int nb_node_side_filled(struct nb_node_side *side, struct nb_error *err);
 

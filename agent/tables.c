@@ -414,8 +414,8 @@ static int read_networks(struct nb_tables *tables, struct nb_error *err)
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < tables->all.n; i++)
-		tables->all.items[i]->in_dir &= tables->all.items[i]->is_node ||
-						names_network(&files, tables->all.items[i]->name);
+		tables->all.items[i]->in_dir &=
+			tables->all.items[i]->is_node || names_network(&files, tables->all.items[i]->name);
 	for (size_t i = 0; i < files.all.n && !rc; i++)
 		if (files.all.items[i].proxy.mode == NB_MODE_EBPF)
 			rc = add_from_file(tables, &files.all.items[i], err);

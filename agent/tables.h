@@ -3,9 +3,10 @@
 #define NATBRIDGE_AGENT_TABLES_H
 
 /*
- * The service tables of this node's networks, and the node's own one, kept equal to the cluster's. The networks are those of the CNI
- * directory in mode ebpf; one that leaves it stays while it has pins. Changes are collected for a moment and
- * then written to all of them. A network that appears later, or whose writing failed, gets all Services.
+ * The service tables of this node's networks, and the node's own one, kept equal to the cluster's. The
+ * networks are those of the CNI directory in mode ebpf; one that leaves it stays while it has pins. Changes
+ * are collected for a moment and then written to all of them. A network that appears later, or whose writing
+ * failed, gets all Services.
  */
 
 #include <stdbool.h>

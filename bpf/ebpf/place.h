@@ -8,6 +8,8 @@
  * the ports of pods, bpf/node/device.h at the devices of the node.
  */
 
+#include "bpf/lib/pkt.h"
+
 #include "maps.h"
 
 /* ---- when a connection begins ---- */

@@ -94,8 +94,9 @@ static __always_inline struct nb_addr nb_hairpin_source(const struct nb_pkt *pkt
 }
 
 /*
- * The ports of both directions, and whether packets go through the host. The backend's pod may go meanwhile, and its slot get another pod. Then the entry has the
- * generation of the one that has gone, and is dead, whatever else was read.
+ * The ports of both directions, and whether packets go through the host. The backend's pod may go meanwhile,
+ * and its slot get another pod. Then the entry has the generation of the one that has gone, and is dead,
+ * whatever else was read.
  */
 static __always_inline int nb_conn_choose_path(struct __sk_buff *skb __attribute__((unused)),
 					       const struct nb_pkt *pkt, struct nb_scratch *s)
@@ -229,7 +230,8 @@ static __always_inline bool nb_turn_eth(struct __sk_buff *skb, bool is_v4)
 }
 
 /* Into the pod that sent it. */
-static __always_inline int nb_send_back(struct __sk_buff *skb, const struct nb_pkt *pkt __attribute__((unused)))
+static __always_inline int nb_send_back(struct __sk_buff *skb,
+					const struct nb_pkt *pkt __attribute__((unused)))
 {
 	return nb_redirect_peer(skb, skb->ifindex);
 }

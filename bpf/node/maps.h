@@ -5,6 +5,7 @@
 /* The maps of the node's own table, beside those that it has in common with mode ebpf. */
 
 #include <natbridge/seal.h>
+#include <stdbool.h>
 
 #include "bpf/ebpf/maps.h"
 

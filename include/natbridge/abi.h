@@ -39,8 +39,8 @@ enum {
 	 * that reaches itself by its gateway's address, looks like one of them to a backend.
 	 */
 	NB_NODE_L4PORT = 61000,
-	NB_MAX_DEVICES = 1024,    /* of the node */
-	NB_HOST_REQUESTS = 4096,  /* UDP flows from the node to pods with a NodePort's number */
+	NB_MAX_DEVICES = 1024,   /* of the node */
+	NB_HOST_REQUESTS = 4096, /* UDP flows from the node to pods with a NodePort's number */
 
 	NB_DEFAULT_CONNECTIONS = 131072,
 	NB_CONN_WAYS = 7,      /* ways of a set of the index of connections */
@@ -117,7 +117,8 @@ enum nb_conn_flags {
 	NB_CONN_NAT = 1 << 5,
 	/* With NB_CONN_VIA_HOST: packets go to the host whatever MAC they are addressed to. */
 	NB_CONN_TO_HOST = 1 << 8,
-	/* Of the node's table: the node sends the requests. Answers enter by the device of in_ifindex, 0: nb0. */
+	/* Of the node's table: the node sends the requests. Answers enter by the device of in_ifindex, 0:
+	   nb0. */
 	NB_CONN_OF_NODE = 1 << 9,
 	/* With NB_CONN_OF_NODE: to the node itself. Requests enter by nb0, and answers leave by it. */
 	NB_CONN_TO_SELF = 1 << 10,

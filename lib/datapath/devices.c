@@ -77,8 +77,8 @@ static const struct nb_device_at *find(const struct nb_devices *devices, __u32 i
 {
 	const struct nb_device_at key = { .ifindex = ifindex };
 
-	return devices->all.n ? bsearch(&key, devices->all.items, devices->all.n,
-					sizeof(*devices->all.items), compare)
+	return devices->all.n ? bsearch(&key, devices->all.items, devices->all.n, sizeof(*devices->all.items),
+					compare)
 			      : NULL;
 }
 

@@ -35,9 +35,9 @@ struct nb_handed_over {
 };
 
 /*
- * Steps 1 to 3, if the network has another layout's pins, and both have mode ebpf, or both mode node; else nothing. Its ports
- * are in the caller's network namespace. Takes the lock. -EAGAIN: a natbridge of the other layout has added a
- * pod meanwhile.
+ * Steps 1 to 3, if the network has another layout's pins, and both have mode ebpf, or both mode node; else
+ * nothing. Its ports are in the caller's network namespace. Takes the lock. -EAGAIN: a natbridge of the other
+ * layout has added a pod meanwhile.
  */
 int nb_handover(const struct nb_pin_root *root, const char *network, struct nb_handed_over *handed,
 		struct nb_error *err);

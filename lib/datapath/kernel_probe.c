@@ -21,7 +21,9 @@
 #define WAY_OUT         "mode \"off\" and bridge-nf-call-iptables=1"
 
 /* The oldest kernel whose eBPF has all that the programs of a mode call. */
-static const char *const oldest[NB_MODES] = { [NB_MODE_EBPF] = "5.17", [NB_MODE_ASSIST] = "5.18", [NB_MODE_NODE] = "5.17" };
+static const char *const oldest[NB_MODES] = {
+	[NB_MODE_EBPF] = "5.17", [NB_MODE_ASSIST] = "5.18", [NB_MODE_NODE] = "5.17"
+};
 
 static void free_btf(struct btf **btf)
 {

@@ -16,7 +16,8 @@ enum nb_mode {
 	NB_MODE_OFF,    /* a plain bridge: no datapath */
 	NB_MODE_EBPF,   /* natbridge translates */
 	NB_MODE_ASSIST, /* the host translates, natbridge gives it the packets */
-	NB_MODE_NODE,   /* of the node's own table alone: what the node sends, and what comes in by its devices */
+	NB_MODE_NODE, /* of the node's own table alone: what the node sends, and what comes in by its devices
+		       */
 	NB_MODES,
 };
 
@@ -59,41 +60,41 @@ enum nb_map_migration {
  */
 #define NB_MAP_TABLE(ROW)                                                                                    \
 	/* __u32 pair_id -> struct nb_pair; see conn_table.h */                                              \
-	ROW(CONNECTIONS, "connections", "connections", NB_IN_TABLES, NB_SIZE_CONNECTIONS, NB_MIGRATE_CONNS)    \
+	ROW(CONNECTIONS, "connections", "connections", NB_IN_TABLES, NB_SIZE_CONNECTIONS, NB_MIGRATE_CONNS)  \
 	/* __u32 set -> struct nb_conn_set: two tuples a set, which has seven ways */                        \
-	ROW(CONN_INDEX, "conn_index", "conn_index", NB_IN_TABLES, NB_SIZE_CONNECTIONS, NB_MIGRATE_CONNS)       \
+	ROW(CONN_INDEX, "conn_index", "conn_index", NB_IN_TABLES, NB_SIZE_CONNECTIONS, NB_MIGRATE_CONNS)     \
 	/* struct nb_frontend_key -> struct nb_frontend */                                                   \
-	ROW(FRONTENDS, "frontends", "frontends", NB_IN_TABLES, NB_SIZE_FRONTENDS, NB_MIGRATE_ALL)              \
+	ROW(FRONTENDS, "frontends", "frontends", NB_IN_TABLES, NB_SIZE_FRONTENDS, NB_MIGRATE_ALL)            \
 	/* struct nb_backend_key -> struct nb_backend */                                                     \
-	ROW(BACKENDS, "backends", "backends", NB_IN_TABLES, NB_SIZE_BACKENDS, NB_MIGRATE_ALL)                  \
+	ROW(BACKENDS, "backends", "backends", NB_IN_TABLES, NB_SIZE_BACKENDS, NB_MIGRATE_ALL)                \
 	/* struct nb_source_range -> __u32, 4 or 6 */                                                        \
-	ROW(SOURCE_RANGES, "source_ranges", "source_ranges", NB_IN_TABLES, NB_SIZE_FIXED, NB_MIGRATE_ALL)      \
+	ROW(SOURCE_RANGES, "source_ranges", "source_ranges", NB_IN_TABLES, NB_SIZE_FIXED, NB_MIGRATE_ALL)    \
 	/* __u32 service -> __u32, bit 0: taken; userspace only */                                           \
-	ROW(SERVICE_IDS, "service_ids", "service_ids", NB_IN_TABLES, NB_SIZE_FIXED, NB_MIGRATE_ALL)            \
+	ROW(SERVICE_IDS, "service_ids", "service_ids", NB_IN_TABLES, NB_SIZE_FIXED, NB_MIGRATE_ALL)          \
 	/* struct nb_affinity_key -> struct nb_affinity */                                                   \
-	ROW(AFFINITIES, "affinities", "affinities", NB_IN_TABLES, NB_SIZE_FIXED, NB_MIGRATE_IF_POSSIBLE)       \
+	ROW(AFFINITIES, "affinities", "affinities", NB_IN_TABLES, NB_SIZE_FIXED, NB_MIGRATE_IF_POSSIBLE)     \
 	/* struct nb_fragment_key -> struct nb_fragment */                                                   \
-	ROW(FRAGMENTS, "fragments", "fragments", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_NOT)                  \
+	ROW(FRAGMENTS, "fragments", "fragments", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_NOT)                   \
 	/* struct nb_tuple -> __u64; see bpf/ebpf/host_request.h */                                          \
-	ROW(HOST_REQUESTS, "host_requests", "host_requests", NB_IN_TABLES, NB_SIZE_FIXED, NB_MIGRATE_NOT)      \
+	ROW(HOST_REQUESTS, "host_requests", "host_requests", NB_IN_TABLES, NB_SIZE_FIXED, NB_MIGRATE_NOT)    \
 	/* struct nb_service_key -> struct nb_service_entry; userspace only */                               \
-	ROW(SERVICES, "services", "services", NB_IN_TABLES, NB_SIZE_FRONTENDS, NB_MIGRATE_SERVICES)            \
+	ROW(SERVICES, "services", "services", NB_IN_TABLES, NB_SIZE_FRONTENDS, NB_MIGRATE_SERVICES)          \
 	/* struct nb_addr -> struct nb_endpoint */                                                           \
-	ROW(ENDPOINTS, "endpoints", "endpoints", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_ALL)                  \
+	ROW(ENDPOINTS, "endpoints", "endpoints", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_ALL)                   \
 	/* __u32 port_slot -> struct nb_port */                                                              \
-	ROW(PORTS, "ports", "ports", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_ALL)                              \
+	ROW(PORTS, "ports", "ports", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_ALL)                               \
 	/* __u32 ifindex -> __u32 port_slot */                                                               \
-	ROW(LINKS, "links", "links", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_ALL)                              \
+	ROW(LINKS, "links", "links", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_ALL)                               \
 	/* __u32 ifindex % NB_OWN_PORTS -> __u32 ifindex of a port, 0: none */                               \
-	ROW(OWN_PORTS, "own_ports", "own_ports", NB_IN_TABLES, NB_SIZE_FIXED, NB_MIGRATE_IF_POSSIBLE)          \
+	ROW(OWN_PORTS, "own_ports", "own_ports", NB_IN_TABLES, NB_SIZE_FIXED, NB_MIGRATE_IF_POSSIBLE)        \
 	/* __u32 ifindex -> struct nb_device */                                                              \
 	ROW(DEVICES, "devices", "devices", NB_IN_NODE, NB_SIZE_FIXED, NB_MIGRATE_ALL)                        \
 	/* enum nb_counter -> __u64, per CPU */                                                              \
-	ROW(COUNTERS, "counters", "counters", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_NOT)                     \
+	ROW(COUNTERS, "counters", "counters", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_NOT)                      \
 	/* __u32 0 -> struct nb_settings */                                                                  \
-	ROW(SETTINGS, "settings", ".data.settings", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_ALL)               \
+	ROW(SETTINGS, "settings", ".data.settings", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_ALL)                \
 	/* __u32 0 -> struct nb_runtime */                                                                   \
-	ROW(RUNTIME, "runtime", ".data.runtime", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_ALL)                  \
+	ROW(RUNTIME, "runtime", ".data.runtime", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_ALL)                   \
 	/* __u32 hash -> struct nb_flow_set */                                                               \
 	ROW(FLOWS, "flows", "flows", NB_IN_ASSIST, NB_SIZE_FLOWS, NB_MIGRATE_FLOWS)                          \
 	/* __u32 hash -> struct nb_frontend_key: what the host translated lately */                          \

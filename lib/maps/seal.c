@@ -34,10 +34,8 @@ static void seal_device(const void *key, void *value)
 
 /* Only programs write fragments[]. */
 static void (*const sealers[NB_MAPS])(const void *key, void *value) = {
-	[NB_MAP_FRONTENDS] = seal_frontend,
-	[NB_MAP_BACKENDS] = seal_backend,
-	[NB_MAP_AFFINITIES] = seal_affinity,
-	[NB_MAP_ENDPOINTS] = seal_endpoint,
+	[NB_MAP_FRONTENDS] = seal_frontend,  [NB_MAP_BACKENDS] = seal_backend,
+	[NB_MAP_AFFINITIES] = seal_affinity, [NB_MAP_ENDPOINTS] = seal_endpoint,
 	[NB_MAP_DEVICES] = seal_device,
 };
 

@@ -95,8 +95,8 @@ int nb_link_create_dummy(struct nb_netlink *nl, const char *name, const unsigned
 
 /*
  * What to change. Zeroed: nothing. up, promisc, noarp, hairpin, isolated, master, accept_local and
- * addr_gen_mode count only with their set_. The kernel changes addr_gen_mode after up: one request for both brings
- * the link up in the old mode.
+ * addr_gen_mode count only with their set_. The kernel changes addr_gen_mode after up: one request for both
+ * brings the link up in the old mode.
  */
 struct nb_link_change {
 	bool set_up, up;

@@ -42,7 +42,7 @@ int nb_loopback_accept(struct nb_netlink *nl, bool accept, struct nb_error *err)
 
 int nb_loopback_restore(struct nb_netlink *nl, const struct nb_datapath *dp, struct nb_error *err)
 {
-	struct nb_device before;
+	struct nb_device before = { 0 };
 	struct nb_link lo;
 	int rc = find(nl, &lo, err);
 

@@ -3,9 +3,10 @@
 #define NATBRIDGE_LIB_NODE_LOOPBACK_H
 
 /*
- * The loopback device, by which the node's own processes reach its NodePorts: their answers enter by it again, with
- * an address of the node as their source. IPv4 takes such packets with net.ipv4.conf.lo.accept_local alone
- * (fib_validate_source() of net/ipv4/fib_frontend.c). Nothing but the host itself sends to lo.
+ * The loopback device, by which the node's own processes reach its NodePorts: their answers enter by it
+ * again, with an address of the node as their source. IPv4 takes such packets with
+ * net.ipv4.conf.lo.accept_local alone (fib_validate_source() of net/ipv4/fib_frontend.c). Nothing but the
+ * host itself sends to lo.
  */
 
 #include <stdbool.h>

@@ -53,7 +53,8 @@ static int open_table(const struct node *node, struct nb_datapath *dp, struct nb
 	return nb_datapath_ensure(&config, dp, err);
 }
 
-/* Tells the programs which device nb0 is. *behind: devices have programs of another natbridge. Needs the lock. */
+/* Tells the programs which device nb0 is. *behind: devices have programs of another natbridge. Needs the
+ * lock. */
 static int write_settings(const struct node *node, const struct nb_datapath *dp, bool *behind,
 			  struct nb_error *err)
 {
@@ -107,9 +108,9 @@ static int add_bridge(const char *network, void *arg)
 	struct nb_settings settings;
 	enum nb_mode mode;
 
-	if (!strcmp(network, NB_NODE_NETWORK) ||
-	    nb_datapath_open(bridges->root, network, false, &dp, NULL) || nb_datapath_mode(&dp, &mode, NULL) ||
-	    mode != NB_MODE_EBPF || nb_settings_read(&dp, &settings, NULL) || !settings.bridge_ifindex)
+	if (!strcmp(network, NB_NODE_NETWORK) || nb_datapath_open(bridges->root, network, false, &dp, NULL) ||
+	    nb_datapath_mode(&dp, &mode, NULL) || mode != NB_MODE_EBPF ||
+	    nb_settings_read(&dp, &settings, NULL) || !settings.bridge_ifindex)
 		return 0;
 	return nb_vec_push(&bridges->all, settings.bridge_ifindex, NULL);
 }

@@ -28,7 +28,7 @@ struct nb_node_config {
 	struct nb_limits limits;
 	const char *const *patterns; /* names of devices, see devices.h; n_patterns 0: those with addresses */
 	size_t n_patterns;
-	struct nb_addr self[2];            /* of IPv6 (0) and IPv4 (1), which no link has */
+	struct nb_addr self[2];             /* of IPv6 (0) and IPv4 (1), which no link has */
 	const struct nb_node_route *ranges; /* what leads to nb0, beside self */
 	size_t n_ranges;
 	bool keep_routes; /* as they are, whatever the ranges say: the table is not filled yet */
@@ -36,9 +36,9 @@ struct nb_node_config {
 };
 
 /*
- * Makes all of it as *config says, in the network namespace of the caller, the node's: what is missing is made,
- * and what has changed follows. Writes nothing if nothing differs. Routes of others to a range are told to
- * conflict, as in node_routes.h. Call it again when links, addresses or ranges have changed.
+ * Makes all of it as *config says, in the network namespace of the caller, the node's: what is missing is
+ * made, and what has changed follows. Writes nothing if nothing differs. Routes of others to a range are told
+ * to conflict, as in node_routes.h. Call it again when links, addresses or ranges have changed.
  */
 int nb_node_ensure(const struct nb_node_config *config, nb_node_route_conflict_fn conflict, void *arg,
 		   struct nb_error *err);

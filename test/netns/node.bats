@@ -141,18 +141,18 @@ asked() {
 	wait_for 5 ask n -t 500 tcp 10.96.0.50 80
 	local i seen=""
 	for i in {1..16}; do # all with one of the two backends: once in 32768 times
-		talk_open udp$i n udp 10.96.0.50 80
-		talk_say udp$i one
-		talk_open tcp$i n tcp 10.96.0.50 80
-		talk_say tcp$i one
+		talk_open "udp$i" n udp 10.96.0.50 80
+		talk_say "udp$i" one
+		talk_open "tcp$i" n tcp 10.96.0.50 80
+		talk_say "tcp$i" one
 	done
 	put two 50 "$(pod_ip b 4)"
 	wait_for 5 backends_are "$(pod_ip b 4)"
 	for i in {1..16}; do
-		talk_say udp$i two
+		talk_say "udp$i" two
 		[[ $output == b* ]] || fail "$i: $output"
 		seen+=$(head -n 1 "$NBT_DIR/talk-tcp$i.out" | cut -d ' ' -f 1),
-		talk_say tcp$i two
+		talk_say "tcp$i" two
 		if [[ $(head -n 1 "$NBT_DIR/talk-tcp$i.out") == far* ]]; then
 			[[ $output == *reset* ]] || fail "$i: $output"
 		else

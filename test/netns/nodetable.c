@@ -71,7 +71,8 @@ int main(int argc, char **argv)
 	int rc = nb_pin_root_resolve(NULL, &root, &err);
 
 	if (argc < 2) {
-		fputs("usage: nodetable set [--outside] [--devices PATTERN] [RANGE[=SRC]]... | clear\n", stderr);
+		fputs("usage: nodetable set [--outside] [--devices PATTERN] [RANGE[=SRC]]... | clear\n",
+		      stderr);
 		return 2;
 	}
 	if (!rc)

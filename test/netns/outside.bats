@@ -154,9 +154,9 @@ route_externals() {
 	answered a tcp $HERE4 30080 "far $(pod_ip a 4)"
 	web '{"type": "NodePort", "externalTrafficPolicy": "Local"}' ""
 	for address in $HERE4 $HERE6; do
-		run -1 ask outer -t 3000 tcp $address 30080
+		run -1 ask outer -t 3000 tcp "$address" 30080
 		[[ $output == *refused* ]]
-		run -1 ask outer -t 3000 udp $address 30080
+		run -1 ask outer -t 3000 udp "$address" 30080
 		[[ $output == *refused* ]]
 	done
 	[ "$(invalid n)" = 0 ]
@@ -206,17 +206,17 @@ bridge6() {
 	local i seen=""
 	web '{"type": "NodePort"}' "$(BOTH)"
 	for i in {1..16}; do
-		talk_open udp$i outer udp $HERE4 30080
-		talk_say udp$i one
-		talk_open tcp$i outer tcp $HERE4 30080
-		talk_say tcp$i one
+		talk_open "udp$i" outer udp $HERE4 30080
+		talk_say "udp$i" one
+		talk_open "tcp$i" outer tcp $HERE4 30080
+		talk_say "tcp$i" one
 	done
 	web '{"type": "NodePort"}' "$(pod_ip b 4),$(pod_ip b 6)"
 	for i in {1..16}; do
-		talk_say udp$i two
+		talk_say "udp$i" two
 		[[ $output == b* ]] || fail "$i: $output"
 		seen+=$(head -n 1 "$NBT_DIR/talk-tcp$i.out" | cut -d ' ' -f 1),
-		talk_say tcp$i two
+		talk_say "tcp$i" two
 		if [[ $(head -n 1 "$NBT_DIR/talk-tcp$i.out") == far* ]]; then
 			[[ $output == *reset* ]] || fail "$i: $output"
 		else
