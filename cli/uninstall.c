@@ -7,6 +7,7 @@
 #include "lib/datapath/attach_query.h"
 #include "lib/datapath/datapath.h"
 #include "lib/datapath/pin_path.h"
+#include "lib/firewall/kube_remove.h"
 #include "lib/firewall/macspoof.h"
 #include "lib/firewall/masq_iptables.h"
 #include "lib/firewall/masq_remove.h"
@@ -16,6 +17,8 @@
 #include "lib/net/fdb.h"
 #include "lib/net/host_veth.h"
 #include "lib/net/link.h"
+#include "lib/node/nb0.h"
+#include "lib/node/node.h"
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/cni_id.h"
@@ -247,6 +250,26 @@ static void remove_chains(struct uninstall *un, const char *network, const struc
 	}
 }
 
+/* ---- the node's own ---- */
+
+/* nb0 with its routes, and what a takeover from kube-proxy has left. Programs at devices are in the inventory. */
+static void remove_node(struct uninstall *un)
+{
+	const struct thing thing = { .network = NB_NODE_NETWORK, .kind = "device", .object = NB_NB0_NAME };
+	struct nb_error step = { 0 };
+	struct nb_nb0 nb0;
+	int rc = nb_nb0_find(&un->inventory.nl, &nb0, &step);
+
+	if (rc == -ENODEV)
+		return;
+	step = (struct nb_error){ 0 };
+	if (!un->cli->dry_run) {
+		rc = nb_node_take_down(&un->cli->pin_root, &step);
+		rc = rc ? rc : nb_kube_remove_keeper(&step);
+	}
+	report(un, &thing, rc, &step);
+}
+
 /* ---- pins ---- */
 
 static void remove_pins(struct uninstall *un, const char *network)
@@ -335,6 +358,8 @@ int nb_cmd_uninstall(const struct nb_cli *cli, struct nb_error *err)
 	int rc = nb_inventory_take(&un.inventory, cli, err);
 	if (rc)
 		return rc;
+	if (!cli->network || !strcmp(cli->network, NB_NODE_NETWORK))
+		remove_node(&un);
 	for (size_t i = 0; i < un.inventory.names.n; i++)
 		uninstall_network(&un, un.inventory.names.items[i]);
 	if (!cli->network)

@@ -244,7 +244,7 @@ int nb_node_ensure(const struct nb_node_config *config, nb_node_route_conflict_f
 }
 
 /* Routes go first, so that nothing is sent to a device without a program. */
-int nb_node_remove(const struct nb_pin_root *root, struct nb_error *err)
+int nb_node_take_down(const struct nb_pin_root *root, struct nb_error *err)
 {
 	nb_cleanup(nb_netlink_close) struct nb_netlink nl = { 0 };
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
@@ -263,8 +263,13 @@ int nb_node_remove(const struct nb_pin_root *root, struct nb_error *err)
 		rc = 0;
 	first = first ? first : rc;
 	rc = nb_nb0_remove(&nl, first ? NULL : err);
-	first = first ? first : rc;
-	nb_datapath_close(&dp);
-	rc = nb_datapath_unpin(root, NB_NODE_NETWORK, first ? NULL : err);
+	return first ? first : rc;
+}
+
+int nb_node_remove(const struct nb_pin_root *root, struct nb_error *err)
+{
+	int first = nb_node_take_down(root, err);
+	int rc = nb_datapath_unpin(root, NB_NODE_NETWORK, first ? NULL : err);
+
 	return first ? first : rc;
 }

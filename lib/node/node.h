@@ -43,7 +43,10 @@ struct nb_node_config {
 int nb_node_ensure(const struct nb_node_config *config, nb_node_route_conflict_fn conflict, void *arg,
 		   struct nb_error *err);
 
-/* Removes programs, nb0, its routes and the pins. Nothing of them is there: 0. Goes on after an error. */
+/* Removes programs, nb0 and its routes. Nothing of them is there: 0. Goes on after an error. */
+int nb_node_take_down(const struct nb_pin_root *root, struct nb_error *err);
+
+/* The same, and the pins. */
 int nb_node_remove(const struct nb_pin_root *root, struct nb_error *err);
 
 #endif

@@ -250,6 +250,7 @@ backends_are() {
 	agent_stop
 	ip -n "$(ns n)" link del nb0
 	rm -rf "$NBT_DIR/node-n/bpf/natbridge/@node"
+	ns_exec n sysctl -qw net.ipv4.conf.lo.accept_local=0
 	run -0 agent --service-proxy node --once
 	has_route 10.96.0.0/12
 	asked tcp 10.96.0.10 b 10.244.0.1
@@ -265,4 +266,17 @@ backends_are() {
 	# shellcheck disable=SC2086 # several words
 	put_ranges $RANGES
 	ip -n "$(ns n)" route del 10.111.0.0/16
+}
+
+@test "natbridgectl uninstall takes all of it away, and an agent makes it anew" {
+	agent_stop
+	run -0 ctl n --network @node uninstall --dry-run
+	[[ $output == *"@node: would remove device nb0"* ]] || fail "$output"
+	run -0 ctl n --network @node uninstall
+	[[ $output == *"@node: removed device nb0"* && $output == *"removed pins"* ]] || fail "$output"
+	nothing_of_the_node_is_left
+	[ "$(ns_exec n cat /proc/sys/net/ipv4/conf/lo/accept_local)" = 0 ]
+	agent_start --service-proxy node
+	wait_for 10 has_route 10.96.0.0/12
+	asked tcp 10.96.0.10 b 10.244.0.1
 }
