@@ -58,10 +58,10 @@ static __always_inline void nb_client_note(const struct nb_handover_client *clie
 		bpf_map_update_elem(&handover_clients, client, &round, BPF_ANY);
 }
 
-/* A segment in the middle of a connection, which the old table may have though it is closed. */
+/* A packet in the middle of a connection, which the old table may have though it is closed. */
 static __always_inline bool nb_is_in_middle(const struct nb_pkt *pkt)
 {
-	return pkt->tuple.proto == IPPROTO_TCP && nb_tcp_kind(pkt->tcp_flags) != NB_KIND_SYN;
+	return pkt->tuple.proto != IPPROTO_UDP && nb_tcp_kind(pkt->tcp_flags) != NB_KIND_SYN;
 }
 
 /*
@@ -109,7 +109,7 @@ static __always_inline bool nb_new_has(const struct nb_pkt *pkt)
 	       (__s32)(nb_life_expires(nb_load(&entry->conn.life)) - pkt->now) > 0;
 }
 
-/* What is neither TCP nor UDP, or cannot be read. An ICMP error goes where its connection is. */
+/* What is not tracked, or cannot be read. An ICMP error goes where its connection is. */
 static __always_inline bool nb_other_is_for_old(struct __sk_buff *skb, struct nb_pkt *pkt, int rc,
 						__u32 round)
 {

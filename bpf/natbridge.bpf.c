@@ -27,7 +27,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* What is neither TCP nor UDP, or could not be read. rc: what the parser said. */
+/* What is not tracked, or could not be read. rc: what the parser said. */
 static __always_inline int nb_other_proto_from_pod(struct __sk_buff *skb, struct nb_pkt *pkt, int rc)
 {
 	int vip;
@@ -54,6 +54,7 @@ SEC("tc")
 int nb_from_pod(struct __sk_buff *skb)
 {
 	struct nb_pkt pkt = {};
+	bool tracked = true;
 	int verdict, rc;
 
 	if (nb_settings.flags & (NB_SETTINGS_SPOOFCHK | NB_SETTINGS_CUT)) {
@@ -64,9 +65,11 @@ int nb_from_pod(struct __sk_buff *skb)
 	rc = nb_fast_parse(skb, &pkt, NB_REQUESTS_ANSWERS);
 	if (rc == NB_PASS)
 		return NB_PASS;
-	if (rc == NB_SLOW_PARSE)
+	if (rc == NB_SLOW_PARSE) {
 		rc = nb_slow_parse(skb, &pkt, false);
-	if (rc == NB_CONTINUE && nb_is_tracked_proto(pkt.tuple.proto))
+		tracked = rc == NB_CONTINUE && nb_is_tracked_proto(pkt.tuple.proto);
+	}
+	if (tracked)
 		rc = nb_conn_from_pod(skb, &pkt);
 	else
 		rc = nb_other_proto_from_pod(skb, &pkt, rc);
@@ -82,6 +85,7 @@ SEC("tc")
 int nb_to_pod(struct __sk_buff *skb)
 {
 	struct nb_pkt pkt = {};
+	bool tracked = true;
 	int rc;
 
 	if (nb_is_from_own_port(skb))
@@ -89,9 +93,11 @@ int nb_to_pod(struct __sk_buff *skb)
 	rc = nb_fast_parse(skb, &pkt, NB_ANSWERS);
 	if (rc == NB_PASS)
 		return NB_PASS;
-	if (rc == NB_SLOW_PARSE)
+	if (rc == NB_SLOW_PARSE) {
 		rc = nb_slow_parse(skb, &pkt, true);
-	if (rc == NB_CONTINUE && nb_is_tracked_proto(pkt.tuple.proto))
+		tracked = rc == NB_CONTINUE && nb_is_tracked_proto(pkt.tuple.proto);
+	}
+	if (tracked)
 		rc = nb_conn_to_pod(skb, &pkt);
 	else if (rc == NB_CONTINUE)
 		rc = nb_icmp_nat_to_pod(skb, &pkt);

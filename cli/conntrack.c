@@ -70,18 +70,33 @@ struct listing {
 	struct nb_error *err;
 };
 
+/* As conntrack -L has it. */
+static const char *proto_name(unsigned int proto)
+{
+	switch (proto) {
+	case IPPROTO_TCP:
+		return "tcp";
+	case IPPROTO_UDP:
+		return "udp";
+	case IPPROTO_SCTP:
+		return "sctp";
+	default:
+		return "?";
+	}
+}
+
 static int list_connection(const struct nb_conn_info *info, void *arg)
 {
 	const struct listing *listing = arg;
 	struct cJSON *row = cJSON_CreateObject();
-	bool tcp = info->orig.proto == IPPROTO_TCP;
+	const char *state = nb_conn_state_name(info->orig.proto, nb_life_state(info->conn.life));
 
 	cJSON_AddStringToObject(row, "network", listing->network);
-	cJSON_AddStringToObject(row, "protocol", tcp ? "tcp" : info->orig.proto == IPPROTO_UDP ? "udp" : "?");
+	cJSON_AddStringToObject(row, "protocol", proto_name(info->orig.proto));
 	cJSON_AddNumberToObject(row, "protonum", info->orig.proto);
 	cJSON_AddNumberToObject(row, "timeout", info->remaining);
-	if (tcp)
-		cJSON_AddStringToObject(row, "state", nb_tcp_state_name(nb_life_state(info->conn.life)));
+	if (state)
+		cJSON_AddStringToObject(row, "state", state);
 	cJSON_AddItemToObject(row, "original", tuple_json(&info->orig));
 	cJSON_AddItemToObject(row, "reply", tuple_json(&info->reply));
 	cJSON_AddBoolToObject(row, "replied", nb_life_flags(info->conn.life) & NB_LIFE_SEEN_REPLY);

@@ -87,9 +87,8 @@ __noinline int nb_assist_remap(struct __sk_buff *skb, const struct nb_pkt *pkt)
 	end = nb_flow_key(&pkt->tuple, &key);
 	known = nb_flow_find(&key, pkt->now, &ref);
 	if (!known || ref.state.kind != NB_FLOW_DIRECT)
-		return nb_is_tracked_proto(pkt->tuple.proto)
-			       ? NB_PASS
-			       : nb_assist_echo_from_host(pkt, known, &ref, &key);
+		return nb_is_tcp_or_udp(pkt->tuple.proto) ? NB_PASS
+							  : nb_assist_echo_from_host(pkt, known, &ref, &key);
 	if ((pkt->quoted_off && !nb_flow_port(&ref.state, end)) || nb_assist_take_over(pkt, &ref, &key))
 		return NB_PASS;
 	WRITE_ONCE(ref.head->seen, pkt->now);
@@ -125,7 +124,7 @@ static __always_inline int nb_assist_from_host(struct __sk_buff *skb, struct nb_
 		return NB_PASS;
 	if (nb_is_icmp(pkt))
 		return nb_assist_icmp_from_host(skb, pkt, own);
-	if (own || !nb_is_tracked_proto(pkt->tuple.proto) || nb_parse_l4(skb, pkt) != NB_CONTINUE)
+	if (own || !nb_is_tcp_or_udp(pkt->tuple.proto) || nb_parse_l4(skb, pkt) != NB_CONTINUE)
 		return NB_PASS;
 	/* Until a connection was remapped, of TCP only one that begins may have to be. */
 	if (!READ_ONCE(nb_runtime.renamed) && pkt->tuple.proto == IPPROTO_TCP && !nb_is_syn(pkt))

@@ -49,7 +49,7 @@ static __always_inline int nb_assist_to_host(struct __sk_buff *skb, const struct
 /* A packet that is addressed to the bridge: past the bridge, if it goes to a known frontend. */
 static __always_inline int nb_assist_to_bridge(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
-	if (pkt->fragment || !nb_is_tracked_proto(pkt->tuple.proto) || nb_parse_l4(skb, pkt) != NB_CONTINUE)
+	if (pkt->fragment || !nb_is_tcp_or_udp(pkt->tuple.proto) || nb_parse_l4(skb, pkt) != NB_CONTINUE)
 		return NB_PASS;
 	return nb_vip_cache_has(&pkt->tuple) ? nb_assist_redirect_host(skb) : NB_PASS;
 }
@@ -170,7 +170,7 @@ static __always_inline int nb_assist_to_port(struct __sk_buff *skb, struct nb_pk
 	if (icmp == NB_ASSIST_ICMP_REQUEST || icmp == NB_ASSIST_ICMP_REPLY)
 		return nb_assist_echo(skb, pkt, icmp == NB_ASSIST_ICMP_REQUEST);
 	if (icmp == NB_ASSIST_ICMP_ERROR ||
-	    (nb_is_tracked_proto(pkt->tuple.proto) && nb_parse_l4(skb, pkt) == NB_CONTINUE))
+	    (nb_is_tcp_or_udp(pkt->tuple.proto) && nb_parse_l4(skb, pkt) == NB_CONTINUE))
 		return nb_assist_conn(skb, pkt);
 	return NB_PASS;
 }

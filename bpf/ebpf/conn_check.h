@@ -17,9 +17,9 @@
 /* ---- the receiver ---- */
 
 /*
- * The receiver's port is gone, or cut off. A TCP client gets an answer if its backend is gone. What
- * a backend still sends must not reach the next owner of the client's address: the entry stays for
- * the lifetime of a closed connection after the last such packet.
+ * The receiver's port is gone, or cut off. A client of TCP or SCTP gets an answer if its backend is gone.
+ * What a backend still sends must not reach the next owner of the client's address: the entry stays for the
+ * lifetime of a closed connection after the last such packet.
  */
 static __always_inline int nb_conn_receiver_gone(const struct nb_pkt *pkt, struct nb_conn *conn)
 {
@@ -34,7 +34,7 @@ static __always_inline int nb_conn_receiver_gone(const struct nb_pkt *pkt, struc
 		nb_change(&conn->life, pkt->life, nb_life_with_expires(pkt->life, expires));
 		return nb_drop(NB_DROP_GONE);
 	}
-	if (pkt->tuple.proto == IPPROTO_TCP && nb_tcp_kind(pkt->tcp_flags) != NB_KIND_SYN)
+	if (pkt->tuple.proto != IPPROTO_UDP && nb_tcp_kind(pkt->tcp_flags) != NB_KIND_SYN)
 		return nb_drop(NB_DROP_BACKEND_GONE);
 	return NB_NEW;
 }
@@ -74,14 +74,14 @@ __noinline int nb_conn_check_port(struct __sk_buff *skb, const struct nb_pkt *pk
 
 /* ---- the backend ---- */
 
-/* The backend is not in its Service any more. TCP goes on while the backend's pod exists. */
+/* The backend is not in its Service any more. TCP and SCTP go on while the backend's pod exists. */
 static __always_inline int nb_backend_removed(const struct nb_pkt *pkt, const struct nb_conn *conn)
 {
 	struct nb_endpoint *endpoint;
 	struct nb_addr backend;
 	struct nb_port *port;
 
-	if (pkt->tuple.proto != IPPROTO_TCP)
+	if (pkt->tuple.proto == IPPROTO_UDP)
 		return NB_NEW;
 	backend = conn->dst;
 	endpoint = bpf_map_lookup_elem(&endpoints, &backend);
@@ -110,8 +110,8 @@ __noinline int nb_conn_check_backend(const struct nb_pkt *pkt, struct nb_conn *c
 	checked = nb_tagged(nb_load(&conn->checked), pkt->life);
 	frontend = nb_frontend_find(&pkt->tuple);
 	if (!frontend || !(frontend->flags & NB_FRONTEND_SERVICE)) {
-		/* The Service was deleted, which says nothing about its backends: TCP goes on. */
-		if (pkt->tuple.proto != IPPROTO_TCP)
+		/* The Service was deleted, which says nothing about its backends: all but UDP goes on. */
+		if (pkt->tuple.proto == IPPROTO_UDP)
 			return NB_NEW;
 	} else if (!checked || (__s32)(frontend->epoch - (__u32)checked) > 0) {
 		backend = conn->dst;

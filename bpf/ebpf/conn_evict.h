@@ -59,9 +59,10 @@ __noinline enum nb_pair_worth nb_pair_worth_now(const struct nb_pair *pair, __u6
 		return NB_PAIR_DEAD;
 	if (!(flags & NB_LIFE_SEEN_REPLY))
 		return nb_pair_worth_halfopen(fwd, life, now);
-	if (tcp && nb_tcp_closed(state))
+	/* UDP has no state; the states of SCTP have TCP's numbers. */
+	if (nb_tcp_closed(state))
 		return NB_PAIR_CLOSED;
-	if (tcp && nb_tcp_closing(state))
+	if (nb_tcp_closing(state))
 		return NB_PAIR_CLOSING;
 	if (!nb_conn_lives(rev, nb_load(&rev->life), now))
 		return NB_PAIR_DEAD; /* the client is gone */

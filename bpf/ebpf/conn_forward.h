@@ -3,7 +3,7 @@
 #define NATBRIDGE_BPF_EBPF_CONN_FORWARD_H
 
 /*
- * A packet of TCP or UDP that a pod sends, by the entry of its connection:
+ * A packet of TCP, UDP or SCTP that a pod sends, by the entry of its connection:
  *
  *   check -> track -> translate -> deliver
  *
@@ -15,11 +15,12 @@
 #include "conn_again.h"
 #include "conn_check.h"
 #include "conn_create.h"
+#include "nat_sctp.h"
 #include "place.h"
 
 /*
  * Translates and delivers a packet. out: the port of its receiver. All that the packet needs is read
- * before nb_translate(), or this function, looks whether the entry still serves the connection.
+ * before nb_conn_translate(), or this function, looks whether the entry still serves the connection.
  */
 static __always_inline int nb_conn_send(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn,
 					struct nb_port *out)
@@ -33,7 +34,7 @@ static __always_inline int nb_conn_send(struct __sk_buff *skb, struct nb_pkt *pk
 			return NB_AGAIN;
 		return flags & NB_CONN_NAT ? nb_pass_to_host(skb) : NB_PASS;
 	}
-	rc = nb_translate(skb, pkt, conn, nb_deliver_port(flags, out));
+	rc = nb_conn_translate(skb, pkt, conn, nb_deliver_port(flags, out));
 	return rc == NB_CONTINUE ? nb_deliver(skb, pkt, flags, receiver) : rc;
 }
 

@@ -19,14 +19,18 @@ static __always_inline bool nb_tuple_is_land(const struct nb_tuple *tuple)
 	return tuple->sport == tuple->dport && nb_addr_same(&tuple->src, &tuple->dst);
 }
 
-/* Whether a packet may begin a connection, or pick one up in the middle (the kernel's tcp_loose). */
+/*
+ * Whether a packet may begin a connection, or pick one up in the middle (the kernel's tcp_loose). An
+ * association of SCTP is not picked up, as a backend that does not know it would abort it: its packets
+ * have SYN, or no flags at all.
+ */
 static __always_inline bool nb_may_begin_conn(const struct nb_pkt *pkt)
 {
 	enum nb_tcp_kind kind = nb_tcp_kind(pkt->tcp_flags);
 
 	if (nb_tuple_is_land(&pkt->tuple))
 		return false;
-	return pkt->tuple.proto != IPPROTO_TCP ||
+	return pkt->tuple.proto == IPPROTO_UDP ||
 	       ((kind == NB_KIND_ACK || kind == NB_KIND_SYN) && nb_tcp_flags_valid(pkt->tcp_flags));
 }
 
@@ -52,6 +56,8 @@ static __always_inline void nb_plan_client(const struct nb_pkt *pkt, struct nb_s
 	}
 	conn->life = nb_life_with(nb_life_with_use(0, NB_USE_TAKEN), state, 0,
 				  nb_deadline(state, 0, pkt->tuple.proto, pkt->now));
+	if (pkt->tuple.proto == IPPROTO_SCTP)
+		nb_sctp_plan(pkt, conn);
 }
 
 /* again: a connection had this tuple before. */
@@ -82,8 +88,8 @@ static __always_inline int nb_plan_backend(const struct nb_pkt *pkt, const struc
 static __always_inline int nb_frontend_admits(const struct nb_pkt *pkt, const struct nb_frontend *frontend)
 {
 	if (nb_frontend_kind(frontend) == NB_NODE_PORT &&
-	    (pkt->tuple.proto == IPPROTO_TCP ? nb_tcp_kind(pkt->tcp_flags) != NB_KIND_SYN
-					     : nb_host_request_is_answered(pkt)))
+	    (pkt->tuple.proto == IPPROTO_UDP ? nb_host_request_is_answered(pkt)
+					     : nb_tcp_kind(pkt->tcp_flags) != NB_KIND_SYN))
 		return NB_PASS;
 	if (!nb_may_begin_conn(pkt))
 		return nb_drop(NB_DROP_INVALID);

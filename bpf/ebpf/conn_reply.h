@@ -3,14 +3,14 @@
 #define NATBRIDGE_BPF_EBPF_CONN_REPLY_H
 
 /*
- * A packet of TCP or UDP that enters a pod from the host's IP stack. An answer of a connection of
+ * A packet of TCP, UDP or SCTP that enters a pod from the host's IP stack. An answer of a connection of
  * that pod which goes through the host (via_host.h) is translated here.
  */
 
 #include "conn_again.h"
 #include "conn_check.h"
 #include "host_request.h"
-#include "nat.h"
+#include "nat_sctp.h"
 #include "place.h"
 
 /* Whether a frame was switched here from another port of this network, where nb_from_pod saw it. */
@@ -63,7 +63,7 @@ static __always_inline int nb_reply_receive(struct __sk_buff *skb, struct nb_pkt
 	if (rc == NB_CONTINUE && !conn->in_ifindex)
 		rc = nb_conn_track(pkt, conn, entry_id);
 	if (rc == NB_CONTINUE && flags & NB_CONN_NAT)
-		return nb_translate(skb, pkt, conn, NULL);
+		return nb_conn_translate(skb, pkt, conn, NULL);
 	if (!nb_conn_is_same(conn, pkt))
 		return NB_AGAIN;
 	if (rc == NB_NEW)

@@ -15,6 +15,7 @@
  */
 
 #include "conn_table.h"
+#include "sctp_state.h"
 #include "tcp_state.h"
 
 enum { NB_AGE_MAX = 1000 }; /* ticks, more than two minutes; beyond are those that seem to begin later */
@@ -63,7 +64,7 @@ static __always_inline bool nb_conn_lives(const struct nb_conn *conn, __u64 life
 	return !nb_life_expired(life, now) && port && (READ_ONCE(port->gen) & ~NB_GEN_CUT) == conn->out_gen;
 }
 
-/* ---- lifetime, in ticks ---- */
+/* ---- lifetime of TCP and UDP, in ticks ---- */
 
 static __always_inline __u32 nb_timeout_of(__u32 state, __u32 flags, __u8 proto)
 {
@@ -93,10 +94,9 @@ static __always_inline bool nb_life_is_due(__u64 life, __u32 now, __u32 timeout)
 	return nb_life_expires(life) - now - timeout - 1 >= nb_constants.second;
 }
 
-static __always_inline bool nb_life_due(__u64 life, const struct nb_pkt *pkt)
+static __always_inline bool nb_life_due(__u64 life, __u32 now, __u8 proto)
 {
-	return nb_life_is_due(life, pkt->now,
-			      nb_timeout_of(nb_life_state(life), nb_life_flags(life), pkt->tuple.proto));
+	return nb_life_is_due(life, now, nb_timeout_of(nb_life_state(life), nb_life_flags(life), proto));
 }
 
 /*
@@ -257,12 +257,8 @@ static __always_inline bool nb_pkt_is_of(struct nb_pkt *pkt, struct nb_pair *pai
 
 /* ---- what a packet does to its entry ---- */
 
-/*
- * For packets that can change the state of the connection, or have to write its lifetime. NB_NEW:
- * the connection begins anew. NB_AGAIN: the connection is gone, look the packet's up once more. A
- * drop reason: the packet belongs to no connection.
- */
-__noinline int nb_conn_update(struct nb_pkt *pkt, __u32 entry_id)
+/* sctp: the packet's protocol, as a constant, so that TCP and UDP do not pay for it. */
+static __always_inline int nb_conn_change(struct nb_pkt *pkt, __u32 entry_id, bool sctp)
 {
 	struct nb_pair *pair = nb_pair_at(entry_id / 2);
 	bool reply = entry_id & 1;
@@ -273,22 +269,27 @@ __noinline int nb_conn_update(struct nb_pkt *pkt, __u32 entry_id)
 	if (!pkt || !pair)
 		return NB_PASS;
 	record = &pair->dir[0].conn;
-	if (pkt->tuple.proto == IPPROTO_TCP && !nb_tcp_flags_valid(pkt->tcp_flags))
+	if (!sctp && pkt->tuple.proto == IPPROTO_TCP && !nb_tcp_flags_valid(pkt->tcp_flags))
 		return record->flags & NB_CONN_NAT ? nb_drop(NB_DROP_INVALID) : NB_PASS;
 	/*
 	 * Once a second: whether the index finds the other entry. Until an answer comes, each request
 	 * looks: without the backend's entry no answer is translated.
 	 */
-	repair = nb_life_due(pkt->life, pkt) || !(reply || nb_life_flags(pkt->life) & NB_LIFE_SEEN_REPLY);
+	repair = (sctp ? nb_sctp_due(pkt) : nb_life_due(pkt->life, pkt->now, pkt->tuple.proto)) ||
+		 !(reply || nb_life_flags(pkt->life) & NB_LIFE_SEEN_REPLY);
 	/* Another CPU may change the life in between: then this packet is judged by the new one. */
 	for (int i = 0; i < NB_LIFE_TRIES; i++) {
-		__u64 life = nb_load(&record->life), next;
+		__u64 life, next;
 
+		if (sctp)
+			barrier_var(i); /* keeps the loop's head its only entry: see nb_conn_insert() */
+		life = nb_load(&record->life);
 		if (!nb_pkt_is_of(pkt, pair, life, reply))
 			return NB_AGAIN;
 		if (nb_life_use(life) != NB_USE_TAKEN)
 			return nb_conn_is_usable(pkt, life) ? NB_CONTINUE : NB_AGAIN;
-		rc = nb_life_step(pkt, record, life, reply, &pair->dir[!reply].conn, &next);
+		rc = sctp ? nb_sctp_life_step(pkt, pair, life, reply, &next)
+			  : nb_life_step(pkt, record, life, reply, &pair->dir[!reply].conn, &next);
 		if (rc != NB_CONTINUE)
 			return rc;
 		if (next == life || nb_change(&record->life, life, next))
@@ -297,9 +298,25 @@ __noinline int nb_conn_update(struct nb_pkt *pkt, __u32 entry_id)
 	nb_pair_copy_life(pair);
 	if (repair && nb_pair_repair(pair, entry_id ^ 1, nb_load(&record->life)))
 		nb_count(NB_COUNT_REPAIRED);
-	if (pkt->tuple.proto == IPPROTO_TCP)
+	if (!sctp && pkt->tuple.proto == IPPROTO_TCP)
 		nb_tcp_note(pkt, &pair->dir[reply].conn);
 	return NB_CONTINUE;
+}
+
+/*
+ * For packets that can change the state of the connection, or have to write its lifetime. NB_NEW:
+ * the connection begins anew. NB_AGAIN: the connection is gone, look the packet's up once more. A
+ * drop reason: the packet belongs to no connection.
+ */
+__noinline int nb_conn_update(struct nb_pkt *pkt, __u32 entry_id)
+{
+	return nb_conn_change(pkt, entry_id, false);
+}
+
+/* The same for SCTP. */
+__noinline int nb_sctp_update(struct nb_pkt *pkt, __u32 entry_id)
+{
+	return nb_conn_change(pkt, entry_id, true);
 }
 
 /*
@@ -310,8 +327,8 @@ static __always_inline bool nb_pkt_is_steady(const struct nb_pkt *pkt, bool tcp)
 {
 	if (!nb_life_is_steady(pkt->life))
 		return false;
-	if (!tcp)
-		return !nb_life_due(pkt->life, pkt);
+	if (!tcp) /* no association of SCTP is steady */
+		return !nb_life_due(pkt->life, pkt->now, IPPROTO_UDP);
 	return !nb_life_is_due(pkt->life, pkt->now, nb_settings.timeouts[NB_TCP_ESTABLISHED]) &&
 	       !nb_tcp_special(pkt);
 }
@@ -324,7 +341,8 @@ static __always_inline int nb_conn_track(struct nb_pkt *pkt, struct nb_conn *con
 	if (pkt->later_fragment)
 		return nb_conn_is_usable(pkt, pkt->life) ? NB_CONTINUE : NB_AGAIN;
 	if (!nb_pkt_is_steady(pkt, tcp))
-		return nb_conn_update(pkt, entry_id);
+		return pkt->tuple.proto == IPPROTO_SCTP ? nb_sctp_update(pkt, entry_id)
+							: nb_conn_update(pkt, entry_id);
 	if (tcp)
 		nb_tcp_note_segment(pkt, conn, true);
 	return NB_CONTINUE;

@@ -27,8 +27,8 @@ static __always_inline bool nb_fast_parse_can(const void *ip, bool v4)
 	const struct ipv6hdr *ip6 = ip;
 
 	if (!v4)
-		return nb_is_tracked_proto(ip6->nexthdr);
-	return *(const __u8 *)ip == 0x45 && nb_is_tracked_proto(ip4->protocol) &&
+		return nb_is_tcp_or_udp(ip6->nexthdr);
+	return *(const __u8 *)ip == 0x45 && nb_is_tcp_or_udp(ip4->protocol) &&
 	       !(ip4->frag_off & bpf_htons(NB_IP_MF | NB_IP_OFFSET));
 }
 

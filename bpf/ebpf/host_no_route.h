@@ -157,7 +157,8 @@ __noinline int nb_host_no_route(struct __sk_buff *skb, const struct nb_pkt *pkt)
 	key.proto = pkt->tuple.proto;
 	if (!nb_host_gave_up(&key))
 		return NB_PASS;
-	if (!nb_icmp_quotes_whole(skb, pkt))
+	/* The checksum of SCTP is not completed here. Its client sends INIT once more. */
+	if (pkt->tuple.proto == IPPROTO_SCTP || !nb_icmp_quotes_whole(skb, pkt))
 		return NB_PASS;
 	return nb_unquote(skb, pkt) ? bpf_redirect(skb->ifindex, BPF_F_INGRESS) : nb_drop(NB_DROP_WRITE);
 }

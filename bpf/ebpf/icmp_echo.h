@@ -3,13 +3,12 @@
 #define NATBRIDGE_BPF_EBPF_ICMP_ECHO_H
 
 /*
- * Packets other than TCP and UDP to an address of a Service or of a service range. No other host
+ * Packets that are not tracked to an address of a Service or of a service range. No other host
  * has such an address: the host's default route would send them on, and a router back.
  *
  *   echo request to a Service with a backend     answered here, in the Service's name
  *   echo request to a Service without a backend  rejected
- *   to an address of a range, without a Service  dropped, except for ICMP that is no echo request,
- *                                                and SCTP, which others may serve there
+ *   to an address of a range, without a Service  dropped, except for ICMP that is no echo request
  *
  * A fragment of an echo request is answered by the same fragment of the reply (RFC 792; RFC 4443,
  * 4.2).
@@ -71,7 +70,7 @@ __noinline int nb_vip_other_proto(struct __sk_buff *skb, const struct nb_pkt *pk
 	if (rc == NB_PASS)
 		return NB_CONTINUE;
 	if (!nb_is_icmp(pkt))
-		return rc == nb_drop(NB_DROP_NO_VIP) && pkt->tuple.proto != IPPROTO_SCTP ? rc : NB_CONTINUE;
+		return rc == nb_drop(NB_DROP_NO_VIP) ? rc : NB_CONTINUE;
 	if (!pkt->later_fragment && !nb_is_echo_request(skb, pkt))
 		return NB_CONTINUE;
 	if (rc == nb_drop(NB_DROP_NO_VIP))

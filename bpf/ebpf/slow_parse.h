@@ -10,6 +10,7 @@
 #include "bpf/lib/fragment.h"
 #include "bpf/lib/parse.h"
 
+#include "sctp_parse.h"
 #include "service.h"
 
 static __always_inline bool nb_endpoint_has(const struct nb_addr *addr, __u32 flag)
@@ -40,7 +41,7 @@ __noinline int nb_fragment_later(struct nb_pkt *pkt, bool to_pod)
 }
 
 /*
- * Fills *pkt, all zero before. NB_CONTINUE: TCP or UDP with its whole tuple, or ICMP with its
+ * Fills *pkt, all zero before. NB_CONTINUE: TCP, UDP or SCTP with its whole tuple, or ICMP with its
  * addresses.
  */
 __noinline int nb_slow_parse(struct __sk_buff *skb, struct nb_pkt *pkt, bool to_pod)
@@ -56,7 +57,7 @@ __noinline int nb_slow_parse(struct __sk_buff *skb, struct nb_pkt *pkt, bool to_
 	if (rc == NB_CONTINUE && !nb_is_tracked_proto(pkt->tuple.proto))
 		return nb_is_icmp(pkt) ? NB_CONTINUE : NB_PASS;
 	if (rc == NB_CONTINUE)
-		rc = nb_parse_l4(skb, pkt);
+		rc = pkt->tuple.proto == IPPROTO_SCTP ? nb_sctp_parse(skb, pkt) : nb_parse_l4(skb, pkt);
 	if (rc == NB_MALFORMED)
 		return nb_is_vip(&pkt->tuple.dst) ? nb_drop(NB_DROP_UNPARSED) : NB_PASS;
 	if (rc == NB_CONTINUE && pkt->fragment)

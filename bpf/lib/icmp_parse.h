@@ -114,7 +114,7 @@ static __always_inline bool nb_icmp_parse_quoted_v6(struct __sk_buff *skb, struc
 /*
  * Puts the quoted tuple, swapped, into pkt->tuple: the quoted packet went to the pod that reports
  * the error, so this is the tuple with which that pod sends. *outer gets the outer header. False:
- * not an error or redirect about TCP or UDP.
+ * not an error or redirect about TCP, UDP or SCTP.
  */
 static __always_inline bool nb_icmp_parse_quoted(struct __sk_buff *skb, struct nb_pkt *pkt,
 						 struct nb_icmp_outer *outer)
@@ -141,7 +141,7 @@ static __always_inline bool nb_icmp_parse_quoted(struct __sk_buff *skb, struct n
 
 /*
  * The checksum in the quoted header of TCP or UDP, at *off; NULL if it is not quoted, or is 0 of
- * UDP: none.
+ * UDP: none. That of SCTP stays as it is quoted: those who get the error look at the tag.
  */
 static __always_inline __u16 *nb_icmp_quoted_check(struct __sk_buff *skb, const struct nb_pkt *pkt,
 						   __u32 *off)
@@ -149,6 +149,8 @@ static __always_inline __u16 *nb_icmp_quoted_check(struct __sk_buff *skb, const 
 	bool udp = pkt->tuple.proto == IPPROTO_UDP;
 	__u16 *check;
 
+	if (pkt->tuple.proto == IPPROTO_SCTP)
+		return NULL;
 	*off = pkt->quoted_l4_off + (udp ? offsetof(struct udphdr, check) : offsetof(struct tcphdr, check));
 	if (*off + sizeof(*check) > pkt->end)
 		return NULL;

@@ -110,7 +110,7 @@ static __always_inline int nb_parse_v6(struct __sk_buff *skb, struct nb_pkt *pkt
 
 	if (!ip || nb_read_v6(skb, pkt, ip) != NB_CONTINUE)
 		return NB_PASS;
-	if (nb_is_tracked_proto(pkt->tuple.proto) || pkt->tuple.proto == IPPROTO_ICMPV6)
+	if (nb_is_tcp_or_udp(pkt->tuple.proto) || pkt->tuple.proto == IPPROTO_ICMPV6)
 		return NB_CONTINUE;
 	return nb_ipv6_walk(skb, pkt);
 }

@@ -37,6 +37,14 @@ enum {
 	NB_URG = 0x20,
 };
 
+/* The common header of SCTP (RFC 9260, 3.1). */
+struct nb_sctp_header {
+	__be16 source;
+	__be16 dest;
+	__u32 tag;
+	__u32 check; /* CRC32c, little endian */
+};
+
 struct nb_pkt {
 	struct nb_tuple tuple; /* as in the headers; icmp_parse.h puts another one here */
 	__u64 hash;            /* of tuple, once its connection was looked up */
@@ -48,13 +56,13 @@ struct nb_pkt {
 	__u32 quoted_l4_off; /* and of the header behind it */
 	__u32 now;           /* tick */
 	__u32 ifindex;       /* of the pod's port */
-	__u32 seq;           /* TCP: of the first byte, host byte order as the next two */
+	__u32 seq;           /* TCP: of the first byte, host byte order as the next two. SCTP: sctp_parse.h */
 	__u32 seq_end;       /* TCP: after the last byte, SYN and FIN counted */
 	__u32 ack;           /* TCP */
 	__u8 tcp_flags;
 	bool is_v4;
 	bool fragment;
-	bool later_fragment; /* not the first one: holds no header of TCP or UDP */
+	bool later_fragment; /* not the first one: holds no ports */
 	bool has_waited;     /* for another CPU that enters its connection: conn_forward.h */
 };
 

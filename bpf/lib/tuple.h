@@ -45,9 +45,15 @@ static __always_inline void nb_addr_set_v4(struct nb_addr *to, __be32 addr)
 	*(__u64 *)&to->w[2] = nb_two_words(bpf_htonl(0xffff), addr);
 }
 
-static __always_inline bool nb_is_tracked_proto(__u8 proto)
+static __always_inline bool nb_is_tcp_or_udp(__u8 proto)
 {
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP;
+}
+
+/* What mode ebpf and the node's programs track and translate. */
+static __always_inline bool nb_is_tracked_proto(__u8 proto)
+{
+	return nb_is_tcp_or_udp(proto) || proto == IPPROTO_SCTP;
 }
 
 static __always_inline bool nb_tuple_same(const struct nb_tuple *a, const struct nb_tuple *b)

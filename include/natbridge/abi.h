@@ -72,7 +72,7 @@ struct nb_tuple {
 	struct nb_addr dst;
 	__be16 sport;
 	__be16 dport;
-	__u8 proto; /* IPPROTO_TCP, IPPROTO_UDP */
+	__u8 proto; /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
 	__u8 side;  /* enum nb_side */
 	__u8 pad[2];
 };
@@ -92,6 +92,21 @@ enum nb_tcp_state {
 	NB_TCP_CLOSE,
 	NB_TCP_SYN_SENT2,
 	NB_TCP_STATES,
+};
+
+/*
+ * The states of SCTP (the kernel's enum sctp_conntrack), with the numbers of those of TCP that mean the
+ * same: what decides by whether a connection is established, closing or closed is the same for both.
+ */
+enum nb_sctp_state {
+	NB_SCTP_NONE = NB_TCP_NONE, /* INIT was seen: the kernel's CLOSED */
+	NB_SCTP_COOKIE_WAIT = NB_TCP_SYN_SENT,
+	NB_SCTP_COOKIE_ECHOED = NB_TCP_SYN_RECV,
+	NB_SCTP_ESTABLISHED = NB_TCP_ESTABLISHED,
+	NB_SCTP_SHUTDOWN_SENT = NB_TCP_FIN_WAIT,
+	NB_SCTP_SHUTDOWN_RECD = NB_TCP_CLOSE_WAIT,
+	NB_SCTP_SHUTDOWN_ACK_SENT = NB_TCP_LAST_ACK,
+	NB_SCTP_CLOSED = NB_TCP_CLOSE,
 };
 
 /* Indices of nb_settings.timeouts. Before them stand the timeouts of enum nb_tcp_state. */
@@ -163,11 +178,12 @@ struct nb_conn {
 	__u16 flags;      /* enum nb_conn_flags */
 	__u32 csum_addr;  /* what the rewrite of addresses adds to a one's complement sum, 16 bits */
 	__u32 csum_port;  /* what the rewrite of ports adds; 0: nothing */
-	__u64 life;       /* tick at which the entry expires, flags, TCP state, enum nb_use */
-	__u64 seq;        /* TCP: sequence number behind the newest segment, and its repetitions */
-	__u64 acked;      /* TCP: newest acknowledgement number */
-	__u64 checked;    /* nb_settings.epoch when the backend was last known to be in its Service, and
-			   * the tick of the first packet: in the client's entry */
+	__u64 life;       /* tick at which the entry expires, flags, state, enum nb_use */
+	/* TCP: sequence number behind the newest segment, and its repetitions. SCTP: see sctp_state.h */
+	__u64 seq;
+	__u64 acked;   /* TCP: newest acknowledgement number. SCTP: the same */
+	__u64 checked; /* nb_settings.epoch when the backend was last known to be in its Service, and
+			* the tick of the first packet: in the client's entry */
 };
 
 /* Two cache lines. Valid while the entry's life says so. */
@@ -498,7 +514,7 @@ struct nb_constants {
 	__u32 conn_sets;     /* elements of conn_index[] */
 	__u8 peer_sets_host; /* bpf_redirect_peer() sets PACKET_HOST (Linux 6.15, c4327229948) */
 	__u8 fib_sets_src;   /* bpf_fib_lookup() has BPF_FIB_LOOKUP_SRC (Linux 6.7, dab4e1f06cab) */
-	__u8 pad[2];
+	__u16 minute;        /* ticks in a minute, rounded up: for timeouts that are no settings */
 };
 
 /* Written by programs (pinned as "runtime"). */
@@ -555,9 +571,9 @@ struct nb_runtime {
 	ROW(NB_DROP_NO_PORT, 69, "drop_no_port")                                                             \
 	/* a packet of a connection from another port than its pod's */                                      \
 	ROW(NB_DROP_NOT_ITS_PORT, 70, "drop_not_its_port")                                                   \
-	/* TCP flags that cannot begin a connection, to a frontend */                                        \
+	/* TCP flags, or chunks of SCTP, that cannot begin a connection, to a frontend */                    \
 	ROW(NB_DROP_INVALID, 71, "drop_invalid")                                                             \
-	/* a later fragment of a datagram to or from a frontend that came before the first one */            \
+	/* a fragment to or from a frontend that cannot be translated */                                     \
 	ROW(NB_DROP_FRAGMENT, 72, "drop_fragment")                                                           \
 	/* to a VIP, with headers that cannot be read */                                                     \
 	ROW(NB_DROP_UNPARSED, 73, "drop_unparsed")                                                           \

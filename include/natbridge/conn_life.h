@@ -53,7 +53,7 @@ static inline __attribute__((always_inline)) __u32 nb_life_flags(__u64 life)
 	return life >> NB_LIFE_FLAGS_SHIFT & NB_LIFE_FLAGS;
 }
 
-/* enum nb_tcp_state; 0 for UDP */
+/* enum nb_tcp_state, enum nb_sctp_state; 0 for UDP */
 static inline __attribute__((always_inline)) __u32 nb_life_state(__u64 life)
 {
 	return life >> NB_LIFE_STATE_SHIFT & 15;

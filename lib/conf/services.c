@@ -101,11 +101,15 @@ static int parse_protocol(const struct nb_json *entry, struct nb_service *servic
 
 	if (rc)
 		return rc;
-	if (strcmp(protocol, "SCTP") == 0)
-		return nb_json_fail(&at, NB_ERR_UNSUPPORTED, err, "\"SCTP\" is not supported");
-	if (strcmp(protocol, "TCP") != 0 && strcmp(protocol, "UDP") != 0)
-		return nb_json_fail(&at, NB_ERR_CONFIG, err, "\"%.50s\" is not \"TCP\" or \"UDP\"", protocol);
-	service->key.proto = *protocol == 'T' ? IPPROTO_TCP : IPPROTO_UDP;
+	if (strcmp(protocol, "TCP") == 0)
+		service->key.proto = IPPROTO_TCP;
+	else if (strcmp(protocol, "UDP") == 0)
+		service->key.proto = IPPROTO_UDP;
+	else if (strcmp(protocol, "SCTP") == 0)
+		service->key.proto = IPPROTO_SCTP;
+	else
+		return nb_json_fail(&at, NB_ERR_CONFIG, err, "\"%.50s\" is not \"TCP\", \"UDP\" or \"SCTP\"",
+				    protocol);
 	return 0;
 }
 

@@ -132,6 +132,7 @@ static int set_defaults(const struct nb_datapath *dp, struct bpf_object *obj, co
 	const struct nb_constants constants = {
 		.tick_shift = nb_tick_shift(),
 		.second = nb_ticks_from_seconds(1),
+		.minute = nb_ticks_from_seconds(60),
 		.network = nb_network_hash(network),
 		.flow_sets = size_of(obj, NB_MAP_FLOWS),
 		.conn_sets = size_of(obj, NB_MAP_CONN_INDEX),

@@ -47,8 +47,8 @@ struct port {
 };
 
 /*
- * An endpoint that gets no new connections keeps those that it has: with TCP, until its pod is gone; with
- * UDP, while it serves.
+ * An endpoint that gets no new connections keeps those that it has: with UDP, while it serves; with TCP
+ * and SCTP, until its pod is gone.
  */
 static int add_backends(const struct port *at, struct nb_service *service, struct nb_error *err)
 {
@@ -62,7 +62,7 @@ static int add_backends(const struct port *at, struct nb_service *service, struc
 		};
 		int rc;
 
-		if (backend.draining && !candidate->endpoint->serving && service->key.proto != IPPROTO_TCP)
+		if (backend.draining && !candidate->endpoint->serving && service->key.proto == IPPROTO_UDP)
 			continue;
 		rc = nb_service_add_backend(service, &backend, err);
 		if (rc)

@@ -8,7 +8,7 @@
  * endpointslicecache.go and topology.go of Kubernetes).
  *
  * It ignores headless Services, ExternalName, objects with a label
- * service.kubernetes.io/service-proxy-name or service.kubernetes.io/headless, SCTP ports,
+ * service.kubernetes.io/service-proxy-name or service.kubernetes.io/headless,
  * EndpointSlices of another family than the VIP, and objects of other kinds, which it counts.
  *
  * Fields that are absent, null or "" get the API server's defaults. Addresses are read as

@@ -17,7 +17,6 @@ static const char *const further[NB_KUBE_NOTE_KINDS] = {
 	[NB_KUBE_SLICE_WITHOUT_SERVICE] = "more EndpointSlices whose Service is not in the input",
 	[NB_KUBE_SERVICE_WITHOUT_SLICE] = "more Services without an EndpointSlice in the input",
 	[NB_KUBE_PORT_WITHOUT_SLICE] = "more ports of Services that their EndpointSlices do not have",
-	[NB_KUBE_SCTP_PORT] = "more SCTP ports, which are not translated",
 	[NB_KUBE_LOCAL_POLICY] = "more Services whose internalTrafficPolicy Local counts as Cluster",
 	[NB_KUBE_SKIPPED_ADDRESS] = "more addresses left out, which no Service can have",
 	[NB_KUBE_CONFLICT] = "more addresses and ports left out, which belong to other Services",

@@ -54,7 +54,7 @@ static int read_protocol(const struct nb_json *port, __u8 *proto, struct nb_erro
 	else if (!strcmp(protocol, "UDP"))
 		*proto = IPPROTO_UDP;
 	else if (!strcmp(protocol, "SCTP"))
-		*proto = 0;
+		*proto = IPPROTO_SCTP;
 	else
 		return nb_json_fail(&at, NB_ERR_CONFIG, err, "\"%.100s\" is not TCP, UDP or SCTP", protocol);
 	return 0;

@@ -52,8 +52,8 @@ int nb_kube_is_foreign(const struct nb_kube_meta *meta, bool *foreign, struct nb
 
 /*
  * Reads "name" and "protocol" of a port, and "port" if it is there. The name is "" or a DNS label;
- * the protocol is TCP (the default), UDP or, with proto 0, SCTP. *number: the port in host byte
- * order, 1 .. 65535; 0: there is none.
+ * the protocol is TCP (the default), UDP or SCTP. *number: the port in host byte order, 1 .. 65535; 0:
+ * there is none.
  */
 int nb_kube_read_port(const struct nb_json *at, struct nb_kube_port *port, unsigned int *number,
 		      struct nb_error *err);

@@ -19,8 +19,7 @@
 /* Seconds; the API's default and maximum of timeoutSeconds. */
 enum { AFFINITY_DEFAULT = 10800, AFFINITY_MAX = 86400 };
 
-static int read_port(const struct nb_json *at, struct nb_kube_notes *notes, struct nb_kube_service *service,
-		     struct nb_error *err)
+static int read_port(const struct nb_json *at, struct nb_kube_service *service, struct nb_error *err)
 {
 	const struct nb_json node_port_at = nb_json_get(at, "nodePort");
 	struct nb_kube_port port = { 0 };
@@ -35,17 +34,10 @@ static int read_port(const struct nb_json *at, struct nb_kube_notes *notes, stru
 	if (rc)
 		return rc;
 	port.node_port = htons(node_port);
-	if (!port.proto) {
-		nb_kube_notes_add(notes, NB_KUBE_SCTP_PORT,
-				  "Service %s: port %u is SCTP, which is not translated", service->name,
-				  number);
-		return 0;
-	}
 	return nb_vec_push(&service->ports, port, err);
 }
 
-static int read_ports(const struct nb_json *spec, struct nb_kube_notes *notes,
-		      struct nb_kube_service *service, struct nb_error *err)
+static int read_ports(const struct nb_json *spec, struct nb_kube_service *service, struct nb_error *err)
 {
 	const struct nb_json ports = nb_json_get(spec, "ports");
 	struct nb_json at = nb_json_first(&ports);
@@ -56,7 +48,7 @@ static int read_ports(const struct nb_json *spec, struct nb_kube_notes *notes,
 	if (!at.node)
 		return nb_json_fail(spec, NB_ERR_CONFIG, err, "\"ports\" is missing or empty");
 	for (; at.node; at = nb_json_next(&at)) {
-		rc = read_port(&at, notes, service, err);
+		rc = read_port(&at, service, err);
 		if (rc)
 			return rc;
 	}
@@ -385,7 +377,7 @@ int nb_kube_service_read(const struct nb_json *object, const struct nb_kube_meta
 	rc = read_vips(&spec, service, err);
 	if (rc || !service->n_vips)
 		return rc;
-	rc = read_ports(&spec, notes, service, err);
+	rc = read_ports(&spec, service, err);
 	if (rc)
 		return rc;
 	rc = read_affinity(&spec, service, err);

@@ -20,14 +20,13 @@
 #include "notes.h"
 #include "object.h"
 
-/* SCTP ports are ignored: those of the Service have their note. */
 static int read_port(const struct nb_json *at, struct nb_kube_slice *slice, struct nb_error *err)
 {
 	struct nb_kube_port port = { 0 };
 	unsigned int number = 0;
 	int rc = nb_kube_read_port(at, &port, &number, err);
 
-	if (rc || !port.proto)
+	if (rc)
 		return rc;
 	return nb_vec_push(&slice->ports, port, err);
 }

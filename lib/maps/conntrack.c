@@ -23,9 +23,27 @@ static const char *const tcp_state_names[NB_TCP_STATES] = {
 	"CLOSE_WAIT", "LAST_ACK", "TIME_WAIT", "CLOSE",       "SYN_SENT2",
 };
 
-const char *nb_tcp_state_name(unsigned int state)
+/* The kernel has one name for both ends of an association. */
+static const char *const sctp_state_names[NB_TCP_STATES] = {
+	[NB_SCTP_NONE] = "CLOSED",
+	[NB_SCTP_COOKIE_WAIT] = "COOKIE_WAIT",
+	[NB_SCTP_COOKIE_ECHOED] = "COOKIE_ECHOED",
+	[NB_SCTP_ESTABLISHED] = "ESTABLISHED",
+	[NB_SCTP_SHUTDOWN_SENT] = "SHUTDOWN_SENT",
+	[NB_SCTP_SHUTDOWN_RECD] = "SHUTDOWN_RECD",
+	[NB_SCTP_SHUTDOWN_ACK_SENT] = "SHUTDOWN_ACK_SENT",
+	[NB_SCTP_CLOSED] = "CLOSED",
+};
+
+const char *nb_conn_state_name(unsigned int proto, unsigned int state)
 {
-	return state < NB_TCP_STATES ? tcp_state_names[state] : "UNKNOWN";
+	const char *const *names = proto == IPPROTO_TCP    ? tcp_state_names
+				   : proto == IPPROTO_SCTP ? sctp_state_names
+							   : NULL;
+
+	if (!names)
+		return NULL;
+	return state < NB_TCP_STATES && names[state] ? names[state] : "UNKNOWN";
 }
 
 /* Ticks left, by the same rules as in the programs (nb_conn_stalled() of bpf/ebpf/conntrack.h). */

@@ -31,7 +31,10 @@ int nb_conntrack_count(const struct nb_datapath *dp, __u32 *count, struct nb_err
 /* Ends all connections, live or not. *removed (may be NULL): how many. Needs the lock of the datapath. */
 int nb_conntrack_flush(const struct nb_datapath *dp, unsigned int *removed, struct nb_error *err);
 
-/* Name of a TCP state (enum nb_tcp_state) as conntrack -L prints it ("SYN_SENT"). */
-const char *nb_tcp_state_name(unsigned int state);
+/*
+ * Name of a state (enum nb_tcp_state, enum nb_sctp_state) as conntrack -L prints it ("SYN_SENT"). NULL:
+ * the protocol has no states.
+ */
+const char *nb_conn_state_name(unsigned int proto, unsigned int state);
 
 #endif

@@ -251,7 +251,16 @@ __u64 nb_source_ranges_digest(const struct nb_source_range *ranges, size_t n)
 
 const char *nb_proto_name(unsigned int proto)
 {
-	return proto == IPPROTO_TCP ? "TCP" : proto == IPPROTO_UDP ? "UDP" : "?";
+	switch (proto) {
+	case IPPROTO_TCP:
+		return "TCP";
+	case IPPROTO_UDP:
+		return "UDP";
+	case IPPROTO_SCTP:
+		return "SCTP";
+	default:
+		return "?";
+	}
 }
 
 int nb_frontend_compare_place(const struct nb_frontend_key *a, const struct nb_frontend_key *b)

@@ -108,7 +108,7 @@ enum { NB_FRONTEND_STRLEN = NB_ADDR_STRLEN + 16 + sizeof(" (outside)") - 1 };
 /* Writes "10.96.0.10:80/TCP", "[fd00::10]:53/UDP" or "192.0.2.1:80/TCP (outside)" to buf and returns it. */
 const char *nb_frontend_format(const struct nb_frontend_key *key, char buf[NB_FRONTEND_STRLEN]);
 
-/* "TCP" or "UDP"; any other protocol: "?". */
+/* "TCP", "UDP" or "SCTP"; any other protocol: "?". */
 const char *nb_proto_name(unsigned int proto);
 
 #endif

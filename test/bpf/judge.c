@@ -33,9 +33,16 @@ static size_t check_off(uint8_t proto)
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
 		return 2;
+	case IPPROTO_SCTP:
+		return 8;
 	default:
 		return 0;
 	}
+}
+
+static size_t check_len(uint8_t proto)
+{
+	return proto == IPPROTO_SCTP ? 4 : 2;
 }
 
 static uint16_t get16(const uint8_t *at)
@@ -121,6 +128,8 @@ static bool l4_valid(const struct view *view, const uint8_t *frame)
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
 		return view->v4 == (view->proto == IPPROTO_ICMP) && left >= 8;
+	case IPPROTO_SCTP:
+		return left >= 12 + 4;
 	default:
 		return false;
 	}
@@ -163,10 +172,25 @@ static uint32_t header_residue(const uint8_t *ip, size_t len)
 	return residue(add(0, ip, len));
 }
 
+/* By what the checksum of SCTP is wrong (RFC 9260, appendix A). */
+static uint32_t sctp_residue(const uint8_t *data, size_t len)
+{
+	uint32_t crc = 0xffffffff;
+
+	for (size_t i = 0; i < len; i++) {
+		crc ^= i < 8 || i >= 12 ? data[i] : 0;
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+	}
+	return ~crc ^ (data[8] | data[9] << 8 | data[10] << 16 | (uint32_t)data[11] << 24);
+}
+
 static uint32_t l4_residue(const struct view *view, const uint8_t *frame)
 {
 	uint32_t sum = 0;
 
+	if (view->proto == IPPROTO_SCTP)
+		return sctp_residue(frame + view->l4, view->end - view->l4);
 	if (view->proto != IPPROTO_ICMP)
 		sum = add(view->proto + (view->end - view->l4), frame + view->src, 2 * view->addr_len);
 	return residue(add(sum, frame + view->l4, view->end - view->l4));
@@ -191,7 +215,7 @@ static void allow_headers(struct mask *mask, const struct view *view, size_t end
 	if (view->later_fragment || view->proto == IPPROTO_ICMP || view->proto == IPPROTO_ICMPV6)
 		return;
 	allow(mask, view->l4, 4, end);
-	allow(mask, view->l4 + check_off(view->proto), 2, end);
+	allow(mask, view->l4 + check_off(view->proto), check_len(view->proto), end);
 }
 
 static bool is_error(const struct view *view, uint8_t type)
@@ -201,7 +225,7 @@ static bool is_error(const struct view *view, uint8_t type)
 	return type == 3 || type == 4 || type == 11 || type == 12;
 }
 
-/* The packet of TCP or UDP that an ICMP error quotes with its ports. l3 is 0 if there is none. */
+/* The packet with ports that an ICMP error quotes. l3 is 0 if there is none. */
 static struct view quoted(const struct view *view, const uint8_t *frame)
 {
 	struct view quote = { .v4 = view->v4, .l3 = view->l4 + 8 };
@@ -216,7 +240,7 @@ static struct view quoted(const struct view *view, const uint8_t *frame)
 	quote.src = quote.l3 + (view->v4 ? 12 : 8);
 	quote.addr_len = view->v4 ? 4 : 16;
 	if (quote.l4 < quote.l3 + header || quote.l4 + 8 > view->end ||
-	    (quote.proto != IPPROTO_TCP && quote.proto != IPPROTO_UDP))
+	    (quote.proto != IPPROTO_TCP && quote.proto != IPPROTO_UDP && quote.proto != IPPROTO_SCTP))
 		return (struct view){ 0 };
 	return quote;
 }
@@ -252,6 +276,8 @@ static const char *judge_checksums(const struct view *view, const uint8_t *in, c
 		return get16(out + check) ? "UDP got a checksum that it had not" : NULL;
 	if (view->proto == IPPROTO_UDP && !get16(out + check))
 		return "UDP lost its checksum";
+	if (view->proto == IPPROTO_SCTP && !memcmp(in + check, "\0\0\0", 4))
+		return memcmp(out + check, "\0\0\0", 4) ? "SCTP got a checksum that it had not" : NULL;
 	if (l4_residue(view, in) != l4_residue(view, out))
 		return "the checksum of the protocol is not as right or wrong as it was";
 	if (view->proto == IPPROTO_ICMP)
@@ -395,7 +421,8 @@ const char *judge(struct run *run, const struct rules *rules)
 	    !memcmp(run->in.data + 12, out + 12, run->in.len - 12))
 		return "a packet past the bridge that was not translated";
 	/* What goes on to a VIP is an answer to a pod that reached itself with a VIP as its source. */
-	if (run->from_pod && view.ip && (view.proto == IPPROTO_TCP || view.proto == IPPROTO_UDP) &&
+	if (run->from_pod && view.ip &&
+	    (view.proto == IPPROTO_TCP || view.proto == IPPROTO_UDP || view.proto == IPPROTO_SCTP) &&
 	    !memcmp(run->in.data + view.src, out + view.src, view.addr_len) &&
 	    has_addr(out + view.dst, &view, rules->vips))
 		return "a packet passed that still has a VIP as its destination";

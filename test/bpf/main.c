@@ -31,6 +31,8 @@ int main(int argc, char **argv)
 		return suite_handover() + suite_migrate_conns() ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "storm"))
 		return suite_storm() ? 1 : 0;
+	if (argc == 2 && !strcmp(argv[1], "sctp"))
+		return suite_sctp() ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "flow"))
 		return suite_flow() ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "shared"))
@@ -41,6 +43,7 @@ int main(int argc, char **argv)
 	failed += suite_clash();
 	failed += suite_lifetime();
 	failed += suite_tcp_state();
+	failed += suite_sctp();
 	failed += suite_untouched();
 	failed += suite_conn_evict();
 	failed += suite_via_host();

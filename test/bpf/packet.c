@@ -87,6 +87,48 @@ static uint8_t *put_tcp(uint8_t *at, const struct packet *packet, uint8_t **chec
 	return put32(at, 0);
 }
 
+/* RFC 9260, 3: INIT and INIT ACK have 16 bytes of their own, the others the payload alone. */
+static uint8_t *put_sctp(uint8_t *at, const struct packet *packet, uint8_t **check)
+{
+	int n = packet->n_chunks ? packet->n_chunks : 1;
+
+	at = put16(put16(at, packet->sport), packet->dport);
+	at = put32(at, packet->seq);
+	*check = at;
+	at = put32(at, 0);
+	for (int i = 0; i < n; i++) {
+		bool init = packet->chunks[i] == 1 || packet->chunks[i] == 2;
+		const char *payload = i == n - 1 && packet->payload ? packet->payload : "";
+		size_t len = strlen(payload);
+
+		*at++ = packet->chunks[i];
+		*at++ = packet->chunk_t ? 1 : 0;
+		at = put16(at, 4 + (init ? 16 : 0) + len);
+		if (init) {
+			at = put32(put32(at, packet->ack), 106496);
+			at = put32(put16(put16(at, 10), 65535), 4711);
+		}
+		at = put(at, payload, len);
+		at = put(at, "\0\0\0", (4 - len % 4) % 4);
+	}
+	return at;
+}
+
+/* CRC32c (RFC 9260, appendix A), bit by bit, in the order in which it stands in the packet. */
+static void put_crc32c(uint8_t *check, const uint8_t *data, size_t len, uint32_t wrong)
+{
+	uint32_t crc = 0xffffffff;
+
+	for (size_t i = 0; i < len; i++) {
+		crc ^= data[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc & 1 ? crc >> 1 ^ 0x82f63b78 : crc >> 1;
+	}
+	crc = ~crc ^ wrong;
+	for (int i = 0; i < 4; i++)
+		check[i] = crc >> 8 * i;
+}
+
 static uint8_t *put_icmp(uint8_t *at, const struct packet *packet, uint8_t **check)
 {
 	size_t header = packet->icmp_header ? packet->icmp_header : 8, quoted;
@@ -123,7 +165,12 @@ static uint8_t *put_l4(uint8_t *at, const struct packet *packet)
 		at = put_icmp(at, packet, &check);
 	else if (proto_of(packet) == IPPROTO_UDP)
 		at = put_udp(at, packet, data, &check);
-	else
+	else if (proto_of(packet) == IPPROTO_SCTP) {
+		at = put_sctp(at, packet, &check);
+		if (!packet->no_csum)
+			put_crc32c(check, start, at - start, packet->bad_csum ? 1 << 9 : 0);
+		return at;
+	} else
 		at = put_tcp(at, packet, &check);
 	at = put(at, packet->payload ? packet->payload : "", data);
 	if (packet->no_csum)

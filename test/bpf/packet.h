@@ -27,7 +27,10 @@ struct packet {
 	uint16_t sport, dport;
 	uint8_t proto; /* 0: TCP */
 	uint8_t tcp_flags;
-	uint32_t seq, ack;
+	uint32_t seq, ack; /* SCTP: the verification tag, and the tag that INIT and INIT ACK name */
+	/* SCTP: types of its chunks; without any, DATA. The payload is the last one's, the flag T all's. */
+	uint8_t chunks[4], n_chunks;
+	bool chunk_t;
 	const char *payload; /* NULL: none */
 	uint8_t ttl;         /* 0: 64 */
 	uint8_t tos;
@@ -37,8 +40,8 @@ struct packet {
 	uint16_t slice_from, slice_len;
 	/* IPv4: NOP words, 0 .. 10. IPv6: destination options headers of 8 bytes. */
 	uint8_t ip_options;
-	bool no_csum;  /* UDP checksum 0 */
-	bool bad_csum; /* the checksum of TCP, UDP or ICMP is too large by 1 */
+	bool no_csum;  /* UDP or SCTP checksum 0 */
+	bool bad_csum; /* the checksum is too large by 1; SCTP: another bit is wrong */
 	uint16_t vlan; /* an 802.1Q tag in the frame; 0: none */
 	/* With proto ICMP or ICMPv6: the message, with this much header; 0: 8 bytes. */
 	uint8_t icmp_type, icmp_code, icmp_header;

@@ -9,6 +9,7 @@ int suite_reply(void);
 int suite_clash(void);
 int suite_lifetime(void);
 int suite_tcp_state(void);
+int suite_sctp(void);
 int suite_untouched(void);
 int suite_conn_evict(void);
 int suite_via_host(void);

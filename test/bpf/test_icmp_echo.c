@@ -175,7 +175,7 @@ static void test_no_backend(void **state)
 					       .icmp_type = 8 });
 }
 
-/* Nothing leaves the node for a free address of a service range, except SCTP, which others may serve. */
+/* A26: nothing leaves the node for a free address of a service range. SCTP to a VIP is rejected. */
 static void test_free_address(void **state)
 {
 	struct env *env = *state;
@@ -196,9 +196,9 @@ static void test_free_address(void **state)
 		in.dst = f->vip;
 		env_expect_untouched(env, FROM_POD, POD_A, &in);
 		in.proto = IPPROTO_SCTP;
-		env_expect_untouched(env, FROM_POD, POD_A, &in);
+		assert_int_equal(env_run(env, FROM_POD, POD_A, &in, NULL, NULL), TC_ACT_REDIRECT);
 		in.dst = f->free;
-		env_expect_untouched(env, FROM_POD, POD_A, &in);
+		assert_int_equal(env_run(env, FROM_POD, POD_A, &in, NULL, NULL), TC_ACT_SHOT);
 		/* A reply without a request passes (B14). */
 		in = request(f, f->free);
 		in.icmp_type = f->reply;
@@ -206,7 +206,8 @@ static void test_free_address(void **state)
 		in.dst = f->vip;
 		env_expect_untouched(env, FROM_POD, POD_A, &in);
 	}
-	assert_int_equal(env_counter(env, NB_DROP_NO_VIP), 6);
+	assert_int_equal(env_counter(env, NB_DROP_NO_VIP), 8);
+	assert_int_equal(env_counter(env, NB_DROP_NO_SERVICE), 2);
 	assert_int_equal(env_counter(env, NB_COUNT_ECHO), 0);
 }
 

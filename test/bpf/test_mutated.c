@@ -88,20 +88,21 @@ static void serve_port(struct env *env, const char *vip, uint8_t proto, uint16_t
 	env_service(env, name, front, proto, list);
 }
 
-static void serve_both(struct env *env, const char *vip, const char *const *backends)
+static void serve_all(struct env *env, const char *vip, const char *const *backends)
 {
 	serve_port(env, vip, IPPROTO_TCP, 80, backends, 8080);
 	serve_port(env, vip, IPPROTO_UDP, 53, backends, 5353);
+	serve_port(env, vip, IPPROTO_SCTP, 90, backends, 9090);
 }
 
 static void serve(struct env *env)
 {
 	for (const struct names *n = names; n < names + 2; n++) {
-		serve_both(env, n->web, (const char *[]){ n->b, NULL });
-		serve_both(env, n->far, (const char *[]){ n->away, NULL });
-		serve_both(env, n->none, (const char *[]){ NULL });
-		serve_both(env, n->self, (const char *[]){ n->a, NULL });
-		serve_both(env, n->many, (const char *[]){ n->b, n->c, NULL });
+		serve_all(env, n->web, (const char *[]){ n->b, NULL });
+		serve_all(env, n->far, (const char *[]){ n->away, NULL });
+		serve_all(env, n->none, (const char *[]){ NULL });
+		serve_all(env, n->self, (const char *[]){ n->a, NULL });
+		serve_all(env, n->many, (const char *[]){ n->b, n->c, NULL });
 	}
 }
 
@@ -177,6 +178,43 @@ static void sample_udp(struct fuzz *fuzz, const struct names *n)
 	sample(fuzz, FROM_POD, POD_A, &out);
 }
 
+/* The packets of an association. back_hook, back_pod, from: of the backend. */
+static void sample_sctp(struct fuzz *fuzz, const struct names *n, const char *vip, enum hook back_hook,
+			enum pod back_pod, const char *from)
+{
+	static const struct {
+		bool reply;
+		uint8_t chunks[4], n;
+		const char *payload;
+	} steps[] = {
+		{ false, { 1 }, 1, NULL },
+		{ true, { 2 }, 1, NULL },
+		{ false, { 10, 0 }, 2, "the first message" },
+		{ true, { 11, 3 }, 2, NULL },
+		{ false, { 3, 4, 0 }, 3, "the second one" },
+		{ true, { 3, 7 }, 2, NULL },
+		{ false, { 8 }, 1, NULL },
+		{ true, { 14 }, 1, NULL },
+		{ false, { 6 }, 1, NULL },
+	};
+	const struct packet out = { .src = n->a, .dst = vip, .sport = 40002, .dport = 90, .seq = 7 };
+	const struct packet in = { .src = from, .dst = n->a, .sport = 9090, .dport = 40002, .seq = 6 };
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		struct packet packet = steps[i].reply ? in : out;
+
+		packet.proto = IPPROTO_SCTP;
+		packet.seq = i ? packet.seq : 0;
+		packet.ack = steps[i].reply ? 7 : 6;
+		memcpy(packet.chunks, steps[i].chunks, sizeof(packet.chunks));
+		packet.n_chunks = steps[i].n;
+		packet.payload = steps[i].payload;
+		packet.ip_options = i % 4 == 3;
+		sample(fuzz, steps[i].reply ? back_hook : FROM_POD, steps[i].reply ? back_pod : POD_A,
+		       &packet);
+	}
+}
+
 static void sample_errors(struct fuzz *fuzz, const struct names *n)
 {
 	bool v4 = n == names;
@@ -231,6 +269,8 @@ static void make_samples(struct fuzz *fuzz)
 		out.dst = n->b, out.dport = 8080, out.tcp_flags = SYN;
 		sample(fuzz, FROM_POD, POD_A, &out);
 		sample_udp(fuzz, n);
+		sample_sctp(fuzz, n, n->web, FROM_POD, POD_B, n->b);
+		sample_sctp(fuzz, n, n->far, TO_POD, POD_A, n->away);
 		sample_errors(fuzz, n);
 	}
 }

@@ -41,7 +41,6 @@ static const struct {
 	    .dmac = "01:00:5e:00:00:fb" } },
 	{ "VIP in a VLAN",
 	  { .src = "10.1.0.2", .dst = VIP, .sport = 1, .dport = 80, .tcp_flags = SYN, .vlan = 5 } },
-	{ "SCTP to the VIP", { .src = "10.1.0.2", .dst = VIP, .sport = 1, .dport = 80, .proto = 132 } },
 	{ "IPv6 to the VIP in its mapped form, which is no address on the wire (RFC 4291, 2.5.5.2)",
 	  { .src = "::ffff:10.1.0.2", .dst = "::ffff:" VIP, .sport = 1, .dport = 80, .tcp_flags = SYN } },
 	{ "from the VIP",

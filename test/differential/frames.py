@@ -75,6 +75,9 @@ def describe_ip6(ip, fields, partial, quoted=False):
 
 def describe_l4(proto, data, pseudo, fields, partial, fragment, quoted):
     later, first = fragment
+    if not later and proto == 132 and len(data) >= 8:
+        describe_sctp(data, fields, partial, first or quoted)
+        return
     if later or proto not in (1, 6, 17, 58) or len(data) < 8:
         fields["data"] = data.hex()
         return
@@ -98,6 +101,22 @@ def describe_l4(proto, data, pseudo, fields, partial, fragment, quoted):
                       window=data[14:16].hex(), rest=data[18:].hex())
     else:
         fields["data"] = (data[4:6] + data[8:] if proto == 17 else data[:2] + data[4:]).hex()
+
+
+def describe_sctp(data, fields, partial, part):
+    fields.update(sport=int.from_bytes(data[0:2], "big"), dport=int.from_bytes(data[2:4], "big"), tag=data[4:8].hex(), data=data[12:].hex())
+    if not part:
+        fields["sum"] = "partial" if partial else "good" if data[8:12] == crc32c(data[:8] + bytes(4) + data[12:]) else "bad"
+
+
+def crc32c(data):
+    """RFC 9260, appendix A: as it stands in the packet."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return (crc ^ 0xFFFFFFFF).to_bytes(4, "little")
 
 
 def is_error(proto, kind):

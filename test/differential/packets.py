@@ -9,11 +9,18 @@ from scapy.layers.inet6 import (  # noqa: E402
     HBHOptUnknown, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN,
 )
 from scapy.layers.l2 import ARP, Dot1Q, Ether  # noqa: E402
+from scapy.layers.sctp import SCTP  # noqa: E402
 from scapy.packet import Packet, Padding, Raw  # noqa: E402
 
 from frames import ones_sum  # noqa: E402
 from nodes import ADDRESS, NETWORKS, vip  # noqa: E402
 from wire import VNET, VNET_NEEDS_CSUM  # noqa: E402
+
+CHUNKS = {  # RFC 9260, 3.2
+    "DATA": 0, "INIT": 1, "INIT_ACK": 2, "SACK": 3, "HEARTBEAT": 4, "HEARTBEAT_ACK": 5, "ABORT": 6, "SHUTDOWN": 7, "SHUTDOWN_ACK": 8,
+    "ERROR": 9, "COOKIE_ECHO": 10, "COOKIE_ACK": 11, "SHUTDOWN_COMPLETE": 14,
+}
+TAGS = {True: 0x1000001, False: 0x9000009}  # that the client, pod a, names in its INIT, and that the other side names
 
 ERRORS = {
     4: {"net": (3, 0), "host": (3, 1), "port": (3, 3), "big": (3, 4), "quench": (4, 0), "redirect": (5, 1), "ttl": (11, 0),
@@ -31,7 +38,7 @@ class Speaker:
     def scope(self):
         """The names that an expression may use."""
         scope = dict(self.names)
-        for name in ("ip", "udp", "tcp", "echo", "got", "back", "tback", "error", "frags", "ext", "frame", "offload"):
+        for name in ("ip", "udp", "tcp", "sctp", "sback", "echo", "got", "back", "tback", "error", "frags", "ext", "frame", "offload"):
             scope[name] = getattr(self, name)
         scope.update(ICMPv6ND_NS=ICMPv6ND_NS, ICMPv6ND_NA=ICMPv6ND_NA, ICMPv6ND_RS=ICMPv6ND_RS)
         scope.update(Raw=Raw, ARP=ARP, Dot1Q=Dot1Q, Ether=Ether, IPv6=IPv6, TCP=TCP, IPOption=IPOption, bytes=bytes, mac=self.mac,
@@ -76,6 +83,24 @@ class Speaker:
     def tcp(sport, dport, flags="S", data="", **fields):
         fields.setdefault("seq", 1000)
         return TCP(sport=sport, dport=dport, flags=flags, window=8192, **fields) / Raw(data)
+
+    def sctp(self, sport, dport, kinds, data="", tag=None, reflected=False):
+        """A packet with these chunks, "SACK SHUTDOWN" for instance, with the receiver's tag or, reflected, the sender's."""
+        client, body = self.host == "a", b""
+        for kind in kinds.split():
+            chunk = data.encode() if kind == kinds.split()[-1] else b""
+            if kind in ("INIT", "INIT_ACK"):
+                chunk = TAGS[client].to_bytes(4, "big") + bytes.fromhex("0001a000000affff00001267") + chunk
+            header = bytes([CHUNKS[kind], 1 if reflected else 0]) + (4 + len(chunk)).to_bytes(2, "big")
+            body += header + chunk + bytes(-len(chunk) % 4)
+        if tag is None:
+            tag = 0 if kinds == "INIT" else TAGS[client if reflected else not client]
+        return SCTP(sport=sport, dport=dport, tag=tag) / Raw(body)
+
+    def sback(self, kinds, data="", **fields):
+        """A packet of SCTP to where the last one came from."""
+        to = self.got()
+        return self.swapped(to) / self.sctp(to[SCTP].dport, to[SCTP].sport, kinds, data, **fields)
 
     def echo(self, number, reply=False):
         if self.family == 4:

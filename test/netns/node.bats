@@ -113,6 +113,54 @@ asked() {
 	done
 }
 
+# serve_sctp NAME...: answer INIT to port 8080, in both families. Ends with stop_sctp.
+serve_sctp() {
+	local at family
+	for at in "$@"; do
+		for family in 4 6; do
+			: >"$NBT_DIR/sctp-$at-$family"
+			ip netns exec "$(ns "$at")" /usr/bin/python3 "$NBT_ROOT/test/netns/sctp.py" serve 8080 $family >"$NBT_DIR/sctp-$at-$family" 2>&1 3>&- &
+			SCTP_PIDS+=($!)
+			wait_for 20 grep -q ready "$NBT_DIR/sctp-$at-$family"
+		done
+	done
+}
+
+stop_sctp() {
+	kill "${SCTP_PIDS[@]}"
+	wait "${SCTP_PIDS[@]}" 2>/dev/null || true
+}
+
+# asked_sctp NS VIP SOURCE-PORT SEEN: INIT is answered from the VIP, and the backend has seen that address and port.
+asked_sctp() {
+	run -0 ns_exec "$1" /usr/bin/python3 "$NBT_ROOT/test/netns/sctp.py" ask "$2" 80 "$3"
+	# shellcheck disable=SC2053 # a pattern
+	[[ $output == $4 ]] || fail "$output"
+}
+
+@test "A26: SCTP of a process of the node, and of a pod; the checksums are right" {
+	local SCTP_PIDS=() family vip gateway at name number backends
+	for at in "assoc 60 $(pod_ip b 4),$(pod_ip b 6)" "assoc-far 61 $THERE4,$THERE6"; do
+		read -r name number backends <<<"$at"
+		service "default/$name" "10.96.0.$number,fd00:96::$number" SCTP:80:8080 "$backends" | put_list
+		wait_for 5 has_service "$name"
+	done
+	serve_sctp b far
+	gateway=$(ip -n "$(ns n)" -j -6 address show dev cni0 scope global | jq -r '.[0].addr_info[0].local')
+	asked_sctp n 10.96.0.60 40001 "10.244.0.1 6[1-5][0-9][0-9][0-9]"
+	asked_sctp n fd00:96::60 40001 "$gateway 6[1-5][0-9][0-9][0-9]"
+	asked_sctp n 10.96.0.61 40001 "$HERE4 6[1-5][0-9][0-9][0-9]"
+	asked_sctp n fd00:96::61 40001 "$HERE6 6[1-5][0-9][0-9][0-9]"
+	for vip in 10.96.0.60 fd00:96::60 10.96.0.61 fd00:96::61; do
+		[[ $vip = *:* ]] && family=6 || family=4
+		asked_sctp a $vip 40002 "$(pod_ip a "$family") 40002"
+	done
+	run -0 ctl n --network @node conntrack list
+	[ "$(grep -c '^sctp  *132 [0-9]* COOKIE_WAIT ' <<<"$output")" = 4 ] || fail "$output"
+	stop_sctp
+	[ "$(invalid n)" = 0 ]
+}
+
 @test "A20: datagrams larger than the MTU, in fragments, in both directions" {
 	local vip text
 	text=$(head -c 1900 /dev/zero | tr '\0' x)

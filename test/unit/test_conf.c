@@ -161,10 +161,12 @@ static void test_services(void **state)
 			       "'10.244.0.3:8080']},"
 			       "{'name': 'a/dns', 'vip': 'fd00:96::a', 'port': 53, 'protocol': 'UDP', "
 			       "'portName': 'dns',"
-			       " 'backends': ['10.244.0.3:53', '[fd00::3]:53']}]}",
+			       " 'backends': ['10.244.0.3:53', '[fd00::3]:53']},"
+			       "{'name': 'default/web', 'vip': '10.96.0.10', 'port': 443, 'protocol': 'SCTP',"
+			       " 'backends': []}]}",
 			       &conf, &err),
 			 0);
-	assert_int_equal(conf.proxy.services.n, 3);
+	assert_int_equal(conf.proxy.services.n, 4);
 	assert_string_equal(conf.proxy.services.items[0].name, "a/dns");
 	assert_string_equal(conf.proxy.services.items[0].port_name, "dns");
 	assert_int_equal(conf.proxy.services.items[0].key.proto, IPPROTO_UDP);
@@ -175,6 +177,7 @@ static void test_services(void **state)
 			    "10.244.0.3");
 	assert_int_equal(conf.proxy.services.items[1].origin, NB_ORIGIN_CONFIG);
 	assert_int_equal(conf.proxy.services.items[2].n_backends, 0);
+	assert_int_equal(conf.proxy.services.items[3].key.proto, IPPROTO_SCTP);
 }
 
 /* What is refused: the members, the code, and words of the message. */
@@ -286,8 +289,8 @@ static const struct {
 	{ "'serviceProxy': {'services': [{'name': 'a/b', 'vip': '::1'}]}", 7, "\"::1\"" },
 	{ "'serviceProxy': {'services': [{'name': 'a/b', 'vip': '1.2.3.4'}]}", 7, "\"port\" is missing" },
 	{ "'serviceProxy': {'services': [{'name': 'a/b', 'vip': '1.2.3.4', 'port': 0}]}", 7, "port\": 0" },
-	{ "'serviceProxy': {'services': [{'name': 'a/b', 'vip': '1.2.3.4', 'port': 1, 'protocol': 'SCTP'}]}",
-	  2, "SCTP" },
+	{ "'serviceProxy': {'services': [{'name': 'a/b', 'vip': '1.2.3.4', 'port': 1, 'protocol': 'DCCP'}]}",
+	  7, "protocol\": \"DCCP\"" },
 	{ "'serviceProxy': {'services': [{'name': 'a/b', 'vip': '1.2.3.4', 'port': 1, 'protocol': 'tcp'}]}",
 	  7, "protocol\": \"tcp\"" },
 	{ "'serviceProxy': {'services': [{'name': 'a/b', 'vip': '1.2.3.4', 'port': 1}]}", 7,

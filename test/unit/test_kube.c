@@ -50,6 +50,13 @@ static const struct kube_row rows[] = {
 		  " {addresses: [10.244.0.3], conditions: {ready: false, serving: true, terminating: true}},"
 		  " {addresses: [10.244.0.4], conditions: {ready: false}}]"),
 	  "default/a - 10.96.0.1:80/TCP 10.244.0.2:1 !10.244.0.3:1 !10.244.0.4:1\n", "" },
+	/* SCTP stays with all of them, as TCP does; its slices' ports are its own (A26) */
+	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80, protocol: SCTP}]}")
+		  SLICE("a", "IPv4", "[{port: 1, protocol: SCTP}, {port: 2}, {port: 3, protocol: UDP}]",
+			"[{addresses: [10.244.0.2], conditions: {ready: null}},"
+			" {addresses: [10.244.0.4], conditions: {ready: false, serving: false, terminating: "
+			"true}}]"),
+	  "default/a - 10.96.0.1:80/SCTP 10.244.0.2:1 !10.244.0.4:1\n", "" },
 	/* UDP flows stay with what still answers only */
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80, protocol: UDP}]}") SLICE(
 		  "a", "IPv4", "[{port: 1, protocol: UDP}]",
@@ -160,15 +167,15 @@ static const struct kube_row rows[] = {
 				  SLICE("c", "IPv4", "[{port: 1}]", "[{addresses: [10.244.0.4]}]")
 					  SLICE("d", "IPv4", "[{port: 1}]", "[{addresses: [10.244.0.5]}]"),
 	  "default/c - 10.96.0.3:80/TCP 10.244.0.4:1\n", "" },
-	/* Not supported; SCTP: A26 */
+	/* SCTP: A26; not supported: Local without a node */
 	{ SERVICE("a",
 		  "{clusterIP: 10.96.0.1, sessionAffinity: ClientIP, internalTrafficPolicy: Local, ports: "
 		  "[{port: 80}, {name: s, port: 81, protocol: SCTP}]}")
 		  SERVICE("b", "{clusterIP: 10.96.0.2, sessionAffinity: ClientIP, sessionAffinityConfig: "
 			       "{clientIP: "
 			       "{timeoutSeconds: 30}}, ports: [{port: 80}]}"),
-	  "default/a - 10.96.0.1:80/TCP ~10800\ndefault/b - 10.96.0.2:80/TCP ~30\n",
-	  "Service default/a: port 81 is SCTP, which is not translated\n"
+	  "default/a - 10.96.0.1:80/TCP ~10800\ndefault/a s 10.96.0.1:81/SCTP ~10800\n"
+	  "default/b - 10.96.0.2:80/TCP ~30\n",
 	  "Service default/a: internalTrafficPolicy Local counts as Cluster, since no node is named\n" },
 	/* Refused: values */
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}, {port: 70000}]}"), NULL,

@@ -215,12 +215,13 @@ static const struct kube_row rows[] = {
 	  "default/a - 10.96.0.1:80/TCP\ndefault/a - 192.0.2.1:80/TCP balancer <10.0.0.0/8\n"
 	  "default/a - 192.168.0.1:80/TCP external\n",
 	  "" },
-	/* A27: one number with two protocols */
+	/* A27: one number with three protocols */
 	{ SERVICE("a", "{clusterIP: 10.96.0.1, externalIPs: [192.0.2.1], ports: [{port: 53, name: t}, "
 		       "{port: 53, protocol: UDP, name: u}, {port: 53, protocol: SCTP, name: s}]}"),
 	  "default/a t 10.96.0.1:53/TCP\ndefault/a t 192.0.2.1:53/TCP external\n"
-	  "default/a u 10.96.0.1:53/UDP\ndefault/a u 192.0.2.1:53/UDP external\n",
-	  "Service default/a: port 53 is SCTP, which is not translated\n" },
+	  "default/a u 10.96.0.1:53/UDP\ndefault/a u 192.0.2.1:53/UDP external\n"
+	  "default/a s 10.96.0.1:53/SCTP\ndefault/a s 192.0.2.1:53/SCTP external\n",
+	  "" },
 	/* two Services with one address and port */
 	{ SERVICE("b", "{clusterIP: 10.96.0.2, ports: [{port: 80}], externalIPs: [192.0.2.1]}")
 		  SERVICE("a", "{clusterIP: 10.96.0.1, ports: [{port: 80}], externalIPs: [192.0.2.1]}"),
