@@ -252,7 +252,8 @@ static void remove_chains(struct uninstall *un, const char *network, const struc
 
 /* ---- the node's own ---- */
 
-/* nb0 with its routes, and what a takeover from kube-proxy has left. Programs at devices are in the inventory. */
+/* nb0 with its routes, and what a takeover from kube-proxy has left. Programs at devices are in the
+ * inventory. */
 static void remove_node(struct uninstall *un)
 {
 	const struct thing thing = { .network = NB_NODE_NETWORK, .kind = "device", .object = NB_NB0_NAME };

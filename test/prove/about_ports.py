@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Source ports: nb_l4port_random() of bpf/ebpf/conn_create.h, the search of bpf/assist/l4port_remap.h, and the set of known ports.
+Source ports: nb_l4port_random() of bpf/ebpf/via_host.h, the search of bpf/assist/l4port_remap.h, and the set of known ports.
 """
 import z3
 
@@ -9,8 +9,9 @@ from kernel import done
 from machine import Ptr, State, possible
 from theorem import theorem
 
-# The classes that the kernel keeps apart: of the old port, and what a new one may be (nf_nat_l4proto_unique_tuple()).
-CLASSES = ((0, 511, 1, 511), (512, 1023, 600, 1023), (1024, 65535, 1024, 65535))
+# The classes that the kernel keeps apart: of the old port, and what a new one may be (nf_nat_l4proto_unique_tuple()). Those from
+# 61000 on are the node's (NB_NODE_L4PORT of natbridge/abi.h).
+CLASSES = ((0, 511, 1, 511), (512, 1023, 600, 1023), (1024, 65535, 1024, 60999))
 
 
 def random_port(t, old, random):

@@ -17,6 +17,7 @@ import terms
 import theorem
 
 CSUM, NAT, CREATE, CONNTRACK = "bpf/lib/csum.h", "bpf/ebpf/nat.h", "bpf/ebpf/conn_create.h", "bpf/ebpf/conntrack.h"
+VIA_HOST = "bpf/ebpf/via_host.h"
 ICMP_PARSE, ICMP_NAT, ECHO = "bpf/lib/icmp_parse.h", "bpf/ebpf/icmp_nat.h", "bpf/ebpf/icmp_echo.h"
 REJECT, NO_ROUTE, SERVICE = "bpf/ebpf/reject.h", "bpf/ebpf/host_no_route.h", "bpf/ebpf/service.h"
 REMAP, FLOW = "bpf/assist/l4port_remap.h", "bpf/assist/flow.h"
@@ -65,9 +66,9 @@ ROWS = (
      "of_sender ? pkt->tuple.dport : pkt->tuple.sport, port, flags)"),
     ("remap_sign", "remap_quoted", REMAP, "(__u16)~from + to", "from + (__u16)~to"),
     ("remap_zero", "remap_quoted", REMAP, "if (pkt->tuple.proto == IPPROTO_UDP && !check)", "if (0)"),
-    ("port_span", "l4port_random", CREATE, "span = 65536 - 1024;", "span = 65535 - 1024;"),
-    ("port_class", "l4port_random", CREATE, "span = 511;", "span = 512;"),
-    ("port_zero", "l4port_random", CREATE, "low = 1;", "low = 0;"),
+    ("port_span", "l4port_random", VIA_HOST, "span = NB_NODE_L4PORT - 1024;", "span = NB_NODE_L4PORT - 1025;"),
+    ("port_class", "l4port_random", VIA_HOST, "span = 511;", "span = 512;"),
+    ("port_zero", "l4port_random", VIA_HOST, "low = 1;", "low = 0;"),
     ("remap_range", "l4port_remap", REMAP, "% NB_L4PORT_REMAP_PORTS)", "% 8192)"),
     ("make_ipv4", "prefix_make", PREFIX, "(nb_addr_is_v4(addr) ? 96 : 0)", "0"),
     ("cover_too_small", "prefix_cover", PREFIX, "mask &= ~(0xffffffffU >>", "mask &= ~(0x7fffffffU >>"),
