@@ -59,6 +59,19 @@ static int check_networks(const struct nb_agent_config *config, bool *failed, st
 	return 0;
 }
 
+/* Whether the whole node can be served: what its own table needs of the kernel, and that no kube-proxy does it. */
+static void check_node(const struct nb_agent_config *config, bool *failed)
+{
+	struct nb_error why = { 0 }, found = { 0 };
+	struct nb_pin_root root;
+	int bad = nb_pin_root_resolve(config->bpffs, &root, &why);
+
+	bad = bad ? bad : nb_bpffs_require(root.bpffs, &why);
+	bad = bad ? bad : nb_datapath_probe(&root, NB_NODE_NETWORK, NB_MODE_NODE, &why);
+	print(failed, "node", "", bad ? why.msg : NULL);
+	print(failed, "kube-proxy", "", nb_takeover_check(config, &found) ? found.msg : NULL);
+}
+
 struct request {
 	struct nb_loop *loop;
 	struct nb_error error;
@@ -171,7 +184,7 @@ int nb_agent_check(struct nb_loop *loop, struct nb_api *api, const struct nb_age
 
 	print(&failed, "rights", "", nb_privilege_check(NB_TO_LOAD, &why) ? why.msg : NULL);
 	if (config->serves_node)
-		print(&failed, "kube-proxy", "", nb_takeover_check(config, &why) ? why.msg : NULL);
+		check_node(config, &failed);
 	rc = check_networks(config, &failed, err);
 
 	if (rc)

@@ -130,7 +130,7 @@ static void on_cluster(enum nb_kube_kind kind, void *arg)
 
 	nb_observer_changed(&agent->observer, kind);
 	nb_tables_changed(&agent->tables);
-	nb_node_side_changed(&agent->node_side);
+	nb_node_side_changed(&agent->node_side, kind);
 }
 
 static void on_host_addr(const struct nb_addr *addr, void *arg)
@@ -299,6 +299,7 @@ static int run(struct agent *agent, struct nb_error *err)
 	agent->host_addrs.changed = on_host_addr;
 	agent->host_addrs.arg = agent;
 	rc = rc ? rc : nb_host_addrs_start(&agent->host_addrs, &agent->loop, err);
+	agent->observer.node_side = &agent->node_side;
 	agent->node_side.config = &agent->config;
 	agent->node_side.cluster = &agent->cluster;
 	agent->takeover.config = &agent->config;

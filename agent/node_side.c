@@ -161,14 +161,17 @@ static int ensure(struct nb_node_side *side, struct nb_error *err)
 
 static int update(struct nb_node_side *side, struct nb_error *err)
 {
-	int rc = ensure(side, err);
+	int rc;
 
+	side->cidrs = side->cluster->cidrs.changes;
+	rc = ensure(side, err);
 	nb_timer_set(side->loop, &side->again, AGAIN_MS);
 	if (rc && !side->has_failed)
 		nb_log_error("The node's own way to Services is not set up", NB_TEXT("err", err->msg));
 	else if (!rc && side->has_failed)
 		nb_log_info(0, "The node's own way to Services is set up again");
 	side->has_failed = rc;
+	snprintf(side->problem, sizeof(side->problem), "%.250s", rc ? err->msg : "");
 	return rc;
 }
 
@@ -179,10 +182,16 @@ static void on_look(void *arg)
 	update(arg, &err);
 }
 
-void nb_node_side_changed(struct nb_node_side *side)
+static void look_soon(struct nb_node_side *side)
 {
 	if (side->loop && !side->look.at)
 		nb_timer_set(side->loop, &side->look, LOOK_MS);
+}
+
+void nb_node_side_changed(struct nb_node_side *side, enum nb_kube_kind kind)
+{
+	if (side->loop && (kind == NB_KUBE_NODE || side->cidrs != side->cluster->cidrs.changes))
+		look_soon(side);
 }
 
 static void on_events(uint32_t events, void *arg)
@@ -193,7 +202,7 @@ static void on_events(uint32_t events, void *arg)
 	(void)events;
 	while (recv(side->events.fd, buf, sizeof(buf), 0) > 0 || errno == ENOBUFS || errno == EINTR)
 		;
-	nb_node_side_changed(side);
+	look_soon(side);
 }
 
 int nb_node_side_start(struct nb_node_side *side, struct nb_loop *loop, struct nb_error *err)
@@ -248,9 +257,9 @@ bool nb_node_side_serves(const struct nb_node_side *side)
 	return side->is_filled && !side->has_failed && knows_ranges(side);
 }
 
-bool nb_node_side_works(const struct nb_node_side *side)
+const char *nb_node_side_problem(const struct nb_node_side *side)
 {
-	return !side->has_failed;
+	return side->has_failed ? side->problem : NULL;
 }
 
 int nb_node_side_clean(const struct nb_agent_config *config, struct nb_error *err)

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "lib/kube/kind.h"
 #include "lib/util/error.h"
 
 #include "loop.h"
@@ -23,8 +24,10 @@ struct nb_node_side {
 	struct nb_loop *loop;
 	struct nb_loop_fd events; /* rtnetlink */
 	struct nb_timer look, again;
-	bool is_filled;  /* the table is equal to the cluster: routes may lead to it */
-	bool has_failed; /* the last time: said once */
+	bool is_filled;     /* the table is equal to the cluster: routes may lead to it */
+	bool has_failed;    /* the last time: said once */
+	char problem[256];  /* why it has failed */
+	unsigned int cidrs; /* nb_service_cidrs.changes that it has followed */
 	char said[256];  /* the conflict of routes that was logged last */
 };
 
@@ -35,8 +38,8 @@ struct nb_node_side {
 int nb_node_side_start(struct nb_node_side *side, struct nb_loop *loop, struct nb_error *err);
 void nb_node_side_free(struct nb_node_side *side); /* for nb_cleanup() */
 
-/* Addresses of the node or ranges of Services have changed: it follows in a moment. */
-void nb_node_side_changed(struct nb_node_side *side);
+/* The cluster has changed: addresses of the Node and ranges of Services are followed in a moment. */
+void nb_node_side_changed(struct nb_node_side *side, enum nb_kube_kind kind);
 
 /*
  * The node's table is equal to the cluster. Once the service ranges are known as well, routes lead to it,
@@ -44,8 +47,8 @@ void nb_node_side_changed(struct nb_node_side *side);
  */
 int nb_node_side_filled(struct nb_node_side *side, struct nb_error *err);
 
-/* Whether all is as it should be, as far as it is known. */
-bool nb_node_side_works(const struct nb_node_side *side);
+/* NULL: all is as it should be, as far as it is known; else what is not, valid until the next call of the loop. */
+const char *nb_node_side_problem(const struct nb_node_side *side);
 
 /* Whether the node needs no kube-proxy any more: routes of known ranges lead to the table. */
 bool nb_node_side_serves(const struct nb_node_side *side);

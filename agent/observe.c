@@ -17,6 +17,7 @@
 #include "http.h"
 #include "metrics.h"
 #include "notify.h"
+#include "node_side.h"
 #include "ports_check.h"
 #include "tables.h"
 
@@ -68,7 +69,7 @@ static void look(void *arg)
 	}
 	nb_metrics_set(observer->metrics, NB_GAUGE_PORTS, ports);
 	nb_metrics_set(observer->metrics, NB_GAUGE_PORTS_DETACHED, detached);
-	nb_health_detached(observer->health, detached ? what : NULL);
+	nb_health_detached(observer->health, detached ? what : nb_node_side_problem(observer->node_side));
 	nb_health_node(observer->health,
 		       !nb_cluster_is_synced(observer->cluster) ||
 			       (observer->cluster->has_node && observer->cluster->node.eligible));

@@ -21,6 +21,7 @@ struct nb_health;
 struct nb_health_ports;
 struct nb_http;
 struct nb_metrics;
+struct nb_node_side;
 struct nb_notify;
 struct nb_table;
 struct nb_tables;
@@ -35,6 +36,7 @@ struct nb_observer {
 	struct nb_web_route health_routes[4], metrics_routes[3];
 	const struct nb_tables *tables;
 	const struct nb_cluster *cluster;
+	const struct nb_node_side *node_side; /* set by the caller */
 	struct nb_loop *loop;
 	struct nb_timer look; /* at the ports */
 	int64_t started_ms;   /* since 1970 */
