@@ -120,6 +120,7 @@ __noinline int nb_plan_leaving(struct __sk_buff *skb, const struct nb_pkt *pkt, 
 	s->client.conn.src = source;
 	s->client.conn.sport = nb_l4port_random(0);
 	s->client.conn.flags = NB_CONN_NAT | NB_CONN_VIA_HOST;
+	s->client.conn.checked = nb_tag(0, pkt->now & NB_SMALL_MASK, nb_settings.epoch);
 	return NB_CONTINUE;
 }
 

@@ -250,6 +250,19 @@ bridge6() {
 	assert_answer outer "$(pod_ip a 4)"
 }
 
+@test "B8: UDP of a client outside to another node is a stream in both of its connections" {
+	web '{"type": "NodePort"}' "$THERE4,$THERE6"
+	talk_open stream outer udp $HERE4 30080
+	talk_say stream one
+	wait_for 10 is_stream
+}
+
+# An answer more than two seconds after the first packet makes it one.
+is_stream() {
+	talk_say stream again
+	[ "$(ctl n --network @node conntrack list | grep -c '^udp .*dport=\(30080\|8080\) .*\[ASSURED\]')" = 2 ]
+}
+
 @test "A25: the node's address as an external one of a Service has a port before the NodePort of another Service" {
 	web '{"type": "NodePort"}' "$(pod_ip b 4),$(pod_ip b 6)"
 	service default/other 10.96.0.11 TCP:30080:8080 $THERE4 |
