@@ -42,6 +42,11 @@ setup() {
 }
 
 teardown() {
+	strictly leave
+}
+
+# What a test has begun.
+leave() {
 	load_leave
 	proxy_stop
 	agent_stop

@@ -45,6 +45,11 @@ take_down() {
 }
 
 teardown() {
+	strictly leave
+}
+
+# What a test has begun.
+leave() {
 	load_leave
 	ip -n "$(ns n)" link del kube-ipvs0 2>/dev/null || true
 	agent_stop
