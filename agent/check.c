@@ -59,7 +59,8 @@ static int check_networks(const struct nb_agent_config *config, bool *failed, st
 	return 0;
 }
 
-/* Whether the whole node can be served: what its own table needs of the kernel, and that no kube-proxy does it. */
+/* Whether the whole node can be served: what its own table needs of the kernel, and that no kube-proxy does
+ * it. */
 static void check_node(const struct nb_agent_config *config, bool *failed)
 {
 	struct nb_error why = { 0 }, found = { 0 };

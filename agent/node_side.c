@@ -142,8 +142,8 @@ static int ensure(struct nb_node_side *side, struct nb_error *err)
 		.root = &root,
 		.patterns = (const char *const *)config->devices.items,
 		.n_patterns = config->devices.n,
-		.keep_routes = !side->is_filled,
-		.outside = true,
+		.keep = !side->is_filled,
+		.outside = side->outside,
 	};
 	int rc = nb_pin_root_resolve(config->bpffs, &root, err);
 
@@ -190,7 +190,12 @@ static void look_soon(struct nb_node_side *side)
 
 void nb_node_side_changed(struct nb_node_side *side, enum nb_kube_kind kind)
 {
-	if (side->loop && (kind == NB_KUBE_NODE || side->cidrs != side->cluster->cidrs.changes))
+	const bool outside = side->outside;
+
+	if (kind == NB_KUBE_SERVICE)
+		side->outside |= nb_kube_table_has_external(side->cluster->table);
+	if (side->loop &&
+	    (kind == NB_KUBE_NODE || side->cidrs != side->cluster->cidrs.changes || side->outside != outside))
 		look_soon(side);
 }
 

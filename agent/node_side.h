@@ -24,11 +24,12 @@ struct nb_node_side {
 	struct nb_loop *loop;
 	struct nb_loop_fd events; /* rtnetlink */
 	struct nb_timer look, again;
+	bool outside;       /* some Service has had something for clients outside */
 	bool is_filled;     /* the table is equal to the cluster: routes may lead to it */
 	bool has_failed;    /* the last time: said once */
 	char problem[256];  /* why it has failed */
 	unsigned int cidrs; /* nb_service_cidrs.changes that it has followed */
-	char said[256];  /* the conflict of routes that was logged last */
+	char said[256];     /* the conflict of routes that was logged last */
 };
 
 /*
@@ -47,7 +48,8 @@ void nb_node_side_changed(struct nb_node_side *side, enum nb_kube_kind kind);
  */
 int nb_node_side_filled(struct nb_node_side *side, struct nb_error *err);
 
-/* NULL: all is as it should be, as far as it is known; else what is not, valid until the next call of the loop. */
+/* NULL: all is as it should be, as far as it is known; else what is not, valid until the next call of the
+ * loop. */
 const char *nb_node_side_problem(const struct nb_node_side *side);
 
 /* Whether the node needs no kube-proxy any more: routes of known ranges lead to the table. */

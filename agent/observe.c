@@ -16,8 +16,8 @@
 #include "health_ports.h"
 #include "http.h"
 #include "metrics.h"
-#include "notify.h"
 #include "node_side.h"
+#include "notify.h"
 #include "ports_check.h"
 #include "tables.h"
 

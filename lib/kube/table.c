@@ -147,6 +147,22 @@ bool nb_kube_table_has(const struct nb_kube_table *table, const char *name)
 	return entry && entry->has_service;
 }
 
+static bool is_external(const struct nb_kube_service *service)
+{
+	for (size_t i = 0; i < service->ports.n; i++)
+		if (service->ports.items[i].node_port)
+			return true;
+	return service->external_ips.n || service->balancers.n;
+}
+
+bool nb_kube_table_has_external(const struct nb_kube_table *table)
+{
+	for (size_t i = 0; i < table->entries.n; i++)
+		if (table->entries.items[i]->has_service && is_external(&table->entries.items[i]->service))
+			return true;
+	return false;
+}
+
 void nb_kube_table_count(const struct nb_kube_table *table, struct nb_kube_table_size *size)
 {
 	*size = table->size;

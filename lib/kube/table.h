@@ -93,6 +93,9 @@ int nb_kube_table_take(struct nb_kube_table *table, size_t max, struct nb_kube_b
 int nb_kube_table_list(struct nb_kube_table *table, const char *after, size_t max,
 		       struct nb_kube_batch *batch, struct nb_error *err);
 
+/* Whether some Service has a NodePort, or an address beside its ClusterIP. */
+bool nb_kube_table_has_external(const struct nb_kube_table *table);
+
 /* Whether a Service of that name is in the table. */
 bool nb_kube_table_has(const struct nb_kube_table *table, const char *name);
 

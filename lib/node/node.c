@@ -134,7 +134,8 @@ static int add_nb0(const struct node *node, struct nb_devices *wanted, struct nb
 	return add_device(wanted, node->nb0.ifindex, &device, err);
 }
 
-static int list_devices(const struct node *node, struct nb_devices *wanted, struct nb_error *err)
+static int list_devices(const struct node *node, bool outside, struct nb_devices *wanted,
+			struct nb_error *err)
 {
 	nb_cleanup(bridges_free) struct bridges bridges = { .root = node->config->root };
 	int rc = nb_datapath_each(bridges.root, add_bridge, &bridges, err);
@@ -144,7 +145,7 @@ static int list_devices(const struct node *node, struct nb_devices *wanted, stru
 		const struct nb_node_device *from = &node->devices[i];
 		struct nb_device device = { .flags = NB_DEVICE_IN };
 
-		if (node->config->outside && !is_bridge_of_pods(&bridges, from->ifindex))
+		if (outside && !is_bridge_of_pods(&bridges, from->ifindex))
 			device.flags |= NB_DEVICE_OUT;
 		if (from->has_v6)
 			device.addrs[0] = from->v6;
@@ -156,13 +157,28 @@ static int list_devices(const struct node *node, struct nb_devices *wanted, stru
 	return rc;
 }
 
+/* Whether clients outside are served: as *config says or, with keep, as devices are. */
+static int find_outside(const struct node *node, const struct nb_datapath *dp, bool *outside,
+			struct nb_error *err)
+{
+	nb_cleanup(nb_devices_free) struct nb_devices before = { 0 };
+	int rc = node->config->keep ? nb_devices_read(dp, &before, err) : 0;
+
+	*outside = node->config->outside && !node->config->keep;
+	for (size_t i = 0; i < before.all.n; i++)
+		*outside |= before.all.items[i].device.flags & NB_DEVICE_OUT;
+	return rc;
+}
+
 static int set_devices(struct node *node, const struct nb_datapath *dp, struct nb_error *err)
 {
 	nb_cleanup(nb_devices_free) struct nb_devices wanted = { 0 };
 	struct nb_device_at lo;
-	int rc = list_devices(node, &wanted, err);
+	bool outside;
+	int rc = find_outside(node, dp, &outside, err);
 
-	if (!rc && node->config->outside) {
+	rc = rc ? rc : list_devices(node, outside, &wanted, err);
+	if (!rc && outside) {
 		rc = nb_loopback_plan(&node->nl, dp, &lo, err);
 		rc = rc ? rc : nb_vec_push(&wanted.all, lo, err);
 	} else if (!rc) {
@@ -172,7 +188,7 @@ static int set_devices(struct node *node, const struct nb_datapath *dp, struct n
 		return rc;
 	qsort(wanted.all.items, wanted.all.n, sizeof(*wanted.all.items), compare);
 	rc = nb_devices_set(dp, &wanted, err);
-	return rc || !node->config->outside ? rc : nb_loopback_accept(&node->nl, true, err);
+	return rc || !outside ? rc : nb_loopback_accept(&node->nl, true, err);
 }
 
 /* ---- routes ---- */
@@ -240,7 +256,7 @@ int nb_node_ensure(const struct nb_node_config *config, nb_node_route_conflict_f
 	if (behind)
 		rc = nb_upgrade(config->root, NB_NODE_NETWORK, &done, err);
 	rc = rc ? rc : set_devices(&node, &dp, err);
-	return rc || config->keep_routes ? rc : set_routes(&node, conflict, arg, err);
+	return rc || config->keep ? rc : set_routes(&node, conflict, arg, err);
 }
 
 /* Routes go first, so that nothing is sent to a device without a program. */

@@ -85,6 +85,17 @@ asked() {
 	[ "$(invalid n)" = 0 ]
 }
 
+@test "No Service has anything for clients outside: no program is at the egress of devices, and lo is as it was" {
+	[ "$(programs_at n up0)" = nb_device_in ]
+	[ -z "$(programs_at n lo)" ]
+	[ "$(ns_exec n cat /proc/sys/net/ipv4/conf/lo/accept_local)" = 0 ]
+	service default/port 10.96.0.90 TCP:80:8080 "$(pod_ip b 4)" |
+		jq '.items[0].spec += {type: "NodePort"} | .items[0].spec.ports[0].nodePort = 30090' | put_list
+	wait_for 10 ask n -t 500 tcp $HERE4 30090
+	programs_at n up0 | grep -qx nb_device_out
+	remove /api/v1/services/default.port
+}
+
 @test "A20: without a backend it is refused at once; a free address of the range is dropped and counted; pings are answered" {
 	local vip before
 	for vip in 10.96.0.40 fd00:96::40; do
