@@ -134,7 +134,41 @@ static int add_nb0(const struct node *node, struct nb_devices *wanted, struct nb
 	return add_device(wanted, node->nb0.ifindex, &device, err);
 }
 
-static int list_devices(const struct node *node, struct nb_devices *wanted, struct nb_error *err)
+static bool has_device(const struct nb_devices *devices, __u32 ifindex)
+{
+	for (size_t i = 0; i < devices->all.n; i++)
+		if (devices->all.items[i].ifindex == ifindex)
+			return true;
+	return false;
+}
+
+static bool is_wanted(const struct nb_node_device *device, const struct nb_devices *before)
+{
+	return device->in_use || has_device(before, device->ifindex);
+}
+
+/*
+ * The programs of a device. If its packets pass another device with programs, these must not see them
+ * twice. What comes for a macvlan's own MAC, the device below takes for somebody else's.
+ */
+static __u32 flags_of(const struct node *node, const struct nb_devices *before,
+		      const struct nb_node_device *device)
+{
+	for (unsigned int i = 0; i < node->n_devices && device->shares; i++) {
+		const struct nb_node_device *other = &node->devices[i];
+
+		if (other->ifindex == device->shares && is_wanted(other, before))
+			return device->is_above && memcmp(other->mac, device->mac, sizeof(other->mac))
+				       ? NB_DEVICE_IN
+				       : 0;
+	}
+	return NB_DEVICE_IN | (node->config->outside ? NB_DEVICE_OUT : 0);
+}
+
+/* A device that is down, or has lost its address, keeps its programs: once it is back, no packet may pass
+ * them by. */
+static int list_devices(const struct node *node, const struct nb_devices *before, struct nb_devices *wanted,
+			struct nb_error *err)
 {
 	nb_cleanup(bridges_free) struct bridges bridges = { .root = node->config->root };
 	int rc = nb_datapath_each(bridges.root, add_bridge, &bridges, err);
@@ -142,10 +176,12 @@ static int list_devices(const struct node *node, struct nb_devices *wanted, stru
 	rc = rc ? rc : add_nb0(node, wanted, err);
 	for (unsigned int i = 0; i < node->n_devices && !rc; i++) {
 		const struct nb_node_device *from = &node->devices[i];
-		struct nb_device device = { .flags = NB_DEVICE_IN };
+		struct nb_device device = { .flags = flags_of(node, before, from) };
 
-		if (node->config->outside && !is_bridge_of_pods(&bridges, from->ifindex))
-			device.flags |= NB_DEVICE_OUT;
+		if (!is_wanted(from, before))
+			continue;
+		if (is_bridge_of_pods(&bridges, from->ifindex))
+			device.flags &= ~NB_DEVICE_OUT;
 		if (from->has_v6)
 			device.addrs[0] = from->v6;
 		if (from->has_v4)
@@ -158,9 +194,11 @@ static int list_devices(const struct node *node, struct nb_devices *wanted, stru
 
 static int set_devices(struct node *node, const struct nb_datapath *dp, struct nb_error *err)
 {
-	nb_cleanup(nb_devices_free) struct nb_devices wanted = { 0 };
+	nb_cleanup(nb_devices_free) struct nb_devices before = { 0 }, wanted = { 0 };
 	struct nb_device_at lo;
-	int rc = list_devices(node, &wanted, err);
+	int rc = nb_devices_read(dp, &before, err);
+
+	rc = rc ? rc : list_devices(node, &before, &wanted, err);
 
 	if (!rc && node->config->outside) {
 		rc = nb_loopback_plan(&node->nl, dp, &lo, err);
