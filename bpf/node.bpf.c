@@ -10,6 +10,8 @@
  * nb_nb0_out drops what it does not translate: no other host has such an address. The others pass what
  * concerns no connection of the table.
  */
+#include <linux/if_packet.h>
+
 #include "bpf/ebpf/conn_forward.h"
 #include "bpf/ebpf/fast_parse.h"
 #include "bpf/ebpf/host_request.h"
@@ -64,11 +66,17 @@ int nb_nb0_out(struct __sk_buff *skb)
 	return nb_node_verdict(skb, &pkt, rc);
 }
 
+/* What a promiscuous device sees of others is theirs: the host drops it, and must not reject it. */
 SEC("tc")
 int nb_device_in(struct __sk_buff *skb)
 {
 	struct nb_pkt pkt = {};
 
+	if (skb->pkt_type == PACKET_OTHERHOST)
+		return TC_ACT_OK;
+	/* A tag with a priority alone, which the host removes, too. */
+	if (skb->vlan_present && !(skb->vlan_tci & 0xfff))
+		bpf_skb_vlan_pop(skb);
 	return nb_node_verdict(skb, &pkt, nb_node_packet(skb, &pkt, NB_SIDE_OUTSIDE, 0));
 }
 

@@ -85,11 +85,17 @@ static __always_inline int nb_plan_backend(const struct nb_pkt *pkt, const struc
  * Whether a packet may begin a connection to a frontend. What a pod answers to the node may look
  * like a packet to a NodePort: see host_request.h.
  */
-static __always_inline int nb_frontend_admits(const struct nb_pkt *pkt, const struct nb_frontend *frontend)
+static __always_inline int nb_frontend_admits(struct __sk_buff *skb, const struct nb_pkt *pkt,
+					      const struct nb_frontend *frontend)
 {
-	if (nb_frontend_kind(frontend) == NB_NODE_PORT &&
-	    (pkt->tuple.proto == IPPROTO_UDP ? nb_host_request_is_answered(pkt)
-					     : nb_tcp_kind(pkt->tcp_flags) != NB_KIND_SYN))
+	enum nb_frontend_kind kind = nb_frontend_kind(frontend);
+
+	if (pkt->tuple.proto == IPPROTO_UDP
+		    ? kind != NB_CLUSTER_IP && nb_host_request_is_answered(pkt)
+		    : nb_tcp_kind(pkt->tcp_flags) != NB_KIND_SYN &&
+			      (kind == NB_NODE_PORT ||
+			       (kind != NB_CLUSTER_IP && pkt->tuple.side != NB_SIDE_INSIDE &&
+				nb_fib_not_forwarded(skb, pkt))))
 		return NB_PASS;
 	if (!nb_may_begin_conn(pkt))
 		return nb_drop(NB_DROP_INVALID);
@@ -118,7 +124,7 @@ static __always_inline int nb_conn_plan(struct __sk_buff *skb, const struct nb_p
 	if (frontend->flags & NB_FRONTEND_HOST && nb_fib_not_forwarded(skb, pkt))
 		return NB_PASS;
 	if (frontend->flags & NB_FRONTEND_SERVICE)
-		rc = nb_frontend_admits(pkt, frontend);
+		rc = nb_frontend_admits(skb, pkt, frontend);
 	else
 		rc = nb_may_begin_conn(pkt) ? NB_CONTINUE : NB_PASS;
 	if (rc != NB_CONTINUE)

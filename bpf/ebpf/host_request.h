@@ -29,7 +29,7 @@ __noinline int nb_host_request_note(const struct nb_pkt *pkt)
 	nb_tuple_swap(&pkt->tuple.src, &pkt->tuple.dst, pkt->tuple.sport, pkt->tuple.dport, pkt->tuple.proto,
 		      &answer);
 	frontend = nb_frontend_find(&answer);
-	if (!frontend || nb_frontend_kind(frontend) != NB_NODE_PORT)
+	if (!frontend || nb_frontend_kind(frontend) == NB_CLUSTER_IP)
 		return NB_PASS;
 	value = nb_host_request_value(&answer, pkt->now + nb_settings.timeouts[NB_TIMEOUT_UDP_STREAM]);
 	bpf_map_update_elem(&host_requests, &answer, &value, BPF_ANY);

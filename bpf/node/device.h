@@ -97,9 +97,9 @@ static __always_inline bool nb_is_of_outside(const struct nb_pkt *pkt)
 /* What leaves by a device, and no connection of the table has. */
 __noinline int nb_plan_leaving(struct __sk_buff *skb, const struct nb_pkt *pkt, struct nb_scratch *s)
 {
-	struct nb_device device __attribute__((aligned(8)));
+	struct nb_addr backend, source;
 	struct nb_frontend *frontend;
-	struct nb_addr source;
+	int rc;
 
 	if (!pkt || !s)
 		return NB_PASS;
@@ -111,11 +111,10 @@ __noinline int nb_plan_leaving(struct __sk_buff *skb, const struct nb_pkt *pkt, 
 			return NB_NEW;
 		return nb_host_request_note(pkt);
 	}
-	if (!nb_device_read(skb->ifindex, &device))
-		return nb_drop(NB_DROP_NO_DEVICE);
-	source = nb_device_addr(&device, pkt->is_v4);
-	if (nb_addr_is_zero(&source))
-		return nb_drop(NB_DROP_NO_DEVICE);
+	backend = pkt->tuple.dst;
+	rc = nb_route_source(skb, &backend, &source);
+	if (rc != NB_CONTINUE)
+		return rc == NB_TO_HOST ? nb_drop(NB_DROP_NO_DEVICE) : rc;
 	nb_plan_client(pkt, s);
 	s->client.conn.src = source;
 	s->client.conn.sport = nb_l4port_random(0);
@@ -175,7 +174,7 @@ static __always_inline int nb_deliver(struct __sk_buff *skb, const struct nb_pkt
 	if (!(flags & NB_CONN_OF_NODE))
 		return NB_PASS;
 	if (flags & NB_CONN_REPLY)
-		return nb_enter_host(skb, receiver);
+		return nb_enter_host(skb, receiver ? nb_route_back(skb, pkt->is_v4, receiver) : 0);
 	return flags & NB_CONN_TO_SELF ? nb_enter_host(skb, 0) : nb_route_out(skb, pkt->is_v4);
 }
 

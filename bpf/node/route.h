@@ -87,6 +87,25 @@ __noinline int nb_route_out(struct __sk_buff *skb, bool is_v4)
 	return bpf_redirect_neigh(fib.ifindex, &next, sizeof(next), 0);
 }
 
+/* The device that leads to a packet's source by now; "noted", if the host itself has that address. */
+__noinline __u32 nb_route_back(struct __sk_buff *skb, bool is_v4, __u32 noted)
+{
+	void *ip = nb_bytes(skb, NB_L3_OFF, nb_ip_header_len(is_v4));
+	struct bpf_fib_lookup fib = {};
+
+	if (!ip)
+		return noted;
+	fib.ifindex = nb_settings.bridge_ifindex;
+	if (is_v4) {
+		fib.family = NB_AF_INET;
+		fib.ipv4_dst = ((struct iphdr *)ip)->saddr;
+	} else {
+		fib.family = NB_AF_INET6;
+		__builtin_memcpy(fib.ipv6_dst, &((struct ipv6hdr *)ip)->saddr, sizeof(fib.ipv6_dst));
+	}
+	return nb_fib_has_way(bpf_fib_lookup(skb, &fib, sizeof(fib), 0)) ? fib.ifindex : noted;
+}
+
 /* Gives a packet to the host's IP stack, as if it had come in by a device; 0: by nb0. */
 __noinline int nb_enter_host(struct __sk_buff *skb, __u32 ifindex)
 {

@@ -37,6 +37,11 @@ static struct nb_node_device to_device(const struct nb_link *link, const struct 
 {
 	struct nb_node_device device = { .ifindex = link->index, .mtu = link->mtu };
 
+	device.shares = link->master;
+	if ((!strcmp(link->kind, "macvlan") || !strcmp(link->kind, "ipvlan")) && !link->peer_elsewhere) {
+		device.shares = link->peer;
+		device.is_above = true;
+	}
 	memcpy(device.name, link->name, sizeof(device.name));
 	memcpy(device.mac, link->mac, sizeof(device.mac));
 	for (unsigned int i = 0; i < n; i++) {
@@ -99,7 +104,8 @@ int nb_node_devices_list(struct nb_netlink *nl, const char *const *patterns, siz
 		if (!is_candidate(&links[i]))
 			continue;
 		device = to_device(&links[i], addrs, n_addrs);
-		if (n_patterns ? matches(device.name, patterns, n_patterns) : is_in_use(&links[i], &device))
+		device.in_use = n_patterns || is_in_use(&links[i], &device);
+		if (n_patterns ? matches(device.name, patterns, n_patterns) : !links[i].master)
 			rc = nb_vec_push(&found, device, err);
 	}
 	if (rc) {
@@ -115,10 +121,11 @@ int nb_node_devices_list(struct nb_netlink *nl, const char *const *patterns, siz
 
 unsigned int nb_node_devices_mtu(const struct nb_node_device *devices, unsigned int n)
 {
-	unsigned int mtu = n ? devices[0].mtu : MTU_DEFAULT;
+	unsigned int mtu = 0;
 
-	for (unsigned int i = 1; i < n; i++)
-		if (devices[i].mtu < mtu)
+	for (unsigned int i = 0; i < n; i++)
+		if (devices[i].in_use && (!mtu || devices[i].mtu < mtu))
 			mtu = devices[i].mtu;
+	mtu = mtu ? mtu : MTU_DEFAULT;
 	return mtu < NB_NB0_MTU_MIN ? NB_NB0_MTU_MIN : mtu;
 }

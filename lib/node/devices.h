@@ -26,19 +26,24 @@ struct nb_node_device {
 	 */
 	bool has_v4, has_v6;
 	struct nb_addr v4, v6;
+	bool in_use; /* named by a pattern, or up and with an address */
+	/* All its packets pass this device as well: its master, or the one below a macvlan or ipvlan. 0:
+	 * none. */
+	unsigned int shares;
+	bool is_above; /* the macvlan or ipvlan */
 };
 
 /*
  * Lists Ethernet devices of nl's namespace (ARPHRD_ETHER: also bridges, bonds, VLANs, VXLANs), by
- * ifindex. Without patterns: those that are up, have no master and have an address as above. With
- * patterns (globs as of fnmatch(3), such as "eth*"): those whose name matches one of them. Never
+ * ifindex. Without patterns: those that have no master; in_use tells which are up and have an address as
+ * above. With patterns (globs as of fnmatch(3), such as "eth*"): those whose name matches one of them. Never
  * nb0, nb0-peer and the ports of natbridge's pods. The caller frees *devices.
  */
 int nb_node_devices_list(struct nb_netlink *nl, const char *const *patterns, size_t n_patterns,
 			 struct nb_node_device **devices, unsigned int *n, struct nb_error *err);
 
 /*
- * The MTU of nb0: the smallest of the devices', but no less than NB_NB0_MTU_MIN (nb0.h); 1500 without
+ * The MTU of nb0: the smallest of the devices' in use, but no less than NB_NB0_MTU_MIN (nb0.h); 1500 without
  * devices.
  */
 unsigned int nb_node_devices_mtu(const struct nb_node_device *devices, unsigned int n);

@@ -30,12 +30,15 @@ struct node {
 	struct nb_node_device *devices; /* owned */
 	unsigned int n_devices;
 	struct nb_nb0 nb0;
+	struct nb_devices before; /* that have programs */
+	bool outside;             /* clients outside are served */
 };
 
 static void node_free(struct node *node)
 {
 	nb_netlink_close(&node->nl);
 	free(node->devices);
+	nb_devices_free(&node->before);
 }
 
 /* ---- the table ---- */
@@ -134,8 +137,39 @@ static int add_nb0(const struct node *node, struct nb_devices *wanted, struct nb
 	return add_device(wanted, node->nb0.ifindex, &device, err);
 }
 
-static int list_devices(const struct node *node, bool outside, struct nb_devices *wanted,
-			struct nb_error *err)
+static bool has_device(const struct nb_devices *devices, __u32 ifindex)
+{
+	for (size_t i = 0; i < devices->all.n; i++)
+		if (devices->all.items[i].ifindex == ifindex)
+			return true;
+	return false;
+}
+
+static bool is_wanted(const struct node *node, const struct nb_node_device *device)
+{
+	return device->in_use || has_device(&node->before, device->ifindex);
+}
+
+/*
+ * The programs of a device. If its packets pass another device with programs, these must not see them
+ * twice. What comes for a macvlan's own MAC, the device below takes for somebody else's.
+ */
+static __u32 flags_of(const struct node *node, const struct nb_node_device *device)
+{
+	for (unsigned int i = 0; i < node->n_devices && device->shares; i++) {
+		const struct nb_node_device *other = &node->devices[i];
+
+		if (other->ifindex == device->shares && is_wanted(node, other))
+			return device->is_above && memcmp(other->mac, device->mac, sizeof(other->mac))
+				       ? NB_DEVICE_IN
+				       : 0;
+	}
+	return NB_DEVICE_IN | (node->outside ? NB_DEVICE_OUT : 0);
+}
+
+/* A device that is down, or has lost its address, keeps its programs: once it is back, no packet may pass
+ * them by. */
+static int list_devices(const struct node *node, struct nb_devices *wanted, struct nb_error *err)
 {
 	nb_cleanup(bridges_free) struct bridges bridges = { .root = node->config->root };
 	int rc = nb_datapath_each(bridges.root, add_bridge, &bridges, err);
@@ -143,10 +177,12 @@ static int list_devices(const struct node *node, bool outside, struct nb_devices
 	rc = rc ? rc : add_nb0(node, wanted, err);
 	for (unsigned int i = 0; i < node->n_devices && !rc; i++) {
 		const struct nb_node_device *from = &node->devices[i];
-		struct nb_device device = { .flags = NB_DEVICE_IN };
+		struct nb_device device = { .flags = flags_of(node, from) };
 
-		if (outside && !is_bridge_of_pods(&bridges, from->ifindex))
-			device.flags |= NB_DEVICE_OUT;
+		if (!is_wanted(node, from))
+			continue;
+		if (is_bridge_of_pods(&bridges, from->ifindex))
+			device.flags &= ~NB_DEVICE_OUT;
 		if (from->has_v6)
 			device.addrs[0] = from->v6;
 		if (from->has_v4)
@@ -158,27 +194,25 @@ static int list_devices(const struct node *node, bool outside, struct nb_devices
 }
 
 /* Whether clients outside are served: as *config says or, with keep, as devices are. */
-static int find_outside(const struct node *node, const struct nb_datapath *dp, bool *outside,
-			struct nb_error *err)
+static bool find_outside(const struct node *node)
 {
-	nb_cleanup(nb_devices_free) struct nb_devices before = { 0 };
-	int rc = node->config->keep ? nb_devices_read(dp, &before, err) : 0;
-
-	*outside = node->config->outside && !node->config->keep;
-	for (size_t i = 0; i < before.all.n; i++)
-		*outside |= before.all.items[i].device.flags & NB_DEVICE_OUT;
-	return rc;
+	for (size_t i = 0; i < node->before.all.n && node->config->keep; i++)
+		if (node->before.all.items[i].device.flags & NB_DEVICE_OUT)
+			return true;
+	return node->config->outside && !node->config->keep;
 }
 
 static int set_devices(struct node *node, const struct nb_datapath *dp, struct nb_error *err)
 {
 	nb_cleanup(nb_devices_free) struct nb_devices wanted = { 0 };
 	struct nb_device_at lo;
-	bool outside;
-	int rc = find_outside(node, dp, &outside, err);
+	int rc = nb_devices_read(dp, &node->before, err);
 
-	rc = rc ? rc : list_devices(node, outside, &wanted, err);
-	if (!rc && outside) {
+	if (rc)
+		return rc;
+	node->outside = find_outside(node);
+	rc = list_devices(node, &wanted, err);
+	if (!rc && node->outside) {
 		rc = nb_loopback_plan(&node->nl, dp, &lo, err);
 		rc = rc ? rc : nb_vec_push(&wanted.all, lo, err);
 	} else if (!rc) {
@@ -188,7 +222,7 @@ static int set_devices(struct node *node, const struct nb_datapath *dp, struct n
 		return rc;
 	qsort(wanted.all.items, wanted.all.n, sizeof(*wanted.all.items), compare);
 	rc = nb_devices_set(dp, &wanted, err);
-	return rc || !outside ? rc : nb_loopback_accept(&node->nl, true, err);
+	return rc || !node->outside ? rc : nb_loopback_accept(&node->nl, true, err);
 }
 
 /* ---- routes ---- */

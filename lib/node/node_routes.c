@@ -252,6 +252,8 @@ static int add(const struct change *change, const struct nb_node_route *wanted, 
 		change->entries[i].keep = true; /* gone; IPv6 would take the new one for it */
 	}
 	rc = nb_route_add_first(change->nl, &route, err);
+	if (rc == -EOPNOTSUPP && !nb_addr_is_v4(&wanted->dst))
+		return 0; /* a kernel without IPv6 (ipv6.disable=1) */
 	return rc == -EEXIST ? tell_new_conflict(change, wanted, err) : rc;
 }
 

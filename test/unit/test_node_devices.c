@@ -86,10 +86,11 @@ static void expect(const struct link_row *links, unsigned int n_links, const str
 	push_done(1);
 	assert_int_equal(nb_node_devices_list(&nl, NULL, 0, &devices, &n, &err), 0);
 	for (unsigned int i = 0; i < n; i++)
-		len += snprintf(found + len, sizeof(found) - (size_t)len, "%s%s %u %s %s", i ? ", " : "",
-				devices[i].name, devices[i].mtu,
-				devices[i].has_v4 ? nb_addr_format(&devices[i].v4, v4) : "-",
-				devices[i].has_v6 ? nb_addr_format(&devices[i].v6, v6) : "-");
+		if (devices[i].in_use)
+			len += snprintf(found + len, sizeof(found) - (size_t)len, "%s%s %u %s %s",
+					len ? ", " : "", devices[i].name, devices[i].mtu,
+					devices[i].has_v4 ? nb_addr_format(&devices[i].v4, v4) : "-",
+					devices[i].has_v6 ? nb_addr_format(&devices[i].v6, v6) : "-");
 	assert_string_equal(found, expected);
 	free(devices);
 }
@@ -154,9 +155,10 @@ static void test_addresses(void **state)
 
 static void test_mtu(void **state)
 {
-	const struct nb_node_device devices[] = {
-		{ .mtu = 9000 }, { .mtu = 1400 }, { .mtu = 1450 }, { .mtu = 576 }
-	};
+	const struct nb_node_device devices[] = { { .mtu = 9000, .in_use = true },
+						  { .mtu = 1400, .in_use = true },
+						  { .mtu = 1450, .in_use = true },
+						  { .mtu = 576, .in_use = true } };
 
 	(void)state;
 	assert_int_equal(nb_node_devices_mtu(NULL, 0), 1500);
