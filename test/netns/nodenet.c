@@ -7,7 +7,8 @@
  *   nodenet remove                     deletes nb0
  *   nodenet routes DST/LEN[=SRC]...    sets the routes; prints "conflict DST/LEN IFINDEX" for each conflict
  *   nodenet unroute                    deletes the routes
- *   nodenet devices [PATTERN...]       prints "NAME MTU V4 V6" for each device, "-" for none, then "mtu MTU"
+ *   nodenet devices [PATTERN...]       prints "NAME MTU V4 V6" for each device in use, "-" for none, then
+ * "mtu MTU"
  *
  * Prints errors to stderr and exits with 1.
  */
@@ -106,9 +107,10 @@ static int devices(struct nb_netlink *nl, char **args, int n, struct nb_error *e
 	int rc = nb_node_devices_list(nl, (const char *const *)args, (size_t)n, &found, &count, err);
 
 	for (unsigned int i = 0; !rc && i < count; i++)
-		printf("%s %u %s %s\n", found[i].name, found[i].mtu,
-		       found[i].has_v4 ? nb_addr_format(&found[i].v4, v4) : "-",
-		       found[i].has_v6 ? nb_addr_format(&found[i].v6, v6) : "-");
+		if (found[i].in_use)
+			printf("%s %u %s %s\n", found[i].name, found[i].mtu,
+			       found[i].has_v4 ? nb_addr_format(&found[i].v4, v4) : "-",
+			       found[i].has_v6 ? nb_addr_format(&found[i].v6, v6) : "-");
 	if (!rc)
 		printf("mtu %u\n", nb_node_devices_mtu(found, count));
 	return rc;

@@ -263,6 +263,54 @@ is_stream() {
 	[ "$(ctl n --network @node conntrack list | grep -c '^udp .*dport=\(30080\|8080\) .*\[ASSURED\]')" = 2 ]
 }
 
+@test "Connections of clients outside go on while their uplink is down for a moment" {
+	local name
+	web '{"type": "NodePort"}' "$(pod_ip b 4),$(pod_ip b 6)"
+	talk_open here outer tcp $HERE4 30080
+	talk_say here one
+	web '{"type": "NodePort"}' "$THERE4,$THERE6"
+	talk_open there outer tcp $HERE4 30080
+	talk_say there one
+	web '{"type": "NodePort"}' "$(BOTH)"
+	ip -n "$(ns n)" link set up1 down
+	sleep 0.5 # what the agent sees
+	ip -n "$(ns n)" link set up1 up
+	ip -n "$(ns n)" address add fd00:c0:1::1/64 dev up1 nodad # which went with it
+	for name in here there; do
+		talk_say $name two
+		[[ $output == *two ]] || fail "$name: $output"
+	done
+}
+
+@test "A17: an external address that is the node's: its own connections with that port go on, new ones are the Service's" {
+	serve n tcp 7022
+	talk_open own outer tcp $HERE4 7022
+	talk_say own one
+	service default/taken 10.96.0.12 TCP:7022:8080 "$(pod_ip b 4)" | jq '.items[0].spec.externalIPs = ["'$HERE4'"]' | put_list
+	wait_for 10 taken_by b
+	talk_say own two
+	[[ $output == n*two ]] || fail "$output"
+	remove /api/v1/services/default.taken
+	wait_for 10 taken_by n
+}
+
+taken_by() {
+	[[ $(ask outer -t 500 tcp $HERE4 7022) == "$1 "* ]]
+}
+
+@test "A frame that is addressed to another host is none of the node's" {
+	local before
+	web '{"type": "NodePort"}' ""
+	ip -n "$(ns outer)" neigh replace $UP4 lladdr 02:00:00:00:00:99 dev eth0
+	ip -n "$(ns outer)" route add $HERE4 via $UP4
+	before=$(counter drop_no_backend)
+	run -1 ask outer -t 300 tcp $HERE4 30080
+	[[ $output != *refused* ]]
+	[ "$(counter drop_no_backend)" = "$before" ]
+	ip -n "$(ns outer)" route del $HERE4
+	ip -n "$(ns outer)" neigh del $UP4 dev eth0
+}
+
 @test "A25: the node's address as an external one of a Service has a port before the NodePort of another Service" {
 	web '{"type": "NodePort"}' "$(pod_ip b 4),$(pod_ip b 6)"
 	service default/other 10.96.0.11 TCP:30080:8080 $THERE4 |
