@@ -15,6 +15,7 @@
 #include "lib/maps/prefix.h"
 #include "lib/net/ifaddr.h"
 #include "lib/net/netlink.h"
+#include "lib/net/sysctl.h"
 #include "lib/node/node.h"
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
@@ -210,6 +211,25 @@ static void on_events(uint32_t events, void *arg)
 	look_soon(side);
 }
 
+/* A connection of the node itself to a backend may look like a translated one, if the kernel takes ports of
+ * ours. */
+static void warn_of_ports(void)
+{
+	char range[64], reserved[512] = "", ours[32];
+	const char *last;
+
+	if (nb_sysctl_read("net/ipv4/ip_local_port_range", range, sizeof(range), NULL))
+		return;
+	last = range + strcspn(range, " \t");
+	snprintf(ours, sizeof(ours), "%d-65535", NB_NODE_L4PORT);
+	nb_sysctl_read("net/ipv4/ip_local_reserved_ports", reserved, sizeof(reserved), NULL);
+	if (strtoul(last, NULL, 10) < NB_NODE_L4PORT || strstr(reserved, ours))
+		return;
+	nb_log_warning("The node itself may take source ports of the Services' connections: add them to "
+		       "net.ipv4.ip_local_reserved_ports",
+		       NB_TEXT("ports", ours), NB_TEXT("ip_local_port_range", range));
+}
+
 int nb_node_side_start(struct nb_node_side *side, struct nb_loop *loop, struct nb_error *err)
 {
 	const struct sockaddr_nl groups = {
@@ -218,6 +238,7 @@ int nb_node_side_start(struct nb_node_side *side, struct nb_loop *loop, struct n
 	};
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE), rc;
 
+	warn_of_ports();
 	side->loop = loop;
 	side->look = (struct nb_timer){ .fn = on_look, .arg = side };
 	side->again = (struct nb_timer){ .fn = on_look, .arg = side };

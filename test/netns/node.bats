@@ -316,6 +316,19 @@ backends_are() {
 	agent_start --service-proxy node
 }
 
+@test "B32: the agent says if the node itself may take source ports of natbridge's, until they are reserved" {
+	local warning="add them to net.ipv4.ip_local_reserved_ports"
+	agent_stop
+	ns_exec n sysctl -qw net.ipv4.ip_local_port_range="1024 65535"
+	agent_start --service-proxy node
+	grep -q "$warning.*61000-65535" "$NBT_DIR/agent.log" || fail "$(<"$NBT_DIR/agent.log")"
+	agent_stop
+	ns_exec n sysctl -qw net.ipv4.ip_local_reserved_ports=61000-65535
+	agent_start --service-proxy node
+	run ! grep -q "$warning" "$NBT_DIR/agent.log"
+	ns_exec n sysctl -qw net.ipv4.ip_local_port_range="32768 60999" net.ipv4.ip_local_reserved_ports=
+}
+
 @test "A route of somebody else to a service range stays, and is said" {
 	ip -n "$(ns n)" route add 10.111.0.0/16 dev up0
 	# shellcheck disable=SC2086 # several words
