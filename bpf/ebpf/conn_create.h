@@ -16,6 +16,8 @@
 enum {
 	/* Random source ports that are tried (as nf_nat_l4proto_unique_tuple()). */
 	NB_L4PORT_TRIES = 128,
+	/* From this one on, a connection that was never answered gives way, as where the table is full. */
+	NB_L4PORT_TRIES_KIND = 64,
 	NB_INSERT_TRIES = 3,
 };
 
@@ -27,6 +29,13 @@ enum {
 
 /* ---- the reply tuple ---- */
 
+/* Which live connections give up a reply tuple. */
+enum nb_reclaim {
+	NB_RECLAIM_NONE,
+	NB_RECLAIM_CLOSED,
+	NB_RECLAIM_UNANSWERED, /* those, too */
+};
+
 /* Instead of an entry_id. */
 enum {
 	NB_OWNER_NONE = -1,
@@ -35,11 +44,11 @@ enum {
 
 /*
  * Who has a reply tuple: NB_OWNER_*, or the entry_id of the client whose tuple is *client. Then
- * another CPU makes that connection right now. A dead connection is ended, and with "reclaim" a
- * closed one, too.
+ * another CPU makes that connection right now. A dead connection is ended, and so is what "reclaim"
+ * names.
  */
 static __always_inline __s64 nb_reply_tuple_owner(const struct nb_tuple *reply, const struct nb_tuple *client,
-						  __u32 now, bool reclaim)
+						  __u32 now, enum nb_reclaim reclaim)
 {
 	__s64 entry_id, owner = NB_OWNER_OTHER;
 	struct nb_pair *pair;
@@ -54,8 +63,10 @@ static __always_inline __s64 nb_reply_tuple_owner(const struct nb_tuple *reply, 
 		return NB_OWNER_NONE;
 	life = nb_load(&pair->dir[0].conn.life);
 	nb_read_barrier();
-	if (nb_life_use(life) == NB_USE_TAKEN && (!nb_conn_lives(&pair->dir[entry_id & 1].conn, life, now) ||
-						  (reclaim && nb_tcp_closed(nb_life_state(life))))) {
+	if (nb_life_use(life) == NB_USE_TAKEN &&
+	    (!nb_conn_lives(&pair->dir[entry_id & 1].conn, life, now) ||
+	     (reclaim >= NB_RECLAIM_CLOSED && nb_tcp_closed(nb_life_state(life))) ||
+	     (reclaim >= NB_RECLAIM_UNANSWERED && !(nb_life_flags(life) & NB_LIFE_SEEN_REPLY)))) {
 		nb_pair_end(entry_id / 2, life);
 		return NB_OWNER_NONE;
 	}
@@ -70,7 +81,7 @@ static __always_inline __s64 nb_reply_tuple_owner(const struct nb_tuple *reply, 
 /* For the first attempt, which almost never needs it. */
 __noinline __s64 nb_reply_tuple_taken(const struct nb_tuple *reply, const struct nb_tuple *client, __u32 now)
 {
-	return reply && client ? nb_reply_tuple_owner(reply, client, now, false) : NB_OWNER_OTHER;
+	return reply && client ? nb_reply_tuple_owner(reply, client, now, NB_RECLAIM_NONE) : NB_OWNER_OTHER;
 }
 
 struct nb_l4port_search {
@@ -79,10 +90,12 @@ struct nb_l4port_search {
 	bool found;
 };
 
-static long nb_l4port_search_step(__u64 i __attribute__((unused)), struct nb_l4port_search *search)
+static long nb_l4port_search_step(__u64 i, struct nb_l4port_search *search)
 {
+	enum nb_reclaim reclaim = i < NB_L4PORT_TRIES_KIND ? NB_RECLAIM_CLOSED : NB_RECLAIM_UNANSWERED;
+
 	search->rev_key->dport = nb_l4port_random(search->pkt->tuple.sport);
-	if (nb_reply_tuple_owner(search->rev_key, &search->pkt->tuple, search->pkt->now, true) !=
+	if (nb_reply_tuple_owner(search->rev_key, &search->pkt->tuple, search->pkt->now, reclaim) !=
 	    NB_OWNER_NONE)
 		return 0;
 	search->found = true;
