@@ -144,19 +144,39 @@ static void test_mirror(void **state)
 }
 
 /* B6: without a free port the packet is dropped and counted, and not sent with another connection's. */
-static void test_no_free_port(void **state)
+/* All ports of a class to one backend are taken; then one more connection begins. Its verdict. */
+static int begin_behind(struct env *env, bool answered)
 {
-	struct env *env = *state;
 	struct packet syn = { .src = "10.1.0.2", .dst = VIP, .dport = 80, .tcp_flags = SYN };
+	struct packet answer = {
+		.src = "10.1.0.3", .dst = "10.1.0.2", .sport = 8080, .tcp_flags = SYN | ACK
+	};
 
 	env_service(env, "default/one", VIP ":80", IPPROTO_TCP, (const char *[]){ "10.1.0.3:8080", NULL });
 	env_service(env, "default/two", VIP2 ":80", IPPROTO_TCP, (const char *[]){ "10.1.0.3:8080", NULL });
-	for (syn.sport = 1; syn.sport < 512; syn.sport++)
+	for (syn.sport = 1; syn.sport < 512; syn.sport++) {
 		assert_int_equal(env_run(env, FROM_POD, POD_A, &syn, NULL, NULL), TC_ACT_REDIRECT);
+		answer.dport = syn.sport;
+		if (answered)
+			assert_int_equal(env_run(env, FROM_POD, POD_B, &answer, NULL, NULL), TC_ACT_REDIRECT);
+	}
 	syn.dst = VIP2;
 	syn.sport = 99;
-	assert_int_equal(env_run(env, FROM_POD, POD_A, &syn, NULL, NULL), TC_ACT_SHOT);
-	assert_int_equal(env_counter(env, NB_DROP_NO_PORT), 1);
+	return env_run(env, FROM_POD, POD_A, &syn, NULL, NULL);
+}
+
+static void test_no_free_port(void **state)
+{
+	assert_int_equal(begin_behind(*state, true), TC_ACT_SHOT);
+	assert_int_equal(env_counter(*state, NB_DROP_NO_PORT), 1);
+}
+
+/* As where the table is full: a connection that was never answered gives way. */
+static void test_unanswered_gives_port(void **state)
+{
+	assert_int_equal(begin_behind(*state, false), TC_ACT_REDIRECT);
+	assert_int_equal(env_counter(*state, NB_DROP_NO_PORT), 0);
+	assert_int_equal(env_conn_count(*state), 511);
 }
 
 int suite_clash(void)
@@ -166,6 +186,7 @@ int suite_clash(void)
 		ENV_TEST(test_port_class),
 		ENV_TEST(test_mirror),
 		ENV_TEST(test_no_free_port),
+		ENV_TEST(test_unanswered_gives_port),
 	};
 
 	return cmocka_run_group_tests_name("clash", tests, NULL, NULL);
