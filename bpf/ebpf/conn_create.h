@@ -16,7 +16,7 @@
 enum {
 	/* Random source ports that are tried (as nf_nat_l4proto_unique_tuple()). */
 	NB_L4PORT_TRIES = 128,
-	/* From this one on, a connection that was never answered gives way, as where the table is full. */
+	/* From this one on, a connection that is not assured gives way, as where the table is full. */
 	NB_L4PORT_TRIES_KIND = 64,
 	NB_INSERT_TRIES = 3,
 };
@@ -33,7 +33,7 @@ enum {
 enum nb_reclaim {
 	NB_RECLAIM_NONE,
 	NB_RECLAIM_CLOSED,
-	NB_RECLAIM_UNANSWERED, /* those, too */
+	NB_RECLAIM_UNASSURED, /* those that were not assured, too */
 };
 
 /* Instead of an entry_id. */
@@ -66,7 +66,7 @@ static __always_inline __s64 nb_reply_tuple_owner(const struct nb_tuple *reply, 
 	if (nb_life_use(life) == NB_USE_TAKEN &&
 	    (!nb_conn_lives(&pair->dir[entry_id & 1].conn, life, now) ||
 	     (reclaim >= NB_RECLAIM_CLOSED && nb_tcp_closed(nb_life_state(life))) ||
-	     (reclaim >= NB_RECLAIM_UNANSWERED && !(nb_life_flags(life) & NB_LIFE_SEEN_REPLY)))) {
+	     (reclaim >= NB_RECLAIM_UNASSURED && !(nb_life_flags(life) & NB_LIFE_ASSURED)))) {
 		nb_pair_end(entry_id / 2, life);
 		return NB_OWNER_NONE;
 	}
@@ -92,7 +92,7 @@ struct nb_l4port_search {
 
 static long nb_l4port_search_step(__u64 i, struct nb_l4port_search *search)
 {
-	enum nb_reclaim reclaim = i < NB_L4PORT_TRIES_KIND ? NB_RECLAIM_CLOSED : NB_RECLAIM_UNANSWERED;
+	enum nb_reclaim reclaim = i < NB_L4PORT_TRIES_KIND ? NB_RECLAIM_CLOSED : NB_RECLAIM_UNASSURED;
 
 	search->rev_key->dport = nb_l4port_random(search->pkt->tuple.sport);
 	if (nb_reply_tuple_owner(search->rev_key, &search->pkt->tuple, search->pkt->now, reclaim) !=

@@ -145,20 +145,22 @@ static void test_mirror(void **state)
 
 /* B6: without a free port the packet is dropped and counted, and not sent with another connection's. */
 /* All ports of a class to one backend are taken; then one more connection begins. Its verdict. */
-static int begin_behind(struct env *env, bool answered)
+static int begin_behind(struct env *env, bool assured)
 {
-	struct packet syn = { .src = "10.1.0.2", .dst = VIP, .dport = 80, .tcp_flags = SYN };
-	struct packet answer = {
-		.src = "10.1.0.3", .dst = "10.1.0.2", .sport = 8080, .tcp_flags = SYN | ACK
-	};
+	struct packet syn = { .src = "10.1.0.2", .dst = VIP, .dport = 80, .tcp_flags = SYN }, ack;
+	struct packet answer = { .src = "10.1.0.3", .dst = "10.1.0.2", .sport = 8080 };
 
+	answer.tcp_flags = SYN | ACK;
 	env_service(env, "default/one", VIP ":80", IPPROTO_TCP, (const char *[]){ "10.1.0.3:8080", NULL });
 	env_service(env, "default/two", VIP2 ":80", IPPROTO_TCP, (const char *[]){ "10.1.0.3:8080", NULL });
 	for (syn.sport = 1; syn.sport < 512; syn.sport++) {
 		assert_int_equal(env_run(env, FROM_POD, POD_A, &syn, NULL, NULL), TC_ACT_REDIRECT);
 		answer.dport = syn.sport;
-		if (answered)
-			assert_int_equal(env_run(env, FROM_POD, POD_B, &answer, NULL, NULL), TC_ACT_REDIRECT);
+		assert_int_equal(env_run(env, FROM_POD, POD_B, &answer, NULL, NULL), TC_ACT_REDIRECT);
+		ack = syn;
+		ack.tcp_flags = ACK;
+		if (assured)
+			assert_int_equal(env_run(env, FROM_POD, POD_A, &ack, NULL, NULL), TC_ACT_REDIRECT);
 	}
 	syn.dst = VIP2;
 	syn.sport = 99;
@@ -171,8 +173,8 @@ static void test_no_free_port(void **state)
 	assert_int_equal(env_counter(*state, NB_DROP_NO_PORT), 1);
 }
 
-/* As where the table is full: a connection that was never answered gives way. */
-static void test_unanswered_gives_port(void **state)
+/* As where the table is full: a connection that is not assured gives way. */
+static void test_unassured_gives_port(void **state)
 {
 	assert_int_equal(begin_behind(*state, false), TC_ACT_REDIRECT);
 	assert_int_equal(env_counter(*state, NB_DROP_NO_PORT), 0);
@@ -182,11 +184,8 @@ static void test_unanswered_gives_port(void **state)
 int suite_clash(void)
 {
 	const struct CMUnitTest tests[] = {
-		ENV_TEST(test_clashes),
-		ENV_TEST(test_port_class),
-		ENV_TEST(test_mirror),
-		ENV_TEST(test_no_free_port),
-		ENV_TEST(test_unanswered_gives_port),
+		ENV_TEST(test_clashes),      ENV_TEST(test_port_class),           ENV_TEST(test_mirror),
+		ENV_TEST(test_no_free_port), ENV_TEST(test_unassured_gives_port),
 	};
 
 	return cmocka_run_group_tests_name("clash", tests, NULL, NULL);
