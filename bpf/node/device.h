@@ -138,7 +138,7 @@ static __always_inline __u8 nb_reply_side(const struct nb_pkt *pkt, const struct
 
 /* ---- each packet, by its entry ---- */
 
-/* Routes may change: a packet may come by any device. */
+/* Any device: the host's routes may change. */
 static __always_inline bool nb_conn_is_from(const struct nb_conn *conn __attribute__((unused)),
 					    const struct nb_pkt *pkt __attribute__((unused)))
 {
