@@ -233,7 +233,7 @@ static __always_inline __u32 nb_flow_timeout(const union nb_flow_state *flow, __
 		return nb_settings.timeouts[NB_TCP_ESTABLISHED];
 	if (proto == IPPROTO_TCP)
 		return nb_settings.timeouts[flow->closing ? NB_TCP_TIME_WAIT : NB_TCP_ESTABLISHED];
-	return nb_settings.timeouts[proto == IPPROTO_UDP ? NB_TIMEOUT_UDP_STREAM : NB_TIMEOUT_ICMP];
+	return nb_settings.timeouts[nb_is_tracked_proto(proto) ? NB_TIMEOUT_UDP_STREAM : NB_TIMEOUT_ICMP];
 }
 
 static __always_inline bool nb_flow_expired(const union nb_flow_state *flow, __u8 proto, __u32 seen,

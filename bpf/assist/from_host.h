@@ -59,10 +59,15 @@ static __always_inline __be16 nb_assist_substitute(struct __sk_buff *skb, const 
 	return 0;
 }
 
-/* An echo request from the host whose tuple is not that of a direct one: the reply goes back there. */
-static __always_inline int nb_assist_echo_from_host(const struct nb_pkt *pkt, bool known,
+/*
+ * A packet from the host whose tuple is not that of a direct connection. An echo request and a packet of
+ * SCTP show that the answers go back there: the kernel's conntrack would not tell.
+ */
+static __always_inline int nb_assist_note_from_host(const struct nb_pkt *pkt, bool known,
 						    const struct nb_flow_ref *ref, const struct nb_tuple *key)
 {
+	if (nb_is_tcp_or_udp(pkt->tuple.proto) || pkt->quoted_off)
+		return NB_PASS;
 	if (known)
 		WRITE_ONCE(ref->head->seen, pkt->now);
 	else
@@ -71,7 +76,7 @@ static __always_inline int nb_assist_echo_from_host(const struct nb_pkt *pkt, bo
 }
 
 /*
- * A packet of TCP or UDP, an echo request, or an ICMP error: changes its source port, or its id, if
+ * A packet of TCP, UDP or SCTP, an echo request, or an ICMP error: changes its source port, or its id, if
  * the tuple is that of a direct connection.
  */
 __noinline int nb_assist_remap(struct __sk_buff *skb, const struct nb_pkt *pkt)
@@ -87,8 +92,7 @@ __noinline int nb_assist_remap(struct __sk_buff *skb, const struct nb_pkt *pkt)
 	end = nb_flow_key(&pkt->tuple, &key);
 	known = nb_flow_find(&key, pkt->now, &ref);
 	if (!known || ref.state.kind != NB_FLOW_DIRECT)
-		return nb_is_tcp_or_udp(pkt->tuple.proto) ? NB_PASS
-							  : nb_assist_echo_from_host(pkt, known, &ref, &key);
+		return nb_assist_note_from_host(pkt, known, &ref, &key);
 	if ((pkt->quoted_off && !nb_flow_port(&ref.state, end)) || nb_assist_take_over(pkt, &ref, &key))
 		return NB_PASS;
 	WRITE_ONCE(ref.head->seen, pkt->now);
@@ -124,7 +128,7 @@ static __always_inline int nb_assist_from_host(struct __sk_buff *skb, struct nb_
 		return NB_PASS;
 	if (nb_is_icmp(pkt))
 		return nb_assist_icmp_from_host(skb, pkt, own);
-	if (own || !nb_is_tcp_or_udp(pkt->tuple.proto) || nb_parse_l4(skb, pkt) != NB_CONTINUE)
+	if (own || nb_assist_parse_l4(skb, pkt) != NB_CONTINUE)
 		return NB_PASS;
 	/* Until a connection was remapped, of TCP only one that begins may have to be. */
 	if (!READ_ONCE(nb_runtime.renamed) && pkt->tuple.proto == IPPROTO_TCP && !nb_is_syn(pkt))

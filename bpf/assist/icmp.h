@@ -40,9 +40,8 @@ __noinline enum nb_assist_icmp nb_assist_icmp_parse(struct __sk_buff *skb, struc
 	if (kind == NB_ASSIST_ICMP_REQUEST || kind == NB_ASSIST_ICMP_REPLY)
 		pkt->tuple.sport = pkt->tuple.dport = *(__be16 *)(icmp + NB_ICMP_ECHO_ID);
 	/* An error that goes to another than the sender of what it quotes concerns no flow. */
-	if (kind == NB_ASSIST_ICMP_ERROR &&
-	    (pkt->fragment || !nb_icmp_parse_quoted(skb, pkt, &outer) ||
-	     !nb_is_tcp_or_udp(pkt->tuple.proto) || !nb_addr_same(&outer.dst, &pkt->tuple.dst)))
+	if (kind == NB_ASSIST_ICMP_ERROR && (pkt->fragment || !nb_icmp_parse_quoted(skb, pkt, &outer) ||
+					     !nb_addr_same(&outer.dst, &pkt->tuple.dst)))
 		return NB_ASSIST_ICMP_OTHER;
 	return kind;
 }

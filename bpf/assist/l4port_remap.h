@@ -14,6 +14,7 @@
 
 #include "flow.h"
 #include "nf_ct.h"
+#include "sctp.h"
 
 enum {
 	NB_L4PORT_REMAP_TRIES = 32,
@@ -27,7 +28,7 @@ enum {
 /* The offset of the sender's or the receiver's port, or of the id, in the header at l4_off. */
 static __always_inline __u32 nb_l4port_remap_off(const struct nb_pkt *pkt, __u32 l4_off, bool of_sender)
 {
-	if (!nb_is_tcp_or_udp(pkt->tuple.proto))
+	if (!nb_is_tracked_proto(pkt->tuple.proto))
 		return l4_off + NB_ICMP_ECHO_ID;
 	return l4_off + (of_sender ? 0 : sizeof(__be16));
 }
@@ -39,6 +40,8 @@ static __always_inline int nb_l4port_remap_write(struct __sk_buff *skb, const st
 	__u32 check = pkt->l4_off + NB_ICMP_CSUM;
 	__u64 flags = sizeof(port);
 
+	if (pkt->tuple.proto == IPPROTO_SCTP)
+		return nb_assist_write_sctp(skb, pkt, of_sender, port);
 	if (pkt->tuple.proto == IPPROTO_TCP)
 		check = pkt->l4_off + offsetof(struct tcphdr, check);
 	if (pkt->tuple.proto == IPPROTO_UDP) {
@@ -89,7 +92,7 @@ static __always_inline void nb_l4port_remap_answer(const struct nb_pkt *pkt, __b
 						   struct nb_tuple *answer)
 {
 	const struct nb_tuple *tuple = &pkt->tuple;
-	__be16 dport = nb_is_tcp_or_udp(tuple->proto) ? tuple->dport : port;
+	__be16 dport = nb_is_tracked_proto(tuple->proto) ? tuple->dport : port;
 
 	nb_tuple_swap(&tuple->src, &tuple->dst, port, dport, tuple->proto, answer);
 }
@@ -155,7 +158,7 @@ static long nb_l4port_remap_search_step(__u64 i, struct nb_l4port_remap_search *
 	if (!i && search->first)
 		port = search->first;
 	nb_l4port_remap_answer(search->pkt, port, &key);
-	if ((nb_is_tcp_or_udp(key.proto) && nb_nf_ct(search->skb, search->pkt->is_v4, &key)) ||
+	if (nb_nf_ct(search->skb, search->pkt->is_v4, &key) ||
 	    nb_l4port_remap_look(search->pkt, port, &key) == NB_L4PORT_REMAP_OTHER)
 		return 0;
 	search->port = port;

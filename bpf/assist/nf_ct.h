@@ -77,7 +77,10 @@ static __always_inline void nb_vip_cache_note_conn(const struct nf_conn *conn, b
 	nb_vip_cache_note(&key);
 }
 
-/* Whether a packet with this tuple belongs, in either direction, to a connection that is translated. */
+/*
+ * Whether a packet with this tuple belongs, in either direction, to a connection that is translated.
+ * The kernel looks up TCP and UDP alone.
+ */
 static __always_inline enum nb_nf_ct nb_nf_ct(struct __sk_buff *skb, bool is_v4, const struct nb_tuple *tuple)
 {
 	struct nb_ct_opts opts = { .netns_id = -1, .l4proto = tuple->proto };
@@ -85,6 +88,8 @@ static __always_inline enum nb_nf_ct nb_nf_ct(struct __sk_buff *skb, bool is_v4,
 	struct nf_conn *conn;
 	enum nb_nf_ct found = NB_NF_CT_NO;
 
+	if (!nb_is_tcp_or_udp(tuple->proto))
+		return NB_NF_CT_NO;
 	if (is_v4) {
 		key.ipv4.saddr = tuple->src.w[3];
 		key.ipv4.daddr = tuple->dst.w[3];

@@ -49,7 +49,7 @@ static __always_inline int nb_assist_to_host(struct __sk_buff *skb, const struct
 /* A packet that is addressed to the bridge: past the bridge, if it goes to a known frontend. */
 static __always_inline int nb_assist_to_bridge(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
-	if (pkt->fragment || !nb_is_tcp_or_udp(pkt->tuple.proto) || nb_parse_l4(skb, pkt) != NB_CONTINUE)
+	if (pkt->fragment || nb_assist_parse_l4(skb, pkt) != NB_CONTINUE)
 		return NB_PASS;
 	return nb_vip_cache_has(&pkt->tuple) ? nb_assist_redirect_host(skb) : NB_PASS;
 }
@@ -100,7 +100,7 @@ static __always_inline bool nb_assist_flow_usable(struct __sk_buff *skb, const s
 	struct nb_tuple answer;
 
 	if (flow->kind == NB_FLOW_VIA_HOST)
-		return ref->seen == pkt->now && !nb_is_syn(pkt);
+		return !nb_is_tcp_or_udp(pkt->tuple.proto) || (ref->seen == pkt->now && !nb_is_syn(pkt));
 	if (flow->kind != NB_FLOW_REMAPPED || nb_flow_port(flow, !end) ||
 	    (pkt->tuple.proto == IPPROTO_TCP && !nb_is_syn(pkt)))
 		return true;
@@ -109,7 +109,19 @@ static __always_inline bool nb_assist_flow_usable(struct __sk_buff *skb, const s
 	return nb_nf_ct(skb, pkt->is_v4, &answer) == NB_NF_CT_NAT;
 }
 
-/* A packet of TCP or UDP to another pod, or an ICMP error about one. */
+/*
+ * Whether a packet of no known flow begins one. RST and FIN end a flow and begin none. Of SCTP, what is
+ * no INIT may be an answer to the host: the next packet from there shows it.
+ */
+static __always_inline bool nb_assist_begins(const struct nb_pkt *pkt)
+{
+	if (pkt->quoted_off)
+		return false;
+	return pkt->tuple.proto == IPPROTO_SCTP ? pkt->tcp_flags & NB_SYN
+						: !(pkt->tcp_flags & (NB_RST | NB_FIN));
+}
+
+/* A packet of TCP, UDP or SCTP to another pod, or an ICMP error about one. */
 static __always_inline int nb_assist_conn(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
 	NB_FLOW_KEY key;
@@ -131,8 +143,7 @@ static __always_inline int nb_assist_conn(struct __sk_buff *skb, struct nb_pkt *
 			nb_flow_begin(pkt, &key, NB_FLOW_VIA_HOST, &ref);
 		return nb_assist_to_host(skb, pkt);
 	}
-	/* RST and FIN end no flow that is known, and begin none. */
-	if (!pkt->quoted_off && !(pkt->tcp_flags & (NB_RST | NB_FIN)))
+	if (nb_assist_begins(pkt))
 		nb_flow_begin(pkt, &key, NB_FLOW_DIRECT, &ref);
 	return NB_PASS;
 }
@@ -169,8 +180,7 @@ static __always_inline int nb_assist_to_port(struct __sk_buff *skb, struct nb_pk
 		icmp = nb_assist_icmp_parse(skb, pkt);
 	if (icmp == NB_ASSIST_ICMP_REQUEST || icmp == NB_ASSIST_ICMP_REPLY)
 		return nb_assist_echo(skb, pkt, icmp == NB_ASSIST_ICMP_REQUEST);
-	if (icmp == NB_ASSIST_ICMP_ERROR ||
-	    (nb_is_tcp_or_udp(pkt->tuple.proto) && nb_parse_l4(skb, pkt) == NB_CONTINUE))
+	if (icmp == NB_ASSIST_ICMP_ERROR || nb_assist_parse_l4(skb, pkt) == NB_CONTINUE)
 		return nb_assist_conn(skb, pkt);
 	return NB_PASS;
 }

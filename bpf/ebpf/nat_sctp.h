@@ -3,20 +3,12 @@
 #define NATBRIDGE_BPF_EBPF_NAT_SCTP_H
 
 /*
- * Rewrites a packet of SCTP, apart from nat.h, so that TCP and UDP pay one comparison for it. The
- * checksum (bpf/lib/crc32c.h) is that of the packet alone, without addresses: it changes only with the
- * ports.
+ * Rewrites a packet of SCTP, apart from nat.h, so that TCP and UDP pay one comparison for it.
  */
 
-#include "bpf/lib/crc32c.h"
+#include "bpf/lib/sctp.h"
 
 #include "nat.h"
-
-/* Both ports, as they stand in a packet. */
-static __always_inline __u32 nb_l4ports(const __be16 *source)
-{
-	return *(const __u32 *)source;
-}
 
 /*
  * Whether the ports of a fragmented datagram would change. Its checksum could not follow: the length of
@@ -27,24 +19,17 @@ static __always_inline bool nb_sctp_is_stuck(const struct nb_nat *nat)
 	return nat->pkt->fragment && nb_l4ports(&nat->pkt->tuple.sport) != nb_l4ports(&nat->conn->sport);
 }
 
-/*
- * Header of the packet at pkt->l4_off. A checksum of 0 stays 0: the kernel computes it later, with the
- * ports that the packet has then (CHECKSUM_PARTIAL: net/sctp/output.c; the only sign of it before Linux
- * 6.3, nb_csum_state()), or there is none (RFC 9653).
- */
+/* Header of the packet at pkt->l4_off. */
 static __always_inline bool nb_sctp_make_l4(struct __sk_buff *skb, const struct nb_nat *nat,
 					    struct nb_sctp_header *l4)
 {
-	__u32 len = nat->pkt->end - nat->pkt->l4_off, from, to = nb_l4ports(&nat->conn->sport);
 	struct nb_sctp_header *at = nb_bytes(skb, nat->pkt->l4_off, sizeof(*at));
 
 	if (!at)
 		return false;
 	*l4 = *at;
-	from = nb_l4ports(&l4->source);
-	*(__u32 *)&l4->source = to;
-	if (from != to && l4->check && nat->csum_state != NB_CSUM_PARTIAL)
-		l4->check = nb_crc32c_change(l4->check, from, to, len);
+	nb_sctp_set_l4ports(l4, nb_l4ports(&nat->conn->sport), nat->pkt->end - nat->pkt->l4_off,
+			    nat->csum_state);
 	return true;
 }
 

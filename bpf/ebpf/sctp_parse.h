@@ -8,24 +8,9 @@
  */
 
 #include "bpf/lib/pkt.h"
+#include "bpf/lib/sctp.h"
 
 #include "service.h"
-
-/* Types of chunks. Those that change a state are below 16: see enum nb_sctp_bits. */
-enum nb_sctp_type {
-	NB_SCTP_DATA = 0,
-	NB_SCTP_INIT = 1,
-	NB_SCTP_INIT_ACK = 2,
-	NB_SCTP_ABORT = 6,
-	NB_SCTP_SHUTDOWN = 7,
-	NB_SCTP_SHUTDOWN_ACK = 8,
-	NB_SCTP_ERROR = 9,
-	NB_SCTP_COOKIE_ECHO = 10,
-	NB_SCTP_COOKIE_ACK = 11,
-	NB_SCTP_SHUTDOWN_COMPLETE = 14,
-	NB_SCTP_TYPES = 16,
-	NB_SCTP_I_DATA = 64, /* RFC 8260 */
-};
 
 /* Of nb_pkt.ack: a bit for each type of chunk below 16, and the flag T of one of them. */
 enum nb_sctp_bits {
@@ -41,14 +26,7 @@ enum nb_sctp_bits {
 enum {
 	/* Chunks that are looked at. Those that change a state come before any data. */
 	NB_SCTP_CHUNKS = 8,
-	NB_SCTP_CHUNK_T = 1,   /* flag */
 	NB_SCTP_INIT_LEN = 20, /* of a chunk INIT or INIT ACK, at least */
-};
-
-struct nb_sctp_chunk {
-	__u8 type;
-	__u8 flags;
-	__be16 len; /* without the padding to a multiple of 4 */
 };
 
 /* Where the walk over the chunks is. */

@@ -37,14 +37,6 @@ enum {
 	NB_URG = 0x20,
 };
 
-/* The common header of SCTP (RFC 9260, 3.1). */
-struct nb_sctp_header {
-	__be16 source;
-	__be16 dest;
-	__u32 tag;
-	__u32 check; /* CRC32c, little endian */
-};
-
 struct nb_pkt {
 	struct nb_tuple tuple; /* as in the headers; icmp_parse.h puts another one here */
 	__u64 hash;            /* of tuple, once its connection was looked up */
