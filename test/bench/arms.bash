@@ -147,7 +147,7 @@ bench_outside() {
 
 bench_outnft() {
 	bench_outside outnft '.plugins[0].type = "bridge"'
-	bench_frontends outnft 1 | kube_nftables outnft
+	bench_frontends outnft 1 | KUBE_OUTSIDE=1 kube_nftables outnft
 }
 
 # The Service comes from natbridge-agent, which ends then: the table goes on serving.

@@ -25,6 +25,7 @@ setup_file() {
 	done
 	frontends i | kube_iptables i
 	frontends n | kube_nftables n
+	kube_drop_invalid n
 	for node in $NODES; do
 		whole_host_rules "$node"
 	done

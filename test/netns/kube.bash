@@ -38,6 +38,7 @@ kube_gone() {
 	for table in ip ip6; do
 		ns_exec "$1" nft delete table $table kube-proxy 2>/dev/null || true
 	done
+	ns_exec "$1" nft delete table inet invalid 2>/dev/null || true
 }
 
 # How many packets the rule against INVALID dropped.
@@ -101,9 +102,11 @@ kube_endpoint() {
 	[[ $1 != *:* ]] || endpoint="[${1%,*}]:${1#*,}"
 }
 
+# As kube-proxy 1.34 writes them, but for the names of chains. KUBE_OUTSIDE=1: the frontends are external addresses.
 kube_nftables_rules() {
-	local ip=ip name proto vip port backends backend endpoint chains="" elements="" i choices
-	[ "$1" = 4 ] || ip=ip6
+	local ip=ip name proto vip port backends backend endpoint chains="" elements="" i choices kind=service addr=ipv4_addr
+	[ "$1" = 4 ] || ip=ip6 addr=ipv6_addr
+	[ -z "${KUBE_OUTSIDE:-}" ] || kind=external
 	while read -r name proto vip port backends; do
 		i=0 choices=""
 		for backend in $backends; do
@@ -114,17 +117,45 @@ kube_nftables_rules() {
 			i=$((i + 1))
 		done
 		chains+="chain service-$name-$proto { numgen random mod $i vmap { $choices}; }"$'\n'
-		elements+="$vip . $proto . $port : goto service-$name-$proto, "
+		[ $kind = service ] || chains+="chain external-$name-$proto { jump mark-for-masquerade; goto service-$name-$proto; }"$'\n'
+		elements+="$vip . $proto . $port : goto $kind-$name-$proto, "
 	done
 	cat <<-END
 		table $ip kube-proxy {
 			chain mark-for-masquerade { meta mark set meta mark or 0x4000; }
 			$chains
+			set cluster-ips { type $addr; }
+			set nodeport-ips { type $addr; }
+			map no-endpoint-services { type $addr . inet_proto . inet_service : verdict; }
+			map no-endpoint-nodeports { type inet_proto . inet_service : verdict; }
+			map firewall-ips { type $addr . inet_proto . inet_service : verdict; }
 			map service-ips {
-				typeof $ip daddr . meta l4proto . th dport : verdict
+				type $addr . inet_proto . inet_service : verdict
 				elements = { $elements }
 			}
-			chain services { $ip daddr . meta l4proto . th dport vmap @service-ips; }
+			map service-nodeports { type inet_proto . inet_service : verdict; }
+			chain nodeport-endpoints-check { $ip daddr @nodeport-ips meta l4proto . th dport vmap @no-endpoint-nodeports; }
+			chain service-endpoints-check { $ip daddr . meta l4proto . th dport vmap @no-endpoint-services; }
+			chain firewall-check { $ip daddr . meta l4proto . th dport vmap @firewall-ips; }
+			chain cluster-ips-check { $ip daddr @cluster-ips reject; }
+			chain services {
+				$ip daddr . meta l4proto . th dport vmap @service-ips
+				$ip daddr @nodeport-ips meta l4proto . th dport vmap @service-nodeports
+			}
+			chain filter-prerouting-pre-dnat { type filter hook prerouting priority dstnat - 10; ct state new jump firewall-check; }
+			chain filter-output-pre-dnat { type filter hook output priority -110; ct state new jump firewall-check; }
+			chain filter-input { type filter hook input priority filter;
+				ct state new jump nodeport-endpoints-check
+				ct state new jump service-endpoints-check
+			}
+			chain filter-forward { type filter hook forward priority filter;
+				ct state new jump service-endpoints-check
+				ct state new jump cluster-ips-check
+			}
+			chain filter-output { type filter hook output priority filter;
+				ct state new jump service-endpoints-check
+				ct state new jump cluster-ips-check
+			}
 			chain nat-prerouting { type nat hook prerouting priority dstnat; jump services; }
 			chain nat-output { type nat hook output priority -100; jump services; }
 			chain nat-postrouting { type nat hook postrouting priority srcnat;
@@ -132,9 +163,11 @@ kube_nftables_rules() {
 				meta mark set meta mark ^ 0x4000
 				masquerade fully-random
 			}
-			chain filter-forward { type filter hook forward priority 0;
-				ct state invalid counter drop comment "invalid"
-			}
 		}
 	END
+}
+
+# kube_drop_invalid NODE: drops and counts what the node forwards in state INVALID, as kube-proxy's iptables mode does.
+kube_drop_invalid() {
+	ns_exec "$1" nft 'table inet invalid { chain forward { type filter hook forward priority filter; ct state invalid counter drop comment "invalid"; }; }'
 }
