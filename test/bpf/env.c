@@ -1,19 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Sets up what a packet test runs in, and runs packets. */
+/* Runs packets, and looks at the table afterwards. */
 #include "env.h"
 
-#include "lib/datapath/bpffs.h"
-#include "lib/datapath/datapath.h"
-#include "lib/datapath/ensure.h"
-#include "lib/datapath/load.h"
-#include "lib/datapath/pin_path.h"
-#include "lib/datapath/pins.h"
 #include "lib/maps/conn_table.h"
 #include "lib/maps/counters.h"
-#include "lib/maps/endpoint.h"
-#include "lib/maps/layout.h"
 #include "lib/maps/map.h"
-#include "lib/maps/settings.h"
 #include "lib/maps/tick.h"
 #include "lib/maps/usage.h"
 #include "lib/service/change.h"
@@ -23,152 +14,29 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <net/if.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "way.h"
 
-const char *const pod_addr4[PODS] = { "10.1.0.2", "10.1.0.3", "10.1.0.4" };
-const char *const pod_addr6[PODS] = { "fd00:1::2", "fd00:1::3", "fd00:1::4" };
-const char *const pod_mac[PODS] = { "02:00:00:00:01:02", "02:00:00:00:01:03", "02:00:00:00:01:04" };
-
-static struct nb_addr addr(const char *text)
-{
-	struct nb_addr parsed;
-
-	assert_true(nb_addr_parse(text, &parsed));
-	return parsed;
-}
-
-static void add_pod(struct env *env, enum pod pod)
-{
-	struct nb_endpoint_spec spec = { .container_id = pod_addr4[pod], .ifname = "eth0", .n_addrs = 2 };
-	struct nb_error err = { 0 };
-	char command[128], name[IFNAMSIZ];
-
-	snprintf(name, sizeof(name), "port%d", pod);
-	snprintf(command, sizeof(command), "ip link add %s type veth peer name pod%d", name, pod);
-	assert_int_equal(system(command), 0);
-	env->ifindex[pod] = spec.ifindex = if_nametoindex(name);
-	assert_int_not_equal(spec.ifindex, 0);
-	assert_true(nb_mac_parse(pod_mac[pod], spec.mac));
-	spec.addrs[0].addr = addr(pod_addr4[pod]);
-	spec.addrs[0].gateway = addr(GATEWAY4);
-	spec.addrs[1].addr = addr(pod_addr6[pod]);
-	spec.addrs[1].gateway = addr(GATEWAY6);
-	if (nb_endpoint_add(&env->dp, &spec, &err))
-		fail_msg("%s", err.msg);
-}
-
-/* As nb_datapath_ensure() does, but in any size: it refuses a table that is too small to be of use. */
-static int load_tiny(const struct nb_datapath_config *config, struct nb_datapath *dp, struct nb_error *err)
-{
-	int rc = nb_bpffs_ensure(config->root->bpffs, err);
-
-	if (rc)
-		return rc;
-	assert_int_equal(mkdir(config->root->path, 0700), 0);
-	rc = nb_datapath_locate(config->root, config->network, true, dp, err);
-	if (rc)
-		return rc;
-	rc = nb_datapath_load(config, dp, err);
-	return rc ? rc : nb_pins_create(dp, config, err);
-}
-
-static int setup(void **state, enum nb_mode mode, __u32 connections)
-{
-	struct env *env = calloc(1, sizeof(*env));
-	struct nb_pin_root root;
-	struct nb_datapath_config config = {
-		.root = &root, .network = "test.net", .mode = mode, .limits = { .connections = connections }
-	};
-	struct nb_settings settings;
-	struct nb_error err = { 0 };
-	bool tiny = connections && connections < NB_CONNECTIONS_MIN;
-	int rc;
-
-	assert_non_null(env);
-	env->dp = (struct nb_datapath)NB_DATAPATH_INIT;
-	env->mode = mode;
-	assert_int_equal(unshare(CLONE_NEWNET | CLONE_NEWNS), 0);
-	assert_int_equal(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-	snprintf(env->bpffs, sizeof(env->bpffs), "/tmp/natbridge-test-XXXXXX");
-	assert_non_null(mkdtemp(env->bpffs));
-	assert_int_equal(nb_pin_root_resolve(env->bpffs, &root, &err), 0);
-	rc = tiny ? load_tiny(&config, &env->dp, &err) : nb_datapath_ensure(&config, &env->dp, &err);
-	if (rc)
-		fail_msg("%s", err.msg);
-	assert_int_equal(nb_settings_read(&env->dp, &settings, &err), 0);
-	assert_true(nb_mac_parse(BRIDGE_MAC, settings.bridge_mac));
-	settings.bridge_ifindex = BRIDGE_IFINDEX;
-	assert_int_equal(nb_settings_write(&env->dp, &settings, &err), 0);
-	if (mode == NB_MODE_EBPF)
-		assert_int_equal(nb_conn_table_open(&env->dp, &env->table, &err), 0);
-	for (enum pod pod = 0; pod < PODS; pod++)
-		add_pod(env, pod);
-	*state = env;
-	return 0;
-}
-
-int env_setup(void **state)
-{
-	return setup(state, NB_MODE_EBPF, 0);
-}
-
-int env_setup_small(void **state)
-{
-	return setup(state, NB_MODE_EBPF, NB_CONNECTIONS_MIN);
-}
-
-int env_setup_assist(void **state)
-{
-	return setup(state, NB_MODE_ASSIST, NB_CONNECTIONS_MIN);
-}
-
-int env_setup_64(void **state)
-{
-	return setup(state, NB_MODE_EBPF, 64);
-}
-
-int env_setup_8(void **state)
-{
-	return setup(state, NB_MODE_EBPF, 8);
-}
-
-int env_teardown(void **state)
-{
-	struct env *env = *state;
-
-	if (env->mode == NB_MODE_EBPF)
-		nb_conn_table_close(&env->table);
-	nb_datapath_close(&env->dp);
-	umount(env->bpffs);
-	rmdir(env->bpffs);
-	free(env);
-	/* The next setup leaves the namespace, which takes the links with it. */
-	return 0;
-}
-
-static const enum nb_prog progs[NB_MODES][2] = {
+static const enum nb_prog progs[NB_MODES][HOOKS] = {
 	[NB_MODE_EBPF] = { [FROM_POD] = NB_PROG_FROM_POD, [TO_POD] = NB_PROG_TO_POD },
 	[NB_MODE_ASSIST] = { [FROM_POD] = NB_PROG_ASSIST_FROM, [TO_POD] = NB_PROG_ASSIST_HOST },
+	[NB_MODE_NODE] = { [NB0_OUT] = NB_PROG_NB0_OUT,
+			   [DEVICE_IN] = NB_PROG_DEVICE_IN,
+			   [DEVICE_OUT] = NB_PROG_DEVICE_OUT },
 };
 
-int env_run_frame(struct env *env, enum hook hook, enum pod pod, const uint8_t *frame, size_t len,
+int env_run_frame(struct env *env, enum hook hook, unsigned int at, const uint8_t *frame, size_t len,
 		  uint8_t *out, size_t *out_len)
 {
-	struct __sk_buff ctx = { .ifindex = env->ifindex[pod], .ingress_ifindex = env->from };
+	struct __sk_buff ctx = { .ifindex = env->ifindex[at], .ingress_ifindex = env->from };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .data_out = out,
 		    .data_size_out = FRAME_MAX + 256, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
 		    .repeat = 1);
@@ -184,12 +52,12 @@ int env_run_frame(struct env *env, enum hook hook, enum pod pod, const uint8_t *
 	return (int)opts.retval;
 }
 
-int env_run(struct env *env, enum hook hook, enum pod pod, const struct packet *in, uint8_t *out,
+int env_run(struct env *env, enum hook hook, unsigned int at, const struct packet *in, uint8_t *out,
 	    size_t *out_len)
 {
 	uint8_t frame[FRAME_MAX], result[FRAME_MAX + 256];
 	size_t len;
-	int rc = env_run_frame(env, hook, pod, frame, packet_build(in, frame), result, &len);
+	int rc = env_run_frame(env, hook, at, frame, packet_build(in, frame), result, &len);
 
 	assert_in_range(len, 0, FRAME_MAX);
 	if (out) {
@@ -199,12 +67,12 @@ int env_run(struct env *env, enum hook hook, enum pod pod, const struct packet *
 	return rc;
 }
 
-void env_expect(struct env *env, enum hook hook, enum pod pod, const struct packet *in, int verdict,
+void env_expect(struct env *env, enum hook hook, unsigned int at, const struct packet *in, int verdict,
 		const struct packet *out)
 {
 	uint8_t got[FRAME_MAX], want[FRAME_MAX];
 	size_t got_len, want_len = packet_build(out, want);
-	int rc = env_run(env, hook, pod, in, got, &got_len);
+	int rc = env_run(env, hook, at, in, got, &got_len);
 
 	if (rc == verdict && got_len == want_len && !memcmp(got, want, want_len))
 		return;
@@ -213,9 +81,9 @@ void env_expect(struct env *env, enum hook hook, enum pod pod, const struct pack
 	fail_msg("verdict %d instead of %d, or another packet", rc, verdict);
 }
 
-void env_expect_untouched(struct env *env, enum hook hook, enum pod pod, const struct packet *in)
+void env_expect_untouched(struct env *env, enum hook hook, unsigned int at, const struct packet *in)
 {
-	env_expect(env, hook, pod, in, -1 /* TC_ACT_UNSPEC */, in);
+	env_expect(env, hook, at, in, -1 /* TC_ACT_UNSPEC */, in);
 }
 
 static void add_backends(struct nb_service *service, struct nb_service_backend list[16],
@@ -264,33 +132,45 @@ void env_services_clear(struct env *env)
 		fail_msg("%s", err.msg);
 }
 
-static struct nb_tuple tuple_of(const struct packet *packet)
+static struct nb_tuple tuple_of(enum nb_side side, const struct packet *packet)
 {
 	return (struct nb_tuple){
-		.src = addr(packet->src),
-		.dst = addr(packet->dst),
+		.src = env_addr(packet->src),
+		.dst = env_addr(packet->dst),
 		.sport = htons(packet->sport),
 		.dport = htons(packet->dport),
 		.proto = packet->proto ? packet->proto : IPPROTO_TCP,
+		.side = side,
 	};
 }
 
-static struct nb_entry *entry_of(struct env *env, const struct packet *packet, __u32 *entry_id)
+static struct nb_entry *entry_at(struct env *env, enum nb_side side, const struct packet *packet,
+				 __u32 *entry_id)
 {
-	struct nb_tuple tuple = tuple_of(packet);
+	struct nb_tuple tuple = tuple_of(side, packet);
 
 	return nb_conn_table_find(&env->table, &tuple, entry_id);
 }
 
-bool env_conn(struct env *env, const struct packet *packet, struct nb_conn *conn)
+static struct nb_entry *entry_of(struct env *env, const struct packet *packet, __u32 *entry_id)
 {
-	struct nb_entry *entry = entry_of(env, packet, NULL);
+	return entry_at(env, NB_SIDE_INSIDE, packet, entry_id);
+}
+
+bool env_conn_at(struct env *env, enum nb_side side, const struct packet *packet, struct nb_conn *conn)
+{
+	struct nb_entry *entry = entry_at(env, side, packet, NULL);
 
 	if (!entry)
 		return false;
 	*conn = entry->conn;
 	nb_conn_drop_unknown(conn, conn->life);
 	return true;
+}
+
+bool env_conn(struct env *env, const struct packet *packet, struct nb_conn *conn)
+{
+	return env_conn_at(env, NB_SIDE_INSIDE, packet, conn);
 }
 
 void env_conn_lose(struct env *env, const struct packet *packet)
@@ -395,7 +275,8 @@ static void expect_entry(struct env *env, __u32 entry_id)
 					   .dst = conn->src,
 					   .sport = conn->dport,
 					   .dport = conn->sport,
-					   .proto = entry->key.proto };
+					   .proto = entry->key.proto,
+					   .side = pair->dir[!(entry_id % 2)].key.side };
 	char src[NB_ADDR_STRLEN], dst[NB_ADDR_STRLEN];
 	__u32 found = ~entry_id;
 

@@ -35,6 +35,8 @@ int main(int argc, char **argv)
 		return suite_sctp() ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "flow"))
 		return suite_flow() ? 1 : 0;
+	if (argc == 2 && !strcmp(argv[1], "node"))
+		return suite_node() ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "shared"))
 		return suite_shared() ? 1 : 0;
 	failed += suite_service();
@@ -58,6 +60,7 @@ int main(int argc, char **argv)
 	failed += suite_floating();
 	failed += suite_icmp_echo();
 	failed += suite_flow();
+	failed += suite_node();
 	failed += suite_shared();
 	failed += suite_handover();
 	failed += suite_migrate_conns();

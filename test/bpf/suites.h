@@ -26,6 +26,7 @@ int suite_floating(void);
 int suite_icmp_echo(void);
 int suite_storm(void);
 int suite_flow(void);
+int suite_node(void);
 int suite_shared(void);
 int suite_handover(void);
 int suite_migrate_conns(void);
@@ -37,5 +38,6 @@ int counts(void);
 #define ENV_TEST(fn)        cmocka_unit_test_setup_teardown(fn, env_setup, env_teardown)
 #define ENV_TEST_SMALL(fn)  cmocka_unit_test_setup_teardown(fn, env_setup_small, env_teardown)
 #define ENV_TEST_ASSIST(fn) cmocka_unit_test_setup_teardown(fn, env_setup_assist, env_teardown)
+#define ENV_TEST_NODE(fn)   cmocka_unit_test_setup_teardown(fn, env_setup_node, env_teardown)
 
 #endif

@@ -250,19 +250,6 @@ bridge6() {
 	assert_answer outer "$(pod_ip a 4)"
 }
 
-@test "B8: UDP of a client outside to another node is a stream in both of its connections" {
-	web '{"type": "NodePort"}' "$THERE4,$THERE6"
-	talk_open stream outer udp $HERE4 30080
-	talk_say stream one
-	wait_for 10 is_stream
-}
-
-# An answer more than two seconds after the first packet makes it one.
-is_stream() {
-	talk_say stream again
-	[ "$(ctl n --network @node conntrack list | grep -c '^udp .*dport=\(30080\|8080\) .*\[ASSURED\]')" = 2 ]
-}
-
 @test "Connections of clients outside go on while their uplink is down for a moment" {
 	local name
 	web '{"type": "NodePort"}' "$(pod_ip b 4),$(pod_ip b 6)"
