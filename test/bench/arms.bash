@@ -14,6 +14,7 @@
 # | nat, natN          | natbridge in mode ebpf with one Service, with N                                                 |
 # | fullN              | the same with one Service and N connections in its table                                        |
 # | outplain           | the reference bridge, and a client outside of the node, which routes to the server              |
+# | outbound           | the same, and the least that programs past the host's stack cost (IPv4)                         |
 # | outnft             | the same with kube-proxy's rules for one Service, in its nftables mode                          |
 # | outnode            | natbridge serves the node: the Service's address is an external one                             |
 #
@@ -145,6 +146,11 @@ bench_outside() {
 	bench_pods "$1"
 }
 
+bench_outbound() {
+	bench_outside outbound '.plugins[0].type = "bridge"'
+	node_exec outbound "$NBT_BUILD/test/bench/bound" route up0 "$(pod_veth outbound outboundb)"
+}
+
 bench_outnft() {
 	bench_outside outnft '.plugins[0].type = "bridge"'
 	bench_frontends outnft 1 | KUBE_OUTSIDE=1 kube_nftables outnft
@@ -170,6 +176,7 @@ bench_make() {
 	hooks | peer) bench_bound "$1" ;;
 	ipt* | nft*) bench_kube "$1" "${1:3}" ;;
 	assist) bench_assist ;;
+	outbound) bench_outbound ;;
 	outplain) bench_outside outplain '.plugins[0].type = "bridge"' ;;
 	outnft | outnode) "bench_$1" ;;
 	full*) bench_full "$1" "${1#full}" ;;

@@ -5,13 +5,17 @@
  *
  *   bound hooks PORT PORT   programs that do nothing, at both hooks of both ports
  *   bound peer PORT PORT    what is for the pod of the other port goes to it by bpf_redirect_peer()
+ *   bound route LINK PORT   IPv4 that comes in by LINK goes to the pod of PORT in the same way, and what
+ *                           that pod sends to the next hop by bpf_redirect_neigh()
  *
  * A port is the host's end of a pod's veth pair, in this namespace. The programs stay until the port is
  * deleted.
  */
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <linux/if_ether.h>
 #include <net/if.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -89,6 +93,28 @@ static int attach_peer(unsigned int ifindex, unsigned int other)
 	return attach(ifindex, TCX_INGRESS, insns, COUNT(insns));
 }
 
+/* IPv4 that comes in by a device goes to another one; the rest stays. by: a helper. */
+static int attach_route(unsigned int ifindex, unsigned int other, __s32 by)
+{
+	const struct bpf_insn insns[] = {
+		{ .code = BPF_LDX | BPF_MEM | BPF_W,
+		  .dst_reg = BPF_REG_2,
+		  .src_reg = BPF_REG_1,
+		  .off = offsetof(struct __sk_buff, protocol) },
+		{ .code = BPF_JMP | BPF_JNE | BPF_K, .dst_reg = BPF_REG_2, .imm = htons(ETH_P_IP), .off = 6 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_1, .imm = (__s32)other },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = 0 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_3, .imm = 0 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_4, .imm = 0 },
+		{ .code = BPF_JMP | BPF_CALL, .imm = by },
+		{ .code = BPF_JMP | BPF_EXIT },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = TCX_NEXT },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+
+	return attach(ifindex, TCX_INGRESS, insns, COUNT(insns));
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int port[2] = { argc == 4 ? if_nametoindex(argv[2]) : 0,
@@ -98,6 +124,9 @@ int main(int argc, char **argv)
 		return hooks(port);
 	if (port[0] && port[1] && !strcmp(argv[1], "peer"))
 		return attach_peer(port[0], port[1]) || attach_peer(port[1], port[0]);
-	fprintf(stderr, "usage: bound hooks|peer PORT PORT\n");
+	if (port[0] && port[1] && !strcmp(argv[1], "route"))
+		return attach_route(port[0], port[1], BPF_FUNC_redirect_peer) ||
+		       attach_route(port[1], port[0], BPF_FUNC_redirect_neigh);
+	fprintf(stderr, "usage: bound hooks|peer PORT PORT, or bound route LINK PORT\n");
 	return 2;
 }

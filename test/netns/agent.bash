@@ -114,19 +114,6 @@ put_ranges() {
 	api PUT /apis/networking.k8s.io/v1/servicecidrs/kubernetes -d "$(jq -nc '{metadata: {name: "kubernetes"}, spec: {cidrs: $ARGS.positional}}' --args "$@")"
 }
 
-# drop_invalid NODE: rules that drop what conntrack takes for INVALID, but for the kernel's own redirects of IPv6; invalid NODE: how
-# many packets they dropped.
-drop_invalid() {
-	local chain
-	for chain in input forward output; do
-		echo "add chain inet invalid $chain { type filter hook $chain priority 0; }; add rule inet invalid $chain icmpv6 type nd-redirect accept; add rule inet invalid $chain ct state invalid counter drop;"
-	done | sed '1i add table inet invalid' | ns_exec "$1" nft -f -
-}
-
-invalid() {
-	ns_exec "$1" nft -j list table inet invalid | jq '[.nftables[].rule.expr[]?.counter.packets? // empty] | add'
-}
-
 # After --cleanup, on node n.
 nothing_of_the_node_is_left() {
 	run ! ip -n "$(ns n)" link show nb0

@@ -25,9 +25,9 @@ setup_file() {
 	done
 	frontends i | kube_iptables i
 	frontends n | kube_nftables n
-	kube_drop_invalid n
 	for node in $NODES; do
 		whole_host_rules "$node"
+		drop_invalid "$node"
 	done
 }
 
@@ -40,6 +40,7 @@ take_down() {
 	for node in $NODES; do
 		pods_down "$node" net "${node}a" "${node}b" "${node}c"
 		kube_gone "$node"
+		ns_exec "$node" nft delete table inet invalid
 	done
 }
 
@@ -425,7 +426,7 @@ both_ping() {
 @test "a thousand connections to Services and a thousand direct ones: none is INVALID, none is reset" {
 	local node family vip before
 	for node in $NODES; do
-		before=$(kube_invalid "$node")
+		before=$(invalid "$node")
 		for family in 4 6; do
 			vip=VIP$family
 			ask "${node}a" -c 500 tcp "${!vip}" 80 >"$NBT_DIR/mix-service" 2>&1 3>&- &
@@ -434,7 +435,7 @@ both_ping() {
 			wait $! || fail "$(tail -n 3 "$NBT_DIR/mix-service")"
 			[ "$(wc -l <"$NBT_DIR/mix-service")" = 500 ]
 		done
-		[ "$(kube_invalid "$node")" = "$before" ]
+		[ "$(invalid "$node")" = "$before" ]
 	done
 }
 

@@ -38,16 +38,6 @@ kube_gone() {
 	for table in ip ip6; do
 		ns_exec "$1" nft delete table $table kube-proxy 2>/dev/null || true
 	done
-	ns_exec "$1" nft delete table inet invalid 2>/dev/null || true
-}
-
-# How many packets the rule against INVALID dropped.
-kube_invalid() {
-	{
-		ns_exec "$1" iptables -t filter -nvxL KUBE-FORWARD 2>/dev/null
-		ns_exec "$1" ip6tables -t filter -nvxL KUBE-FORWARD 2>/dev/null
-		ns_exec "$1" nft list ruleset | awk '/comment "invalid"/ { for (i = 1; i < NF; i++) if ($i == "packets") print $(i + 1), "INVALID" }'
-	} | awk '/INVALID/ { sum += $1 } END { print sum + 0 }'
 }
 
 kube_of_family() {
@@ -165,9 +155,4 @@ kube_nftables_rules() {
 			}
 		}
 	END
-}
-
-# kube_drop_invalid NODE: drops and counts what the node forwards in state INVALID, as kube-proxy's iptables mode does.
-kube_drop_invalid() {
-	ns_exec "$1" nft 'table inet invalid { chain forward { type filter hook forward priority filter; ct state invalid counter drop comment "invalid"; }; }'
 }

@@ -341,6 +341,21 @@ remote_create() {
 	ip -n "$NBT-$name" -6 route add default via "fd00:c0:$n::1"
 }
 
+# ---- rules of the host -----------------------------------------------------------------------------------------------------
+
+# drop_invalid NODE: rules that drop what conntrack takes for INVALID, but for the kernel's own redirects of IPv6; invalid NODE: how
+# many packets they dropped.
+drop_invalid() {
+	local chain
+	for chain in input forward output; do
+		echo "add chain inet invalid $chain { type filter hook $chain priority -1; }; add rule inet invalid $chain icmpv6 type nd-redirect accept; add rule inet invalid $chain ct state invalid counter drop;"
+	done | sed '1i add table inet invalid' | ns_exec "$1" nft -f -
+}
+
+invalid() {
+	ns_exec "$1" nft -j list table inet invalid | jq '[.nftables[].rule.expr[]?.counter.packets? // empty] | add'
+}
+
 # ---- services --------------------------------------------------------------------------------------------------------------
 
 # service NAME VIPS PORTS [BACKENDS]: a Service and its EndpointSlices as Kubernetes objects in one List, on stdout. NAME is

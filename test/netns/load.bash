@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# New connections all the time, while something changes: by TCP and by UDP, one after the other.
+# Connections while something changes: new ones all the time, and streams that stand.
+
+LOAD=$NBT_BUILD/test/netns/load
+
+# ---- new ones, by TCP and by UDP, one after the other ----
 
 # load_start NS ADDRESS TCP-PORT [UDP-PORT]: until load_end or load_leave. Each connection is a line in load-NS.out.
 load_start() {
@@ -43,4 +47,23 @@ load_end() {
 # For teardown().
 load_leave() {
 	: >"$NBT_DIR/load.end"
+}
+
+# ---- streams: STREAMS of them, of which none may wait for an answer longer than STREAM_WAIT, in ms ----
+
+# streams_begin NAME NS ADDRESS PORT
+streams_begin() {
+	ip netns exec "$(ns "$2")" "$LOAD" streams "$3" "$4" "$STREAMS" 6 >"$NBT_DIR/streams-$1" 2>&1 3>&- &
+	disown
+	wait_for 20 grep -q open "$NBT_DIR/streams-$1"
+}
+
+# streams_end NAME: none of its answers was lost or late.
+streams_end() {
+	local longest
+	wait_for 20 grep -q longest "$NBT_DIR/streams-$1"
+	[[ $(<"$NBT_DIR/streams-$1") = $'open\n'"$STREAMS streams, "*' answers, 0 failed, longest wait '* ]] || fail "$1: $(<"$NBT_DIR/streams-$1")"
+	longest=$(awk 'END { print $(NF - 1) }' "$NBT_DIR/streams-$1")
+	echo "# streams $1: $(tail -n 1 "$NBT_DIR/streams-$1")" >&3
+	[ "$longest" -lt "$STREAM_WAIT" ] || fail "a stream of $1 waited $longest ms"
 }

@@ -5,34 +5,21 @@
 
 load lib
 load agent
+load node
 
-RANGES="10.96.0.0/12 fd00:96::/112"
-HERE4=192.0.2.1 HERE6=fd00:c0::1
-THERE4=192.0.2.2 THERE6=fd00:c0::2
 SELF4=169.254.110.48 SELF6=fd6e:6230::1
 
 setup_file() {
 	suite_begin
-	node_create n
-	remote_create n far
-	ns_exec n sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.default.rp_filter=1 net.ipv4.conf.up0.rp_filter=1
-	network_write n net
-	pods_up n net a b
-	drop_invalid n
-	holder_start
-	put_node $HERE4 $HERE6
-	# shellcheck disable=SC2086 # several words
-	put_ranges $RANGES
+	node_begin "a b" far
+	node_is_strict
 	put pod 10 "$(pod_ip b 4),$(pod_ip b 6)"
 	put far 20 $THERE4,$THERE6
 	put own 30 $HERE4,$HERE6
 	put none 40
 	agent_start --service-proxy node
 	wait_for 10 has_route 10.96.0.0/12
-	for at in b far n; do
-		serve $at tcp 8080
-		serve $at udp 8080
-	done
+	node_serve b far n
 }
 
 teardown_file() {
@@ -40,13 +27,7 @@ teardown_file() {
 }
 
 take_down() {
-	agent_stop
-	agent --service-proxy node --cleanup
-	nothing_of_the_node_is_left
-	kill "$(<"$NBT_DIR/holder.pid")" 2>/dev/null || true
-	ns_exec n nft delete table inet invalid
-	pods_down n net a b
-	ip -n "$(ns n)" link del up0
+	node_end "a b"
 }
 
 # put NAME N [BACKENDS]: the Service default/NAME at the Nth VIPs.
@@ -60,10 +41,6 @@ has_route() {
 
 has_service() {
 	ctl n --network @node -o json service list | jq -e --arg name "default/$1" 'any(.[]; .name == $name)' >/dev/null
-}
-
-counter() {
-	ctl n --network @node -o json conntrack stats | jq ".[0].$1"
 }
 
 # asked PROTO VIP NAME PEER: that server answers a process of the node, and sees that address.
@@ -331,12 +308,10 @@ backends_are() {
 
 @test "A route of somebody else to a service range stays, and is said" {
 	ip -n "$(ns n)" route add 10.111.0.0/16 dev up0
-	# shellcheck disable=SC2086 # several words
-	put_ranges $RANGES 10.111.0.0/16
+	put_ranges 10.96.0.0/12 fd00:96::/112 10.111.0.0/16
 	wait_for 10 grep -q "A route of somebody else.*10.111.0.0/16" "$NBT_DIR/agent.log"
 	ip -n "$(ns n)" route show 10.111.0.0/16 | grep -q "dev up0"
-	# shellcheck disable=SC2086 # several words
-	put_ranges $RANGES
+	put_ranges 10.96.0.0/12 fd00:96::/112
 	ip -n "$(ns n)" route del 10.111.0.0/16
 }
 

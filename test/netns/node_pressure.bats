@@ -5,32 +5,20 @@
 
 load lib
 load agent
+load node
+load load
 
-HERE4=192.0.2.1 HERE6=fd00:c0::1
-THERE4=192.0.2.2
 BALANCER4=203.0.113.9
 VIP4=10.96.0.10
-LOAD=$NBT_BUILD/test/netns/load
 MILLION=1000000
 
 setup_file() {
 	suite_begin
-	node_create n
-	remote_create n far
-	remote_create n outer 1
-	remote_create n flooder 2
-	network_write n net
-	pods_up n net a b
-	holder_start
-	put_node $HERE4 $HERE6
-	put_ranges 10.96.0.0/12
+	node_begin "a b" far outer flooder
 	service default/web $VIP4 TCP:80:8080,UDP:80:8080 "$(pod_ip b 4),$THERE4" | jq --arg far $THERE4 '
 		.items[0] |= (.spec += {type: "LoadBalancer"} | .spec.ports |= map(.nodePort = 30080) | .status.loadBalancer.ingress = [{ip: "'$BALANCER4'"}])
 		| .items[1].endpoints |= map(.nodeName = if .addresses[0] == $far then "there" else "here" end)' | put_list
-	for at in b far; do
-		serve $at tcp 8080
-		serve $at udp 8080
-	done
+	node_serve b far
 	agent_start --service-proxy node
 	wait_for 10 ask n -t 500 tcp $VIP4 80
 	wait_for 10 ask outer -t 500 tcp $HERE4 30080
@@ -44,18 +32,7 @@ teardown_file() {
 }
 
 take_down() {
-	agent_stop
-	agent --service-proxy node --cleanup
-	nothing_of_the_node_is_left
-	kill "$(<"$NBT_DIR/holder.pid")" 2>/dev/null || true
-	pods_down n net a b
-	for link in up0 up1 up2; do
-		ip -n "$(ns n)" link del $link
-	done
-}
-
-counter() {
-	ctl n --network @node -o json conntrack stats | jq ".[0].$1"
+	node_end "a b"
 }
 
 # hold NAME ADDRESS PORT: a hundred connections of it stand open, until held NAME finds all of them alive.

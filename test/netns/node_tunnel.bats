@@ -5,37 +5,27 @@
 
 load lib
 load agent
+load node
 
-HERE4=192.0.2.1 THERE4=192.0.2.2
 VIP4=10.96.0.10
 POD4=10.245.0.2     # on the other node
 TUNNEL4=10.244.0.0  # of this node's tunnel
 
 setup_file() {
+	unshare -n ip link add probe type vxlan id 7 dstport 8473 2>/dev/null || skip "this kernel has no VXLAN"
 	suite_begin
-	node_create n
-	remote_create n far
-	remote_create n outer 1
-	ns_exec n sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.default.rp_filter=1 net.ipv4.conf.up0.rp_filter=1 net.ipv4.conf.up1.rp_filter=1
+	node_begin "a b" far outer
 	ns_exec far sysctl -qw net.ipv4.ip_forward=1
-	ip -n "$(ns n)" link add probe type vxlan id 7 dstport 8473 2>/dev/null || skip "this kernel has no VXLAN"
-	ip -n "$(ns n)" link del probe
-	network_write n net
-	pods_up n net a b
 	far_pod
 	tunnel n up0 $HERE4 $TUNNEL4
 	tunnel far eth0 $THERE4 10.245.0.0
 	tunnel_to n $THERE4 10.245.0.0 far
 	tunnel_to far $HERE4 $TUNNEL4 n
-	drop_invalid n
-	holder_start
-	put_node $HERE4
-	put_ranges 10.96.0.0/12
+	node_is_strict
 	service default/web $VIP4 TCP:80:8080,UDP:80:8080 $POD4 | jq '
 		.items[0].spec.type = "NodePort" | .items[0].spec.ports |= map(.nodePort = 30080)
 		| .items[1].endpoints[].nodeName = "there"' | put_list
-	serve farpod tcp 8080
-	serve farpod udp 8080
+	node_serve farpod
 	agent_start --service-proxy node
 	wait_for 10 ask n -t 500 tcp $VIP4 80
 }
@@ -45,17 +35,11 @@ teardown_file() {
 }
 
 take_down() {
-	[ -e "$NBT_DIR/holder.pid" ] || return 0
 	agent_stop
 	agent --service-proxy node --cleanup
-	nothing_of_the_node_is_left
 	[ -z "$(programs_at n flannel.1)" ]
-	kill "$(<"$NBT_DIR/holder.pid")" 2>/dev/null || true
-	ns_exec n nft delete table inet invalid
-	pods_down n net a b
-	for link in flannel.1 up0 up1; do
-		ip -n "$(ns n)" link del $link
-	done
+	ip -n "$(ns n)" link del flannel.1
+	node_end "a b"
 }
 
 far_pod() {

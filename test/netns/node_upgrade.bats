@@ -7,30 +7,19 @@
 
 load lib
 load agent
+load node
+load load
 
-HERE4=192.0.2.1 HERE6=fd00:c0::1
-THERE4=192.0.2.2 THERE6=fd00:c0::2
-LOAD=$NBT_BUILD/test/netns/load
 STREAMS=100 STREAM_WAIT=${STREAM_WAIT:-3000}
 
 setup_file() {
 	suite_begin
-	node_create n
-	remote_create n far
-	remote_create n outer 1
-	network_write n net
-	pods_up n net a b
+	node_begin "a b" far outer
 	bpf_note n # what the upgrades replace
-	holder_start
-	put_node $HERE4 $HERE6
-	put_ranges 10.96.0.0/12 fd00:96::/112
 	put here 10 30080 "$(pod_ip b 4),$(pod_ip b 6)"
 	put there 20 30081 $THERE4,$THERE6
 	put own 30 30082 $HERE4,$HERE6
-	for at in b far n; do
-		serve $at tcp 8080
-		serve $at udp 8080
-	done
+	node_serve b far n
 	agent_start --service-proxy node
 	wait_for 10 ask n -t 500 tcp 10.96.0.30 80
 	agent_stop # which would end the upgrade itself, as soon as it is the other one's
@@ -41,13 +30,7 @@ teardown_file() {
 }
 
 take_down() {
-	agent_stop
-	agent --service-proxy node --cleanup
-	nothing_of_the_node_is_left
-	kill "$(<"$NBT_DIR/holder.pid")" 2>/dev/null || true
-	pods_down n net a b
-	ip -n "$(ns n)" link del up0
-	ip -n "$(ns n)" link del up1
+	node_end "a b"
 }
 
 # put NAME N NODEPORT BACKENDS
@@ -55,22 +38,6 @@ put() {
 	service "default/$1" "10.96.0.$2,fd00:96::$2" TCP:80:8080,UDP:80:8080 "$4" | jq --argjson port "$3" --arg far "$THERE4,$THERE6" '
 		.items[0].spec.type = "NodePort" | .items[0].spec.ports[0].nodePort = $port | .items[0].spec.ports[1].nodePort = $port
 		| .items[1:] |= map(.endpoints |= map(.nodeName = if .addresses[0] | inside($far) then "there" else "here" end))' | put_list
-}
-
-# stream NAME NS ADDRESS PORT: a hundred of them begin; streams_end NAME: no answer of theirs was lost or late.
-stream() {
-	ip netns exec "$(ns "$2")" "$LOAD" streams "$3" "$4" $STREAMS 6 >"$NBT_DIR/streams-$1" 2>&1 3>&- &
-	disown
-	wait_for 20 grep -q open "$NBT_DIR/streams-$1"
-}
-
-streams_end() {
-	local longest
-	wait_for 20 grep -q longest "$NBT_DIR/streams-$1"
-	[[ $(<"$NBT_DIR/streams-$1") = $'open\n'"$STREAMS streams, "*' answers, 0 failed, longest wait '* ]] || fail "$1: $(<"$NBT_DIR/streams-$1")"
-	longest=$(awk 'END { print $(NF - 1) }' "$NBT_DIR/streams-$1")
-	echo "# streams $1: $(tail -n 1 "$NBT_DIR/streams-$1")" >&3
-	[ "$longest" -lt "$STREAM_WAIT" ] || fail "a stream of $1 waited $longest ms"
 }
 
 # The one that was installed last.
@@ -87,13 +54,13 @@ services() {
 upgraded() {
 	local before name
 	before=$(services)
-	stream node-pod n 10.96.0.10 80
-	stream node-far n fd00:96::20 80
-	stream node-self n 10.96.0.30 80
-	stream node-port n $HERE4 30080
-	stream outer-pod outer $HERE4 30080
-	stream outer-far outer $HERE6 30081
-	stream pod a 10.96.0.10 80
+	streams_begin node-pod n 10.96.0.10 80
+	streams_begin node-far n fd00:96::20 80
+	streams_begin node-self n 10.96.0.30 80
+	streams_begin node-port n $HERE4 30080
+	streams_begin outer-pod outer $HERE4 30080
+	streams_begin outer-far outer $HERE6 30081
+	streams_begin pod a 10.96.0.10 80
 	NATBRIDGECTL=$NBT_BUILD/other/$1/natbridgectl
 	[ "$1" != this ] || NATBRIDGECTL=$NBT_BUILD/natbridgectl
 	echo "$NATBRIDGECTL" >"$NBT_DIR/installed"

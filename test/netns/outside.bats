@@ -5,10 +5,8 @@
 
 load lib
 load agent
+load node
 
-RANGES="10.96.0.0/12 fd00:96::/112"
-HERE4=192.0.2.1 HERE6=fd00:c0::1
-THERE4=192.0.2.2 THERE6=fd00:c0::2
 UP4=192.0.2.5
 CLIENT4=192.0.2.6 CLIENT6=fd00:c0:1::2
 EXTERNAL4=203.0.113.7 EXTERNAL6=2001:db8:7::7
@@ -16,22 +14,10 @@ BALANCER4=203.0.113.9
 
 setup_file() {
 	suite_begin
-	node_create n
-	remote_create n far
-	remote_create n outer 1
-	ns_exec n sysctl -qw net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.default.rp_filter=1 net.ipv4.conf.up0.rp_filter=1 net.ipv4.conf.up1.rp_filter=1
-	network_write n net
-	pods_up n net a b
-	drop_invalid n
-	holder_start
-	put_node $HERE4 $HERE6
-	# shellcheck disable=SC2086 # several words
-	put_ranges $RANGES
+	node_begin "a b" far outer
+	node_is_strict
 	agent_start --service-proxy node
-	for at in b far n; do
-		serve $at tcp 8080
-		serve $at udp 8080
-	done
+	node_serve b far n
 }
 
 teardown_file() {
@@ -39,14 +25,7 @@ teardown_file() {
 }
 
 take_down() {
-	agent_stop
-	agent --service-proxy node --cleanup
-	nothing_of_the_node_is_left
-	kill "$(<"$NBT_DIR/holder.pid")" 2>/dev/null || true
-	ns_exec n nft delete table inet invalid
-	pods_down n net a b
-	ip -n "$(ns n)" link del up0
-	ip -n "$(ns n)" link del up1
+	node_end "a b"
 }
 
 # web SPEC BACKENDS [STATUS]: the Service default/web; b is on this node, far on another one. Returns when the table has it.
@@ -66,10 +45,6 @@ web() {
 
 has_mark() {
 	ctl n --network @node -o json service list | jq -e --arg mark "$1" 'any(.[]; .portName == $mark)' >/dev/null
-}
-
-counter() {
-	ctl n --network @node -o json conntrack stats | jq ".[0].$1"
 }
 
 # answers NS PROTO ADDRESS PORT: who answers, and which clients they see, of 14 connections.

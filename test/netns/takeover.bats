@@ -5,30 +5,21 @@
 
 load lib
 load agent
+load node
 load kube
 load load
 
-HERE4=192.0.2.1 HERE6=fd00:c0:0::1
 CLIENT4=192.0.2.2
 EXTERNAL4=203.0.113.7
 
 setup_file() {
 	suite_begin
-	node_create n
-	remote_create n outer
+	node_begin "b c" outer
 	ip -n "$(ns n)" route add default via $CLIENT4
 	ip -n "$(ns n)" -6 route add default via fd00:c0:0::2
-	network_write n net
-	pods_up n net b c
-	holder_start
-	put_node $HERE4 $HERE6
-	put_ranges 10.96.0.0/12 fd00:96::/112
 	service default/web 10.96.0.10,fd00:96::10 TCP:80:8080,UDP:80:8080 "$(backends b c)" |
 		jq --arg external "$EXTERNAL4" '.items[0].spec += {type: "NodePort", externalIPs: [$external]} | .items[0].spec.ports |= map(.nodePort = 30080)' | put_list
-	for at in b c; do
-		serve $at tcp 8080
-		serve $at udp 8080
-	done
+	node_serve b c
 }
 
 teardown_file() {
@@ -36,12 +27,7 @@ teardown_file() {
 }
 
 take_down() {
-	agent_stop
-	agent --service-proxy node --cleanup
-	nothing_of_the_node_is_left
-	kill "$(<"$NBT_DIR/holder.pid")" 2>/dev/null || true
-	pods_down n net b c
-	ip -n "$(ns n)" link del up0
+	node_end "b c"
 }
 
 teardown() {

@@ -6,13 +6,13 @@
 # Runs first: it takes long.
 
 load lib
-load ../netns/kube
+load kube
+load load
 
 WEB4=10.96.0.10 WEB6=fd00:96::10
 SELF4=10.96.0.12
 FAR4=10.96.0.13 FAR6=fd00:96::13
 STICKY4=10.96.0.15
-LOAD=$NBT_BUILD/test/netns/load
 HERE=${NBT_LAYOUT#v} THERE=$((1000 + ${NBT_LAYOUT#v}))
 STREAMS=100 STREAM_WAIT=${STREAM_WAIT:-1000}
 
@@ -102,23 +102,6 @@ assert_followed() {
 	assert_links_followed "${devs[@]}"
 }
 
-# streams_begin NAME POD ADDRESS: a hundred streams of a pod to port 80 there; streams_end NAME: no answer of theirs was lost or late.
-streams_begin() {
-	ip netns exec "$(ns "$2")" "$LOAD" streams "$3" 80 $STREAMS 6 >"$NBT_DIR/streams-$1" 2>&1 3>&- &
-	echo $! >"$NBT_DIR/streams-$1.pid"
-	disown
-	wait_for 20 grep -q open "$NBT_DIR/streams-$1"
-}
-
-streams_end() {
-	local longest
-	wait_for 20 grep -q longest "$NBT_DIR/streams-$1"
-	[[ $(<"$NBT_DIR/streams-$1") = $'open\n'"$STREAMS streams, "*' answers, 0 failed, longest wait '* ]] || fail "$(<"$NBT_DIR/streams-$1")"
-	longest=$(awk 'END { print $(NF - 1) }' "$NBT_DIR/streams-$1")
-	echo "# streams $1: $(tail -n 1 "$NBT_DIR/streams-$1")" >&3
-	[ "$longest" -lt "$STREAM_WAIT" ] || fail "a stream waited $longest ms"
-}
-
 services() {
 	ctl n -o json service list | jq -S .
 }
@@ -127,10 +110,10 @@ services() {
 while_streams_run() {
 	local before after
 	before=$(services)
-	streams_begin web a $WEB4
-	streams_begin web6 c $WEB6
-	streams_begin far b $FAR4
-	streams_begin self a $SELF4
+	streams_begin web a $WEB4 80
+	streams_begin web6 c $WEB6 80
+	streams_begin far b $FAR4 80
+	streams_begin self a $SELF4 80
 	"$@"
 	assert_followed a b c
 	after=$(services)
@@ -428,8 +411,8 @@ assert_modes() {
 	[[ $output = "b "*" two" ]] || fail "$output"
 	[ "$(ctl m -o json conntrack stats | jq '.[0].port_changed')" = 1 ]
 	for to in next layout this; do
-		streams_begin m4 ma $WEB4
-		streams_begin m6 ma $WEB6
+		streams_begin m4 ma $WEB4 80
+		streams_begin m6 ma $WEB6 80
 		version $to
 		run -0 ctl m upgrade
 		[ "$output" = "net: programs replaced on 2 ports" ] || fail "$output"
