@@ -145,6 +145,9 @@ static const struct key keys[] = {
 	ROW("takeover", "takeover", SWITCH, takes_over, check_switch, "true|false",
 	    "with service-proxy node: remove the rules that a kube-proxy has left, once this node is served; "
 	    "default: false"),
+	ROW("fast-path", "fastPath", SWITCH, fast_path, check_switch, "true|false",
+	    "with service-proxy node: clients outside reach pods of this node past the host's IP stack, and "
+	    "so past its FORWARD rules; default: false"),
 	ROW("service-cidr", "serviceCIDRs", LIST, service_cidrs, check_range, "CIDR",
 	    "a range of Services, for an API server without ServiceCIDRs; repeatable"),
 	ROW("device", "devices", LIST, devices, NULL, "GLOB",
@@ -505,6 +508,8 @@ static int set_defaults(struct nb_agent_config *config, struct nb_error *err)
 		rc = list_add(&config->node_ports, "primary", "nodePortAddresses", err);
 	if (!rc && config->takes_over && !config->serves_node)
 		rc = nb_fail(err, NB_ERR_CONFIG, 0, "takeover: requires serviceProxy: node");
+	if (!rc && config->fast_path && !config->serves_node)
+		rc = nb_fail(err, NB_ERR_CONFIG, 0, "fastPath: requires serviceProxy: node");
 	return rc ? rc : default_node(config, err);
 }
 

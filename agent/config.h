@@ -48,6 +48,7 @@ struct nb_agent_config {
 	bool health_ports;            /* health check node ports are answered here */
 	bool serves_node;             /* instead of kube-proxy: the node itself and clients outside, too */
 	bool takes_over;              /* removes the rules of a kube-proxy */
+	bool fast_path;               /* struct nb_node_config */
 	struct nb_agent_list service_cidrs; /* ranges of Services, beside those that the API server tells */
 	struct nb_agent_list devices;       /* globs; none: those that have addresses */
 	struct nb_agent_list self;          /* sources of the node's connections to itself */

@@ -145,6 +145,7 @@ static int ensure(struct nb_node_side *side, struct nb_error *err)
 		.n_patterns = config->devices.n,
 		.keep = !side->is_filled,
 		.outside = side->outside,
+		.fast_path = config->fast_path,
 	};
 	int rc = nb_pin_root_resolve(config->bpffs, &root, err);
 

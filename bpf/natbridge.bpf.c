@@ -6,6 +6,7 @@
  *   nb_from_pod   what a pod sends, before the bridge sees it: translates requests to frontends, and
  *                 answers of backends
  *   nb_to_pod     what enters a pod from the bridge: translates answers that went through the host
+ *   nb_enter_pod  what the node's program at a device gives to a pod, past the host's IP stack
  *
  * A program passes untouched what concerns neither.
  *
@@ -15,6 +16,7 @@
  */
 #include "bpf/ebpf/conn_forward.h"
 #include "bpf/ebpf/conn_reply.h"
+#include "bpf/ebpf/enter_pod.h"
 #include "bpf/ebpf/fast_parse.h"
 #include "bpf/ebpf/host_no_route.h"
 #include "bpf/ebpf/icmp_echo.h"
@@ -73,6 +75,8 @@ int nb_from_pod(struct __sk_buff *skb)
 		rc = nb_conn_from_pod(skb, &pkt);
 	else
 		rc = nb_other_proto_from_pod(skb, &pkt, rc);
+	if (rc == NB_PASS && nb_may_be_of_node(&pkt))
+		bpf_tail_call(skb, &past_host, 0);
 	if (rc < NB_DROPPED) /* almost always */
 		return nb_verdict(rc);
 	if (nb_is_vip_drop(rc) && nb_dst_is_of_host(skb, &pkt))
@@ -104,6 +108,14 @@ int nb_to_pod(struct __sk_buff *skb)
 	if (rc == NB_PASS && pkt.quoted_off)
 		rc = nb_host_no_route(skb, &pkt);
 	return nb_verdict(rc == NB_CONTINUE ? NB_PASS : rc);
+}
+
+/* Called by the node's program at a device: element "network" of its past_host. */
+SEC("tc")
+int nb_enter_pod(struct __sk_buff *skb)
+{
+	return nb_verdict(skb->protocol == bpf_htons(ETH_P_IP) ? nb_enter_pod_of(skb, true)
+							       : nb_enter_pod_of(skb, false));
 }
 
 /* The current tick, for userspace: run by BPF_PROG_TEST_RUN, attached nowhere. */

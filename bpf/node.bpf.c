@@ -7,6 +7,8 @@
  *   nb_device_in    ingress of each device: answers to the node, and requests of clients outside
  *   nb_device_out   egress of each device: answers to clients outside, requests to other nodes
  *
+ *   nb_pod_out      called at the ports of pods: answers to clients outside, past the host's IP stack
+ *
  * nb_nb0_out drops what it does not translate: no other host has such an address. The others pass what
  * concerns no connection of the table.
  */
@@ -20,6 +22,7 @@
 #include "bpf/ebpf/reject.h"
 #include "bpf/ebpf/slow_parse.h"
 #include "bpf/node/device.h"
+#include "bpf/node/past_host.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -49,7 +52,7 @@ static __always_inline int nb_node_packet(struct __sk_buff *skb, struct nb_pkt *
 /* Counts a drop, and rejects if it says so. */
 static __always_inline int nb_node_verdict(struct __sk_buff *skb, struct nb_pkt *pkt, int rc)
 {
-	int verdict = nb_verdict(rc);
+	int verdict = nb_verdict(nb_is_past_host(rc) ? NB_PASS : rc);
 
 	return nb_is_reject(rc) ? nb_reject(skb, pkt) : verdict;
 }
@@ -71,13 +74,17 @@ SEC("tc")
 int nb_device_in(struct __sk_buff *skb)
 {
 	struct nb_pkt pkt = {};
+	int rc;
 
 	if (skb->pkt_type == PACKET_OTHERHOST)
 		return TC_ACT_OK;
 	/* A tag with a priority alone, which the host removes, too. */
 	if (skb->vlan_present && !(skb->vlan_tci & 0xfff))
 		bpf_skb_vlan_pop(skb);
-	return nb_node_verdict(skb, &pkt, nb_node_packet(skb, &pkt, NB_SIDE_OUTSIDE, 0));
+	rc = nb_node_packet(skb, &pkt, NB_SIDE_OUTSIDE, 0);
+	if (nb_is_past_host(rc))
+		bpf_tail_call(skb, &past_host, rc - NB_PAST_HOST - 1);
+	return nb_node_verdict(skb, &pkt, rc);
 }
 
 SEC("tc")
@@ -86,6 +93,21 @@ int nb_device_out(struct __sk_buff *skb)
 	struct nb_pkt pkt = {};
 
 	return nb_node_verdict(skb, &pkt, nb_node_packet(skb, &pkt, NB_SIDE_LEAVING, skb->ifindex));
+}
+
+/* Called by nb_from_pod of a network: element 0 of its past_host. */
+SEC("tc")
+int nb_pod_out(struct __sk_buff *skb)
+{
+	struct nb_pkt pkt = {};
+	int rc = nb_fast_parse(skb, &pkt, NB_ANSWERS);
+
+	if (rc == NB_SLOW_PARSE)
+		rc = nb_slow_parse(skb, &pkt, true);
+	if (rc != NB_CONTINUE)
+		return NB_PASS;
+	pkt.tuple.side = NB_SIDE_LEAVING;
+	return nb_verdict(nb_past_host_out(skb, &pkt));
 }
 
 /* As nb_clock of mode ebpf. */

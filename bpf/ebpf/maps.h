@@ -103,6 +103,17 @@ struct {
 	__type(value, struct nb_service_entry);
 } services SEC(".maps");
 
+/*
+ * Programs of the other side, for packets that pass by the host's IP stack. Of a network, element 0: the
+ * node's nb_pod_out. Of the node's table: nb_enter_pod of each network, see struct nb_device.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, NB_MAX_PAST_HOST);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(__u32));
+} past_host SEC(".maps");
+
 /* For each CPU, since the stack, 512 bytes for all callers, is too small. */
 
 /* A new connection before it is in the table: its two entries. */

@@ -25,6 +25,10 @@ enum {
 	/* Untouched, to the next program or the bridge. TCX_NEXT has the same value. */
 	NB_PASS = TC_ACT_UNSPEC,
 
+	/* NB_PAST_HOST + struct nb_device.network: translated, and to leave by no way of the host's IP stack.
+	 */
+	NB_PAST_HOST = 100,
+
 	/* NB_DROPPED + reason (enum nb_counter): dropped, and counted under the reason. */
 	NB_DROPPED = 1000,
 };
@@ -41,6 +45,11 @@ static __always_inline void nb_count(__u32 counter)
 
 	if (value)
 		*value += 1;
+}
+
+static __always_inline bool nb_is_past_host(int rc)
+{
+	return rc > NB_PAST_HOST && rc < NB_DROPPED;
 }
 
 /* Turns what the stages return into a verdict of tc. Counts drops. */

@@ -18,7 +18,8 @@
  *   a client outside, to a        As before; and where the request leaves, it gets the node's address
  *   backend on another node       as its source: a second connection of the table.
  *
- * Only a backend on this node sees the address of a client outside.
+ * Only a backend on this node sees the address of a client outside. To a pod of this node, a client
+ * outside may get past the host's IP stack: past_host.h.
  */
 
 #include "bpf/ebpf/conn_plan.h"
@@ -56,13 +57,19 @@ __noinline int nb_plan_source(struct __sk_buff *skb, const struct nb_pkt *pkt, s
 	return NB_CONTINUE;
 }
 
-/* All packets are sent by the host, and received by it. */
+/* All packets are sent by the host and received by it, but for those of past_host.h. */
 static __always_inline int nb_conn_choose_path(struct __sk_buff *skb, const struct nb_pkt *pkt,
 					       struct nb_scratch *s)
 {
 	s->client.conn.flags &= ~NB_CONN_TO_HOST;
 	s->client.conn.flags |= NB_CONN_VIA_HOST;
-	return pkt->tuple.side == NB_SIDE_OUTSIDE ? NB_CONTINUE : nb_plan_source(skb, pkt, s);
+	if (pkt->tuple.side != NB_SIDE_OUTSIDE)
+		return nb_plan_source(skb, pkt, s);
+	if (s->client.conn.flags & NB_CONN_HERE) {
+		s->client.conn.in_ifindex = nb_route_network(skb, &s->client.conn.dst);
+		s->backend.conn.in_ifindex = s->client.conn.in_ifindex;
+	}
+	return NB_CONTINUE;
 }
 
 /*
@@ -167,12 +174,12 @@ static __always_inline struct nb_port *nb_deliver_port(__u16 flags __attribute__
 	return NULL;
 }
 
-/* receiver: the device by which answers to the node enter, 0: nb0. */
+/* receiver: in_ifindex of struct nb_conn. */
 static __always_inline int nb_deliver(struct __sk_buff *skb, const struct nb_pkt *pkt, __u16 flags,
 				      __u32 receiver)
 {
 	if (!(flags & NB_CONN_OF_NODE))
-		return NB_PASS;
+		return receiver ? NB_PAST_HOST + receiver : NB_PASS;
 	if (flags & NB_CONN_REPLY)
 		return nb_enter_host(skb, receiver ? nb_route_back(skb, pkt->is_v4, receiver) : 0);
 	return flags & NB_CONN_TO_SELF ? nb_enter_host(skb, 0) : nb_route_out(skb, pkt->is_v4);

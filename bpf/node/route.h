@@ -54,14 +54,26 @@ static __always_inline int nb_route_source(struct __sk_buff *skb, const struct n
 }
 
 /*
- * Sends a packet to the next hop of its destination, as the host would forward it. Until the kernel knows the
- * next hop's link address it keeps the packet, which then follows the packet's own route (neigh_update() of
- * net/core/neighbour.c): that must not be the one to nb0 any more. So the kernel looks up another.
+ * Sends a packet to the next hop that a lookup has found with "rc", as the host would forward it. Until the
+ * kernel knows the next hop's link address it keeps the packet, which then follows the packet's own route
+ * (neigh_update() of net/core/neighbour.c): that must not be the one to nb0 any more. So the kernel looks up
+ * another.
  */
+static __always_inline int nb_route_next(const struct bpf_fib_lookup *fib, int rc)
+{
+	struct bpf_redir_neigh next = {};
+
+	if (rc != BPF_FIB_LKUP_RET_SUCCESS)
+		return bpf_redirect_neigh(fib->ifindex, NULL, 0, 0);
+	next.nh_family = fib->family; /* of the next hop, which may be another one than the packet's */
+	__builtin_memcpy(next.ipv6_nh, fib->ipv6_dst, sizeof(next.ipv6_nh));
+	return bpf_redirect_neigh(fib->ifindex, &next, sizeof(next), 0);
+}
+
+/* Sends a packet to the next hop of its destination. */
 __noinline int nb_route_out(struct __sk_buff *skb, bool is_v4)
 {
 	void *ip = nb_bytes(skb, NB_L3_OFF, nb_ip_header_len(is_v4));
-	struct bpf_redir_neigh next = {};
 	struct bpf_fib_lookup fib = {};
 	int rc;
 
@@ -80,11 +92,24 @@ __noinline int nb_route_out(struct __sk_buff *skb, bool is_v4)
 	rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
 	if (!nb_fib_has_way(rc) || fib.ifindex == nb_settings.bridge_ifindex)
 		return nb_drop(NB_DROP_NO_DEVICE);
-	if (rc != BPF_FIB_LKUP_RET_SUCCESS)
-		return bpf_redirect_neigh(fib.ifindex, NULL, 0, 0);
-	next.nh_family = fib.family; /* of the next hop, which may be another one than the packet's */
-	__builtin_memcpy(next.ipv6_nh, fib.ipv6_dst, sizeof(next.ipv6_nh));
-	return bpf_redirect_neigh(fib.ifindex, &next, sizeof(next), 0);
+	return nb_route_next(&fib, rc);
+}
+
+/* struct nb_device.network of the bridge that leads to a pod; 0: it is to be reached through the host. */
+__noinline __u32 nb_route_network(struct __sk_buff *skb, const struct nb_addr *pod)
+{
+	struct nb_device device __attribute__((aligned(8)));
+	struct bpf_fib_lookup fib = {};
+	struct nb_addr addr;
+
+	if (!pod)
+		return 0;
+	addr = *pod;
+	nb_fib_set_dst(&fib, &addr, nb_addr_is_v4(&addr));
+	if (!nb_fib_has_way(bpf_fib_lookup(skb, &fib, sizeof(fib), 0)) ||
+	    !nb_device_read(fib.ifindex, &device))
+		return 0;
+	return device.network;
 }
 
 /* The device that leads to a packet's source by now; "noted", if the host itself has that address. */

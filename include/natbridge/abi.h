@@ -40,6 +40,7 @@ enum {
 	 */
 	NB_NODE_L4PORT = 61000,
 	NB_MAX_DEVICES = 1024,   /* of the node */
+	NB_MAX_PAST_HOST = 256,  /* networks whose pods are reached past the host's IP stack */
 	NB_HOST_REQUESTS = 4096, /* UDP flows from the node to pods with a NodePort's number */
 
 	NB_DEFAULT_CONNECTIONS = 131072,
@@ -132,8 +133,7 @@ enum nb_conn_flags {
 	NB_CONN_NAT = 1 << 5,
 	/* With NB_CONN_VIA_HOST: packets go to the host whatever MAC they are addressed to. */
 	NB_CONN_TO_HOST = 1 << 8,
-	/* Of the node's table: the node sends the requests. Answers enter by the device of in_ifindex, 0:
-	   nb0. */
+	/* Of the node's table: the node sends the requests. */
 	NB_CONN_OF_NODE = 1 << 9,
 	/* With NB_CONN_OF_NODE: to the node itself. Requests enter by nb0, and answers leave by it. */
 	NB_CONN_TO_SELF = 1 << 10,
@@ -172,13 +172,18 @@ struct nb_conn {
 	struct nb_addr dst;
 	__be16 sport;
 	__be16 dport;
-	__u32 in_ifindex; /* the pod's port that sends in this direction; 0: none */
-	__u32 out_gen;    /* nb_port.gen of the receiver when the entry was made */
-	__u16 out_slot;   /* port slot of the receiver, or NB_SLOT_HOST */
-	__u16 flags;      /* enum nb_conn_flags */
-	__u32 csum_addr;  /* what the rewrite of addresses adds to a one's complement sum, 16 bits */
-	__u32 csum_port;  /* what the rewrite of ports adds; 0: nothing */
-	__u64 life;       /* tick at which the entry expires, flags, state, enum nb_use */
+	/*
+	 * The pod's port that sends in this direction; 0: none. Of the node's table: the device by which
+	 * answers to the node enter, 0: nb0; of a client outside, struct nb_device.network of the bridge
+	 * whose pods its packets reach past the host's IP stack, 0: through it.
+	 */
+	__u32 in_ifindex;
+	__u32 out_gen;   /* nb_port.gen of the receiver when the entry was made */
+	__u16 out_slot;  /* port slot of the receiver, or NB_SLOT_HOST */
+	__u16 flags;     /* enum nb_conn_flags */
+	__u32 csum_addr; /* what the rewrite of addresses adds to a one's complement sum, 16 bits */
+	__u32 csum_port; /* what the rewrite of ports adds; 0: nothing */
+	__u64 life;      /* tick at which the entry expires, flags, state, enum nb_use */
 	/* TCP: sequence number behind the newest segment, and its repetitions. SCTP: see sctp_state.h */
 	__u64 seq;
 	__u64 acked;   /* TCP: newest acknowledgement number. SCTP: the same */
@@ -438,9 +443,9 @@ struct nb_device {
 	 */
 	struct nb_addr addrs[2];
 	__u8 mac[6];
-	__u8 pad[2];
-	__u32 flags; /* userspace only: enum nb_device_flags */
-	__u32 seal;  /* natbridge/seal.h */
+	__u16 network; /* of a network's bridge: its element of past_host[] plus 1; 0: none */
+	__u32 flags;   /* userspace only: enum nb_device_flags */
+	__u32 seal;    /* natbridge/seal.h */
 };
 
 enum nb_device_flags {

@@ -136,7 +136,7 @@ static __always_inline __u32 nb_device_seal(__u32 ifindex, const struct nb_devic
 	__u64 sum = nb_seal_addr(0, &value->addrs[0], 0);
 
 	sum = nb_seal_addr(sum, &value->addrs[1], 2);
-	sum = nb_seal_number(sum, nb_seal_read(value->mac), 4); /* and pad */
+	sum = nb_seal_number(sum, nb_seal_read(value->mac), 4); /* and network */
 	return nb_seal_number(sum, ifindex, 5) >> 32;
 }
 

@@ -20,6 +20,7 @@
 #include "handover.h"
 #include "load.h"
 #include "migrate_conns.h"
+#include "past_host.h"
 #include "pin_path.h"
 #include "pins.h"
 
@@ -99,7 +100,8 @@ int nb_ports_note_upgraded(const struct nb_pin_root *root, const char *network, 
 	rc = nb_handover_forget(&dp, err);
 	if (rc)
 		return rc;
-	return nb_settings_change_flags(&dp, clear, set, err);
+	rc = nb_settings_change_flags(&dp, clear, set, err);
+	return rc ? rc : nb_past_host_renew(root, err);
 }
 
 /* ---- all of it, outside of an ADD ---- */

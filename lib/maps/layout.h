@@ -89,6 +89,8 @@ enum nb_map_migration {
 	ROW(OWN_PORTS, "own_ports", "own_ports", NB_IN_TABLES, NB_SIZE_FIXED, NB_MIGRATE_IF_POSSIBLE)        \
 	/* __u32 ifindex -> struct nb_device */                                                              \
 	ROW(DEVICES, "devices", "devices", NB_IN_NODE, NB_SIZE_FIXED, NB_MIGRATE_ALL)                        \
+	/* __u32 -> program of the other side; see bpf/ebpf/maps.h */                                        \
+	ROW(PAST_HOST, "past_host", "past_host", NB_IN_TABLES, NB_SIZE_FIXED, NB_MIGRATE_NOT)                \
 	/* enum nb_counter -> __u64, per CPU */                                                              \
 	ROW(COUNTERS, "counters", "counters", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_NOT)                      \
 	/* __u32 0 -> struct nb_settings */                                                                  \
@@ -126,12 +128,14 @@ enum nb_hook {
 #define NB_PROG_TABLE(ROW)                                                                                   \
 	ROW(FROM_POD, "nb_from_pod", NB_MODE_EBPF, NB_HOOK_PORT_IN)                                          \
 	ROW(TO_POD, "nb_to_pod", NB_MODE_EBPF, NB_HOOK_PORT_OUT)                                             \
-	ROW(CLOCK, "nb_clock", NB_MODE_EBPF, NB_HOOK_NONE) /* see nb_tick_now() */                           \
+	ROW(ENTER_POD, "nb_enter_pod", NB_MODE_EBPF, NB_HOOK_NONE) /* see bpf/ebpf/enter_pod.h */            \
+	ROW(CLOCK, "nb_clock", NB_MODE_EBPF, NB_HOOK_NONE)         /* see nb_tick_now() */                   \
 	ROW(ASSIST_FROM, "nb_assist_from", NB_MODE_ASSIST, NB_HOOK_PORT_IN)                                  \
 	ROW(ASSIST_HOST, "nb_assist_host", NB_MODE_ASSIST, NB_HOOK_BRIDGE_OUT)                               \
 	ROW(NB0_OUT, "nb_nb0_out", NB_MODE_NODE, NB_HOOK_NB0_OUT)                                            \
 	ROW(DEVICE_IN, "nb_device_in", NB_MODE_NODE, NB_HOOK_DEVICE_IN)                                      \
 	ROW(DEVICE_OUT, "nb_device_out", NB_MODE_NODE, NB_HOOK_DEVICE_OUT)                                   \
+	ROW(POD_OUT, "nb_pod_out", NB_MODE_NODE, NB_HOOK_NONE)       /* see bpf/node/past_host.h */          \
 	ROW(NODE_CLOCK, "nb_node_clock", NB_MODE_NODE, NB_HOOK_NONE) /* see nb_tick_now() */
 
 #define NB_MAP_CONSTANT(id, name, in_object, modes, size, migration) NB_MAP_##id,

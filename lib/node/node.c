@@ -10,6 +10,7 @@
 #include "lib/datapath/datapath.h"
 #include "lib/datapath/devices.h"
 #include "lib/datapath/ensure.h"
+#include "lib/datapath/past_host.h"
 #include "lib/datapath/upgrade.h"
 #include "lib/maps/layout.h"
 #include "lib/maps/settings.h"
@@ -167,6 +168,30 @@ static __u32 flags_of(const struct node *node, const struct nb_node_device *devi
 	return NB_DEVICE_IN | (node->outside ? NB_DEVICE_OUT : 0);
 }
 
+/* nb_device.network of a bridge of pods: what it has, or the first one that is free; 0: none. */
+static __u16 network_of(const struct node *node, const struct nb_devices *wanted, __u32 ifindex)
+{
+	bool taken[NB_MAX_PAST_HOST + 1] = { true };
+	__u16 place = 0;
+
+	if (!node->config->fast_path || !node->outside)
+		return 0;
+	for (size_t i = 0; i < node->before.all.n; i++) {
+		const struct nb_device_at *at = &node->before.all.items[i];
+
+		if (at->device.network > NB_MAX_PAST_HOST)
+			continue;
+		taken[at->device.network] = true;
+		if (at->ifindex == ifindex && at->device.network)
+			return at->device.network;
+	}
+	for (size_t i = 0; i < wanted->all.n; i++)
+		taken[wanted->all.items[i].device.network] = true;
+	while (place <= NB_MAX_PAST_HOST && taken[place])
+		place++;
+	return place <= NB_MAX_PAST_HOST ? place : 0;
+}
+
 /* A device that is down, or has lost its address, keeps its programs: once it is back, no packet may pass
  * them by. */
 static int list_devices(const struct node *node, struct nb_devices *wanted, struct nb_error *err)
@@ -181,8 +206,10 @@ static int list_devices(const struct node *node, struct nb_devices *wanted, stru
 
 		if (!is_wanted(node, from))
 			continue;
-		if (is_bridge_of_pods(&bridges, from->ifindex))
+		if (is_bridge_of_pods(&bridges, from->ifindex)) {
 			device.flags &= ~NB_DEVICE_OUT;
+			device.network = network_of(node, wanted, from->ifindex);
+		}
 		if (from->has_v6)
 			device.addrs[0] = from->v6;
 		if (from->has_v4)
@@ -221,7 +248,9 @@ static int set_devices(struct node *node, const struct nb_datapath *dp, struct n
 	if (rc)
 		return rc;
 	qsort(wanted.all.items, wanted.all.n, sizeof(*wanted.all.items), compare);
-	rc = nb_devices_set(dp, &wanted, err);
+	/* First: connections that begin once a bridge has a network find its program. */
+	rc = nb_past_host_set(node->config->root, dp, &wanted, err);
+	rc = rc ? rc : nb_devices_set(dp, &wanted, err);
 	return rc || !node->outside ? rc : nb_loopback_accept(&node->nl, true, err);
 }
 
@@ -307,6 +336,8 @@ int nb_node_take_down(const struct nb_pin_root *root, struct nb_error *err)
 	rc = nb_datapath_open(root, NB_NODE_NETWORK, false, &dp, first ? NULL : err);
 	if (!rc)
 		rc = nb_loopback_restore(&nl, &dp, first ? NULL : err);
+	if (!rc)
+		rc = nb_past_host_set(root, &dp, &none, first ? NULL : err);
 	if (!rc)
 		rc = nb_devices_set(&dp, &none, first ? NULL : err);
 	else if (rc == -ENOENT)

@@ -17,6 +17,7 @@
 # | outbound           | the same, and the least that programs past the host's stack cost (IPv4)                         |
 # | outnft             | the same with kube-proxy's rules for one Service, in its nftables mode                          |
 # | outnode            | natbridge serves the node: the Service's address is an external one                             |
+# | outfast            | the same with fastPath: true                                                                    |
 #
 # | target  | address of                                                                                                 |
 # |---------|------------------------------------------------------------------------------------------------------------|
@@ -156,15 +157,17 @@ bench_outnft() {
 	bench_frontends outnft 1 | KUBE_OUTSIDE=1 kube_nftables outnft
 }
 
-# The Service comes from natbridge-agent, which ends then: the table goes on serving.
-bench_outnode() {
-	bench_outside outnode .
-	AGENT_NODE=outnode holder_start
-	AGENT_NODE=outnode put_node 192.0.2.1 fd00:c0::1
-	AGENT_NODE=outnode put_ranges 10.98.0.0/16 fd00:98::/112
-	service default/bench 10.98.0.10,fd00:98::10 TCP:80:8080,UDP:80:8080 "${BENCH_ADDRESS[outnode-4]},${BENCH_ADDRESS[outnode-6]}" |
-		jq --arg v4 $BENCH_VIP4 --arg v6 $BENCH_VIP6 '.items[0].spec.externalIPs = [$v4, $v6]' | AGENT_NODE=outnode put_list
-	AGENT_NODE=outnode agent --service-proxy node --once >/dev/null 2>&1
+# bench_node ARM OPTION...: the Service comes from natbridge-agent, which ends then: the table goes on serving.
+bench_node() {
+	local arm=$1
+	local -x AGENT_NODE=$1
+	bench_outside "$arm" .
+	holder_start
+	put_node 192.0.2.1 fd00:c0::1
+	put_ranges 10.98.0.0/16 fd00:98::/112
+	service default/bench 10.98.0.10,fd00:98::10 TCP:80:8080,UDP:80:8080 "${BENCH_ADDRESS[$arm-4]},${BENCH_ADDRESS[$arm-6]}" |
+		jq --arg v4 $BENCH_VIP4 --arg v6 $BENCH_VIP6 '.items[0].spec.externalIPs = [$v4, $v6]' | put_list
+	agent --service-proxy node --once "${@:2}" >/dev/null 2>&1
 	kill "$(<"$NBT_DIR/holder.pid")"
 }
 
@@ -178,7 +181,9 @@ bench_make() {
 	assist) bench_assist ;;
 	outbound) bench_outbound ;;
 	outplain) bench_outside outplain '.plugins[0].type = "bridge"' ;;
-	outnft | outnode) "bench_$1" ;;
+	outnft) bench_outnft ;;
+	outnode) bench_node outnode ;;
+	outfast) bench_node outfast --fast-path true ;;
 	full*) bench_full "$1" "${1#full}" ;;
 	nat*) bench_nat "$1" "${1#nat}" ;;
 	esac

@@ -54,5 +54,7 @@ long bpf_skb_adjust_room(struct __sk_buff *skb, __s32 len_diff, __u32 mode, __u6
 long bpf_fib_lookup(void *context, struct bpf_fib_lookup *params, int size, __u32 flags);
 long bpf_redirect(__u32 ifindex, __u64 flags);
 long bpf_redirect_peer(__u32 ifindex, __u64 flags);
+long bpf_tail_call(void *context, const void *progs, __u32 index);
+long bpf_check_mtu(void *context, __u32 ifindex, __u32 *mtu, __s32 len_diff, __u64 flags);
 
 #endif
