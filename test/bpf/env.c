@@ -26,11 +26,14 @@
 #include "way.h"
 
 static const enum nb_prog progs[NB_MODES][HOOKS] = {
-	[NB_MODE_EBPF] = { [FROM_POD] = NB_PROG_FROM_POD, [TO_POD] = NB_PROG_TO_POD },
+	[NB_MODE_EBPF] = { [FROM_POD] = NB_PROG_FROM_POD,
+			   [TO_POD] = NB_PROG_TO_POD,
+			   [ENTER_POD] = NB_PROG_ENTER_POD },
 	[NB_MODE_ASSIST] = { [FROM_POD] = NB_PROG_ASSIST_FROM, [TO_POD] = NB_PROG_ASSIST_HOST },
 	[NB_MODE_NODE] = { [NB0_OUT] = NB_PROG_NB0_OUT,
 			   [DEVICE_IN] = NB_PROG_DEVICE_IN,
-			   [DEVICE_OUT] = NB_PROG_DEVICE_OUT },
+			   [DEVICE_OUT] = NB_PROG_DEVICE_OUT,
+			   [POD_OUT] = NB_PROG_POD_OUT },
 };
 
 int env_run_frame(struct env *env, enum hook hook, unsigned int at, const uint8_t *frame, size_t len,

@@ -56,8 +56,8 @@ int env_setup_assist(void **state); /* mode assist, with 1024 flows */
 int env_setup_node(void **state);   /* mode node, with 1024 connections */
 int env_teardown(void **state);
 
-/* FROM_POD, TO_POD: in mode assist at the pod's port, at the bridge. The others: in mode node. */
-enum hook { FROM_POD, TO_POD, NB0_OUT, DEVICE_IN, DEVICE_OUT, HOOKS };
+/* FROM_POD, TO_POD: in mode assist at the pod's port, at the bridge. From NB0_OUT on: in mode node. */
+enum hook { FROM_POD, TO_POD, ENTER_POD, NB0_OUT, DEVICE_IN, DEVICE_OUT, POD_OUT, HOOKS };
 
 /*
  * Runs a program on a packet at a pod's port, or at a device. Returns its verdict. out and out_len (may

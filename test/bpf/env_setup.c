@@ -64,11 +64,12 @@ static void add_pod(struct env *env, enum pod pod)
 static const struct {
 	const char *name, *mac, *addr4, *addr6, *routes;
 	__u32 flags;
+	__u16 network;
 } devices[DEVICES] = {
 	[UPLINK] = { "uplink", "02:00:00:00:02:01", "192.0.2.1", "fd00:c0::1",
 		     "192.0.2.0/24 fd00:c0::/64 203.0.113.0/24 2001:db8::/32", NB_DEVICE_IN | NB_DEVICE_OUT },
 	[INNER] = { "inner", "02:00:00:00:02:02", "10.1.0.1", "fd00:1::1", "10.1.0.0/24 fd00:1::/64",
-		    NB_DEVICE_IN },
+		    NB_DEVICE_IN, 1 },
 	[TUNNEL] = { "tunnel", "02:00:00:00:02:03", "10.2.255.1", "fd00:2::ff", "10.2.0.0/16 fd00:2::/64",
 		     NB_DEVICE_IN | NB_DEVICE_OUT },
 	[NB0] = { "nb0", "02:00:00:00:02:04", NODE_SELF4, NODE_SELF6, "10.96.0.0/16 fd00:96::/112",
@@ -99,7 +100,8 @@ static void add_devices(struct env *env)
 				"/proc/sys/net/ipv6/conf/all/forwarding >/dev/null"),
 			 0);
 	for (unsigned int at = 0; at < DEVICES; at++) {
-		struct nb_device_at device = { .device.flags = devices[at].flags };
+		struct nb_device_at device = { .device = { .flags = devices[at].flags,
+							   .network = devices[at].network } };
 
 		make_device(at);
 		env->ifindex[at] = device.ifindex = if_nametoindex(devices[at].name);

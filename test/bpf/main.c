@@ -36,7 +36,7 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[1], "flow"))
 		return suite_flow() ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "node"))
-		return suite_node() ? 1 : 0;
+		return suite_node() + suite_enter_pod() ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "shared"))
 		return suite_shared() ? 1 : 0;
 	failed += suite_service();
@@ -61,6 +61,7 @@ int main(int argc, char **argv)
 	failed += suite_icmp_echo();
 	failed += suite_flow();
 	failed += suite_node();
+	failed += suite_enter_pod();
 	failed += suite_shared();
 	failed += suite_handover();
 	failed += suite_migrate_conns();

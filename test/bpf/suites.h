@@ -27,6 +27,7 @@ int suite_icmp_echo(void);
 int suite_storm(void);
 int suite_flow(void);
 int suite_node(void);
+int suite_enter_pod(void);
 int suite_shared(void);
 int suite_handover(void);
 int suite_migrate_conns(void);

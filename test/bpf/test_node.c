@@ -44,7 +44,8 @@ static const char uplink_mac[] = "02:00:00:00:02:01", tunnel_mac[] = "02:00:00:0
 static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP };
 
 /* A frontend at address:port for each protocol and side, with this backend at port 8080. */
-static void serve(struct env *env, const char *address, uint16_t port, enum nb_side side, const char *backend)
+static void serve_at(struct env *env, const char *address, uint16_t port, enum nb_side side,
+		     const char *backend, bool here)
 {
 	nb_cleanup(nb_services_free) struct nb_services services = { 0 };
 	struct nb_service_changes changes;
@@ -52,7 +53,7 @@ static void serve(struct env *env, const char *address, uint16_t port, enum nb_s
 
 	for (size_t i = 0; i < sizeof(protos); i++) {
 		struct nb_service *service = nb_services_add(&services, &err);
-		struct nb_service_backend to = { .port = htons(8080) };
+		struct nb_service_backend to = { .port = htons(8080), .here = here };
 
 		assert_non_null(service);
 		snprintf(service->name, sizeof(service->name), "default/%u", port);
@@ -67,6 +68,12 @@ static void serve(struct env *env, const char *address, uint16_t port, enum nb_s
 	assert_int_equal(nb_services_normalize(&services, &err), 0);
 	if (nb_service_update(&env->dp, &services, NB_ORIGIN_APPLY, &changes, &err))
 		fail_msg("%s", err.msg);
+}
+
+/* The same, with a backend that is reached through the host. */
+static void serve(struct env *env, const char *address, uint16_t port, enum nb_side side, const char *backend)
+{
+	serve_at(env, address, port, side, backend, false);
 }
 
 /* The first packet of a connection, and its answer. */
@@ -320,6 +327,104 @@ static void test_direct_first(void **state)
 	}
 }
 
+/* Begins a connection of a client outside to a pod of this node. Returns the answer. */
+static struct packet begin_past_host(struct env *env, int v6, uint8_t proto)
+{
+	struct packet request = request_of(proto, at[v6].client, 40000, at[v6].node, 30080), answer;
+	struct packet routed = to(request, at[v6].here, 8080);
+	struct nb_conn conn;
+
+	serve_at(env, at[v6].node, 30080, NB_SIDE_OUTSIDE, at[v6].here, true);
+	/* No network has given the table its program: the host routes it. */
+	expect_in(env, UPLINK, request, TC_ACT_UNSPEC, routed);
+	assert_true(env_conn_at(env, NB_SIDE_OUTSIDE, &request, &conn));
+	assert_int_equal(conn.in_ifindex, 1);
+	answer = answer_to(&routed);
+	answer.ttl = 64;
+	return answer;
+}
+
+/* B33: an answer that its network does not know leaves by the uplink, with one hop less. */
+static void test_past_host(void **state)
+{
+	struct env *env = *state;
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		for (size_t i = 0; i < sizeof(protos); i++) {
+			struct packet answer = begin_past_host(env, v6, protos[i]), sent;
+			struct packet other = from(answer, at[v6].here, 8081);
+
+			sent = from(answer, at[v6].node, 30080);
+			sent.ttl = 63;
+			env_expect(env, POD_OUT, INNER, &answer, TC_ACT_REDIRECT, &sent);
+			env_expect_untouched(env, POD_OUT, INNER, &other);
+		}
+	}
+	env_expect_whole(env);
+}
+
+/* B33: an ICMP error about a request takes the same way. */
+static void test_past_host_icmp(void **state)
+{
+	struct env *env = *state;
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct packet answer = begin_past_host(env, v6, IPPROTO_UDP);
+		struct packet request = request_of(IPPROTO_UDP, at[v6].client, 40000, at[v6].here, 8080);
+		struct packet original = to(request, at[v6].node, 30080);
+		struct packet error = { .src = at[v6].here,
+					.dst = at[v6].client,
+					.proto = v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
+					.icmp_type = v6 ? 1 : 3,
+					.icmp_code = v6 ? 4 : 3,
+					.ttl = 64,
+					.quoted = &request };
+		struct packet sent = error;
+
+		(void)answer;
+		sent.src = at[v6].node;
+		sent.quoted = &original;
+		sent.ttl = 63;
+		env_expect(env, POD_OUT, INNER, &error, TC_ACT_REDIRECT, &sent);
+		request = from(to(request, at[v6].here, 8081), at[v6].client, 40000);
+		env_expect_untouched(env, POD_OUT, INNER, &error);
+	}
+}
+
+/* B33: the host tells the sender of a packet that has no hop left, or is too long. */
+static void test_past_host_not(void **state)
+{
+	struct env *env = *state;
+	static char text[1500];
+
+	memset(text, 'x', sizeof(text) - 1);
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct packet answer = begin_past_host(env, v6, IPPROTO_UDP);
+
+		answer.ttl = 1;
+		env_expect_untouched(env, POD_OUT, INNER, &answer);
+		answer.ttl = 64;
+		answer.payload = text;
+		env_expect_untouched(env, POD_OUT, INNER, &answer);
+	}
+}
+
+/* B33: what began through the host goes on there. */
+static void test_past_host_slow(void **state)
+{
+	struct env *env = *state;
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct packet request = request_of(IPPROTO_TCP, at[v6].client, 40000, at[v6].node, 30080);
+		struct packet routed = to(request, at[v6].here, 8080), answer = answer_to(&routed);
+
+		serve(env, at[v6].node, 30080, NB_SIDE_OUTSIDE, at[v6].here);
+		expect_in(env, UPLINK, request, TC_ACT_UNSPEC, routed);
+		env_expect_untouched(env, POD_OUT, INNER, &answer);
+		expect_out(env, UPLINK, answer, from(answer, at[v6].node, 30080));
+	}
+}
+
 /* What is none of a Service, and what another host's frame holds. */
 static void test_untouched(void **state)
 {
@@ -340,10 +445,12 @@ static void test_untouched(void **state)
 int suite_node(void)
 {
 	const struct CMUnitTest tests[] = {
-		ENV_TEST_NODE(test_outside_here), ENV_TEST_NODE(test_outside_there),
-		ENV_TEST_NODE(test_outside_age),  ENV_TEST_NODE(test_outside_stream),
-		ENV_TEST_NODE(test_node),         ENV_TEST_NODE(test_self),
-		ENV_TEST_NODE(test_direct_first), ENV_TEST_NODE(test_untouched),
+		ENV_TEST_NODE(test_outside_here),  ENV_TEST_NODE(test_outside_there),
+		ENV_TEST_NODE(test_outside_age),   ENV_TEST_NODE(test_outside_stream),
+		ENV_TEST_NODE(test_node),          ENV_TEST_NODE(test_self),
+		ENV_TEST_NODE(test_direct_first),  ENV_TEST_NODE(test_untouched),
+		ENV_TEST_NODE(test_past_host),     ENV_TEST_NODE(test_past_host_icmp),
+		ENV_TEST_NODE(test_past_host_not), ENV_TEST_NODE(test_past_host_slow),
 	};
 
 	return cmocka_run_group_tests_name("node", tests, NULL, NULL);
