@@ -192,12 +192,14 @@ static void look_soon(struct nb_node_side *side)
 
 void nb_node_side_changed(struct nb_node_side *side, enum nb_kube_kind kind)
 {
-	const bool outside = side->outside;
+	struct nb_error err = { 0 };
 
-	if (kind == NB_KUBE_SERVICE)
-		side->outside |= nb_kube_table_has_external(side->cluster->table);
-	if (side->loop &&
-	    (kind == NB_KUBE_NODE || side->cidrs != side->cluster->cidrs.changes || side->outside != outside))
+	if (kind == NB_KUBE_SERVICE && !side->outside && nb_kube_table_has_external(side->cluster->table)) {
+		side->outside = true;
+		if (side->loop)
+			update(side, &err); /* answers are translated before the table has requests */
+	}
+	if (side->loop && (kind == NB_KUBE_NODE || side->cidrs != side->cluster->cidrs.changes))
 		look_soon(side);
 }
 

@@ -173,9 +173,10 @@ bpf() {
 	CMOCKA_MESSAGE_OUTPUT=TAP run bpf "$BUILD/test/bpf"
 }
 
-# scenarios DIR: its bats files, or those of $T.
+# scenarios DIR: its bats files, or those of $T. In a file, "# Runs first: ...", "# Runs alone: ..." and "# Runs again with NAME=VALUE."
+# say how.
 scenarios() {
-	local file files=("$1"/*.bats) first=() others=() alone=()
+	local file again files=("$1"/*.bats) first=() others=() alone=()
 	[ -z "${T:-}" ] || read -ra files <<<"$T"
 	for file in "${files[@]}"; do
 		[[ $file = test/* ]] || file=$1/$file
@@ -191,6 +192,8 @@ scenarios() {
 	done
 	for file in "${first[@]}" "${others[@]}"; do
 		pool "${file#test/}" bats --formatter tap "$file"
+		again=$(sed -nE 's/^# Runs again with ([A-Z_]+=[^ ]*)\.$/\1/p' "$file")
+		[ -z "$again" ] || pool "${file#test/} $again" env "$again" bats --formatter tap "$file"
 	done
 	all_finish
 	for file in "${alone[@]}"; do

@@ -16,13 +16,16 @@
 
 #include "attach.h"
 
-/* What a flag of a device stands for. */
+/*
+ * What a flag of a device stands for, in the order in which programs come to all devices: a request that is
+ * translated finds the one that translates its answer. They go in the other order.
+ */
 static const struct {
 	__u32 flag;
 	enum nb_hook hook;
 } hooks[] = {
-	{ NB_DEVICE_IN, NB_HOOK_DEVICE_IN },
 	{ NB_DEVICE_OUT, NB_HOOK_DEVICE_OUT },
+	{ NB_DEVICE_IN, NB_HOOK_DEVICE_IN },
 	{ NB_DEVICE_NB0, NB_HOOK_NB0_OUT },
 };
 
@@ -95,85 +98,95 @@ static int write_device(const struct nb_datapath *dp, const struct nb_device_at 
 
 /* ---- programs ---- */
 
-/* Attaches what the flags say, and detaches the rest. -ENODEV: the device is gone. */
-static int attach(const struct nb_datapath *dp, __u32 ifindex, __u32 flags, __u32 flags_before,
-		  struct nb_error *err)
-{
-	for (size_t i = 0; i < HOOKS; i++) {
-		int rc = 0;
+/* The first error; a device that is gone is none. */
+struct failure {
+	struct nb_error *err;
+	int first;
+};
 
-		if (flags & hooks[i].flag)
-			rc = nb_datapath_attach_device(dp, hooks[i].hook, ifindex, err);
-		else if (flags_before & hooks[i].flag)
-			rc = nb_datapath_detach_device(hooks[i].hook, ifindex, err);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
-/* Keeps the first error; a device that is gone is none. */
-static void keep_first(int *first, int rc, const struct nb_error *why, struct nb_error *err)
+static void note(struct failure *failure, int rc, const struct nb_error *why)
 {
-	if (!rc || rc == -ENODEV || *first)
+	if (!rc || rc == -ENODEV || failure->first)
 		return;
-	*first = rc;
-	if (err)
-		*err = *why;
+	failure->first = rc;
+	if (failure->err)
+		*failure->err = *why;
 }
 
-static int set_one(const struct nb_datapath *dp, const struct nb_device_at *at,
-		   const struct nb_device_at *before, struct nb_error *err)
+/* Attaches the program of one hook where the flags say so. gone: how many devices there are no more. */
+static void attach(const struct nb_datapath *dp, size_t hook, const struct nb_devices *devices,
+		   struct failure *failure, unsigned int *gone)
 {
-	int rc = write_device(dp, at, before, err);
+	for (size_t i = 0; i < devices->all.n; i++) {
+		const struct nb_device_at *at = &devices->all.items[i];
+		struct nb_error why = { 0 };
+		int rc = at->device.flags & hooks[hook].flag
+				 ? nb_datapath_attach_device(dp, hooks[hook].hook, at->ifindex, &why)
+				 : 0;
 
-	return rc ? rc : attach(dp, at->ifindex, at->device.flags, before ? before->device.flags : 0, err);
+		*gone += rc == -ENODEV;
+		note(failure, rc, &why);
+	}
 }
 
-static int remove_one(const struct nb_datapath *dp, const struct nb_device_at *before, struct nb_error *err)
+/* Detaches it from where it was, and shall not be. */
+static void detach(size_t hook, const struct nb_devices *before, const struct nb_devices *wanted,
+		   struct failure *failure)
 {
-	int rc = attach(dp, before->ifindex, 0, before->device.flags, err);
+	for (size_t i = 0; i < before->all.n; i++) {
+		const struct nb_device_at *at = &before->all.items[i], *now = find(wanted, at->ifindex);
+		const __u32 stays = now ? now->device.flags : 0;
+		struct nb_error why = { 0 };
 
-	return rc && rc != -ENODEV ? rc : nb_map_remove(dp, NB_MAP_DEVICES, &before->ifindex, 1, NULL, err);
+		if (at->device.flags & ~stays & hooks[hook].flag)
+			note(failure, nb_datapath_detach_device(hooks[hook].hook, at->ifindex, &why), &why);
+	}
 }
 
 int nb_devices_set(const struct nb_datapath *dp, const struct nb_devices *wanted, struct nb_error *err)
 {
 	nb_cleanup(nb_devices_free) struct nb_devices before = { 0 };
-	int first = nb_devices_read(dp, &before, err);
+	struct failure failure = { .err = err };
+	struct nb_error why = { 0 };
+	unsigned int gone = 0;
+	int rc = nb_devices_read(dp, &before, err);
 
-	if (first)
-		return first;
+	if (rc)
+		return rc;
 	for (size_t i = 0; i < wanted->all.n; i++) {
 		const struct nb_device_at *at = &wanted->all.items[i];
-		struct nb_error why = { 0 };
 
-		keep_first(&first, set_one(dp, at, find(&before, at->ifindex), &why), &why, err);
+		note(&failure, write_device(dp, at, find(&before, at->ifindex), &why), &why);
 	}
-	for (size_t i = 0; i < before.all.n; i++) {
-		const struct nb_device_at *at = &before.all.items[i];
-		struct nb_error why = { 0 };
+	for (size_t i = 0; i < HOOKS; i++)
+		attach(dp, i, wanted, &failure, &gone);
+	for (size_t i = HOOKS; i-- > 0;)
+		detach(i, &before, wanted, &failure);
+	for (size_t i = 0; i < before.all.n && !failure.first; i++) {
+		const __u32 ifindex = before.all.items[i].ifindex;
 
-		if (!find(wanted, at->ifindex))
-			keep_first(&first, remove_one(dp, at, &why), &why, err);
+		if (!find(wanted, ifindex))
+			note(&failure, nb_map_remove(dp, NB_MAP_DEVICES, &ifindex, 1, NULL, &why), &why);
 	}
-	return first;
+	return failure.first;
 }
 
 int nb_devices_attach(const struct nb_datapath *dp, struct nb_ports *ports, struct nb_error *err)
 {
 	nb_cleanup(nb_devices_free) struct nb_devices all = { 0 };
-	int first = nb_devices_read(dp, &all, err);
+	struct failure failure = { .err = err };
+	int rc = nb_devices_read(dp, &all, err);
 
 	*ports = (struct nb_ports){ 0 };
-	for (size_t i = 0; i < all.all.n && !first; i++) {
-		const struct nb_device_at *at = &all.all.items[i];
-		struct nb_error why = { 0 };
-		int rc = attach(dp, at->ifindex, at->device.flags, 0, &why);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < HOOKS; i++) {
+		unsigned int gone = 0;
 
-		ports->attached += !rc;
-		ports->gone += rc == -ENODEV;
-		keep_first(&first, rc, &why, err);
+		attach(dp, i, &all, &failure, &gone);
+		if (gone > ports->gone)
+			ports->gone = gone;
 	}
-	return first;
+	ports->attached = all.all.n - ports->gone;
+	return failure.first;
 }

@@ -220,13 +220,13 @@ static int list_devices(const struct node *node, struct nb_devices *wanted, stru
 	return rc;
 }
 
-/* Whether clients outside are served: as *config says or, with keep, as devices are. */
+/* Whether clients outside are served: as *config says or, with keep, if they are. */
 static bool find_outside(const struct node *node)
 {
 	for (size_t i = 0; i < node->before.all.n && node->config->keep; i++)
 		if (node->before.all.items[i].device.flags & NB_DEVICE_OUT)
 			return true;
-	return node->config->outside && !node->config->keep;
+	return node->config->outside;
 }
 
 static int set_devices(struct node *node, const struct nb_datapath *dp, struct nb_error *err)

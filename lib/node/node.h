@@ -32,8 +32,8 @@ struct nb_node_config {
 	const struct nb_node_route *ranges; /* what leads to nb0, beside self */
 	size_t n_ranges;
 	bool fast_path; /* clients outside and pods reach each other past the host's IP stack */
-	bool outside;   /* the table has something for clients outside */
-	bool keep;      /* the table is not filled yet: routes stay as they are, and who is served */
+	bool outside;   /* the table has something for clients outside, or is about to have */
+	bool keep;      /* the table is not filled yet: routes stay, and so does who is served */
 };
 
 /*

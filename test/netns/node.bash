@@ -5,7 +5,7 @@
 # server of objects, which the agent follows. Needs lib.bash and agent.bash.
 
 # shellcheck disable=SC2034 # for those who load this
-HERE4=192.0.2.1 HERE6=fd00:c0:0::1 THERE4=192.0.2.2 THERE6=fd00:c0:0::2
+HERE4=192.0.2.1 HERE6=fd00:c0::1 THERE4=192.0.2.2 THERE6=fd00:c0:0::2
 
 # node_begin PODS NAME...: without objects but the Node and the service ranges. The first of the others is behind up0, at THERE4.
 node_begin() {

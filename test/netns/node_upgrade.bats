@@ -20,7 +20,7 @@ setup_file() {
 	put there 20 30081 $THERE4,$THERE6
 	put own 30 30082 $HERE4,$HERE6
 	node_serve b far n
-	agent_start --service-proxy node
+	agent_start --service-proxy node --fast-path true # outer-far goes through the host
 	wait_for 10 ask n -t 500 tcp 10.96.0.30 80
 	agent_stop # which would end the upgrade itself, as soon as it is the other one's
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Services for clients outside, without kube-proxy: A21 to A25. The node has strict rp_filter, and drops what its conntrack takes for
-# INVALID. far is another node, outer a client; both are beyond uplinks of their own.
+# INVALID. far is another node, outer a client; both are beyond uplinks of their own. FAST_PATH: the agent's fastPath.
+# Runs again with FAST_PATH=true.
 
 load lib
 load agent
@@ -16,7 +17,7 @@ setup_file() {
 	suite_begin
 	node_begin "a b" far outer
 	node_is_strict
-	agent_start --service-proxy node
+	agent_start --service-proxy node --fast-path "${FAST_PATH:-false}"
 	node_serve b far n
 }
 
