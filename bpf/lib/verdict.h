@@ -11,6 +11,7 @@
  */
 
 #include <linux/pkt_cls.h>
+#include <stdbool.h>
 
 #include "maps.h"
 

@@ -67,13 +67,14 @@ static const struct {
 	__u16 network;
 } devices[DEVICES] = {
 	[UPLINK] = { "uplink", "02:00:00:00:02:01", "192.0.2.1", "fd00:c0::1",
-		     "192.0.2.0/24 fd00:c0::/64 203.0.113.0/24 2001:db8::/32", NB_DEVICE_IN | NB_DEVICE_OUT },
+		     "192.0.2.0/24 fd00:c0::/64 203.0.113.0/24 2001:db8::/32", NB_DEVICE_IN | NB_DEVICE_OUT,
+		     0 },
 	[INNER] = { "inner", "02:00:00:00:02:02", "10.1.0.1", "fd00:1::1", "10.1.0.0/24 fd00:1::/64",
 		    NB_DEVICE_IN, 1 },
 	[TUNNEL] = { "tunnel", "02:00:00:00:02:03", "10.2.255.1", "fd00:2::ff", "10.2.0.0/16 fd00:2::/64",
-		     NB_DEVICE_IN | NB_DEVICE_OUT },
+		     NB_DEVICE_IN | NB_DEVICE_OUT, 0 },
 	[NB0] = { "nb0", "02:00:00:00:02:04", NODE_SELF4, NODE_SELF6, "10.96.0.0/16 fd00:96::/112",
-		  NB_DEVICE_NB0 },
+		  NB_DEVICE_NB0, 0 },
 };
 
 /* nb0's addresses are not the host's. */

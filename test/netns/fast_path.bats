@@ -9,7 +9,7 @@ load node
 load load
 
 CLIENT4=192.0.2.6 CLIENT6=fd00:c0:1::2
-STREAMS=20 STREAM_WAIT=3000
+export STREAMS=20 STREAM_WAIT=3000
 
 setup_file() {
 	suite_begin
@@ -61,23 +61,23 @@ seen() {
 passes_by() {
 	local before
 	before=$(seen)
-	run ask outer -t 2000 "${@:-tcp}" $HERE4 30080
+	run ask outer -t 2000 "${@:-tcp}" "$HERE4" 30080
 	[ "$status" = 0 ] || return
-	run ask outer -t 2000 "${@:-tcp}" $HERE6 30080
+	run ask outer -t 2000 "${@:-tcp}" "$HERE6" 30080
 	[ "$status" = 0 ] && [ "$(seen)" = "$before" ]
 }
 
 answered_by() {
-	[[ $(ask outer -t 500 tcp $HERE4 30080) == "$1 "* ]] && [[ $(ask outer -t 500 tcp $HERE6 30080) == "$1 "* ]]
+	[[ $(ask outer -t 500 tcp "$HERE4" 30080) == "$1 "* ]] && [[ $(ask outer -t 500 tcp "$HERE6" 30080) == "$1 "* ]]
 }
 
 @test "B33: TCP and UDP, IPv4 and IPv6: the pod sees the client, the host's FORWARD rules see nothing" {
 	local proto
 	for proto in tcp udp; do
 		passes_by -n 3 $proto
-		run -0 ask outer $proto $HERE4 30080
+		run -0 ask outer $proto "$HERE4" 30080
 		assert_answer b $CLIENT4
-		run -0 ask outer $proto $HERE6 30080
+		run -0 ask outer $proto "$HERE6" 30080
 		assert_answer b $CLIENT6
 	done
 	[ "$(invalid n)" = 0 ]
@@ -85,10 +85,10 @@ answered_by() {
 
 @test "B33: to another node, and directly to the pod, the host forwards" {
 	local before
-	web $THERE4,$THERE6
+	web "$THERE4,$THERE6"
 	wait_for 10 answered_by far
 	before=$(seen)
-	run -0 ask outer tcp $HERE4 30080
+	run -0 ask outer tcp "$HERE4" 30080
 	[ "$(seen)" -gt "$before" ]
 	web "$(both b)"
 	wait_for 10 answered_by b
@@ -102,7 +102,7 @@ answered_by() {
 # A megabyte to the pod and back.
 megabyte() {
 	local address
-	for address in $HERE4 "[$HERE6]"; do
+	for address in "$HERE4" "[$HERE6]"; do
 		ns_exec outer timeout 20 socat -t 10 - "TCP:$address:30080" <"$NBT_DIR/megabyte" >"$NBT_DIR/back"
 		cmp "$NBT_DIR/megabyte" "$NBT_DIR/back"
 	done
@@ -133,7 +133,7 @@ megabyte() {
 
 echoes() {
 	local address
-	for address in $HERE4 "[$HERE6]"; do
+	for address in "$HERE4" "[$HERE6]"; do
 		[ "$(ns_exec outer timeout 2 socat - "TCP:$address:30080" <<<hello)" = hello ] || return
 	done
 }
@@ -153,8 +153,8 @@ echoes() {
 
 refused() {
 	local address
-	for address in $HERE4 $HERE6; do
-		run ask outer -t 2000 "$1" $address 30080
+	for address in "$HERE4" "$HERE6"; do
+		run ask outer -t 2000 "$1" "$address" 30080
 		[[ $status = 1 && $output == *refused* ]] || return
 	done
 }
@@ -169,7 +169,7 @@ refused() {
 	web "$(both s)"
 	wait_for 10 answered_by s
 	before=$(seen)
-	run -0 ask outer tcp $HERE4 30080
+	run -0 ask outer tcp "$HERE4" 30080
 	[ "$(seen)" -ge $((before + 8)) ]
 	[ "$(invalid n)" = 0 ]
 	web "$(both b)"
@@ -180,9 +180,8 @@ refused() {
 }
 
 @test "B33: a network that comes, goes and comes again" {
-	local i
 	network_write n second '.plugins[0].bridge = "cni1" | .plugins[0].ipam.ranges = [[{subnet: "10.246.0.0/24"}], [{subnet: "fd00:10:246::/64"}]]'
-	for i in 1 2; do
+	for _ in 1 2; do
 		pods_up n second c
 		node_serve c
 		web "$(both c)"
@@ -200,13 +199,13 @@ refused() {
 	local name
 	agent_stop
 	agent_start --service-proxy node
-	streams_begin slow4 outer $HERE4 30080
-	streams_begin slow6 outer $HERE6 30080
+	streams_begin slow4 outer "$HERE4" 30080
+	streams_begin slow6 outer "$HERE6" 30080
 	agent_stop
 	agent_start --service-proxy node --fast-path true
 	wait_for 10 passes_by
-	streams_begin fast4 outer $HERE4 30080
-	streams_begin fast6 outer $HERE6 30080
+	streams_begin fast4 outer "$HERE4" 30080
+	streams_begin fast6 outer "$HERE6" 30080
 	agent_stop
 	agent_start --service-proxy node
 	for name in slow4 slow6 fast4 fast6; do

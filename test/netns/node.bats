@@ -14,8 +14,8 @@ setup_file() {
 	node_begin "a b" far
 	node_is_strict
 	put pod 10 "$(pod_ip b 4),$(pod_ip b 6)"
-	put far 20 $THERE4,$THERE6
-	put own 30 $HERE4,$HERE6
+	put far 20 "$THERE4,$THERE6"
+	put own 30 "$HERE4,$HERE6"
 	put none 40
 	agent_start --service-proxy node
 	wait_for 10 has_route 10.96.0.0/12
@@ -54,8 +54,8 @@ asked() {
 	for proto in tcp udp; do
 		asked $proto 10.96.0.10 b 10.244.0.1
 		asked $proto fd00:96::10 b "$(ip -n "$(ns n)" -j -6 address show dev cni0 scope global | jq -r '.[0].addr_info[0].local')"
-		asked $proto 10.96.0.20 far $HERE4
-		asked $proto fd00:96::20 far $HERE6
+		asked $proto 10.96.0.20 far "$HERE4"
+		asked $proto fd00:96::20 far "$HERE6"
 		asked $proto 10.96.0.30 n $SELF4
 		asked $proto fd00:96::30 n $SELF6
 	done
@@ -68,7 +68,7 @@ asked() {
 	[ "$(ns_exec n cat /proc/sys/net/ipv4/conf/lo/accept_local)" = 0 ]
 	service default/port 10.96.0.90 TCP:80:8080 "$(pod_ip b 4)" |
 		jq '.items[0].spec += {type: "NodePort"} | .items[0].spec.ports[0].nodePort = 30090' | put_list
-	wait_for 10 ask n -t 500 tcp $HERE4 30090
+	wait_for 10 ask n -t 500 tcp "$HERE4" 30090
 	programs_at n up0 | grep -qx nb_device_out
 	remove /api/v1/services/default.port
 }
@@ -230,7 +230,7 @@ backends_are() {
 	run -0 ask dock tcp 10.96.0.10 80
 	assert_answer b 10.244.0.1
 	run -0 ask dock udp 10.96.0.20 80
-	assert_answer far $HERE4
+	assert_answer far "$HERE4"
 	run -0 ask dock tcp 10.96.0.30 80
 	assert_answer n $SELF4
 	ns_exec n nft 'add table ip masq; add chain ip masq post { type nat hook postrouting priority 100; }; add rule ip masq post ip saddr 172.18.0.0/16 oifname != "docker0" masquerade'
@@ -257,7 +257,7 @@ backends_are() {
 @test "D1: with the agent dead all goes on; nb0 that somebody deleted comes back with it, a flapping and renamed uplink is followed" {
 	agent_stop -KILL
 	asked tcp 10.96.0.10 b 10.244.0.1
-	asked udp fd00:96::20 far $HERE6
+	asked udp fd00:96::20 far "$HERE6"
 	agent_start --service-proxy node
 	ip -n "$(ns n)" link del nb0
 	wait_for 10 has_route 10.96.0.0/12
@@ -266,18 +266,18 @@ backends_are() {
 	ip -n "$(ns n)" link set up0 down
 	ip -n "$(ns n)" link set up0 name up9
 	ip -n "$(ns n)" link set up9 up
-	ip -n "$(ns n)" address add $HERE6/64 dev up9 nodad # which the kernel takes away from a link that goes down
+	ip -n "$(ns n)" address add "$HERE6/64" dev up9 nodad # which the kernel takes away from a link that goes down
 	wait_for 10 ask n -t 500 udp fd00:96::20 80
-	asked tcp 10.96.0.20 far $HERE4
+	asked tcp 10.96.0.20 far "$HERE4"
 	ip -n "$(ns n)" address add 192.0.2.61/30 dev up9
-	ip -n "$(ns n)" address del $HERE4/30 dev up9
-	ip -n "$(ns n)" address add $HERE4/30 dev up9
+	ip -n "$(ns n)" address del "$HERE4/30" dev up9
+	ip -n "$(ns n)" address add "$HERE4/30" dev up9
 	ip -n "$(ns n)" address del 192.0.2.61/30 dev up9
 	wait_for 10 ask n -t 500 tcp 10.96.0.20 80
 	ip -n "$(ns n)" link set up9 down
 	ip -n "$(ns n)" link set up9 name up0
 	ip -n "$(ns n)" link set up0 up
-	ip -n "$(ns n)" address add $HERE6/64 dev up0 nodad
+	ip -n "$(ns n)" address add "$HERE6/64" dev up0 nodad
 	wait_for 10 ask n -t 500 udp fd00:96::20 80
 	[ "$(invalid n)" = 0 ]
 }

@@ -15,13 +15,13 @@ MILLION=1000000
 setup_file() {
 	suite_begin
 	node_begin "a b" far outer flooder
-	service default/web $VIP4 TCP:80:8080,UDP:80:8080 "$(pod_ip b 4),$THERE4" | jq --arg far $THERE4 '
+	service default/web $VIP4 TCP:80:8080,UDP:80:8080 "$(pod_ip b 4),$THERE4" | jq --arg far "$THERE4" '
 		.items[0] |= (.spec += {type: "LoadBalancer"} | .spec.ports |= map(.nodePort = 30080) | .status.loadBalancer.ingress = [{ip: "'$BALANCER4'"}])
 		| .items[1].endpoints |= map(.nodeName = if .addresses[0] == $far then "there" else "here" end)' | put_list
 	node_serve b far
 	agent_start --service-proxy node
 	wait_for 10 ask n -t 500 tcp $VIP4 80
-	wait_for 10 ask outer -t 500 tcp $HERE4 30080
+	wait_for 10 ask outer -t 500 tcp "$HERE4" 30080
 	# The flooder's sources are beyond it, and what is answered to them is lost there.
 	ip -n "$(ns n)" route add 10.99.0.0/16 via 192.0.2.10
 	ns_exec flooder nft 'add table inet mute; add chain inet mute input { type filter hook prerouting priority 0; policy drop; }'
@@ -60,7 +60,7 @@ flood() {
 	local inserted name
 	hold a $VIP4 80
 	hold n $VIP4 80
-	hold outer $HERE4 30080
+	hold outer "$HERE4" 30080
 	inserted=$(counter insert)
 	run -0 ns_exec flooder "$LOAD" flood eth0 "$(node_exec n cat /sys/class/net/up2/address)" "$1" 10.99.0.1 "$2" "$3" $MILLION
 	[ "$output" = "$MILLION sent" ]
@@ -72,13 +72,13 @@ flood() {
 	done
 	run -0 ask a tcp $VIP4 80
 	run -0 ask n tcp $VIP4 80
-	run -0 ask outer tcp $HERE4 30080
+	run -0 ask outer tcp "$HERE4" 30080
 	wait_for 10 ask n -t 500 udp $VIP4 80 # while the servers' sockets are full, the kernel drops what comes
-	wait_for 10 ask outer -t 500 udp $HERE4 30080
+	wait_for 10 ask outer -t 500 udp "$HERE4" 30080
 }
 
 @test "B24: a million SYNs at a NodePort: no established connection of pods, of the node or of clients outside is lost" {
-	flood tcp $HERE4 30080
+	flood tcp "$HERE4" 30080
 }
 
 @test "B24: a million datagrams with forged sources at a load balancer's address: the same" {

@@ -17,10 +17,10 @@ setup_file() {
 	node_begin "a b" far outer
 	ns_exec far sysctl -qw net.ipv4.ip_forward=1
 	far_pod
-	tunnel n up0 $HERE4 $TUNNEL4
-	tunnel far eth0 $THERE4 10.245.0.0
-	tunnel_to n $THERE4 10.245.0.0 far
-	tunnel_to far $HERE4 $TUNNEL4 n
+	tunnel n up0 "$HERE4" $TUNNEL4
+	tunnel far eth0 "$THERE4" 10.245.0.0
+	tunnel_to n "$THERE4" 10.245.0.0 far
+	tunnel_to far "$HERE4" $TUNNEL4 n
 	node_is_strict
 	service default/web $VIP4 TCP:80:8080,UDP:80:8080 $POD4 | jq '
 		.items[0].spec.type = "NodePort" | .items[0].spec.ports |= map(.nodePort = 30080)
@@ -74,7 +74,7 @@ tunnel_to() {
 	for proto in tcp udp; do
 		run -0 ask n $proto $VIP4 80
 		assert_answer farpod $TUNNEL4
-		run -0 ask n $proto $HERE4 30080
+		run -0 ask n $proto "$HERE4" 30080
 		assert_answer farpod $TUNNEL4
 	done
 	text=$(head -c 1900 /dev/zero | tr '\0' x)
@@ -86,15 +86,15 @@ tunnel_to() {
 @test "A21: so does a client outside, and a pod by its own address" {
 	local proto text
 	for proto in tcp udp; do
-		run -0 ask outer $proto $HERE4 30080
+		run -0 ask outer $proto "$HERE4" 30080
 		assert_answer farpod $TUNNEL4
 		run -0 ask a $proto $VIP4 80
 		assert_answer farpod "$(pod_ip a 4)"
-		run -0 ask a $proto $HERE4 30080
+		run -0 ask a $proto "$HERE4" 30080
 		assert_answer farpod "$(pod_ip a 4)"
 	done
 	text=$(head -c 1900 /dev/zero | tr '\0' x)
-	run -0 ask outer -m "$text" udp $HERE4 30080
+	run -0 ask outer -m "$text" udp "$HERE4" 30080
 	[[ $output == *"$text" ]]
 	[ "$(invalid n)" = 0 ]
 }
@@ -102,7 +102,7 @@ tunnel_to() {
 @test "Streams by the tunnel go on while it is down for a moment, and its programs come with a new tunnel" {
 	local i
 	talk_open node n tcp $VIP4 80
-	talk_open outer outer tcp $HERE4 30080
+	talk_open outer outer tcp "$HERE4" 30080
 	for i in node outer; do
 		talk_say $i one
 		[[ $output == farpod*one ]]
@@ -116,12 +116,12 @@ tunnel_to() {
 		[[ $output == farpod*two ]]
 	done
 	ip -n "$(ns n)" link del flannel.1
-	tunnel n up0 $HERE4 $TUNNEL4
-	tunnel_to n $THERE4 10.245.0.0 far
-	bridge -n "$(ns far)" fdb replace "$(pod_mac n flannel.1)" dev flannel.1 dst $HERE4
+	tunnel n up0 "$HERE4" $TUNNEL4
+	tunnel_to n "$THERE4" 10.245.0.0 far
+	bridge -n "$(ns far)" fdb replace "$(pod_mac n flannel.1)" dev flannel.1 dst "$HERE4"
 	ip -n "$(ns far)" neigh replace $TUNNEL4 lladdr "$(pod_mac n flannel.1)" dev flannel.1 nud permanent
 	wait_for 10 ask n -t 500 tcp $VIP4 80
-	wait_for 10 ask outer -t 500 tcp $HERE4 30080
+	wait_for 10 ask outer -t 500 tcp "$HERE4" 30080
 	for i in node outer; do
 		talk_say $i three
 		[[ $output == farpod*three ]]

@@ -10,15 +10,15 @@ load agent
 load node
 load load
 
-STREAMS=100 STREAM_WAIT=${STREAM_WAIT:-3000}
+export STREAMS=100 STREAM_WAIT=${STREAM_WAIT:-3000}
 
 setup_file() {
 	suite_begin
 	node_begin "a b" far outer
 	bpf_note n # what the upgrades replace
 	put here 10 30080 "$(pod_ip b 4),$(pod_ip b 6)"
-	put there 20 30081 $THERE4,$THERE6
-	put own 30 30082 $HERE4,$HERE6
+	put there 20 30081 "$THERE4,$THERE6"
+	put own 30 30082 "$HERE4,$HERE6"
 	node_serve b far n
 	agent_start --service-proxy node --fast-path true # outer-far goes through the host
 	wait_for 10 ask n -t 500 tcp 10.96.0.30 80
@@ -57,9 +57,9 @@ upgraded() {
 	streams_begin node-pod n 10.96.0.10 80
 	streams_begin node-far n fd00:96::20 80
 	streams_begin node-self n 10.96.0.30 80
-	streams_begin node-port n $HERE4 30080
-	streams_begin outer-pod outer $HERE4 30080
-	streams_begin outer-far outer $HERE6 30081
+	streams_begin node-port n "$HERE4" 30080
+	streams_begin outer-pod outer "$HERE4" 30080
+	streams_begin outer-far outer "$HERE6" 30081
 	streams_begin pod a 10.96.0.10 80
 	NATBRIDGECTL=$NBT_BUILD/other/$1/natbridgectl
 	[ "$1" != this ] || NATBRIDGECTL=$NBT_BUILD/natbridgectl
@@ -74,8 +74,8 @@ upgraded() {
 	done
 	run -0 ask n udp 10.96.0.10 80
 	run -0 ask n tcp fd00:96::30 80
-	run -0 ask outer udp $HERE6 30080
-	run -0 ask outer tcp $HERE4 30081
+	run -0 ask outer udp "$HERE6" 30080
+	run -0 ask outer tcp "$HERE4" 30081
 	[ "$(ctl n --network @node -o json status | jq '.[0].behind')" = false ]
 }
 

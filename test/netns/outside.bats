@@ -71,19 +71,19 @@ BOTH() {
 	local proto
 	web '{"type": "NodePort"}' "$(BOTH)"
 	for proto in tcp udp; do
-		answered outer $proto $HERE4 30080 "b $CLIENT4,far $HERE4"
-		answered outer $proto $HERE6 30080 "b $CLIENT6,far $HERE6"
+		answered outer $proto "$HERE4" 30080 "b $CLIENT4,far $HERE4"
+		answered outer $proto "$HERE6" 30080 "b $CLIENT6,far $HERE6"
 	done
 	[ "$(invalid n)" = 0 ]
 }
 
 @test "A21: a backend that is this node itself, one behind the client's own uplink" {
 	web '{"type": "NodePort"}' "$HERE4,$HERE6"
-	answered outer tcp $HERE4 30080 "n $CLIENT4"
-	answered outer udp $HERE6 30080 "n $CLIENT6"
+	answered outer tcp "$HERE4" 30080 "n $CLIENT4"
+	answered outer udp "$HERE6" 30080 "n $CLIENT6"
 	web '{"type": "NodePort"}' "$THERE4,$THERE6"
-	answered far tcp $HERE4 30080 "far $HERE4" # the backend itself: without this node in between it would answer past it
-	answered far udp $HERE6 30080 "far $HERE6"
+	answered far tcp "$HERE4" 30080 "far $HERE4" # the backend itself: without this node in between it would answer past it
+	answered far udp "$HERE6" 30080 "far $HERE6"
 	[ "$(invalid n)" = 0 ]
 }
 
@@ -108,8 +108,8 @@ BOTH() {
 route_externals() {
 	local name
 	for name in outer far; do
-		ip -n "$(ns $name)" route "$1" $EXTERNAL4 via "$([ $name = outer ] && echo $UP4 || echo $HERE4)"
-		ip -n "$(ns $name)" route "$1" $BALANCER4 via "$([ $name = outer ] && echo $UP4 || echo $HERE4)"
+		ip -n "$(ns $name)" route "$1" $EXTERNAL4 via "$([ $name = outer ] && echo $UP4 || echo "$HERE4")"
+		ip -n "$(ns $name)" route "$1" $BALANCER4 via "$([ $name = outer ] && echo $UP4 || echo "$HERE4")"
 	done
 	ip -n "$(ns outer)" -6 route "$1" $EXTERNAL6 via fd00:c0:1::1
 }
@@ -117,19 +117,19 @@ route_externals() {
 @test "A22: policy Local: backends here alone, never another source; none here: dropped and counted; none at all: rejected" {
 	local before address
 	web '{"type": "NodePort", "externalTrafficPolicy": "Local"}' "$(BOTH)"
-	answered outer tcp $HERE4 30080 "b $CLIENT4"
-	answered outer udp $HERE6 30080 "b $CLIENT6"
-	answered a tcp $HERE4 30080 "b $(pod_ip a 4),far $(pod_ip a 4)" # pods have the endpoints of all nodes
+	answered outer tcp "$HERE4" 30080 "b $CLIENT4"
+	answered outer udp "$HERE6" 30080 "b $CLIENT6"
+	answered a tcp "$HERE4" 30080 "b $(pod_ip a 4),far $(pod_ip a 4)" # pods have the endpoints of all nodes
 	web '{"type": "NodePort", "externalTrafficPolicy": "Local"}' "$THERE4,$THERE6"
 	before=$(counter drop_no_local_backend)
-	run -1 ask outer -t 300 tcp $HERE4 30080
+	run -1 ask outer -t 300 tcp "$HERE4" 30080
 	[[ $output != *refused* ]]
-	run -1 ask outer -t 300 udp $HERE6 30080
+	run -1 ask outer -t 300 udp "$HERE6" 30080
 	[[ $output != *refused* ]]
 	[ "$(counter drop_no_local_backend)" -ge $((before + 2)) ]
-	answered a tcp $HERE4 30080 "far $(pod_ip a 4)"
+	answered a tcp "$HERE4" 30080 "far $(pod_ip a 4)"
 	web '{"type": "NodePort", "externalTrafficPolicy": "Local"}' ""
-	for address in $HERE4 $HERE6; do
+	for address in "$HERE4" "$HERE6"; do
 		run -1 ask outer -t 3000 tcp "$address" 30080
 		[[ $output == *refused* ]]
 		run -1 ask outer -t 3000 udp "$address" 30080
@@ -144,18 +144,18 @@ route_externals() {
 	ip -n "$(ns n)" -6 route add default via $CLIENT6
 	web '{"type": "LoadBalancer", "externalIPs": ["'$EXTERNAL4'", "'$EXTERNAL6'"], "externalTrafficPolicy": "Local"}' "$(BOTH)" \
 		'{"loadBalancer": {"ingress": [{"ip": "'$BALANCER4'"}]}}'
-	answered n tcp $HERE4 30080 "b 10.244.0.1,far $HERE4"
-	answered n udp $HERE4 30080 "b 10.244.0.1,far $HERE4"
-	answered n udp $HERE6 30080 "b $(bridge6),far $HERE6"
+	answered n tcp "$HERE4" 30080 "b 10.244.0.1,far $HERE4"
+	answered n udp "$HERE4" 30080 "b 10.244.0.1,far $HERE4"
+	answered n udp "$HERE6" 30080 "b $(bridge6),far $HERE6"
 	answered n tcp $EXTERNAL4 80 "b 10.244.0.1,far $HERE4"
 	answered n udp $EXTERNAL6 80 "b $(bridge6),far $HERE6"
 	answered n tcp $BALANCER4 80 "b 10.244.0.1,far $HERE4"
 	web '{"type": "LoadBalancer", "externalIPs": ["'$EXTERNAL4'"]}' "$HERE4,$HERE6"
-	answered n tcp $HERE4 30080 "n 169.254.110.48"
-	answered n udp $HERE6 30080 "n fd6e:6230::1"
+	answered n tcp "$HERE4" 30080 "n 169.254.110.48"
+	answered n udp "$HERE6" 30080 "n fd6e:6230::1"
 	answered n tcp $EXTERNAL4 80 "n 169.254.110.48"
 	web '{"type": "NodePort"}' ""
-	run -1 ask n -t 3000 tcp $HERE4 30080
+	run -1 ask n -t 3000 tcp "$HERE4" 30080
 	[[ $output == *refused* ]]
 	ip -n "$(ns n)" route del default
 	ip -n "$(ns n)" -6 route del default
@@ -170,10 +170,10 @@ bridge6() {
 @test "A7: sessionAffinity ClientIP holds for clients outside" {
 	local i first
 	web '{"type": "NodePort", "sessionAffinity": "ClientIP"}' "$(BOTH)"
-	run -0 ask outer tcp $HERE4 30080
+	run -0 ask outer tcp "$HERE4" 30080
 	first=${output%% *}
 	for i in {1..10}; do
-		run -0 ask outer tcp $HERE4 30080
+		run -0 ask outer tcp "$HERE4" 30080
 		[ "${output%% *}" = "$first" ]
 	done
 }
@@ -182,9 +182,9 @@ bridge6() {
 	local i seen=""
 	web '{"type": "NodePort"}' "$(BOTH)"
 	for i in {1..16}; do
-		talk_open "udp$i" outer udp $HERE4 30080
+		talk_open "udp$i" outer udp "$HERE4" 30080
 		talk_say "udp$i" one
-		talk_open "tcp$i" outer tcp $HERE4 30080
+		talk_open "tcp$i" outer tcp "$HERE4" 30080
 		talk_say "tcp$i" one
 	done
 	web '{"type": "NodePort"}' "$(pod_ip b 4),$(pod_ip b 6)"
@@ -204,7 +204,7 @@ bridge6() {
 
 @test "B5, B32: a direct connection of the client to the pod, with the source port of one to the NodePort: each has its own" {
 	web '{"type": "NodePort"}' "$(pod_ip b 4),$(pod_ip b 6)"
-	talk_open service outer -p 40100 tcp $HERE4 30080
+	talk_open service outer -p 40100 tcp "$HERE4" 30080
 	talk_say service one
 	[[ $output == "b $CLIENT4 40100 "* ]] || fail "$output"
 	talk_open direct outer -p 40100 tcp "$(pod_ip b 4)" 8080
@@ -229,10 +229,10 @@ bridge6() {
 @test "Connections of clients outside go on while their uplink is down for a moment" {
 	local name
 	web '{"type": "NodePort"}' "$(pod_ip b 4),$(pod_ip b 6)"
-	talk_open here outer tcp $HERE4 30080
+	talk_open here outer tcp "$HERE4" 30080
 	talk_say here one
 	web '{"type": "NodePort"}' "$THERE4,$THERE6"
-	talk_open there outer tcp $HERE4 30080
+	talk_open there outer tcp "$HERE4" 30080
 	talk_say there one
 	web '{"type": "NodePort"}' "$(BOTH)"
 	ip -n "$(ns n)" link set up1 down
@@ -247,9 +247,9 @@ bridge6() {
 
 @test "A17: an external address that is the node's: its own connections with that port go on, new ones are the Service's" {
 	serve n tcp 7022
-	talk_open own outer tcp $HERE4 7022
+	talk_open own outer tcp "$HERE4" 7022
 	talk_say own one
-	service default/taken 10.96.0.12 TCP:7022:8080 "$(pod_ip b 4)" | jq '.items[0].spec.externalIPs = ["'$HERE4'"]' | put_list
+	service default/taken 10.96.0.12 TCP:7022:8080 "$(pod_ip b 4)" | jq '.items[0].spec.externalIPs = ["'"$HERE4"'"]' | put_list
 	wait_for 10 taken_by b
 	talk_say own two
 	[[ $output == n*two ]] || fail "$output"
@@ -258,36 +258,36 @@ bridge6() {
 }
 
 taken_by() {
-	[[ $(ask outer -t 500 tcp $HERE4 7022) == "$1 "* ]]
+	[[ $(ask outer -t 500 tcp "$HERE4" 7022) == "$1 "* ]]
 }
 
 @test "A frame that is addressed to another host is none of the node's" {
 	local before
 	web '{"type": "NodePort"}' ""
 	ip -n "$(ns outer)" neigh replace $UP4 lladdr 02:00:00:00:00:99 dev eth0
-	ip -n "$(ns outer)" route add $HERE4 via $UP4
+	ip -n "$(ns outer)" route add "$HERE4" via $UP4
 	before=$(counter drop_no_backend)
-	run -1 ask outer -t 300 tcp $HERE4 30080
+	run -1 ask outer -t 300 tcp "$HERE4" 30080
 	[[ $output != *refused* ]]
 	[ "$(counter drop_no_backend)" = "$before" ]
-	ip -n "$(ns outer)" route del $HERE4
+	ip -n "$(ns outer)" route del "$HERE4"
 	ip -n "$(ns outer)" neigh del $UP4 dev eth0
 }
 
 @test "A25: the node's address as an external one of a Service has a port before the NodePort of another Service" {
 	web '{"type": "NodePort"}' "$(pod_ip b 4),$(pod_ip b 6)"
-	service default/other 10.96.0.11 TCP:30080:8080 $THERE4 |
-		jq '.items[0].spec.externalIPs = ["'$HERE4'"] | .items[1].endpoints[].nodeName = "there"' | put_list
+	service default/other 10.96.0.11 TCP:30080:8080 "$THERE4" |
+		jq '.items[0].spec.externalIPs = ["'"$HERE4"'"] | .items[1].endpoints[].nodeName = "there"' | put_list
 	wait_for 10 answers_are far
-	answered outer tcp $HERE4 30080 "far $HERE4"
-	answered outer udp $HERE4 30080 "b $CLIENT4" # the NodePort has other protocols
-	answered n tcp $HERE4 30080 "far $HERE4"
+	answered outer tcp "$HERE4" 30080 "far $HERE4"
+	answered outer udp "$HERE4" 30080 "b $CLIENT4" # the NodePort has other protocols
+	answered n tcp "$HERE4" 30080 "far $HERE4"
 	remove /api/v1/services/default.other
 	wait_for 10 answers_are b
 }
 
 answers_are() {
-	[[ $(ask outer -t 500 tcp $HERE4 30080) == "$1 "* ]]
+	[[ $(ask outer -t 500 tcp "$HERE4" 30080) == "$1 "* ]]
 }
 
 @test "B16: datagrams of clients outside in fragments, in both directions, to both backends" {
@@ -295,9 +295,9 @@ answers_are() {
 	text=$(head -c 1900 /dev/zero | tr '\0' x)
 	web '{"type": "NodePort"}' "$(BOTH)"
 	for i in {1..8}; do
-		run -0 ask outer -m "$text" udp $HERE4 30080
+		run -0 ask outer -m "$text" udp "$HERE4" 30080
 		[[ $output == *"$text" ]]
-		run -0 ask outer -m "$text" udp $HERE6 30080
+		run -0 ask outer -m "$text" udp "$HERE6" 30080
 		[[ $output == *"$text" ]]
 	done
 	[ "$(invalid n)" = 0 ]

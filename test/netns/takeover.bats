@@ -77,10 +77,10 @@ frontends() {
 	for proto in tcp udp; do
 		cat <<-END
 			web $proto 10.96.0.10 80 $four
-			port $proto $HERE4 30080 $four
+			port $proto "$HERE4" 30080 $four
 			external $proto $EXTERNAL4 80 $four
 			web $proto fd00:96::10 80 $six
-			port $proto $HERE6 30080 $six
+			port $proto "$HERE6" 30080 $six
 		END
 	done
 }
@@ -262,13 +262,13 @@ takes_over() {
 	for id in tcp udp; do
 		talk_open n-$id n $id 10.96.0.10 80
 		talk_open n6-$id n $id fd00:96::10 80
-		talk_open port-$id outer $id $HERE4 30080
+		talk_open port-$id outer $id "$HERE4" 30080
 	done
 	talk_open external-udp outer udp $EXTERNAL4 80
 	talk_all one
 	cp "$NBT_DIR/talked" "$NBT_DIR/talked.before"
 	load_start n 10.96.0.10 80
-	load_start outer $HERE4 30080
+	load_start outer "$HERE4" 30080
 	agent_start --service-proxy node --takeover
 	wait_for 10 grep -q "rules of kube-proxy are removed" "$NBT_DIR/agent.log"
 	talk_all two
