@@ -40,7 +40,7 @@ static __always_inline void nb_plan_client(const struct nb_pkt *pkt, struct nb_s
 	struct nb_conn *conn = &s->client.conn;
 	__u32 state = NB_TCP_NONE;
 
-	__builtin_memset(s, 0, sizeof(*s));
+	__builtin_memset(s, 0, offsetof(struct nb_scratch, chosen));
 	s->client.key = pkt->tuple;
 	conn->src = pkt->tuple.src;
 	conn->dst = pkt->tuple.dst;
@@ -65,19 +65,19 @@ static __always_inline int nb_plan_backend(const struct nb_pkt *pkt, const struc
 					   bool again, struct nb_scratch *s)
 {
 	struct nb_conn *conn = &s->client.conn;
-	struct nb_backend backend;
+	struct nb_backend *backend = &s->chosen;
 	int rc;
 
 	/* One that is picked up in the middle most likely had the backend that the tuple selects. */
 	again = again && nb_life_state(conn->life) != NB_TCP_ESTABLISHED;
-	rc = nb_backend_choose(&pkt->tuple, frontend, again, &backend);
+	rc = nb_backend_choose(&pkt->tuple, frontend, again, backend);
 	if (rc != NB_CONTINUE)
 		return rc;
 	if (frontend->affinity)
-		nb_affinity(pkt, frontend, &backend);
-	conn->dst = backend.addr;
-	conn->dport = backend.port;
-	conn->flags = NB_CONN_SERVICE | NB_CONN_NAT | NB_CONN_TO_HOST | backend.flags;
+		nb_affinity(pkt, frontend, backend);
+	conn->dst = backend->addr;
+	conn->dport = backend->port;
+	conn->flags = NB_CONN_SERVICE | NB_CONN_NAT | NB_CONN_TO_HOST | backend->flags;
 	return NB_CONTINUE;
 }
 

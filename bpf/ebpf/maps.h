@@ -122,6 +122,7 @@ struct nb_scratch {
 	struct nb_entry backend;
 	__u32 rival; /* with NB_AGAIN: 1 + entry_id that another CPU enters for the packet; 0: not known */
 	__u32 pad;
+	struct nb_backend chosen; /* for nb_plan_backend() */
 };
 
 struct {

@@ -37,15 +37,12 @@ static __always_inline __be16 nb_l4port_random(__be16 old __attribute__((unused)
 }
 
 /* The source of a connection of the node. It has always a port of ours: see NB_NODE_L4PORT. */
-__noinline int nb_plan_source(struct __sk_buff *skb, const struct nb_pkt *pkt, struct nb_scratch *s)
+static __always_inline int nb_plan_source(struct __sk_buff *skb, const struct nb_pkt *pkt,
+					  struct nb_scratch *s)
 {
-	struct nb_addr backend, source;
-	int rc;
+	struct nb_addr backend = s->client.conn.dst, source;
+	int rc = nb_route_source(skb, &backend, &source);
 
-	if (!pkt || !s)
-		return NB_PASS;
-	backend = s->client.conn.dst;
-	rc = nb_route_source(skb, &backend, &source);
 	if (rc == NB_TO_HOST)
 		s->client.conn.flags |= NB_CONN_TO_SELF;
 	else if (rc != NB_CONTINUE)
@@ -57,19 +54,32 @@ __noinline int nb_plan_source(struct __sk_buff *skb, const struct nb_pkt *pkt, s
 	return NB_CONTINUE;
 }
 
+/* Whether the packets of a client outside pass by the host: past_host.h. */
+static __always_inline int nb_plan_past_host(struct __sk_buff *skb, struct nb_scratch *s)
+{
+	struct nb_addr pod = s->client.conn.dst;
+
+	if (s->client.conn.flags & NB_CONN_HERE)
+		s->client.conn.in_ifindex = nb_route_network(skb, &pod);
+	s->backend.conn.in_ifindex = s->client.conn.in_ifindex;
+	return NB_CONTINUE;
+}
+
+/* As nb_conn_choose_path(). */
+__noinline int nb_plan_path(struct __sk_buff *skb, const struct nb_pkt *pkt, struct nb_scratch *s)
+{
+	if (!pkt || !s)
+		return NB_PASS;
+	s->client.conn.flags &= ~NB_CONN_TO_HOST;
+	s->client.conn.flags |= NB_CONN_VIA_HOST;
+	return pkt->tuple.side == NB_SIDE_OUTSIDE ? nb_plan_past_host(skb, s) : nb_plan_source(skb, pkt, s);
+}
+
 /* All packets are sent by the host and received by it, but for those of past_host.h. */
 static __always_inline int nb_conn_choose_path(struct __sk_buff *skb, const struct nb_pkt *pkt,
 					       struct nb_scratch *s)
 {
-	s->client.conn.flags &= ~NB_CONN_TO_HOST;
-	s->client.conn.flags |= NB_CONN_VIA_HOST;
-	if (pkt->tuple.side != NB_SIDE_OUTSIDE)
-		return nb_plan_source(skb, pkt, s);
-	if (s->client.conn.flags & NB_CONN_HERE) {
-		s->client.conn.in_ifindex = nb_route_network(skb, &s->client.conn.dst);
-		s->backend.conn.in_ifindex = s->client.conn.in_ifindex;
-	}
-	return NB_CONTINUE;
+	return nb_plan_path(skb, pkt, s);
 }
 
 /*
@@ -85,7 +95,8 @@ static __always_inline bool nb_is_of_outside(const struct nb_pkt *pkt)
 	__u16 flags;
 
 	nb_tuple_swap_ends(&answer);
-	entry_id = nb_entry_find(&answer);
+	/* Not nb_entry_find(): the stack would be too deep. */
+	entry_id = nb_index_find(NULL, &answer, nb_conn_hash(NULL, &answer), 0);
 	entry = entry_id < 0 ? NULL : nb_entry_at(NULL, entry_id);
 	if (!entry)
 		return false;

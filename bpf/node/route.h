@@ -70,25 +70,43 @@ static __always_inline int nb_route_next(const struct bpf_fib_lookup *fib, int r
 	return bpf_redirect_neigh(fib->ifindex, &next, sizeof(next), 0);
 }
 
+/*
+ * What a packet's header says, as of one that nb0 forwards; turned: without a source, to where the packet
+ * comes from. Each family checks its own length, or Linux 6.1 does not follow. False: it cannot be read.
+ */
+static __always_inline bool nb_fib_set_packet(struct __sk_buff *skb, bool is_v4, bool turned,
+					      struct bpf_fib_lookup *fib)
+{
+	struct ipv6hdr *ip6;
+	struct iphdr *ip4;
+
+	fib->ifindex = nb_settings.bridge_ifindex;
+	fib->family = is_v4 ? NB_AF_INET : NB_AF_INET6;
+	if (is_v4) {
+		ip4 = nb_bytes(skb, NB_L3_OFF, sizeof(*ip4));
+		if (!ip4)
+			return false;
+		fib->ipv4_src = turned ? 0 : ip4->saddr;
+		fib->ipv4_dst = turned ? ip4->saddr : ip4->daddr;
+		return true;
+	}
+	ip6 = nb_bytes(skb, NB_L3_OFF, sizeof(*ip6));
+	if (!ip6)
+		return false;
+	if (!turned)
+		__builtin_memcpy(fib->ipv6_src, &ip6->saddr, sizeof(fib->ipv6_src));
+	__builtin_memcpy(fib->ipv6_dst, turned ? &ip6->saddr : &ip6->daddr, sizeof(fib->ipv6_dst));
+	return true;
+}
+
 /* Sends a packet to the next hop of its destination. */
 __noinline int nb_route_out(struct __sk_buff *skb, bool is_v4)
 {
-	void *ip = nb_bytes(skb, NB_L3_OFF, nb_ip_header_len(is_v4));
 	struct bpf_fib_lookup fib = {};
 	int rc;
 
-	if (!ip)
+	if (!nb_fib_set_packet(skb, is_v4, false, &fib))
 		return nb_drop(NB_DROP_WRITE);
-	fib.ifindex = nb_settings.bridge_ifindex;
-	if (is_v4) {
-		fib.family = NB_AF_INET;
-		fib.ipv4_src = ((struct iphdr *)ip)->saddr;
-		fib.ipv4_dst = ((struct iphdr *)ip)->daddr;
-	} else {
-		fib.family = NB_AF_INET6;
-		__builtin_memcpy(fib.ipv6_src, &((struct ipv6hdr *)ip)->saddr, sizeof(fib.ipv6_src));
-		__builtin_memcpy(fib.ipv6_dst, &((struct ipv6hdr *)ip)->daddr, sizeof(fib.ipv6_dst));
-	}
 	rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
 	if (!nb_fib_has_way(rc) || fib.ifindex == nb_settings.bridge_ifindex)
 		return nb_drop(NB_DROP_NO_DEVICE);
@@ -96,16 +114,12 @@ __noinline int nb_route_out(struct __sk_buff *skb, bool is_v4)
 }
 
 /* struct nb_device.network of the bridge that leads to a pod; 0: it is to be reached through the host. */
-__noinline __u32 nb_route_network(struct __sk_buff *skb, const struct nb_addr *pod)
+static __always_inline __u32 nb_route_network(struct __sk_buff *skb, const struct nb_addr *pod)
 {
 	struct nb_device device __attribute__((aligned(8)));
 	struct bpf_fib_lookup fib = {};
-	struct nb_addr addr;
 
-	if (!pod)
-		return 0;
-	addr = *pod;
-	nb_fib_set_dst(&fib, &addr, nb_addr_is_v4(&addr));
+	nb_fib_set_dst(&fib, pod, nb_addr_is_v4(pod));
 	if (!nb_fib_has_way(bpf_fib_lookup(skb, &fib, sizeof(fib), 0)) ||
 	    !nb_device_read(fib.ifindex, &device))
 		return 0;
@@ -115,19 +129,10 @@ __noinline __u32 nb_route_network(struct __sk_buff *skb, const struct nb_addr *p
 /* The device that leads to a packet's source by now; "noted", if the host itself has that address. */
 __noinline __u32 nb_route_back(struct __sk_buff *skb, bool is_v4, __u32 noted)
 {
-	void *ip = nb_bytes(skb, NB_L3_OFF, nb_ip_header_len(is_v4));
 	struct bpf_fib_lookup fib = {};
 
-	if (!ip)
+	if (!nb_fib_set_packet(skb, is_v4, true, &fib))
 		return noted;
-	fib.ifindex = nb_settings.bridge_ifindex;
-	if (is_v4) {
-		fib.family = NB_AF_INET;
-		fib.ipv4_dst = ((struct iphdr *)ip)->saddr;
-	} else {
-		fib.family = NB_AF_INET6;
-		__builtin_memcpy(fib.ipv6_dst, &((struct ipv6hdr *)ip)->saddr, sizeof(fib.ipv6_dst));
-	}
 	return nb_fib_has_way(bpf_fib_lookup(skb, &fib, sizeof(fib), 0)) ? fib.ifindex : noted;
 }
 
