@@ -69,6 +69,8 @@ static int write_settings(const struct node *node, const struct nb_datapath *dp,
 		return rc;
 	*behind = old.flags & NB_SETTINGS_BEHIND;
 	new = old;
+	new.flags &= ~NB_SETTINGS_FAST_PATH; /* for natbridgectl status: programs look at the devices */
+	new.flags |= node->config->fast_path ? NB_SETTINGS_FAST_PATH : 0;
 	new.bridge_ifindex = node->nb0.ifindex;
 	memcpy(new.bridge_mac, node->nb0.mac, sizeof(new.bridge_mac));
 	return memcmp(&old, &new, sizeof(old)) ? nb_settings_write(dp, &new, err) : 0;

@@ -39,19 +39,19 @@ configuration_names() {
 	awk '!/^#/ && NF { print $1 }' "$KUBE_TEST/configurations"
 }
 
-# configuration_read NAME: sets CNI, MODE, PROXY, BRIDGE_NF and AGENT by its row.
+# configuration_read NAME: sets CNI, MODE, PROXY, BRIDGE_NF, AGENT and NET by its row.
 configuration_read() {
 	local row
 	row=$(awk -v name="$1" '!/^#/ && $1 == name' "$KUBE_TEST/configurations")
 	# shellcheck disable=SC2034 # for the callers
-	read -r CONFIGURATION CNI MODE PROXY BRIDGE_NF AGENT <<<"$row"
-	[ -n "$AGENT" ] || die "there is no configuration '$1'; they are $(configuration_names | xargs)"
+	read -r CONFIGURATION CNI MODE PROXY BRIDGE_NF AGENT NET <<<"$row"
+	[ -n "$NET" ] || die "there is no configuration '$1'; they are $(configuration_names | xargs)"
 }
 
 # configuration_lacks: after configuration_read, prints what this build lacks for it; fails if that is nothing.
 configuration_lacks() {
 	case $AGENT in
-	process) [ ! -x "$KUBE_BUILD/natbridge-agent" ] && echo "this build has no natbridge-agent" ;;
+	process | fast) [ ! -x "$KUBE_BUILD/natbridge-agent" ] && echo "this build has no natbridge-agent" ;;
 	daemonset) [ ! -e "$(agent_image)" ] && echo "this build has no image; run: make image" ;;
 	*) false ;;
 	esac

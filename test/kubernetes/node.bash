@@ -7,6 +7,8 @@
 
 # ---- network: a bridge in a namespace of its own, to which each node has one cable ----------------------------------------
 
+TUNNEL_MTU=1430 # less than Ethernet's by the headers of VXLAN over IPv6
+
 lan_create() {
 	ip netns add "$CLUSTER-lan"
 	netns lan sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0 net.ipv6.conf.default.accept_dad=0
@@ -33,13 +35,40 @@ node_network() {
 	# kube-proxy translates the node's own connections to a Service on their way out: they need a route first.
 	ip -n "$ns" route add default via 172.31.255.254
 	ip -n "$ns" -6 route add default via fd00:31::fe
+	[ "$NET" = plain ] || node_tunnel "$n"
 	for other in lan "$@"; do
 		node_route "$n" "$other"
 	done
 }
 
+# node_tunnel N: a VXLAN device for each family, as flannel makes them.
+node_tunnel() {
+	local ns=$CLUSTER-$1
+	ip -n "$ns" link add flannel.1 address "$(tunnel_mac "$1")" mtu "$TUNNEL_MTU" type vxlan id 1 dev eth0 local "$(node_ip "$1")" dstport 8472 nolearning
+	ip -n "$ns" link add flannel-v6.1 address "$(tunnel_mac "$1")" mtu "$TUNNEL_MTU" type vxlan id 1 dev eth0 local "$(node_ip6 "$1")" dstport 8472 nolearning
+	ip -n "$ns" address add "10.244.$1.0/32" dev flannel.1
+	ip -n "$ns" address add "fd00:10:244:$1::/128" dev flannel-v6.1 nodad
+	ip -n "$ns" link set flannel.1 up
+	ip -n "$ns" link set flannel-v6.1 up
+}
+
+tunnel_mac() {
+	echo "02:00:0a:f4:0$1:01"
+}
+
 # node_route N AT: the way to node N's pods.
 node_route() {
+	local ns=$CLUSTER-$2 mac
+	mac=$(tunnel_mac "$1")
+	if [[ $NET = vxlan && $2 != lan ]]; then
+		bridge -n "$ns" fdb append "$mac" dev flannel.1 dst "$(node_ip "$1")"
+		bridge -n "$ns" fdb append "$mac" dev flannel-v6.1 dst "$(node_ip6 "$1")"
+		ip -n "$ns" neigh add "10.244.$1.0" lladdr "$mac" dev flannel.1 nud permanent
+		ip -n "$ns" neigh add "fd00:10:244:$1::" lladdr "$mac" dev flannel-v6.1 nud permanent
+		ip -n "$ns" route add "10.244.$1.0/24" via "10.244.$1.0" dev flannel.1 onlink
+		ip -n "$ns" -6 route add "fd00:10:244:$1::/64" via "fd00:10:244:$1::" dev flannel-v6.1 onlink
+		return
+	fi
 	ip -n "$CLUSTER-$2" route add "10.244.$1.0/24" via "$(node_ip "$1")"
 	ip -n "$CLUSTER-$2" -6 route add "fd00:10:244:$1::/64" via "$(node_ip6 "$1")"
 }
@@ -193,11 +222,11 @@ cgroups_remove() {
 
 # The network "pods". The reference plugin needs hairpin mode where natbridge does not.
 cni_config() {
-	jq -n --arg n "$1" --arg type "$CNI" --arg mode "$MODE" '{
+	jq -n --arg n "$1" --arg type "$CNI" --arg mode "$MODE" --arg net "$NET" --argjson mtu "$TUNNEL_MTU" '{
 		cniVersion: "1.0.0", name: "pods", plugins: [
 			({type: $type, bridge: "cni0", isDefaultGateway: true,
 				ipam: {type: "host-local", ranges: [[{subnet: "10.244.\($n).0/24"}], [{subnet: "fd00:10:244:\($n)::/64"}]]}}
-				+ if $type == "natbridge" then {serviceProxy: {mode: $mode}} else {hairpinMode: true} end),
+				+ if $type == "natbridge" then {serviceProxy: {mode: $mode}} else {hairpinMode: true} end + if $net == "vxlan" then {mtu: $mtu} else {} end),
 			{type: "portmap", capabilities: {portMappings: true}}
 		]}'
 }
@@ -275,7 +304,7 @@ node_up() {
 	done
 	kubelet_start "$n"
 	[ "$PROXY" = none ] || proxy_start "$n"
-	[ "$AGENT" != process ] || agent_start "$n"
+	[[ $AGENT != @(process|fast) ]] || agent_start "$n"
 }
 
 containerd_ready() {
@@ -297,6 +326,7 @@ proxy_start() {
 # one, whose ports are its own default ones, it has others. 10257 and 10259 are the control plane's.
 agent_start() {
 	local options=(--service-proxy node)
+	[ "$AGENT" != fast ] || options+=(--fast-path true)
 	[ "$PROXY" = none ] || options=(--healthz-bind-address "127.0.0.1:$(agent_health_port)" --metrics-bind-address 127.0.0.1:10269)
 	inside_start "$1" natbridge-agent "$KUBE_BUILD/natbridge-agent" --kubeconfig "$CLUSTER_DIR/control/natbridge-agent.conf" \
 		--hostname-override "node$1" "${options[@]}"
@@ -348,7 +378,7 @@ agent_pods() {
 # before it starts that of a new pod.
 agent_kill() {
 	local pid
-	if [ "$AGENT" = process ]; then
+	if [[ $AGENT = @(process|fast) ]]; then
 		inside_end "$1" natbridge-agent
 		agent_start "$1"
 		return
@@ -360,5 +390,5 @@ agent_kill() {
 
 # The process that follows the API server and keeps the nodes' tables: its name for inside_signal.
 follower() {
-	[ "$AGENT" = process ] && echo natbridge-agent || echo kube-proxy
+	[[ $AGENT = @(process|fast) ]] && echo natbridge-agent || echo kube-proxy
 }

@@ -80,6 +80,8 @@ answered_by() {
 		run -0 ask outer $proto "$HERE6" 30080
 		assert_answer b $CLIENT6
 	done
+	run -0 ctl n --network @node status
+	[[ $output == *"mode node, fast path on"* ]]
 	[ "$(invalid n)" = 0 ]
 }
 
@@ -212,6 +214,8 @@ refused() {
 		streams_end $name
 	done
 	run ! passes_by
+	run -0 ctl n --network @node status
+	[[ $output == *"mode node, fast path off"* ]]
 	agent_stop
 	agent_start --service-proxy node --fast-path true
 	wait_for 10 passes_by
