@@ -43,14 +43,31 @@ __noinline int nb_past_host_icmp(struct __sk_buff *skb, struct nb_pkt *pkt)
 	return found;
 }
 
+/* The length that a route's MTU limits: that of the packet, or of each segment of it. */
+static __always_inline __u16 nb_past_host_len(struct __sk_buff *skb, const struct nb_pkt *pkt)
+{
+	__u32 header = sizeof(struct udphdr);
+	const struct tcphdr *tcp;
+
+	if (!skb->gso_size)
+		return skb->len - NB_L3_OFF;
+	if (pkt->tuple.proto == IPPROTO_TCP) {
+		tcp = nb_bytes(skb, pkt->l4_off, sizeof(*tcp));
+		header = tcp ? 4 * tcp->doff : 0;
+	}
+	return pkt->l4_off - NB_L3_OFF + header + skb->gso_size;
+}
+
 /* The next hop of an answer, as of the untranslated packet. False: the host has to see it. */
 static __always_inline bool nb_past_host_route(struct __sk_buff *skb, const struct nb_pkt *pkt,
 					       struct bpf_fib_lookup *fib, int *rc)
 {
+	__u16 len = nb_past_host_len(skb, pkt);
 	const void *ip = nb_bytes(skb, NB_L3_OFF, nb_ip_header_len(pkt->is_v4));
 
 	if (!ip || !nb_hop_is_left(ip, pkt->is_v4))
 		return false;
+	fib->tot_len = len; /* more than the route takes: BPF_FIB_LKUP_RET_FRAG_NEEDED */
 	nb_fib_set_dst(fib, &pkt->tuple.dst, pkt->is_v4);
 	if (pkt->is_v4)
 		fib->ipv4_src = pkt->tuple.src.w[3];
@@ -58,7 +75,7 @@ static __always_inline bool nb_past_host_route(struct __sk_buff *skb, const stru
 		__builtin_memcpy(fib->ipv6_src, &pkt->tuple.src, sizeof(fib->ipv6_src));
 	*rc = bpf_fib_lookup(skb, fib, sizeof(*fib), 0);
 	return (*rc == BPF_FIB_LKUP_RET_SUCCESS || *rc == BPF_FIB_LKUP_RET_NO_NEIGH) &&
-	       fib->ifindex != nb_settings.bridge_ifindex && nb_hop_is_short(skb, fib->ifindex);
+	       fib->ifindex != nb_settings.bridge_ifindex;
 }
 
 /* One hop less, in the packet. */

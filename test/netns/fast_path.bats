@@ -110,7 +110,7 @@ megabyte() {
 	done
 }
 
-@test "B33, B16: much data, datagrams in fragments, and a smaller MTU of the uplink, of which the host tells the pod" {
+@test "B33, B16: much data, datagrams in fragments, and a smaller MTU of the route, of which the host tells the pod" {
 	local before text
 	head -c 1000000 /dev/urandom >"$NBT_DIR/megabyte"
 	ip netns exec "$(ns b)" socat TCP6-LISTEN:9000,ipv6only=0,reuseaddr,fork EXEC:cat 3>&- &
@@ -121,9 +121,13 @@ megabyte() {
 	before=$(seen)
 	megabyte
 	[ "$(seen)" = "$before" ]
-	ip -n "$(ns n)" link set up1 mtu 1400
+	ip -n "$(ns n)" route change 192.0.2.4/30 dev up1 mtu lock 1400
+	ip -n "$(ns n)" -6 route change fd00:c0:1::/64 dev up1 proto kernel metric 256 mtu lock 1400
 	megabyte
-	ip -n "$(ns n)" link set up1 mtu 1500
+	ip -n "$(ns b)" route get $CLIENT4 | grep -q "mtu 1400"
+	ip -n "$(ns b)" route get $CLIENT6 | grep -q "mtu 1400"
+	ip -n "$(ns n)" route change 192.0.2.4/30 dev up1
+	ip -n "$(ns n)" -6 route change fd00:c0:1::/64 dev up1 proto kernel metric 256
 	kill "$(<"$NBT_DIR/socat.pid")"
 	web "$(both b)"
 	wait_for 10 answered_by b
