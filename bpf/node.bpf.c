@@ -92,6 +92,10 @@ int nb_device_out(struct __sk_buff *skb)
 {
 	struct nb_pkt pkt = {};
 
+	if (skb->tc_index == NB_SENT) {
+		skb->tc_index = 0;
+		return TC_ACT_UNSPEC;
+	}
 	return nb_node_verdict(skb, &pkt, nb_node_packet(skb, &pkt, NB_SIDE_LEAVING, skb->ifindex));
 }
 

@@ -118,7 +118,7 @@ static __always_inline int nb_past_host_out(struct __sk_buff *skb, struct nb_pkt
 	rc = nb_past_host_translate(skb, pkt, &fib, &way);
 	if (!nb_is_past_host(rc))
 		return rc < NB_DROPPED ? NB_PASS : rc;
-	return nb_past_host_hop(skb, pkt->is_v4) ? nb_route_next(&fib, way) : nb_drop(NB_DROP_WRITE);
+	return nb_past_host_hop(skb, pkt->is_v4) ? nb_route_next(skb, &fib, way) : nb_drop(NB_DROP_WRITE);
 }
 
 #endif

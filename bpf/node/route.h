@@ -9,7 +9,11 @@
 
 #include "maps.h"
 
-enum { NB_FIB_SRC = 1U << 4 }; /* BPF_FIB_LOOKUP_SRC, which older headers do not have */
+enum {
+	NB_FIB_SRC = 1U << 4, /* BPF_FIB_LOOKUP_SRC, which older headers do not have */
+	/* skb->tc_index of a packet that a program here has sent: what it leaves by need not look at it. */
+	NB_SENT = 0x6e62,
+};
 
 /* Whether a lookup has found a next hop. Neighbours are found out later. */
 static __always_inline bool nb_fib_has_way(int rc)
@@ -59,10 +63,11 @@ static __always_inline int nb_route_source(struct __sk_buff *skb, const struct n
  * (neigh_update() of net/core/neighbour.c): that must not be the one to nb0 any more. So the kernel looks up
  * another.
  */
-static __always_inline int nb_route_next(const struct bpf_fib_lookup *fib, int rc)
+static __always_inline int nb_route_next(struct __sk_buff *skb, const struct bpf_fib_lookup *fib, int rc)
 {
 	struct bpf_redir_neigh next = {};
 
+	skb->tc_index = NB_SENT;
 	if (rc != BPF_FIB_LKUP_RET_SUCCESS)
 		return bpf_redirect_neigh(fib->ifindex, NULL, 0, 0);
 	next.nh_family = fib->family; /* of the next hop, which may be another one than the packet's */
@@ -110,7 +115,7 @@ __noinline int nb_route_out(struct __sk_buff *skb, bool is_v4)
 	rc = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
 	if (!nb_fib_has_way(rc) || fib.ifindex == nb_settings.bridge_ifindex)
 		return nb_drop(NB_DROP_NO_DEVICE);
-	return nb_route_next(&fib, rc);
+	return nb_route_next(skb, &fib, rc);
 }
 
 /* struct nb_device.network of the bridge that leads to a pod; 0: it is to be reached through the host. */

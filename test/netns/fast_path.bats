@@ -27,7 +27,7 @@ setup_file() {
 			}
 		}
 	END
-	node_serve b far
+	node_serve a b far
 	agent_start --service-proxy node --fast-path true
 	web "$(both b)"
 	wait_for 10 passes_by
@@ -108,6 +108,24 @@ megabyte() {
 		ns_exec outer timeout 20 socat -t 10 - "TCP:$address:30080" <"$NBT_DIR/megabyte" >"$NBT_DIR/back"
 		cmp "$NBT_DIR/megabyte" "$NBT_DIR/back"
 	done
+}
+
+@test "B33, A10: a pod that is no backend any more: UDP of the same client goes to another one" {
+	local family address
+	for family in 4 6; do
+		address=HERE$family
+		talk_open $family outer udp "${!address}" 30080
+		talk_say $family one
+		[[ $output == b* ]]
+	done
+	web "$(both a)"
+	wait_for 10 answered_by a
+	for family in 4 6; do
+		talk_say $family two
+		[[ $output == a*two ]] || fail "$output"
+	done
+	web "$(both b)"
+	wait_for 10 answered_by b
 }
 
 @test "B33, B16: much data, datagrams in fragments, and a smaller MTU of the route, of which the host tells the pod" {
