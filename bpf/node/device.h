@@ -82,34 +82,51 @@ static __always_inline int nb_conn_choose_path(struct __sk_buff *skb, const stru
 	return nb_plan_path(skb, pkt, s);
 }
 
+/* The flags of the live entry for what the receiver of a packet sends back, met on a side; 0: there is none.
+ */
+__noinline int nb_flags_back(const struct nb_pkt *pkt, __u8 side)
+{
+	struct nb_tuple answer;
+	struct nb_entry *entry;
+	__s64 entry_id;
+	__u64 life;
+	__u16 flags;
+
+	if (!pkt)
+		return 0;
+	answer = pkt->tuple;
+	answer.side = side;
+	nb_tuple_swap_ends(&answer);
+	/* Not nb_entry_find(): the stack would be too deep. */
+	entry_id = nb_index_find(NULL, &answer, nb_conn_hash(NULL, &answer), 0);
+	entry = entry_id < 0 ? NULL : nb_entry_at(NULL, entry_id);
+	if (!entry)
+		return 0;
+	life = nb_load(&entry->conn.life);
+	nb_read_barrier();
+	flags = entry->conn.flags;
+	if (nb_life_use(life) != NB_USE_TAKEN || nb_life_expired(life, pkt->now) ||
+	    !nb_key_same(&entry->key, &answer))
+		return 0;
+	nb_read_barrier();
+	return nb_life_same_gen(nb_load(&entry->conn.life), life) ? flags : 0;
+}
+
 /*
  * Whether a packet that leaves is a request of a client outside to a Service, translated where it came in:
  * then the table has its answer.
  */
 static __always_inline bool nb_is_of_outside(const struct nb_pkt *pkt)
 {
-	struct nb_tuple answer = pkt->tuple;
-	struct nb_entry *entry;
-	__s64 entry_id;
-	__u64 life;
-	__u16 flags;
+	return (nb_flags_back(pkt, NB_SIDE_LEAVING) & (NB_CONN_REPLY | NB_CONN_SERVICE | NB_CONN_OF_NODE |
+						       NB_CONN_HERE)) == (NB_CONN_REPLY | NB_CONN_SERVICE);
+}
 
-	nb_tuple_swap_ends(&answer);
-	/* Not nb_entry_find(): the stack would be too deep. */
-	entry_id = nb_index_find(NULL, &answer, nb_conn_hash(NULL, &answer), 0);
-	entry = entry_id < 0 ? NULL : nb_entry_at(NULL, entry_id);
-	if (!entry)
-		return false;
-	life = nb_load(&entry->conn.life);
-	nb_read_barrier();
-	flags = entry->conn.flags;
-	if (nb_life_use(life) != NB_USE_TAKEN || nb_life_expired(life, pkt->now) ||
-	    !nb_key_same(&entry->key, &answer))
-		return false;
-	nb_read_barrier();
-	return nb_life_same_gen(nb_load(&entry->conn.life), life) &&
-	       (flags & (NB_CONN_REPLY | NB_CONN_SERVICE | NB_CONN_OF_NODE | NB_CONN_HERE)) ==
-		       (NB_CONN_REPLY | NB_CONN_SERVICE);
+/* Whether it is an answer to such a client that nb_pod_out has translated: then the table has its request. */
+static __always_inline bool nb_is_past_host_answer(const struct nb_pkt *pkt)
+{
+	return (nb_flags_back(pkt, NB_SIDE_OUTSIDE) & (NB_CONN_REPLY | NB_CONN_NAT | NB_CONN_OF_NODE |
+						       NB_CONN_HERE)) == (NB_CONN_NAT | NB_CONN_HERE);
 }
 
 /* What leaves by a device, and no connection of the table has. */
@@ -122,7 +139,7 @@ __noinline int nb_plan_leaving(struct __sk_buff *skb, const struct nb_pkt *pkt, 
 	if (!pkt || !s)
 		return NB_PASS;
 	if (!nb_is_of_outside(pkt)) {
-		if (pkt->later_fragment)
+		if (pkt->later_fragment || nb_is_past_host_answer(pkt))
 			return NB_PASS;
 		frontend = nb_frontend_find(&pkt->tuple);
 		if (frontend && frontend->flags & NB_FRONTEND_SERVICE)
