@@ -75,8 +75,10 @@ int nb_from_pod(struct __sk_buff *skb)
 		rc = nb_conn_from_pod(skb, &pkt);
 	else
 		rc = nb_other_proto_from_pod(skb, &pkt, rc);
-	if (rc == NB_PASS && nb_may_be_of_node(&pkt))
+	if (rc == NB_PASS && nb_may_be_of_node(&pkt)) {
+		skb->cb[NB_CB_BRIDGE] = nb_settings.bridge_ifindex;
 		bpf_tail_call(skb, &past_host, 0);
+	}
 	if (rc < NB_DROPPED) /* almost always */
 		return nb_verdict(rc);
 	if (nb_is_vip_drop(rc) && nb_dst_is_of_host(skb, &pkt))

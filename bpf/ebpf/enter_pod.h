@@ -12,6 +12,7 @@
 #include "bpf/lib/hop.h"
 #include "bpf/lib/parse.h"
 #include "bpf/lib/redirect.h"
+#include "bpf/lib/spoofchk.h"
 
 #include "maps.h"
 #include "service.h"
@@ -69,7 +70,11 @@ static __always_inline int nb_enter_pod_of(struct __sk_buff *skb, bool v4)
 	return nb_redirect_peer(skb, ifindex);
 }
 
-/* Whether the node's table may have the connection of a packet that a pod sends, and this one has not. */
+/*
+ * Whether the node's table may have the connection of a packet that a pod sends, and this one has not. What
+ * has an address that no ADD gave to this pod takes the host's way, where reverse path filtering sees it; a
+ * request to such an address does so, too.
+ */
 static __always_inline bool nb_may_be_of_node(const struct nb_pkt *pkt)
 {
 	__u32 slot;
@@ -78,7 +83,7 @@ static __always_inline bool nb_may_be_of_node(const struct nb_pkt *pkt)
 	if (pkt->life || !(pkt->quoted_off || pkt->later_fragment || nb_l4port_is_known(pkt->tuple.sport)))
 		return false;
 	port = nb_port_of_ifindex(pkt->ifindex, &slot);
-	return port && nb_port_has_fast_path(port);
+	return port && nb_port_has_fast_path(port) && nb_addr_is_own(&pkt->tuple.src, slot);
 }
 
 #endif

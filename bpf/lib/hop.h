@@ -6,6 +6,9 @@
 
 #include "pkt.h"
 
+/* What a program that is called finds in skb->cb. */
+enum { NB_CB_BRIDGE }; /* nb_pod_out: the ifindex of the pod's bridge */
+
 /* ip: the header. Whether it has more than one hop left. */
 static __always_inline bool nb_hop_is_left(const void *ip, bool v4)
 {

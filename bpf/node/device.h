@@ -189,8 +189,9 @@ static __always_inline struct nb_port *nb_deliver_port(__u16 flags __attribute__
 static __always_inline int nb_deliver(struct __sk_buff *skb, const struct nb_pkt *pkt, __u16 flags,
 				      __u32 receiver)
 {
+	/* Of a connection to another node, it is the device by which that leaves. */
 	if (!(flags & NB_CONN_OF_NODE))
-		return receiver ? NB_PAST_HOST + receiver : NB_PASS;
+		return receiver && flags & NB_CONN_HERE ? NB_PAST_HOST + receiver : NB_PASS;
 	if (flags & NB_CONN_REPLY)
 		return nb_enter_host(skb, receiver ? nb_route_back(skb, pkt->is_v4, receiver) : 0);
 	return flags & NB_CONN_TO_SELF ? nb_enter_host(skb, 0) : nb_route_out(skb, pkt->is_v4);

@@ -39,7 +39,9 @@ static const enum nb_prog progs[NB_MODES][HOOKS] = {
 int env_run_frame(struct env *env, enum hook hook, unsigned int at, const uint8_t *frame, size_t len,
 		  uint8_t *out, size_t *out_len)
 {
-	struct __sk_buff ctx = { .ifindex = env->ifindex[at], .ingress_ifindex = env->from };
+	struct __sk_buff ctx = { .ifindex = env->ifindex[at],
+				 .ingress_ifindex = env->from,
+				 .cb = { env->bridge } };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = len, .data_out = out,
 		    .data_size_out = FRAME_MAX + 256, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
 		    .repeat = 1);

@@ -39,8 +39,9 @@ struct env {
 	struct nb_conn_table table; /* modes ebpf and node */
 	unsigned int ifindex[DEVICES];
 	char bpffs[64];
-	unsigned int from; /* TO_POD: ifindex where the frame came in; 0: the host itself sent it */
-	uint32_t duration; /* ns that the last run took */
+	unsigned int from;   /* TO_POD: ifindex where the frame came in; 0: the host itself sent it */
+	unsigned int bridge; /* POD_OUT: whose pod's packet it is */
+	uint32_t duration;   /* ns that the last run took */
 };
 
 extern const char *const pod_addr4[PODS], *const pod_addr6[PODS], *const pod_mac[PODS];

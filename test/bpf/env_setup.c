@@ -77,17 +77,22 @@ static const struct {
 		  NB_DEVICE_NB0, 0 },
 };
 
+/* As on a node that has been up for long: no ifindex may be taken for a verdict. */
+enum { IFINDEX = 1000 };
+
 /* nb0's addresses are not the host's. */
 static void make_device(unsigned int at)
 {
 	char command[512];
 
 	snprintf(command, sizeof(command),
-		 "ip link add %1$s address %2$s type veth peer name %1$s-peer; ip link set %1$s-peer up; "
+		 "ip link add %1$s index %6$u address %2$s type veth peer name %1$s-peer; ip link set "
+		 "%1$s-peer up; "
 		 "ip link set %1$s up; [ %1$s = nb0 ] || { ip address add %3$s/32 dev %1$s; "
 		 "ip address add %4$s/128 dev %1$s nodad; }; for route in %5$s; do ip route add $route dev "
 		 "%1$s; done",
-		 devices[at].name, devices[at].mac, devices[at].addr4, devices[at].addr6, devices[at].routes);
+		 devices[at].name, devices[at].mac, devices[at].addr4, devices[at].addr6, devices[at].routes,
+		 IFINDEX + 10 * at);
 	assert_int_equal(system(command), 0);
 }
 
@@ -112,6 +117,7 @@ static void add_devices(struct env *env)
 		device.device.addrs[1] = env_addr(devices[at].addr4);
 		assert_int_equal(nb_vec_push(&wanted.all, device, &err), 0);
 	}
+	env->bridge = env->ifindex[INNER];
 	assert_int_equal(nb_settings_read(&env->dp, &settings, &err), 0);
 	settings.bridge_ifindex = env->ifindex[NB0];
 	assert_true(nb_mac_parse(devices[NB0].mac, settings.bridge_mac));

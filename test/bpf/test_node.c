@@ -358,9 +358,25 @@ static void test_past_host(void **state)
 			sent.ttl = 63;
 			env_expect(env, POD_OUT, INNER, &answer, TC_ACT_REDIRECT, &sent);
 			env_expect_untouched(env, POD_OUT, INNER, &other);
+			expect_out(env, UPLINK, sent, sent);
 		}
 	}
 	env_expect_whole(env);
+}
+
+/* B1, B33: a pod of another bridge may have the same address. */
+static void test_past_host_bridge(void **state)
+{
+	struct env *env = *state;
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct packet answer = begin_past_host(env, v6, IPPROTO_UDP);
+
+		env->bridge = env->ifindex[TUNNEL];
+		env_expect_untouched(env, POD_OUT, INNER, &answer);
+		env->bridge = 0;
+		env_expect_untouched(env, POD_OUT, INNER, &answer);
+	}
 }
 
 /* B33: an ICMP error about a request takes the same way. */
@@ -445,12 +461,19 @@ static void test_untouched(void **state)
 int suite_node(void)
 {
 	const struct CMUnitTest tests[] = {
-		ENV_TEST_NODE(test_outside_here),  ENV_TEST_NODE(test_outside_there),
-		ENV_TEST_NODE(test_outside_age),   ENV_TEST_NODE(test_outside_stream),
-		ENV_TEST_NODE(test_node),          ENV_TEST_NODE(test_self),
-		ENV_TEST_NODE(test_direct_first),  ENV_TEST_NODE(test_untouched),
-		ENV_TEST_NODE(test_past_host),     ENV_TEST_NODE(test_past_host_icmp),
-		ENV_TEST_NODE(test_past_host_not), ENV_TEST_NODE(test_past_host_slow),
+		ENV_TEST_NODE(test_outside_here),
+		ENV_TEST_NODE(test_outside_there),
+		ENV_TEST_NODE(test_outside_age),
+		ENV_TEST_NODE(test_outside_stream),
+		ENV_TEST_NODE(test_node),
+		ENV_TEST_NODE(test_self),
+		ENV_TEST_NODE(test_direct_first),
+		ENV_TEST_NODE(test_untouched),
+		ENV_TEST_NODE(test_past_host),
+		ENV_TEST_NODE(test_past_host_icmp),
+		ENV_TEST_NODE(test_past_host_not),
+		ENV_TEST_NODE(test_past_host_slow),
+		ENV_TEST_NODE(test_past_host_bridge),
 	};
 
 	return cmocka_run_group_tests_name("node", tests, NULL, NULL);

@@ -183,6 +183,65 @@ refused() {
 	done
 }
 
+@test "B33: routes that depend on where a packet comes from lead to a router whose link address is not known yet" {
+	local rule
+	ns_exec far sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0
+	ip -n "$(ns n)" route add default via $THERE4 table 100
+	for rule in "from $POD_CIDR4" "iif cni0"; do
+		# shellcheck disable=SC2086 # several words
+		ip -n "$(ns n)" rule add $rule table 100 pref 100
+		ip -n "$(ns n)" neigh flush dev up0
+		sent_by_far
+		# shellcheck disable=SC2086 # several words
+		ip -n "$(ns n)" rule del $rule table 100 pref 100
+	done
+	ip -n "$(ns n)" route del default table 100
+}
+
+# The answer reaches far, which sends it to its default route: this node, that has no use for it.
+sent_by_far() {
+	local before
+	before=$(packets_at far)
+	run ask outer -t 1000 udp "$HERE4" 30080
+	wait_for 5 more_packets_at far "$before"
+}
+
+# How many packets it has forwarded.
+packets_at() {
+	ns_exec "$1" awk '/^Ip: [0-9]/ { print $7 }' /proc/net/snmp # ForwDatagrams
+}
+
+more_packets_at() {
+	[ "$(packets_at "$1")" -gt "$2" ]
+}
+
+@test "B33, B1: a pod of another bridge sends in the name of one" {
+	network_write n second '.plugins[0].bridge = "cni1" | .plugins[0].ipam.ranges = [[{subnet: "10.246.0.0/24"}], [{subnet: "fd00:10:246::/64"}]]'
+	pods_up n second c
+	node_serve c
+	web "$(both c)"
+	wait_for 10 answered_by c
+	wait_for 10 passes_by
+	web "$(both b)"
+	wait_for 10 answered_by b
+	talk_open forged outer -p 42000 udp "$HERE4" 30080
+	talk_say forged one
+	[[ $output == "b "*one ]]
+	ns_exec c python3 - "$(pod_ip b 4)" $CLIENT4 <<-'END'
+		import socket, struct, sys
+		source, client = map(socket.inet_aton, sys.argv[1:])
+		udp = struct.pack("!HHHH", 8080, 42000, 15, 0) + b"forged\n"
+		ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 7, 0, 64, 17, 0, source, client)
+		s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+		s.sendto(ip + udp, (sys.argv[2], 0))
+	END
+	talk_say forged two
+	[[ $output == "b "*two ]]
+	talk_close forged
+	web "$(both b)"
+	pods_down n second c
+}
+
 @test "B33: a pod that is shaped is reached through the host" {
 	local before
 	network_write n net '.plugins[0].capabilities.bandwidth = true'
