@@ -75,6 +75,14 @@ static __u32 place_of(const struct joining *joining, __u32 bridge)
 	return 0;
 }
 
+/* One without pods needs no place, which another one on its bridge may have. */
+static bool has_pods(const struct nb_datapath *dp)
+{
+	__u32 ifindex;
+
+	return !bpf_map_get_next_key(dp->map_fd[NB_MAP_LINKS], NULL, &ifindex);
+}
+
 /* For nb_datapath_each(). A network that cannot be read is left as it is. */
 static int join(const char *network, void *arg)
 {
@@ -88,7 +96,7 @@ static int join(const char *network, void *arg)
 	    nb_datapath_mode(&dp, &mode, NULL) || nb_settings_read(&dp, &settings, NULL) ||
 	    !nb_datapath_has(&dp, NB_MODE_EBPF))
 		return 0;
-	if (mode == NB_MODE_EBPF && settings.bridge_ifindex)
+	if (mode == NB_MODE_EBPF && settings.bridge_ifindex && has_pods(&dp))
 		place = place_of(joining, settings.bridge_ifindex);
 	if (place) {
 		joining->taken[place - 1] = true;

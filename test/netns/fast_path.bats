@@ -278,6 +278,23 @@ more_packets_at() {
 	[ "$(invalid n)" = 0 ]
 }
 
+@test "B33: a network without pods does not keep the place of another one on its bridge" {
+	network_write n twin '.plugins[0].ipam.ranges = [[{subnet: "10.244.0.0/24", rangeStart: "10.244.0.100"}]] | .plugins[0].ipam.dataDir += "2"'
+	pods_up n twin f
+	node_serve f
+	web "$(pod_ip f 4)"
+	wait_for 10 answered_at_4_by f
+	web "$(both b)"
+	wait_for 10 answered_by b
+	pods_down n twin f
+	wait_for 10 passes_by
+	rm "$NBT_DIR/node-n/net.d/twin.conflist"
+}
+
+answered_at_4_by() {
+	[[ $(ask outer -t 500 tcp "$HERE4" 30080) == "$1 "* ]]
+}
+
 @test "B33: streams go on while it is switched on and off" {
 	local name
 	agent_stop
