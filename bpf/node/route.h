@@ -118,12 +118,16 @@ __noinline int nb_route_out(struct __sk_buff *skb, bool is_v4)
 	return nb_route_next(skb, &fib, rc);
 }
 
-/* struct nb_device.network of the bridge that leads to a pod; 0: it is to be reached through the host. */
+/*
+ * struct nb_device.network of the bridge that leads to a pod; 0: new connections reach it through the host.
+ */
 static __always_inline __u32 nb_route_network(struct __sk_buff *skb, const struct nb_addr *pod)
 {
 	struct nb_device device __attribute__((aligned(8)));
 	struct bpf_fib_lookup fib = {};
 
+	if (!(nb_settings.flags & NB_SETTINGS_FAST_PATH))
+		return 0;
 	nb_fib_set_dst(&fib, pod, nb_addr_is_v4(pod));
 	if (!nb_fib_has_way(bpf_fib_lookup(skb, &fib, sizeof(fib), 0)) ||
 	    !nb_device_read(fib.ifindex, &device))

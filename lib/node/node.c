@@ -69,7 +69,7 @@ static int write_settings(const struct node *node, const struct nb_datapath *dp,
 		return rc;
 	*behind = old.flags & NB_SETTINGS_BEHIND;
 	new = old;
-	new.flags &= ~NB_SETTINGS_FAST_PATH; /* for natbridgectl status: programs look at the devices */
+	new.flags &= ~NB_SETTINGS_FAST_PATH;
 	new.flags |= node->config->fast_path ? NB_SETTINGS_FAST_PATH : 0;
 	new.bridge_ifindex = node->nb0.ifindex;
 	memcpy(new.bridge_mac, node->nb0.mac, sizeof(new.bridge_mac));
@@ -170,14 +170,15 @@ static __u32 flags_of(const struct node *node, const struct nb_node_device *devi
 	return NB_DEVICE_IN | (node->outside ? NB_DEVICE_OUT : 0);
 }
 
-/* nb_device.network of a bridge of pods: what it has, or the first one that is free; 0: none. */
+/*
+ * nb_device.network of a bridge of pods: what it has, for the connections that began so, or the first one
+ * that is free; 0: none.
+ */
 static __u16 network_of(const struct node *node, const struct nb_devices *wanted, __u32 ifindex)
 {
 	bool taken[NB_MAX_PAST_HOST + 1] = { true };
 	__u16 place = 0;
 
-	if (!node->config->fast_path || !node->outside)
-		return 0;
 	for (size_t i = 0; i < node->before.all.n; i++) {
 		const struct nb_device_at *at = &node->before.all.items[i];
 
@@ -187,6 +188,8 @@ static __u16 network_of(const struct node *node, const struct nb_devices *wanted
 		if (at->ifindex == ifindex && at->device.network)
 			return at->device.network;
 	}
+	if (!node->config->fast_path || !node->outside)
+		return 0;
 	for (size_t i = 0; i < wanted->all.n; i++)
 		taken[wanted->all.items[i].device.network] = true;
 	while (place <= NB_MAX_PAST_HOST && taken[place])

@@ -31,7 +31,7 @@ struct nb_node_config {
 	struct nb_addr self[2];             /* of IPv6 (0) and IPv4 (1), which no link has */
 	const struct nb_node_route *ranges; /* what leads to nb0, beside self */
 	size_t n_ranges;
-	bool fast_path; /* clients outside and pods reach each other past the host's IP stack */
+	bool fast_path; /* new connections of clients outside and pods pass by the host's IP stack */
 	bool outside;   /* the table has something for clients outside, or is about to have */
 	bool keep;      /* the table is not filled yet: routes stay, and so does who is served */
 };

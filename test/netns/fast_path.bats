@@ -295,8 +295,8 @@ answered_at_4_by() {
 	[[ $(ask outer -t 500 tcp "$HERE4" 30080) == "$1 "* ]]
 }
 
-@test "B33: streams go on while it is switched on and off" {
-	local name
+@test "B33: streams go on while it is switched on and off, each on the way on which it began" {
+	local name before
 	agent_stop
 	agent_start --service-proxy node
 	streams_begin slow4 outer "$HERE4" 30080
@@ -304,6 +304,8 @@ answered_at_4_by() {
 	agent_stop
 	agent_start --service-proxy node --fast-path true
 	wait_for 10 passes_by
+	talk_open fast outer tcp "$HERE4" 30080
+	talk_say fast one
 	streams_begin fast4 outer "$HERE4" 30080
 	streams_begin fast6 outer "$HERE6" 30080
 	agent_stop
@@ -311,6 +313,11 @@ answered_at_4_by() {
 	for name in slow4 slow6 fast4 fast6; do
 		streams_end $name
 	done
+	before=$(seen)
+	talk_say fast two
+	[[ $output == *two ]]
+	[ "$(seen)" = "$before" ]
+	talk_close fast
 	run ! passes_by
 	run -0 ctl n --network @node status
 	[[ $output == *"mode node, fast path off"* ]]
