@@ -269,7 +269,7 @@ test-runtimes: all $(TOOL_BIN) ## containers of containerd, CRI, podman and cnit
 test-apiserver: all ## a real etcd and kube-apiserver only, if test/kubernetes/build has made them (root)
 	@scripts/run-tests.sh kubernetes
 
-test-differential: all ## packet scripts, replayed against br_netfilter and against natbridge (root)
+test-differential: all $(TOOL_BIN) ## packet scripts, replayed against br_netfilter and natbridge; Services of a kube-proxy and of natbridge (root)
 	@scripts/run-tests.sh differential
 
 test-parity: all $(TOOL_BIN) ## network configs, given to the reference bridge plugin and to natbridge (root)

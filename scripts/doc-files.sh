@@ -22,7 +22,7 @@ pattern() {
 }
 
 faults=$(
-	for document in README.md CONTRIBUTING.md SECURITY.md doc/*.md test/*/README.md; do
+	for document in README.md CONTRIBUTING.md SECURITY.md doc/*.md test/*/README.md test/*/*/README.md; do
 		quoted "$document" | grep -E '(\.(c|h|bats|bash|sh|conflist)$|^(lib|bpf|plugin|cli|agent|include|test|scripts|examples|packaging|doc)/)' |
 			while read -r name; do
 				name=${name%/}

@@ -217,6 +217,8 @@ kubernetes() {
 differential() {
 	pool differential test/differential/run --tap
 	pool differential-assist test/differential/run --tap --assist
+	pool differential-node test/differential/node/run --tap
+	pool differential-node-fast-path test/differential/node/run --tap --fast-path
 	all_finish
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <natbridge/abi.h>
 
@@ -71,14 +72,43 @@ static int add_backends(const struct port *at, struct nb_service *service, struc
 	return 0;
 }
 
-static int add_ranges(const struct nb_kube_service *from, struct nb_service *service, struct nb_error *err)
+static bool has_node_addr(const struct nb_kube_view *view, const struct nb_kube_range *range)
 {
+	const struct nb_addr network = nb_addr_network(&range->addr, range->prefix_len);
+
+	for (size_t i = 0; i < view->n_node_addrs; i++) {
+		const struct nb_addr *addr = &view->node_addrs[i];
+		struct nb_addr masked;
+
+		if (nb_addr_family(addr) != nb_addr_family(&range->addr))
+			continue;
+		masked = nb_addr_network(addr, range->prefix_len);
+		if (nb_addr_equal(&masked, &network))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * If the node has the load balancer's address, its own requests have that address as their source too. As
+ * with kube-proxy, it may be one if the node's address may.
+ */
+static int add_ranges(const struct port *at, struct nb_service *service, struct nb_error *err)
+{
+	const struct nb_kube_service *from = at->group->service;
+	const int family = nb_addr_family(&service->key.addr);
+	bool node_may = false;
 	int rc = 0;
 
-	for (size_t i = 0; i < from->ranges.n && !rc; i++)
-		rc = nb_service_add_range(service, &from->ranges.items[i].addr,
-					  from->ranges.items[i].prefix_len, err);
-	return rc;
+	for (size_t i = 0; i < from->ranges.n && !rc; i++) {
+		const struct nb_kube_range *range = &from->ranges.items[i];
+
+		rc = nb_service_add_range(service, &range->addr, range->prefix_len, err);
+		node_may |= nb_addr_family(&range->addr) == family && has_node_addr(at->view, range);
+	}
+	if (rc || !node_may)
+		return rc;
+	return nb_service_add_range(service, &service->key.addr, family == AF_INET ? 32 : 128, err);
 }
 
 static bool is_excluded(const struct nb_kube_view *view, const struct nb_addr *addr)
@@ -115,7 +145,7 @@ static int add_service(const struct port *at, enum nb_frontend_kind kind, const 
 	service->affinity = from->affinity;
 	service->local = at->elsewhere;
 	service->origin = NB_ORIGIN_APPLY;
-	rc = kind == NB_LOAD_BALANCER ? add_ranges(from, service, err) : 0;
+	rc = kind == NB_LOAD_BALANCER ? add_ranges(at, service, err) : 0;
 	return rc ? rc : add_backends(at, service, err);
 }
 

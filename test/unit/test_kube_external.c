@@ -194,6 +194,14 @@ static const struct kube_row rows[] = {
 	  "" },
 	{ STATUS_OF("a", LB_SPEC(", loadBalancerSourceRanges: ['2001:db8::/32']"), "[{ip: 192.0.2.1}]"),
 	  "default/a - 10.96.0.1:80/TCP\ndefault/a - 192.0.2.1:80/TCP balancer\n", "" },
+	/* with the node's address, also that of the load balancer, which is the node's source if it has it */
+	{ HERE STATUS_OF("a", LB_SPEC(", loadBalancerSourceRanges: [192.168.0.0/24, 10.0.0.0/8]"),
+			 "[{ip: 192.0.2.1}]"),
+	  "default/a - 10.96.0.1:80/TCP\n"
+	  "default/a - 192.0.2.1:80/TCP balancer <10.0.0.0/8 <192.0.2.1/32 <192.168.0.0/24\n",
+	  "" },
+	{ HERE STATUS_OF("a", LB_SPEC(", loadBalancerSourceRanges: ['fd00:a::/64']"), "[{ip: 192.0.2.1}]"),
+	  "default/a - 10.96.0.1:80/TCP\ndefault/a - 192.0.2.1:80/TCP balancer\n", "" },
 	{ STATUS_OF("a", LB_SPEC(", loadBalancerSourceRanges: []"), "[{ip: 192.0.2.1}]"),
 	  "default/a - 10.96.0.1:80/TCP\ndefault/a - 192.0.2.1:80/TCP balancer\n", "" },
 	{ STATUS_OF("a", LB_SPEC(", loadBalancerSourceRanges: [0.0.0.0/0]"), "[{ip: 192.0.2.1}]"),
