@@ -186,7 +186,7 @@ refused() {
 @test "B33: routes that depend on where a packet comes from lead to a router whose link address is not known yet" {
 	local rule
 	ns_exec far sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.eth0.rp_filter=0
-	ip -n "$(ns n)" route add default via $THERE4 table 100
+	ip -n "$(ns n)" route add default via "$THERE4" table 100
 	for rule in "from $POD_CIDR4" "iif cni0"; do
 		# shellcheck disable=SC2086 # several words
 		ip -n "$(ns n)" rule add $rule table 100 pref 100
@@ -208,6 +208,7 @@ sent_by_far() {
 
 # How many packets it has forwarded.
 packets_at() {
+	# shellcheck disable=SC2016 # fields of awk
 	ns_exec "$1" awk '/^Ip: [0-9]/ { print $7 }' /proc/net/snmp # ForwDatagrams
 }
 
