@@ -10,16 +10,22 @@
 #include "bpf/lib/parse.h"
 #include "bpf/lib/sctp.h"
 
-/* Reads the ports. pkt->tcp_flags becomes NB_SYN if the packet begins an association (INIT). */
+/*
+ * Reads the ports. pkt->tcp_flags becomes NB_SYN if the packet begins an association (INIT). Of a packet that
+ * the device is to cut (GSO), the header alone is in the linear part: pulling more would spoil the first
+ * chunk.
+ */
 static __always_inline int nb_assist_parse_sctp(struct __sk_buff *skb, struct nb_pkt *pkt)
 {
-	enum { LEN = sizeof(struct nb_sctp_header) + sizeof(struct nb_sctp_chunk) };
-	__u8 *at = nb_bytes(skb, pkt->l4_off, LEN);
+	struct nb_sctp_header *at = nb_bytes(skb, pkt->l4_off, sizeof(*at));
+	struct nb_sctp_chunk chunk;
 
-	if (!at || pkt->l4_off + LEN > pkt->end)
+	if (!at || pkt->l4_off + sizeof(*at) + sizeof(chunk) > pkt->end)
 		return NB_MALFORMED;
 	nb_pkt_set_l4ports(pkt, at);
-	pkt->tcp_flags = at[sizeof(struct nb_sctp_header)] == NB_SCTP_INIT ? NB_SYN : 0;
+	if (bpf_skb_load_bytes(skb, pkt->l4_off + sizeof(*at), &chunk, sizeof(chunk)))
+		return NB_MALFORMED;
+	pkt->tcp_flags = chunk.type == NB_SCTP_INIT ? NB_SYN : 0;
 	return NB_CONTINUE;
 }
 
