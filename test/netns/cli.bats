@@ -310,7 +310,7 @@ setting() {
 @test "status: programs, ports and maps as bpftool and the kernel have them" {
 	run -0 ctl n -o json status
 	[ "$(jq -r '.[0].network' <<<"$output")" = net ]
-	[ "$(jq -r '.[0].programs[].name' <<<"$output" | paste -sd' ')" = "nb_from_pod nb_to_pod nb_clock" ]
+	[ "$(jq -r '.[0].programs[].name' <<<"$output" | paste -sd' ')" = "nb_from_pod nb_to_pod nb_enter_pod nb_clock" ]
 	[ "$(jq -r '.[0].programs[0].id' <<<"$output")" = "$(bpftool -j prog show pinned "$NBT_DIR/node-n/bpf/natbridge/net/$NBT_LAYOUT/nb_from_pod" | jq .id)" ]
 	[ "$(jq -r '.[0].ports | map(.name) | sort | join(" ")' <<<"$output")" = \
 		"$(printf '%s\n' "$(pod_veth n a)" "$(pod_veth n b)" | sort | paste -sd' ')" ]
