@@ -17,6 +17,7 @@ holder_start() {
 		users: [{name: u, user: {}}]
 		contexts: [{name: c, context: {cluster: c, user: u}}]
 	EOT
+	rm -f "$NBT_DIR/holder.log" # of another one
 	ip netns exec "$(ns "$(agent_node)")" python3 "$NBT_ROOT/test/agent/holder.py" 127.0.0.1 8001 >"$NBT_DIR/holder.log" 2>&1 3>&- &
 	echo $! >"$NBT_DIR/holder.pid"
 	disown
