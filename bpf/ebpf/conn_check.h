@@ -77,16 +77,12 @@ __noinline int nb_conn_check_port(struct __sk_buff *skb, const struct nb_pkt *pk
 /* The backend is not in its Service any more. TCP and SCTP go on while the backend's pod exists. */
 static __always_inline int nb_backend_removed(const struct nb_pkt *pkt, const struct nb_conn *conn)
 {
-	struct nb_endpoint *endpoint;
 	struct nb_addr backend;
-	struct nb_port *port;
 
 	if (pkt->tuple.proto == IPPROTO_UDP)
 		return NB_NEW;
 	backend = conn->dst;
-	endpoint = bpf_map_lookup_elem(&endpoints, &backend);
-	port = endpoint ? nb_port_at(endpoint->slot) : NULL;
-	if (port && port->ifindex)
+	if (nb_pod_lives(&backend))
 		return NB_CONTINUE;
 	return nb_tcp_kind(pkt->tcp_flags) == NB_KIND_SYN ? NB_NEW : nb_drop(NB_DROP_BACKEND_GONE);
 }

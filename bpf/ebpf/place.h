@@ -55,6 +55,9 @@ static __always_inline struct nb_port *nb_deliver_port(__u16 flags, struct nb_po
 static __always_inline int nb_deliver(struct __sk_buff *skb, const struct nb_pkt *pkt, __u16 flags,
 				      __u32 receiver);
 
+/* Whether a pod of this node has the address. */
+static __always_inline bool nb_pod_lives(const struct nb_addr *addr);
+
 /* ---- answers that a program makes of the packet itself ---- */
 
 /* Turns the Ethernet header round. */

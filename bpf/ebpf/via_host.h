@@ -214,6 +214,14 @@ static __always_inline int nb_deliver(struct __sk_buff *skb, const struct nb_pkt
 	return flags & NB_CONN_TO_HOST ? nb_pass_to_host(skb) : NB_PASS;
 }
 
+static __always_inline bool nb_pod_lives(const struct nb_addr *addr)
+{
+	struct nb_endpoint *endpoint = bpf_map_lookup_elem(&endpoints, addr);
+	struct nb_port *port = endpoint ? nb_port_at(endpoint->slot) : NULL;
+
+	return port && port->ifindex;
+}
+
 /* ---- answers that a program makes of the packet itself ---- */
 
 /* From the bridge, to the MAC that sent the frame. */

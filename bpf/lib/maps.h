@@ -26,7 +26,7 @@ struct {
 } fragments SEC(".maps");
 
 /* The addresses of this network's pods. */
-struct {
+struct nb_endpoints {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 32 * NB_MAX_PORTS);

@@ -197,6 +197,18 @@ static __always_inline int nb_deliver(struct __sk_buff *skb, const struct nb_pkt
 	return flags & NB_CONN_TO_SELF ? nb_enter_host(skb, 0) : nb_route_out(skb, pkt->is_v4);
 }
 
+static __always_inline bool nb_pod_lives(const struct nb_addr *addr)
+{
+	for (__u32 i = 0; i < NB_MAX_NETWORKS; i++) {
+		__u32 key = i; /* not i itself: the verifier does not follow a counter that is in memory */
+		void *network = bpf_map_lookup_elem(&pods, &key);
+
+		if (network && bpf_map_lookup_elem(network, addr))
+			return true;
+	}
+	return false;
+}
+
 /* ---- answers that a program makes of the packet itself ---- */
 
 static __always_inline bool nb_turn_eth(struct __sk_buff *skb, bool is_v4)

@@ -18,6 +18,14 @@ struct {
 	__type(value, struct nb_device);
 } devices SEC(".maps");
 
+/* The maps "endpoints" of the networks of this node. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, NB_MAX_NETWORKS);
+	__uint(key_size, sizeof(__u32));
+	__array(values, struct nb_endpoints);
+} pods SEC(".maps");
+
 _Static_assert(sizeof(struct nb_device) % 8 == 0, "copied in words");
 
 /* Copies what userspace has written about a device. False: it has no program. */

@@ -40,6 +40,7 @@ enum {
 	 */
 	NB_NODE_L4PORT = 61000,
 	NB_MAX_DEVICES = 1024,   /* of the node */
+	NB_MAX_NETWORKS = 256,   /* whose pods the node's own table knows */
 	NB_MAX_PAST_HOST = 256,  /* networks whose pods are reached past the host's IP stack */
 	NB_HOST_REQUESTS = 4096, /* UDP flows from the node to pods with a NodePort's number */
 

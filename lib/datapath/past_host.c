@@ -2,7 +2,6 @@
 /* A network is joined to the node's table, or parted from it; then what is left of networks that went. */
 #include "past_host.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -15,35 +14,7 @@
 #include "lib/util/error.h"
 
 #include "datapath.h"
-
-/* ---- one element ---- */
-
-/* The id of a program; 0: it cannot be told. */
-static __u32 id_of(int prog_fd)
-{
-	struct bpf_prog_info info = { 0 };
-	__u32 len = sizeof(info);
-
-	return bpf_obj_get_info_by_fd(prog_fd, &info, &len) ? 0 : info.id;
-}
-
-/* prog_fd: -1 for none. */
-static int set_element(const struct nb_datapath *dp, __u32 index, int prog_fd, struct nb_error *err)
-{
-	const int map_fd = dp->map_fd[NB_MAP_PAST_HOST];
-	__u32 is = 0;
-
-	bpf_map_lookup_elem(map_fd, &index, &is);
-	if (prog_fd < 0 ? !is : is && is == id_of(prog_fd))
-		return 0;
-	if (prog_fd < 0 ? bpf_map_delete_elem(map_fd, &index) && errno != ENOENT
-			: bpf_map_update_elem(map_fd, &index, &prog_fd, BPF_ANY))
-		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot write element %u of map \"%s\"", index,
-			       nb_map_name(NB_MAP_PAST_HOST));
-	return 0;
-}
-
-/* ---- all networks ---- */
+#include "fd_array.h"
 
 struct joining {
 	const struct nb_pin_root *root;
@@ -100,11 +71,11 @@ static int join(const char *network, void *arg)
 		place = place_of(joining, settings.bridge_ifindex);
 	if (place) {
 		joining->taken[place - 1] = true;
-		note(joining,
-		     set_element(joining->node, place - 1, dp.prog_fd[NB_PROG_ENTER_POD], joining->err));
+		note(joining, nb_fd_array_set(joining->node, NB_MAP_PAST_HOST, place - 1,
+					      dp.prog_fd[NB_PROG_ENTER_POD], joining->err));
 	}
-	note(joining,
-	     set_element(&dp, 0, place ? joining->node->prog_fd[NB_PROG_POD_OUT] : -1, joining->err));
+	note(joining, nb_fd_array_set(&dp, NB_MAP_PAST_HOST, 0,
+				      place ? joining->node->prog_fd[NB_PROG_POD_OUT] : -1, joining->err));
 	return 0;
 }
 
@@ -116,19 +87,6 @@ int nb_past_host_set(const struct nb_pin_root *root, const struct nb_datapath *n
 	note(&joining, nb_datapath_each(root, join, &joining, err));
 	for (__u32 i = 0; i < NB_MAX_PAST_HOST; i++)
 		if (!joining.taken[i])
-			note(&joining, set_element(node, i, -1, joining.err));
+			note(&joining, nb_fd_array_set(node, NB_MAP_PAST_HOST, i, -1, joining.err));
 	return joining.first;
-}
-
-int nb_past_host_renew(const struct nb_pin_root *root, struct nb_error *err)
-{
-	nb_cleanup(nb_datapath_close) struct nb_datapath node = NB_DATAPATH_INIT;
-	nb_cleanup(nb_devices_free) struct nb_devices devices = { 0 };
-	int rc;
-
-	if (nb_datapath_open(root, NB_NODE_NETWORK, false, &node, NULL) ||
-	    !nb_datapath_has(&node, NB_MODE_NODE))
-		return 0;
-	rc = nb_devices_read(&node, &devices, err);
-	return rc ? rc : nb_past_host_set(root, &node, &devices, err);
 }

@@ -16,12 +16,9 @@
 /*
  * Makes it so. node: the node's table. Writes nothing that is right already. Goes on after an error, and
  * returns the first one. Without a lock: who writes last may write a program that another process has just
- * replaced, which works as that one does; nb_past_host_renew() or the next call put it right.
+ * replaced, which works as that one does; the next call puts it right.
  */
 int nb_past_host_set(const struct nb_pin_root *root, const struct nb_datapath *node,
 		     const struct nb_devices *devices, struct nb_error *err);
-
-/* The same after a change of programs, as the table's devices say; without such a table: 0. */
-int nb_past_host_renew(const struct nb_pin_root *root, struct nb_error *err);
 
 #endif

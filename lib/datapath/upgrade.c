@@ -20,6 +20,7 @@
 #include "handover.h"
 #include "load.h"
 #include "migrate_conns.h"
+#include "node_pods.h"
 #include "past_host.h"
 #include "pin_path.h"
 #include "pins.h"
@@ -83,6 +84,21 @@ static int remove_other_layouts(const struct nb_pin_root *root, const char *netw
 	}
 }
 
+/* The node's table meets the network's programs and pods of now. There is no such table: 0. */
+static int renew_node(const struct nb_pin_root *root, struct nb_error *err)
+{
+	nb_cleanup(nb_datapath_close) struct nb_datapath node = NB_DATAPATH_INIT;
+	nb_cleanup(nb_devices_free) struct nb_devices devices = { 0 };
+	int rc;
+
+	if (nb_datapath_open(root, NB_NODE_NETWORK, false, &node, NULL) ||
+	    !nb_datapath_has(&node, NB_MODE_NODE))
+		return 0;
+	rc = nb_devices_read(&node, &devices, err);
+	rc = rc ? rc : nb_node_pods_set(root, &node, err);
+	return rc ? rc : nb_past_host_set(root, &node, &devices, err);
+}
+
 int nb_ports_note_upgraded(const struct nb_pin_root *root, const char *network, enum nb_mode mode,
 			   struct nb_error *err)
 {
@@ -101,7 +117,7 @@ int nb_ports_note_upgraded(const struct nb_pin_root *root, const char *network, 
 	if (rc)
 		return rc;
 	rc = nb_settings_change_flags(&dp, clear, set, err);
-	return rc ? rc : nb_past_host_renew(root, err);
+	return rc ? rc : renew_node(root, err);
 }
 
 /* ---- all of it, outside of an ADD ---- */

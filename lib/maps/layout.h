@@ -89,6 +89,8 @@ enum nb_map_migration {
 	ROW(OWN_PORTS, "own_ports", "own_ports", NB_IN_TABLES, NB_SIZE_FIXED, NB_MIGRATE_IF_POSSIBLE)        \
 	/* __u32 ifindex -> struct nb_device */                                                              \
 	ROW(DEVICES, "devices", "devices", NB_IN_NODE, NB_SIZE_FIXED, NB_MIGRATE_ALL)                        \
+	/* __u32 -> map "endpoints" of a network */                                                          \
+	ROW(PODS, "pods", "pods", NB_IN_NODE, NB_SIZE_FIXED, NB_MIGRATE_NOT)                                 \
 	/* __u32 -> program of the other side; see bpf/ebpf/maps.h */                                        \
 	ROW(PAST_HOST, "past_host", "past_host", NB_IN_TABLES, NB_SIZE_FIXED, NB_MIGRATE_NOT)                \
 	/* enum nb_counter -> __u64, per CPU */                                                              \

@@ -10,6 +10,7 @@
 #include "lib/datapath/datapath.h"
 #include "lib/datapath/devices.h"
 #include "lib/datapath/ensure.h"
+#include "lib/datapath/node_pods.h"
 #include "lib/datapath/past_host.h"
 #include "lib/datapath/upgrade.h"
 #include "lib/maps/layout.h"
@@ -253,8 +254,9 @@ static int set_devices(struct node *node, const struct nb_datapath *dp, struct n
 	if (rc)
 		return rc;
 	qsort(wanted.all.items, wanted.all.n, sizeof(*wanted.all.items), compare);
+	rc = nb_node_pods_set(node->config->root, dp, err);
 	/* First: connections that begin once a bridge has a network find its program. */
-	rc = nb_past_host_set(node->config->root, dp, &wanted, err);
+	rc = rc ? rc : nb_past_host_set(node->config->root, dp, &wanted, err);
 	rc = rc ? rc : nb_devices_set(dp, &wanted, err);
 	return rc || !node->outside ? rc : nb_loopback_accept(&node->nl, true, err);
 }

@@ -6,12 +6,14 @@
  */
 #include "env.h"
 
+#include "lib/datapath/fd_array.h"
 #include "lib/service/change.h"
 #include "lib/service/service.h"
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
+#include <bpf/bpf.h>
 #include <linux/pkt_cls.h>
 #include <netinet/in.h>
 #include <setjmp.h>
@@ -327,6 +329,48 @@ static void test_direct_first(void **state)
 	}
 }
 
+/* A network with one pod, at the last place that the node's table has. */
+static void enter_pod(struct env *env, const char *address)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
+	const struct nb_addr addr = env_addr(address);
+	const struct nb_endpoint endpoint = { .slot = 1 };
+	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "endpoints", sizeof(addr), sizeof(endpoint), 4, &options);
+	struct nb_error err = { 0 };
+
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_map_update_elem(fd, &addr, &endpoint, BPF_ANY), 0);
+	if (nb_fd_array_set(&env->dp, NB_MAP_PODS, NB_MAX_NETWORKS - 1, fd, &err))
+		fail_msg("%s", err.msg);
+	close(fd);
+}
+
+/* A11: no slice lists the backend any more. Its connections go on while its pod is there. */
+static void test_pod_lives(void **state)
+{
+	struct env *env = *state;
+
+	for (int v6 = 0; v6 < 2; v6++) {
+		struct packet request = request_of(IPPROTO_TCP, at[v6].client, 40000, at[v6].node, 30080);
+		struct packet routed = to(request, at[v6].here, 8080);
+		uint64_t before = env_counter(env, NB_DROP_BACKEND_GONE);
+
+		serve(env, at[v6].node, 30080, NB_SIDE_OUTSIDE, at[v6].here);
+		enter_pod(env, at[v6].here);
+		expect_in(env, UPLINK, request, TC_ACT_UNSPEC, routed);
+		serve(env, at[v6].node, 30080, NB_SIDE_OUTSIDE, at[v6].there);
+		request.tcp_flags = routed.tcp_flags = ACK;
+		expect_in(env, UPLINK, request, TC_ACT_UNSPEC, routed);
+		assert_int_equal(env_counter(env, NB_DROP_BACKEND_GONE), before);
+
+		serve(env, at[v6].node, 30080, NB_SIDE_OUTSIDE, at[v6].node); /* looked up once more */
+		enter_pod(env, at[v6].there);
+		request.dmac = uplink_mac;
+		env_run(env, DEVICE_IN, UPLINK, &request, NULL, NULL);
+		assert_int_equal(env_counter(env, NB_DROP_BACKEND_GONE), before + 1);
+	}
+}
+
 /* Begins a connection of a client outside to a pod of this node. Returns the answer. */
 static struct packet begin_past_host(struct env *env, int v6, uint8_t proto)
 {
@@ -461,19 +505,13 @@ static void test_untouched(void **state)
 int suite_node(void)
 {
 	const struct CMUnitTest tests[] = {
-		ENV_TEST_NODE(test_outside_here),
-		ENV_TEST_NODE(test_outside_there),
-		ENV_TEST_NODE(test_outside_age),
-		ENV_TEST_NODE(test_outside_stream),
-		ENV_TEST_NODE(test_node),
-		ENV_TEST_NODE(test_self),
-		ENV_TEST_NODE(test_direct_first),
-		ENV_TEST_NODE(test_untouched),
-		ENV_TEST_NODE(test_past_host),
-		ENV_TEST_NODE(test_past_host_icmp),
-		ENV_TEST_NODE(test_past_host_not),
-		ENV_TEST_NODE(test_past_host_slow),
-		ENV_TEST_NODE(test_past_host_bridge),
+		ENV_TEST_NODE(test_outside_here),   ENV_TEST_NODE(test_outside_there),
+		ENV_TEST_NODE(test_outside_age),    ENV_TEST_NODE(test_outside_stream),
+		ENV_TEST_NODE(test_node),           ENV_TEST_NODE(test_self),
+		ENV_TEST_NODE(test_direct_first),   ENV_TEST_NODE(test_pod_lives),
+		ENV_TEST_NODE(test_untouched),      ENV_TEST_NODE(test_past_host),
+		ENV_TEST_NODE(test_past_host_icmp), ENV_TEST_NODE(test_past_host_not),
+		ENV_TEST_NODE(test_past_host_slow), ENV_TEST_NODE(test_past_host_bridge),
 	};
 
 	return cmocka_run_group_tests_name("node", tests, NULL, NULL);

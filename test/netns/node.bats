@@ -198,6 +198,24 @@ asked_sctp() {
 	[[ $seen == *far,* && $seen == *b,* ]] || fail "$seen"
 }
 
+@test "A11, A20: TCP to a pod of this node that no slice lists any more goes on until the pod is gone" {
+	pods_up n net c
+	serve c tcp 8080
+	put two 50 "$(pod_ip c 4)"
+	wait_for 5 ask n -t 500 tcp 10.96.0.50 80
+	talk_open goes_on n tcp 10.96.0.50 80
+	talk_say goes_on one
+	put two 50 "$THERE4"
+	wait_for 5 backends_are "$THERE4"
+	talk_say goes_on two
+	[[ $output == c*two ]] || fail "$output"
+	pods_down n net c
+	put two 50 "$(pod_ip b 4)" # a packet looks at its backend after a change of Services
+	wait_for 5 backends_are "$(pod_ip b 4)"
+	talk_say goes_on three
+	[[ $output == *reset* ]] || fail "$output"
+}
+
 backends_are() {
 	[ "$(ctl n --network @node -o json service list | jq -r '[.[] | select(.name == "default/two" and (.address | contains(".")) and .protocol == "TCP")
 		| .backends[] | select(.draining | not) | .address] | join(",")')" = "$1" ]

@@ -202,6 +202,25 @@ bridge6() {
 	[[ $seen == *far,* && $seen == *b,* ]] || fail "$seen"
 }
 
+@test "A11: TCP of clients outside goes on to a pod of this node that no slice lists any more" {
+	local family address=("$HERE4" "$HERE6")
+	web '{"type": "NodePort"}' "$(pod_ip b 4),$(pod_ip b 6)"
+	for family in 0 1; do
+		talk_open goes_on$family outer tcp "${address[family]}" 30080
+		talk_say goes_on$family one
+	done
+	web '{"type": "NodePort"}' "$THERE4,$THERE6"
+	for family in 0 1; do
+		talk_say goes_on$family two
+		[[ $output == b*two ]] || fail "$output"
+	done
+	web '{"type": "NodePort"}' ""
+	for family in 0 1; do
+		talk_say goes_on$family three
+		[[ $output == b*three ]] || fail "$output"
+	done
+}
+
 @test "B5, B32: a direct connection of the client to the pod, with the source port of one to the NodePort: each has its own" {
 	web '{"type": "NodePort"}' "$(pod_ip b 4),$(pod_ip b 6)"
 	talk_open service outer -p 40100 tcp "$HERE4" 30080
