@@ -329,20 +329,24 @@ static void test_direct_first(void **state)
 	}
 }
 
-/* A network with one pod, at the last place that the node's table has. */
+/* A pod that the node's table knows. Its own map of pods, empty otherwise, stands for a network's. */
 static void enter_pod(struct env *env, const char *address)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
 	const struct nb_addr addr = env_addr(address);
 	const struct nb_endpoint endpoint = { .slot = 1 };
-	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "endpoints", sizeof(addr), sizeof(endpoint), 4, &options);
+	const int fd = env->dp.map_fd[NB_MAP_ENDPOINTS];
 	struct nb_error err = { 0 };
 
-	assert_true(fd >= 0);
 	assert_int_equal(bpf_map_update_elem(fd, &addr, &endpoint, BPF_ANY), 0);
 	if (nb_fd_array_set(&env->dp, NB_MAP_PODS, NB_MAX_NETWORKS - 1, fd, &err))
 		fail_msg("%s", err.msg);
-	close(fd);
+}
+
+static void remove_pod(struct env *env, const char *address)
+{
+	const struct nb_addr addr = env_addr(address);
+
+	assert_int_equal(bpf_map_delete_elem(env->dp.map_fd[NB_MAP_ENDPOINTS], &addr), 0);
 }
 
 /* A11: no slice lists the backend any more. Its connections go on while its pod is there. */
@@ -364,7 +368,7 @@ static void test_pod_lives(void **state)
 		assert_int_equal(env_counter(env, NB_DROP_BACKEND_GONE), before);
 
 		serve(env, at[v6].node, 30080, NB_SIDE_OUTSIDE, at[v6].node); /* looked up once more */
-		enter_pod(env, at[v6].there);
+		remove_pod(env, at[v6].here);
 		request.dmac = uplink_mac;
 		env_run(env, DEVICE_IN, UPLINK, &request, NULL, NULL);
 		assert_int_equal(env_counter(env, NB_DROP_BACKEND_GONE), before + 1);
