@@ -16,6 +16,7 @@
 # | outplain           | the reference bridge, and a client outside of the node, which routes to the server              |
 # | outbound           | the same, and the least that programs past the host's stack cost (IPv4)                         |
 # | outnft             | the same with kube-proxy's rules for one Service, in its nftables mode                          |
+# | outpods            | natbridge serves pods alone: no program at devices of the node                                  |
 # | outnode            | natbridge serves the node: the Service's address is an external one                             |
 # | outfast            | the same with fastPath: true                                                                    |
 #
@@ -157,7 +158,7 @@ bench_outnft() {
 	bench_frontends outnft 1 | KUBE_OUTSIDE=1 kube_nftables outnft
 }
 
-# bench_node ARM OPTION...: the Service comes from natbridge-agent, which ends then: the table goes on serving.
+# bench_node ARM pods|node OPTION...: the Service comes from natbridge-agent, which ends then: the table goes on serving.
 bench_node() {
 	local arm=$1
 	local -x AGENT_NODE=$1
@@ -167,7 +168,7 @@ bench_node() {
 	put_ranges 10.98.0.0/16 fd00:98::/112
 	service default/bench 10.98.0.10,fd00:98::10 TCP:80:8080,UDP:80:8080 "${BENCH_ADDRESS[$arm-4]},${BENCH_ADDRESS[$arm-6]}" |
 		jq --arg v4 $BENCH_VIP4 --arg v6 $BENCH_VIP6 '.items[0].spec.externalIPs = [$v4, $v6]' | put_list
-	agent --service-proxy node --once "${@:2}" >/dev/null 2>&1
+	agent --service-proxy "$2" --once "${@:3}" >/dev/null 2>&1
 	kill "$(<"$NBT_DIR/holder.pid")"
 }
 
@@ -182,8 +183,9 @@ bench_make() {
 	outbound) bench_outbound ;;
 	outplain) bench_outside outplain '.plugins[0].type = "bridge"' ;;
 	outnft) bench_outnft ;;
-	outnode) bench_node outnode ;;
-	outfast) bench_node outfast --fast-path true ;;
+	outpods) bench_node outpods pods ;;
+	outnode) bench_node outnode node ;;
+	outfast) bench_node outfast node --fast-path true ;;
 	full*) bench_full "$1" "${1#full}" ;;
 	nat*) bench_nat "$1" "${1#nat}" ;;
 	esac
