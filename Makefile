@@ -379,8 +379,8 @@ MAN_PAGES := $(wildcard doc/man/*.[58])
 man_target = $(MAN_DIR)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 UNIT := packaging/systemd/natbridge-agent.service
 # README.md leads to the others by these paths. The demo runs in the sources only.
-DOCS := LICENSE $(wildcard *.md doc/*.md LICENSES/*) $(filter-out %.sh,$(wildcard examples/*)) $(wildcard packaging/kubernetes/*)
-DOC_DIRS := LICENSES doc examples packaging/kubernetes packaging
+DOCS := LICENSE $(wildcard *.md doc/*.md LICENSES/*) $(filter-out %.sh,$(wildcard examples/*)) $(wildcard packaging/kubernetes/* packaging/prometheus/*)
+DOC_DIRS := LICENSES doc examples packaging/kubernetes packaging/prometheus packaging
 # Where install puts a file: below $(DESTDIR).
 below = $(call quoted,$(DESTDIR)$(1))
 

@@ -70,6 +70,11 @@ int nb_metrics_watch(struct nb_metrics *metrics, const char *name, const struct 
 	return nb_vec_push(&metrics->watches, watched, err);
 }
 
+void nb_metrics_datapath(struct nb_metrics *metrics, const struct nb_pin_root *root)
+{
+	metrics->pin_root = *root;
+}
+
 void nb_metrics_requests(struct nb_metrics *metrics, const struct nb_http_stats *stats)
 {
 	metrics->requests = stats;

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/datapath/pin_path.h"
 #include "lib/util/error.h"
 
 struct nb_http_stats;
@@ -27,6 +28,8 @@ void nb_metrics_free(struct nb_metrics **metrics); /* for nb_cleanup() */
 /* Read at each scrape; they outlive the metrics. name is a constant: "services". */
 int nb_metrics_watch(struct nb_metrics *metrics, const char *name, const struct nb_watch_stats *stats,
 		     struct nb_error *err);
+/* Where networks are pinned, whose numbers stand at the end of each scrape; not called: there are none. */
+void nb_metrics_datapath(struct nb_metrics *metrics, const struct nb_pin_root *root);
 void nb_metrics_requests(struct nb_metrics *metrics, const struct nb_http_stats *stats);
 
 /* Numbers that the agent sets. */

@@ -41,6 +41,7 @@ struct nb_metrics {
 	NB_VEC(struct nb_metrics_watched) watches;
 	NB_VEC(struct nb_metrics_network) networks;
 	const struct nb_http_stats *requests; /* NULL: none */
+	struct nb_pin_root pin_root;          /* empty: not known */
 	double start_time;                    /* of the process; one value, since alerts compare it */
 
 	unsigned int sync_bounds[NB_SYNC_BUCKETS], program_bounds[NB_PROGRAM_BUCKETS]; /* ms */

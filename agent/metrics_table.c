@@ -9,9 +9,12 @@
 
 #include <natbridge/version.h>
 
+#include "lib/metrics/datapath_metrics.h"
+#include "lib/metrics/exposition.h"
+#include "lib/metrics/network_stats.h"
+#include "lib/util/cleanup.h"
 #include "lib/util/strbuf.h"
 
-#include "exposition.h"
 #include "families.h"
 #include "http_stats.h"
 #include "metrics_state.h"
@@ -303,6 +306,16 @@ static const struct row rows[] = {
 };
 /* clang-format on */
 
+/* A network that cannot be read says so itself, as not readable. */
+static void put_datapath(const struct scrape *scrape)
+{
+	nb_cleanup(nb_node_stats_free) struct nb_node_stats stats = { 0 };
+
+	if (*scrape->metrics->pin_root.path)
+		nb_node_stats_read(&scrape->metrics->pin_root, &stats, NULL);
+	nb_datapath_metrics_write(&stats, scrape->text);
+}
+
 void nb_metrics_answer(struct nb_web_answer *answer, void *arg)
 {
 	struct scrape scrape = { .metrics = arg, .process = nb_process_stats_read(), .text = &answer->body };
@@ -313,4 +326,5 @@ void nb_metrics_answer(struct nb_web_answer *answer, void *arg)
 		nb_exposition_head(scrape.text, row->name, row->help, row->type);
 		row->put(&scrape, row);
 	}
+	put_datapath(&scrape);
 }

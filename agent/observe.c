@@ -150,15 +150,20 @@ static void answer_mode(struct nb_web_answer *answer, void *arg)
 int nb_observer_start(struct nb_observer *observer, struct nb_loop *loop,
 		      const struct nb_agent_config *config, struct nb_error *err)
 {
+	struct nb_pin_root root;
 	int rc;
 
 	observer->loop = loop;
 	observer->started_ms = now_ms();
 	observer->look = (struct nb_timer){ .fn = look, .arg = observer };
 	observer->metrics = nb_metrics_new(err);
+	rc = nb_pin_root_resolve(config->bpffs, &root, err);
+	if (rc)
+		return rc;
 	observer->health = observer->metrics ? nb_health_new(observer->metrics, NULL, err) : NULL;
 	if (!observer->health)
 		return -ENOMEM;
+	nb_metrics_datapath(observer->metrics, &root);
 	observer->health_ports = config->health_ports ? nb_health_ports_new(loop, observer->health) : NULL;
 	if (config->health_ports && !observer->health_ports)
 		return nb_fail_nomem(err);

@@ -2,6 +2,7 @@
 /* natbridgectl endpoint: the addresses of the pods, and the states of their ports. */
 #include <net/if.h>
 
+#include "lib/datapath/port_describe.h"
 #include "lib/datapath/port_state.h"
 #include "lib/maps/endpoint.h"
 #include "lib/maps/layout.h"
@@ -12,7 +13,6 @@
 #include "cli.h"
 #include "each_network.h"
 #include "out.h"
-#include "port.h"
 
 struct listing {
 	const struct nb_cli *cli;
@@ -33,8 +33,9 @@ static int list_endpoint(const struct nb_endpoint_info *info, void *arg)
 	cJSON_AddStringToObject(row, "port", nb_port_name(info->port.ifindex, name));
 	cJSON_AddNumberToObject(row, "ifindex", info->port.ifindex);
 	cJSON_AddStringToObject(row, "mac", nb_mac_format(info->port.mac, mac));
-	cJSON_AddStringToObject(row, "state",
-				nb_port_describe(listing->dp, listing->links, info->port.ifindex));
+	cJSON_AddStringToObject(
+		row, "state",
+		nb_port_look_name(nb_port_look(listing->dp, listing->links, info->port.ifindex)));
 	return nb_out_row(listing->cli->out, row, NULL, listing->err);
 }
 

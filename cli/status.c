@@ -5,6 +5,7 @@
 
 #include <natbridge/abi.h>
 
+#include "lib/datapath/port_describe.h"
 #include "lib/datapath/port_state.h"
 #include "lib/datapath/renew.h"
 #include "lib/maps/layout.h"
@@ -19,7 +20,6 @@
 #include "cli.h"
 #include "each_network.h"
 #include "out.h"
-#include "port.h"
 
 static void print_programs(const struct cJSON *row, FILE *to)
 {
@@ -131,8 +131,9 @@ static int add_some_ports(const void *keys, const void *values, __u32 n, void *a
 		struct cJSON *item = cJSON_CreateObject();
 		cJSON_AddStringToObject(item, "name", nb_port_name(ports[i].ifindex, name));
 		cJSON_AddNumberToObject(item, "ifindex", ports[i].ifindex);
-		cJSON_AddStringToObject(item, "state",
-					nb_port_describe(walk->dp, walk->links, ports[i].ifindex));
+		cJSON_AddStringToObject(
+			item, "state",
+			nb_port_look_name(nb_port_look(walk->dp, walk->links, ports[i].ifindex)));
 		cJSON_AddItemToArray(walk->list, item);
 	}
 	return 0;
@@ -153,45 +154,24 @@ static int add_ports(struct cJSON *row, const struct nb_datapath *dp, struct nb_
 	return nb_map_walk(dp, NB_MAP_PORTS, add_some_ports, &walk, err);
 }
 
-/* The map services holds one element that is no Service; its key is an empty name. */
-static int count_named(const void *keys, const void *values, __u32 n, void *arg)
-{
-	const struct nb_service_key *names = keys;
-
-	(void)values;
-	for (__u32 i = 0; i < n; i++)
-		*(__u32 *)arg += names[i].name[0] != '\0';
-	return 0;
-}
-
-static int count_entries(const struct nb_datapath *dp, enum nb_map map, __u32 *entries, struct nb_error *err)
-{
-	if (map == NB_MAP_SERVICES)
-		return nb_map_walk(dp, map, count_named, entries, err);
-	return nb_map_count(dp, map, entries, err);
-}
-
 static int add_maps(struct cJSON *row, const struct nb_datapath *dp, struct nb_error *err)
 {
-	/* The others are arrays, which are always full. */
-	static const enum nb_map shown[] = { NB_MAP_CONNECTIONS, NB_MAP_FRONTENDS, NB_MAP_BACKENDS,
-					     NB_MAP_SERVICES,    NB_MAP_ENDPOINTS, NB_MAP_LINKS,
-					     NB_MAP_FLOWS };
 	struct cJSON *list = cJSON_AddArrayToObject(row, "maps");
 
-	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+	for (size_t i = 0; i < NB_USAGE_MAPS; i++) {
+		const enum nb_map map = nb_usage_maps[i];
 		__u32 entries = 0, capacity = 0;
 
-		if (dp->map_fd[shown[i]] < 0)
+		if (dp->map_fd[map] < 0)
 			continue;
-		int rc = nb_map_capacity(dp, shown[i], &capacity, err);
+		int rc = nb_map_capacity(dp, map, &capacity, err);
 		if (rc)
 			return rc;
-		rc = count_entries(dp, shown[i], &entries, err);
+		rc = nb_map_count(dp, map, &entries, err);
 		if (rc)
 			return rc;
 		struct cJSON *item = cJSON_CreateObject();
-		cJSON_AddStringToObject(item, "name", nb_map_name(shown[i]));
+		cJSON_AddStringToObject(item, "name", nb_map_name(map));
 		cJSON_AddNumberToObject(item, "entries", entries);
 		cJSON_AddNumberToObject(item, "max", capacity);
 		cJSON_AddItemToArray(list, item);

@@ -20,10 +20,11 @@ lib/node      include lib/util lib/net lib/maps lib/datapath
 lib/service   include lib/util lib/maps lib/net
 lib/datapath  include lib/util lib/maps lib/net
 lib/kube      include lib/util lib/json lib/service
+lib/metrics   include lib/util lib/json lib/maps lib/datapath
 lib/conf      include lib/util lib/json lib/maps lib/service lib/datapath
 plugin        include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/kube lib/conf
-cli           include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/kube
-agent         include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/kube lib/conf
+cli           include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/kube lib/metrics
+agent         include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/kube lib/conf lib/metrics
 bpf           include bpf/lib bpf/ebpf bpf/assist bpf/node
 bpf/lib       include
 bpf/ebpf      include bpf/lib

@@ -27,7 +27,7 @@ declare -A packages=(
 		libyaml-dev libcurl4-openssl-dev libmicrohttpd-dev pkg-config"
 	[demo]="containernetworking-plugins iproute2 iptables nftables tcpdump jq procps util-linux"
 	[test]="libcmocka-dev bats iproute2 iptables nftables tcpdump socat conntrack ethtool jq curl openssl python3-scapy python3-yaml python3-z3 strace
-		iputils-ping procps util-linux ca-certificates busybox-static bsdextrautils dpkg-dev lintian mandoc zsh"
+		iputils-ping procps util-linux ca-certificates busybox-static bsdextrautils dpkg-dev lintian mandoc zsh prometheus"
 	[lint]="clang-format clang-tidy shellcheck mandoc git"
 	[fuzz]="libclang-rt-14-dev"
 	[kernels]="qemu-system-x86 busybox-static cpio kmod"

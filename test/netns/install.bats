@@ -29,7 +29,8 @@ documents() {
 	local file
 	# shellcheck disable=SC2046 # one word for each file
 	for file in $(cd "$NBT_ROOT" && echo *.md doc/*.md) \
-		examples/agent.yaml examples/{assist,dual-stack,minimal,services-in-config}.conflist examples/web-list.json examples/web.yaml packaging/kubernetes/natbridge-{agent,cleanup}.yaml; do
+		examples/agent.yaml examples/{assist,dual-stack,minimal,services-in-config}.conflist examples/web-list.json examples/web.yaml packaging/kubernetes/natbridge-{agent,cleanup}.yaml \
+		packaging/prometheus/{dashboard.json,rules.yaml}; do
 		echo "644 $1/$file"
 	done
 }

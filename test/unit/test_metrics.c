@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* D9: Prometheus' text format, and what the metrics say in it. */
-#include "agent/exposition.h"
 #include "agent/families.h"
 #include "agent/http_stats.h"
 #include "agent/metrics.h"
 #include "agent/watch.h"
 #include "agent/web.h"
+#include "lib/metrics/exposition.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 #include "lib/util/strbuf.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef NATBRIDGE_AGENT_EXPOSITION_H
-#define NATBRIDGE_AGENT_EXPOSITION_H
+#ifndef NATBRIDGE_LIB_METRICS_EXPOSITION_H
+#define NATBRIDGE_LIB_METRICS_EXPOSITION_H
 
 /*
  * Prometheus' text format 0.0.4: https://prometheus.io/docs/instrumenting/exposition_formats/

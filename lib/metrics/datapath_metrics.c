@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The table of metrics: name, help, type, and where the samples of a network come from. */
+#include "datapath_metrics.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <natbridge/abi.h>
+
+#include "lib/maps/counters.h"
+#include "lib/maps/layout.h"
+
+#include "exposition.h"
+
+/* What a row's put() is given. */
+struct target {
+	const char *metric;
+	const struct nb_network_stats *network;
+	struct nb_strbuf *text;
+};
+
+static void put_readable(const struct target *at)
+{
+	nb_exposition_count(at->text, at->metric, NB_LABELS({ "network", at->network->name }),
+			    at->network->readable);
+}
+
+static void put_info(const struct target *at)
+{
+	char layout[16];
+
+	snprintf(layout, sizeof(layout), "%d", NB_ABI_VERSION);
+	nb_exposition_count(at->text, at->metric,
+			    NB_LABELS({ "network", at->network->name },
+				      { "mode", nb_mode_name(at->network->mode) }, { "layout", layout }),
+			    1);
+}
+
+static void put_behind(const struct target *at)
+{
+	nb_exposition_count(at->text, at->metric, NB_LABELS({ "network", at->network->name }),
+			    at->network->behind);
+}
+
+static void put_counters(const struct target *at, const char *label, unsigned int from, unsigned int to)
+{
+	for (unsigned int i = from; i < to; i++)
+		if (nb_counter_name(i))
+			nb_exposition_count(
+				at->text, at->metric,
+				NB_LABELS({ "network", at->network->name }, { label, nb_counter_name(i) }),
+				at->network->counters[i]);
+}
+
+static void put_drops(const struct target *at)
+{
+	put_counters(at, "reason", NB_DROP_BASE, NB_COUNTERS);
+}
+
+static void put_events(const struct target *at)
+{
+	put_counters(at, "event", NB_COUNT_NONE + 1, NB_DROP_BASE);
+}
+
+static void put_connections(const struct target *at)
+{
+	if (!at->network->tracks)
+		return;
+	for (unsigned int proto = 0; proto < NB_STATS_PROTOS; proto++)
+		for (unsigned int i = 0; i < NB_TCP_STATES; i++)
+			if (nb_stats_state_name(proto, i))
+				nb_exposition_count(at->text, at->metric,
+						    NB_LABELS({ "network", at->network->name },
+							      { "protocol", nb_stats_proto_name(proto) },
+							      { "state", nb_stats_state_name(proto, i) }),
+						    at->network->connections[proto][i]);
+}
+
+static void put_max(const struct target *at)
+{
+	if (at->network->tracks)
+		nb_exposition_count(at->text, at->metric, NB_LABELS({ "network", at->network->name }),
+				    at->network->max);
+}
+
+static void put_ports(const struct target *at)
+{
+	for (unsigned int look = 0; look < NB_PORT_LOOKS; look++)
+		nb_exposition_count(
+			at->text, at->metric,
+			NB_LABELS({ "network", at->network->name }, { "state", nb_port_look_name(look) }),
+			at->network->ports[look]);
+}
+
+static void put_maps(const struct target *at, bool capacity)
+{
+	for (unsigned int i = 0; i < NB_USAGE_MAPS; i++)
+		if (at->network->maps[i].has)
+			nb_exposition_count(at->text, at->metric,
+					    NB_LABELS({ "network", at->network->name },
+						      { "map", nb_map_name(nb_usage_maps[i]) }),
+					    capacity ? at->network->maps[i].capacity
+						     : at->network->maps[i].entries);
+}
+
+static void put_entries(const struct target *at)
+{
+	put_maps(at, false);
+}
+
+static void put_capacity(const struct target *at)
+{
+	put_maps(at, true);
+}
+
+static const struct row {
+	const char *name, *help;
+	enum nb_metric_type type;
+	void (*put)(const struct target *at);
+	bool always; /* also of a network that cannot be read */
+} rows[] = {
+	{ "natbridge_datapath_readable", "1: the maps of the network could be read.", NB_METRIC_GAUGE,
+	  put_readable, true },
+	{ "natbridge_datapath_info", "A network of this node; always 1.", NB_METRIC_GAUGE, put_info, false },
+	{ "natbridge_datapath_behind", "1: ports have programs of another version of natbridge.",
+	  NB_METRIC_GAUGE, put_behind, false },
+	{ "natbridge_datapath_drops_total", "Packets that were dropped, by reason.", NB_METRIC_COUNTER,
+	  put_drops, false },
+	{ "natbridge_datapath_events_total", "What happened to connections and single packets.",
+	  NB_METRIC_COUNTER, put_events, false },
+	{ "natbridge_datapath_connections", "Live connections, by protocol and state.", NB_METRIC_GAUGE,
+	  put_connections, false },
+	{ "natbridge_datapath_connections_limit", "Connections that the table may hold.", NB_METRIC_GAUGE,
+	  put_max, false },
+	{ "natbridge_datapath_ports", "Ports of pods, by state.", NB_METRIC_GAUGE, put_ports, false },
+	{ "natbridge_datapath_map_entries", "Elements in a map; of connections, expired ones, too.",
+	  NB_METRIC_GAUGE, put_entries, false },
+	{ "natbridge_datapath_map_capacity", "Elements that a map can hold.", NB_METRIC_GAUGE, put_capacity,
+	  false },
+};
+
+void nb_datapath_metrics_write(const struct nb_node_stats *stats, struct nb_strbuf *text)
+{
+	for (const struct row *row = rows; row < rows + sizeof(rows) / sizeof(rows[0]); row++) {
+		nb_exposition_head(text, row->name, row->help, row->type);
+		for (size_t i = 0; i < stats->all.n; i++) {
+			const struct target at = { row->name, &stats->all.items[i], text };
+
+			if (row->always || at.network->readable)
+				row->put(&at);
+		}
+	}
+}
