@@ -11,9 +11,11 @@
 #include "lib/maps/settings.h"
 #include "lib/maps/usage.h"
 #include "lib/util/addr.h"
+#include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
 #include "cli.h"
+#include "conn_filter.h"
 #include "each_network.h"
 #include "out.h"
 
@@ -66,33 +68,22 @@ static void print_with_network(const struct cJSON *row, FILE *to)
 
 struct listing {
 	const struct nb_cli *cli;
+	const struct nb_conn_filter *filter;
 	const char *network;
 	struct nb_error *err;
 };
 
-/* As conntrack -L has it. */
-static const char *proto_name(unsigned int proto)
-{
-	switch (proto) {
-	case IPPROTO_TCP:
-		return "tcp";
-	case IPPROTO_UDP:
-		return "udp";
-	case IPPROTO_SCTP:
-		return "sctp";
-	default:
-		return "?";
-	}
-}
-
 static int list_connection(const struct nb_conn_info *info, void *arg)
 {
 	const struct listing *listing = arg;
-	struct cJSON *row = cJSON_CreateObject();
 	const char *state = nb_conn_state_name(info->orig.proto, nb_life_state(info->conn.life));
+	struct cJSON *row;
 
+	if (!nb_conn_filter_matches(listing->filter, info))
+		return 0;
+	row = cJSON_CreateObject();
 	cJSON_AddStringToObject(row, "network", listing->network);
-	cJSON_AddStringToObject(row, "protocol", proto_name(info->orig.proto));
+	cJSON_AddStringToObject(row, "protocol", nb_conn_proto_name(info->orig.proto));
 	cJSON_AddNumberToObject(row, "protonum", info->orig.proto);
 	cJSON_AddNumberToObject(row, "timeout", info->remaining);
 	if (state)
@@ -109,19 +100,22 @@ static int list_connection(const struct nb_conn_info *info, void *arg)
 static int list_network(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp,
 			void *arg, struct nb_error *err)
 {
-	struct listing listing = { cli, network, err };
+	struct listing listing = { cli, arg, network, err };
+	int rc = nb_conn_filter_enter(arg, dp, err);
 
-	(void)arg;
-	return nb_conntrack_each(dp, list_connection, &listing, err);
+	return rc ? rc : nb_conntrack_each(dp, list_connection, &listing, err);
 }
 
 int nb_cmd_conntrack_list(const struct nb_cli *cli, struct nb_error *err)
 {
+	nb_cleanup(nb_conn_filter_free) struct nb_conn_filter filter;
 	struct nb_visited visited = { 0 };
-	int rc = nb_each_network(cli, NB_READ | NB_TRANSLATING, list_network, NULL, &visited, err);
+	int rc;
 
+	nb_conn_filter_init(&filter, cli);
+	rc = nb_each_network(cli, NB_READ | NB_TRANSLATING, list_network, &filter, &visited, err);
 	nb_note_assisted(&visited);
-	return rc;
+	return rc || !visited.n ? rc : nb_conn_filter_end(&filter, err);
 }
 
 static void print_flushed(const struct cJSON *row, FILE *to)

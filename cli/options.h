@@ -53,6 +53,16 @@ enum nb_option_rule {
 	    "change a table that natbridge-agent feeds")                                                     \
 	ROW(NODE, TEXT, node, "node", 0, NB_VALUE_NODE, NB_COMMAND_BIT(SERVICE_APPLY), NB_OPTIONAL,          \
 	    "name of this node, for traffic policy Local, topology and NodePorts")                           \
+	ROW(SRC, TEXT, src, "src", 0, NB_VALUE_PREFIX, NB_COMMAND_BIT(CONNTRACK_LIST), NB_OPTIONAL,          \
+	    "only connections of clients with this address, or in this prefix")                              \
+	ROW(DST, TEXT, dst, "dst", 0, NB_VALUE_PREFIX, NB_COMMAND_BIT(CONNTRACK_LIST), NB_OPTIONAL,          \
+	    "only connections to this address, or into this prefix, as the client sends")                    \
+	ROW(SERVICE, TEXT, service, "service", 0, NB_VALUE_SERVICE, NB_COMMAND_BIT(CONNTRACK_LIST),          \
+	    NB_OPTIONAL, "only connections to this Service")                                                 \
+	ROW(STATE, TEXT, state, "state", 0, NB_VALUE_STATE, NB_COMMAND_BIT(CONNTRACK_LIST), NB_OPTIONAL,     \
+	    "only connections in this state")                                                                \
+	ROW(PROTOCOL, TEXT, protocol, "protocol", 'p', NB_VALUE_PROTOCOL, NB_COMMAND_BIT(CONNTRACK_LIST),    \
+	    NB_OPTIONAL, "only connections of this protocol")                                                \
 	ROW(DRY_RUN, SWITCH, dry_run, "dry-run", 0, NB_VALUE_NONE, NB_COMMAND_BIT(UNINSTALL), NB_OPTIONAL,   \
 	    "print what would be removed, and change nothing")                                               \
 	ROW(NETWORK, TEXT, network, "network", 0, NB_VALUE_NETWORK, NB_EVERY_COMMAND, NB_OPTIONAL,           \

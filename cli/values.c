@@ -8,6 +8,8 @@
 #include "lib/maps/layout.h"
 #include "lib/maps/settings.h"
 
+#include "conn_filter.h"
+
 static bool is_absolute_path(const char *text)
 {
 	return *text == '/';
@@ -25,6 +27,13 @@ static bool is_network_name(const char *text)
 			return false;
 	}
 	return true;
+}
+
+static bool is_prefix(const char *text)
+{
+	struct nb_cidr cidr;
+
+	return nb_cidr_text(text, &cidr);
 }
 
 static const char *form(size_t i)
@@ -60,6 +69,12 @@ const struct nb_value nb_values[NB_VALUES] = {
 	[NB_VALUE_SERVICE] = VALUE("NAMESPACE/NAME", NULL, NULL, NB_COMPLETE_NOTHING, NULL),
 	[NB_VALUE_NODE] = VALUE("NAME", NULL, NULL, NB_COMPLETE_NOTHING, NULL),
 	[NB_VALUE_SETTING] = VALUE("NAME=VALUE", NULL, NULL, NB_COMPLETE_NAMES, setting),
+	[NB_VALUE_PREFIX] =
+		VALUE("ADDRESS[/LENGTH]", "an address or a prefix", is_prefix, NB_COMPLETE_NOTHING, NULL),
+	[NB_VALUE_STATE] = VALUE("STATE", "a state of a connection, such as ESTABLISHED or UNREPLIED", NULL,
+				 NB_COMPLETE_WORDS, nb_conn_state_word),
+	[NB_VALUE_PROTOCOL] =
+		VALUE("tcp|udp|sctp", "tcp, udp or sctp", NULL, NB_COMPLETE_WORDS, nb_conn_proto_word),
 	[NB_VALUE_SHELL] = VALUE("bash|zsh", "bash or zsh", NULL, NB_COMPLETE_WORDS, shell),
 	[NB_VALUE_COMMAND] = VALUE("NOUN [VERB]", NULL, NULL, NB_COMPLETE_COMMANDS, NULL),
 };

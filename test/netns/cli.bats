@@ -214,6 +214,46 @@ draining() {
 		"[\"net\",17,true,true,\"10.96.0.10\",\"$b\"]" ]
 }
 
+@test "conntrack list: filters by source, destination, Service, state and protocol, each alone and together" {
+	local of_a of_b
+	of_a=$(pod_ip a 4) of_b=$(pod_ip b 4)
+	dns | ctl n --network net service apply --keep -f - >/dev/null
+	ask a tcp 10.96.0.10 80 >/dev/null
+	ask a udp fd00:96::10 80 >/dev/null
+	ask a tcp "$of_b" 8080 >/dev/null
+	ask a -t 100 udp 10.96.0.2 53 >/dev/null || true
+	run -0 ctl n conntrack list
+	[ ${#lines[@]} = 4 ] || fail "$output"
+	listed 3 --src "$of_a"
+	listed 3 --src 10.0.0.0/8
+	listed 1 --src ::/0
+	listed 0 --src "$of_b"
+	listed 1 --dst 10.96.0.10
+	listed 1 --dst "$of_b"
+	listed 2 --dst 10.96.0.0/12
+	listed 2 --service default/web
+	listed 1 --service kube-system/dns
+	listed 2 -p udp
+	listed 2 --protocol tcp
+	listed 1 --state UNREPLIED
+	listed 0 --state SYN_SENT
+	listed 1 --service default/web -p tcp --src "$of_a/32" --dst 10.96.0.10/32
+	listed 0 --service default/web --state UNREPLIED
+	[ "$(ctl n -o json conntrack list -p udp --service default/web | jq -c 'map([.protocol, .original.dst])')" = '[["udp","fd00:96::10"]]' ]
+	run --separate-stderr -1 ctl n conntrack list --service default/none
+	[ "$stderr" = 'natbridgectl: no Service "default/none" here; natbridgectl service list has the names' ]
+	run --separate-stderr -2 ctl n conntrack list --src 10.0.0.0/33
+	[ "$stderr" = 'natbridgectl: --src "10.0.0.0/33" is not an address or a prefix; see natbridgectl --help' ]
+	run --separate-stderr -2 ctl n conntrack list --state OPEN
+	[[ $stderr == *'--state "OPEN" is not a state of a connection'* ]]
+}
+
+# listed N OPTION...: how many connections conntrack list has then.
+listed() {
+	run -0 ctl n conntrack list "${@:2}"
+	[ ${#lines[@]} = "$1" ] || fail "${*:2}: $output"
+}
+
 @test "conntrack list: an unanswered connection is marked" {
 	service default/nobody 10.96.0.99 UDP:9:9 192.0.2.200 | ctl n service apply --keep -f - >/dev/null
 	ask a udp 10.96.0.99 9 || true
