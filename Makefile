@@ -287,7 +287,7 @@ test-unit-bpf: $(UNIT_BIN) $(AGENT_TEST) $(BPF_TEST_BIN)
 test-kernels: test-programs ## load, packet tests and scenarios under other kernels, in qemu (root, half an hour); KERNELS="5.10 6.1 6.12"
 	@KERNELS="$(KERNELS)" test/kernels/run
 
-test-kubernetes: all image $(OTHER_IMAGE) ## a Kubernetes cluster built from Go modules: scenarios and Kubernetes' own tests (root, an hour and a half); CONFIGURATIONS="..."
+test-kubernetes: all image $(OTHER_IMAGE) ## a Kubernetes cluster built from Go modules: scenarios and Kubernetes' own tests (root, three quarters of an hour a configuration); CONFIGURATIONS="..."
 	@test/kubernetes/run $(CONFIGURATIONS)
 
 prove: test-programs ## the proofs of the connection table and of the arithmetic in their long forms, PROVE_SECONDS (600) for each storm (root, 95 minutes)

@@ -33,7 +33,8 @@ declare -A packages=(
 	[kernels]="qemu-system-x86 busybox-static cpio kmod"
 	[bench]="wrk nginx-light iperf3 sockperf python3-matplotlib iproute2 iptables nftables conntrack jq iputils-ping procps util-linux
 		ca-certificates"
-	[kubernetes]="bats mmdebstrap openssl curl jq iproute2 iptables nftables conntrack ethtool procps util-linux ca-certificates gcc libc6-dev"
+	[kubernetes]="bats mmdebstrap openssl curl jq iproute2 iptables nftables conntrack ethtool procps util-linux ca-certificates gcc libc6-dev
+		openssh-server"
 )
 declare -A programs=(
 	[test]="containerd runc podman conmon"

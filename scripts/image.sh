@@ -79,7 +79,7 @@ program natbridge-agent usr/sbin
 program portable/natbridgectl $PLUGINS
 program portable/natbridge $PLUGINS
 # The agent loads it when it takes a node over (lib/firewall/nft.c).
-nftables=$(ldconfig -p | awk '$1 == "libnftables.so.1" { print $NF; exit }')
+nftables=$(ldconfig -p | awk '$1 == "libnftables.so.1" && !n++ { print $NF }')
 [ -n "$nftables" ] || die "libnftables.so.1 is missing; run: sudo make deps"
 libraries=$(linked build/natbridge-agent build/portable/* "$nftables" && echo "$nftables") ||
 	die "a library is missing: run ldd build/natbridge-agent"

@@ -15,7 +15,7 @@ headers=(include/natbridge/{abi,handover,version}.h lib/*/*.h {plugin,cli,agent}
 bpf_headers=(bpf/*/*.h include/natbridge/{abi,conn_index,handover}.h)
 hosted=(test/hosted/bpf/*.h test/interleave/*/*.[ch] test/prove/bpf/*.[ch]) # compiled with the programs in them
 shells=(scripts/*.sh scripts/*.bash examples/*.sh .ci/run test/*/*.bash {test/agent,test/bench-agent,test/differential,test/differential/node,test/parity,test/prove}/run test/kernels/{run,init,guest,storm}
-	test/interleave/broken/build test/kubernetes/{build,images,apiserver,up,down,at,e2e,e2e-table,run,versions})
+	test/interleave/broken/build test/kubernetes/{build,images,apiserver,cloud,up,down,at,e2e,e2e-table,run,versions})
 suites=(test/*/*.bats test/*/*/*.bats)
 read -ra cc_flags <<<"$CPPFLAGS $CFLAGS"
 read -ra bpf_flags <<<"$BPF_CFLAGS"

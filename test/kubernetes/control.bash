@@ -47,14 +47,16 @@ control_etcd() {
 		--listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 --listen-peer-urls http://127.0.0.1:2380
 }
 
-# control_apiserver NETNS ADDRESS: the address is that of the endpoint of Service default/kubernetes.
+# control_apiserver NETNS ADDRESS: the address is that of the endpoint of Service default/kubernetes. Of the gates that are off by default,
+# one is about Services.
 control_apiserver() {
 	daemon_start "$1" kube-apiserver "$KUBE_BIN/kube-apiserver" --etcd-servers=http://127.0.0.1:2379 \
 		--secure-port=6443 "--advertise-address=$2" "--service-cluster-ip-range=$SERVICE_CIDR" \
 		"--token-auth-file=$CONTROL/tokens.csv" --authorization-mode=RBAC --anonymous-auth=false \
 		"--tls-cert-file=$CONTROL/api.crt" "--tls-private-key-file=$CONTROL/api.key" \
 		--service-account-issuer=https://kubernetes.default.svc.cluster.local "--service-account-key-file=$CONTROL/sa.pub" \
-		"--service-account-signing-key-file=$CONTROL/sa.key" --kubelet-preferred-address-types=InternalIP --allow-privileged=true -v=1
+		"--service-account-signing-key-file=$CONTROL/sa.key" --kubelet-preferred-address-types=InternalIP --allow-privileged=true -v=1 \
+		--feature-gates=RelaxedServiceNameValidation=true
 }
 
 # control_ready NETNS
@@ -78,6 +80,11 @@ control_managers() {
 	daemon_start "$1" kube-scheduler "$KUBE_BIN/kube-scheduler" "--kubeconfig=$CONTROL/admin.conf" --leader-elect=false -v=1
 }
 
+# control_cloud NETNS: addresses for Services of type LoadBalancer.
+control_cloud() {
+	daemon_start "$1" cloud "$KUBE_TEST/cloud"
+}
+
 # control_compact NETNS: etcd forgets all that was before now, so that a watch from there is answered by 410.
 control_compact() {
 	local status revision
@@ -94,7 +101,7 @@ etcd_post() {
 # Ends all of it; its data go with $CLUSTER_DIR.
 control_end() {
 	local name
-	for name in kube-scheduler kube-controller-manager kube-apiserver etcd; do
+	for name in cloud kube-scheduler kube-controller-manager kube-apiserver etcd; do
 		daemon_end "$name"
 	done
 }

@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 #
 # What the programs here share: where things are, configurations, processes that stay, names and addresses of a cluster. Everything
-# of cluster $CLUSTER lies in $CLUSTER_DIR, its network namespaces are $CLUSTER-lan, $CLUSTER-1, $CLUSTER-2 and so on, its cgroups
-# /$CLUSTER-1 and so on; so two clusters with other names can be up at once.
+# of cluster $CLUSTER lies in $CLUSTER_DIR, its network namespaces are $CLUSTER-lan, $CLUSTER-outside, $CLUSTER-1, $CLUSTER-2 and so on,
+# its cgroups /$CLUSTER-1 and so on; so two clusters with other names can be up at once.
 
 KUBE_TEST=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 KUBE_ROOT=$(cd "$KUBE_TEST/../.." && pwd)
@@ -26,6 +26,8 @@ export WAIT_STEP=0.2
 # shellcheck source=test/netns/wait.bash
 . "$KUBE_TEST/../netns/wait.bash"
 
+# Clients outside, which are behind "lan", and the addresses that "cloud" gives.
+export OUTSIDE=198.51.100 OUTSIDE6=2001:db8:100:: BALANCER_CIDR=198.18.0.0/16 BALANCER_CIDR6=fd00:18::/64
 export SERVICE_CIDR=10.96.0.0/16,fd00:10:96::/112 POD_CIDR=10.244.0.0/16,fd00:10:244::/48 DNS_IP=10.96.0.10 DNS_IP6=fd00:10:96::a
 
 die() {
@@ -71,7 +73,7 @@ agent_other_image() {
 
 # ---- a cluster's names and addresses -----------------------------------------------------------------------------------------
 
-# netns N|lan COMMAND...: in the network namespace of node N, and with the machine's files and processes.
+# netns N|lan|outside COMMAND...: in the network namespace of node N, and with the machine's files and processes.
 netns() {
 	local name=$1
 	shift

@@ -11,12 +11,32 @@ TUNNEL_MTU=1430 # less than Ethernet's by the headers of VXLAN over IPv6
 
 lan_create() {
 	ip netns add "$CLUSTER-lan"
-	netns lan sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0 net.ipv6.conf.default.accept_dad=0
+	# It is a router as well; a connection stays with the node to which its first packet went.
+	netns lan sysctl -qw net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0 net.ipv6.conf.default.accept_dad=0 \
+		net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.default.send_redirects=0 \
+		net.ipv4.fib_multipath_hash_policy=1 net.ipv6.fib_multipath_hash_policy=1
 	ip -n "$CLUSTER-lan" link set lo up
 	ip -n "$CLUSTER-lan" link add lan0 type bridge
 	ip -n "$CLUSTER-lan" address add 172.31.255.254/24 dev lan0
 	ip -n "$CLUSTER-lan" address add fd00:31::fe/64 dev lan0 nodad
 	ip -n "$CLUSTER-lan" link set lan0 up
+	outside_create
+}
+
+# A namespace of its own, for clients whose addresses are none of the nodes' network.
+outside_create() {
+	local ns=$CLUSTER-outside
+	ip netns add "$ns"
+	ip -n "$ns" link set lo up
+	ip -n "$ns" link add eth0 type veth peer name outside netns "$CLUSTER-lan"
+	ip -n "$CLUSTER-lan" address add "$OUTSIDE.1/24" dev outside
+	ip -n "$CLUSTER-lan" address add "${OUTSIDE6}1/64" dev outside nodad
+	ip -n "$CLUSTER-lan" link set outside up
+	ip -n "$ns" address add "$OUTSIDE.2/24" dev eth0
+	ip -n "$ns" address add "${OUTSIDE6}2/64" dev eth0 nodad
+	ip -n "$ns" link set eth0 up
+	ip -n "$ns" route add default via "$OUTSIDE.1"
+	ip -n "$ns" -6 route add default via "${OUTSIDE6}1"
 }
 
 # node_network N OTHER-NODES...
@@ -303,6 +323,7 @@ node_up() {
 		inside "$n" ctr -n k8s.io images import "$image" >>"$CLUSTER_DIR/log/images-$n" 2>&1 || return
 	done
 	kubelet_start "$n"
+	sshd_start "$n"
 	[ "$PROXY" = none ] || proxy_start "$n"
 	[[ $AGENT != @(process|fast) ]] || agent_start "$n"
 }
@@ -311,13 +332,29 @@ containerd_ready() {
 	inside "$1" ctr version >/dev/null 2>&1
 }
 
+# Three zones: nodes 1 and 4 are in the first.
 kubelet_start() {
 	inside_start "$1" kubelet kubelet --config="$CLUSTER_DIR/node-$1/kubelet.yaml" --kubeconfig="$CLUSTER_DIR/control/admin.conf" \
-		--hostname-override="node$1" --node-ip="$(node_ip "$1"),$(node_ip6 "$1")" --root-dir=/var/lib/kubelet -v=2
+		--hostname-override="node$1" --node-ip="$(node_ip "$1"),$(node_ip6 "$1")" --root-dir=/var/lib/kubelet -v=2 \
+		--node-labels="topology.kubernetes.io/zone=zone$((($1 - 1) % 3 + 1))"
 }
 
 proxy_start() {
 	inside_start "$1" kube-proxy kube-proxy --config="$CLUSTER_DIR/node-$1/proxy.yaml" -v=2
+}
+
+# By sshd, e2e.test gives commands to a node, through sudo. One key is that of all hosts and of the client.
+sshd_key() {
+	ssh-keygen -q -t ed25519 -N "" -f "$CLUSTER_DIR/ssh"
+}
+
+sshd_start() {
+	local bin=$CLUSTER_DIR/node-$1/bin
+	mkdir -p "$bin"
+	install -m 0755 /dev/stdin "$bin/sudo" <<<$'#!/bin/sh\nexec "$@"'
+	inside "$1" mkdir -p /run/sshd
+	inside_start "$1" sshd /usr/sbin/sshd -D -e -f /dev/null -h "$CLUSTER_DIR/ssh" -o AuthorizedKeysFile="$CLUSTER_DIR/ssh.pub" \
+		-o StrictModes=no -o PidFile=none -o SetEnv="PATH=$bin:$PATH"
 }
 
 # ---- natbridge-agent ---------------------------------------------------------------------------------------------------------

@@ -214,6 +214,7 @@ table_wanted() {
 		| {cluster: ($all | chosen), local: ($all | map(select(.nodeName == $node)) | chosen)} as $sets
 		| ({kind: "ClusterIP", address: $vip, port: $port.port,
 				set: (if .spec.internalTrafficPolicy == "Local" then $sets.local else $sets.cluster end)},
+			((.status.loadBalancer.ingress // [])[].ip | select(family == ($vip | family)) | {kind: "LoadBalancer", address: ., port: $port.port, set: $sets.cluster}),
 			((.spec.externalIPs // [])[] | select(family == ($vip | family)) | {kind: "ExternalIP", address: ., port: $port.port, set: $sets.cluster}),
 			($port.nodePort // empty | {kind: "NodePort", address: (if ($vip | family) == "IPv4" then $v4 else $v6 end), port: ., set: $sets.cluster}))
 		| ., (select($table == "@node" and .kind != "ClusterIP") | .side = " outside"

@@ -6,7 +6,7 @@
 # A count a line.
 machine_state() {
 	echo "links $(ip -j link show | jq length)"
-	echo "namespaces $(ip netns list | grep -cE "^$CLUSTER-(lan|[0-9]+)( |$)" || true)"
+	echo "namespaces $(ip netns list | grep -cE "^$CLUSTER-(lan|outside|[0-9]+)( |$)" || true)"
 	echo "mounts $(grep -c " $CLUSTER_DIR/" /proc/mounts || true)"
 	echo "cgroups $(cgroups | wc -l)"
 	echo "processes $(cluster_processes | wc -l)"

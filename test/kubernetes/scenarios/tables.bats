@@ -27,9 +27,16 @@ service() {
 		kn create -f -
 }
 
-@test "NodePorts, external addresses, policy Local, affinity, two protocols of a port, no endpoint: each node has them" {
+# The load balancer has both addresses.
+balanced() {
+	[ "$(kn get service balanced -o json | jq '.status.loadBalancer.ingress | length')" = 2 ]
+}
+
+@test "NodePorts, external addresses, load balancers, policy Local, affinity, two protocols of a port, no endpoint: each node has them" {
 	service node-port '{"type": "NodePort", "externalTrafficPolicy": "Local"}'
 	service external '{"externalIPs": ["192.0.2.1", "2001:db8::1"]}'
+	service balanced '{"type": "LoadBalancer", "externalTrafficPolicy": "Local"}'
+	wait_for 30 balanced
 	service here '{"internalTrafficPolicy": "Local"}'
 	service affine '{"sessionAffinity": "ClientIP"}'
 	service both '{"ports": [{"name": "a", "port": 80, "protocol": "TCP", "targetPort": 8080}, {"name": "b", "port": 80, "protocol": "UDP", "targetPort": 8081}]}'
