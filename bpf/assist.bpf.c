@@ -14,6 +14,7 @@
 #include "bpf/assist/to_host.h"
 #include "bpf/lib/mac_learn.h"
 #include "bpf/lib/parse.h"
+#include "bpf/lib/report.h"
 #include "bpf/lib/spoofchk.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -28,7 +29,7 @@ int nb_assist_from(struct __sk_buff *skb)
 	if (nb_settings.flags & (NB_SETTINGS_SPOOFCHK | NB_SETTINGS_CUT)) {
 		rc = nb_sender_check(skb);
 		if (rc != NB_CONTINUE)
-			return nb_verdict(rc);
+			return nb_verdict(skb, &pkt, rc);
 	}
 	if (receiver == NB_RECEIVER_GROUP) {
 		nb_mac_learn(skb);
@@ -41,7 +42,7 @@ int nb_assist_from(struct __sk_buff *skb)
 		return NB_PASS;
 	if (receiver == NB_RECEIVER_BRIDGE)
 		return nb_assist_to_bridge(skb, &pkt);
-	return nb_verdict(nb_assist_to_port(skb, &pkt));
+	return nb_verdict(skb, &pkt, nb_assist_to_port(skb, &pkt));
 }
 
 SEC("tc")
@@ -61,5 +62,5 @@ int nb_assist_host(struct __sk_buff *skb)
 	if (!port) /* no pod, or one of another network */
 		return NB_PASS;
 	rc = nb_assist_from_host(skb, &pkt, !from);
-	return from && rc < NB_DROPPED ? nb_assist_redirect_port(skb, port) : nb_verdict(rc);
+	return from && rc < NB_DROPPED ? nb_assist_redirect_port(skb, port) : nb_verdict(skb, &pkt, rc);
 }

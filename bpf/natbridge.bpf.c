@@ -25,6 +25,7 @@
 #include "bpf/ebpf/slow_parse.h"
 #include "bpf/ebpf/via_host.h"
 #include "bpf/lib/mac_learn.h"
+#include "bpf/lib/report.h"
 #include "bpf/lib/spoofchk.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -62,7 +63,7 @@ int nb_from_pod(struct __sk_buff *skb)
 	if (nb_settings.flags & (NB_SETTINGS_SPOOFCHK | NB_SETTINGS_CUT)) {
 		rc = nb_sender_check(skb);
 		if (rc != NB_CONTINUE)
-			return nb_verdict(rc);
+			return nb_verdict(skb, &pkt, rc);
 	}
 	rc = nb_fast_parse(skb, &pkt, NB_REQUESTS_ANSWERS);
 	if (rc == NB_PASS)
@@ -80,10 +81,10 @@ int nb_from_pod(struct __sk_buff *skb)
 		bpf_tail_call(skb, &past_host, 0);
 	}
 	if (rc < NB_DROPPED) /* almost always */
-		return nb_verdict(rc);
+		return nb_verdict(skb, &pkt, rc);
 	if (nb_is_vip_drop(rc) && nb_dst_is_of_host(skb, &pkt))
 		rc = NB_PASS;
-	verdict = nb_verdict(rc);
+	verdict = nb_verdict(skb, &pkt, rc);
 	return nb_is_reject(rc) ? nb_reject(skb, &pkt) : verdict;
 }
 
@@ -109,15 +110,16 @@ int nb_to_pod(struct __sk_buff *skb)
 		rc = nb_icmp_nat_to_pod(skb, &pkt);
 	if (rc == NB_PASS && pkt.quoted_off)
 		rc = nb_host_no_route(skb, &pkt);
-	return nb_verdict(rc == NB_CONTINUE ? NB_PASS : rc);
+	return nb_verdict(skb, &pkt, rc == NB_CONTINUE ? NB_PASS : rc);
 }
 
 /* Called by the node's program at a device: element "network" of its past_host. */
 SEC("tc")
 int nb_enter_pod(struct __sk_buff *skb)
 {
-	return nb_verdict(skb->protocol == bpf_htons(ETH_P_IP) ? nb_enter_pod_of(skb, true)
-							       : nb_enter_pod_of(skb, false));
+	const bool v4 = skb->protocol == bpf_htons(ETH_P_IP);
+
+	return nb_verdict(skb, NULL, v4 ? nb_enter_pod_of(skb, true) : nb_enter_pod_of(skb, false));
 }
 
 /* The current tick, for userspace: run by BPF_PROG_TEST_RUN, attached nowhere. */

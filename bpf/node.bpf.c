@@ -21,6 +21,7 @@
 #include "bpf/ebpf/icmp_nat.h"
 #include "bpf/ebpf/reject.h"
 #include "bpf/ebpf/slow_parse.h"
+#include "bpf/lib/report.h"
 #include "bpf/node/device.h"
 #include "bpf/node/past_host.h"
 
@@ -52,7 +53,7 @@ static __always_inline int nb_node_packet(struct __sk_buff *skb, struct nb_pkt *
 /* Counts a drop, and rejects if it says so. */
 static __always_inline int nb_node_verdict(struct __sk_buff *skb, struct nb_pkt *pkt, int rc)
 {
-	int verdict = nb_verdict(nb_is_past_host(rc) ? NB_PASS : rc);
+	int verdict = nb_verdict(skb, pkt, nb_is_past_host(rc) ? NB_PASS : rc);
 
 	return nb_is_reject(rc) ? nb_reject(skb, pkt) : verdict;
 }
@@ -111,7 +112,7 @@ int nb_pod_out(struct __sk_buff *skb)
 	if (rc != NB_CONTINUE)
 		return NB_PASS;
 	pkt.tuple.side = NB_SIDE_LEAVING;
-	return nb_verdict(nb_past_host_out(skb, &pkt));
+	return nb_verdict(skb, &pkt, nb_past_host_out(skb, &pkt));
 }
 
 /* As nb_clock of mode ebpf. */

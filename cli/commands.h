@@ -41,6 +41,8 @@ enum { NB_ANY_NUMBER = 1 << 16 };
 	    "list the addresses of the pods and the states of their ports")                                  \
 	ROW(STATUS, "status", "", NB_VALUE_NONE, 0, 0, nb_cmd_status,                                        \
 	    "show programs, ports and maps of each network")                                                 \
+	ROW(MONITOR, "monitor", "", NB_VALUE_NONE, 0, 0, nb_cmd_monitor,                                     \
+	    "show packets as natbridge drops them, and why")                                                 \
 	ROW(METRICS, "metrics", "", NB_VALUE_NONE, 0, 0, nb_cmd_metrics,                                     \
 	    "print the numbers of the datapath for Prometheus")                                              \
 	ROW(INSTALL, "install", "", NB_VALUE_DIR, 1, 1, nb_cmd_install,                                      \

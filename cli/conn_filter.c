@@ -98,7 +98,7 @@ int nb_conn_filter_enter(struct nb_conn_filter *filter, const struct nb_datapath
 	return rc;
 }
 
-static bool is_in(const struct nb_addr *addr, const struct nb_cidr *cidr)
+bool nb_cidr_has(const struct nb_cidr *cidr, const struct nb_addr *addr)
 {
 	struct nb_addr network;
 
@@ -136,8 +136,8 @@ bool nb_conn_filter_matches(const struct nb_conn_filter *filter, const struct nb
 
 	return (!cli->protocol || !strcmp(cli->protocol, nb_conn_proto_name(info->orig.proto))) &&
 	       (!cli->state || is_in_state(info, cli->state)) &&
-	       (!cli->src || is_in(&info->orig.src, &filter->src)) &&
-	       (!cli->dst || is_in(&info->orig.dst, &filter->dst)) &&
+	       (!cli->src || nb_cidr_has(&filter->src, &info->orig.src)) &&
+	       (!cli->dst || nb_cidr_has(&filter->dst, &info->orig.dst)) &&
 	       (!cli->service || is_of_service(filter, &info->orig));
 }
 

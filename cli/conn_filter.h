@@ -33,6 +33,9 @@ void nb_conn_filter_free(struct nb_conn_filter *filter); /* for nb_cleanup() */
 /* Reads what the filter needs of a network, before its connections are looked at. */
 int nb_conn_filter_enter(struct nb_conn_filter *filter, const struct nb_datapath *dp, struct nb_error *err);
 
+/* Whether an address is in the prefix. */
+bool nb_cidr_has(const struct nb_cidr *cidr, const struct nb_addr *addr);
+
 bool nb_conn_filter_matches(const struct nb_conn_filter *filter, const struct nb_conn_info *info);
 
 /* Behind the last network: an error if --service names a Service that none of them has. */

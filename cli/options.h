@@ -53,16 +53,30 @@ enum nb_option_rule {
 	    "change a table that natbridge-agent feeds")                                                     \
 	ROW(NODE, TEXT, node, "node", 0, NB_VALUE_NODE, NB_COMMAND_BIT(SERVICE_APPLY), NB_OPTIONAL,          \
 	    "name of this node, for traffic policy Local, topology and NodePorts")                           \
-	ROW(SRC, TEXT, src, "src", 0, NB_VALUE_PREFIX, NB_COMMAND_BIT(CONNTRACK_LIST), NB_OPTIONAL,          \
-	    "only connections of clients with this address, or in this prefix")                              \
-	ROW(DST, TEXT, dst, "dst", 0, NB_VALUE_PREFIX, NB_COMMAND_BIT(CONNTRACK_LIST), NB_OPTIONAL,          \
-	    "only connections to this address, or into this prefix, as the client sends")                    \
+	ROW(SRC, TEXT, src, "src", 0, NB_VALUE_PREFIX,                                                       \
+	    NB_COMMAND_BIT(CONNTRACK_LIST) | NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,                           \
+	    "only what comes from this address, or from this prefix")                                        \
+	ROW(DST, TEXT, dst, "dst", 0, NB_VALUE_PREFIX,                                                       \
+	    NB_COMMAND_BIT(CONNTRACK_LIST) | NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,                           \
+	    "only what goes to this address, or to this prefix")                                             \
 	ROW(SERVICE, TEXT, service, "service", 0, NB_VALUE_SERVICE, NB_COMMAND_BIT(CONNTRACK_LIST),          \
 	    NB_OPTIONAL, "only connections to this Service")                                                 \
 	ROW(STATE, TEXT, state, "state", 0, NB_VALUE_STATE, NB_COMMAND_BIT(CONNTRACK_LIST), NB_OPTIONAL,     \
 	    "only connections in this state")                                                                \
-	ROW(PROTOCOL, TEXT, protocol, "protocol", 'p', NB_VALUE_PROTOCOL, NB_COMMAND_BIT(CONNTRACK_LIST),    \
-	    NB_OPTIONAL, "only connections of this protocol")                                                \
+	ROW(PROTOCOL, TEXT, protocol, "protocol", 'p', NB_VALUE_PROTOCOL,                                    \
+	    NB_COMMAND_BIT(CONNTRACK_LIST) | NB_COMMAND_BIT(MONITOR), NB_OPTIONAL, "only this protocol")     \
+	ROW(PORT, TEXT, port, "port", 0, NB_VALUE_PORT, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,                \
+	    "only packets from or to this port")                                                             \
+	ROW(POD, TEXT, pod, "pod", 0, NB_VALUE_POD, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,                    \
+	    "only packets of the pod with this address or port on the bridge")                               \
+	ROW(REASON, TEXT, reason, "reason", 0, NB_VALUE_REASON, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,        \
+	    "only packets that were dropped for this reason")                                                \
+	ROW(COUNT, TEXT, count, "count", 0, NB_VALUE_NUMBER, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,           \
+	    "end after so many events")                                                                      \
+	ROW(RATE, TEXT, rate, "rate", 0, NB_VALUE_NUMBER, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,              \
+	    "show at most so many events a second, and count the others; default: 1000")                     \
+	ROW(PCAP, TEXT, pcap, "pcap", 0, NB_VALUE_FILE, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,                \
+	    "write the packets to a new file for Wireshark, too; - is standard output")                      \
 	ROW(DRY_RUN, SWITCH, dry_run, "dry-run", 0, NB_VALUE_NONE, NB_COMMAND_BIT(UNINSTALL), NB_OPTIONAL,   \
 	    "print what would be removed, and change nothing")                                               \
 	ROW(NETWORK, TEXT, network, "network", 0, NB_VALUE_NETWORK, NB_EVERY_COMMAND, NB_OPTIONAL,           \

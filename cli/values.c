@@ -3,10 +3,16 @@
 #include "values.h"
 
 #include <ctype.h>
+#include <net/if.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include <natbridge/abi.h>
+
+#include "lib/maps/counters.h"
 #include "lib/maps/layout.h"
 #include "lib/maps/settings.h"
+#include "lib/util/addr.h"
 
 #include "conn_filter.h"
 
@@ -34,6 +40,42 @@ static bool is_prefix(const char *text)
 	struct nb_cidr cidr;
 
 	return nb_cidr_text(text, &cidr);
+}
+
+/* Digits alone, 1 to max. */
+static bool is_number_to(const char *text, unsigned long max)
+{
+	const size_t digits = strspn(text, "0123456789");
+
+	return digits && digits <= 10 && !text[digits] && strtoul(text, NULL, 10) &&
+	       strtoul(text, NULL, 10) <= max;
+}
+
+static bool is_port(const char *text)
+{
+	return is_number_to(text, 65535);
+}
+
+static bool is_number(const char *text)
+{
+	return is_number_to(text, 1000000000);
+}
+
+static bool is_pod(const char *text)
+{
+	const size_t len = strlen(text);
+	struct nb_addr addr;
+
+	return nb_addr_parse(text, &addr) || (len && len < IF_NAMESIZE && !strpbrk(text, "/ :"));
+}
+
+/* The i-th drop reason. */
+static const char *reason(size_t i)
+{
+	for (unsigned int counter = NB_DROP_BASE; counter < NB_COUNTERS; counter++)
+		if (nb_counter_name(counter) && !i--)
+			return nb_counter_name(counter);
+	return NULL;
 }
 
 static const char *form(size_t i)
@@ -75,6 +117,12 @@ const struct nb_value nb_values[NB_VALUES] = {
 				 NB_COMPLETE_WORDS, nb_conn_state_word),
 	[NB_VALUE_PROTOCOL] =
 		VALUE("tcp|udp|sctp", "tcp, udp or sctp", NULL, NB_COMPLETE_WORDS, nb_conn_proto_word),
+	[NB_VALUE_PORT] = VALUE("PORT", "a port, 1 to 65535", is_port, NB_COMPLETE_NOTHING, NULL),
+	[NB_VALUE_POD] = VALUE("ADDRESS|DEVICE", "an address or the name of a device", is_pod,
+			       NB_COMPLETE_NOTHING, NULL),
+	[NB_VALUE_REASON] =
+		VALUE("REASON", "a drop reason, such as drop_no_backend", NULL, NB_COMPLETE_WORDS, reason),
+	[NB_VALUE_NUMBER] = VALUE("N", "a number, 1 to 1000000000", is_number, NB_COMPLETE_NOTHING, NULL),
 	[NB_VALUE_SHELL] = VALUE("bash|zsh", "bash or zsh", NULL, NB_COMPLETE_WORDS, shell),
 	[NB_VALUE_COMMAND] = VALUE("NOUN [VERB]", NULL, NULL, NB_COMPLETE_COMMANDS, NULL),
 };

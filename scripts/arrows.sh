@@ -21,9 +21,10 @@ lib/service   include lib/util lib/maps lib/net
 lib/datapath  include lib/util lib/maps lib/net
 lib/kube      include lib/util lib/json lib/service
 lib/metrics   include lib/util lib/json lib/maps lib/datapath
+lib/monitor   include lib/util lib/maps lib/datapath
 lib/conf      include lib/util lib/json lib/maps lib/service lib/datapath
 plugin        include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/kube lib/conf
-cli           include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/kube lib/metrics
+cli           include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/kube lib/metrics lib/monitor
 agent         include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/kube lib/conf lib/metrics
 bpf           include bpf/lib bpf/ebpf bpf/assist bpf/node
 bpf/lib       include

@@ -3,7 +3,7 @@
 #define NATBRIDGE_BPF_LIB_VERDICT_H
 
 /*
- * What a stage returns, and the one place where drops are counted.
+ * What a stage returns. report.h makes a verdict of it.
  *
  * A stage returns NB_CONTINUE, a verdict of tc (TC_ACT_*), a drop reason by nb_drop(), or one of
  * the values below that its caller handles. A new drop reason is a row of NB_COUNTER_TABLE in
@@ -51,16 +51,6 @@ static __always_inline void nb_count(__u32 counter)
 static __always_inline bool nb_is_past_host(int rc)
 {
 	return rc > NB_PAST_HOST && rc < NB_DROPPED;
-}
-
-/* Turns what the stages return into a verdict of tc. Counts drops. */
-static __always_inline int nb_verdict(int rc)
-{
-	if (rc >= NB_DROPPED) {
-		nb_count(rc - NB_DROPPED);
-		return TC_ACT_SHOT;
-	}
-	return rc < NB_PASS ? NB_PASS : rc;
 }
 
 #endif

@@ -563,6 +563,8 @@ struct nb_runtime {
 	ROW(NB_COUNT_RELATED, 10, "related")                                                                 \
 	/* mode assist: a packet was given to the host, whose conntrack translates it */                     \
 	ROW(NB_COUNT_ASSISTED, 11, "assisted")                                                               \
+	/* an event that a listener had no room for: see event.h */                                          \
+	ROW(NB_COUNT_UNHEARD, 12, "unheard")                                                                 \
 	/* the table has no room for the connection */                                                       \
 	ROW(NB_DROP_TABLE_FULL, 64, "drop")                                                                  \
 	/* rejected: the Service has no backend */                                                           \

@@ -95,6 +95,8 @@ enum nb_map_migration {
 	ROW(PAST_HOST, "past_host", "past_host", NB_IN_TABLES, NB_SIZE_FIXED, NB_MIGRATE_NOT)                \
 	/* enum nb_counter -> __u64, per CPU */                                                              \
 	ROW(COUNTERS, "counters", "counters", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_NOT)                      \
+	/* __u32 -> ring buffer of one who listens; see natbridge/event.h */                                 \
+	ROW(LISTENERS, "listeners", "listeners", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_NOT)                   \
 	/* __u32 0 -> struct nb_settings */                                                                  \
 	ROW(SETTINGS, "settings", ".data.settings", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_ALL)                \
 	/* __u32 0 -> struct nb_runtime */                                                                   \

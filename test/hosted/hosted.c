@@ -477,6 +477,13 @@ long bpf_tail_call(void *context, const void *progs, __u32 index)
 	return -ENOENT;
 }
 
+/* Nobody listens. */
+long bpf_ringbuf_output(const void *ring, const void *data, __u64 size, __u64 flags)
+{
+	(void)ring, (void)data, (void)size, (void)flags;
+	fault("an event for nobody");
+}
+
 /* Every device takes what Ethernet takes. */
 long bpf_check_mtu(void *context, __u32 ifindex, __u32 *mtu, __s32 len_diff, __u64 flags)
 {

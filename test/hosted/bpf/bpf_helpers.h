@@ -13,6 +13,7 @@
 /* NOLINTBEGIN(bugprone-macro-parentheses): declarations */
 #define __uint(name, val) int(*name)[val]
 #define __type(name, val) typeof(val) *name
+#define __array(name, val) typeof(val) *name[]
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 #define SEC(name) __attribute__((used))
@@ -55,6 +56,7 @@ long bpf_fib_lookup(void *context, struct bpf_fib_lookup *params, int size, __u3
 long bpf_redirect(__u32 ifindex, __u64 flags);
 long bpf_redirect_peer(__u32 ifindex, __u64 flags);
 long bpf_tail_call(void *context, const void *progs, __u32 index);
+long bpf_ringbuf_output(const void *ring, const void *data, __u64 size, __u64 flags);
 long bpf_check_mtu(void *context, __u32 ifindex, __u32 *mtu, __s32 len_diff, __u64 flags);
 
 #endif

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* A ring buffer, and the networks that have it. */
+#include "listen.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <natbridge/abi.h>
+
+#include "lib/datapath/datapath.h"
+#include "lib/datapath/fd_array.h"
+#include "lib/maps/counters.h"
+#include "lib/maps/layout.h"
+#include "lib/util/cleanup.h"
+#include "lib/util/error.h"
+#include "lib/util/strbuf.h"
+#include "lib/util/vec.h"
+
+/* The name of a listener's ring buffer, with the number of its process. */
+static const char name_format[] = "nb_mon_%d";
+
+/* A network, or former maps of one. */
+struct source {
+	char *name;
+	struct nb_datapath dp;
+	__u32 map_id; /* of its map "listeners" */
+	__u32 place;
+	uint64_t unheard; /* when it was entered */
+};
+
+struct nb_listening {
+	struct nb_listen_config config;
+	int ring_fd;
+	struct ring_buffer *ring;
+	NB_VEC(struct source) sources;
+	int rc; /* of fn */
+};
+
+/* ---- places ---- */
+
+/* Whether the process of the ring buffer with this id is gone. */
+static bool is_left(__u32 ring_id)
+{
+	struct bpf_map_info info = { 0 };
+	__u32 len = sizeof(info);
+	int fd = bpf_map_get_fd_by_id(ring_id), pid, failed;
+
+	if (fd < 0)
+		return false;
+	failed = bpf_obj_get_info_by_fd(fd, &info, &len);
+	close(fd);
+	return !failed && sscanf(info.name, name_format, &pid) == 1 && pid > 0 && kill(pid, 0) &&
+	       errno == ESRCH;
+}
+
+/* Empties the places of processes that were killed. Returns a free place; NB_LISTENERS: there is none. */
+static __u32 free_place(const struct nb_datapath *dp)
+{
+	__u32 found = NB_LISTENERS;
+
+	for (__u32 i = 0; i < NB_LISTENERS; i++) {
+		const __u32 id = nb_fd_array_get(dp, NB_MAP_LISTENERS, i);
+
+		if (id && is_left(id))
+			nb_fd_array_set(dp, NB_MAP_LISTENERS, i, -1, NULL);
+		if (found == NB_LISTENERS && !nb_fd_array_get(dp, NB_MAP_LISTENERS, i))
+			found = i;
+	}
+	return found;
+}
+
+/* ---- networks ---- */
+
+static uint64_t unheard_of(const struct nb_datapath *dp)
+{
+	__u64 counters[NB_COUNTERS];
+
+	return nb_counters_read(dp, counters, NULL) ? 0 : counters[NB_COUNT_UNHEARD];
+}
+
+static bool is_known(const struct nb_listening *listening, __u32 map_id)
+{
+	for (size_t i = 0; i < listening->sources.n; i++)
+		if (listening->sources.items[i].map_id == map_id)
+			return true;
+	return false;
+}
+
+/* The lock is the root's: two processes may look for a place at once. */
+static int enter(struct nb_listening *listening, const char *network, struct nb_error *err)
+{
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	nb_autofree char *name = NULL;
+	struct source source;
+	int rc = nb_datapath_open(listening->config.root, network, true, &dp, err);
+
+	if (rc)
+		return rc;
+	source = (struct source){ .map_id = nb_fd_id(dp.map_fd[NB_MAP_LISTENERS]),
+				  .unheard = unheard_of(&dp) };
+	if (is_known(listening, source.map_id))
+		return 0;
+	source.place = free_place(&dp);
+	if (source.place == NB_LISTENERS)
+		return nb_fail(err, NB_ERR_DATAPATH, EBUSY,
+			       "network \"%s\": %d processes listen to it already", network, NB_LISTENERS);
+	rc = nb_strdup(network, &name, err);
+	rc = rc ? rc : nb_fd_array_set(&dp, NB_MAP_LISTENERS, source.place, listening->ring_fd, err);
+	if (rc)
+		return rc;
+	nb_close_fd(&dp.lock_fd);
+	dp.lock_fd = -1;
+	source.name = name;
+	source.dp = dp;
+	rc = nb_vec_push(&listening->sources, source, err);
+	if (rc) {
+		nb_fd_array_set(&dp, NB_MAP_LISTENERS, source.place, -1, NULL);
+		return rc;
+	}
+	name = NULL; /* taken, as the descriptors are */
+	dp = (struct nb_datapath)NB_DATAPATH_INIT;
+	return 0;
+}
+
+struct following {
+	struct nb_listening *listening;
+	struct nb_error *err; /* NULL: there was one */
+	int first;
+};
+
+static int follow_network(const char *network, void *arg)
+{
+	struct following *following = arg;
+	const char *wanted = following->listening->config.network;
+	int rc;
+
+	if (wanted && strcmp(wanted, network) != 0)
+		return 0;
+	rc = enter(following->listening, network, following->err);
+	if (rc && !following->first) {
+		following->first = rc;
+		following->err = NULL;
+	}
+	return 0;
+}
+
+int nb_listen_follow(struct nb_listening *listening, struct nb_error *err)
+{
+	struct following following = { .listening = listening, .err = err };
+	int rc = nb_datapath_each(listening->config.root, follow_network, &following, err);
+
+	return following.first ? following.first : rc;
+}
+
+unsigned int nb_listen_networks(const struct nb_listening *listening)
+{
+	return (unsigned int)listening->sources.n;
+}
+
+/* ---- events ---- */
+
+static int on_event(void *context, void *data, size_t size)
+{
+	struct nb_listening *listening = context;
+	const struct nb_event *event = data;
+	const char *name = "?";
+
+	if (size != sizeof(*event) || event->head_len > NB_EVENT_HEAD)
+		return 0;
+	for (size_t i = 0; i < listening->sources.n; i++)
+		if (nb_network_hash(listening->sources.items[i].name) == event->network)
+			name = listening->sources.items[i].name;
+	listening->rc = listening->config.fn(event, name, listening->config.arg);
+	return listening->rc ? -ECANCELED : 0;
+}
+
+int nb_listen_wait(struct nb_listening *listening, int ms, struct nb_error *err)
+{
+	int rc = ring_buffer__poll(listening->ring, ms);
+
+	if (listening->rc)
+		return listening->rc;
+	if (rc == -EINTR)
+		return rc;
+	return rc < 0 ? nb_fail(err, NB_ERR_SYSTEM, -rc, "cannot read the ring buffer") : 0;
+}
+
+uint64_t nb_listen_unheard(const struct nb_listening *listening)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < listening->sources.n; i++) {
+		const struct source *source = &listening->sources.items[i];
+		const uint64_t now = unheard_of(&source->dp);
+
+		n += now > source->unheard ? now - source->unheard : 0;
+	}
+	return n;
+}
+
+/* ---- begin and end ---- */
+
+void nb_listen_end(struct nb_listening **listening)
+{
+	struct nb_listening *old = *listening;
+
+	if (!old)
+		return;
+	for (size_t i = 0; i < old->sources.n; i++) {
+		struct source *source = &old->sources.items[i];
+
+		nb_fd_array_set(&source->dp, NB_MAP_LISTENERS, source->place, -1, NULL);
+		nb_datapath_close(&source->dp);
+		free(source->name);
+	}
+	nb_vec_free(&old->sources);
+	ring_buffer__free(old->ring);
+	nb_close_fd(&old->ring_fd);
+	free(old);
+	*listening = NULL;
+}
+
+int nb_listen_begin(const struct nb_listen_config *config, struct nb_listening **listening,
+		    struct nb_error *err)
+{
+	nb_cleanup(nb_listen_end) struct nb_listening *new = calloc(1, sizeof(*new));
+	char name[BPF_OBJ_NAME_LEN];
+	int rc;
+
+	if (!new)
+		return nb_fail_nomem(err);
+	*new = (struct nb_listening){ .config = *config, .ring_fd = -1 };
+	snprintf(name, sizeof(name), name_format, (int)getpid());
+	new->ring_fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, name, 0, 0, NB_LISTENER_BYTES, NULL);
+	if (new->ring_fd < 0)
+		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot make a ring buffer");
+	new->ring = ring_buffer__new(new->ring_fd, on_event, new, NULL);
+	if (!new->ring)
+		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot map the ring buffer");
+	rc = nb_listen_follow(new, err);
+	if (rc)
+		return rc;
+	*listening = NB_TAKE_PTR(new);
+	return 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef NATBRIDGE_LIB_MONITOR_LISTEN_H
+#define NATBRIDGE_LIB_MONITOR_LISTEN_H
+
+/*
+ * Listening to the programs of networks: a ring buffer of this process, which it enters into the map
+ * "listeners" of each network. Programs write to it while it is there. A process that is killed leaves its
+ * ring buffer in the maps; the next listener takes it out.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <natbridge/event.h>
+
+#include "lib/datapath/pin_path.h"
+#include "lib/util/error.h"
+
+struct nb_listening;
+
+/* An event, valid during the call. network: its name; "?": it is not known any more. Not 0 ends
+ * nb_listen_wait(). */
+typedef int (*nb_event_fn)(const struct nb_event *event, const char *network, void *arg);
+
+struct nb_listen_config {
+	const struct nb_pin_root *root;
+	const char *network; /* NULL: every network */
+	nb_event_fn fn;
+	void *arg;
+};
+
+/*
+ * Begins to listen to the networks that there are. The caller ends it by nb_listen_end(); *config and what it
+ * refers to must outlive it. -EBUSY: NB_LISTENERS processes listen to a network already.
+ */
+int nb_listen_begin(const struct nb_listen_config *config, struct nb_listening **listening,
+		    struct nb_error *err);
+
+/* Takes the ring buffer out of all networks; for nb_cleanup(). */
+void nb_listen_end(struct nb_listening **listening);
+
+/* Listens also to networks that have come, or have new maps, since. Call it every second or so. */
+int nb_listen_follow(struct nb_listening *listening, struct nb_error *err);
+
+/* How many networks are listened to. */
+unsigned int nb_listen_networks(const struct nb_listening *listening);
+
+/*
+ * Waits at most ms for events, and calls fn for those that have come. Returns what fn returned if that is not
+ * 0; -EINTR: a signal came; else 0.
+ */
+int nb_listen_wait(struct nb_listening *listening, int ms, struct nb_error *err);
+
+/* How many events the ring buffers of all listeners had no room for, since nb_listen_begin(). */
+uint64_t nb_listen_unheard(const struct nb_listening *listening);
+
+#endif
