@@ -41,6 +41,7 @@ enum { NB_ANY_NUMBER = 1 << 16 };
 	    "list the addresses of the pods and the states of their ports")                                  \
 	ROW(STATUS, "status", "", NB_VALUE_NONE, 0, 0, nb_cmd_status,                                        \
 	    "show programs, ports and maps of each network")                                                 \
+	ROW(DOCTOR, "doctor", "", NB_VALUE_NONE, 0, 0, nb_cmd_doctor, "look for what is wrong on this node") \
 	ROW(INSTALL, "install", "", NB_VALUE_DIR, 1, 1, nb_cmd_install,                                      \
 	    "copy plugin and tool to a directory of CNI plugins")                                            \
 	ROW(UPGRADE, "upgrade", "", NB_VALUE_NONE, 0, 0, nb_cmd_upgrade,                                     \

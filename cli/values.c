@@ -7,6 +7,7 @@
 
 #include "lib/maps/layout.h"
 #include "lib/maps/settings.h"
+#include "lib/util/addr.h"
 
 static bool is_absolute_path(const char *text)
 {
@@ -25,6 +26,13 @@ static bool is_network_name(const char *text)
 			return false;
 	}
 	return true;
+}
+
+static bool is_seconds(const char *text)
+{
+	unsigned long long seconds;
+
+	return nb_uint_parse(text, 0, NB_SECONDS_MAX, &seconds);
 }
 
 static const char *form(size_t i)
@@ -61,6 +69,8 @@ const struct nb_value nb_values[NB_VALUES] = {
 	[NB_VALUE_NODE] = VALUE("NAME", NULL, NULL, NB_COMPLETE_NOTHING, NULL),
 	[NB_VALUE_SETTING] = VALUE("NAME=VALUE", NULL, NULL, NB_COMPLETE_NAMES, setting),
 	[NB_VALUE_SHELL] = VALUE("bash|zsh", "bash or zsh", NULL, NB_COMPLETE_WORDS, shell),
+	[NB_VALUE_SECONDS] =
+		VALUE("SECONDS", "a number of seconds up to 3600", is_seconds, NB_COMPLETE_NOTHING, NULL),
 	[NB_VALUE_COMMAND] = VALUE("NOUN [VERB]", NULL, NULL, NB_COMPLETE_COMMANDS, NULL),
 };
 #undef VALUE

@@ -22,7 +22,8 @@ lib/datapath  include lib/util lib/maps lib/net
 lib/kube      include lib/util lib/json lib/service
 lib/conf      include lib/util lib/json lib/maps lib/service lib/datapath
 plugin        include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/kube lib/conf
-cli           include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/kube
+cli           include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/kube cli/doctor
+cli/doctor    include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/conf cli
 agent         include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/kube lib/conf
 bpf           include bpf/lib bpf/ebpf bpf/assist bpf/node
 bpf/lib       include
