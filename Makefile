@@ -71,7 +71,7 @@ BPF_CFLAGS := -O2 -g -std=gnu11 -fno-strict-aliasing -target bpf -mcpu=v3 -Wall 
 objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
 LIB_OBJ    := $(call objects,$(wildcard lib/*/*.c))
 PLUGIN_OBJ := $(call objects,$(wildcard plugin/*.c))
-CLI_OBJ    := $(call objects,$(wildcard cli/*.c))
+CLI_OBJ    := $(call objects,$(wildcard cli/*.c cli/*/*.c))
 AGENT_OBJ  := $(call objects,$(wildcard agent/*.c))
 UNIT_SRC   := $(wildcard test/unit/test_*.c)
 UNIT_BIN   := $(patsubst test/unit/%.c,$(B)/test/unit/%,$(UNIT_SRC))
@@ -356,7 +356,7 @@ deps: ## install what building, demo, tests and lint need (Debian 12; root, if a
 	@scripts/deps.sh $(SETS)
 
 # Checks
-C_FILES := $(wildcard lib/*/*.[ch] plugin/*.[ch] cli/*.[ch] agent/*.[ch] bpf/*.c bpf/*/*.h include/natbridge/*.h test/*/*.[ch])
+C_FILES := $(wildcard lib/*/*.[ch] plugin/*.[ch] cli/*.[ch] cli/*/*.[ch] agent/*.[ch] bpf/*.c bpf/*/*.h include/natbridge/*.h test/*/*.[ch])
 
 lint: all ## formatting, clang-tidy, shellcheck, arrows between folders, headers alone, gcc and clang warnings, licence lines
 	@CC='$(CC)' CLANG='$(CLANG)' CPPFLAGS='$(CPPFLAGS) $(PKG_CFLAGS)' CFLAGS='$(CFLAGS)' BPF_CFLAGS='$(BPF_CFLAGS)' scripts/lint.sh

@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include <natbridge/version.h>
 
@@ -238,6 +240,22 @@ static void not_idle(struct nb_http_request *request)
 	nb_timer_set(request->http->loop, &request->idle, request->http->times.idle_ms);
 }
 
+/* Notes what time the server says that it is: "Date: Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 6.6.1). */
+static void take_date(struct nb_http_request *request, const char *line, size_t len)
+{
+	static const char name[] = "Date:";
+	char text[64];
+	time_t date;
+
+	if (len <= sizeof(name) || len - sizeof(name) >= sizeof(text) ||
+	    strncasecmp(line, name, strlen(name)) != 0)
+		return;
+	snprintf(text, sizeof(text), "%.*s", (int)(len - strlen(name)), line + strlen(name));
+	date = curl_getdate(text, NULL);
+	if (date >= 0)
+		nb_http_stats_clock(&request->http->stats, request->server, date, time(NULL));
+}
+
 /* A line of the head. The last one is empty; an interim answer (1xx) has a head of its own. */
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
@@ -246,8 +264,10 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
 	long status = 0;
 
 	not_idle(request);
-	if (*line != '\r' && *line != '\n')
+	if (*line != '\r' && *line != '\n') {
+		take_date(request, line, size * n);
 		return size * n;
+	}
 	curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status < 200)
 		return size * n;

@@ -50,3 +50,11 @@ void nb_http_stats_end(struct nb_http_stats *stats, const char *host, int code)
 		stats->codes[stats->n_codes++] = (struct nb_http_code){ .host = index, .code = code };
 	stats->codes[i].n++;
 }
+
+void nb_http_stats_clock(struct nb_http_stats *stats, const char *host, int64_t server, int64_t now)
+{
+	struct nb_http_host *row = host_row(stats, host);
+
+	row->has_clock = true;
+	row->clock_offset = server - now;
+}

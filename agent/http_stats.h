@@ -7,6 +7,7 @@
  * rest_client_request_duration_seconds{host,verb}. All requests are GETs.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,8 @@ struct nb_http_host {
 	char name[NB_SERVER_NAME_MAX];
 	uint64_t buckets[NB_HTTP_BUCKETS + 1]; /* not cumulative */
 	uint64_t n, sum_ms;                    /* answers with a head, and the time until it came */
+	bool has_clock;                        /* clock_offset is known */
+	int64_t clock_offset; /* seconds: the server's time minus this node's, at the last head */
 };
 
 struct nb_http_code {
@@ -40,5 +43,8 @@ struct nb_http_stats {
 /* Count the head of an answer, ms after the request; and the end of a request. */
 void nb_http_stats_head(struct nb_http_stats *stats, const char *host, int64_t ms);
 void nb_http_stats_end(struct nb_http_stats *stats, const char *host, int code);
+
+/* Notes what time it was for a server when this node's clock said now; both in seconds since the epoch. */
+void nb_http_stats_clock(struct nb_http_stats *stats, const char *host, int64_t server, int64_t now);
 
 #endif

@@ -186,6 +186,17 @@ static void put_request_times(const struct scrape *scrape, const struct row *row
 	}
 }
 
+static void put_clocks(const struct scrape *scrape, const struct row *row)
+{
+	const struct nb_http_stats *stats = scrape->metrics->requests;
+
+	for (size_t i = 0; stats && i < stats->n_hosts; i++)
+		if (stats->hosts[i].has_clock)
+			nb_exposition_value(scrape->text, row->name,
+					    NB_LABELS({ "host", stats->hosts[i].name }),
+					    (double)stats->hosts[i].clock_offset);
+}
+
 /* from: offset of a double in struct nb_process_stats. */
 static void put_process(const struct scrape *scrape, const struct row *row)
 {
@@ -289,6 +300,9 @@ static const struct row rows[] = {
 	{ "natbridge_api_watch_last_event_timestamp_seconds",
 	  "When the last event or the end of a list came.",
 	  GAUGE, put_watch_times, WATCH(last_event_ms) },
+	{ "natbridge_api_clock_offset_seconds",
+	  "Time of an API server minus that of this node, at its last answer.",
+	  GAUGE, put_clocks, 0 },
 
 	/* those of Prometheus' clients */
 	{ "process_cpu_seconds_total", "CPU time of the agent, user and system.",

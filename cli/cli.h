@@ -23,6 +23,7 @@ struct nb_cli {
 	/* What stands behind the verb, ended by NULL. */
 	char *const *arguments;
 	struct nb_out *out;
+	int *status; /* the exit status of a command that succeeds; 0 unless the command says otherwise */
 };
 
 #undef NB_OPTION_FIELD

@@ -45,6 +45,7 @@ enum { NB_ANY_NUMBER = 1 << 16 };
 	    "show packets as natbridge drops them, and why")                                                 \
 	ROW(METRICS, "metrics", "", NB_VALUE_NONE, 0, 0, nb_cmd_metrics,                                     \
 	    "print the numbers of the datapath for Prometheus")                                              \
+	ROW(DOCTOR, "doctor", "", NB_VALUE_NONE, 0, 0, nb_cmd_doctor, "look for what is wrong on this node") \
 	ROW(INSTALL, "install", "", NB_VALUE_DIR, 1, 1, nb_cmd_install,                                      \
 	    "copy plugin and tool to a directory of CNI plugins")                                            \
 	ROW(UPGRADE, "upgrade", "", NB_VALUE_NONE, 0, 0, nb_cmd_upgrade,                                     \

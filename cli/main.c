@@ -40,18 +40,19 @@ int main(int argc, char **argv)
 	nb_cleanup(nb_command_line_free) struct nb_cli cli = { 0 };
 	nb_cleanup(nb_out_free) struct nb_out *out = NULL;
 	struct nb_error err = { 0 };
-	int status = EXIT_SUCCESS;
+	int status = EXIT_SUCCESS, found = EXIT_SUCCESS;
 
 	int rc = nb_command_line_read(argc, argv, &cli, &err);
 	if (rc)
 		status = rc == -ENOMEM ? EXIT_FAILURE : EXIT_USAGE;
+	cli.status = &found;
 	cli.out = out = nb_out_new(cli.output && !strcmp(cli.output, "json"));
 	if (!rc && !out)
 		rc = nb_fail_nomem(&err);
 	if (!rc)
 		rc = run(&cli, &err);
 	if (!rc)
-		return EXIT_SUCCESS;
+		return found;
 	nb_out_error(out, err.msg);
 	if (status)
 		return status;

@@ -79,6 +79,12 @@ enum nb_option_rule {
 	    "write the packets to a new file for Wireshark, too; - is standard output")                      \
 	ROW(DRY_RUN, SWITCH, dry_run, "dry-run", 0, NB_VALUE_NONE, NB_COMMAND_BIT(UNINSTALL), NB_OPTIONAL,   \
 	    "print what would be removed, and change nothing")                                               \
+	ROW(SECONDS, TEXT, seconds, "seconds", 0, NB_VALUE_SECONDS, NB_COMMAND_BIT(DOCTOR), NB_OPTIONAL,     \
+	    "watch counters for so long; 0: not at all; default: 2")                                         \
+	ROW(CNI_CONF_DIR, TEXT, cni_conf_dir, "cni-conf-dir", 0, NB_VALUE_DIR, NB_COMMAND_BIT(DOCTOR),       \
+	    NB_OPTIONAL, "network configurations; default: /etc/cni/net.d")                                  \
+	ROW(AGENT_CONFIG, TEXT, agent_config, "agent-config", 0, NB_VALUE_FILE, NB_COMMAND_BIT(DOCTOR),      \
+	    NB_OPTIONAL, "configuration of natbridge-agent; default: /etc/natbridge/agent.yaml")             \
 	ROW(NETWORK, TEXT, network, "network", 0, NB_VALUE_NETWORK, NB_EVERY_COMMAND, NB_OPTIONAL,           \
 	    "use only this network; default: every network of the node")                                     \
 	ROW(BPFFS, TEXT, bpffs, "bpffs", 0, NB_VALUE_DIR, NB_EVERY_COMMAND, NB_OPTIONAL,                     \

@@ -11,7 +11,7 @@
 #include "lib/util/error.h"
 #include "lib/util/vec.h"
 
-enum { COLUMNS_MAX = 8 };
+#include "columns.h"
 
 struct nb_out {
 	bool json, keep_rows, as_text;
@@ -20,6 +20,8 @@ struct nb_out {
 	size_t size;
 	size_t n_rows;
 	const struct nb_column *columns;
+	size_t wrapped, coloured; /* columns; NB_COLUMNS_MAX: none */
+	const struct nb_coloured *colours;
 	NB_VEC(char *) cells; /* of plain rows, one row after the other */
 };
 
@@ -30,6 +32,7 @@ struct nb_out *nb_out_new(bool json)
 	if (!out)
 		return NULL;
 	out->json = json;
+	out->wrapped = out->coloured = NB_COLUMNS_MAX;
 	out->to = json ? open_memstream(&out->text, &out->size) : stdout;
 	if (!out->to) {
 		free(out);
@@ -70,6 +73,26 @@ void nb_out_keep_rows(struct nb_out *out)
 void nb_out_columns(struct nb_out *out, const struct nb_column *columns)
 {
 	out->columns = columns;
+}
+
+static size_t column_of(const struct nb_out *out, const char *key)
+{
+	size_t i = 0;
+
+	while (i < NB_COLUMNS_MAX && out->columns[i].title && strcmp(out->columns[i].key, key) != 0)
+		i++;
+	return i;
+}
+
+void nb_out_wrap(struct nb_out *out, const char *key)
+{
+	out->wrapped = column_of(out, key);
+}
+
+void nb_out_colour(struct nb_out *out, const char *key, const struct nb_coloured *colours)
+{
+	out->coloured = column_of(out, key);
+	out->colours = colours;
 }
 
 /*
@@ -149,24 +172,18 @@ int nb_out_row(struct nb_out *out, struct cJSON *row, void (*print)(const struct
 
 static void print_columns(struct nb_out *out)
 {
-	size_t width[COLUMNS_MAX] = { 0 }, n = 0;
+	const struct nb_terminal terminal = nb_terminal_of(out->to);
+	struct nb_table table = {
+		.cells = (const char *const *)out->cells.items,
+		.n_cells = out->cells.n,
+		.colours = out->colours,
+	};
 
-	for (; out->columns[n].title && n < COLUMNS_MAX; n++)
-		width[n] = strlen(out->columns[n].title);
-	for (size_t i = 0; n && i < out->cells.n; i++) {
-		size_t len = strlen(out->cells.items[i]);
-
-		if (len > width[i % n])
-			width[i % n] = len;
-	}
-	for (size_t i = 0; n && i < n + out->cells.n; i++) {
-		const char *cell = i < n ? out->columns[i].title : out->cells.items[i - n];
-
-		if (i % n + 1 < n)
-			fprintf(out->to, "%-*s  ", (int)width[i % n], cell);
-		else
-			fprintf(out->to, "%s\n", cell);
-	}
+	for (; table.n < NB_COLUMNS_MAX && out->columns[table.n].title; table.n++)
+		table.titles[table.n] = out->columns[table.n].title;
+	table.wrapped = out->wrapped < table.n ? out->wrapped : table.n;
+	table.coloured = out->coloured < table.n ? out->coloured : table.n;
+	nb_table_print(&table, &terminal, out->to);
 }
 
 int nb_out_end(struct nb_out *out, struct nb_error *err)

@@ -13,6 +13,8 @@
 
 #include "lib/util/error.h"
 
+#include "columns.h"
+
 struct nb_out;
 
 /* A column of plain output: its title and the key of the row's member. */
@@ -31,6 +33,11 @@ void nb_out_as_text(struct nb_out *out);
 
 /* Plain rows are aligned under these columns (ended by an empty one), unless nb_out_row() gets a print(). */
 void nb_out_columns(struct nb_out *out, const struct nb_column *columns);
+
+/* On a terminal, the texts of the column with that key are wrapped, so that rows fit; or have colours. Behind
+ * nb_out_columns(). */
+void nb_out_wrap(struct nb_out *out, const char *key);
+void nb_out_colour(struct nb_out *out, const char *key, const struct nb_coloured *colours);
 
 /*
  * Prints a row, which it takes over; NULL counts as out of memory. Plain: by print(), or if that is NULL in

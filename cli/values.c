@@ -4,7 +4,6 @@
 
 #include <ctype.h>
 #include <net/if.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <natbridge/abi.h>
@@ -42,23 +41,18 @@ static bool is_prefix(const char *text)
 	return nb_cidr_text(text, &cidr);
 }
 
-/* Digits alone, 1 to max. */
-static bool is_number_to(const char *text, unsigned long max)
-{
-	const size_t digits = strspn(text, "0123456789");
-
-	return digits && digits <= 10 && !text[digits] && strtoul(text, NULL, 10) &&
-	       strtoul(text, NULL, 10) <= max;
-}
-
 static bool is_port(const char *text)
 {
-	return is_number_to(text, 65535);
+	unsigned long long port;
+
+	return nb_uint_parse(text, 1, 65535, &port);
 }
 
 static bool is_number(const char *text)
 {
-	return is_number_to(text, 1000000000);
+	unsigned long long number;
+
+	return nb_uint_parse(text, 1, 1000000000, &number);
 }
 
 static bool is_pod(const char *text)
@@ -76,6 +70,13 @@ static const char *reason(size_t i)
 		if (nb_counter_name(counter) && !i--)
 			return nb_counter_name(counter);
 	return NULL;
+}
+
+static bool is_seconds(const char *text)
+{
+	unsigned long long seconds;
+
+	return nb_uint_parse(text, 0, NB_SECONDS_MAX, &seconds);
 }
 
 static const char *form(size_t i)
@@ -124,6 +125,8 @@ const struct nb_value nb_values[NB_VALUES] = {
 		VALUE("REASON", "a drop reason, such as drop_no_backend", NULL, NB_COMPLETE_WORDS, reason),
 	[NB_VALUE_NUMBER] = VALUE("N", "a number, 1 to 1000000000", is_number, NB_COMPLETE_NOTHING, NULL),
 	[NB_VALUE_SHELL] = VALUE("bash|zsh", "bash or zsh", NULL, NB_COMPLETE_WORDS, shell),
+	[NB_VALUE_SECONDS] =
+		VALUE("SECONDS", "a number of seconds up to 3600", is_seconds, NB_COMPLETE_NOTHING, NULL),
 	[NB_VALUE_COMMAND] = VALUE("NOUN [VERB]", NULL, NULL, NB_COMPLETE_COMMANDS, NULL),
 };
 #undef VALUE

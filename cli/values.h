@@ -25,8 +25,11 @@ enum nb_value_kind {
 	NB_VALUE_NUMBER,
 	NB_VALUE_SHELL,
 	NB_VALUE_COMMAND,
+	NB_VALUE_SECONDS, /* up to NB_SECONDS_MAX */
 	NB_VALUES,
 };
+
+enum { NB_SECONDS_MAX = 3600 };
 
 /* What a shell offers for a value. */
 enum nb_completion {

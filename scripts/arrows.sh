@@ -24,8 +24,9 @@ lib/metrics   include lib/util lib/json lib/maps lib/datapath
 lib/monitor   include lib/util lib/maps lib/datapath
 lib/conf      include lib/util lib/json lib/maps lib/service lib/datapath
 plugin        include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/kube lib/conf
-cli           include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/kube lib/metrics lib/monitor
+cli           include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/kube lib/metrics lib/monitor cli/doctor
 agent         include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/kube lib/conf lib/metrics
+cli/doctor    include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/conf cli
 bpf           include bpf/lib bpf/ebpf bpf/assist bpf/node
 bpf/lib       include
 bpf/ebpf      include bpf/lib

@@ -27,6 +27,12 @@ static void file_free(struct nb_network_file *file)
 	free(file->path);
 	free(file->name);
 	nb_proxy_conf_free(&file->proxy);
+	free(file->bridge);
+	free(file->ipam);
+	free(file->data_dir);
+	for (size_t i = 0; i < file->types.n; i++)
+		free(file->types.items[i]);
+	nb_vec_free(&file->types);
 	*file = (struct nb_network_file){ 0 };
 }
 
@@ -123,6 +129,57 @@ static int read_name(const struct nb_json *root, struct nb_network_file *file, s
 	return nb_strdup(name, &file->name, err);
 }
 
+/* Copies a string member; one that is absent or empty leaves *to. */
+static int copy_text(const struct nb_json *object, const char *key, char **to, struct nb_error *err)
+{
+	const struct nb_json at = nb_json_get(object, key);
+	const char *text = NULL;
+	int rc = nb_json_string(&at, &text, err);
+
+	return rc || !text || !*text ? rc : nb_strdup(text, to, err);
+}
+
+static int add_type(const struct nb_json *plugin, struct nb_network_file *file, struct nb_error *err)
+{
+	nb_autofree char *type = NULL;
+	int rc = nb_json_is_object(plugin, err);
+
+	rc = rc ? rc : copy_text(plugin, "type", &type, err);
+	if (rc || !type)
+		return rc;
+	rc = nb_vec_push(&file->types, type, err);
+	if (!rc)
+		type = NULL;
+	return rc;
+}
+
+/* The types of a chain, or of the one plugin that the document is for. */
+static int read_types(const struct nb_json *root, const struct nb_json *plugins, struct nb_network_file *file,
+		      struct nb_error *err)
+{
+	int rc = plugins->node ? 0 : add_type(root, file, err);
+
+	for (struct nb_json plugin = nb_json_first(plugins); plugin.node && !rc;
+	     plugin = nb_json_next(&plugin))
+		rc = add_type(&plugin, file, err);
+	return rc;
+}
+
+static int read_plugin(const struct nb_json *plugin, struct nb_network_file *file, struct nb_error *err)
+{
+	const struct nb_json gateway = nb_json_get(plugin, "isGateway"), ipam = nb_json_get(plugin, "ipam");
+	const struct nb_json default_gateway = nb_json_get(plugin, "isDefaultGateway");
+	bool is_default = false;
+	int rc = nb_json_bool(&gateway, &file->is_gateway, err);
+
+	rc = rc ? rc : nb_json_bool(&default_gateway, &is_default, err);
+	file->is_gateway |= is_default;
+	rc = rc ? rc : nb_strdup("cni0", &file->bridge, err);
+	rc = rc ? rc : copy_text(plugin, "bridge", &file->bridge, err);
+	rc = rc ? rc : copy_text(&ipam, "type", &file->ipam, err);
+	return rc ? rc : copy_text(&ipam, "dataDir", &file->data_dir, err);
+}
+
 /* file->name stays NULL if natbridge is none of its plugins. */
 static int read_json(struct cJSON *json, struct nb_network_file *file, struct nb_error *err)
 {
@@ -139,6 +196,8 @@ static int read_json(struct cJSON *json, struct nb_network_file *file, struct nb
 	proxy = nb_json_get(&plugin, "serviceProxy");
 	file->proxy.full = true;
 	rc = nb_proxy_conf_parse(&proxy, &file->proxy, err);
+	rc = rc ? rc : read_types(&root, &plugins, file, err);
+	rc = rc ? rc : read_plugin(&plugin, file, err);
 	return rc ? rc : read_name(&root, file, err);
 }
 

@@ -4,6 +4,7 @@
 
 /* The networks of this node, by the files of its CNI config directory. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/util/error.h"
@@ -16,6 +17,10 @@ struct nb_network_file {
 	char *path; /* owned; of the file that names it first */
 	char *name; /* owned */
 	struct nb_proxy_conf proxy;
+	char *bridge;          /* owned; "cni0" by default */
+	bool is_gateway;       /* the bridge has the pods' gateway */
+	char *ipam, *data_dir; /* owned: ipam.type; ipam.dataDir, NULL: not given */
+	NB_VEC(char *) types;  /* owned: of all plugins of the chain */
 };
 
 struct nb_network_files {

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """An API server that holds Services, EndpointSlices and Nodes for scenarios of natbridge-agent: lists them, and streams
 their changes to watches, with WatchList. Its own interface beside that: PUT or DELETE of an object at its path below
-/admin. Usage: holder.py ADDRESS PORT; prints "ready"."""
+/admin; a PUT of /admin/clock with {"ahead": SECONDS}: the time in its answers is so far ahead. Usage: holder.py ADDRESS PORT;
+prints "ready"."""
 import http.server
 import itertools
 import json
 import sys
 import threading
+import time
 import urllib.parse
 
 RESOURCES = {
@@ -21,6 +23,7 @@ FOREIGN = ("service.kubernetes.io/service-proxy-name", "service.kubernetes.io/he
 
 class State:
     def __init__(self):
+        self.ahead = 0  # seconds
         self.changed = threading.Condition()
         self.version = itertools.count(100)
         self.objects = {path: {} for path in RESOURCES}
@@ -52,6 +55,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string((timestamp or time.time()) + self.state.ahead)
 
     def answer(self, code, body):
         self.send_response(code)
@@ -111,6 +117,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def admin(self, obj):
         path, _, key = self.path.removeprefix("/admin").rpartition("/")
+        if key == "clock":
+            self.state.ahead = obj["ahead"]
+            self.answer(200, b"{}")
+            return
         if path not in RESOURCES:
             self.answer(404, b"{}")
             return

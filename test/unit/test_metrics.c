@@ -237,12 +237,14 @@ static void test_client(void **state)
 	nb_http_stats_head(&requests, "10.0.0.1:6443", 100);
 	nb_http_stats_end(&requests, "10.0.0.1:6443", 200);
 	nb_http_stats_end(&requests, "10.0.0.1:6443", 0);
+	nb_http_stats_clock(&requests, "10.0.0.1:6443", 1000, 1060);
 	nb_metrics_requests(metrics, &requests);
 	assert_int_equal(nb_metrics_watch(metrics, "services", &watch, &err), 0);
 	EXPECT("rest_client_requests_total{code=\"200\",host=\"10.0.0.1:6443\",method=\"GET\"} 1\n",
 	       "rest_client_requests_total{code=\"<error>\",host=\"10.0.0.1:6443\",method=\"GET\"} 1\n");
 	EXPECT(TIMES "_bucket{verb=\"GET\",host=\"10.0.0.1:6443\",le=\"0.1\"} 1\n",
 	       TIMES "_sum{verb=\"GET\",host=\"10.0.0.1:6443\"} 0.1\n");
+	EXPECT("natbridge_api_clock_offset_seconds{host=\"10.0.0.1:6443\"} -60\n");
 	EXPECT("natbridge_api_watch_synced{resource=\"services\"} 1\n",
 	       "natbridge_api_watch_up{resource=\"services\"} 0\n",
 	       "natbridge_api_watch_restarts_total{resource=\"services\"} 4\n",
