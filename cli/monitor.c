@@ -329,19 +329,24 @@ static void monitor_init(struct monitor *monitor, const struct nb_cli *cli, stru
 /* 0 or an error; -ECANCELED and -EPIPE: nothing more is to be shown. */
 static int listen_on(struct monitor *monitor, struct nb_listening *listening, struct nb_error *err)
 {
-	uint64_t unheard = 0, now;
+	uint64_t unheard = 0, lost;
+	time_t followed = 0, now;
 	int rc = 0;
 
 	while (!stopped && !rc) {
 		rc = nb_listen_wait(listening, TURN_MS, err);
 		if (rc == -EINTR)
 			rc = 0;
-		rc = rc ? rc : end_second(monitor, (time_t)(clock_ns(CLOCK_REALTIME) / ns_per_s));
-		rc = rc ? rc : nb_listen_follow(listening, err);
-		now = nb_listen_unheard(listening);
-		if (now > unheard)
-			nb_out_note("%" PRIu64 " events found no room and are lost", now - unheard);
-		unheard = now;
+		now = (time_t)(clock_ns(CLOCK_REALTIME) / ns_per_s);
+		rc = rc ? rc : end_second(monitor, now);
+		if (rc || now == followed)
+			continue;
+		followed = now;
+		nb_listen_follow(listening, NULL); /* a network that is being made is heard the next time */
+		lost = nb_listen_unheard(listening);
+		if (lost > unheard)
+			nb_out_note("%" PRIu64 " events found no room and are lost", lost - unheard);
+		unheard = lost;
 	}
 	return rc;
 }

@@ -84,48 +84,89 @@ static uint64_t unheard_of(const struct nb_datapath *dp)
 	return nb_counters_read(dp, counters, NULL) ? 0 : counters[NB_COUNT_UNHEARD];
 }
 
-static bool is_known(const struct nb_listening *listening, __u32 map_id)
+/* The source with this map; NULL: none has it. */
+static struct source *source_of(const struct nb_listening *listening, __u32 map_id)
 {
 	for (size_t i = 0; i < listening->sources.n; i++)
 		if (listening->sources.items[i].map_id == map_id)
-			return true;
-	return false;
+			return &listening->sources.items[i];
+	return NULL;
+}
+
+/* Whether the network's programs write to this listener. Another process may have taken it for a killed one.
+ */
+static bool is_heard(const struct nb_listening *listening, const struct nb_datapath *dp)
+{
+	const struct source *source = source_of(listening, nb_fd_id(dp->map_fd[NB_MAP_LISTENERS]));
+
+	return source && nb_fd_array_get(dp, NB_MAP_LISTENERS, source->place) == nb_fd_id(listening->ring_fd);
+}
+
+static int take_place(const struct nb_listening *listening, const char *network, const struct nb_datapath *dp,
+		      __u32 *place, struct nb_error *err)
+{
+	*place = free_place(dp);
+	if (*place == NB_LISTENERS)
+		return nb_fail(err, NB_ERR_DATAPATH, EBUSY,
+			       "network \"%s\": %d processes listen to it already", network, NB_LISTENERS);
+	return nb_fd_array_set(dp, NB_MAP_LISTENERS, *place, listening->ring_fd, err);
+}
+
+/* dp: taken over if it succeeds. */
+static int add_source(struct nb_listening *listening, const char *network, struct nb_datapath *dp,
+		      __u32 place, struct nb_error *err)
+{
+	nb_autofree char *name = NULL;
+	struct source source = { .map_id = nb_fd_id(dp->map_fd[NB_MAP_LISTENERS]),
+				 .place = place,
+				 .unheard = unheard_of(dp),
+				 .dp = *dp };
+	int rc = nb_strdup(network, &name, err);
+
+	if (rc)
+		return rc;
+	source.name = name;
+	rc = nb_vec_push(&listening->sources, source, err);
+	if (rc)
+		return rc;
+	name = NULL; /* taken, as the descriptors are */
+	*dp = (struct nb_datapath)NB_DATAPATH_INIT;
+	return 0;
 }
 
 /* The lock is the root's: two processes may look for a place at once. */
 static int enter(struct nb_listening *listening, const char *network, struct nb_error *err)
 {
 	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
-	nb_autofree char *name = NULL;
-	struct source source;
+	struct source *source;
+	__u32 place;
 	int rc = nb_datapath_open(listening->config.root, network, true, &dp, err);
 
-	if (rc)
-		return rc;
-	source = (struct source){ .map_id = nb_fd_id(dp.map_fd[NB_MAP_LISTENERS]),
-				  .unheard = unheard_of(&dp) };
-	if (is_known(listening, source.map_id))
-		return 0;
-	source.place = free_place(&dp);
-	if (source.place == NB_LISTENERS)
-		return nb_fail(err, NB_ERR_DATAPATH, EBUSY,
-			       "network \"%s\": %d processes listen to it already", network, NB_LISTENERS);
-	rc = nb_strdup(network, &name, err);
-	rc = rc ? rc : nb_fd_array_set(&dp, NB_MAP_LISTENERS, source.place, listening->ring_fd, err);
+	rc = rc ? rc : take_place(listening, network, &dp, &place, err);
 	if (rc)
 		return rc;
 	nb_close_fd(&dp.lock_fd);
 	dp.lock_fd = -1;
-	source.name = name;
-	source.dp = dp;
-	rc = nb_vec_push(&listening->sources, source, err);
-	if (rc) {
-		nb_fd_array_set(&dp, NB_MAP_LISTENERS, source.place, -1, NULL);
-		return rc;
+	source = source_of(listening, nb_fd_id(dp.map_fd[NB_MAP_LISTENERS]));
+	if (source) {
+		source->place = place;
+		return 0;
 	}
-	name = NULL; /* taken, as the descriptors are */
-	dp = (struct nb_datapath)NB_DATAPATH_INIT;
-	return 0;
+	rc = add_source(listening, network, &dp, place, err);
+	if (rc)
+		nb_fd_array_set(&dp, NB_MAP_LISTENERS, place, -1, NULL);
+	return rc;
+}
+
+/* Without the lock, for which an ADD would have to wait. */
+static int enter_unless_heard(struct nb_listening *listening, const char *network, struct nb_error *err)
+{
+	nb_cleanup(nb_datapath_close) struct nb_datapath dp = NB_DATAPATH_INIT;
+	int rc = nb_datapath_open(listening->config.root, network, false, &dp, err);
+
+	if (rc || is_heard(listening, &dp))
+		return rc;
+	return enter(listening, network, err);
 }
 
 struct following {
@@ -142,7 +183,7 @@ static int follow_network(const char *network, void *arg)
 
 	if (wanted && strcmp(wanted, network) != 0)
 		return 0;
-	rc = enter(following->listening, network, following->err);
+	rc = enter_unless_heard(following->listening, network, following->err);
 	if (rc && !following->first) {
 		following->first = rc;
 		following->err = NULL;
@@ -244,7 +285,7 @@ int nb_listen_begin(const struct nb_listen_config *config, struct nb_listening *
 	if (!new->ring)
 		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot map the ring buffer");
 	rc = nb_listen_follow(new, err);
-	if (rc)
+	if (rc && !new->sources.n)
 		return rc;
 	*listening = NB_TAKE_PTR(new);
 	return 0;

@@ -31,7 +31,8 @@ struct nb_listen_config {
 
 /*
  * Begins to listen to the networks that there are. The caller ends it by nb_listen_end(); *config and what it
- * refers to must outlive it. -EBUSY: NB_LISTENERS processes listen to a network already.
+ * refers to must outlive it. Fails if there are networks and it can listen to none of them. -EBUSY:
+ * NB_LISTENERS processes listen to it already.
  */
 int nb_listen_begin(const struct nb_listen_config *config, struct nb_listening **listening,
 		    struct nb_error *err);
@@ -39,7 +40,10 @@ int nb_listen_begin(const struct nb_listen_config *config, struct nb_listening *
 /* Takes the ring buffer out of all networks; for nb_cleanup(). */
 void nb_listen_end(struct nb_listening **listening);
 
-/* Listens also to networks that have come, or have new maps, since. Call it every second or so. */
+/*
+ * Listens also to networks that have come, or have new maps, since. Call it every second or so. Goes on after
+ * an error, which the next call may not meet any more, and returns the first one.
+ */
 int nb_listen_follow(struct nb_listening *listening, struct nb_error *err);
 
 /* How many networks are listened to. */

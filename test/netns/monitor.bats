@@ -29,6 +29,7 @@ teardown() {
 # begin NAME COMMAND-LINE...: natbridgectl on node $ON (n) in the background, until "end NAME"; returns when it listens. What it says
 # is in $NBT_DIR/NAME.
 begin() {
+	rm -f "$NBT_DIR/$1" "$NBT_DIR/$1.notes" # of another one
 	ctl "${ON:-n}" "${@:2}" >"$NBT_DIR/$1" 2>"$NBT_DIR/$1.notes" 3>&- &
 	echo $! >"$NBT_DIR/$1.pid"
 	disown
