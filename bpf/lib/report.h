@@ -43,7 +43,8 @@ static __always_inline void nb_event_fill(struct __sk_buff *skb, const struct nb
 	if (len > NB_EVENT_HEAD)
 		len = NB_EVENT_HEAD;
 	barrier_var(len);
-	len = ((len - 1) & (NB_EVENT_HEAD - 1)) + 1; /* the same, as the verifier of Linux 6.1 wants to see it */
+	len = ((len - 1) & (NB_EVENT_HEAD - 1)) +
+	      1; /* the same, as the verifier of Linux 6.1 wants to see it */
 	to->head_len = bpf_skb_load_bytes(skb, 0, to->head, len) ? 0 : len;
 }
 

@@ -115,27 +115,27 @@ static void put_capacity(const struct target *at)
 
 static const struct row {
 	const char *name, *help;
-	enum nb_metric_type type;
 	void (*put)(const struct target *at);
+	enum nb_metric_type type;
 	bool always; /* also of a network that cannot be read */
 } rows[] = {
-	{ "natbridge_datapath_readable", "1: the maps of the network could be read.", NB_METRIC_GAUGE,
-	  put_readable, true },
-	{ "natbridge_datapath_info", "A network of this node; always 1.", NB_METRIC_GAUGE, put_info, false },
-	{ "natbridge_datapath_behind", "1: ports have programs of another version of natbridge.",
-	  NB_METRIC_GAUGE, put_behind, false },
-	{ "natbridge_datapath_drops_total", "Packets that were dropped, by reason.", NB_METRIC_COUNTER,
-	  put_drops, false },
-	{ "natbridge_datapath_events_total", "What happened to connections and single packets.",
-	  NB_METRIC_COUNTER, put_events, false },
-	{ "natbridge_datapath_connections", "Live connections, by protocol and state.", NB_METRIC_GAUGE,
-	  put_connections, false },
-	{ "natbridge_datapath_connections_limit", "Connections that the table may hold.", NB_METRIC_GAUGE,
-	  put_max, false },
-	{ "natbridge_datapath_ports", "Ports of pods, by state.", NB_METRIC_GAUGE, put_ports, false },
+	{ "natbridge_datapath_readable", "1: the maps of the network could be read.", put_readable,
+	  NB_METRIC_GAUGE, true },
+	{ "natbridge_datapath_info", "A network of this node; always 1.", put_info, NB_METRIC_GAUGE, false },
+	{ "natbridge_datapath_behind", "1: ports have programs of another version of natbridge.", put_behind,
+	  NB_METRIC_GAUGE, false },
+	{ "natbridge_datapath_drops_total", "Packets that were dropped, by reason.", put_drops,
+	  NB_METRIC_COUNTER, false },
+	{ "natbridge_datapath_events_total", "What happened to connections and single packets.", put_events,
+	  NB_METRIC_COUNTER, false },
+	{ "natbridge_datapath_connections", "Live connections, by protocol and state.", put_connections,
+	  NB_METRIC_GAUGE, false },
+	{ "natbridge_datapath_connections_limit", "Connections that the table may hold.", put_max,
+	  NB_METRIC_GAUGE, false },
+	{ "natbridge_datapath_ports", "Ports of pods, by state.", put_ports, NB_METRIC_GAUGE, false },
 	{ "natbridge_datapath_map_entries", "Elements in a map; of connections, expired ones, too.",
-	  NB_METRIC_GAUGE, put_entries, false },
-	{ "natbridge_datapath_map_capacity", "Elements that a map can hold.", NB_METRIC_GAUGE, put_capacity,
+	  put_entries, NB_METRIC_GAUGE, false },
+	{ "natbridge_datapath_map_capacity", "Elements that a map can hold.", put_capacity, NB_METRIC_GAUGE,
 	  false },
 };
 

@@ -50,8 +50,8 @@ struct hosted_layout {
 
 /* An array of maps that is empty. */
 #define hosted_map_of_maps(map)                                                                              \
-	hosted_map_set(map,                                                                                  \
-		       &(struct hosted_layout){ .type = BPF_MAP_TYPE_ARRAY_OF_MAPS, .key_size = 4 }, 0, NULL, 0)
+	hosted_map_set(map, &(struct hosted_layout){ .type = BPF_MAP_TYPE_ARRAY_OF_MAPS, .key_size = 4 }, 0, \
+		       NULL, 0)
 
 /* The same for one CPU of a map that has its elements once for each. */
 #define hosted_map_of_cpu(map, cpu, memory, n) hosted_map_set(map, HOSTED_LAYOUT(map), cpu, memory, n)

@@ -135,7 +135,7 @@ refused() {
 }
 
 @test "--rate: what is too much is counted, and all of it is accounted for" {
-	local before after shown left
+	local before after
 	before=$(ctl n -o json conntrack stats | jq '.[0].drop_no_backend + .[0].unheard')
 	begin events -o json monitor --rate 5 --reason drop_no_backend
 	ns_exec a python3 -c '

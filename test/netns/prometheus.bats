@@ -92,7 +92,7 @@ has_data() {
 
 # queries: of the dashboard, a line each, as Grafana would send them.
 queries() {
-	jq -r '.panels[].targets[]?.expr' "$DASHBOARD" | sed 's/\$instance/.*/g; s/\$network/.*/g; s/\$__rate_interval/1m/g'
+	jq -r '.panels[].targets[]?.expr' "$DASHBOARD" | sed 's/[$]instance/.*/g; s/[$]network/.*/g; s/[$]__rate_interval/1m/g'
 }
 
 @test "Each query of the dashboard has data" {
@@ -126,7 +126,7 @@ queries() {
 	local alert
 	promtool check rules "$RULES"
 	promtool test rules "$NBT_ROOT/test/prometheus/rules_test.yaml"
-	for alert in $(sed -n 's/.*- alert: //p' "$RULES"); do
+	while read -r alert; do
 		grep -q "name: $alert" "$NBT_ROOT/test/prometheus/rules_test.yaml" || fail "not tested: $alert"
-	done
+	done < <(sed -n 's/.*- alert: //p' "$RULES")
 }

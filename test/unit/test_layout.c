@@ -151,7 +151,9 @@ static int row_of_prog(const char *name)
 /* Not pinned: read-only data, and memory of one program run, or of one CPU for a tick. */
 static bool is_private(const char *in_object)
 {
-	static const char *const private[] = { "scratch", "looked_up", "quotes", "related", "recent", "event" };
+	static const char *const private[] = {
+		"scratch", "looked_up", "quotes", "related", "recent", "event"
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(private); i++)
 		if (!strcmp(in_object, private[i]))

@@ -11,8 +11,8 @@
 #include <linux/types.h>
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): declarations */
-#define __uint(name, val) int(*name)[val]
-#define __type(name, val) typeof(val) *name
+#define __uint(name, val)  int(*name)[val]
+#define __type(name, val)  typeof(val) *name
 #define __array(name, val) typeof(val) *name[]
 /* NOLINTEND(bugprone-macro-parentheses) */
 
