@@ -59,6 +59,7 @@ void nb_metrics_free(struct nb_metrics **metrics)
 		free(old->networks.items[i].name);
 	nb_vec_free(&old->networks);
 	nb_vec_free(&old->watches);
+	nb_node_stats_free(&old->node);
 	free(old);
 }
 

@@ -28,7 +28,11 @@ void nb_metrics_free(struct nb_metrics **metrics); /* for nb_cleanup() */
 /* Read at each scrape; they outlive the metrics. name is a constant: "services". */
 int nb_metrics_watch(struct nb_metrics *metrics, const char *name, const struct nb_watch_stats *stats,
 		     struct nb_error *err);
-/* Where networks are pinned, whose numbers stand at the end of each scrape; not called: there are none. */
+/*
+ * Where networks are pinned, whose numbers stand at the end of each scrape; not called: there are none. They
+ * are read at most once in NB_METRICS_NODE_MS, since that walks their tables.
+ */
+enum { NB_METRICS_NODE_MS = 5000 };
 void nb_metrics_datapath(struct nb_metrics *metrics, const struct nb_pin_root *root);
 void nb_metrics_requests(struct nb_metrics *metrics, const struct nb_http_stats *stats);
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/metrics/network_stats.h"
 #include "lib/util/vec.h"
 
 #include "families.h"
@@ -42,7 +43,9 @@ struct nb_metrics {
 	NB_VEC(struct nb_metrics_network) networks;
 	const struct nb_http_stats *requests; /* NULL: none */
 	struct nb_pin_root pin_root;          /* empty: not known */
-	double start_time;                    /* of the process; one value, since alerts compare it */
+	struct nb_node_stats node;            /* as it was at node_read_ms, of CLOCK_MONOTONIC; 0: never */
+	int64_t node_read_ms;
+	double start_time; /* of the process; one value, since alerts compare it */
 
 	unsigned int sync_bounds[NB_SYNC_BUCKETS], program_bounds[NB_PROGRAM_BUCKETS]; /* ms */
 	struct nb_sync_histogram syncs[NB_SYNC_KINDS][NB_FAMILIES];

@@ -6,13 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <time.h>
 
 #include <natbridge/version.h>
 
 #include "lib/metrics/datapath_metrics.h"
 #include "lib/metrics/exposition.h"
 #include "lib/metrics/network_stats.h"
-#include "lib/util/cleanup.h"
 #include "lib/util/strbuf.h"
 
 #include "families.h"
@@ -320,14 +320,26 @@ static const struct row rows[] = {
 };
 /* clang-format on */
 
-/* A network that cannot be read says so itself, as not readable. */
-static void put_datapath(const struct scrape *scrape)
+static int64_t monotonic_ms(void)
 {
-	nb_cleanup(nb_node_stats_free) struct nb_node_stats stats = { 0 };
+	struct timespec now;
 
-	if (*scrape->metrics->pin_root.path)
-		nb_node_stats_read(&scrape->metrics->pin_root, &stats, NULL);
-	nb_datapath_metrics_write(&stats, scrape->text);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* A network that cannot be read says so itself, as not readable. */
+static void read_node(struct nb_metrics *metrics)
+{
+	const int64_t now = monotonic_ms();
+
+	if (!*metrics->pin_root.path ||
+	    (metrics->node_read_ms && now - metrics->node_read_ms < NB_METRICS_NODE_MS))
+		return;
+	nb_node_stats_free(&metrics->node);
+	metrics->node = (struct nb_node_stats){ 0 };
+	nb_node_stats_read(&metrics->pin_root, &metrics->node, NULL);
+	metrics->node_read_ms = now;
 }
 
 void nb_metrics_answer(struct nb_web_answer *answer, void *arg)
@@ -340,5 +352,6 @@ void nb_metrics_answer(struct nb_web_answer *answer, void *arg)
 		nb_exposition_head(scrape.text, row->name, row->help, row->type);
 		row->put(&scrape, row);
 	}
-	put_datapath(&scrape);
+	read_node(arg);
+	nb_datapath_metrics_write(&scrape.metrics->node, scrape.text);
 }

@@ -20,6 +20,7 @@
 
 enum {
 	COPY_TRIES = 4,
+	WINDOW = 4096,  /* pairs: 1 MiB, which is a multiple of any page */
 	END_TRIES = 64, /* attempts to end a connection whose packets change it meanwhile */
 };
 
@@ -74,20 +75,6 @@ void nb_conn_table_close(struct nb_conn_table *table)
 	*table = (struct nb_conn_table){ 0 };
 }
 
-int nb_conn_table_count(const struct nb_datapath *dp, __u32 *count, struct nb_error *err)
-{
-	nb_cleanup(nb_conn_table_close) struct nb_conn_table table = { 0 };
-	__u32 counted = 0;
-	int rc = nb_conn_table_open(dp, &table, err);
-
-	if (rc)
-		return rc;
-	for (__u32 pair_id = 0; pair_id < table.n_pairs; pair_id++)
-		counted += nb_life_use(nb_load(&table.pairs[pair_id].dir[0].conn.life)) == NB_USE_TAKEN;
-	*count = counted;
-	return 0;
-}
-
 void nb_conn_drop_unknown(struct nb_conn *conn, __u64 life)
 {
 	conn->seq = nb_tagged(conn->seq, life);
@@ -116,6 +103,65 @@ bool nb_conn_table_get(const struct nb_conn_table *table, __u32 pair_id, struct 
 		return true;
 	}
 	return false;
+}
+
+/* Pairs from first on, in memory; the caller closes *window, which has no index. */
+static int map_window(const struct nb_datapath *dp, __u32 first, __u32 n, struct nb_conn_table *window,
+		      struct nb_error *err)
+{
+	void *at = mmap(NULL, n * sizeof(struct nb_pair), PROT_READ, MAP_SHARED,
+			dp->map_fd[NB_MAP_CONNECTIONS], (off_t)(first * sizeof(struct nb_pair)));
+
+	if (at == MAP_FAILED)
+		return nb_fail(err, NB_ERR_SYSTEM, errno, "cannot map connections into memory");
+	*window = (struct nb_conn_table){ .pairs = at, .n_pairs = n };
+	return 0;
+}
+
+static int walk_window(const struct nb_conn_table *window, int (*fn)(const struct nb_pair *pair, void *arg),
+		       void *arg)
+{
+	struct nb_pair pair;
+	int rc = 0;
+
+	for (__u32 i = 0; i < window->n_pairs && !rc; i++)
+		if (nb_conn_table_get(window, i, &pair))
+			rc = fn(&pair, arg);
+	return rc;
+}
+
+int nb_conn_table_walk(const struct nb_datapath *dp, int (*fn)(const struct nb_pair *pair, void *arg),
+		       void *arg, struct nb_error *err)
+{
+	struct nb_map_sizes sizes;
+	int rc = nb_map_sizes(dp, NB_MAP_CONNECTIONS, &sizes, err);
+
+	for (__u32 first = 0; !rc && first < sizes.max; first += WINDOW) {
+		nb_cleanup(nb_conn_table_close) struct nb_conn_table window = { 0 };
+		const __u32 left = sizes.max - first;
+
+		rc = map_window(dp, first, left < WINDOW ? left : WINDOW, &window, err);
+		rc = rc ? rc : walk_window(&window, fn, arg);
+	}
+	return rc;
+}
+
+static int count_pair(const struct nb_pair *pair, void *arg)
+{
+	(void)pair;
+	++*(__u32 *)arg;
+	return 0;
+}
+
+int nb_conn_table_count(const struct nb_datapath *dp, __u32 *count, struct nb_error *err)
+{
+	__u32 counted = 0;
+	int rc = nb_conn_table_walk(dp, count_pair, &counted, err);
+
+	if (rc)
+		return rc;
+	*count = counted;
+	return 0;
 }
 
 struct nb_entry *nb_conn_table_find(const struct nb_conn_table *table, const struct nb_tuple *key,

@@ -35,6 +35,13 @@ void nb_conn_table_close(struct nb_conn_table *table);
 int nb_conn_table_count(const struct nb_datapath *dp, __u32 *count, struct nb_error *err);
 
 /*
+ * Calls fn with a copy of each connection, expired ones included, until fn returns not 0, and returns that.
+ * Maps the table piece by piece: a large one would count as this process's memory.
+ */
+int nb_conn_table_walk(const struct nb_datapath *dp, int (*fn)(const struct nb_pair *pair, void *arg),
+		       void *arg, struct nb_error *err);
+
+/*
  * Copies the connection of a pair; pair_id is below n_pairs. False: the pair is free, or was ended
  * while it was copied. In the copy, words that are not known are 0 (natbridge/conn_life.h).
  */

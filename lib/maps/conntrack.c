@@ -98,42 +98,43 @@ static bool has_both_ends(const struct present *present, const struct nb_pair *p
 	return true;
 }
 
+struct walk {
+	const struct present *present;
+	int (*fn)(const struct nb_conn_info *info, void *arg);
+	void *arg;
+};
+
+static int look_at_pair(const struct nb_pair *pair, void *arg)
+{
+	const struct walk *walk = arg;
+	struct nb_conn_info info;
+	__s32 left;
+
+	if (!has_both_ends(walk->present, pair))
+		return 0;
+	left = ticks_left(&walk->present->settings, pair, walk->present->now);
+	if (left <= 0)
+		return 0;
+	/* An entry lives up to a second longer than its timeout says (nb_conn_deadline()). */
+	left -= nb_ticks_from_seconds(1);
+	info.orig = pair->dir[0].key;
+	info.reply = pair->dir[1].key;
+	info.conn = pair->dir[0].conn;
+	info.remaining = left > 0 ? nb_seconds_from_ticks(left) : 0;
+	return walk->fn(&info, walk->arg);
+}
+
 int nb_conntrack_each(const struct nb_datapath *dp, int (*fn)(const struct nb_conn_info *info, void *arg),
 		      void *arg, struct nb_error *err)
 {
-	nb_cleanup(nb_conn_table_close) struct nb_conn_table table = { 0 };
 	nb_autofree struct present *present = calloc(1, sizeof(*present));
+	struct walk walk = { present, fn, arg };
 	int rc;
 
 	if (!present)
 		return nb_fail_nomem(err);
 	rc = read_present(dp, present, err);
-	if (rc)
-		return rc;
-	rc = nb_conn_table_open(dp, &table, err);
-	if (rc)
-		return rc;
-	for (__u32 pair_id = 0; pair_id < table.n_pairs; pair_id++) {
-		struct nb_conn_info info;
-		struct nb_pair pair;
-		__s32 left;
-
-		if (!nb_conn_table_get(&table, pair_id, &pair) || !has_both_ends(present, &pair))
-			continue;
-		left = ticks_left(&present->settings, &pair, present->now);
-		if (left <= 0)
-			continue;
-		/* An entry lives up to a second longer than its timeout says (nb_conn_deadline()). */
-		left -= nb_ticks_from_seconds(1);
-		info.orig = pair.dir[0].key;
-		info.reply = pair.dir[1].key;
-		info.conn = pair.dir[0].conn;
-		info.remaining = left > 0 ? nb_seconds_from_ticks(left) : 0;
-		rc = fn(&info, arg);
-		if (rc)
-			return rc;
-	}
-	return 0;
+	return rc ? rc : nb_conn_table_walk(dp, look_at_pair, &walk, err);
 }
 
 static int count_connection(const struct nb_conn_info *info, void *arg)

@@ -39,6 +39,10 @@ of_agent() {
 	ns_exec n curl -sS http://127.0.0.1:10249/metrics | grep natbridge_datapath_
 }
 
+agent_says() {
+	of_agent | grep -qxF "$1"
+}
+
 @test "promtool has nothing to say about the metrics of the tool, nor about those of the agent" {
 	ctl n metrics >"$NBT_DIR/metrics"
 	promtool check metrics <"$NBT_DIR/metrics"
@@ -85,6 +89,7 @@ of_agent() {
 	pin=$(ctl n --network net -o json status | jq -r '.[0].directory')/counters
 	node_exec n mv "$pin" "$pin-away"
 	run --separate-stderr -1 ctl n metrics
+	wait_for 10 agent_says 'natbridge_datapath_readable{network="net"} 0' # it reads them every 5 s
 	of_agent >"$NBT_DIR/of-agent"
 	node_exec n mv "$pin-away" "$pin"
 	[[ $stderr == *"pins are missing"*"/net/"* ]] || fail "$stderr"
@@ -93,7 +98,7 @@ of_agent() {
 		[ "$(value 'natbridge_datapath_readable{network="@node"}' <<<"$text")" = 1 ]
 		[[ $text == *'natbridge_datapath_info{network="@node"'* && $text != *'natbridge_datapath_info{network="net"'* ]] || fail "$text"
 	done
-	of_agent | grep -qx 'natbridge_datapath_readable{network="net"} 1'
+	wait_for 10 agent_says 'natbridge_datapath_readable{network="net"} 1'
 }
 
 @test "A port without its programs, and one that is down, are counted as such" {
