@@ -68,14 +68,6 @@ int nb_check_bridge_program(struct nb_doctor *doctor, const struct nb_doctor_net
 	return 0;
 }
 
-static bool has_address(const struct nb_ifaddr *addrs, unsigned int n, const struct nb_addr *addr)
-{
-	for (unsigned int i = 0; i < n; i++)
-		if (nb_addr_equal(&addrs[i].addr, addr))
-			return true;
-	return false;
-}
-
 /* Each gateway is said once: whether an endpoint before i has it as well. */
 static bool is_repeated(const struct nb_doctor_network *network, size_t i)
 {
@@ -109,7 +101,7 @@ int nb_check_gateway(struct nb_doctor *doctor, const struct nb_doctor_network *n
 		const bool v4 = nb_addr_is_v4(gateway);
 		char text[NB_ADDR_STRLEN];
 
-		if (nb_addr_is_zero(gateway) || has_address(addrs, n, gateway) || is_repeated(network, i) ||
+		if (nb_addr_is_zero(gateway) || nb_ifaddr_has(addrs, n, gateway) || is_repeated(network, i) ||
 		    (!v4 && lacks_ipv6(network->host)))
 			continue;
 		nb_addr_format(gateway, text);

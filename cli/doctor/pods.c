@@ -55,14 +55,6 @@ int nb_check_pod_mtu(struct nb_doctor *doctor, const struct nb_doctor_network *n
 	return 0;
 }
 
-static bool has_address(const struct nb_ifaddr *addrs, unsigned int n, const struct nb_addr *addr)
-{
-	for (unsigned int i = 0; i < n; i++)
-		if (nb_addr_equal(&addrs[i].addr, addr))
-			return true;
-	return false;
-}
-
 static int check_addresses(struct nb_doctor *doctor, const struct nb_doctor_network *network,
 			   const struct nb_link *link, const struct nb_link *pod, struct nb_error *err)
 {
@@ -74,7 +66,7 @@ static int check_addresses(struct nb_doctor *doctor, const struct nb_doctor_netw
 		const struct nb_endpoint_info *info = &network->endpoints.items[i];
 		char addr[NB_ADDR_STRLEN];
 
-		if (info->port.ifindex != link->index || has_address(addrs, n, &info->addr))
+		if (info->port.ifindex != link->index || nb_ifaddr_has(addrs, n, &info->addr))
 			continue;
 		nb_addr_format(&info->addr, addr);
 		nb_found_link(doctor, link,

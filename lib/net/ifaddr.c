@@ -167,3 +167,11 @@ int nb_ifaddr_list_elsewhere(struct nb_netlink *nl, unsigned int nsid, unsigned 
 
 	return list_addrs(nl, &wanted, addrs, n, err);
 }
+
+bool nb_ifaddr_has(const struct nb_ifaddr *addrs, unsigned int n, const struct nb_addr *addr)
+{
+	for (unsigned int i = 0; i < n; i++)
+		if (nb_addr_equal(&addrs[i].addr, addr))
+			return true;
+	return false;
+}

@@ -5,6 +5,7 @@
 /* IP addresses of links. Links are given by their index in the socket's namespace. */
 
 #include <natbridge/abi.h>
+#include <stdbool.h>
 
 #include "lib/util/error.h"
 
@@ -39,5 +40,8 @@ int nb_ifaddr_list(struct nb_netlink *nl, unsigned int index, int family, struct
  */
 int nb_ifaddr_list_elsewhere(struct nb_netlink *nl, unsigned int nsid, unsigned int index,
 			     struct nb_ifaddr **addrs, unsigned int *n, struct nb_error *err);
+
+/* Whether one of n addresses is this one, whatever its prefix. */
+bool nb_ifaddr_has(const struct nb_ifaddr *addrs, unsigned int n, const struct nb_addr *addr);
 
 #endif
