@@ -19,6 +19,7 @@
 #include "log.h"
 #include "loop.h"
 #include "metrics.h"
+#include "tables.h"
 #include "watch.h"
 #include "web.h"
 
@@ -41,6 +42,7 @@ struct nb_health {
 	struct nb_metrics *metrics;
 	struct nb_health_clock clock;
 	NB_VEC(struct watched) watches;
+	const struct nb_tables *tables; /* NULL: none */
 	struct family families[NB_FAMILIES];
 	bool eligible;
 	char detached[DETACHED_MAX]; /* empty: nothing is */
@@ -83,6 +85,11 @@ int nb_health_watch(struct nb_health *health, const char *name, const struct nb_
 	const struct watched watched = { .name = name, .stats = stats };
 
 	return nb_vec_push(&health->watches, watched, err);
+}
+
+void nb_health_tables(struct nb_health *health, const struct nb_tables *tables)
+{
+	health->tables = tables;
 }
 
 void nb_health_queued(struct nb_health *health, unsigned int families)
@@ -174,10 +181,28 @@ static bool add_families(const struct nb_health *health, cJSON *object)
 	return ok;
 }
 
+/* Tables that miss something, by their networks. */
+static bool add_not_written(const struct nb_health *health, cJSON *own)
+{
+	cJSON *object = NULL;
+
+	for (size_t i = 0; health->tables && i < health->tables->all.n; i++) {
+		const struct nb_table *table = health->tables->all.items[i];
+
+		if (!table->has_failed)
+			continue;
+		object = object ? object : cJSON_AddObjectToObject(own, "notWritten");
+		if (!object || !cJSON_AddStringToObject(object, table->name, table->why.msg))
+			return false;
+	}
+	return true;
+}
+
 static bool add_own(const struct nb_health *health, cJSON *object)
 {
 	cJSON *own = cJSON_AddObjectToObject(object, "natbridge"), *watches;
-	bool ok = own && (!*health->detached || cJSON_AddStringToObject(own, "detached", health->detached));
+	bool ok = own && (!*health->detached || cJSON_AddStringToObject(own, "detached", health->detached)) &&
+		  add_not_written(health, own);
 
 	watches = ok ? cJSON_AddObjectToObject(own, "watches") : NULL;
 	ok = watches;

@@ -12,7 +12,7 @@
  *   503 of /readyz  not all tables have been equal to the cluster yet
  *
  * Before the first write /healthz and /livez answer 200, as kube-proxy's do. The key "natbridge" of the
- * JSON tells more: what is detached, and how the watches are.
+ * JSON tells more: what is detached, which tables could not be written and why, and how the watches are.
  */
 
 #include <stdbool.h>
@@ -22,6 +22,7 @@
 
 struct nb_health;
 struct nb_metrics;
+struct nb_tables;
 struct nb_watch_stats;
 struct nb_web_answer;
 
@@ -39,9 +40,10 @@ struct nb_health *nb_health_new(struct nb_metrics *metrics, const struct nb_heal
 				struct nb_error *err);
 void nb_health_free(struct nb_health **health); /* for nb_cleanup() */
 
-/* Shown in the answers; both outlive the health. */
+/* Shown in the answers; all outlive the health. */
 int nb_health_watch(struct nb_health *health, const char *name, const struct nb_watch_stats *stats,
 		    struct nb_error *err);
+void nb_health_tables(struct nb_health *health, const struct nb_tables *tables);
 
 /* A write was asked for; all that was asked for has been written. Families: bits of families.h. */
 void nb_health_queued(struct nb_health *health, unsigned int families);

@@ -170,9 +170,10 @@ static void on_complete(void *arg)
 	struct agent *agent = arg;
 	struct nb_error err = { 0 };
 
-	nb_observer_complete(&agent->observer);
+	/* Before anybody is told that the agent is ready. */
 	if (agent->node_side.loop && serve_node(agent, &err) && agent->config.verb != NB_AGENT_RUN)
 		agent->failure = err;
+	nb_observer_complete(&agent->observer);
 	if (agent->config.verb != NB_AGENT_RUN && agent->cluster.cidrs.changes)
 		nb_loop_stop(&agent->loop);
 }

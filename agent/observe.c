@@ -189,6 +189,7 @@ int nb_observer_follow(struct nb_observer *observer, const struct nb_cluster *cl
 	observer->cluster = cluster;
 	observer->tables = tables;
 	nb_metrics_requests(observer->metrics, nb_http_stats(http));
+	nb_health_tables(observer->health, tables);
 	for (size_t i = 0; i < NB_CLUSTER_WATCHES && !rc; i++) {
 		const struct nb_watch_stats *stats = nb_watch_stats(cluster->watches[i]);
 

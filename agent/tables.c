@@ -72,6 +72,7 @@ static void say_failed(struct nb_table *table, const struct nb_error *err)
 		nb_log_error("Table is not written", NB_TEXT("network", table->name),
 			     NB_TEXT("err", err->msg));
 	table->has_failed = true;
+	table->why = *err;
 	table->failures++;
 }
 
@@ -79,6 +80,8 @@ static void say_works(const struct nb_tables *tables, struct nb_table *table)
 {
 	if (tables->wrote)
 		tables->wrote(table, tables->arg);
+	if (table->state != NB_TABLE_FULL)
+		return; /* what failed may fail again */
 	if (table->has_failed)
 		nb_log_info(0, "Table is written again", NB_TEXT("network", table->name));
 	table->has_failed = false;

@@ -33,11 +33,12 @@ struct nb_table {
 	bool in_dir;  /* the CNI directory names it */
 	/* What it has got. It gets each batch of changes in any case. */
 	enum { NB_TABLE_NEW, NB_TABLE_FILLING, NB_TABLE_FULL } state;
-	char *next;         /* filling: the last Service that it has got; NULL: none */
-	bool is_said;       /* that it is equal to the cluster */
-	bool has_failed;    /* the last write: said once */
-	unsigned int cidrs; /* nb_service_cidrs.changes that it has got */
-	double filling_s;   /* what filling it has taken so far */
+	char *next;          /* filling: the last Service that it has got; NULL: none */
+	bool is_said;        /* that it is equal to the cluster */
+	bool has_failed;     /* it misses what could not be written: said once */
+	struct nb_error why; /* if so */
+	unsigned int cidrs;  /* nb_service_cidrs.changes that it has got */
+	double filling_s;    /* what filling it has taken so far */
 	uint64_t failures;
 	struct nb_service_changes last; /* of the last write */
 };

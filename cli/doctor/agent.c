@@ -120,36 +120,12 @@ static bool is_any_watch_down(const struct cJSON *health)
 	return false;
 }
 
-struct failures {
-	struct nb_doctor *doctor;
-	const char *text;
-};
-
-static bool add_failed(const char *labels, const char *value, void *arg)
-{
-	struct failures *failures = arg;
-	char network[256];
-
-	if (strtod(value, NULL) > 0 && nb_agent_label(labels, "network", network, sizeof(network)))
-		failures->text = nb_doctor_text(failures->doctor, "%s%s%s", failures->text,
-						*failures->text ? ", " : "; writing failed: ", network);
-	return true;
-}
-
-/* The networks whose tables could not be written at least once, in words. */
-static const char *failed_networks(struct nb_doctor *doctor, const struct nb_agent_state *state)
-{
-	struct failures failures = { doctor, "" };
-
-	nb_agent_each_sample(state, "natbridge_table_write_failures_total", add_failed, &failures);
-	return failures.text;
-}
-
 int nb_check_agent_health(struct nb_doctor *doctor, const struct nb_doctor_network *network,
 			  struct nb_error *err)
 {
 	const struct nb_agent_state *state = &doctor->agent;
-	const struct cJSON *family;
+	const struct cJSON *family, *table;
+	bool missing = false;
 	int rc = read_state(doctor, err);
 
 	(void)network;
@@ -169,16 +145,20 @@ int nb_check_agent_health(struct nb_doctor *doctor, const struct nb_doctor_netwo
 						family->string),
 				 LOGS);
 	}
-	if (state->readyz == 503 && state->livez == 200 && !is_any_watch_down(state->health))
+	cJSON_ArrayForEach(table, get(get(state->health, "natbridge"), "notWritten")) {
+		nb_found(doctor, process_of(doctor, state),
+			 nb_doctor_text(doctor, "the table of \"%s\" is not equal to the cluster: %s",
+					table->string, cJSON_GetStringValue(table)),
+			 LOGS);
+		missing = true;
+	}
+	if (state->readyz == 503 && !missing && state->livez == 200 && !is_any_watch_down(state->health))
 		nb_found_other(doctor,
-			       &(struct nb_finding){
-				       .severity = NB_WARNING,
-				       .subject = process_of(doctor, state),
-				       .what = nb_doctor_text(doctor,
-							      "not all tables are equal to the cluster yet%s",
-							      failed_networks(doctor, state)),
-				       .why = "Services may be missing",
-				       .fix = "wait; if it stays so: " LOGS });
+			       &(struct nb_finding){ .severity = NB_WARNING,
+						     .subject = process_of(doctor, state),
+						     .what = "not all tables are equal to the cluster yet",
+						     .why = "Services may be missing",
+						     .fix = "wait; if it stays so: " LOGS });
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "agent/health.h"
 #include "agent/log.h"
 #include "agent/metrics.h"
+#include "agent/tables.h"
 #include "agent/watch.h"
 #include "agent/web.h"
 #include "lib/util/error.h"
@@ -207,6 +208,26 @@ static void test_detached(void **state)
 	expect_codes(200, 200);
 }
 
+/* What could not be written is told, and does not end the health: the other tables serve. */
+static void test_not_written(void **state)
+{
+	struct nb_table good = { .name = (char *)"net" };
+	struct nb_table bad = { .name = (char *)"a\"b", .has_failed = true, .why = { .msg = "too many" } };
+	struct nb_table *all[] = { &bad, &good };
+	const struct nb_tables tables = { .all = { .items = all, .n = 2 } };
+
+	(void)state;
+	nb_health_tables(health, &tables);
+	expect_answer(nb_health_livez, 200,
+		      "{\"lastUpdated\":\"" NOW "\",\"currentTime\":\"" NOW
+		      "\",\"healthy\":true,\"status\":{},\"natbridge\":{\"notWritten\":{\"a\\\"b\":\"too "
+		      "many\"},\"watches\":{}}}");
+	bad.has_failed = false;
+	expect_answer(nb_health_livez, 200,
+		      "{\"lastUpdated\":\"" NOW "\",\"currentTime\":\"" NOW
+		      "\",\"healthy\":true,\"status\":{},\"natbridge\":{\"watches\":{}}}");
+}
+
 /* Each change of what is detached is one line of the log. */
 static void test_log(void **state)
 {
@@ -252,8 +273,9 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 	const struct CMUnitTest tests[] = {
-		TEST(test_start), TEST(test_late),     TEST(test_ready), TEST(test_clock_step),
-		TEST(test_node),  TEST(test_detached), TEST(test_log),   TEST(test_watches),
+		TEST(test_start),      TEST(test_late),    TEST(test_ready),
+		TEST(test_clock_step), TEST(test_node),    TEST(test_detached),
+		TEST(test_log),        TEST(test_watches), TEST(test_not_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
