@@ -11,6 +11,7 @@
 
 #include "cluster.h"
 #include "config.h"
+#include "explain.h"
 #include "families.h"
 #include "health.h"
 #include "health_ports.h"
@@ -173,6 +174,7 @@ int nb_observer_start(struct nb_observer *observer, struct nb_loop *loop,
 	observer->metrics_routes[0] =
 		(struct nb_web_route){ "/metrics", nb_metrics_answer, observer->metrics };
 	observer->metrics_routes[1] = (struct nb_web_route){ "/proxyMode", answer_mode, NULL };
+	observer->metrics_routes[2] = (struct nb_web_route){ NB_EXPLAIN_PATH, nb_explain_answer, observer };
 	rc = nb_web_open(loop, config->healthz, observer->health_routes, &nb_web_limits,
 			 &observer->health_web, err);
 	rc = rc ? rc

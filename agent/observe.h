@@ -33,7 +33,7 @@ struct nb_observer {
 	struct nb_health_ports *health_ports; /* NULL: kube-proxy answers at them */
 	struct nb_notify *notify;
 	struct nb_web *health_web, *metrics_web;
-	struct nb_web_route health_routes[4], metrics_routes[3];
+	struct nb_web_route health_routes[4], metrics_routes[4];
 	const struct nb_tables *tables;
 	const struct nb_cluster *cluster;
 	const struct nb_node_side *node_side; /* set by the caller */

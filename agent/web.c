@@ -174,15 +174,27 @@ static void on_event(uint32_t events, void *arg)
 	run(arg);
 }
 
+/* The bytes of the path that a route stands for; 0: it is another one's. */
+static size_t match(const struct nb_web_route *route, const char *path)
+{
+	const size_t len = strlen(route->path);
+
+	if (!strcmp(route->path, NB_WEB_ANY))
+		return strlen(path);
+	if (route->path[len - 1] == '/')
+		return strncmp(route->path, path, len) ? 0 : len;
+	return strcmp(route->path, path) ? 0 : len;
+}
+
 static void fill(const struct nb_web *web, const char *path, const char *method, struct nb_web_answer *answer)
 {
 	const struct nb_web_route *route = web->routes;
-	bool any = false;
+	bool any;
 
-	while (route->path && !any && strcmp(route->path, path)) {
-		any = !strcmp(route->path, NB_WEB_ANY);
-		route += !any;
-	}
+	while (route->path && !match(route, path))
+		route++;
+	any = route->path && !strcmp(route->path, NB_WEB_ANY);
+	answer->rest = route->path ? path + match(route, path) : "";
 	if (!route->path) {
 		answer->code = MHD_HTTP_NOT_FOUND;
 		nb_strbuf_put(&answer->body, "404 page not found\n");

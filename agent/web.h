@@ -17,8 +17,9 @@
 struct nb_loop;
 struct nb_web;
 
-/* Zeroed at first. The server frees the body. */
+/* Zeroed at first, but for rest. The server frees the body. */
 struct nb_web_answer {
+	const char *rest;  /* what follows in the path behind that of the route; "" unless it ends with '/' */
 	unsigned int code; /* of HTTP; 0: 200 */
 	const char *type;  /* Content-Type, a constant; NULL: text/plain */
 	const char *extra; /* the name of another header, a constant; NULL: none */
@@ -28,7 +29,7 @@ struct nb_web_answer {
 
 /* fn() writes the answer for a path. If the body failed, the client gets a 500. */
 struct nb_web_route {
-	const char *path; /* NB_WEB_ANY: every path, by whatever method */
+	const char *path; /* "/a": that one; "/a/": each that begins so; NB_WEB_ANY: each, by any method */
 	void (*fn)(struct nb_web_answer *answer, void *arg);
 	void *arg;
 };

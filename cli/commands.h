@@ -45,6 +45,8 @@ enum { NB_ANY_NUMBER = 1 << 16 };
 	    "show packets as natbridge drops them, and why")                                                 \
 	ROW(METRICS, "metrics", "", NB_VALUE_NONE, 0, 0, nb_cmd_metrics,                                     \
 	    "print the numbers of the datapath for Prometheus")                                              \
+	ROW(WHY, "why", "", NB_VALUE_ENDS, 2, 2, nb_cmd_why,                                                 \
+	    "say what becomes of a packet from one end to another, and why")                                 \
 	ROW(DOCTOR, "doctor", "", NB_VALUE_NONE, 0, 0, nb_cmd_doctor, "look for what is wrong on this node") \
 	ROW(INSTALL, "install", "", NB_VALUE_DIR, 1, 1, nb_cmd_install,                                      \
 	    "copy plugin and tool to a directory of CNI plugins")                                            \

@@ -77,6 +77,8 @@ enum nb_option_rule {
 	    "show at most so many events a second, and count the others; default: 1000")                     \
 	ROW(PCAP, TEXT, pcap, "pcap", 0, NB_VALUE_FILE, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,                \
 	    "write the packets to a new file for Wireshark, too; - is standard output")                      \
+	ROW(SEND, SWITCH, send, "send", 0, NB_VALUE_NONE, NB_COMMAND_BIT(WHY), NB_OPTIONAL,                  \
+	    "send the packet, too, and show what became of it")                                              \
 	ROW(DRY_RUN, SWITCH, dry_run, "dry-run", 0, NB_VALUE_NONE, NB_COMMAND_BIT(UNINSTALL), NB_OPTIONAL,   \
 	    "print what would be removed, and change nothing")                                               \
 	ROW(SECONDS, TEXT, seconds, "seconds", 0, NB_VALUE_SECONDS, NB_COMMAND_BIT(DOCTOR), NB_OPTIONAL,     \

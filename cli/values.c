@@ -121,6 +121,7 @@ const struct nb_value nb_values[NB_VALUES] = {
 	[NB_VALUE_PORT] = VALUE("PORT", "a port, 1 to 65535", is_port, NB_COMPLETE_NOTHING, NULL),
 	[NB_VALUE_POD] = VALUE("ADDRESS|DEVICE", "an address or the name of a device", is_pod,
 			       NB_COMPLETE_NOTHING, NULL),
+	[NB_VALUE_ENDS] = VALUE("SRC DST", NULL, NULL, NB_COMPLETE_NOTHING, NULL),
 	[NB_VALUE_REASON] =
 		VALUE("REASON", "a drop reason, such as drop_no_backend", NULL, NB_COMPLETE_WORDS, reason),
 	[NB_VALUE_NUMBER] = VALUE("N", "a number, 1 to 1000000000", is_number, NB_COMPLETE_NOTHING, NULL),

@@ -25,6 +25,7 @@ enum nb_value_kind {
 	NB_VALUE_NUMBER,
 	NB_VALUE_SHELL,
 	NB_VALUE_COMMAND,
+	NB_VALUE_ENDS,    /* of the way of a packet */
 	NB_VALUE_SECONDS, /* up to NB_SECONDS_MAX */
 	NB_VALUES,
 };

@@ -2,13 +2,12 @@
 /* Finds the agent and asks it. */
 #include "agent_state.h"
 
-#include <arpa/inet.h>
 #include <cjson/cJSON.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/agent_ports.h"
 #include "lib/json/json.h"
 #include "lib/net/listeners.h"
 #include "lib/net/local_get.h"
@@ -16,8 +15,6 @@
 #include "lib/util/cleanup.h"
 
 #include "doctor.h"
-
-enum { ANSWER_MS = 2000 };
 
 static const struct nb_json_limits limits = { .depth = 16, .values = 4096 };
 
@@ -42,7 +39,7 @@ static int ask_status(const struct nb_listener *at, const char *path, struct nb_
 {
 	nb_cleanup(nb_local_answer_free) struct nb_local_answer answer = { 0 };
 
-	nb_local_get(&at->addr, at->port, path, ANSWER_MS, &answer, &state->mute);
+	nb_local_get(&at->addr, at->port, path, NB_AGENT_ANSWER_MS, &answer, &state->mute);
 	return answer.status;
 }
 
@@ -65,60 +62,28 @@ static void ask_port(const struct nb_listener *at, struct nb_agent_state *state)
 {
 	nb_cleanup(nb_local_answer_free) struct nb_local_answer health = { 0 }, metrics = { 0 };
 
-	if (nb_local_get(&at->addr, at->port, "/healthz", ANSWER_MS, &health, &state->mute) ||
+	if (nb_local_get(&at->addr, at->port, "/healthz", NB_AGENT_ANSWER_MS, &health, &state->mute) ||
 	    take_health(at, health.body, state) || state->metrics)
 		return;
-	if (!nb_local_get(&at->addr, at->port, "/metrics", ANSWER_MS, &metrics, &state->mute) &&
+	if (!nb_local_get(&at->addr, at->port, "/metrics", NB_AGENT_ANSWER_MS, &metrics, &state->mute) &&
 	    strstr(metrics.body, "\nnatbridge_build_info{"))
 		state->metrics = NB_TAKE_PTR(metrics.body);
-}
-
-/* Where it listens at any address, it is asked at that of the loopback device. */
-static void to_loopback(struct nb_listener *at)
-{
-	struct nb_addr any4;
-
-	nb_addr_parse("0.0.0.0", &any4);
-	if (nb_addr_is_zero(&at->addr))
-		nb_addr_parse("::1", &at->addr);
-	else if (nb_addr_equal(&at->addr, &any4))
-		nb_addr_parse("127.0.0.1", &at->addr);
-}
-
-static int default_ports(struct nb_listeners *listeners, struct nb_error *err)
-{
-	/* natbridge-agent(8), and examples/agent.yaml: beside kube-proxy. */
-	static const unsigned int ports[] = { 10256, 10249, 10266, 10269 };
-	int rc = 0;
-
-	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]) && !rc; i++) {
-		struct nb_listener at = { .port = ports[i] };
-
-		nb_addr_parse("127.0.0.1", &at.addr);
-		if (!nb_local_connect(&at.addr, at.port, ANSWER_MS, NULL))
-			rc = nb_vec_push(&listeners->all, at, err);
-	}
-	return rc;
 }
 
 int nb_agent_state_read(const struct nb_doctor *doctor, struct nb_agent_state *state, struct nb_error *err)
 {
 	nb_cleanup(nb_listeners_free) struct nb_listeners listeners = { 0 };
-	int rc = 0;
+	int rc;
 
 	state->pid = find_owner(doctor);
-	if (state->pid < 0)
-		rc = default_ports(&listeners, err);
-	else if (state->pid)
-		rc = nb_listeners_read(state->pid, &listeners, err);
+	rc = nb_agent_ports(state->pid, &listeners, err);
 	if (rc)
 		return rc;
 	state->serves = listeners.all.n;
 	for (size_t i = 0; i < listeners.all.n && !state->mute.code; i++) {
-		struct nb_listener *at = &listeners.all.items[i];
+		const struct nb_listener *at = &listeners.all.items[i];
 		char addr[NB_ADDR_STRLEN];
 
-		to_loopback(at);
 		if (!*state->where)
 			snprintf(state->where, sizeof(state->where), "%s port %u",
 				 nb_addr_format(&at->addr, addr), at->port);

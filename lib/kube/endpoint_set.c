@@ -114,17 +114,15 @@ static enum topology find_topology(const struct nb_kube_endpoint_set *set, const
 	return all_zones && some_in_zone ? TOPOLOGY_ZONE : TOPOLOGY_NONE;
 }
 
-static bool fits_topology(const struct nb_kube_endpoint *endpoint, enum topology topology,
-			  const struct nb_kube_view *view)
+/* Whether a ready endpoint is meant for this node. */
+static enum nb_kube_choice by_topology(const struct nb_kube_endpoint *endpoint, enum topology topology,
+				       const struct nb_kube_view *view)
 {
-	switch (topology) {
-	case TOPOLOGY_NODE:
-		return endpoint->hints_here;
-	case TOPOLOGY_ZONE:
-		return hints_zone(endpoint, view);
-	default:
-		return true;
-	}
+	if (topology == TOPOLOGY_NODE && !endpoint->hints_here)
+		return NB_KUBE_FOR_OTHER_NODES;
+	if (topology == TOPOLOGY_ZONE && !hints_zone(endpoint, view))
+		return NB_KUBE_FOR_OTHER_ZONES;
+	return NB_KUBE_READY;
 }
 
 static size_t choose_ready(struct nb_kube_endpoint_set *set, bool local, const struct nb_kube_view *view)
@@ -133,29 +131,39 @@ static size_t choose_ready(struct nb_kube_endpoint_set *set, bool local, const s
 	size_t n = 0;
 
 	for (size_t i = 0; i < set->all.n; i++) {
-		const struct nb_kube_endpoint *endpoint = set->all.items[i].endpoint;
-		bool chosen = endpoint->ready && (!local || endpoint->local) &&
-			      fits_topology(endpoint, topology, view);
+		struct nb_kube_candidate *candidate = &set->all.items[i];
+		const struct nb_kube_endpoint *endpoint = candidate->endpoint;
 
-		set->all.items[i].chosen = chosen;
-		n += chosen;
+		if (!endpoint->ready)
+			candidate->choice = endpoint->terminating ? NB_KUBE_TERMINATING : NB_KUBE_NOT_READY;
+		else if (local && !endpoint->local)
+			candidate->choice = NB_KUBE_ELSEWHERE;
+		else
+			candidate->choice = by_topology(endpoint, topology, view);
+		n += nb_kube_is_chosen(candidate);
 	}
 	return n;
 }
 
 /* Instead of ready ones: what still serves although it terminates (KEP-1669). */
-static size_t choose_terminating(struct nb_kube_endpoint_set *set, bool local)
+static void choose_terminating(struct nb_kube_endpoint_set *set, bool local)
 {
-	size_t n = 0;
-
 	for (size_t i = 0; i < set->all.n; i++) {
 		const struct nb_kube_endpoint *endpoint = set->all.items[i].endpoint;
-		bool chosen = endpoint->serving && endpoint->terminating && (!local || endpoint->local);
 
-		set->all.items[i].chosen = chosen;
-		n += chosen;
+		if (!endpoint->serving || !endpoint->terminating)
+			continue;
+		set->all.items[i].choice =
+			local && !endpoint->local ? NB_KUBE_ELSEWHERE : NB_KUBE_LAST_RESORT;
 	}
-	return n;
+}
+
+static bool has_chosen(const struct nb_kube_endpoint_set *set)
+{
+	for (size_t i = 0; i < set->all.n; i++)
+		if (nb_kube_is_chosen(&set->all.items[i]))
+			return true;
+	return false;
 }
 
 static bool has_usable(const struct nb_kube_endpoint_set *set)
@@ -175,7 +183,8 @@ void nb_kube_endpoint_set_choose(struct nb_kube_endpoint_set *set, enum nb_kube_
 	const bool local = policy == NB_KUBE_POLICY_LOCAL && view->has_node;
 
 	*elsewhere = false;
-	if (choose_ready(set, local, view) || choose_terminating(set, local))
+	if (choose_ready(set, local, view))
 		return;
-	*elsewhere = has_usable(set);
+	choose_terminating(set, local);
+	*elsewhere = !has_chosen(set) && has_usable(set);
 }

@@ -25,11 +25,29 @@ enum nb_kube_policy {
 	NB_KUBE_POLICY_LOCAL,   /* endpoints of this node */
 };
 
+/* Why an endpoint gets new connections, or none. */
+enum nb_kube_choice {
+	NB_KUBE_READY,       /* it gets some */
+	NB_KUBE_LAST_RESORT, /* it gets some: it terminates and serves, and none is ready */
+	NB_KUBE_NOT_READY,
+	NB_KUBE_TERMINATING,
+	NB_KUBE_ELSEWHERE,       /* on another node, and the policy is Local */
+	NB_KUBE_FOR_OTHER_NODES, /* the hints of all endpoints name nodes, and not this one here */
+	NB_KUBE_FOR_OTHER_ZONES, /* the same with zones */
+	NB_KUBE_CHOICES,
+};
+
 struct nb_kube_candidate {
 	const struct nb_kube_endpoint *endpoint; /* of a slice */
 	__be16 port;
-	bool chosen; /* gets new connections */
+	enum nb_kube_choice choice;
 };
+
+/* Whether it gets new connections. */
+static inline bool nb_kube_is_chosen(const struct nb_kube_candidate *candidate)
+{
+	return candidate->choice <= NB_KUBE_LAST_RESORT;
+}
 
 /* The endpoints of one service port and family, each address and port once. */
 struct nb_kube_endpoint_set {
@@ -47,7 +65,7 @@ int nb_kube_endpoint_set_collect(struct nb_kube_endpoint_set *set, const struct 
 				 size_t n, int family, const struct nb_kube_port *port, struct nb_error *err);
 
 /*
- * Sets chosen of each endpoint:
+ * Makes the choice of each endpoint. Chosen are:
  * - policy Cluster: the ready ones, of this node or zone alone if the hints say so; if there is none, those
  *   that serve and terminate;
  * - policy Local: the ready ones of this node; if there is none, those of this node that serve and terminate.

@@ -58,7 +58,7 @@ static int add_backends(const struct port *at, struct nb_service *service, struc
 		const struct nb_service_backend backend = {
 			.addr = candidate->endpoint->addr,
 			.port = candidate->port,
-			.draining = !candidate->chosen,
+			.draining = !nb_kube_is_chosen(candidate),
 			.here = service->key.side == NB_SIDE_OUTSIDE && candidate->endpoint->local,
 		};
 		int rc;

@@ -20,6 +20,7 @@
 #include "lib/util/error.h"
 #include "lib/util/vec.h"
 
+#include "endpoint_set.h"
 #include "kind.h"
 #include "kube.h"
 #include "view.h"
@@ -123,5 +124,32 @@ void nb_kube_table_health(const struct nb_kube_table *table,
 /* The slices of a Service, for the endpoints of default/kubernetes. Valid until the next change. */
 const struct nb_kube_slice *const *nb_kube_table_slices(const struct nb_kube_table *table, const char *name,
 							size_t *n);
+
+/* ---- why ---- */
+
+/* Whose choice of endpoints it is: Services have a policy for each. */
+enum nb_kube_clients {
+	NB_KUBE_TO_CLUSTER_IP, /* internalTrafficPolicy */
+	NB_KUBE_TO_EXTERNAL,   /* pods and the node at the other addresses: Cluster */
+	NB_KUBE_FROM_OUTSIDE,  /* externalTrafficPolicy */
+	NB_KUBE_CLIENTS,
+};
+
+/* The endpoints of a Service's port in one family, with the choice of each. */
+struct nb_kube_explained {
+	const struct nb_kube_port *port;
+	int family; /* AF_INET, AF_INET6 */
+	enum nb_kube_clients clients;
+	enum nb_kube_policy policy;
+	const struct nb_kube_endpoint_set *set;
+};
+
+/* *explained is valid during the call. Not 0 ends nb_kube_table_explain(). */
+typedef int (*nb_kube_explain_fn)(const struct nb_kube_explained *explained, void *arg);
+
+/* Makes the choice of endpoints for each port of a Service once more. Returns what fn returned if that is not
+ * 0; -ENOENT: the table has no such Service. */
+int nb_kube_table_explain(const struct nb_kube_table *table, const char *name, nb_kube_explain_fn fn,
+			  void *arg, struct nb_error *err);
 
 #endif

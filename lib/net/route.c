@@ -251,3 +251,58 @@ int nb_route_list(struct nb_netlink *nl, int family, struct nb_route **routes, u
 
 	return nb_route_query(nl, &query, routes, n, err);
 }
+
+static int take_answer(const struct nlmsghdr *nlh, void *arg, struct nb_error *err)
+{
+	const struct rtmsg *msg = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[RTA_TABLE + 1];
+	struct nb_route *route = arg;
+	int rc;
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE)
+		return 0;
+	rc = nb_netlink_parse(nlh, sizeof(*msg), tb, RTA_TABLE, err);
+	if (rc)
+		return rc;
+	route->type = msg->rtm_type;
+	route->table = msg->rtm_table;
+	(void)nb_attr_u32(tb[RTA_TABLE], &route->table);
+	(void)nb_attr_u32(tb[RTA_OIF], &route->index);
+	route->has_gw = parse_addr(tb[RTA_GATEWAY], msg->rtm_family, &route->gw);
+	route->has_src = parse_addr(tb[RTA_PREFSRC], msg->rtm_family, &route->src);
+	return 0;
+}
+
+static void put_addr(struct nlmsghdr *nlh, uint16_t type, const struct nb_addr *addr)
+{
+	unsigned int len;
+	const void *bytes = nb_addr_bytes(addr, &len);
+
+	mnl_attr_put(nlh, type, len, bytes);
+}
+
+int nb_route_get(struct nb_netlink *nl, const struct nb_addr *dst, const struct nb_addr *src,
+		 unsigned int iif, struct nb_route *route, struct nb_error *err)
+{
+	const int family = nb_addr_family(dst);
+	const unsigned char bits = family == AF_INET ? 32 : 128;
+	struct nb_request req;
+	void *extra;
+	struct nlmsghdr *nlh = nb_request_start(&req, RTM_GETROUTE, 0, &extra, sizeof(struct rtmsg));
+	struct rtmsg *msg = extra;
+	char text[NB_ADDR_STRLEN];
+	int rc;
+
+	*route = (struct nb_route){ .dst = *dst, .prefix_len = bits };
+	msg->rtm_family = (unsigned char)family;
+	msg->rtm_dst_len = bits;
+	put_addr(nlh, RTA_DST, dst);
+	if (src) {
+		msg->rtm_src_len = bits;
+		put_addr(nlh, RTA_SRC, src);
+	}
+	if (iif)
+		mnl_attr_put_u32(nlh, RTA_IIF, iif);
+	rc = nb_netlink_request(nl, nlh, take_answer, route, err);
+	return rc ? nb_wrap(err, "no route to %s", nb_addr_format(dst, text)) : 0;
+}

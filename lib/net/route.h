@@ -64,4 +64,12 @@ int nb_route_query(struct nb_netlink *nl, const struct nb_route_query *query, st
 int nb_route_list(struct nb_netlink *nl, int family, struct nb_route **routes, unsigned int *n,
 		  struct nb_error *err);
 
+/*
+ * What the kernel does with a packet to dst (RTM_GETROUTE): type, table, index, gw and src of *route. src may
+ * be NULL: no address yet; iif 0: the packet is the host's own, else it comes in by that link. -ENETUNREACH
+ * and others: it has no route, or one of type unreachable, prohibit or blackhole.
+ */
+int nb_route_get(struct nb_netlink *nl, const struct nb_addr *dst, const struct nb_addr *src,
+		 unsigned int iif, struct nb_route *route, struct nb_error *err);
+
 #endif

@@ -242,7 +242,7 @@ static void write_chosen(const struct nb_kube_endpoint_set *set, bool elsewhere,
 		const struct nb_kube_candidate *candidate = &set->all.items[i];
 
 		assert_int_equal(ntohs(candidate->port), PORT);
-		if (candidate->chosen)
+		if (nb_kube_is_chosen(candidate))
 			at += sprintf(at, "%s%d", at > text ? " " : "",
 				      (int)(ntohl(candidate->endpoint->addr.w[3]) & 0xff));
 	}
@@ -291,6 +291,51 @@ static void test_rows(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		print_message("%s\n", rows[i].endpoints);
 		check_row(&rows[i]);
+	}
+}
+
+/* Why each of them gets new connections or none, in the order of their numbers. */
+static void test_choices(void **state)
+{
+	static const struct {
+		const char *endpoints;
+		enum nb_kube_choice cluster[4], local[4];
+	} choices[] = {
+		{ "1r 2rl 3 4t",
+		  { NB_KUBE_READY, NB_KUBE_READY, NB_KUBE_NOT_READY, NB_KUBE_TERMINATING },
+		  { NB_KUBE_ELSEWHERE, NB_KUBE_READY, NB_KUBE_NOT_READY, NB_KUBE_TERMINATING } },
+		{ "1st 2stl 3tl 4s",
+		  { NB_KUBE_LAST_RESORT, NB_KUBE_LAST_RESORT, NB_KUBE_TERMINATING, NB_KUBE_NOT_READY },
+		  { NB_KUBE_ELSEWHERE, NB_KUBE_LAST_RESORT, NB_KUBE_TERMINATING, NB_KUBE_NOT_READY } },
+		{ "1ra 2rb 3rbl 4st",
+		  { NB_KUBE_READY, NB_KUBE_FOR_OTHER_ZONES, NB_KUBE_FOR_OTHER_ZONES, NB_KUBE_TERMINATING },
+		  { NB_KUBE_ELSEWHERE, NB_KUBE_ELSEWHERE, NB_KUBE_READY, NB_KUBE_TERMINATING } },
+		{ "1rO 2rOb 3rH 4H",
+		  { NB_KUBE_FOR_OTHER_NODES, NB_KUBE_FOR_OTHER_NODES, NB_KUBE_READY, NB_KUBE_NOT_READY },
+		  { NB_KUBE_ELSEWHERE, NB_KUBE_ELSEWHERE, NB_KUBE_ELSEWHERE, NB_KUBE_NOT_READY } },
+	};
+	const struct nb_kube_port port = { .proto = IPPROTO_TCP, .port = htons(80) };
+	const struct nb_kube_view view = { .has_node = true, .zone = "a" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(choices) / sizeof(*choices); i++) {
+		const enum nb_kube_choice *expected[] = { choices[i].cluster, choices[i].local };
+		struct nb_kube_endpoint_set set = { 0 };
+		struct nb_kube_slice slices[SLICES];
+		const struct nb_kube_slice *at = slices;
+		bool elsewhere;
+
+		read_slices(choices[i].endpoints, slices);
+		assert_int_equal(nb_kube_endpoint_set_collect(&set, &at, 1, AF_INET, &port, NULL), 0);
+		assert_int_equal(set.all.n, 4);
+		for (int policy = 0; policy < 2; policy++) {
+			nb_kube_endpoint_set_choose(&set, policy, &view, &elsewhere);
+			for (size_t k = 0; k < 4; k++)
+				assert_int_equal(set.all.items[k].choice, expected[policy][k]);
+		}
+		nb_kube_endpoint_set_free(&set);
+		for (size_t k = 0; k < SLICES; k++)
+			nb_kube_slice_free(&slices[k]);
 	}
 }
 
@@ -365,6 +410,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_choices),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_zone_names),
 	};
