@@ -22,11 +22,13 @@ lib/datapath  include lib/util lib/maps lib/net
 lib/kube      include lib/util lib/json lib/service
 lib/metrics   include lib/util lib/json lib/maps lib/datapath
 lib/monitor   include lib/util lib/maps lib/datapath
+lib/trial     include lib/util lib/maps lib/datapath lib/monitor
 lib/conf      include lib/util lib/json lib/maps lib/service lib/datapath
 plugin        include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/kube lib/conf
-cli           include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/kube lib/metrics lib/monitor cli/doctor
+cli           include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/kube lib/metrics lib/monitor lib/trial cli/doctor cli/why
 agent         include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/kube lib/conf lib/metrics
 cli/doctor    include lib/util lib/json lib/net lib/firewall lib/maps lib/service lib/datapath lib/node lib/conf cli
+cli/why       include lib/util lib/json lib/net lib/maps lib/service lib/datapath lib/monitor lib/trial cli cli/doctor
 bpf           include bpf/lib bpf/ebpf bpf/assist bpf/node
 bpf/lib       include
 bpf/ebpf      include bpf/lib

@@ -9,9 +9,9 @@ cd "$(dirname "$0")/.." || exit 2
 
 status=0
 shopt -s nullglob
-c_sources=(lib/*/*.c {plugin,cli,cli/doctor,agent}/*.c test/*/*.c)
+c_sources=(lib/*/*.c {plugin,cli,cli/doctor,cli/why,agent}/*.c test/*/*.c)
 bpf_sources=(bpf/*.bpf.c)
-headers=(include/natbridge/{abi,handover,version}.h lib/*/*.h {plugin,cli,cli/doctor,agent}/*.h test/*/*.h)
+headers=(include/natbridge/{abi,handover,version}.h lib/*/*.h {plugin,cli,cli/doctor,cli/why,agent}/*.h test/*/*.h)
 bpf_headers=(bpf/*/*.h include/natbridge/{abi,conn_index,handover}.h)
 hosted=(test/hosted/bpf/*.h test/interleave/*/*.[ch] test/prove/bpf/*.[ch]) # compiled with the programs in them
 shells=(scripts/*.sh scripts/*.bash examples/*.sh .ci/run test/*/*.bash {test/agent,test/bench-agent,test/differential,test/differential/node,test/parity,test/prove}/run test/kernels/{run,init,guest,storm}

@@ -326,8 +326,9 @@ static int find_sender(struct nb_why *why, struct nb_error *err)
 		return rc;
 	if (is_near_pods(why, &route))
 		return nb_fail(err, NB_ERR_CONFIG, 0,
-			       "no pod of this node has the address %s; natbridgectl endpoint list has those "
-			       "of its pods",
+			       "no pod of this node has the address %s, or its mode is off: then natbridge "
+			       "translates "
+			       "nothing. natbridgectl endpoint list has the others",
 			       nb_addr_format(&question->src, addr));
 	why->sender = route.type == RTN_LOCAL ? NB_SENDER_NODE : NB_SENDER_OUTSIDE;
 	return 0;

@@ -31,43 +31,9 @@ static const char *const kind_names[] = { [NB_CLUSTER_IP] = "ClusterIP",
 
 /* ---- words ---- */
 
-/* "10.96.0.10:80" or "[fd00::10]:80"; without a port the address alone. */
-const char *nb_why_end(const struct nb_addr *addr, __be16 port, char buf[NB_END_STRLEN])
-{
-	char text[NB_ADDR_STRLEN];
-
-	nb_addr_format(addr, text);
-	if (!port)
-		snprintf(buf, NB_END_STRLEN, "%s", text);
-	else if (nb_addr_is_v4(addr))
-		snprintf(buf, NB_END_STRLEN, "%s:%u", text, ntohs(port));
-	else
-		snprintf(buf, NB_END_STRLEN, "[%s]:%u", text, ntohs(port));
-	return buf;
-}
-
 static const char *proto_word(__u8 proto)
 {
 	return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6 ? "icmp" : nb_conn_proto_name(proto);
-}
-
-void nb_why_step(struct nb_why *why, const char *name, const char *fmt, ...)
-{
-	cJSON *steps = cJSON_GetObjectItemCaseSensitive(why->row, "steps"), *item = cJSON_CreateObject();
-	char *text = NULL;
-	va_list args;
-	int len;
-
-	va_start(args, fmt);
-	len = vasprintf(&text, fmt, args);
-	va_end(args);
-	if (len >= 0 && cJSON_AddStringToObject(item, "step", name) &&
-	    cJSON_AddStringToObject(item, "text", text))
-		cJSON_AddItemToArray(steps, item);
-	else
-		cJSON_Delete(item);
-	if (len >= 0)
-		free(text);
 }
 
 /* ---- steps ---- */
@@ -166,6 +132,11 @@ static void say_service(struct nb_why *why)
 	const struct nb_service *service = why->service;
 	const char *policy = nb_row_text(why->row, "policy");
 
+	if (why->mode == NB_MODE_ASSIST && !nb_why_pod(why, &why->tuple.dst)) {
+		nb_why_step(why, "service",
+			    "the host knows it: in mode assist its rules translate, those of kube-proxy");
+		return;
+	}
 	if (!service) {
 		say_no_service(why);
 		return;
@@ -277,6 +248,11 @@ static void say_way(struct nb_why *why, const struct nb_trial_result *request, c
 
 	if (why->pod && request->verdict == TC_ACT_REDIRECT)
 		nb_why_step(why, "request", "to %s, past the bridge into port \"%s\"", end, device);
+	else if (why->pod && conn->flags & NB_CONN_VIA_HOST && to && to->port.flags & NB_PORT_NO_FAST_PATH)
+		nb_why_step(
+			why, "request",
+			"to %s, through the host's IP stack, since the bandwidth of port \"%s\" is limited",
+			end, device);
 	else if (why->pod && conn->flags & NB_CONN_VIA_HOST)
 		nb_why_step(why, "request", "to %s, through the host's IP stack, which sends it by \"%s\"",
 			    end, device_to(why, &request->tuple.dst));

@@ -45,7 +45,10 @@ static void judge_trial(const struct nb_why *why, struct verdict *verdict)
 		snprintf(text, size, "The packet gets to %s.", end);
 		break;
 	case NB_UNTOUCHED:
-		snprintf(text, size, "natbridge does nothing with the packet.");
+		snprintf(text, size,
+			 why->mode == NB_MODE_ASSIST
+				 ? "natbridge leaves the packet to the host's rules and the bridge."
+				 : "natbridge does nothing with the packet.");
 		break;
 	case NB_ANSWERED:
 		snprintf(text, size, "The ping is answered.");

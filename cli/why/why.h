@@ -128,10 +128,7 @@ enum nb_result nb_why_result(const struct nb_trial_result *result, const struct 
 /* Adds "backends" to the row: those of the Service that the packet goes to. */
 int nb_why_add_backends(struct nb_why *why, struct nb_error *err);
 
-/* ---- report.c ---- */
-
-/* Adds all else to the row. sent: what became of it in earnest; NULL: it was not sent. */
-int nb_why_report(struct nb_why *why, const struct nb_sent *sent, struct nb_error *err);
+/* ---- step.c ---- */
 
 /* Adds a step: its name, and a sentence. Without memory it is left out. */
 void nb_why_step(struct nb_why *why, const char *name, const char *fmt, ...)
@@ -141,6 +138,11 @@ enum { NB_END_STRLEN = NB_ADDR_STRLEN + 8 };
 
 /* Writes "10.96.0.10:80" or "[fd00::10]:80" to buf, without a port the address alone, and returns it. */
 const char *nb_why_end(const struct nb_addr *addr, __be16 port, char buf[NB_END_STRLEN]);
+
+/* ---- report.c ---- */
+
+/* Adds all else to the row. sent: what became of it in earnest; NULL: it was not sent. */
+int nb_why_report(struct nb_why *why, const struct nb_sent *sent, struct nb_error *err);
 
 /* ---- result.c ---- */
 

@@ -7,6 +7,7 @@
 capture() {
 	local name=$1 dev=$2 file=$3
 	shift 3
+	rm -f "$file" "$file.log" # an earlier capture said "listening" there
 	# its buffer has a place for each frame of that length: two thousand; by default there are eight
 	ip netns exec "$NBT-$name" tcpdump -U --immediate-mode -s 8192 -B 16384 -nn -i "$dev" -w "$file" "$@" >"$file.log" 2>&1 3>&- &
 	echo $! >"$file.pid"

@@ -42,7 +42,7 @@ offered() {
 		run -0 offered "${words[@]/#_/}"
 		[ "$output" = "$expected" ] || fail "$line: $output"
 	done <<-END
-		_|service conntrack endpoint status monitor metrics doctor install upgrade uninstall completion help version
+		_|service conntrack endpoint status monitor metrics why doctor install upgrade uninstall completion help version
 		s|service status
 		x|
 		service _|apply list delete
