@@ -164,6 +164,30 @@ end() {
 	agent_start --service-proxy node
 }
 
+# code PATH [CURL-OPTION...]: what the agent answers there.
+code() {
+	ns_exec n curl -s --path-as-is -o "$NBT_DIR/body" -w '%{http_code}' "${@:2}" "http://127.0.0.1:10249$1"
+}
+
+@test "The agent's side: /endpoints/NAMESPACE/NAME" {
+	local path
+	[ "$(code /endpoints/default/mixed)" = 200 ]
+	jq -e '.service == "default/mixed" and ([.sets[] | select(.clients == "clusterIP" and .family == "IPv4" and .protocol == "TCP") |
+		.policy, .more, (.endpoints | length)] == ["Local", 0, 4])' "$NBT_DIR/body" >/dev/null || fail "$(<"$NBT_DIR/body")"
+	jq -e '[.sets[] | "\(.family) \(.protocol) \(.clients) \(.policy)"] | unique | length == 12' "$NBT_DIR/body" >/dev/null || fail "$(<"$NBT_DIR/body")"
+	for path in /endpoints/ /endpoints /endpoints/default /endpoints/default/gone /endpoints//mixed /endpoints/default/mixed/ \
+		/endpoints/default/../mixed /endpoints/%00 "/endpoints/default/$(printf 'x%.0s' {1..3000})"; do
+		[ "$(code "$path")" = 404 ] || fail "$path"
+	done
+	[ "$(code /endpoints/default/mixed -X POST)" = 405 ]
+	service default/large 10.96.0.99 TCP:80:8080 "$(for i in {0..699}; do printf '10.3.%d.%d,' $((i / 200)) $((i % 200 + 1)); done)10.3.9.9" | put_list
+	wait_for 5 table_has default/large
+	[ "$(code /endpoints/default/large)" = 200 ]
+	[ "$(jq -c '[.sets[0].more, (.sets[0].endpoints | length)]' "$NBT_DIR/body")" = "[201,500]" ] || fail "$(<"$NBT_DIR/body")"
+	why "$(pod_ip a 4)" default/large:80
+	says noRoute "backends: 701 of 701 get new connections"
+}
+
 @test "Affinity, and connections that there are" {
 	local a port
 	a=$(pod_ip a 4)
