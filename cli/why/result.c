@@ -130,11 +130,11 @@ static void judge_sent(const struct nb_why *why, const struct nb_sent *sent, str
 	} else if (why->result != NB_ARRIVES && why->result != NB_UNTOUCHED) {
 		judge_trial(why, verdict);
 	} else if (sent->errnum == ECONNREFUSED) {
-		snprintf(text, size, "natbridge sent the packet on, and it was refused behind it.");
+		snprintf(text, size, "The packet was refused, and not by natbridge.");
 		verdict->fix = "see whether a process listens at the backend's port, and compare that with "
 			       "targetPort";
 	} else {
-		snprintf(text, size, "natbridge sent the packet on, and no answer came (%s).",
+		snprintf(text, size, "natbridge let the packet pass, and no answer came (%s).",
 			 strerror(sent->errnum));
 		verdict->fix = "tcpdump at the backend; look for network policies, rules of the host's "
 			       "firewall, and a "

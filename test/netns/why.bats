@@ -213,7 +213,7 @@ code() {
 	why --send "$a" 10.96.0.20:80
 	ns_exec n nft delete table inet why
 	[ "$(jq -r .sent.outcome <<<"$row")" = "Connection timed out" ] || fail "$row"
-	[[ $(jq -r .summary <<<"$row") == "natbridge sent the packet on, and no answer came"* ]] || fail "$row"
+	[[ $(jq -r .summary <<<"$row") == "natbridge let the packet pass, and no answer came"* ]] || fail "$row"
 	says arrives "it went to: $(end "$THERE4"), connection SYN_SENT; no answer was seen"
 }
 
