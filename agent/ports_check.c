@@ -16,6 +16,7 @@
 struct look {
 	const struct nb_table *table;
 	const struct nb_datapath *dp;
+	enum nb_mode mode; /* that the ports have: after a change, the older one until the next ADD */
 	size_t ports, detached;
 	char *what;
 };
@@ -31,7 +32,7 @@ static int look_at_ports(const void *keys, const void *values, __u32 n, void *ar
 		if (!ports[i].ifindex || !if_indextoname(ports[i].ifindex, name))
 			continue;
 		look->ports++;
-		if (!nb_datapath_attached(look->dp, NB_MODE_EBPF, ports[i].ifindex, NULL))
+		if (!nb_datapath_attached(look->dp, look->mode, ports[i].ifindex, NULL))
 			continue;
 		if (!look->detached++)
 			snprintf(look->what, NB_DETACHED_MAX, "port %s of network %.100s", name,
@@ -46,7 +47,8 @@ void nb_ports_check(const struct nb_table *table, size_t *ports, size_t *detache
 	struct nb_settings settings;
 	struct look look = { .table = table, .dp = &dp, .what = what };
 
-	if (!nb_datapath_open(&table->root, table->name, false, &dp, NULL))
+	if (!nb_datapath_open(&table->root, table->name, false, &dp, NULL) &&
+	    !nb_datapath_mode(&dp, &look.mode, NULL))
 		nb_map_walk(&dp, NB_MAP_PORTS, look_at_ports, &look, NULL);
 	if (look.detached && !nb_settings_read(&dp, &settings, NULL) && settings.flags & NB_SETTINGS_BEHIND)
 		snprintf(what, NB_DETACHED_MAX,

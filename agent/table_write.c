@@ -29,13 +29,18 @@
 
 enum { NAMES_PER_REMOVAL = 512 };
 
+static enum nb_mode mode_of(const struct nb_table *table)
+{
+	return table->is_node ? NB_MODE_NODE : NB_MODE_EBPF;
+}
+
 /* Creates, completes or migrates it if need be. */
 static int ensure(const struct nb_table *table, struct nb_datapath *dp, struct nb_error *err)
 {
 	const struct nb_datapath_config config = {
 		.root = &table->root,
 		.network = table->name,
-		.mode = table->is_node ? NB_MODE_NODE : NB_MODE_EBPF,
+		.mode = mode_of(table),
 		.limits = table->limits,
 	};
 
@@ -68,6 +73,12 @@ static int open_for_change(const struct nb_table *table, struct nb_datapath *dp,
 	rc = nb_datapath_open(&table->root, table->name, true, dp, err);
 	if (rc == -ESTALE && check_not_newer(table, err))
 		return -ESTALE;
+	if (!rc && !nb_datapath_has(dp, mode_of(table))) {
+		/* Its pods have another mode until the next ADD. */
+		nb_datapath_close(dp);
+		*dp = (struct nb_datapath)NB_DATAPATH_INIT;
+		rc = -ENOENT;
+	}
 	return rc == -ENOENT || rc == -ESTALE ? ensure(table, dp, err) : rc;
 }
 
