@@ -98,20 +98,6 @@ static bool read_dst(const char *given, struct nb_question *question)
 	return read_service(text, question);
 }
 
-bool nb_question_is_src(const char *text)
-{
-	struct nb_question question = { 0 };
-
-	return read_src(text, &question);
-}
-
-bool nb_question_is_dst(const char *text)
-{
-	struct nb_question question = { 0 };
-
-	return read_dst(text, &question);
-}
-
 int nb_question_read(const char *src, const char *dst, struct nb_question *question, struct nb_error *err)
 {
 	*question = (struct nb_question){ 0 };

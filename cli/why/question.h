@@ -33,8 +33,4 @@ struct nb_question {
  */
 int nb_question_read(const char *src, const char *dst, struct nb_question *question, struct nb_error *err);
 
-/* Whether a text can be SRC, or DST. */
-bool nb_question_is_src(const char *text);
-bool nb_question_is_dst(const char *text);
-
 #endif

@@ -118,9 +118,9 @@ play() {
 		agent_stop
 		agent --cleanup
 		;;
-	# shellcheck disable=SC2046 # several words
 	"systemctl restart natbridge-agent")
 		agent_stop
+		# shellcheck disable=SC2046 # several words
 		agent_start $(agent_options "$step")
 		;;
 	"kubectl -n kube-system patch daemonset kube-proxy -p"*) ;; # its rules stay
@@ -145,7 +145,7 @@ reached() {
 	for from in "$@"; do
 		for proto in tcp udp; do
 			for vip in $VIP4 $VIP6; do
-				run ask "$from" $proto $vip 80
+				run ask "$from" $proto "$vip" 80
 				[ "$status" = 0 ] || fail "$from does not reach $vip by $proto: $output"
 			done
 		done
@@ -234,7 +234,7 @@ is_translated_by() {
 
 @test "5: without kube-proxy; and back" {
 	step node
-	[ -z "$(ns_exec n iptables-save | grep KUBE-SVC)" ]
+	[ "$(ns_exec n iptables-save | grep -c KUBE-SVC)" = 0 ]
 	reached new second third n
 	load_goes_on second
 	step node-back
