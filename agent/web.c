@@ -17,6 +17,7 @@
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
+#include "lib/util/sockaddr.h"
 #include "lib/util/strbuf.h"
 
 #include "log.h"
@@ -269,25 +270,6 @@ static int fail_to_listen(const char *address, __be16 port, int errnum, struct n
 	return nb_fail(err, NB_ERR_SYSTEM, errnum, "cannot listen at %s", address);
 }
 
-/* Returns the length of *to. */
-static socklen_t fill_sockaddr(const struct nb_addr *addr, __be16 port, struct sockaddr_storage *to)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)to;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)to;
-	unsigned int len;
-	const void *bytes = nb_addr_bytes(addr, &len);
-
-	*to = (struct sockaddr_storage){ .ss_family = nb_addr_family(addr) };
-	if (nb_addr_is_v4(addr)) {
-		v4->sin_port = port;
-		memcpy(&v4->sin_addr, bytes, len);
-		return sizeof(*v4);
-	}
-	v6->sin6_port = port;
-	memcpy(&v6->sin6_addr, bytes, len);
-	return sizeof(*v6);
-}
-
 static int open_socket(const char *address, int *out, struct nb_error *err)
 {
 	nb_autoclose int fd = -1;
@@ -300,7 +282,7 @@ static int open_socket(const char *address, int *out, struct nb_error *err)
 	if (!nb_addr_port_parse(address, &addr, &port))
 		return nb_fail(err, NB_ERR_CONFIG, 0, "cannot listen at \"%s\": it is not ADDRESS:PORT",
 			       address);
-	len = fill_sockaddr(&addr, port, &to);
+	len = nb_sockaddr_fill(&addr, port, &to);
 	v6_only = !nb_addr_is_zero(&addr);
 	fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||

@@ -19,6 +19,7 @@
 #include "lib/net/netns_find.h"
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/sockaddr.h"
 
 enum { TCP_MS = 3000, OTHER_MS = 1000, HEAR_MS = 100 };
 
@@ -27,24 +28,6 @@ struct sending {
 	struct nb_tuple *tuple;
 	struct nb_sent *sent;
 };
-
-static socklen_t fill_sockaddr(const struct nb_addr *addr, __be16 port, struct sockaddr_storage *to)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)to;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)to;
-	unsigned int len;
-	const void *bytes = nb_addr_bytes(addr, &len);
-
-	*to = (struct sockaddr_storage){ .ss_family = (sa_family_t)nb_addr_family(addr) };
-	if (nb_addr_is_v4(addr)) {
-		v4->sin_port = port;
-		memcpy(&v4->sin_addr, bytes, len);
-		return sizeof(*v4);
-	}
-	v6->sin6_port = port;
-	memcpy(&v6->sin6_addr, bytes, len);
-	return sizeof(*v6);
-}
 
 static bool is_ping(const struct nb_tuple *tuple)
 {
@@ -62,16 +45,14 @@ static int open_socket(const struct nb_tuple *tuple)
 static int bind_source(int fd, struct nb_tuple *tuple)
 {
 	struct sockaddr_storage at;
-	socklen_t len = fill_sockaddr(&tuple->src, is_ping(tuple) ? 0 : tuple->sport, &at);
+	socklen_t len = nb_sockaddr_fill(&tuple->src, is_ping(tuple) ? 0 : tuple->sport, &at);
 
 	if (bind(fd, (const struct sockaddr *)&at, len) || getsockname(fd, (struct sockaddr *)&at, &len))
 		return -errno;
 	if (is_ping(tuple))
 		tuple->sport = htons(getpid() & 0xffff);
-	else if (at.ss_family == AF_INET)
-		tuple->sport = ((const struct sockaddr_in *)&at)->sin_port;
 	else
-		tuple->sport = ((const struct sockaddr_in6 *)&at)->sin6_port;
+		tuple->sport = nb_sockaddr_port(&at);
 	return 0;
 }
 
@@ -172,7 +153,7 @@ static int send_there(void *arg, struct nb_error *err)
 	if (rc)
 		return nb_fail(err, NB_ERR_SYSTEM, -rc, "cannot send from port %u there",
 			       ntohs(tuple->sport));
-	len = fill_sockaddr(&tuple->dst, is_ping(tuple) ? 0 : tuple->dport, &to);
+	len = nb_sockaddr_fill(&tuple->dst, is_ping(tuple) ? 0 : tuple->dport, &to);
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	rc = connect(fd, (const struct sockaddr *)&to, len) ? -errno : 0;
 	if (!rc)

@@ -13,6 +13,7 @@
 
 #include "lib/util/addr.h"
 #include "lib/util/cleanup.h"
+#include "lib/util/sockaddr.h"
 
 static long long now_ms(void)
 {
@@ -38,33 +39,12 @@ static int wait_for(int fd, short events, long long deadline)
 	return n > 0 ? 0 : n ? -errno : -ETIMEDOUT;
 }
 
-static socklen_t make_address(const struct nb_addr *addr, unsigned int port, struct sockaddr_storage *to)
-{
-	unsigned int len;
-	const void *bytes = nb_addr_bytes(addr, &len);
-
-	memset(to, 0, sizeof(*to));
-	to->ss_family = nb_addr_family(addr);
-	if (nb_addr_is_v4(addr)) {
-		struct sockaddr_in *in = (void *)to;
-
-		in->sin_port = htons(port);
-		memcpy(&in->sin_addr, bytes, len);
-		return sizeof(*in);
-	}
-	struct sockaddr_in6 *in6 = (void *)to;
-
-	in6->sin6_port = htons(port);
-	memcpy(&in6->sin6_addr, bytes, len);
-	return sizeof(*in6);
-}
-
 /* The socket, or a negative errno. */
 static int dial(const struct nb_addr *addr, unsigned int port, long long deadline)
 {
 	nb_autoclose int fd = socket(nb_addr_family(addr), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct sockaddr_storage to;
-	const socklen_t len = make_address(addr, port, &to);
+	const socklen_t len = nb_sockaddr_fill(addr, htons(port), &to);
 	int error = 0;
 	socklen_t size = sizeof(error);
 
