@@ -207,7 +207,7 @@ code() {
 	local a
 	a=$(pod_ip a 4)
 	why --send "$a" "$(pod_ip b 4):9"
-	[ "$(jq -r .summary <<<"$row")" = "natbridge sent the packet on, and it was refused behind it." ] || fail "$row"
+	[ "$(jq -r .summary <<<"$row")" = "The packet was refused, and not by natbridge." ] || fail "$row"
 	[ "$status" = 5 ]
 	ns_exec n nft 'add table inet why; add chain inet why f { type filter hook forward priority 0; }; add rule inet why f tcp dport 8080 drop'
 	why --send "$a" 10.96.0.20:80
