@@ -204,6 +204,18 @@ struct nb_pair {
 };
 
 /*
+ * What an entry of connections[] has carried: packets of its direction that were sent on. All counts
+ * only grow, whatever connections the entry serves; what the present one has carried is the difference
+ * to what was there when it began. Its element: natbridge/conn_account.h.
+ */
+struct nb_account {
+	__u64 packets; /* an offloaded one, which is sent as many, is one */
+	__u64 bytes;   /* from the IP header on */
+	__u64 packets_before;
+	__u64 bytes_before;
+};
+
+/*
  * A set of the index of connections: one cache line. A tuple is in the home set of its hash or, if
  * that was full, in another set that follows from the hash. See conn_index.h.
  */
@@ -518,6 +530,7 @@ struct nb_constants {
 	__u32 network;       /* hash of its name, so that networks choose backends differently; stays here */
 	__u32 flow_sets;     /* elements of flows[] */
 	__u32 conn_sets;     /* elements of conn_index[] */
+	__u32 conn_pairs;    /* elements of connections[]; accounts[] has twice as many */
 	__u8 peer_sets_host; /* bpf_redirect_peer() sets PACKET_HOST (Linux 6.15, c4327229948) */
 	__u8 fib_sets_src;   /* bpf_fib_lookup() has BPF_FIB_LOOKUP_SRC (Linux 6.7, dab4e1f06cab) */
 	__u16 minute;        /* ticks in a minute, rounded up: for timeouts that are no settings */
@@ -618,6 +631,7 @@ _Static_assert(sizeof(struct nb_addr) == 16, "nb_addr");
 _Static_assert(sizeof(struct nb_tuple) == 40, "nb_tuple");
 _Static_assert(sizeof(struct nb_conn) == 88, "nb_conn");
 _Static_assert(sizeof(struct nb_entry) == 128, "nb_entry");
+_Static_assert(sizeof(struct nb_account) == 32, "nb_account: two a cache line");
 _Static_assert(sizeof(struct nb_conn_set) == 64, "nb_conn_set");
 _Static_assert(sizeof(struct nb_frontend_key) == 20, "nb_frontend_key");
 _Static_assert(sizeof(struct nb_frontend) == 56, "nb_frontend");

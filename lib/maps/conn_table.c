@@ -13,6 +13,7 @@
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
+#include "conn_account.h"
 #include "conn_table_access.h"
 #include "layout.h"
 #include "map.h"
@@ -82,30 +83,61 @@ void nb_conn_drop_unknown(struct nb_conn *conn, __u64 life)
 	conn->checked = nb_tagged(conn->checked, life);
 }
 
-/* A packet may renew the connection while it is copied: then it is copied once more. */
-bool nb_conn_table_get(const struct nb_conn_table *table, __u32 pair_id, struct nb_pair *pair)
-{
-	const struct nb_pair *at = &table->pairs[pair_id];
+/* What a walk reads. */
+struct walk {
+	struct nb_conn_table window; /* pairs from first on; without an index */
+	struct nb_conn_accounts accounts;
+	__u32 first;
+	bool ended; /* those, too */
+	int (*fn)(const struct nb_conn_copy *copy, void *arg);
+	void *arg;
+};
 
+static void walk_free(struct walk *walk)
+{
+	nb_conn_accounts_close(&walk->accounts);
+}
+
+/* Whether a pair with this life has a connection; with "ended", or had one. */
+static bool has_connection(__u64 life, bool ended)
+{
+	return nb_life_use(life) == NB_USE_TAKEN || (ended && life && nb_life_use(life) == NB_USE_FREE);
+}
+
+/* A packet may renew the connection while it is copied: then it is copied once more. */
+static bool copy_pair(const struct nb_pair *at, const struct walk *walk, struct nb_conn_copy *copy)
+{
 	for (int i = 0; i < COPY_TRIES; i++) {
 		__u64 life = nb_load(&at->dir[0].conn.life);
 
-		if (nb_life_use(life) != NB_USE_TAKEN)
+		if (!has_connection(life, walk->ended))
 			return false;
 		nb_read_barrier();
-		*pair = *at;
+		copy->pair = *at;
+		nb_conn_accounts_get(&walk->accounts, copy->pair_id, copy->accounts);
 		nb_read_barrier();
 		if (!nb_life_same(nb_load(&at->dir[0].conn.life), life))
 			continue;
-		pair->dir[0].conn.life = life;
+		copy->pair.dir[0].conn.life = life;
 		for (int dir = 0; dir < 2; dir++)
-			nb_conn_drop_unknown(&pair->dir[dir].conn, life);
+			nb_conn_drop_unknown(&copy->pair.dir[dir].conn, life);
 		return true;
 	}
 	return false;
 }
 
-/* Pairs from first on, in memory; the caller closes *window, which has no index. */
+bool nb_conn_table_get(const struct nb_conn_table *table, __u32 pair_id, struct nb_pair *pair)
+{
+	const struct walk without_accounts = { 0 };
+	struct nb_conn_copy copy = { .pair_id = pair_id };
+
+	if (!copy_pair(&table->pairs[pair_id], &without_accounts, &copy))
+		return false;
+	*pair = copy.pair;
+	return true;
+}
+
+/* Pairs from first on, in memory; the caller closes *window. */
 static int map_window(const struct nb_datapath *dp, __u32 first, __u32 n, struct nb_conn_table *window,
 		      struct nb_error *err)
 {
@@ -118,37 +150,58 @@ static int map_window(const struct nb_datapath *dp, __u32 first, __u32 n, struct
 	return 0;
 }
 
-static int walk_window(const struct nb_conn_table *window, int (*fn)(const struct nb_pair *pair, void *arg),
-		       void *arg)
+static int walk_window(const struct walk *walk)
 {
-	struct nb_pair pair;
+	struct nb_conn_copy copy;
 	int rc = 0;
 
-	for (__u32 i = 0; i < window->n_pairs && !rc; i++)
-		if (nb_conn_table_get(window, i, &pair))
-			rc = fn(&pair, arg);
-	return rc;
-}
-
-int nb_conn_table_walk(const struct nb_datapath *dp, int (*fn)(const struct nb_pair *pair, void *arg),
-		       void *arg, struct nb_error *err)
-{
-	struct nb_map_sizes sizes;
-	int rc = nb_map_sizes(dp, NB_MAP_CONNECTIONS, &sizes, err);
-
-	for (__u32 first = 0; !rc && first < sizes.max; first += WINDOW) {
-		nb_cleanup(nb_conn_table_close) struct nb_conn_table window = { 0 };
-		const __u32 left = sizes.max - first;
-
-		rc = map_window(dp, first, left < WINDOW ? left : WINDOW, &window, err);
-		rc = rc ? rc : walk_window(&window, fn, arg);
+	for (__u32 i = 0; i < walk->window.n_pairs && !rc; i++) {
+		copy.pair_id = walk->first + i;
+		if (copy_pair(&walk->window.pairs[i], walk, &copy))
+			rc = walk->fn(&copy, walk->arg);
 	}
 	return rc;
 }
 
-static int count_pair(const struct nb_pair *pair, void *arg)
+static int walk_table(const struct nb_datapath *dp, struct walk *walk, struct nb_error *err)
 {
-	(void)pair;
+	struct nb_map_sizes sizes;
+	int rc = nb_map_sizes(dp, NB_MAP_CONNECTIONS, &sizes, err);
+
+	rc = rc ? rc : nb_conn_accounts_open(dp, &walk->accounts, err);
+	for (; !rc && walk->first < sizes.max; walk->first += WINDOW) {
+		const __u32 left = sizes.max - walk->first;
+
+		rc = map_window(dp, walk->first, left < WINDOW ? left : WINDOW, &walk->window, err);
+		if (rc)
+			break;
+		rc = walk_window(walk);
+		nb_conn_table_close(&walk->window);
+		nb_conn_accounts_forget(&walk->accounts);
+	}
+	return rc;
+}
+
+int nb_conn_table_walk(const struct nb_datapath *dp, int (*fn)(const struct nb_conn_copy *copy, void *arg),
+		       void *arg, struct nb_error *err)
+{
+	nb_cleanup(walk_free) struct walk walk = { .fn = fn, .arg = arg };
+
+	return walk_table(dp, &walk, err);
+}
+
+int nb_conn_table_walk_all(const struct nb_datapath *dp,
+			   int (*fn)(const struct nb_conn_copy *copy, void *arg), void *arg,
+			   struct nb_error *err)
+{
+	nb_cleanup(walk_free) struct walk walk = { .fn = fn, .arg = arg, .ended = true };
+
+	return walk_table(dp, &walk, err);
+}
+
+static int count_pair(const struct nb_conn_copy *copy, void *arg)
+{
+	(void)copy;
 	++*(__u32 *)arg;
 	return 0;
 }

@@ -104,8 +104,9 @@ struct walk {
 	void *arg;
 };
 
-static int look_at_pair(const struct nb_pair *pair, void *arg)
+static int look_at(const struct nb_conn_copy *copy, void *arg)
 {
+	const struct nb_pair *pair = &copy->pair;
 	const struct walk *walk = arg;
 	struct nb_conn_info info;
 	__s32 left;
@@ -120,6 +121,7 @@ static int look_at_pair(const struct nb_pair *pair, void *arg)
 	info.orig = pair->dir[0].key;
 	info.reply = pair->dir[1].key;
 	info.conn = pair->dir[0].conn;
+	memcpy(info.accounts, copy->accounts, sizeof(info.accounts));
 	info.remaining = left > 0 ? nb_seconds_from_ticks(left) : 0;
 	return walk->fn(&info, walk->arg);
 }
@@ -134,7 +136,7 @@ int nb_conntrack_each(const struct nb_datapath *dp, int (*fn)(const struct nb_co
 	if (!present)
 		return nb_fail_nomem(err);
 	rc = read_present(dp, present, err);
-	return rc ? rc : nb_conn_table_walk(dp, look_at_pair, &walk, err);
+	return rc ? rc : nb_conn_table_walk(dp, look_at, &walk, err);
 }
 
 static int count_connection(const struct nb_conn_info *info, void *arg)

@@ -11,9 +11,11 @@
 #include "layout.h"
 
 struct nb_conn_info {
-	struct nb_tuple orig;   /* as the client sends */
-	struct nb_tuple reply;  /* as the backend answers */
-	struct nb_conn conn;    /* the client's entry; conn_life.h reads its life */
+	struct nb_tuple orig;  /* as the client sends */
+	struct nb_tuple reply; /* as the backend answers */
+	struct nb_conn conn;   /* the client's entry; conn_life.h reads its life */
+	/* What each direction has carried: nb_account_packets(). All zero: not counted. */
+	struct nb_account accounts[2];
 	unsigned int remaining; /* seconds until it expires, unless another packet comes */
 };
 

@@ -39,6 +39,7 @@ enum nb_map_modes {
 enum nb_map_size {
 	NB_SIZE_FIXED, /* the eBPF object */
 	NB_SIZE_CONNECTIONS,
+	NB_SIZE_ACCOUNTS, /* two for each connection */
 	NB_SIZE_FRONTENDS,
 	NB_SIZE_BACKENDS,
 	NB_SIZE_FLOWS, /* sets of NB_FLOW_WAYS flows */
@@ -63,6 +64,8 @@ enum nb_map_migration {
 	ROW(CONNECTIONS, "connections", "connections", NB_IN_TABLES, NB_SIZE_CONNECTIONS, NB_MIGRATE_CONNS)  \
 	/* __u32 set -> struct nb_conn_set: two tuples a set, which has seven ways */                        \
 	ROW(CONN_INDEX, "conn_index", "conn_index", NB_IN_TABLES, NB_SIZE_CONNECTIONS, NB_MIGRATE_CONNS)     \
+	/* __u32, see natbridge/conn_account.h -> struct nb_account */                                       \
+	ROW(ACCOUNTS, "accounts", "accounts", NB_IN_TABLES, NB_SIZE_ACCOUNTS, NB_MIGRATE_NOT)                \
 	/* struct nb_frontend_key -> struct nb_frontend */                                                   \
 	ROW(FRONTENDS, "frontends", "frontends", NB_IN_TABLES, NB_SIZE_FRONTENDS, NB_MIGRATE_ALL)            \
 	/* struct nb_backend_key -> struct nb_backend */                                                     \
