@@ -87,6 +87,14 @@ struct {
 	__type(value, __u32);
 } service_ids SEC(".maps");
 
+/* Packets to Services that were dropped. A full map evicts what was not used for the longest time. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, NB_SERVICE_DROPS);
+	__type(key, struct nb_service_drop_key);
+	__type(value, __u64);
+} service_drops SEC(".maps");
+
 /* ClientIP affinity. A full map evicts the least recently used one. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

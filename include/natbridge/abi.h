@@ -33,6 +33,7 @@ enum {
 	NB_DEFAULT_FRONTENDS = 262144,
 	NB_DEFAULT_BACKENDS = 262144,
 	NB_SOURCE_RANGES = 65536, /* source ranges of all service ports */
+	NB_SERVICE_DROPS = 4096,  /* frontends times drop reasons */
 	/*
 	 * From here on, source ports are those of connections that the node's programs translate. They lie
 	 * beyond net.ipv4.ip_local_port_range, so that no connection of the node itself, nor one of a pod
@@ -329,6 +330,12 @@ struct nb_service_entry {
 	/* Of the service port, which a NodePort differs from. 0, from older layouts: frontend.port. */
 	__be16 port;
 	__u16 pad;
+};
+
+/* Why packets to a frontend were dropped. Port and protocol 0: to another port of its address. */
+struct nb_service_drop_key {
+	struct nb_frontend_key frontend;
+	__u32 reason; /* enum nb_counter, from NB_DROP_BASE on */
 };
 
 enum nb_service_origin {
@@ -648,6 +655,7 @@ _Static_assert(sizeof(struct nb_flow) == 48, "nb_flow");
 _Static_assert(sizeof(struct nb_flow_set) == 448, "nb_flow_set");
 _Static_assert(sizeof(struct nb_service_key) == 132, "nb_service_key");
 _Static_assert(sizeof(struct nb_service_entry) == 92, "nb_service_entry");
+_Static_assert(sizeof(struct nb_service_drop_key) == 24, "nb_service_drop_key");
 _Static_assert(sizeof(struct nb_port) == 24, "nb_port");
 _Static_assert(__builtin_offsetof(struct nb_port, gen) == 4, "one word with ifindex");
 _Static_assert(__builtin_offsetof(struct nb_port, flags) == 14, "one word with mac");

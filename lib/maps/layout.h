@@ -82,6 +82,8 @@ enum nb_map_migration {
 	ROW(HOST_REQUESTS, "host_requests", "host_requests", NB_IN_TABLES, NB_SIZE_FIXED, NB_MIGRATE_NOT)    \
 	/* struct nb_service_key -> struct nb_service_entry; userspace only */                               \
 	ROW(SERVICES, "services", "services", NB_IN_TABLES, NB_SIZE_FRONTENDS, NB_MIGRATE_SERVICES)          \
+	/* struct nb_service_drop_key -> __u64 */                                                            \
+	ROW(SERVICE_DROPS, "service_drops", "service_drops", NB_IN_TABLES, NB_SIZE_FIXED, NB_MIGRATE_NOT)    \
 	/* struct nb_addr -> struct nb_endpoint */                                                           \
 	ROW(ENDPOINTS, "endpoints", "endpoints", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_ALL)                   \
 	/* __u32 port_slot -> struct nb_port */                                                              \

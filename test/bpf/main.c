@@ -34,7 +34,7 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[1], "sctp"))
 		return suite_sctp() ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "account"))
-		return suite_account() ? 1 : 0;
+		return suite_account() + suite_service_drops() ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "flow"))
 		return suite_flow() ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "node"))
@@ -52,6 +52,7 @@ int main(int argc, char **argv)
 	failed += suite_conn_evict();
 	failed += suite_via_host();
 	failed += suite_account();
+	failed += suite_service_drops();
 	failed += suite_icmp_nat();
 	failed += suite_fragment();
 	failed += suite_reject();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* B34: what connections carry: each packet that is sent on counts once, for the connection that it belongs to. */
+/* B34: what connections carry: each packet that is sent on counts once, for the connection that it belongs
+ * to. */
 #include "env.h"
 
 #include "lib/maps/conn_account.h"
@@ -246,7 +247,7 @@ static void test_reused(void **state)
 /* All elements belong to one entry each: no two connections count in one. */
 static void test_apart(void **state)
 {
-	enum { N = 300 };
+	enum { N = 1000 }; /* of 1024: both halves of the table */
 	struct env *env = *state;
 	struct packet packet = request(false, IPPROTO_UDP, "x");
 	struct nb_error err = { 0 };
