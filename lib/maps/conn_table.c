@@ -88,7 +88,7 @@ struct walk {
 	struct nb_conn_table window; /* pairs from first on; without an index */
 	struct nb_conn_accounts accounts;
 	__u32 first;
-	bool ended; /* those, too */
+	bool (*wanted)(__u32 pair_id, __u64 life, void *arg); /* of those that have ended; NULL: none */
 	int (*fn)(const struct nb_conn_copy *copy, void *arg);
 	void *arg;
 };
@@ -98,10 +98,12 @@ static void walk_free(struct walk *walk)
 	nb_conn_accounts_close(&walk->accounts);
 }
 
-/* Whether a pair with this life has a connection; with "ended", or had one. */
-static bool has_connection(__u64 life, bool ended)
+/* Whether a pair with this life has a connection, or had one that is wanted. */
+static bool has_connection(const struct walk *walk, __u32 pair_id, __u64 life)
 {
-	return nb_life_use(life) == NB_USE_TAKEN || (ended && life && nb_life_use(life) == NB_USE_FREE);
+	return nb_life_use(life) == NB_USE_TAKEN ||
+	       (walk->wanted && life && nb_life_use(life) == NB_USE_FREE &&
+		walk->wanted(pair_id, life, walk->arg));
 }
 
 /* A packet may renew the connection while it is copied: then it is copied once more. */
@@ -110,7 +112,7 @@ static bool copy_pair(const struct nb_pair *at, const struct walk *walk, struct 
 	for (int i = 0; i < COPY_TRIES; i++) {
 		__u64 life = nb_load(&at->dir[0].conn.life);
 
-		if (!has_connection(life, walk->ended))
+		if (!has_connection(walk, copy->pair_id, life))
 			return false;
 		nb_read_barrier();
 		copy->pair = *at;
@@ -190,11 +192,11 @@ int nb_conn_table_walk(const struct nb_datapath *dp, int (*fn)(const struct nb_c
 	return walk_table(dp, &walk, err);
 }
 
-int nb_conn_table_walk_all(const struct nb_datapath *dp,
+int nb_conn_table_walk_all(const struct nb_datapath *dp, bool (*wanted)(__u32 pair_id, __u64 life, void *arg),
 			   int (*fn)(const struct nb_conn_copy *copy, void *arg), void *arg,
 			   struct nb_error *err)
 {
-	nb_cleanup(walk_free) struct walk walk = { .fn = fn, .arg = arg, .ended = true };
+	nb_cleanup(walk_free) struct walk walk = { .wanted = wanted, .fn = fn, .arg = arg };
 
 	return walk_table(dp, &walk, err);
 }

@@ -50,9 +50,9 @@ int nb_conn_table_walk(const struct nb_datapath *dp, int (*fn)(const struct nb_c
 
 /*
  * The same, with connections that have ended and whose place no other has taken yet: nb_life_use() of their
- * life is NB_USE_FREE.
+ * life is NB_USE_FREE. Only those for which wanted() says so, by that life.
  */
-int nb_conn_table_walk_all(const struct nb_datapath *dp,
+int nb_conn_table_walk_all(const struct nb_datapath *dp, bool (*wanted)(__u32 pair_id, __u64 life, void *arg),
 			   int (*fn)(const struct nb_conn_copy *copy, void *arg), void *arg,
 			   struct nb_error *err);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Drops by Service: under which frontend a packet counts that is dropped, and which count under none. */
+/* D13: drops by Service: under which frontend a packet counts that is dropped, and which count under none. */
 #include "env.h"
 
 #include "lib/maps/map.h"

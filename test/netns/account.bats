@@ -128,3 +128,91 @@ all_of() {
 	run -0 ctl n --network net conntrack list --dst 10.96.0.10 -p udp
 	grep -Eq "dport=80 packets=3 bytes=[0-9]+ src=$(pod_ip b 4) .* dport=20400 packets=3 bytes=[0-9]+" <<<"$output" || fail "$output"
 }
+
+# value NAME LABELS: of the metrics on stdin; 0 if they have no such series.
+value() {
+	awk -v series="$1{$2}" '!/^#/ && substr($0, 1, length($0) - length($NF) - 1) == series { print $NF; found = 1 } END { if (!found) print 0 }'
+}
+
+# of_agent: the agent's metrics, as they are now: it reads the maps every 5 s.
+of_agent() {
+	sleep 5.1
+	ns_exec n curl -sS http://127.0.0.1:10249/metrics
+}
+
+@test "D13: by Service, the agent's counters grow by what connections carry, and their sum by what all have carried" {
+	local before after series=natbridge_service_bytes_total labels sum=0 i
+	labels='network="net",namespace="default",service="bulk",direction="request"'
+	before=$(of_agent)
+	for i in 1 2 3; do
+		watch a 2050$i
+		send a 10.96.0.10 2050$i
+		read -r _ bytes _ <<<"$(assert_equal_counts net a 2050$i)"
+		sum=$((sum + bytes))
+		# The next look finds the connection's end, too.
+		after=$(of_agent)
+		[ $(($(value $series "$labels" <<<"$after") - $(value $series "$labels" <<<"$before"))) = $sum ] || fail "$(grep "^$series" <<<"$after")"
+	done
+	[ $(($(value natbridge_service_connections_total "${labels%,*}" <<<"$after") - $(value natbridge_service_connections_total "${labels%,*}" <<<"$before"))) = 3 ]
+	# Of the other direction, and of the node's own table.
+	[ "$(value $series "${labels/request/reply}" <<<"$after")" -gt "$(value $series "${labels/request/reply}" <<<"$before")" ]
+	labels='network="@node",namespace="default",service="far",direction="request"'
+	before=$(of_agent)
+	watch n 20520
+	converse n 10.96.0.11 20520
+	read -r packets bytes _ <<<"$(assert_equal_counts @node n 20520)"
+	after=$(of_agent)
+	[ $(($(value $series "$labels" <<<"$after") - $(value $series "$labels" <<<"$before"))) = "$bytes" ]
+	[ $(($(value natbridge_service_packets_total "$labels" <<<"$after") - $(value natbridge_service_packets_total "$labels" <<<"$before"))) = "$packets" ]
+}
+
+@test "D13: natbridgectl metrics has what there is: connections by Service and what they have carried" {
+	ctl n conntrack flush
+	watch a 20600
+	converse a 10.96.0.10 20600
+	read -r packets bytes answers answer_bytes <<<"$(assert_equal_counts net a 20600)"
+	run -0 ctl n metrics
+	promtool check metrics <<<"$output"
+	local labels='network="net",namespace="default",service="bulk"'
+	[ "$(value natbridge_service_connections "$labels" <<<"$output")" = 1 ]
+	[ "$(value natbridge_service_carried_packets "$labels,direction=\"request\"" <<<"$output")" = "$packets" ]
+	[ "$(value natbridge_service_carried_bytes "$labels,direction=\"request\"" <<<"$output")" = "$bytes" ]
+	[ "$(value natbridge_service_carried_packets "$labels,direction=\"reply\"" <<<"$output")" = "$answers" ]
+	[ "$(value natbridge_service_carried_bytes "$labels,direction=\"reply\"" <<<"$output")" = "$answer_bytes" ]
+	! grep -q '^natbridge_service_bytes_total{' <<<"$output"
+	promtool check metrics <<<"$(of_agent | grep natbridge_service_)"
+}
+
+@test "D13: drops by Service and reason, of pods and of the node; ports that no Service has are one" {
+	local from network vip port
+	service default/none 10.96.0.40,fd00:96::40 TCP:80:8080 "" | put_list
+	wait_for 10 service_is_there default/none
+	for from in a n; do
+		network=$([ $from = a ] && echo net || echo @node)
+		for vip in 10.96.0.40 fd00:96::40; do
+			run -1 ask $from -t 3000 tcp $vip 80
+			[[ $output == *refused* ]]
+			for port in 81 82 83; do
+				run -1 ask $from -t 3000 tcp $vip $port
+				[[ $output == *refused* ]]
+			done
+		done
+		for text in "$(ctl n metrics)" "$(of_agent)"; do
+			[ "$(value natbridge_service_drops_total "network=\"$network\",namespace=\"default\",service=\"none\",reason=\"drop_no_backend\"" <<<"$text")" = 2 ]
+			[ "$(value natbridge_service_drops_total "network=\"$network\",namespace=\"default\",service=\"none\",reason=\"drop_no_service\"" <<<"$text")" = 6 ]
+		done
+	done
+	[ "$(node_exec n bpftool -j map dump pinned "$NBT_DIR/node-n/bpf/natbridge/net/v10/service_drops" | jq length)" = 4 ]
+}
+
+service_is_there() {
+	ctl n -o json service list | jq -e --arg name "$1" 'map(select(.name == $name)) | map(.network) | unique | length == 2' >/dev/null
+}
+
+@test "D13: a Service that is deleted takes its series along; its drops do not come back" {
+	local text
+	remove /api/v1/services/default.none
+	wait_for 10 eval '! service_is_there default/none'
+	text=$(of_agent)
+	! grep -q 'service="none"' <<<"$text"
+}
