@@ -13,11 +13,13 @@
 
 #include <natbridge/conn_account.h>
 
+#include "bpf/lib/pkt.h"
+
 #include "conn_table.h"
 
 static __always_inline struct nb_account *nb_account_at(__u32 entry_id)
 {
-	__u32 id = nb_account_id(entry_id, nb_constants.conn_pairs);
+	__u32 id = nb_account_id(entry_id, nb_constants.account_half);
 
 	return bpf_map_lookup_elem(&accounts, &id);
 }

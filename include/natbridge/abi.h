@@ -537,7 +537,7 @@ struct nb_constants {
 	__u32 network;       /* hash of its name, so that networks choose backends differently; stays here */
 	__u32 flow_sets;     /* elements of flows[] */
 	__u32 conn_sets;     /* elements of conn_index[] */
-	__u32 conn_pairs;    /* elements of connections[]; accounts[] has twice as many */
+	__u32 account_half;  /* half the elements of accounts[] */
 	__u8 peer_sets_host; /* bpf_redirect_peer() sets PACKET_HOST (Linux 6.15, c4327229948) */
 	__u8 fib_sets_src;   /* bpf_fib_lookup() has BPF_FIB_LOOKUP_SRC (Linux 6.7, dab4e1f06cab) */
 	__u16 minute;        /* ticks in a minute, rounded up: for timeouts that are no settings */

@@ -6,14 +6,23 @@
 
 #include <natbridge/abi.h>
 
-/*
- * The element of an entry, in a table of n_pairs connections. Two elements are in one cache line, which two
- * CPUs should not write at the same time. So these are not the two directions of a connection, nor those of
- * two that began one after the other, but of two that are half a table apart.
+enum { NB_ACCOUNT_STEP = 512 };
+
+/* Half the elements of accounts[], for a table of n_pairs connections: each half of the table begins a page.
  */
-static inline __attribute__((always_inline)) __u32 nb_account_id(__u32 entry_id, __u32 n_pairs)
+static inline __u32 nb_account_half(__u32 n_pairs)
 {
-	return entry_id < n_pairs ? 2 * entry_id : 2 * (entry_id - n_pairs) + 1;
+	return (n_pairs + NB_ACCOUNT_STEP - 1) / NB_ACCOUNT_STEP * NB_ACCOUNT_STEP;
+}
+
+/*
+ * The element of an entry. half: of nb_account_half(). Two elements are in one cache line, which two CPUs
+ * should not write at the same time. So these are not the two directions of a connection, nor those of two
+ * that began one after the other, but of two that are half a table apart.
+ */
+static inline __attribute__((always_inline)) __u32 nb_account_id(__u32 entry_id, __u32 half)
+{
+	return entry_id < half ? 2 * entry_id : 2 * (entry_id - half) + 1;
 }
 
 #endif

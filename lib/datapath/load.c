@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include <natbridge/abi.h>
+#include <natbridge/conn_account.h>
 #include <natbridge/handover.h>
 
 #include "lib/maps/conn_table.h"
@@ -138,7 +139,7 @@ static int set_defaults(const struct nb_datapath *dp, struct bpf_object *obj, co
 		.network = nb_network_hash(network),
 		.flow_sets = size_of(obj, NB_MAP_FLOWS),
 		.conn_sets = size_of(obj, NB_MAP_CONN_INDEX),
-		.conn_pairs = size_of(obj, NB_MAP_CONNECTIONS),
+		.account_half = size_of(obj, NB_MAP_ACCOUNTS) / 2,
 		.peer_sets_host = nb_kernel_peer_sets_host(),
 		.fib_sets_src = nb_kernel_fib_sets_src(),
 	};
@@ -182,7 +183,7 @@ static int set_account_size(const struct nb_datapath *dp, struct bpf_object *obj
 
 	if (!map || dp->map_fd[NB_MAP_ACCOUNTS] >= 0)
 		return 0;
-	return bpf_map__set_max_entries(map, 2 * size_of(obj, NB_MAP_CONNECTIONS));
+	return bpf_map__set_max_entries(map, 2 * nb_account_half(size_of(obj, NB_MAP_CONNECTIONS)));
 }
 
 static int keep_fd(int from, int *to, const char *name, struct nb_error *err)

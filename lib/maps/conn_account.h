@@ -13,28 +13,35 @@
 
 #include "layout.h"
 
-/* accounts[], mapped to be read. */
+/* What pairs in a row have carried, mapped to be read. */
 struct nb_conn_accounts {
 	const struct nb_account *at; /* NULL: not open, or the datapath does not count */
 	size_t len;                  /* bytes */
-	__u32 n_pairs;
+	__u32 first_id, half;        /* of nb_account_id() */
 };
 
-/* Maps them. A datapath without accounts[], of an older natbridge, is no error: nothing is counted there. */
-int nb_conn_accounts_open(const struct nb_datapath *dp, struct nb_conn_accounts *accounts,
-			  struct nb_error *err);
+/*
+ * How many pairs make half a table, as accounts[] is laid out; a multiple of a page's pairs. 0: the datapath,
+ * of an older natbridge, does not count.
+ */
+int nb_conn_accounts_half(const struct nb_datapath *dp, __u32 *pairs, struct nb_error *err);
+
+/*
+ * Maps what n pairs from first on have carried, in one half of the table: the kernel fills mapped memory at
+ * once, and it counts as this process's. first: a multiple of a page's pairs, from the beginning of its half
+ * on. A datapath that does not count is no error.
+ */
+int nb_conn_accounts_open(const struct nb_datapath *dp, __u32 first, __u32 n,
+			  struct nb_conn_accounts *accounts, struct nb_error *err);
 
 /* For nb_cleanup(). */
 void nb_conn_accounts_close(struct nb_conn_accounts *accounts);
 
 /*
- * Copies what both entries of a pair have carried, the client's first. All zero if it is not counted. Each
- * word is that of one moment, which programs may add to between two of them.
+ * Copies what both entries of a mapped pair have carried, the client's first. All zero if it is not counted.
+ * Each word is that of one moment, which programs may add to between two of them.
  */
 void nb_conn_accounts_get(const struct nb_conn_accounts *accounts, __u32 pair_id, struct nb_account copy[2]);
-
-/* Gives back the memory that reading has filled; it can be read again. */
-void nb_conn_accounts_forget(const struct nb_conn_accounts *accounts);
 
 /* What the present connection of an entry has carried. */
 __u64 nb_account_packets(const struct nb_account *account);

@@ -93,11 +93,6 @@ struct walk {
 	void *arg;
 };
 
-static void walk_free(struct walk *walk)
-{
-	nb_conn_accounts_close(&walk->accounts);
-}
-
 /* Whether a pair with this life has a connection, or had one that is wanted. */
 static bool has_connection(const struct walk *walk, __u32 pair_id, __u64 life)
 {
@@ -165,21 +160,30 @@ static int walk_window(const struct walk *walk)
 	return rc;
 }
 
+static int walk_piece(const struct nb_datapath *dp, struct walk *walk, __u32 n, struct nb_error *err)
+{
+	int rc = map_window(dp, walk->first, n, &walk->window, err);
+
+	rc = rc ? rc : nb_conn_accounts_open(dp, walk->first, n, &walk->accounts, err);
+	rc = rc ? rc : walk_window(walk);
+	nb_conn_accounts_close(&walk->accounts);
+	nb_conn_table_close(&walk->window);
+	return rc;
+}
+
 static int walk_table(const struct nb_datapath *dp, struct walk *walk, struct nb_error *err)
 {
 	struct nb_map_sizes sizes;
+	__u32 half = 0;
 	int rc = nb_map_sizes(dp, NB_MAP_CONNECTIONS, &sizes, err);
 
-	rc = rc ? rc : nb_conn_accounts_open(dp, &walk->accounts, err);
-	for (; !rc && walk->first < sizes.max; walk->first += WINDOW) {
-		const __u32 left = sizes.max - walk->first;
+	rc = rc ? rc : nb_conn_accounts_half(dp, &half, err);
+	while (!rc && walk->first < sizes.max) {
+		const __u32 end = walk->first < half && half < sizes.max ? half : sizes.max;
+		const __u32 n = end - walk->first < WINDOW ? end - walk->first : WINDOW;
 
-		rc = map_window(dp, walk->first, left < WINDOW ? left : WINDOW, &walk->window, err);
-		if (rc)
-			break;
-		rc = walk_window(walk);
-		nb_conn_table_close(&walk->window);
-		nb_conn_accounts_forget(&walk->accounts);
+		rc = walk_piece(dp, walk, n, err);
+		walk->first += n;
 	}
 	return rc;
 }
@@ -187,7 +191,7 @@ static int walk_table(const struct nb_datapath *dp, struct walk *walk, struct nb
 int nb_conn_table_walk(const struct nb_datapath *dp, int (*fn)(const struct nb_conn_copy *copy, void *arg),
 		       void *arg, struct nb_error *err)
 {
-	nb_cleanup(walk_free) struct walk walk = { .fn = fn, .arg = arg };
+	struct walk walk = { .fn = fn, .arg = arg };
 
 	return walk_table(dp, &walk, err);
 }
@@ -196,7 +200,7 @@ int nb_conn_table_walk_all(const struct nb_datapath *dp, bool (*wanted)(__u32 pa
 			   int (*fn)(const struct nb_conn_copy *copy, void *arg), void *arg,
 			   struct nb_error *err)
 {
-	nb_cleanup(walk_free) struct walk walk = { .wanted = wanted, .fn = fn, .arg = arg };
+	struct walk walk = { .wanted = wanted, .fn = fn, .arg = arg };
 
 	return walk_table(dp, &walk, err);
 }

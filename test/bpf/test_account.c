@@ -244,29 +244,39 @@ static void test_reused(void **state)
 	}
 }
 
-/* All elements belong to one entry each: no two connections count in one. */
-static void test_apart(void **state)
+/* All elements belong to one entry each: no two connections count in one, and all are read. */
+static void apart(struct env *env, int n)
 {
-	enum { N = 1000 }; /* of 1024: both halves of the table */
-	struct env *env = *state;
 	struct packet packet = request(false, IPPROTO_UDP, "x");
 	struct nb_error err = { 0 };
 	struct both both = { 0 };
 
 	serve(env, IPPROTO_UDP);
-	for (int i = 0; i < N; i++) {
+	for (int i = 0; i < n; i++) {
 		struct packet back;
 
-		packet.sport = 40000 + i;
+		packet.sport = 10000 + i;
 		back = answer(&packet, pod_addr4[POD_B], "yz");
 		run(env, FROM_POD, POD_A, &packet, TC_ACT_REDIRECT);
 		for (int k = 0; k < 2; k++)
 			run(env, FROM_POD, POD_B, &back, TC_ACT_REDIRECT);
 	}
 	assert_int_equal(nb_conntrack_each(&env->dp, take, &both, &err), 0);
-	assert_int_equal(both.n, N);
-	assert_int_equal(both.dir[0].packets, N);
-	assert_int_equal(both.dir[1].packets, 2 * N);
+	assert_int_equal(both.n, n);
+	assert_int_equal(both.dir[0].packets, n);
+	assert_int_equal(both.dir[1].packets, 2 * n);
+}
+
+/* Both halves of a table. */
+static void test_apart(void **state)
+{
+	apart(*state, 1000);
+}
+
+/* More of a table than userspace maps at once. */
+static void test_many(void **state)
+{
+	apart(*state, 9000);
 }
 
 int suite_account(void)
@@ -281,6 +291,7 @@ int suite_account(void)
 		ENV_TEST(test_renewed),
 		cmocka_unit_test_setup_teardown(test_reused, env_setup_8, env_teardown),
 		ENV_TEST_SMALL(test_apart),
+		ENV_TEST(test_many),
 	};
 
 	return cmocka_run_group_tests_name("account", tests, NULL, NULL);

@@ -179,7 +179,7 @@ of_agent() {
 	[ "$(value natbridge_service_carried_bytes "$labels,direction=\"request\"" <<<"$output")" = "$bytes" ]
 	[ "$(value natbridge_service_carried_packets "$labels,direction=\"reply\"" <<<"$output")" = "$answers" ]
 	[ "$(value natbridge_service_carried_bytes "$labels,direction=\"reply\"" <<<"$output")" = "$answer_bytes" ]
-	! grep -q '^natbridge_service_bytes_total{' <<<"$output"
+	run ! grep '^natbridge_service_bytes_total{' <<<"$output"
 	promtool check metrics <<<"$(of_agent | grep natbridge_service_)"
 }
 
@@ -214,5 +214,5 @@ service_is_there() {
 	remove /api/v1/services/default.none
 	wait_for 10 eval '! service_is_there default/none'
 	text=$(of_agent)
-	! grep -q 'service="none"' <<<"$text"
+	run ! grep 'service="none"' <<<"$text"
 }

@@ -43,14 +43,14 @@ carried() {
 	[[ $output == *ESTABLISHED* && $output != *packets=* ]] || fail "$output"
 	run -0 ctl n metrics
 	grep -qxF 'natbridge_service_connections{network="net",namespace="default",service="web"} 1' <<<"$output"
-	! grep -q '^natbridge_service_carried' <<<"$output"
+	run ! grep '^natbridge_service_carried_bytes{' <<<"$output"
 	run -0 ctl n upgrade
 	[ "$output" = "net: programs replaced on 2 ports" ]
 	[ "$(carried)" = "0 0" ]
 	talk_say stays two
 	[ "$(carried | cut -d ' ' -f 1)" -ge 1 ] || fail "$(carried)"
-	# Two elements for each connection of the table that was there.
-	[ "$(node_exec n bpftool -j map show pinned "$(pins)/accounts" | jq .max_entries)" = 10002 ]
+	# Two elements for each connection of the table that was there, in whole pages.
+	[ "$(node_exec n bpftool -j map show pinned "$(pins)/accounts" | jq .max_entries)" = 10240 ]
 }
 
 @test "C13: another map layout begins to count anew, with connections that go on" {
@@ -62,7 +62,7 @@ carried() {
 	[ "$(carried)" = "0 0" ] || fail "$(carried)"
 	talk_say moves two
 	[ "$(carried | cut -d ' ' -f 1)" -ge 1 ] || fail "$(carried)"
-	[ "$(node_exec n bpftool -j map show pinned "$NBT_DIR/node-n/bpf/natbridge/net/v1010/accounts" | jq .max_entries)" = 10002 ]
+	[ "$(node_exec n bpftool -j map show pinned "$NBT_DIR/node-n/bpf/natbridge/net/v1010/accounts" | jq .max_entries)" = 10240 ]
 	version this
 	run -0 ctl n upgrade
 	[ "$(carried)" = "0 0" ] || fail "$(carried)"
