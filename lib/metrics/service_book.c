@@ -89,7 +89,7 @@ static void free_slot(struct nb_service_book *book, uint16_t slot)
 
 static uint16_t give_slot(struct nb_service_book *book, size_t name)
 {
-	for (uint16_t slot = 0; slot < NB_SERVICE_SERIES; slot++) {
+	for (unsigned int slot = 0; slot < NB_SERVICE_SERIES; slot++) {
 		if (book->used[slot])
 			continue;
 		book->used[slot] = true;
@@ -120,7 +120,7 @@ static void take_names(struct nb_service_book *book, struct nb_frontend_names *n
 	*names = (struct nb_frontend_names){ 0 };
 	for (size_t i = 0; i < book->names.names.n; i++)
 		book->slot_of_name.items[i] = OTHERS;
-	for (uint16_t slot = 0; slot < NB_SERVICE_SERIES; slot++) {
+	for (unsigned int slot = 0; slot < NB_SERVICE_SERIES; slot++) {
 		const int name = book->used[slot]
 					 ? nb_frontend_names_index(&book->names, book->slots[slot].name)
 					 : NB_FRONTEND_NAME_NONE;
