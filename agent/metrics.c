@@ -60,6 +60,7 @@ void nb_metrics_free(struct nb_metrics **metrics)
 	nb_vec_free(&old->networks);
 	nb_vec_free(&old->watches);
 	nb_node_stats_free(&old->node);
+	nb_service_books_free(&old->books);
 	free(old);
 }
 

@@ -45,6 +45,7 @@ struct nb_metrics {
 	struct nb_pin_root pin_root;          /* empty: not known */
 	struct nb_node_stats node;            /* as it was at node_read_ms, of CLOCK_MONOTONIC; 0: never */
 	int64_t node_read_ms;
+	struct nb_service_books books;
 	double start_time; /* of the process; one value, since alerts compare it */
 
 	unsigned int sync_bounds[NB_SYNC_BUCKETS], program_bounds[NB_PROGRAM_BUCKETS]; /* ms */

@@ -338,7 +338,7 @@ static void read_node(struct nb_metrics *metrics)
 		return;
 	nb_node_stats_free(&metrics->node);
 	metrics->node = (struct nb_node_stats){ 0 };
-	nb_node_stats_read(&metrics->pin_root, &metrics->node, NULL);
+	nb_node_stats_read(&metrics->pin_root, &metrics->books, &metrics->node, NULL);
 	metrics->node_read_ms = now;
 }
 

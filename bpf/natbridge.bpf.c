@@ -22,6 +22,7 @@
 #include "bpf/ebpf/icmp_echo.h"
 #include "bpf/ebpf/icmp_nat.h"
 #include "bpf/ebpf/reject.h"
+#include "bpf/ebpf/service_drops.h"
 #include "bpf/ebpf/slow_parse.h"
 #include "bpf/ebpf/via_host.h"
 #include "bpf/lib/mac_learn.h"
@@ -85,6 +86,8 @@ int nb_from_pod(struct __sk_buff *skb)
 	if (nb_is_vip_drop(rc) && nb_dst_is_of_host(skb, &pkt))
 		rc = NB_PASS;
 	verdict = nb_verdict(skb, &pkt, rc);
+	if (rc >= NB_DROPPED)
+		nb_service_drop(&pkt, rc - NB_DROPPED);
 	return nb_is_reject(rc) ? nb_reject(skb, &pkt) : verdict;
 }
 

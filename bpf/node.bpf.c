@@ -20,6 +20,7 @@
 #include "bpf/ebpf/icmp_echo.h"
 #include "bpf/ebpf/icmp_nat.h"
 #include "bpf/ebpf/reject.h"
+#include "bpf/ebpf/service_drops.h"
 #include "bpf/ebpf/slow_parse.h"
 #include "bpf/lib/report.h"
 #include "bpf/node/device.h"
@@ -50,11 +51,13 @@ static __always_inline int nb_node_packet(struct __sk_buff *skb, struct nb_pkt *
 	return rc == NB_CONTINUE ? nb_icmp_nat_from_pod(skb, pkt) : rc;
 }
 
-/* Counts a drop, and rejects if it says so. */
+/* Counts a drop, also for its Service, and rejects if it says so. */
 static __always_inline int nb_node_verdict(struct __sk_buff *skb, struct nb_pkt *pkt, int rc)
 {
 	int verdict = nb_verdict(skb, pkt, nb_is_past_host(rc) ? NB_PASS : rc);
 
+	if (rc >= NB_DROPPED)
+		nb_service_drop(pkt, rc - NB_DROPPED);
 	return nb_is_reject(rc) ? nb_reject(skb, pkt) : verdict;
 }
 

@@ -5,6 +5,7 @@
 #include <natbridge/abi.h>
 #include <natbridge/conn_life.h>
 
+#include "lib/maps/conn_account.h"
 #include "lib/maps/conntrack.h"
 #include "lib/maps/counters.h"
 #include "lib/maps/layout.h"
@@ -19,7 +20,8 @@
 #include "each_network.h"
 #include "out.h"
 
-static struct cJSON *tuple_json(const struct nb_tuple *tuple)
+/* counted: whether the datapath counts; account: of the tuple's direction. */
+static struct cJSON *tuple_json(const struct nb_tuple *tuple, bool counted, const struct nb_account *account)
 {
 	struct cJSON *object = cJSON_CreateObject();
 	char addr[NB_ADDR_STRLEN];
@@ -28,13 +30,25 @@ static struct cJSON *tuple_json(const struct nb_tuple *tuple)
 	cJSON_AddStringToObject(object, "dst", nb_addr_format(&tuple->dst, addr));
 	cJSON_AddNumberToObject(object, "sport", ntohs(tuple->sport));
 	cJSON_AddNumberToObject(object, "dport", ntohs(tuple->dport));
+	if (counted) {
+		cJSON_AddNumberToObject(object, "packets", (double)nb_account_packets(account));
+		cJSON_AddNumberToObject(object, "bytes", (double)nb_account_bytes(account));
+	}
 	return object;
 }
 
 static void print_tuple(const struct cJSON *tuple, FILE *to)
 {
+	static const char *const counts[] = { "packets", "bytes" };
+
 	fprintf(to, " src=%s dst=%s sport=%u dport=%u", nb_row_text(tuple, "src"), nb_row_text(tuple, "dst"),
 		nb_row_number(tuple, "sport"), nb_row_number(tuple, "dport"));
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		const struct cJSON *count = cJSON_GetObjectItemCaseSensitive(tuple, counts[i]);
+
+		if (count)
+			fprintf(to, " %s=%.0f", counts[i], count->valuedouble);
+	}
 }
 
 /* In the format of conntrack -L (libnetfilter_conntrack, src/conntrack/snprintf_default.c). */
@@ -70,6 +84,7 @@ struct listing {
 	const struct nb_cli *cli;
 	const struct nb_conn_filter *filter;
 	const char *network;
+	bool counted;
 	struct nb_error *err;
 };
 
@@ -88,8 +103,8 @@ static int list_connection(const struct nb_conn_info *info, void *arg)
 	cJSON_AddNumberToObject(row, "timeout", info->remaining);
 	if (state)
 		cJSON_AddStringToObject(row, "state", state);
-	cJSON_AddItemToObject(row, "original", tuple_json(&info->orig));
-	cJSON_AddItemToObject(row, "reply", tuple_json(&info->reply));
+	cJSON_AddItemToObject(row, "original", tuple_json(&info->orig, listing->counted, &info->accounts[0]));
+	cJSON_AddItemToObject(row, "reply", tuple_json(&info->reply, listing->counted, &info->accounts[1]));
 	cJSON_AddBoolToObject(row, "replied", nb_life_flags(info->conn.life) & NB_LIFE_SEEN_REPLY);
 	cJSON_AddBoolToObject(row, "assured", nb_life_flags(info->conn.life) & NB_LIFE_ASSURED);
 	cJSON_AddBoolToObject(row, "service", info->conn.flags & NB_CONN_SERVICE);
@@ -100,7 +115,7 @@ static int list_connection(const struct nb_conn_info *info, void *arg)
 static int list_network(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp,
 			void *arg, struct nb_error *err)
 {
-	struct listing listing = { cli, arg, network, err };
+	struct listing listing = { cli, arg, network, dp->map_fd[NB_MAP_ACCOUNTS] >= 0, err };
 	int rc = nb_conn_filter_enter(arg, dp, err);
 
 	return rc ? rc : nb_conntrack_each(dp, list_connection, &listing, err);

@@ -8,6 +8,7 @@
  * them. A CPU that loses a race for a tuple uses the entry of the winner, once that is decided.
  */
 
+#include "conn_account.h"
 #include "conn_evict.h"
 #include "conn_plan.h"
 #include "conn_renew.h"
@@ -172,6 +173,7 @@ static __always_inline int nb_conn_insert_client(const struct nb_pkt *pkt, struc
 
 	if (owner == NB_INDEX_DONE && nb_pair_begin(pair)) {
 		nb_count(NB_COUNT_INSERT);
+		nb_account_first(pkt, pair_id);
 		return NB_CONTINUE;
 	}
 	if (owner == NB_INDEX_DONE)
@@ -198,6 +200,7 @@ static __always_inline int nb_conn_insert(const struct nb_pkt *pkt, struct nb_sc
 
 	if (taken < 0 || !pair)
 		return nb_drop(NB_DROP_TABLE_FULL);
+	nb_account_begin(pair_id);
 	for (int i = 0; i < NB_INSERT_TRIES; i++) {
 		__s64 owner;
 

@@ -12,6 +12,7 @@
 
 #include "bpf/lib/redirect.h"
 
+#include "conn_account.h"
 #include "conn_again.h"
 #include "conn_check.h"
 #include "conn_create.h"
@@ -65,7 +66,10 @@ static __always_inline int nb_conn_forward(struct __sk_buff *skb, struct nb_pkt 
 		rc = nb_conn_track(pkt, conn, entry_id);
 	if (rc != NB_CONTINUE || !out)
 		return nb_conn_not_served(skb, pkt, conn, entry_id, rc);
-	return nb_conn_send(skb, pkt, conn, out);
+	rc = nb_conn_send(skb, pkt, conn, out);
+	if (rc != NB_AGAIN)
+		nb_account_add(pkt, entry_id);
+	return rc;
 }
 
 /* Sends the first packet of the connection that nb_conn_create() has just made. */

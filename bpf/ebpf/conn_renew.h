@@ -10,6 +10,7 @@
  * counts no more.
  */
 
+#include "conn_account.h"
 #include "conntrack.h"
 
 static __always_inline bool nb_conn_same_path(const struct nb_conn *old, const struct nb_conn *new,
@@ -73,9 +74,11 @@ __noinline int nb_conn_renew(const struct nb_pkt *pkt, struct nb_scratch *s, __u
 		nb_pair_end(entry_id / 2, life);
 		return NB_NEW;
 	}
+	nb_account_begin(entry_id / 2);
 	if (!nb_pair_renew(pair, life, s))
 		return NB_AGAIN;
 	nb_count(NB_COUNT_INSERT);
+	nb_account_first(pkt, entry_id / 2);
 	return NB_CONTINUE;
 }
 

@@ -7,6 +7,7 @@
  * that pod which goes through the host (via_host.h) is translated here.
  */
 
+#include "conn_account.h"
 #include "conn_again.h"
 #include "conn_check.h"
 #include "host_request.h"
@@ -53,6 +54,7 @@ static __always_inline int nb_reply_check(struct nb_pkt *pkt, struct nb_conn *co
 static __always_inline int nb_reply_receive(struct __sk_buff *skb, struct nb_pkt *pkt, struct nb_conn *conn,
 					    __u32 entry_id)
 {
+	bool seen = conn->in_ifindex; /* and counted, at the port of the pod that sent it */
 	__u16 flags = conn->flags;
 	int rc = NB_PASS;
 
@@ -60,12 +62,14 @@ static __always_inline int nb_reply_receive(struct __sk_buff *skb, struct nb_pkt
 		return NB_AGAIN;
 	if (nb_conn_via_host_reply(flags))
 		rc = nb_reply_check(pkt, conn);
-	if (rc == NB_CONTINUE && !conn->in_ifindex)
+	if (rc == NB_CONTINUE && !seen)
 		rc = nb_conn_track(pkt, conn, entry_id);
 	if (rc == NB_CONTINUE && flags & NB_CONN_NAT)
-		return nb_conn_translate(skb, pkt, conn, NULL);
-	if (!nb_conn_is_same(conn, pkt))
+		rc = nb_conn_translate(skb, pkt, conn, NULL);
+	else if (!nb_conn_is_same(conn, pkt))
 		return NB_AGAIN;
+	if (rc == NB_CONTINUE && !seen)
+		nb_account_add(pkt, entry_id);
 	if (rc == NB_NEW)
 		nb_pair_end(entry_id / 2, pkt->life);
 	return rc;

@@ -32,6 +32,15 @@ struct {
 	__type(value, struct nb_conn_set);
 } conn_index SEC(".maps");
 
+/* What the entries of connections have carried: natbridge/conn_account.h. Userspace maps it, too. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2 * NB_DEFAULT_CONNECTIONS); /* set at load */
+	__type(key, __u32);
+	__type(value, struct nb_account);
+} accounts SEC(".maps");
+
 /*
  * The ports' ifindexes by ifindex % NB_OWN_PORTS: faster than links, which also has those that
  * found their element taken.
@@ -77,6 +86,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } service_ids SEC(".maps");
+
+/* Packets to Services that were dropped. A full map evicts what was not used for the longest time. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, NB_SERVICE_DROPS);
+	__type(key, struct nb_service_drop_key);
+	__type(value, __u64);
+} service_drops SEC(".maps");
 
 /* ClientIP affinity. A full map evicts the least recently used one. */
 struct {

@@ -33,6 +33,7 @@ enum {
 	NB_DEFAULT_FRONTENDS = 262144,
 	NB_DEFAULT_BACKENDS = 262144,
 	NB_SOURCE_RANGES = 65536, /* source ranges of all service ports */
+	NB_SERVICE_DROPS = 4096,  /* frontends times drop reasons */
 	/*
 	 * From here on, source ports are those of connections that the node's programs translate. They lie
 	 * beyond net.ipv4.ip_local_port_range, so that no connection of the node itself, nor one of a pod
@@ -204,6 +205,18 @@ struct nb_pair {
 };
 
 /*
+ * What an entry of connections[] has carried: packets of its direction that were sent on. All counts
+ * only grow, whatever connections the entry serves; what the present one has carried is the difference
+ * to what was there when it began. Its element: natbridge/conn_account.h.
+ */
+struct nb_account {
+	__u64 packets; /* an offloaded one, which is sent as many, is one */
+	__u64 bytes;   /* from the IP header on */
+	__u64 packets_before;
+	__u64 bytes_before;
+};
+
+/*
  * A set of the index of connections: one cache line. A tuple is in the home set of its hash or, if
  * that was full, in another set that follows from the hash. See conn_index.h.
  */
@@ -317,6 +330,12 @@ struct nb_service_entry {
 	/* Of the service port, which a NodePort differs from. 0, from older layouts: frontend.port. */
 	__be16 port;
 	__u16 pad;
+};
+
+/* Why packets to a frontend were dropped. Port and protocol 0: to another port of its address. */
+struct nb_service_drop_key {
+	struct nb_frontend_key frontend;
+	__u32 reason; /* enum nb_counter, from NB_DROP_BASE on */
 };
 
 enum nb_service_origin {
@@ -518,6 +537,7 @@ struct nb_constants {
 	__u32 network;       /* hash of its name, so that networks choose backends differently; stays here */
 	__u32 flow_sets;     /* elements of flows[] */
 	__u32 conn_sets;     /* elements of conn_index[] */
+	__u32 account_half;  /* half the elements of accounts[] */
 	__u8 peer_sets_host; /* bpf_redirect_peer() sets PACKET_HOST (Linux 6.15, c4327229948) */
 	__u8 fib_sets_src;   /* bpf_fib_lookup() has BPF_FIB_LOOKUP_SRC (Linux 6.7, dab4e1f06cab) */
 	__u16 minute;        /* ticks in a minute, rounded up: for timeouts that are no settings */
@@ -618,6 +638,7 @@ _Static_assert(sizeof(struct nb_addr) == 16, "nb_addr");
 _Static_assert(sizeof(struct nb_tuple) == 40, "nb_tuple");
 _Static_assert(sizeof(struct nb_conn) == 88, "nb_conn");
 _Static_assert(sizeof(struct nb_entry) == 128, "nb_entry");
+_Static_assert(sizeof(struct nb_account) == 32, "nb_account: two a cache line");
 _Static_assert(sizeof(struct nb_conn_set) == 64, "nb_conn_set");
 _Static_assert(sizeof(struct nb_frontend_key) == 20, "nb_frontend_key");
 _Static_assert(sizeof(struct nb_frontend) == 56, "nb_frontend");
@@ -634,6 +655,7 @@ _Static_assert(sizeof(struct nb_flow) == 48, "nb_flow");
 _Static_assert(sizeof(struct nb_flow_set) == 448, "nb_flow_set");
 _Static_assert(sizeof(struct nb_service_key) == 132, "nb_service_key");
 _Static_assert(sizeof(struct nb_service_entry) == 92, "nb_service_entry");
+_Static_assert(sizeof(struct nb_service_drop_key) == 24, "nb_service_drop_key");
 _Static_assert(sizeof(struct nb_port) == 24, "nb_port");
 _Static_assert(__builtin_offsetof(struct nb_port, gen) == 4, "one word with ifindex");
 _Static_assert(__builtin_offsetof(struct nb_port, flags) == 14, "one word with mac");

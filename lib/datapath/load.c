@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include <natbridge/abi.h>
+#include <natbridge/conn_account.h>
 #include <natbridge/handover.h>
 
 #include "lib/maps/conn_table.h"
@@ -85,6 +86,8 @@ static __u32 entries_of(enum nb_map map, const struct nb_limits *limits)
 	switch (nb_map_rows[map].size) {
 	case NB_SIZE_CONNECTIONS:
 		return limit_or(limits->connections, NB_DEFAULT_CONNECTIONS);
+	case NB_SIZE_ACCOUNTS: /* follows from another map: set_account_size() */
+		break;
 	case NB_SIZE_FRONTENDS:
 		return limit_or(limits->frontends, NB_DEFAULT_FRONTENDS);
 	case NB_SIZE_BACKENDS:
@@ -136,6 +139,7 @@ static int set_defaults(const struct nb_datapath *dp, struct bpf_object *obj, co
 		.network = nb_network_hash(network),
 		.flow_sets = size_of(obj, NB_MAP_FLOWS),
 		.conn_sets = size_of(obj, NB_MAP_CONN_INDEX),
+		.account_half = size_of(obj, NB_MAP_ACCOUNTS) / 2,
 		.peer_sets_host = nb_kernel_peer_sets_host(),
 		.fib_sets_src = nb_kernel_fib_sets_src(),
 	};
@@ -170,6 +174,16 @@ static int share_maps(const struct nb_datapath *dp, struct bpf_object *obj)
 			return rc;
 	}
 	return 0;
+}
+
+/* Two elements for each of connections[], whose size may be that of an older one that is shared. */
+static int set_account_size(const struct nb_datapath *dp, struct bpf_object *obj)
+{
+	struct bpf_map *map = map_of(obj, NB_MAP_ACCOUNTS);
+
+	if (!map || dp->map_fd[NB_MAP_ACCOUNTS] >= 0)
+		return 0;
+	return bpf_map__set_max_entries(map, 2 * nb_account_half(size_of(obj, NB_MAP_CONNECTIONS)));
 }
 
 static int keep_fd(int from, int *to, const char *name, struct nb_error *err)
@@ -245,6 +259,9 @@ static int prepare(const struct nb_datapath_config *config, const struct nb_data
 	if (rc)
 		return rc;
 	rc = share_maps(dp, obj);
+	if (rc)
+		return rc;
+	rc = set_account_size(dp, obj);
 	if (rc)
 		return rc;
 	return set_defaults(dp, obj, config->network, &config->limits);

@@ -13,6 +13,7 @@
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 
+#include "conn_account.h"
 #include "conn_table_access.h"
 #include "layout.h"
 #include "map.h"
@@ -82,30 +83,58 @@ void nb_conn_drop_unknown(struct nb_conn *conn, __u64 life)
 	conn->checked = nb_tagged(conn->checked, life);
 }
 
-/* A packet may renew the connection while it is copied: then it is copied once more. */
-bool nb_conn_table_get(const struct nb_conn_table *table, __u32 pair_id, struct nb_pair *pair)
-{
-	const struct nb_pair *at = &table->pairs[pair_id];
+/* What a walk reads. */
+struct walk {
+	struct nb_conn_table window; /* pairs from first on; without an index */
+	struct nb_conn_accounts accounts;
+	__u32 first;
+	bool (*wanted)(__u32 pair_id, __u64 life, void *arg); /* of those that have ended; NULL: none */
+	int (*fn)(const struct nb_conn_copy *copy, void *arg);
+	void *arg;
+};
 
+/* Whether a pair with this life has a connection, or had one that is wanted. */
+static bool has_connection(const struct walk *walk, __u32 pair_id, __u64 life)
+{
+	return nb_life_use(life) == NB_USE_TAKEN ||
+	       (walk->wanted && life && nb_life_use(life) == NB_USE_FREE &&
+		walk->wanted(pair_id, life, walk->arg));
+}
+
+/* A packet may renew the connection while it is copied: then it is copied once more. */
+static bool copy_pair(const struct nb_pair *at, const struct walk *walk, struct nb_conn_copy *copy)
+{
 	for (int i = 0; i < COPY_TRIES; i++) {
 		__u64 life = nb_load(&at->dir[0].conn.life);
 
-		if (nb_life_use(life) != NB_USE_TAKEN)
+		if (!has_connection(walk, copy->pair_id, life))
 			return false;
 		nb_read_barrier();
-		*pair = *at;
+		copy->pair = *at;
+		nb_conn_accounts_get(&walk->accounts, copy->pair_id, copy->accounts);
 		nb_read_barrier();
 		if (!nb_life_same(nb_load(&at->dir[0].conn.life), life))
 			continue;
-		pair->dir[0].conn.life = life;
+		copy->pair.dir[0].conn.life = life;
 		for (int dir = 0; dir < 2; dir++)
-			nb_conn_drop_unknown(&pair->dir[dir].conn, life);
+			nb_conn_drop_unknown(&copy->pair.dir[dir].conn, life);
 		return true;
 	}
 	return false;
 }
 
-/* Pairs from first on, in memory; the caller closes *window, which has no index. */
+bool nb_conn_table_get(const struct nb_conn_table *table, __u32 pair_id, struct nb_pair *pair)
+{
+	const struct walk without_accounts = { 0 };
+	struct nb_conn_copy copy = { .pair_id = pair_id };
+
+	if (!copy_pair(&table->pairs[pair_id], &without_accounts, &copy))
+		return false;
+	*pair = copy.pair;
+	return true;
+}
+
+/* Pairs from first on, in memory; the caller closes *window. */
 static int map_window(const struct nb_datapath *dp, __u32 first, __u32 n, struct nb_conn_table *window,
 		      struct nb_error *err)
 {
@@ -118,37 +147,67 @@ static int map_window(const struct nb_datapath *dp, __u32 first, __u32 n, struct
 	return 0;
 }
 
-static int walk_window(const struct nb_conn_table *window, int (*fn)(const struct nb_pair *pair, void *arg),
-		       void *arg)
+static int walk_window(const struct walk *walk)
 {
-	struct nb_pair pair;
+	struct nb_conn_copy copy;
 	int rc = 0;
 
-	for (__u32 i = 0; i < window->n_pairs && !rc; i++)
-		if (nb_conn_table_get(window, i, &pair))
-			rc = fn(&pair, arg);
-	return rc;
-}
-
-int nb_conn_table_walk(const struct nb_datapath *dp, int (*fn)(const struct nb_pair *pair, void *arg),
-		       void *arg, struct nb_error *err)
-{
-	struct nb_map_sizes sizes;
-	int rc = nb_map_sizes(dp, NB_MAP_CONNECTIONS, &sizes, err);
-
-	for (__u32 first = 0; !rc && first < sizes.max; first += WINDOW) {
-		nb_cleanup(nb_conn_table_close) struct nb_conn_table window = { 0 };
-		const __u32 left = sizes.max - first;
-
-		rc = map_window(dp, first, left < WINDOW ? left : WINDOW, &window, err);
-		rc = rc ? rc : walk_window(&window, fn, arg);
+	for (__u32 i = 0; i < walk->window.n_pairs && !rc; i++) {
+		copy.pair_id = walk->first + i;
+		if (copy_pair(&walk->window.pairs[i], walk, &copy))
+			rc = walk->fn(&copy, walk->arg);
 	}
 	return rc;
 }
 
-static int count_pair(const struct nb_pair *pair, void *arg)
+static int walk_piece(const struct nb_datapath *dp, struct walk *walk, __u32 n, struct nb_error *err)
 {
-	(void)pair;
+	int rc = map_window(dp, walk->first, n, &walk->window, err);
+
+	rc = rc ? rc : nb_conn_accounts_open(dp, walk->first, n, &walk->accounts, err);
+	rc = rc ? rc : walk_window(walk);
+	nb_conn_accounts_close(&walk->accounts);
+	nb_conn_table_close(&walk->window);
+	return rc;
+}
+
+static int walk_table(const struct nb_datapath *dp, struct walk *walk, struct nb_error *err)
+{
+	struct nb_map_sizes sizes;
+	__u32 half = 0;
+	int rc = nb_map_sizes(dp, NB_MAP_CONNECTIONS, &sizes, err);
+
+	rc = rc ? rc : nb_conn_accounts_half(dp, &half, err);
+	while (!rc && walk->first < sizes.max) {
+		const __u32 end = walk->first < half && half < sizes.max ? half : sizes.max;
+		const __u32 n = end - walk->first < WINDOW ? end - walk->first : WINDOW;
+
+		rc = walk_piece(dp, walk, n, err);
+		walk->first += n;
+	}
+	return rc;
+}
+
+int nb_conn_table_walk(const struct nb_datapath *dp, int (*fn)(const struct nb_conn_copy *copy, void *arg),
+		       void *arg, struct nb_error *err)
+{
+	struct walk walk = { .fn = fn, .arg = arg };
+
+	return walk_table(dp, &walk, err);
+}
+
+int nb_conn_table_walk_all(const struct nb_datapath *dp, bool (*wanted)(__u32 pair_id, __u64 life, void *arg),
+			   int (*fn)(const struct nb_conn_copy *copy, void *arg), void *arg,
+			   struct nb_error *err)
+{
+	struct walk walk = { .wanted = wanted, .fn = fn, .arg = arg };
+
+	return walk_table(dp, &walk, err);
+}
+
+static int count_pair(const struct nb_conn_copy *copy, void *arg)
+{
+	(void)copy;
 	++*(__u32 *)arg;
 	return 0;
 }

@@ -34,12 +34,27 @@ void nb_conn_table_close(struct nb_conn_table *table);
 /* The number of connections, expired ones included. */
 int nb_conn_table_count(const struct nb_datapath *dp, __u32 *count, struct nb_error *err);
 
+/* A connection as it was at one moment. */
+struct nb_conn_copy {
+	__u32 pair_id;
+	struct nb_pair pair;           /* its life is that of the client's entry */
+	struct nb_account accounts[2]; /* of both entries; all zero: the datapath does not count */
+};
+
 /*
  * Calls fn with a copy of each connection, expired ones included, until fn returns not 0, and returns that.
  * Maps the table piece by piece: a large one would count as this process's memory.
  */
-int nb_conn_table_walk(const struct nb_datapath *dp, int (*fn)(const struct nb_pair *pair, void *arg),
+int nb_conn_table_walk(const struct nb_datapath *dp, int (*fn)(const struct nb_conn_copy *copy, void *arg),
 		       void *arg, struct nb_error *err);
+
+/*
+ * The same, with connections that have ended and whose place no other has taken yet: nb_life_use() of their
+ * life is NB_USE_FREE. Only those for which wanted() says so, by that life.
+ */
+int nb_conn_table_walk_all(const struct nb_datapath *dp, bool (*wanted)(__u32 pair_id, __u64 life, void *arg),
+			   int (*fn)(const struct nb_conn_copy *copy, void *arg), void *arg,
+			   struct nb_error *err);
 
 /*
  * Copies the connection of a pair; pair_id is below n_pairs. False: the pair is free, or was ended

@@ -100,41 +100,78 @@ static bool has_both_ends(const struct present *present, const struct nb_pair *p
 
 struct walk {
 	const struct present *present;
-	int (*fn)(const struct nb_conn_info *info, void *arg);
-	void *arg;
+	const struct nb_conntrack_walk *walk;
 };
 
-static int look_at_pair(const struct nb_pair *pair, void *arg)
+/* Describes a connection. False: it is not live. */
+static bool describe(const struct present *present, const struct nb_conn_copy *copy,
+		     struct nb_conn_info *info)
+{
+	const struct nb_pair *pair = &copy->pair;
+	__s32 left;
+
+	if (nb_life_use(pair->dir[0].conn.life) != NB_USE_TAKEN || !has_both_ends(present, pair))
+		return false;
+	left = ticks_left(&present->settings, pair, present->now);
+	if (left <= 0)
+		return false;
+	/* An entry lives up to a second longer than its timeout says (nb_conn_deadline()). */
+	left -= nb_ticks_from_seconds(1);
+	info->orig = pair->dir[0].key;
+	info->reply = pair->dir[1].key;
+	info->conn = pair->dir[0].conn;
+	info->remaining = left > 0 ? nb_seconds_from_ticks(left) : 0;
+	memcpy(info->accounts, copy->accounts, sizeof(info->accounts));
+	return true;
+}
+
+static int look_at(const struct nb_conn_copy *copy, void *arg)
 {
 	const struct walk *walk = arg;
 	struct nb_conn_info info;
-	__s32 left;
 
-	if (!has_both_ends(walk->present, pair))
-		return 0;
-	left = ticks_left(&walk->present->settings, pair, walk->present->now);
-	if (left <= 0)
-		return 0;
-	/* An entry lives up to a second longer than its timeout says (nb_conn_deadline()). */
-	left -= nb_ticks_from_seconds(1);
-	info.orig = pair->dir[0].key;
-	info.reply = pair->dir[1].key;
-	info.conn = pair->dir[0].conn;
-	info.remaining = left > 0 ? nb_seconds_from_ticks(left) : 0;
-	return walk->fn(&info, walk->arg);
+	return walk->walk->fn(copy, describe(walk->present, copy, &info) ? &info : NULL, walk->walk->arg);
 }
 
-int nb_conntrack_each(const struct nb_datapath *dp, int (*fn)(const struct nb_conn_info *info, void *arg),
-		      void *arg, struct nb_error *err)
+static bool is_wanted(__u32 pair_id, __u64 life, void *arg)
+{
+	const struct walk *walk = arg;
+
+	return walk->walk->wanted && walk->walk->wanted(pair_id, life, walk->walk->arg);
+}
+
+int nb_conntrack_walk(const struct nb_datapath *dp, const struct nb_conntrack_walk *how, struct nb_error *err)
 {
 	nb_autofree struct present *present = calloc(1, sizeof(*present));
-	struct walk walk = { present, fn, arg };
+	struct walk walk = { present, how };
 	int rc;
 
 	if (!present)
 		return nb_fail_nomem(err);
 	rc = read_present(dp, present, err);
-	return rc ? rc : nb_conn_table_walk(dp, look_at_pair, &walk, err);
+	return rc ? rc : nb_conn_table_walk_all(dp, is_wanted, look_at, &walk, err);
+}
+
+struct each {
+	int (*fn)(const struct nb_conn_info *info, void *arg);
+	void *arg;
+};
+
+static int pass_live(const struct nb_conn_copy *copy, const struct nb_conn_info *info, void *arg)
+{
+	const struct each *each = arg;
+
+	(void)copy;
+	return info ? each->fn(info, each->arg) : 0;
+}
+
+int nb_conntrack_each(const struct nb_datapath *dp, int (*fn)(const struct nb_conn_info *info, void *arg),
+		      void *arg, struct nb_error *err)
+{
+	struct each each = { fn, arg };
+	const struct nb_conntrack_walk walk = { .fn = pass_live, .arg = &each };
+
+	return nb_conntrack_walk(dp, &walk, err);
 }
 
 static int count_connection(const struct nb_conn_info *info, void *arg)

@@ -8,12 +8,15 @@
 
 #include "lib/util/error.h"
 
+#include "conn_table.h"
 #include "layout.h"
 
 struct nb_conn_info {
-	struct nb_tuple orig;   /* as the client sends */
-	struct nb_tuple reply;  /* as the backend answers */
-	struct nb_conn conn;    /* the client's entry; conn_life.h reads its life */
+	struct nb_tuple orig;  /* as the client sends */
+	struct nb_tuple reply; /* as the backend answers */
+	struct nb_conn conn;   /* the client's entry; conn_life.h reads its life */
+	/* What each direction has carried: nb_account_packets(). All zero: not counted. */
+	struct nb_account accounts[2];
 	unsigned int remaining; /* seconds until it expires, unless another packet comes */
 };
 
@@ -24,6 +27,19 @@ struct nb_conn_info {
  */
 int nb_conntrack_each(const struct nb_datapath *dp, int (*fn)(const struct nb_conn_info *info, void *arg),
 		      void *arg, struct nb_error *err);
+
+/* How nb_conntrack_walk() goes through the table. */
+struct nb_conntrack_walk {
+	/* Called for each connection; info: NULL if it is not live, or has ended. Not 0 ends the walk. */
+	int (*fn)(const struct nb_conn_copy *copy, const struct nb_conn_info *info, void *arg);
+	/* Whether a connection that has ended is wanted: see nb_conn_table_walk_all(). */
+	bool (*wanted)(__u32 pair_id, __u64 life, void *arg);
+	void *arg;
+};
+
+/* As nb_conntrack_each(), but for connections that are live or not. */
+int nb_conntrack_walk(const struct nb_datapath *dp, const struct nb_conntrack_walk *walk,
+		      struct nb_error *err);
 
 /* How many connections are live. */
 int nb_conntrack_count(const struct nb_datapath *dp, __u32 *count, struct nb_error *err);

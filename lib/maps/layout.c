@@ -70,7 +70,7 @@ void nb_datapath_close(struct nb_datapath *dp)
 bool nb_datapath_has(const struct nb_datapath *dp, enum nb_mode mode)
 {
 	for (int i = 0; i < NB_MAPS; i++)
-		if (nb_mode_has_map(mode, i) && dp->map_fd[i] < 0)
+		if (nb_mode_has_map(mode, i) && !(nb_map_rows[i].modes & NB_IN_LATER) && dp->map_fd[i] < 0)
 			return false;
 	for (int i = 0; i < NB_PROGS; i++)
 		if (nb_mode_has_prog(mode, i) && dp->prog_fd[i] < 0)

@@ -33,12 +33,21 @@ enum nb_map_modes {
 	NB_IN_TABLES = NB_IN_EBPF | NB_IN_NODE, /* those with Services and connections */
 	NB_IN_ALL = NB_IN_EBPF | NB_IN_ASSIST | NB_IN_NODE,
 	NB_IN_HANDOVER = 1 << NB_MODES, /* only while the network changes over from another map layout */
+	/*
+	 * A flag: the map was added to a layout that had been in use. A datapath that another build of this
+	 * layout has made may lack it, until its programs are renewed; who uses the map goes on without.
+	 */
+	NB_IN_LATER = 1 << (NB_MODES + 1),
+	NB_IN_TABLES_LATER = NB_IN_TABLES | NB_IN_LATER,
+	NB_IN_NODE_LATER = NB_IN_NODE | NB_IN_LATER,
+	NB_IN_ALL_LATER = NB_IN_ALL | NB_IN_LATER,
 };
 
 /* What sets the number of a map's elements, which is fixed when the map is loaded. */
 enum nb_map_size {
 	NB_SIZE_FIXED, /* the eBPF object */
 	NB_SIZE_CONNECTIONS,
+	NB_SIZE_ACCOUNTS, /* two for each connection */
 	NB_SIZE_FRONTENDS,
 	NB_SIZE_BACKENDS,
 	NB_SIZE_FLOWS, /* sets of NB_FLOW_WAYS flows */
@@ -63,6 +72,8 @@ enum nb_map_migration {
 	ROW(CONNECTIONS, "connections", "connections", NB_IN_TABLES, NB_SIZE_CONNECTIONS, NB_MIGRATE_CONNS)  \
 	/* __u32 set -> struct nb_conn_set: two tuples a set, which has seven ways */                        \
 	ROW(CONN_INDEX, "conn_index", "conn_index", NB_IN_TABLES, NB_SIZE_CONNECTIONS, NB_MIGRATE_CONNS)     \
+	/* __u32, see natbridge/conn_account.h -> struct nb_account */                                       \
+	ROW(ACCOUNTS, "accounts", "accounts", NB_IN_TABLES_LATER, NB_SIZE_ACCOUNTS, NB_MIGRATE_NOT)          \
 	/* struct nb_frontend_key -> struct nb_frontend */                                                   \
 	ROW(FRONTENDS, "frontends", "frontends", NB_IN_TABLES, NB_SIZE_FRONTENDS, NB_MIGRATE_ALL)            \
 	/* struct nb_backend_key -> struct nb_backend */                                                     \
@@ -79,6 +90,9 @@ enum nb_map_migration {
 	ROW(HOST_REQUESTS, "host_requests", "host_requests", NB_IN_TABLES, NB_SIZE_FIXED, NB_MIGRATE_NOT)    \
 	/* struct nb_service_key -> struct nb_service_entry; userspace only */                               \
 	ROW(SERVICES, "services", "services", NB_IN_TABLES, NB_SIZE_FRONTENDS, NB_MIGRATE_SERVICES)          \
+	/* struct nb_service_drop_key -> __u64 */                                                            \
+	ROW(SERVICE_DROPS, "service_drops", "service_drops", NB_IN_TABLES_LATER, NB_SIZE_FIXED,              \
+	    NB_MIGRATE_NOT)                                                                                  \
 	/* struct nb_addr -> struct nb_endpoint */                                                           \
 	ROW(ENDPOINTS, "endpoints", "endpoints", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_ALL)                   \
 	/* __u32 port_slot -> struct nb_port */                                                              \
@@ -90,13 +104,13 @@ enum nb_map_migration {
 	/* __u32 ifindex -> struct nb_device */                                                              \
 	ROW(DEVICES, "devices", "devices", NB_IN_NODE, NB_SIZE_FIXED, NB_MIGRATE_ALL)                        \
 	/* __u32 -> map "endpoints" of a network */                                                          \
-	ROW(PODS, "pods", "pods", NB_IN_NODE, NB_SIZE_FIXED, NB_MIGRATE_NOT)                                 \
+	ROW(PODS, "pods", "pods", NB_IN_NODE_LATER, NB_SIZE_FIXED, NB_MIGRATE_NOT)                           \
 	/* __u32 -> program of the other side; see bpf/ebpf/maps.h */                                        \
 	ROW(PAST_HOST, "past_host", "past_host", NB_IN_TABLES, NB_SIZE_FIXED, NB_MIGRATE_NOT)                \
 	/* enum nb_counter -> __u64, per CPU */                                                              \
 	ROW(COUNTERS, "counters", "counters", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_NOT)                      \
 	/* __u32 -> ring buffer of one who listens; see natbridge/event.h */                                 \
-	ROW(LISTENERS, "listeners", "listeners", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_NOT)                   \
+	ROW(LISTENERS, "listeners", "listeners", NB_IN_ALL_LATER, NB_SIZE_FIXED, NB_MIGRATE_NOT)             \
 	/* __u32 0 -> struct nb_settings */                                                                  \
 	ROW(SETTINGS, "settings", ".data.settings", NB_IN_ALL, NB_SIZE_FIXED, NB_MIGRATE_ALL)                \
 	/* __u32 0 -> struct nb_runtime */                                                                   \
@@ -205,7 +219,7 @@ struct nb_datapath {
 /* Closes all descriptors; fine on NB_DATAPATH_INIT and on a closed *dp. For nb_cleanup(). */
 void nb_datapath_close(struct nb_datapath *dp);
 
-/* Whether an open datapath has the programs and maps of a mode. */
+/* Whether an open datapath has the programs of a mode, and its maps but for those of NB_IN_LATER. */
 bool nb_datapath_has(const struct nb_datapath *dp, enum nb_mode mode);
 
 /* Whether it has any program of a mode. */

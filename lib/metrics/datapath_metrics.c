@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <natbridge/abi.h>
 
@@ -113,6 +114,101 @@ static void put_capacity(const struct target *at)
 	put_maps(at, true);
 }
 
+/* ---- by Service ---- */
+
+enum { NB_SERVICE_LABELS = 5 };
+
+/* Labels of a Service's series, with one more; name: NULL: none. */
+static void service_labels(const struct target *at, const struct nb_service_numbers *numbers,
+			   const struct nb_metric_label *one_more, char space[NB_NAME_MAX],
+			   struct nb_metric_label labels[NB_SERVICE_LABELS])
+{
+	const char *slash = strchr(numbers->name, '/');
+
+	snprintf(space, NB_NAME_MAX, "%.*s", slash ? (int)(slash - numbers->name) : 0, numbers->name);
+	labels[0] = (struct nb_metric_label){ "network", at->network->name };
+	labels[1] = (struct nb_metric_label){ "namespace", space };
+	labels[2] = (struct nb_metric_label){ "service", slash ? slash + 1 : "other" };
+	labels[3] = *one_more;
+	labels[4] = (struct nb_metric_label){ 0 };
+}
+
+static void put_service(const struct target *at, const struct nb_service_numbers *numbers, const char *label,
+			const char *value, uint64_t count)
+{
+	const struct nb_metric_label one_more = { label, value };
+	struct nb_metric_label labels[NB_SERVICE_LABELS];
+	char space[NB_NAME_MAX];
+
+	service_labels(at, numbers, &one_more, space, labels);
+	nb_exposition_count(at->text, at->metric, labels, count);
+}
+
+static void put_directions(const struct target *at, const struct nb_service_numbers *numbers,
+			   const uint64_t counts[2])
+{
+	put_service(at, numbers, "direction", "request", counts[0]);
+	put_service(at, numbers, "direction", "reply", counts[1]);
+}
+
+static void put_service_connections(const struct target *at)
+{
+	for (size_t i = 0; i < at->network->services.n; i++)
+		put_service(at, &at->network->services.items[i], NULL, NULL,
+			    at->network->services.items[i].connections);
+}
+
+static void put_service_begun(const struct target *at)
+{
+	for (size_t i = 0; at->network->followed && i < at->network->services.n; i++)
+		put_service(at, &at->network->services.items[i], NULL, NULL,
+			    at->network->services.items[i].begun);
+}
+
+/* Counters, or what there is at the moment. */
+static void put_traffic(const struct target *at, bool counters, bool bytes)
+{
+	if (!at->network->counts || at->network->followed != counters)
+		return;
+	for (size_t i = 0; i < at->network->services.n; i++) {
+		const struct nb_service_numbers *numbers = &at->network->services.items[i];
+		const struct nb_service_traffic *traffic = counters ? &numbers->traffic : &numbers->carried;
+
+		put_directions(at, numbers, bytes ? traffic->bytes : traffic->packets);
+	}
+}
+
+static void put_service_packets(const struct target *at)
+{
+	put_traffic(at, true, false);
+}
+
+static void put_service_bytes(const struct target *at)
+{
+	put_traffic(at, true, true);
+}
+
+static void put_service_carried_packets(const struct target *at)
+{
+	put_traffic(at, false, false);
+}
+
+static void put_service_carried_bytes(const struct target *at)
+{
+	put_traffic(at, false, true);
+}
+
+/* Those that there were: most Services never have any. */
+static void put_service_drops(const struct target *at)
+{
+	for (size_t i = 0; i < at->network->services.n; i++)
+		for (unsigned int k = 0; k < NB_DROP_REASONS; k++)
+			if (at->network->services.items[i].drops[k] && nb_counter_name(NB_DROP_BASE + k))
+				put_service(at, &at->network->services.items[i], "reason",
+					    nb_counter_name(NB_DROP_BASE + k),
+					    at->network->services.items[i].drops[k]);
+}
+
 static const struct row {
 	const char *name, *help;
 	void (*put)(const struct target *at);
@@ -137,6 +233,22 @@ static const struct row {
 	  put_entries, NB_METRIC_GAUGE, false },
 	{ "natbridge_datapath_map_capacity", "Elements that a map can hold.", put_capacity, NB_METRIC_GAUGE,
 	  false },
+	{ "natbridge_service_connections", "Live connections to a Service.", put_service_connections,
+	  NB_METRIC_GAUGE, false },
+	{ "natbridge_service_connections_total", "Connections to a Service that have begun.",
+	  put_service_begun, NB_METRIC_COUNTER, false },
+	{ "natbridge_service_packets_total", "Packets of connections to a Service, by direction.",
+	  put_service_packets, NB_METRIC_COUNTER, false },
+	{ "natbridge_service_bytes_total",
+	  "Bytes of connections to a Service, from the IP header on, by direction.", put_service_bytes,
+	  NB_METRIC_COUNTER, false },
+	{ "natbridge_service_carried_packets",
+	  "Packets that live connections to a Service have carried so far.", put_service_carried_packets,
+	  NB_METRIC_GAUGE, false },
+	{ "natbridge_service_carried_bytes", "Bytes that live connections to a Service have carried so far.",
+	  put_service_carried_bytes, NB_METRIC_GAUGE, false },
+	{ "natbridge_service_drops_total", "Packets to a Service that were dropped, by reason.",
+	  put_service_drops, NB_METRIC_COUNTER, false },
 };
 
 void nb_datapath_metrics_write(const struct nb_node_stats *stats, struct nb_strbuf *text)

@@ -2,6 +2,7 @@
 /* Reads a network's maps and ports, and counts. */
 #include "network_stats.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,9 +53,8 @@ const char *nb_stats_state_name(enum nb_stats_proto proto, unsigned int state)
 
 /* ---- connections ---- */
 
-static int count_connection(const struct nb_conn_info *info, void *arg)
+static void count_connection(struct nb_network_stats *stats, const struct nb_conn_info *info)
 {
-	struct nb_network_stats *stats = arg;
 	const unsigned int flags = nb_life_flags(info->conn.life);
 	unsigned int state = nb_life_state(info->conn.life);
 
@@ -64,14 +64,78 @@ static int count_connection(const struct nb_conn_info *info, void *arg)
 		state = NB_SCTP_NONE;
 	for (int i = 0; i < NB_STATS_PROTOS && state < NB_TCP_STATES; i++)
 		stats->connections[i][state] += protos[i].number == info->orig.proto;
-	return 0;
+}
+
+struct connection_walk {
+	struct nb_network_stats *stats;
+	struct nb_service_book *book;
+	struct nb_error *err;
+};
+
+static int look_at_connection(const struct nb_conn_copy *copy, const struct nb_conn_info *info, void *arg)
+{
+	const struct connection_walk *walk = arg;
+
+	if (info)
+		count_connection(walk->stats, info);
+	return nb_service_book_take(walk->book, copy, info, walk->err);
+}
+
+static bool is_wanted(__u32 pair_id, __u64 life, void *arg)
+{
+	const struct connection_walk *walk = arg;
+
+	return walk->stats->followed && nb_service_book_wants(walk->book, pair_id, life);
+}
+
+static int compare_services(const void *a, const void *b)
+{
+	return strcmp(((const struct nb_service_numbers *)a)->name,
+		      ((const struct nb_service_numbers *)b)->name);
+}
+
+static int take_services(struct nb_network_stats *stats, const struct nb_service_book *book,
+			 struct nb_error *err)
+{
+	const struct nb_service_numbers *numbers;
+	size_t i = 0;
+	int rc = 0;
+
+	while (!rc && (numbers = nb_service_book_get(book, &i)))
+		rc = nb_vec_push(&stats->services, *numbers, err);
+	if (stats->services.n)
+		qsort(stats->services.items, stats->services.n, sizeof(*stats->services.items),
+		      compare_services);
+	return rc;
+}
+
+static int count_with_book(const struct nb_datapath *dp, struct nb_network_stats *stats,
+			   struct nb_service_book *book, struct nb_error *err)
+{
+	struct connection_walk look = { stats, book, err };
+	const struct nb_conntrack_walk walk = { look_at_connection, is_wanted, &look };
+	int rc = nb_service_look_begin(book, dp, err);
+
+	rc = rc ? rc : nb_conntrack_walk(dp, &walk, err);
+	rc = rc ? rc : nb_service_look_end(book, dp, err);
+	return rc ? rc : take_services(stats, book, err);
 }
 
 static int count_connections(const struct nb_datapath *dp, struct nb_network_stats *stats,
-			     struct nb_error *err)
+			     struct nb_service_books *books, struct nb_error *err)
 {
+	nb_cleanup(nb_service_book_free) struct nb_service_book *single = NULL;
+	struct nb_service_book *book;
+
 	stats->tracks = nb_datapath_has(dp, NB_MODE_EBPF) || nb_datapath_has(dp, NB_MODE_NODE);
-	return stats->tracks ? nb_conntrack_each(dp, count_connection, stats, err) : 0;
+	if (!stats->tracks)
+		return 0;
+	stats->counts = dp->map_fd[NB_MAP_ACCOUNTS] >= 0;
+	stats->followed = books;
+	if (!books)
+		single = nb_service_book_new(true, err);
+	book = books ? nb_service_books_get(books, stats->name, err) : single;
+	return book ? count_with_book(dp, stats, book, err) : -ENOMEM;
 }
 
 /* ---- ports ---- */
@@ -123,7 +187,8 @@ static int count_maps(const struct nb_datapath *dp, struct nb_network_stats *sta
 	return rc;
 }
 
-static int read_datapath(const struct nb_datapath *dp, struct nb_network_stats *stats, struct nb_error *err)
+static int read_datapath(const struct nb_datapath *dp, struct nb_service_books *books,
+			 struct nb_network_stats *stats, struct nb_error *err)
 {
 	struct nb_settings settings;
 	int rc = nb_datapath_mode(dp, &stats->mode, err);
@@ -134,7 +199,7 @@ static int read_datapath(const struct nb_datapath *dp, struct nb_network_stats *
 	stats->behind = nb_renew_is_due(dp) || settings.flags & NB_SETTINGS_BEHIND;
 	stats->max = settings.max;
 	rc = nb_counters_read(dp, stats->counters, err);
-	rc = rc ? rc : count_connections(dp, stats, err);
+	rc = rc ? rc : count_connections(dp, stats, books, err);
 	rc = rc ? rc : count_ports(dp, stats, err);
 	return rc ? rc : count_maps(dp, stats, err);
 }
@@ -144,42 +209,60 @@ static int compare(const void *a, const void *b)
 	return strcmp(((const struct nb_network_stats *)a)->name, ((const struct nb_network_stats *)b)->name);
 }
 
+static void one_free(struct nb_network_stats *one)
+{
+	free(one->name);
+	nb_vec_free(&one->services);
+}
+
 void nb_node_stats_free(struct nb_node_stats *stats)
 {
 	for (size_t i = 0; i < stats->all.n; i++)
-		free(stats->all.items[i].name);
+		one_free(&stats->all.items[i]);
 	nb_vec_free(&stats->all);
+}
+
+/* Only its name. */
+static int begin_one(const char *network, struct nb_network_stats *one, struct nb_error *err)
+{
+	*one = (struct nb_network_stats){ 0 };
+	return nb_strdup(network, &one->name, err);
 }
 
 /* dp: NULL for a network that could not be opened. */
 static int add(struct nb_node_stats *stats, const char *network, const struct nb_datapath *dp,
-	       struct nb_error *err)
+	       struct nb_service_books *books, struct nb_error *err)
 {
-	struct nb_network_stats one = { 0 };
-	nb_autofree char *name = NULL;
-	int rc = dp ? read_datapath(dp, &one, err) : 0, added;
+	nb_cleanup(one_free) struct nb_network_stats one = { 0 };
+	int rc = begin_one(network, &one, err), added;
 
 	if (rc)
-		one = (struct nb_network_stats){ 0 };
-	one.readable = dp && !rc;
-	added = nb_strdup(network, &name, rc ? NULL : err);
-	one.name = name;
+		return rc;
+	rc = dp ? read_datapath(dp, books, &one, err) : 0;
+	if (rc) {
+		one_free(&one);
+		added = begin_one(network, &one, NULL);
+	} else {
+		one.readable = dp;
+		added = 0;
+	}
 	added = added ? added : nb_vec_push(&stats->all, one, rc ? NULL : err);
 	if (added)
 		return rc ? rc : added;
-	name = NULL; /* taken */
+	one = (struct nb_network_stats){ 0 }; /* taken */
 	qsort(stats->all.items, stats->all.n, sizeof(*stats->all.items), compare);
 	return rc;
 }
 
 int nb_node_stats_add(struct nb_node_stats *stats, const char *network, const struct nb_datapath *dp,
-		      struct nb_error *err)
+		      struct nb_service_books *books, struct nb_error *err)
 {
-	return add(stats, network, dp, err);
+	return add(stats, network, dp, books, err);
 }
 
 struct reading {
 	const struct nb_pin_root *root;
+	struct nb_service_books *books;
 	struct nb_node_stats *stats;
 	struct nb_error *err; /* NULL: there was one */
 	int first;
@@ -191,7 +274,7 @@ static int read_network(const char *network, void *arg)
 	struct reading *reading = arg;
 	int rc = nb_datapath_open(reading->root, network, false, &dp, reading->err), added;
 
-	added = add(reading->stats, network, rc ? NULL : &dp, rc ? NULL : reading->err);
+	added = add(reading->stats, network, rc ? NULL : &dp, reading->books, rc ? NULL : reading->err);
 	rc = rc ? rc : added;
 	if (rc && !reading->first) {
 		reading->first = rc;
@@ -200,10 +283,16 @@ static int read_network(const char *network, void *arg)
 	return 0;
 }
 
-int nb_node_stats_read(const struct nb_pin_root *root, struct nb_node_stats *stats, struct nb_error *err)
+int nb_node_stats_read(const struct nb_pin_root *root, struct nb_service_books *books,
+		       struct nb_node_stats *stats, struct nb_error *err)
 {
-	struct reading reading = { .root = root, .stats = stats, .err = err };
-	int rc = nb_datapath_each(root, read_network, &reading, err);
+	struct reading reading = { .root = root, .books = books, .stats = stats, .err = err };
+	int rc;
 
+	if (books)
+		nb_service_books_begin(books);
+	rc = nb_datapath_each(root, read_network, &reading, err);
+	if (books)
+		nb_service_books_end(books);
 	return reading.first ? reading.first : rc;
 }

@@ -16,6 +16,9 @@
 #include "lib/util/error.h"
 #include "lib/util/vec.h"
 
+#include "service_book.h"
+#include "service_books.h"
+
 /* Protocols whose connections are counted. */
 enum nb_stats_proto { NB_STATS_TCP, NB_STATS_UDP, NB_STATS_SCTP, NB_STATS_PROTOS };
 
@@ -42,6 +45,9 @@ struct nb_network_stats {
 		bool has;
 		__u32 entries, capacity;
 	} maps[NB_USAGE_MAPS]; /* by nb_usage_maps */
+	bool counts;           /* packets and bytes of connections */
+	bool followed; /* numbers by Service have counters of traffic: a book of the caller's is kept */
+	NB_VEC(struct nb_service_numbers) services; /* sorted by name; all others first */
 };
 
 struct nb_node_stats {
@@ -50,11 +56,15 @@ struct nb_node_stats {
 
 void nb_node_stats_free(struct nb_node_stats *stats); /* for nb_cleanup() */
 
-/* Adds the numbers of an open datapath. After an error *stats has the network, as not readable. */
+/*
+ * Adds the numbers of an open datapath. books: those of all networks, which the caller keeps from one reading
+ * to the next; NULL: a single look. After an error *stats has the network, as not readable.
+ */
 int nb_node_stats_add(struct nb_node_stats *stats, const char *network, const struct nb_datapath *dp,
-		      struct nb_error *err);
+		      struct nb_service_books *books, struct nb_error *err);
 
 /* The same for each network below a root of pins. Goes on after an error, and returns the first one. */
-int nb_node_stats_read(const struct nb_pin_root *root, struct nb_node_stats *stats, struct nb_error *err);
+int nb_node_stats_read(const struct nb_pin_root *root, struct nb_service_books *books,
+		       struct nb_node_stats *stats, struct nb_error *err);
 
 #endif

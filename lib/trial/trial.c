@@ -149,8 +149,9 @@ struct clients {
 	bool is_adding;
 };
 
-static int take_pair(const struct nb_pair *pair, void *arg)
+static int take_pair(const struct nb_conn_copy *copied, void *arg)
 {
+	const struct nb_pair *pair = &copied->pair;
 	struct clients *clients = arg;
 	const __u64 life = pair->dir[0].conn.life;
 

@@ -33,6 +33,8 @@ int main(int argc, char **argv)
 		return suite_storm() ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "sctp"))
 		return suite_sctp() ? 1 : 0;
+	if (argc == 2 && !strcmp(argv[1], "account"))
+		return suite_account() + suite_service_drops() ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "flow"))
 		return suite_flow() ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "node"))
@@ -49,6 +51,8 @@ int main(int argc, char **argv)
 	failed += suite_untouched();
 	failed += suite_conn_evict();
 	failed += suite_via_host();
+	failed += suite_account();
+	failed += suite_service_drops();
 	failed += suite_icmp_nat();
 	failed += suite_fragment();
 	failed += suite_reject();

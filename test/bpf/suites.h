@@ -22,6 +22,8 @@ int suite_mutated(void);
 int suite_spoofchk(void);
 int suite_mac_learn(void);
 int suite_conn_renew(void);
+int suite_account(void);
+int suite_service_drops(void);
 int suite_floating(void);
 int suite_icmp_echo(void);
 int suite_storm(void);

@@ -200,10 +200,10 @@ draining() {
 @test "conntrack list: the shape of conntrack -L" {
 	run -0 ask a tcp 10.96.0.10 80
 	run -0 ask a udp 10.96.0.10 80
-	local a b both
+	local a b both counts="packets=[0-9]+ bytes=[0-9]+"
 	a=$(pod_ip a 4) b=$(pod_ip b 4)
 	run -0 ctl n --network net conntrack list
-	both="src=$a dst=10.96.0.10 sport=([0-9]+) dport=80 src=$b dst=$a sport=8080 dport=([0-9]+)"
+	both="src=$a dst=10.96.0.10 sport=([0-9]+) dport=80 $counts src=$b dst=$a sport=8080 dport=([0-9]+) $counts"
 	[[ $(grep ^tcp <<<"$output") =~ ^tcp\ {6}6\ [0-9]+\ [A-Z_]+\ $both\ \[ASSURED\]$ ]]
 	[ "${BASH_REMATCH[1]}" = "${BASH_REMATCH[2]}" ]
 	[[ $(grep ^udp <<<"$output") =~ ^udp\ {6}17\ [0-9]+\ $both$ ]]
@@ -258,7 +258,7 @@ listed() {
 	service default/nobody 10.96.0.99 UDP:9:9 192.0.2.200 | ctl n service apply --keep -f - >/dev/null
 	ask a udp 10.96.0.99 9 || true
 	run -0 ctl n --network net conntrack list
-	[[ $output =~ udp\ {6}17\ [0-9]+\ src=$(pod_ip a 4)\ dst=10.96.0.99\ sport=[0-9]+\ dport=9\ \[UNREPLIED\]\ src=192.0.2.200\ dst=$(pod_ip a 4) ]]
+	[[ $output =~ udp\ {6}17\ [0-9]+\ src=$(pod_ip a 4)\ dst=10.96.0.99\ sport=[0-9]+\ dport=9\ packets=1\ bytes=[0-9]+\ \[UNREPLIED\]\ src=192.0.2.200\ dst=$(pod_ip a 4)\ sport=9\ dport=[0-9]+\ packets=0\ bytes=0 ]]
 }
 
 @test "conntrack flush and stats" {

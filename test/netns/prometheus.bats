@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The rules and the dashboard of packaging/prometheus, in a Prometheus that scrapes a node under load.
+# D13: the rules and the dashboard of packaging/prometheus, in a Prometheus that scrapes a node under load.
 
 load lib
 load agent

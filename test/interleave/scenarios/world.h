@@ -91,6 +91,8 @@ static inline void world_maps(void)
 	hosted_map(&frontends, world.frontends, sizeof(world.frontends) / HOSTED_ELEMENT_SIZE(&frontends));
 	hosted_map(&backends, world.backends, sizeof(world.backends) / HOSTED_ELEMENT_SIZE(&backends));
 	hosted_map(&counters, NULL, 0);
+	hosted_map(&accounts, NULL, 0);
+	hosted_map(&service_drops, NULL, 0);
 	hosted_map_of_maps(&listeners);
 	for (unsigned int cpu = 0; cpu < IL_ACTORS; cpu++) {
 		hosted_map_of_cpu(&scratch, cpu, &world_scratch[cpu], 1);
