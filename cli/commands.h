@@ -42,7 +42,7 @@ enum { NB_ANY_NUMBER = 1 << 16 };
 	ROW(STATUS, "status", "", NB_VALUE_NONE, 0, 0, nb_cmd_status,                                        \
 	    "show programs, ports and maps of each network")                                                 \
 	ROW(MONITOR, "monitor", "", NB_VALUE_NONE, 0, 0, nb_cmd_monitor,                                     \
-	    "show packets as natbridge drops them, and why")                                                 \
+	    "show packets as they are dropped, and connections as they begin and end")                       \
 	ROW(METRICS, "metrics", "", NB_VALUE_NONE, 0, 0, nb_cmd_metrics,                                     \
 	    "print the numbers of the datapath for Prometheus")                                              \
 	ROW(DOCTOR, "doctor", "", NB_VALUE_NONE, 0, 0, nb_cmd_doctor, "look for what is wrong on this node") \

@@ -59,18 +59,21 @@ enum nb_option_rule {
 	ROW(DST, TEXT, dst, "dst", 0, NB_VALUE_PREFIX,                                                       \
 	    NB_COMMAND_BIT(CONNTRACK_LIST) | NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,                           \
 	    "only what goes to this address, or to this prefix")                                             \
-	ROW(SERVICE, TEXT, service, "service", 0, NB_VALUE_SERVICE, NB_COMMAND_BIT(CONNTRACK_LIST),          \
-	    NB_OPTIONAL, "only connections to this Service")                                                 \
+	ROW(SERVICE, TEXT, service, "service", 0, NB_VALUE_SERVICE,                                          \
+	    NB_COMMAND_BIT(CONNTRACK_LIST) | NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,                           \
+	    "only connections to this Service")                                                              \
 	ROW(STATE, TEXT, state, "state", 0, NB_VALUE_STATE, NB_COMMAND_BIT(CONNTRACK_LIST), NB_OPTIONAL,     \
 	    "only connections in this state")                                                                \
 	ROW(PROTOCOL, TEXT, protocol, "protocol", 'p', NB_VALUE_PROTOCOL,                                    \
 	    NB_COMMAND_BIT(CONNTRACK_LIST) | NB_COMMAND_BIT(MONITOR), NB_OPTIONAL, "only this protocol")     \
 	ROW(PORT, TEXT, port, "port", 0, NB_VALUE_PORT, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,                \
-	    "only packets from or to this port")                                                             \
+	    "only what comes from or goes to this port")                                                     \
 	ROW(POD, TEXT, pod, "pod", 0, NB_VALUE_POD, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,                    \
-	    "only packets of the pod with this address or port on the bridge")                               \
+	    "only what concerns the pod with this address or port on the bridge")                            \
+	ROW(KIND, TEXT, kind, "kind", 0, NB_VALUE_KINDS, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,               \
+	    "packets that are dropped, connections that begin, that end; default: drop")                     \
 	ROW(REASON, TEXT, reason, "reason", 0, NB_VALUE_REASON, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,        \
-	    "only packets that were dropped for this reason")                                                \
+	    "only packets that were dropped, or connections that have ended, for this reason")               \
 	ROW(COUNT, TEXT, count, "count", 0, NB_VALUE_NUMBER, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,           \
 	    "end after so many events")                                                                      \
 	ROW(RATE, TEXT, rate, "rate", 0, NB_VALUE_NUMBER, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,              \

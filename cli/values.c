@@ -8,12 +8,13 @@
 
 #include <natbridge/abi.h>
 
-#include "lib/maps/counters.h"
 #include "lib/maps/layout.h"
 #include "lib/maps/settings.h"
+#include "lib/monitor/event_names.h"
 #include "lib/util/addr.h"
 
 #include "conn_filter.h"
+#include "event_filter.h"
 
 static bool is_absolute_path(const char *text)
 {
@@ -63,13 +64,11 @@ static bool is_pod(const char *text)
 	return nb_addr_parse(text, &addr) || (len && len < IF_NAMESIZE && !strpbrk(text, "/ :"));
 }
 
-/* The i-th drop reason. */
-static const char *reason(size_t i)
+static bool is_kinds(const char *text)
 {
-	for (unsigned int counter = NB_DROP_BASE; counter < NB_COUNTERS; counter++)
-		if (nb_counter_name(counter) && !i--)
-			return nb_counter_name(counter);
-	return NULL;
+	unsigned int kinds;
+
+	return nb_kinds_text(text, &kinds);
 }
 
 static bool is_seconds(const char *text)
@@ -121,8 +120,10 @@ const struct nb_value nb_values[NB_VALUES] = {
 	[NB_VALUE_PORT] = VALUE("PORT", "a port, 1 to 65535", is_port, NB_COMPLETE_NOTHING, NULL),
 	[NB_VALUE_POD] = VALUE("ADDRESS|DEVICE", "an address or the name of a device", is_pod,
 			       NB_COMPLETE_NOTHING, NULL),
-	[NB_VALUE_REASON] =
-		VALUE("REASON", "a drop reason, such as drop_no_backend", NULL, NB_COMPLETE_WORDS, reason),
+	[NB_VALUE_REASON] = VALUE("REASON", "a reason, such as drop_no_backend or end_expired", NULL,
+				  NB_COMPLETE_WORDS, nb_reason_word),
+	[NB_VALUE_KINDS] = VALUE("KIND[,KIND...]", "a list of drop, begin and end, with commas", is_kinds,
+				 NB_COMPLETE_WORDS, nb_event_kind_name),
 	[NB_VALUE_NUMBER] = VALUE("N", "a number, 1 to 1000000000", is_number, NB_COMPLETE_NOTHING, NULL),
 	[NB_VALUE_SHELL] = VALUE("bash|zsh", "bash or zsh", NULL, NB_COMPLETE_WORDS, shell),
 	[NB_VALUE_SECONDS] =

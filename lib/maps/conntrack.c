@@ -86,13 +86,13 @@ static int read_present(const struct nb_datapath *dp, struct present *present, s
 	return nb_endpoint_generations(dp, present->generations, err);
 }
 
-/* Whether both pods still exist: removing a pod changes the generation of its slot. */
-static bool has_both_ends(const struct present *present, const struct nb_pair *pair)
+/* Removing a pod changes the generation of its slot. */
+bool nb_conn_has_both_ends(const struct nb_pair *pair, const __u32 *generations)
 {
 	for (int dir = 0; dir < 2; dir++) {
 		const struct nb_conn *conn = &pair->dir[dir].conn;
 
-		if (conn->out_slot >= NB_MAX_PORTS || present->generations[conn->out_slot] != conn->out_gen)
+		if (conn->out_slot >= NB_MAX_PORTS || generations[conn->out_slot] != conn->out_gen)
 			return false;
 	}
 	return true;
@@ -110,7 +110,7 @@ static int look_at_pair(const struct nb_pair *pair, void *arg)
 	struct nb_conn_info info;
 	__s32 left;
 
-	if (!has_both_ends(walk->present, pair))
+	if (!nb_conn_has_both_ends(pair, walk->present->generations))
 		return 0;
 	left = ticks_left(&walk->present->settings, pair, walk->present->now);
 	if (left <= 0)

@@ -25,6 +25,9 @@ struct nb_conn_info {
 int nb_conntrack_each(const struct nb_datapath *dp, int (*fn)(const struct nb_conn_info *info, void *arg),
 		      void *arg, struct nb_error *err);
 
+/* Whether both pods of a connection still exist. generations: from nb_endpoint_generations(). */
+bool nb_conn_has_both_ends(const struct nb_pair *pair, const __u32 *generations);
+
 /* How many connections are live. */
 int nb_conntrack_count(const struct nb_datapath *dp, __u32 *count, struct nb_error *err);
 
