@@ -48,7 +48,7 @@ __noinline int nb_conn_tell_begin(__u32 pair_id, __u64 life)
 
 /*
  * The connection of a pair has ended: the caller owns the pair, or (NB_END_CLOSED) a packet has closed it.
- * life: that of its record. Those who listen to drops need the event as well: if the packet that ended the
+ * life: that of its record. Those who listen to drops need NB_END_GONE as well: if the packet that ended the
  * connection is dropped next, report.h shows from it where the packet would have gone.
  */
 __noinline int nb_conn_tell_end(__u32 pair_id, __u64 life, __u32 why)
@@ -56,7 +56,7 @@ __noinline int nb_conn_tell_end(__u32 pair_id, __u64 life, __u32 why)
 	bool heard = nb_is_heard(NB_EVENT_END);
 	struct nb_event *to;
 
-	if (!heard && !nb_is_heard(NB_EVENT_DROP))
+	if (!heard && (why != NB_END_GONE || !nb_is_heard(NB_EVENT_DROP)))
 		return 0;
 	to = nb_event_of_conn(pair_id, life, why != NB_END_CLOSED);
 	if (!to)

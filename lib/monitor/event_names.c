@@ -4,7 +4,7 @@
 
 #include "lib/maps/counters.h"
 
-#define END_NAME(id, name) [id] = name,
+#define END_NAME(id, name) [id] = (name),
 
 const char *nb_event_kind_name(size_t kind)
 {
