@@ -53,7 +53,7 @@ enum { NB_ANY_NUMBER = 1 << 16 };
 	ROW(UNINSTALL, "uninstall", "", NB_VALUE_NONE, 0, 0, nb_cmd_uninstall,                               \
 	    "remove what natbridge has put on this node")                                                    \
 	ROW(COMPLETION, "completion", "", NB_VALUE_SHELL, 1, 1, nb_cmd_completion,                           \
-	    "print a completion script for a shell")                                                         \
+	    "print a completion script for a shell, or names for it")                                        \
 	ROW(HELP, "help", "", NB_VALUE_COMMAND, 0, 2, nb_cmd_help, "print the help of a command")            \
 	ROW(VERSION, "version", "", NB_VALUE_NONE, 0, 0, nb_cmd_version, "print the version")
 

@@ -14,6 +14,7 @@
 #include "lib/util/addr.h"
 
 #include "conn_filter.h"
+#include "texts.h"
 
 static const uint64_t ns_per_s = 1000000000;
 
@@ -43,23 +44,12 @@ static void print_time(uint64_t ns, FILE *to)
 	fprintf(to, "%s.%06" PRIu64, text, ns % ns_per_s / 1000);
 }
 
-static void print_end(const struct nb_addr *addr, __be16 port, FILE *to)
-{
-	char text[NB_ADDR_STRLEN];
-	const bool is_v6 = nb_addr_family(addr) == AF_INET6;
-
-	nb_addr_format(addr, text);
-	if (port)
-		fprintf(to, is_v6 ? "[%s]:%u" : "%s:%u", text, ntohs(port));
-	else
-		fputs(text, to);
-}
-
 static void print_ends(const struct nb_tuple *tuple, FILE *to)
 {
-	print_end(&tuple->src, tuple->sport, to);
-	fputs(" > ", to);
-	print_end(&tuple->dst, tuple->dport, to);
+	char src[NB_END_STRLEN], dst[NB_END_STRLEN];
+
+	fprintf(to, "%s > %s", nb_end_format(&tuple->src, tuple->sport, src),
+		nb_end_format(&tuple->dst, tuple->dport, dst));
 }
 
 /* Whether the receiver sees other addresses or ports. */

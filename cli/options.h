@@ -25,11 +25,13 @@ enum nb_option_type {
 	NB_TYPE_SWITCH, /* without a value */
 	NB_TYPE_TEXT,   /* one value; it may be given several times if it is the same */
 	NB_TYPE_LIST,   /* any number of values */
+	NB_TYPE_MAYBE,  /* one value or none, which is ""; the next word if that is one */
 };
 
 #define NB_FIELD_SWITCH bool
 #define NB_FIELD_TEXT   const char *
 #define NB_FIELD_LIST   struct nb_option_values
+#define NB_FIELD_MAYBE  const char *
 
 enum nb_option_rule {
 	NB_OPTIONAL,
@@ -80,6 +82,11 @@ enum nb_option_rule {
 	    "show at most so many events a second, and count the others; default: 1000")                     \
 	ROW(PCAP, TEXT, pcap, "pcap", 0, NB_VALUE_FILE, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,                \
 	    "write the packets to a new file for Wireshark, too; - is standard output")                      \
+	ROW(WATCH, MAYBE, watch, "watch", 0, NB_VALUE_INTERVAL,                                              \
+	    NB_COMMAND_BIT(SERVICE_LIST) | NB_COMMAND_BIT(CONNTRACK_LIST) |                                  \
+		    NB_COMMAND_BIT(CONNTRACK_STATS) | NB_COMMAND_BIT(ENDPOINT_LIST) |                        \
+		    NB_COMMAND_BIT(STATUS),                                                                  \
+	    NB_OPTIONAL, "print it again every so many seconds, until a signal comes; default: 2")           \
 	ROW(DRY_RUN, SWITCH, dry_run, "dry-run", 0, NB_VALUE_NONE, NB_COMMAND_BIT(UNINSTALL), NB_OPTIONAL,   \
 	    "print what would be removed, and change nothing")                                               \
 	ROW(SECONDS, TEXT, seconds, "seconds", 0, NB_VALUE_SECONDS, NB_COMMAND_BIT(DOCTOR), NB_OPTIONAL,     \
