@@ -27,9 +27,12 @@ struct nb_terminal nb_terminal_of(FILE *to)
 
 	if (fd < 0 || !isatty(fd))
 		return terminal;
-	if (!ioctl(fd, TIOCGWINSZ, &size))
+	if (!ioctl(fd, TIOCGWINSZ, &size)) {
 		terminal.width = size.ws_col;
-	terminal.colours = !(no_color && *no_color) && !(term && !strcmp(term, "dumb"));
+		terminal.height = size.ws_row;
+	}
+	terminal.can_redraw = !(term && !strcmp(term, "dumb"));
+	terminal.colours = terminal.can_redraw && !(no_color && *no_color);
 	return terminal;
 }
 
@@ -39,14 +42,14 @@ struct piece {
 	size_t len;
 };
 
-/* The length of the piece of text that fits, up to the end of a word if there is one. */
+/* The length of the piece of text that fits, up to a blank or behind a comma if there is one. */
 static size_t fit(const char *text, size_t width)
 {
 	size_t len = strlen(text), end;
 
 	if (len <= width)
 		return len;
-	for (end = width; end && text[end] != ' '; end--)
+	for (end = width; end && text[end] != ' ' && text[end - 1] != ','; end--)
 		;
 	return end ? end : width;
 }
@@ -60,14 +63,17 @@ static void put_text(const struct piece *piece, FILE *to)
 	}
 }
 
+enum nb_colour nb_colour_find(const struct nb_coloured *colours, const char *text)
+{
+	for (; colours->text; colours++)
+		if (!strcmp(colours->text, text))
+			return colours->colour;
+	return NB_COLOUR_NONE;
+}
+
 static enum nb_colour colour_of(const struct nb_table *table, size_t column, const char *text)
 {
-	const struct nb_coloured *known = column == table->coloured ? table->colours : NULL;
-
-	for (; known && known->text; known++)
-		if (!strcmp(known->text, text))
-			return known->colour;
-	return NB_COLOUR_NONE;
+	return column == table->coloured ? nb_colour_find(table->colours, text) : NB_COLOUR_NONE;
 }
 
 /* Prints a line of a row, and moves pieces on to the next. False: there is none. */
@@ -128,6 +134,13 @@ static void measure(const struct nb_table *table, const struct nb_terminal *term
 	room = terminal->width > others + WRAPPED_LEAST ? terminal->width - others : WRAPPED_LEAST;
 	if (widths[table->wrapped] > room)
 		widths[table->wrapped] = room;
+}
+
+void nb_colour_print(const struct nb_terminal *terminal, enum nb_colour colour, const char *text, FILE *to)
+{
+	const bool colours = terminal->colours && colour != NB_COLOUR_NONE;
+
+	fprintf(to, "%s%s%s", colours ? colour_codes[colour] : "", text, colours ? COLOUR_END : "");
 }
 
 void nb_table_print(const struct nb_table *table, const struct nb_terminal *terminal, FILE *to)

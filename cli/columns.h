@@ -4,7 +4,8 @@
 
 /*
  * Rows of text in columns. Each column is as wide as its widest text, but for one that may be wrapped between
- * words, so that the rows fit a terminal. Control characters, which texts of others may hold, are printed as
+ * words or behind commas, so that the rows fit a terminal. Control characters, which texts of others may
+ * hold, are printed as
  * "?".
  */
 
@@ -22,12 +23,20 @@ struct nb_coloured {
 
 /* Where the output goes. Zeroed: no terminal. */
 struct nb_terminal {
-	unsigned int width; /* in characters; 0: rows are not wrapped */
+	unsigned int width;  /* in characters; 0: rows are not wrapped */
+	unsigned int height; /* 0: not known */
+	bool can_redraw;     /* knows control sequences that move the cursor */
 	bool colours;
 };
 
 /* What the stream is. Without colours if the environment has NO_COLOR (no-color.org) or TERM is "dumb". */
 struct nb_terminal nb_terminal_of(FILE *to);
+
+/* The colour of a text among those that end with a NULL text. */
+enum nb_colour nb_colour_find(const struct nb_coloured *colours, const char *text);
+
+/* Prints a text in a colour, where the terminal has colours. */
+void nb_colour_print(const struct nb_terminal *terminal, enum nb_colour colour, const char *text, FILE *to);
 
 enum { NB_COLUMNS_MAX = 8 };
 

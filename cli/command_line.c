@@ -36,8 +36,11 @@ static int usage(struct nb_error *err, const char *fmt, ...)
 /* ---- options ---- */
 
 #define LONG_OPTION(id, type, field, name, letter, value, commands, rule, help)                              \
-	{ name, (value) == NB_VALUE_NONE ? no_argument : required_argument, NULL,                            \
-	  FIRST_OPTION + NB_OPTION_##id },
+	{ name,                                                                                              \
+	  NB_TYPE_##type == NB_TYPE_SWITCH  ? no_argument                                                    \
+	  : NB_TYPE_##type == NB_TYPE_MAYBE ? optional_argument                                              \
+					    : required_argument,                                             \
+	  NULL, FIRST_OPTION + NB_OPTION_##id },
 static const struct option long_options[] = { NB_OPTION_TABLE(LONG_OPTION){ 0 } };
 #undef LONG_OPTION
 
@@ -97,6 +100,7 @@ static bool is_given(const struct nb_cli *cli, const struct nb_option *option)
 	case NB_TYPE_SWITCH:
 		return *(const bool *)field;
 	case NB_TYPE_TEXT:
+	case NB_TYPE_MAYBE:
 		return *(const char *const *)field != NULL;
 	case NB_TYPE_LIST:
 		return ((const struct nb_option_values *)field)->n;
@@ -124,6 +128,19 @@ static int read_option(int found, const char *word, struct nb_cli *cli, struct n
 	return 0;
 }
 
+/* The value of an option that may have none; getopt_long() itself only takes one behind "=". */
+static void take_next(int found, int argc, char **argv)
+{
+	const struct nb_option *option = &nb_options[found - FIRST_OPTION];
+
+	if (optarg || option->type != NB_TYPE_MAYBE)
+		return;
+	if (optind < argc && *argv[optind] && nb_value_accepts(option->value, argv[optind]))
+		optarg = argv[optind++];
+	else
+		optarg = (char *)"";
+}
+
 /* All options are read even after an error; the first one counts. */
 static int read_options(int argc, char **argv, struct nb_cli *cli, struct nb_error *err)
 {
@@ -141,7 +158,11 @@ static int read_options(int argc, char **argv, struct nb_cli *cli, struct nb_err
 	optind = 0; /* from the start, however often this is called */
 	while ((found = getopt_long(argc, argv, letters, long_options, NULL)) != -1) {
 		struct nb_error later = { 0 };
-		int failed = read_option(found, argv[optind - 1], cli, rc ? &later : err);
+		int failed;
+
+		if (found >= FIRST_OPTION)
+			take_next(found, argc, argv);
+		failed = read_option(found, argv[optind - 1], cli, rc ? &later : err);
 
 		if (!rc)
 			rc = failed;

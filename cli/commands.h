@@ -42,7 +42,7 @@ enum { NB_ANY_NUMBER = 1 << 16 };
 	ROW(STATUS, "status", "", NB_VALUE_NONE, 0, 0, nb_cmd_status,                                        \
 	    "show programs, ports and maps of each network")                                                 \
 	ROW(MONITOR, "monitor", "", NB_VALUE_NONE, 0, 0, nb_cmd_monitor,                                     \
-	    "show packets as natbridge drops them, and why")                                                 \
+	    "show packets as they are dropped, and connections as they begin and end")                       \
 	ROW(METRICS, "metrics", "", NB_VALUE_NONE, 0, 0, nb_cmd_metrics,                                     \
 	    "print the numbers of the datapath for Prometheus")                                              \
 	ROW(WHY, "why", "", NB_VALUE_ENDS, 2, 2, nb_cmd_why,                                                 \
@@ -55,7 +55,7 @@ enum { NB_ANY_NUMBER = 1 << 16 };
 	ROW(UNINSTALL, "uninstall", "", NB_VALUE_NONE, 0, 0, nb_cmd_uninstall,                               \
 	    "remove what natbridge has put on this node")                                                    \
 	ROW(COMPLETION, "completion", "", NB_VALUE_SHELL, 1, 1, nb_cmd_completion,                           \
-	    "print a completion script for a shell")                                                         \
+	    "print a completion script for a shell, or names for it")                                        \
 	ROW(HELP, "help", "", NB_VALUE_COMMAND, 0, 2, nb_cmd_help, "print the help of a command")            \
 	ROW(VERSION, "version", "", NB_VALUE_NONE, 0, 0, nb_cmd_version, "print the version")
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * natbridgectl completion: scripts that complete the command line of natbridgectl in bash and zsh. Nouns,
- * verbs, options and their values are printed from the tables; the rest of each script is fixed text.
+ * verbs, options and their values are printed from the tables; the rest of each script is fixed text. Names
+ * on the node are those that natbridgectl prints when the script asks for them.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 
 #include "cli.h"
 #include "commands.h"
+#include "names.h"
 #include "options.h"
 #include "out.h"
 #include "values.h"
@@ -56,6 +58,12 @@ static void print_option_names(const struct nb_option *option)
 	printf("--%s", option->name);
 	if (option->letter)
 		printf(" | -%c", option->letter);
+}
+
+/* Whether the next word is its value, whatever that is. */
+static bool has_value(const struct nb_option *option)
+{
+	return option->type != NB_TYPE_SWITCH && option->type != NB_TYPE_MAYBE;
 }
 
 /* Whether a command takes an option that not every command takes. */
@@ -108,6 +116,9 @@ static void print_bash_offer(const struct nb_value *value)
 		break;
 	case NB_COMPLETE_COMMANDS:
 		printf("shift && _natbridgectl_commands \"$@\"");
+		break;
+	case NB_COMPLETE_LIST:
+		printf("offer=(-L %s)", value->word(0));
 		break;
 	case NB_COMPLETE_FILES:
 		printf("offer=(-f)");
@@ -165,7 +176,7 @@ static void print_bash_values(void)
 	printf("# The values of an option; fails if it takes none.\n"
 	       "_natbridgectl_values() {\n\tcase $1 in\n");
 	for (size_t i = 0; i < NB_OPTIONS; i++) {
-		if (nb_options[i].value == NB_VALUE_NONE)
+		if (!has_value(&nb_options[i]))
 			continue;
 		printf("\t");
 		print_option_names(&nb_options[i]);
@@ -180,7 +191,11 @@ static void print_bash(void)
 {
 	printf("# shellcheck shell=bash\n"
 	       "# Completion of natbridgectl in bash, printed by \"natbridgectl completion bash\".\n"
-	       "# Each function sets offer to the arguments of compgen.\n\n");
+	       "# Each function sets offer to the arguments of compgen, or to -L and a list of names.\n\n"
+	       "# The names of a list. bash begins a new word at a colon: IPv6 addresses are left out.\n"
+	       "_natbridgectl_list() {\n"
+	       "	command natbridgectl completion \"$1\" 2>/dev/null | grep -v :\n"
+	       "}\n\n");
 	print_bash_commands();
 	print_bash_arguments();
 	print_bash_options();
@@ -206,6 +221,7 @@ static void print_bash(void)
 	      "		_natbridgectl_commands \"${words[@]}\" || _natbridgectl_arguments \"${words[@]}\"\n"
 	      "	fi\n"
 	      "	[[ ${#offer[@]} -gt 0 ]] || return 0\n"
+	      "	[[ ${offer[0]} != -L ]] || offer=(-W \"$(_natbridgectl_list \"${offer[1]}\")\")\n"
 	      "	mapfile -t COMPREPLY < <(compgen \"${offer[@]}\" -- \"$cur\")\n"
 	      "	[[ ${offer[0]} != -[df] ]] || compopt -o filenames\n"
 	      "	[[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace\n"
@@ -264,6 +280,9 @@ static void print_zsh_command(const struct nb_value *value)
 	case NB_COMPLETE_COMMANDS:
 		printf("shift && _natbridgectl_commands \"$@\"");
 		break;
+	case NB_COMPLETE_LIST:
+		printf("_natbridgectl_list %s", value->word(0));
+		break;
 	case NB_COMPLETE_FILES:
 		printf("_files");
 		break;
@@ -301,7 +320,7 @@ static void print_zsh_option_rest(const struct nb_option *option)
 	printf("[");
 	print_text(option->help, "[]\\");
 	printf("]");
-	if (option->value == NB_VALUE_NONE)
+	if (!has_value(option))
 		return;
 	printf(":");
 	print_text(value->placeholder, ":\\");
@@ -338,18 +357,18 @@ static void print_zsh_exclusions(const struct nb_option *option)
 
 static void print_zsh_option(const struct nb_option *option)
 {
-	bool has_value = option->value != NB_VALUE_NONE;
+	const bool takes = has_value(option);
 
 	printf("\t\t'");
 	print_zsh_exclusions(option);
-	printf("--%s%s", option->name, has_value ? "=" : "");
+	printf("--%s%s", option->name, takes ? "=" : "");
 	print_zsh_option_rest(option);
 	printf("'\n");
 	if (!option->letter)
 		return;
 	printf("\t\t'");
 	print_zsh_exclusions(option);
-	printf("-%c%s", option->letter, has_value ? "+" : "");
+	printf("-%c%s", option->letter, takes ? "+" : "");
 	print_zsh_option_rest(option);
 	printf("'\n");
 }
@@ -382,7 +401,12 @@ static void print_zsh(void)
 	const char *bar = "";
 
 	printf("#compdef natbridgectl\n"
-	       "# Completion of natbridgectl in zsh, printed by \"natbridgectl completion zsh\".\n\n");
+	       "# Completion of natbridgectl in zsh, printed by \"natbridgectl completion zsh\".\n\n"
+	       "# Names on this node: of the list that is the last argument.\n"
+	       "_natbridgectl_list() {\n"
+	       "	compadd \"${@[1,-2]}\" -- ${(f)\"$(command natbridgectl completion ${@[-1]} "
+	       "2>/dev/null)\"}\n"
+	       "}\n\n");
 	print_zsh_commands();
 	print_zsh_arguments();
 	printf("_natbridgectl() {\n"
@@ -391,7 +415,7 @@ static void print_zsh(void)
 	       "\tfor ((i = 2; i < CURRENT; i++)); do\n"
 	       "\t\tcase $words[i] in\n\t\t(");
 	for (size_t i = 0; i < NB_OPTIONS; i++) {
-		if (nb_options[i].value == NB_VALUE_NONE)
+		if (!has_value(&nb_options[i]))
 			continue;
 		printf("%s", bar);
 		print_option_names(&nb_options[i]);
@@ -417,6 +441,8 @@ int nb_cmd_completion(const struct nb_cli *cli, struct nb_error *err)
 {
 	(void)err;
 	nb_out_as_text(cli->out);
+	if (nb_names_print(cli, cli->arguments[0]))
+		return 0;
 	if (!strcmp(cli->arguments[0], "bash"))
 		print_bash();
 	else

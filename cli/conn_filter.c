@@ -108,9 +108,10 @@ bool nb_cidr_has(const struct nb_cidr *cidr, const struct nb_addr *addr)
 	return !memcmp(&network, &cidr->network, sizeof(network));
 }
 
-static bool is_of_service(const struct nb_conn_filter *filter, const struct nb_tuple *orig)
+bool nb_conn_filter_has_frontend(const struct nb_conn_filter *filter, const struct nb_addr *addr, __be16 port,
+				 __u8 proto)
 {
-	const struct nb_frontend_key key = { .addr = orig->dst, .port = orig->dport, .proto = orig->proto };
+	const struct nb_frontend_key key = { .addr = *addr, .port = port, .proto = proto };
 
 	for (size_t i = 0; i < filter->frontends.n; i++)
 		if (!nb_frontend_compare_place(&filter->frontends.items[i], &key))
@@ -138,7 +139,8 @@ bool nb_conn_filter_matches(const struct nb_conn_filter *filter, const struct nb
 	       (!cli->state || is_in_state(info, cli->state)) &&
 	       (!cli->src || nb_cidr_has(&filter->src, &info->orig.src)) &&
 	       (!cli->dst || nb_cidr_has(&filter->dst, &info->orig.dst)) &&
-	       (!cli->service || is_of_service(filter, &info->orig));
+	       (!cli->service ||
+		nb_conn_filter_has_frontend(filter, &info->orig.dst, info->orig.dport, info->orig.proto));
 }
 
 int nb_conn_filter_end(const struct nb_conn_filter *filter, struct nb_error *err)

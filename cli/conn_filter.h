@@ -2,7 +2,10 @@
 #ifndef NATBRIDGE_CLI_CONN_FILTER_H
 #define NATBRIDGE_CLI_CONN_FILTER_H
 
-/* Which connections conntrack list shows: --src, --dst, --service, --state and -p. */
+/*
+ * Which connections conntrack list shows: --src, --dst, --service, --state and -p. What monitor has of these
+ * as well is in event_filter.h.
+ */
 
 #include <stdbool.h>
 
@@ -35,6 +38,10 @@ int nb_conn_filter_enter(struct nb_conn_filter *filter, const struct nb_datapath
 
 /* Whether an address is in the prefix. */
 bool nb_cidr_has(const struct nb_cidr *cidr, const struct nb_addr *addr);
+
+/* Whether the Service has this address and port, in network byte order, in the network at hand. */
+bool nb_conn_filter_has_frontend(const struct nb_conn_filter *filter, const struct nb_addr *addr, __be16 port,
+				 __u8 proto);
 
 bool nb_conn_filter_matches(const struct nb_conn_filter *filter, const struct nb_conn_info *info);
 

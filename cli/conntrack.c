@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* natbridgectl conntrack: the tracked connections, the counters and the settings of the datapath. */
 #include <netinet/in.h>
+#include <string.h>
 
 #include <natbridge/abi.h>
 #include <natbridge/conn_life.h>
@@ -19,6 +20,7 @@
 #include "conn_filter.h"
 #include "each_network.h"
 #include "out.h"
+#include "texts.h"
 
 /* counted: whether the datapath counts; account: of the tuple's direction. */
 static struct cJSON *tuple_json(const struct nb_tuple *tuple, bool counted, const struct nb_account *account)
@@ -84,9 +86,35 @@ struct listing {
 	const struct nb_cli *cli;
 	const struct nb_conn_filter *filter;
 	const char *network;
-	bool counted;
+	bool counted;    /* the datapath counts packets and bytes */
+	bool in_columns; /* not as conntrack -L */
 	struct nb_error *err;
 };
+
+/* Without an answer; established, or used for a while. */
+static const char unreplied[] = "UNREPLIED", assured[] = "ASSURED";
+
+/* For people: "as the client sends" and whence the answers come. */
+static struct cJSON *short_row(const struct listing *listing, const struct nb_conn_info *info)
+{
+	const char *state = nb_conn_state_name(info->orig.proto, nb_life_state(info->conn.life));
+	const unsigned int flags = nb_life_flags(info->conn.life);
+	struct cJSON *row = cJSON_CreateObject();
+	char text[NB_END_STRLEN], duration[NB_DURATION_STRLEN];
+
+	cJSON_AddStringToObject(row, "network", listing->network);
+	cJSON_AddStringToObject(row, "protocol", nb_conn_proto_name(info->orig.proto));
+	cJSON_AddStringToObject(row, "state", state ? state : "-");
+	cJSON_AddStringToObject(row, "expires", nb_duration_format(info->remaining, duration));
+	cJSON_AddStringToObject(row, "client", nb_end_format(&info->orig.src, info->orig.sport, text));
+	cJSON_AddStringToObject(row, "to", nb_end_format(&info->orig.dst, info->orig.dport, text));
+	cJSON_AddStringToObject(row, "backend", nb_end_format(&info->reply.src, info->reply.sport, text));
+	cJSON_AddStringToObject(row, "flags",
+				!(flags & NB_LIFE_SEEN_REPLY) ? unreplied
+				: flags & NB_LIFE_ASSURED     ? assured
+							      : "-");
+	return row;
+}
 
 static int list_connection(const struct nb_conn_info *info, void *arg)
 {
@@ -96,6 +124,8 @@ static int list_connection(const struct nb_conn_info *info, void *arg)
 
 	if (!nb_conn_filter_matches(listing->filter, info))
 		return 0;
+	if (listing->in_columns)
+		return nb_out_row(listing->cli->out, short_row(listing, info), NULL, listing->err);
 	row = cJSON_CreateObject();
 	cJSON_AddStringToObject(row, "network", listing->network);
 	cJSON_AddStringToObject(row, "protocol", nb_conn_proto_name(info->orig.proto));
@@ -112,10 +142,17 @@ static int list_connection(const struct nb_conn_info *info, void *arg)
 			  listing->cli->network ? print_without_network : print_with_network, listing->err);
 }
 
+/* Scripts read the format of conntrack -L. */
+static bool is_in_columns(const struct nb_cli *cli)
+{
+	return !nb_out_is_json(cli->out) && nb_is_for_people();
+}
+
 static int list_network(const struct nb_cli *cli, const char *network, const struct nb_datapath *dp,
 			void *arg, struct nb_error *err)
 {
-	struct listing listing = { cli, arg, network, dp->map_fd[NB_MAP_ACCOUNTS] >= 0, err };
+	struct listing listing = { cli, arg, network, dp->map_fd[NB_MAP_ACCOUNTS] >= 0, is_in_columns(cli),
+				   err };
 	int rc = nb_conn_filter_enter(arg, dp, err);
 
 	return rc ? rc : nb_conntrack_each(dp, list_connection, &listing, err);
@@ -123,10 +160,21 @@ static int list_network(const struct nb_cli *cli, const char *network, const str
 
 int nb_cmd_conntrack_list(const struct nb_cli *cli, struct nb_error *err)
 {
+	static const struct nb_column columns[] = {
+		{ "NETWORK", "network" }, { "PROTOCOL", "protocol" }, { "STATE", "state" },
+		{ "EXPIRES", "expires" }, { "CLIENT", "client" },     { "TO", "to" },
+		{ "BACKEND", "backend" }, { "FLAGS", "flags" },       { 0 },
+	};
+	static const struct nb_coloured colours[] = { { unreplied, NB_COLOUR_YELLOW }, { 0 } };
 	nb_cleanup(nb_conn_filter_free) struct nb_conn_filter filter;
 	struct nb_visited visited = { 0 };
 	int rc;
 
+	if (is_in_columns(cli)) {
+		nb_out_columns(cli->out, columns);
+		nb_out_wrap(cli->out, "network");
+		nb_out_colour(cli->out, "flags", colours);
+	}
 	nb_conn_filter_init(&filter, cli);
 	rc = nb_each_network(cli, NB_READ | NB_TRANSLATING, list_network, &filter, &visited, err);
 	nb_note_assisted(&visited);
@@ -176,12 +224,31 @@ static void print_numbers(const struct cJSON *object, const char *indent, FILE *
 	}
 }
 
+/* All but the first are seconds. */
+static void print_settings(const struct cJSON *object, FILE *to)
+{
+	const struct cJSON *value;
+	char text[NB_DURATION_STRLEN];
+
+	if (!nb_is_for_people()) {
+		print_numbers(object, "    ", to);
+		return;
+	}
+	cJSON_ArrayForEach(value, object) {
+		if (strcmp(value->string, nb_setting_name(NB_SETTING_MAX)) != 0)
+			fprintf(to, "    %-20s %s\n", value->string,
+				nb_duration_format((unsigned int)value->valuedouble, text));
+		else
+			fprintf(to, "    %-20s %.0f\n", value->string, value->valuedouble);
+	}
+}
+
 static void print_stats(const struct cJSON *row, FILE *to)
 {
 	fprintf(to, "%s\n", nb_row_text(row, "network"));
 	print_numbers(row, "  ", to);
 	fprintf(to, "  settings\n");
-	print_numbers(cJSON_GetObjectItemCaseSensitive(row, "settings"), "    ", to);
+	print_settings(cJSON_GetObjectItemCaseSensitive(row, "settings"), to);
 }
 
 static struct cJSON *settings_json(const struct nb_settings *settings)

@@ -13,6 +13,7 @@
 #include "cli.h"
 #include "each_network.h"
 #include "out.h"
+#include "texts.h"
 
 struct listing {
 	const struct nb_cli *cli;
@@ -60,5 +61,7 @@ int nb_cmd_endpoint_list(const struct nb_cli *cli, struct nb_error *err)
 	};
 
 	nb_out_columns(cli->out, columns);
+	nb_out_wrap(cli->out, "network");
+	nb_out_colour(cli->out, "state", nb_port_colours);
 	return nb_each_network(cli, NB_READ, list_network, NULL, NULL, err);
 }

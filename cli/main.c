@@ -12,6 +12,7 @@
 #include "command_line.h"
 #include "commands.h"
 #include "out.h"
+#include "watch.h"
 
 enum { EXIT_USAGE = 2, EXIT_NOT_SET_UP = 3 };
 
@@ -29,6 +30,8 @@ static int run(struct nb_cli *cli, struct nb_error *err)
 	int rc = nb_pin_root_resolve(cli->bpffs, &cli->pin_root, err);
 	if (rc)
 		return rc;
+	if (cli->watch && !cli->help)
+		return nb_watch(cli, fn, err);
 	rc = fn(cli, err);
 	if (rc)
 		return rc;

@@ -25,11 +25,13 @@ enum nb_option_type {
 	NB_TYPE_SWITCH, /* without a value */
 	NB_TYPE_TEXT,   /* one value; it may be given several times if it is the same */
 	NB_TYPE_LIST,   /* any number of values */
+	NB_TYPE_MAYBE,  /* one value or none, which is ""; the next word if that is one */
 };
 
 #define NB_FIELD_SWITCH bool
 #define NB_FIELD_TEXT   const char *
 #define NB_FIELD_LIST   struct nb_option_values
+#define NB_FIELD_MAYBE  const char *
 
 enum nb_option_rule {
 	NB_OPTIONAL,
@@ -59,18 +61,21 @@ enum nb_option_rule {
 	ROW(DST, TEXT, dst, "dst", 0, NB_VALUE_PREFIX,                                                       \
 	    NB_COMMAND_BIT(CONNTRACK_LIST) | NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,                           \
 	    "only what goes to this address, or to this prefix")                                             \
-	ROW(SERVICE, TEXT, service, "service", 0, NB_VALUE_SERVICE, NB_COMMAND_BIT(CONNTRACK_LIST),          \
-	    NB_OPTIONAL, "only connections to this Service")                                                 \
+	ROW(SERVICE, TEXT, service, "service", 0, NB_VALUE_SERVICE,                                          \
+	    NB_COMMAND_BIT(CONNTRACK_LIST) | NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,                           \
+	    "only connections to this Service")                                                              \
 	ROW(STATE, TEXT, state, "state", 0, NB_VALUE_STATE, NB_COMMAND_BIT(CONNTRACK_LIST), NB_OPTIONAL,     \
 	    "only connections in this state")                                                                \
 	ROW(PROTOCOL, TEXT, protocol, "protocol", 'p', NB_VALUE_PROTOCOL,                                    \
 	    NB_COMMAND_BIT(CONNTRACK_LIST) | NB_COMMAND_BIT(MONITOR), NB_OPTIONAL, "only this protocol")     \
 	ROW(PORT, TEXT, port, "port", 0, NB_VALUE_PORT, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,                \
-	    "only packets from or to this port")                                                             \
+	    "only what comes from or goes to this port")                                                     \
 	ROW(POD, TEXT, pod, "pod", 0, NB_VALUE_POD, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,                    \
-	    "only packets of the pod with this address or port on the bridge")                               \
+	    "only what concerns the pod with this address or port on the bridge")                            \
+	ROW(KIND, TEXT, kind, "kind", 0, NB_VALUE_KINDS, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,               \
+	    "packets that are dropped, connections that begin, that end; default: drop")                     \
 	ROW(REASON, TEXT, reason, "reason", 0, NB_VALUE_REASON, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,        \
-	    "only packets that were dropped for this reason")                                                \
+	    "only packets that were dropped, or connections that have ended, for this reason")               \
 	ROW(COUNT, TEXT, count, "count", 0, NB_VALUE_NUMBER, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,           \
 	    "end after so many events")                                                                      \
 	ROW(RATE, TEXT, rate, "rate", 0, NB_VALUE_NUMBER, NB_COMMAND_BIT(MONITOR), NB_OPTIONAL,              \
@@ -79,6 +84,11 @@ enum nb_option_rule {
 	    "write the packets to a new file for Wireshark, too; - is standard output")                      \
 	ROW(SEND, SWITCH, send, "send", 0, NB_VALUE_NONE, NB_COMMAND_BIT(WHY), NB_OPTIONAL,                  \
 	    "send the packet, too, and show what became of it")                                              \
+	ROW(WATCH, MAYBE, watch, "watch", 0, NB_VALUE_INTERVAL,                                              \
+	    NB_COMMAND_BIT(SERVICE_LIST) | NB_COMMAND_BIT(CONNTRACK_LIST) |                                  \
+		    NB_COMMAND_BIT(CONNTRACK_STATS) | NB_COMMAND_BIT(ENDPOINT_LIST) |                        \
+		    NB_COMMAND_BIT(STATUS),                                                                  \
+	    NB_OPTIONAL, "print it again every so many seconds, until a signal comes; default: 2")           \
 	ROW(DRY_RUN, SWITCH, dry_run, "dry-run", 0, NB_VALUE_NONE, NB_COMMAND_BIT(UNINSTALL), NB_OPTIONAL,   \
 	    "print what would be removed, and change nothing")                                               \
 	ROW(SECONDS, TEXT, seconds, "seconds", 0, NB_VALUE_SECONDS, NB_COMMAND_BIT(DOCTOR), NB_OPTIONAL,     \

@@ -14,8 +14,8 @@
 #include "columns.h"
 
 struct nb_out {
-	bool json, keep_rows, as_text;
-	FILE *to;   /* stdout, or memory for JSON */
+	bool json, keep_rows, as_text, is_frame;
+	FILE *to;   /* stdout; memory for JSON and for a frame */
 	char *text; /* of the memory */
 	size_t size;
 	size_t n_rows;
@@ -25,15 +25,16 @@ struct nb_out {
 	NB_VEC(char *) cells; /* of plain rows, one row after the other */
 };
 
-struct nb_out *nb_out_new(bool json)
+static struct nb_out *new_out(bool json, bool is_frame)
 {
 	struct nb_out *out = calloc(1, sizeof(*out));
 
 	if (!out)
 		return NULL;
 	out->json = json;
+	out->is_frame = is_frame;
 	out->wrapped = out->coloured = NB_COLUMNS_MAX;
-	out->to = json ? open_memstream(&out->text, &out->size) : stdout;
+	out->to = json || is_frame ? open_memstream(&out->text, &out->size) : stdout;
 	if (!out->to) {
 		free(out);
 		return NULL;
@@ -41,11 +42,26 @@ struct nb_out *nb_out_new(bool json)
 	return out;
 }
 
+struct nb_out *nb_out_new(bool json)
+{
+	return new_out(json, false);
+}
+
+struct nb_out *nb_out_new_frame(bool json)
+{
+	return new_out(json, true);
+}
+
+const char *nb_out_text(const struct nb_out *out)
+{
+	return out->text ? out->text : "";
+}
+
 void nb_out_free(struct nb_out **out)
 {
 	if (!*out)
 		return;
-	if ((*out)->json)
+	if ((*out)->to != stdout)
 		fclose((*out)->to);
 	for (size_t i = 0; i < (*out)->cells.n; i++)
 		free((*out)->cells.items[i]);
@@ -147,7 +163,7 @@ static int add_json(struct nb_out *out, const struct cJSON *row, struct nb_error
 
 	if (!text)
 		return nb_fail_nomem(err);
-	fprintf(out->to, "%s%s", out->n_rows ? ",\n " : "[", text);
+	fprintf(out->to, "%s%s", !out->n_rows ? "[" : out->is_frame ? "," : ",\n ", text);
 	free(text);
 	return 0;
 }
@@ -172,7 +188,7 @@ int nb_out_row(struct nb_out *out, struct cJSON *row, void (*print)(const struct
 
 static void print_columns(struct nb_out *out)
 {
-	const struct nb_terminal terminal = nb_terminal_of(out->to);
+	const struct nb_terminal terminal = nb_terminal_of(stdout);
 	struct nb_table table = {
 		.cells = (const char *const *)out->cells.items,
 		.n_cells = out->cells.n,
@@ -188,14 +204,16 @@ static void print_columns(struct nb_out *out)
 
 int nb_out_end(struct nb_out *out, struct nb_error *err)
 {
-	if (out->json && !out->as_text) {
+	if (out->json && !out->as_text)
 		fputs(out->n_rows ? "]\n" : "[]\n", out->to);
-		if (fflush(out->to))
-			return nb_fail_nomem(err);
-		fwrite(out->text, 1, out->size, stdout);
-	} else if (out->columns) {
+	else if (out->columns)
 		print_columns(out);
-	}
+	if (out->to != stdout && fflush(out->to))
+		return nb_fail_nomem(err);
+	if (out->is_frame)
+		return 0;
+	if (out->json && !out->as_text)
+		fwrite(out->text, 1, out->size, stdout);
 	if (fflush(stdout) || ferror(stdout))
 		return nb_fail(err, NB_ERR_IO, errno, "cannot write to standard output");
 	return 0;

@@ -24,6 +24,10 @@ struct nb_column {
 
 /* NULL: out of memory. */
 struct nb_out *nb_out_new(bool json);
+
+/* The same for what nb_out_end() does not write, and nb_out_text() has then. JSON is one line. */
+struct nb_out *nb_out_new_frame(bool json);
+const char *nb_out_text(const struct nb_out *out);
 void nb_out_free(struct nb_out **out); /* for nb_cleanup() */
 
 bool nb_out_is_json(const struct nb_out *out);

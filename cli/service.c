@@ -22,6 +22,7 @@
 #include "each_network.h"
 #include "out.h"
 #include "service_files.h"
+#include "texts.h"
 
 static double milliseconds_since(const struct timespec *start)
 {
@@ -256,14 +257,16 @@ static struct cJSON *service_row(const char *network, const struct nb_service *s
 					     [NB_LOAD_BALANCER] = "LoadBalancer",
 					     [NB_NODE_PORT] = "NodePort" };
 	struct cJSON *row = cJSON_CreateObject(), *backends, *draining;
-	char frontend[NB_FRONTEND_STRLEN], addr[NB_ADDR_STRLEN];
+	char frontend[NB_FRONTEND_STRLEN], addr[NB_ADDR_STRLEN], duration[NB_DURATION_STRLEN];
 
 	cJSON_AddStringToObject(row, "network", network);
 	cJSON_AddStringToObject(row, "name", service->name);
 	cJSON_AddStringToObject(row, "portName", service->port_name);
 	cJSON_AddStringToObject(row, "origin", service->origin == NB_ORIGIN_CONFIG ? "config" : "apply");
 	cJSON_AddStringToObject(row, "kind", kinds[service->kind]);
-	if (json || service->affinity)
+	if (!json && service->affinity && nb_is_for_people())
+		cJSON_AddStringToObject(row, "affinity", nb_duration_format(service->affinity, duration));
+	else if (json || service->affinity)
 		cJSON_AddNumberToObject(row, "affinity", service->affinity);
 	cJSON_AddStringToObject(row, "address", nb_addr_format(&service->key.addr, addr));
 	cJSON_AddNumberToObject(row, "port", ntohs(service->key.port));
@@ -311,9 +314,13 @@ int nb_cmd_service_list(const struct nb_cli *cli, struct nb_error *err)
 		{ "FRONTEND", "frontend" }, { "KIND", "kind" },    { "AFFINITY", "affinity" },
 		{ "BACKENDS", "backends" }, { "FROM", "origin" },  { 0 },
 	};
+	/* Nothing answers there. */
+	static const struct nb_coloured colours[] = { { "-", NB_COLOUR_YELLOW }, { 0 } };
 	struct nb_visited visited = { 0 };
 
 	nb_out_columns(cli->out, columns);
+	nb_out_wrap(cli->out, "backends");
+	nb_out_colour(cli->out, "backends", colours);
 	int rc = nb_each_network(cli, NB_READ | NB_TRANSLATING, list_network, NULL, &visited, err);
 	nb_note_assisted(&visited);
 	return rc;

@@ -20,6 +20,9 @@
 #include "cli.h"
 #include "each_network.h"
 #include "out.h"
+#include "texts.h"
+
+enum { RATHER_FULL = 80, ALMOST_FULL = 95 }; /* percent */
 
 static void print_programs(const struct cJSON *row, FILE *to)
 {
@@ -31,15 +34,17 @@ static void print_programs(const struct cJSON *row, FILE *to)
 	}
 }
 
-static void print_ports(const struct cJSON *row, FILE *to)
+static void print_ports(const struct cJSON *row, const struct nb_terminal *terminal, FILE *to)
 {
 	const struct cJSON *port;
 
 	cJSON_ArrayForEach(port, cJSON_GetObjectItemCaseSensitive(row, "ports")) {
-		const char *name = nb_row_text(port, "name");
+		const char *name = nb_row_text(port, "name"), *state = nb_row_text(port, "state");
 
-		fprintf(to, "  port     %-12s ifindex %u %s\n", *name ? name : "-",
-			nb_row_number(port, "ifindex"), nb_row_text(port, "state"));
+		fprintf(to, "  port     %-12s ifindex %u ", *name ? name : "-",
+			nb_row_number(port, "ifindex"));
+		nb_colour_print(terminal, nb_colour_find(nb_port_colours, state), state, to);
+		fputc('\n', to);
 	}
 }
 
@@ -51,30 +56,46 @@ static void print_ranges(const struct cJSON *row, FILE *to)
 		fprintf(to, "  range    %s\n", range->valuestring);
 }
 
-static void print_maps(const struct cJSON *row, FILE *to)
+static enum nb_colour colour_of_use(double percent)
+{
+	return percent >= ALMOST_FULL   ? NB_COLOUR_RED
+	       : percent >= RATHER_FULL ? NB_COLOUR_YELLOW
+					: NB_COLOUR_NONE;
+}
+
+static void print_maps(const struct cJSON *row, const struct nb_terminal *terminal, FILE *to)
 {
 	const struct cJSON *map;
 
 	cJSON_ArrayForEach(map, cJSON_GetObjectItemCaseSensitive(row, "maps")) {
-		unsigned int entries = nb_row_number(map, "entries"), max = nb_row_number(map, "max");
+		const unsigned int entries = nb_row_number(map, "entries"), max = nb_row_number(map, "max");
+		const double percent = max ? 100.0 * entries / max : 0.0;
+		char text[32];
 
-		fprintf(to, "  map      %-12s %u of %u (%.1f %%)\n", nb_row_text(map, "name"), entries, max,
-			max ? 100.0 * entries / max : 0.0);
+		fprintf(to, "  map      %-12s %u of %u ", nb_row_text(map, "name"), entries, max);
+		snprintf(text, sizeof(text), "(%.1f %%)", percent);
+		nb_colour_print(terminal, colour_of_use(percent), text, to);
+		fputc('\n', to);
 	}
 }
 
 static void print_status(const struct cJSON *row, FILE *to)
 {
+	const struct nb_terminal terminal = nb_terminal_of(stdout);
+
 	fprintf(to, "%s: mode %s, fast path %s, map layout v%u, pinned in %s\n", nb_row_text(row, "network"),
 		nb_row_text(row, "mode"), nb_row_is(row, "fastPath") ? "on" : "off",
 		nb_row_number(row, "abiVersion"), nb_row_text(row, "directory"));
-	if (nb_row_is(row, "behind"))
-		fprintf(to,
-			"  programs are those of another version of natbridge: run natbridgectl upgrade\n");
+	if (nb_row_is(row, "behind")) {
+		nb_colour_print(
+			&terminal, NB_COLOUR_YELLOW,
+			"  programs are those of another version of natbridge: run natbridgectl upgrade", to);
+		fputc('\n', to);
+	}
 	print_ranges(row, to);
 	print_programs(row, to);
-	print_ports(row, to);
-	print_maps(row, to);
+	print_ports(row, &terminal, to);
+	print_maps(row, &terminal, to);
 }
 
 static void add_ranges(struct cJSON *row, const struct nb_settings *settings)

@@ -8,12 +8,13 @@
 
 #include <natbridge/abi.h>
 
-#include "lib/maps/counters.h"
 #include "lib/maps/layout.h"
 #include "lib/maps/settings.h"
+#include "lib/monitor/event_names.h"
 #include "lib/util/addr.h"
 
 #include "conn_filter.h"
+#include "event_filter.h"
 
 static bool is_absolute_path(const char *text)
 {
@@ -63,13 +64,11 @@ static bool is_pod(const char *text)
 	return nb_addr_parse(text, &addr) || (len && len < IF_NAMESIZE && !strpbrk(text, "/ :"));
 }
 
-/* The i-th drop reason. */
-static const char *reason(size_t i)
+static bool is_kinds(const char *text)
 {
-	for (unsigned int counter = NB_DROP_BASE; counter < NB_COUNTERS; counter++)
-		if (nb_counter_name(counter) && !i--)
-			return nb_counter_name(counter);
-	return NULL;
+	unsigned int kinds;
+
+	return nb_kinds_text(text, &kinds);
 }
 
 static bool is_seconds(const char *text)
@@ -79,6 +78,13 @@ static bool is_seconds(const char *text)
 	return nb_uint_parse(text, 0, NB_SECONDS_MAX, &seconds);
 }
 
+static bool is_interval(const char *text)
+{
+	unsigned long long seconds;
+
+	return !*text || nb_uint_parse(text, 1, NB_SECONDS_MAX, &seconds);
+}
+
 static const char *form(size_t i)
 {
 	static const char *const words[] = { "plain", "json" };
@@ -86,9 +92,24 @@ static const char *form(size_t i)
 	return i < sizeof(words) / sizeof(*words) ? words[i] : NULL;
 }
 
+static const char *networks(size_t i)
+{
+	return i ? NULL : "networks";
+}
+
+static const char *services(size_t i)
+{
+	return i ? NULL : "services";
+}
+
+static const char *pods(size_t i)
+{
+	return i ? NULL : "pods";
+}
+
 static const char *shell(size_t i)
 {
-	static const char *const words[] = { "bash", "zsh" };
+	static const char *const words[] = { "bash", "zsh", "networks", "services", "pods" };
 
 	return i < sizeof(words) / sizeof(*words) ? words[i] : NULL;
 }
@@ -105,11 +126,11 @@ static const char *setting(size_t i)
 	}
 const struct nb_value nb_values[NB_VALUES] = {
 	[NB_VALUE_NONE] = VALUE("", NULL, NULL, NB_COMPLETE_NOTHING, NULL),
-	[NB_VALUE_NETWORK] = VALUE("NAME", "a network name", is_network_name, NB_COMPLETE_NOTHING, NULL),
+	[NB_VALUE_NETWORK] = VALUE("NAME", "a network name", is_network_name, NB_COMPLETE_LIST, networks),
 	[NB_VALUE_DIR] = VALUE("DIR", "an absolute path", is_absolute_path, NB_COMPLETE_DIRS, NULL),
 	[NB_VALUE_FORM] = VALUE("plain|json", "plain or json", NULL, NB_COMPLETE_WORDS, form),
 	[NB_VALUE_FILE] = VALUE("FILE", NULL, NULL, NB_COMPLETE_FILES, NULL),
-	[NB_VALUE_SERVICE] = VALUE("NAMESPACE/NAME", NULL, NULL, NB_COMPLETE_NOTHING, NULL),
+	[NB_VALUE_SERVICE] = VALUE("NAMESPACE/NAME", NULL, NULL, NB_COMPLETE_LIST, services),
 	[NB_VALUE_NODE] = VALUE("NAME", NULL, NULL, NB_COMPLETE_NOTHING, NULL),
 	[NB_VALUE_SETTING] = VALUE("NAME=VALUE", NULL, NULL, NB_COMPLETE_NAMES, setting),
 	[NB_VALUE_PREFIX] =
@@ -119,15 +140,20 @@ const struct nb_value nb_values[NB_VALUES] = {
 	[NB_VALUE_PROTOCOL] =
 		VALUE("tcp|udp|sctp", "tcp, udp or sctp", NULL, NB_COMPLETE_WORDS, nb_conn_proto_word),
 	[NB_VALUE_PORT] = VALUE("PORT", "a port, 1 to 65535", is_port, NB_COMPLETE_NOTHING, NULL),
-	[NB_VALUE_POD] = VALUE("ADDRESS|DEVICE", "an address or the name of a device", is_pod,
-			       NB_COMPLETE_NOTHING, NULL),
+	[NB_VALUE_POD] =
+		VALUE("ADDRESS|DEVICE", "an address or the name of a device", is_pod, NB_COMPLETE_LIST, pods),
+	[NB_VALUE_REASON] = VALUE("REASON", "a reason, such as drop_no_backend or end_expired", NULL,
+				  NB_COMPLETE_WORDS, nb_reason_word),
+	[NB_VALUE_KINDS] = VALUE("KIND[,KIND...]", "a list of drop, begin and end, with commas", is_kinds,
+				 NB_COMPLETE_WORDS, nb_event_kind_name),
 	[NB_VALUE_ENDS] = VALUE("SRC DST", NULL, NULL, NB_COMPLETE_NOTHING, NULL),
-	[NB_VALUE_REASON] =
-		VALUE("REASON", "a drop reason, such as drop_no_backend", NULL, NB_COMPLETE_WORDS, reason),
 	[NB_VALUE_NUMBER] = VALUE("N", "a number, 1 to 1000000000", is_number, NB_COMPLETE_NOTHING, NULL),
-	[NB_VALUE_SHELL] = VALUE("bash|zsh", "bash or zsh", NULL, NB_COMPLETE_WORDS, shell),
+	[NB_VALUE_SHELL] = VALUE("bash|zsh|networks|services|pods", "bash, zsh, networks, services or pods",
+				 NULL, NB_COMPLETE_WORDS, shell),
 	[NB_VALUE_SECONDS] =
 		VALUE("SECONDS", "a number of seconds up to 3600", is_seconds, NB_COMPLETE_NOTHING, NULL),
+	[NB_VALUE_INTERVAL] =
+		VALUE("[SECONDS]", "a number of seconds, 1 to 3600", is_interval, NB_COMPLETE_NOTHING, NULL),
 	[NB_VALUE_COMMAND] = VALUE("NOUN [VERB]", NULL, NULL, NB_COMPLETE_COMMANDS, NULL),
 };
 #undef VALUE

@@ -22,11 +22,13 @@ enum nb_value_kind {
 	NB_VALUE_PORT,
 	NB_VALUE_POD,
 	NB_VALUE_REASON,
+	NB_VALUE_KINDS,
 	NB_VALUE_NUMBER,
 	NB_VALUE_SHELL,
 	NB_VALUE_COMMAND,
-	NB_VALUE_ENDS,    /* of the way of a packet */
-	NB_VALUE_SECONDS, /* up to NB_SECONDS_MAX */
+	NB_VALUE_ENDS,     /* of the way of a packet */
+	NB_VALUE_SECONDS,  /* up to NB_SECONDS_MAX */
+	NB_VALUE_INTERVAL, /* the same from 1 on, or none */
 	NB_VALUES,
 };
 
@@ -38,6 +40,7 @@ enum nb_completion {
 	NB_COMPLETE_WORDS,    /* the words of the row */
 	NB_COMPLETE_NAMES,    /* the same, each with a "=" behind it */
 	NB_COMPLETE_COMMANDS, /* nouns, and verbs behind them */
+	NB_COMPLETE_LIST,     /* names on this node: the row's word is the list (names.h) */
 	NB_COMPLETE_FILES,
 	NB_COMPLETE_DIRS,
 };

@@ -54,6 +54,7 @@ static __always_inline __s64 nb_reply_tuple_owner(const struct nb_tuple *reply, 
 	__s64 entry_id, owner = NB_OWNER_OTHER;
 	struct nb_pair *pair;
 	__u64 life;
+	bool lives;
 
 	/* Not nb_entry_find(): the stack would be too deep. */
 	entry_id = nb_index_find(NULL, reply, nb_conn_hash(NULL, reply), 0);
@@ -64,11 +65,11 @@ static __always_inline __s64 nb_reply_tuple_owner(const struct nb_tuple *reply, 
 		return NB_OWNER_NONE;
 	life = nb_load(&pair->dir[0].conn.life);
 	nb_read_barrier();
+	lives = nb_conn_lives(&pair->dir[entry_id & 1].conn, life, now);
 	if (nb_life_use(life) == NB_USE_TAKEN &&
-	    (!nb_conn_lives(&pair->dir[entry_id & 1].conn, life, now) ||
-	     (reclaim >= NB_RECLAIM_CLOSED && nb_tcp_closed(nb_life_state(life))) ||
+	    (!lives || (reclaim >= NB_RECLAIM_CLOSED && nb_state_is_closed(nb_life_state(life))) ||
 	     (reclaim >= NB_RECLAIM_UNASSURED && !(nb_life_flags(life) & NB_LIFE_ASSURED)))) {
-		nb_pair_end(entry_id / 2, life);
+		nb_pair_end(entry_id / 2, life, lives ? NB_END_EVICTED : nb_end_reason(life, now));
 		return NB_OWNER_NONE;
 	}
 	if (!nb_key_same(&pair->dir[entry_id & 1].key, reply))
@@ -172,6 +173,7 @@ static __always_inline int nb_conn_insert_client(const struct nb_pkt *pkt, struc
 	__s64 owner = nb_entry_insert_new(&pair->dir[0].key, pkt->hash, 2 * pair_id);
 
 	if (owner == NB_INDEX_DONE && nb_pair_begin(pair)) {
+		nb_conn_tell_begin(pair_id, nb_load(&pair->dir[0].conn.life));
 		nb_count(NB_COUNT_INSERT);
 		nb_account_first(pkt, pair_id);
 		return NB_CONTINUE;
@@ -247,7 +249,7 @@ __noinline int nb_conn_create(struct __sk_buff *skb, const struct nb_pkt *pkt, _
 	if (old >= 0 && rc == NB_CONTINUE)
 		rc = nb_conn_renew(pkt, s, old);
 	else if (old >= 0)
-		nb_pair_end(old / 2, pkt->life);
+		nb_pair_end(old / 2, pkt->life, nb_end_reason(pkt->life, pkt->now));
 	else if (rc == NB_CONTINUE)
 		rc = NB_NEW;
 	return rc == NB_NEW ? nb_conn_insert(pkt, s) : rc;

@@ -31,7 +31,7 @@ enum nb_pair_worth {
 	NB_PAIR_FREE,     /* no connection */
 	NB_PAIR_DEAD,     /* expired, or its receiver is gone */
 	NB_PAIR_HALFOPEN, /* never answered */
-	NB_PAIR_CLOSED,   /* nb_tcp_closed() */
+	NB_PAIR_CLOSED,   /* nb_state_is_closed() */
 	NB_PAIR_YOUNG,    /* half-open, but begun in this tick or the last: the answer may be on its way */
 	NB_PAIR_CLOSING,  /* one side may still send */
 	NB_PAIR_LIVE,
@@ -60,7 +60,7 @@ __noinline enum nb_pair_worth nb_pair_worth_now(const struct nb_pair *pair, __u6
 	if (!(flags & NB_LIFE_SEEN_REPLY))
 		return nb_pair_worth_halfopen(fwd, life, now);
 	/* UDP has no state; the states of SCTP have TCP's numbers. */
-	if (nb_tcp_closed(state))
+	if (nb_state_is_closed(state))
 		return NB_PAIR_CLOSED;
 	if (nb_tcp_closing(state))
 		return NB_PAIR_CLOSING;
@@ -83,6 +83,15 @@ static __always_inline bool nb_pair_evict_from(struct nb_pair *pair, __u32 pair_
 	return true;
 }
 
+/* A dead connection that has not expired lacks a pod, or has stalled for too long: its time is over as well.
+ */
+static __always_inline enum nb_end nb_pair_dead_reason(const struct nb_pair *pair, __u64 life, __u32 now)
+{
+	return nb_conn_lives(&pair->dir[0].conn, life, now) && nb_conn_lives(&pair->dir[1].conn, life, now)
+		       ? NB_END_EXPIRED
+		       : nb_end_reason(life, now);
+}
+
 /* Takes a pair that is free or dead. NB_PAIR_FREE: taken; else what its connection is worth. */
 __noinline enum nb_pair_worth nb_pair_try(__u32 pair_id, __u32 now)
 {
@@ -103,6 +112,7 @@ __noinline enum nb_pair_worth nb_pair_try(__u32 pair_id, __u32 now)
 		return worth;
 	if (!nb_pair_evict_from(pair, pair_id, life))
 		return NB_PAIR_LIVE;
+	nb_pair_tell_end(pair_id, life, nb_pair_dead_reason(pair, life, now));
 	nb_count(NB_COUNT_RECLAIMED);
 	return NB_PAIR_FREE;
 }
@@ -119,6 +129,7 @@ __noinline bool nb_pair_evict(__u32 pair_id, __u32 now, enum nb_pair_worth most)
 	nb_read_barrier();
 	if (nb_pair_worth_now(pair, life, now) > most || !nb_pair_evict_from(pair, pair_id, life))
 		return false;
+	nb_pair_tell_end(pair_id, life, NB_END_EVICTED);
 	nb_count(NB_COUNT_EARLY_DROP);
 	return true;
 }

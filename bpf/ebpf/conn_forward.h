@@ -48,7 +48,7 @@ static __always_inline int nb_conn_not_served(struct __sk_buff *skb, struct nb_p
 	if (rc == NB_TO_HOST)
 		return nb_pass_to_host(skb);
 	if (rc == nb_drop(NB_DROP_BACKEND_GONE))
-		nb_pair_end(entry_id / 2, pkt->life);
+		nb_pair_end(entry_id / 2, pkt->life, NB_END_GONE);
 	return rc;
 }
 

@@ -71,12 +71,14 @@ __noinline int nb_conn_renew(const struct nb_pkt *pkt, struct nb_scratch *s, __u
 		return NB_AGAIN;
 	nb_read_barrier();
 	if (entry_id & 1 || !nb_pair_same_path(pair, s)) {
-		nb_pair_end(entry_id / 2, life);
+		nb_pair_end(entry_id / 2, life, nb_end_reason(life, pkt->now));
 		return NB_NEW;
 	}
 	nb_account_begin(entry_id / 2);
 	if (!nb_pair_renew(pair, life, s))
 		return NB_AGAIN;
+	nb_pair_tell_end(entry_id / 2, life, nb_end_reason(life, pkt->now));
+	nb_conn_tell_begin(entry_id / 2, s->client.conn.life);
 	nb_count(NB_COUNT_INSERT);
 	nb_account_first(pkt, entry_id / 2);
 	return NB_CONTINUE;

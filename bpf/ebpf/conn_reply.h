@@ -71,7 +71,7 @@ static __always_inline int nb_reply_receive(struct __sk_buff *skb, struct nb_pkt
 	if (rc == NB_CONTINUE && !seen)
 		nb_account_add(pkt, entry_id);
 	if (rc == NB_NEW)
-		nb_pair_end(entry_id / 2, pkt->life);
+		nb_pair_end(entry_id / 2, pkt->life, nb_end_reason(pkt->life, pkt->now));
 	return rc;
 }
 

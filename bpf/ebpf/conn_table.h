@@ -13,6 +13,7 @@
 
 #include <natbridge/conn_pair.h>
 
+#include "conn_tell.h"
 #include "maps.h"
 
 /* Attempts to change a word that other CPUs change as well. */
@@ -126,11 +127,18 @@ static __always_inline void nb_pair_leave(struct nb_pair *pair, __u32 pair_id)
 	nb_entry_remove(&pair->dir[1].key, 2 * pair_id + 1);
 }
 
+/* Tells of the end, unless that was done when the connection was closed. life: that of its record. */
+static __always_inline void nb_pair_tell_end(__u32 pair_id, __u64 life, enum nb_end why)
+{
+	if (!nb_state_is_closed(nb_life_state(life)))
+		nb_conn_tell_end(pair_id, life, why);
+}
+
 /*
- * Ends the connection of a pair; life: that of one of its entries. If it is another connection by
- * now, or another CPU ends it, nothing is done.
+ * Ends the connection of a pair; life: that of one of its entries; why: enum nb_end. If it is another
+ * connection by now, or another CPU ends it, nothing is done.
  */
-__noinline int nb_pair_end(__u32 pair_id, __u64 life)
+__noinline int nb_pair_end(__u32 pair_id, __u64 life, __u32 why)
 {
 	struct nb_pair *pair = nb_pair_at(pair_id);
 
@@ -144,6 +152,7 @@ __noinline int nb_pair_end(__u32 pair_id, __u64 life)
 			break;
 		if (!nb_pair_claim(pair, now, NB_USE_BUSY))
 			continue;
+		nb_pair_tell_end(pair_id, now, why);
 		nb_pair_leave(pair, pair_id);
 		nb_pair_free(pair);
 		break;
@@ -163,6 +172,7 @@ static __always_inline bool nb_pair_repair(struct nb_pair *pair, __u32 entry_id,
 		return false;
 	if (nb_entry_insert(key, entry_id) == NB_INDEX_DONE && nb_pair_begin(pair))
 		return true;
+	nb_pair_tell_end(entry_id / 2, life, NB_END_EVICTED);
 	nb_pair_leave(pair, entry_id / 2);
 	nb_pair_empty(pair, NB_USE_BUSY);
 	nb_pair_free(pair);

@@ -48,6 +48,12 @@ static __always_inline bool nb_life_expired(__u64 life, __u32 now)
 	return (__s32)(nb_life_expires(life) - now) <= 0;
 }
 
+/* Why a connection that serves no packet any more has ended. */
+static __always_inline enum nb_end nb_end_reason(__u64 life, __u32 now)
+{
+	return nb_life_expired(life, now) ? NB_END_EXPIRED : NB_END_GONE;
+}
+
 /* The port to which an entry's packets go; NULL: the receiver is gone, or cut off. */
 static __always_inline struct nb_port *nb_conn_out_port(const struct nb_conn *conn)
 {
@@ -221,6 +227,13 @@ static __always_inline int nb_life_step(const struct nb_pkt *pkt, const struct n
 	return NB_CONTINUE;
 }
 
+/* Whether a packet that changes a life to "next" is the last one but for late ones. */
+static __always_inline bool nb_life_closes(__u64 life, __u64 next, __u32 now)
+{
+	return (nb_state_is_closed(nb_life_state(next)) && !nb_state_is_closed(nb_life_state(life))) ||
+	       nb_life_expired(next, now); /* nb_step.finished */
+}
+
 /*
  * Copies the record's life to the backend's entry, until both are the same. The copy is read before
  * the record. So it is not changed if its pair has got another connection in between, by whose
@@ -292,8 +305,13 @@ static __always_inline int nb_conn_change(struct nb_pkt *pkt, __u32 entry_id, bo
 			  : nb_life_step(pkt, record, life, reply, &pair->dir[!reply].conn, &next);
 		if (rc != NB_CONTINUE)
 			return rc;
-		if (next == life || nb_change(&record->life, life, next))
+		if (next == life)
 			break;
+		if (nb_change(&record->life, life, next)) {
+			if (nb_life_closes(life, next, pkt->now))
+				nb_conn_tell_end(entry_id / 2, next, NB_END_CLOSED);
+			break;
+		}
 	}
 	nb_pair_copy_life(pair);
 	if (repair && nb_pair_repair(pair, entry_id ^ 1, nb_load(&record->life)))

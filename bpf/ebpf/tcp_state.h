@@ -87,12 +87,6 @@ static __always_inline __u8 nb_tcp_next(bool reply, enum nb_tcp_kind kind, __u32
 	return nb_tcp_state_table[reply ? 1 : 0][kind][state];
 }
 
-/* Whether only late packets can follow. */
-static __always_inline bool nb_tcp_closed(__u32 state)
-{
-	return state == NB_TCP_TIME_WAIT || state == NB_TCP_CLOSE;
-}
-
 /* Whether the connection cannot come back to life: it may give way to a new one. */
 static __always_inline bool nb_tcp_closing(__u32 state)
 {

@@ -4,42 +4,34 @@
 
 /* The one place where drops are counted, and told to those who listen. */
 
-#include <natbridge/event.h>
+#include <natbridge/conn_life.h>
 
 #include "pkt.h"
+#include "tell.h"
 
-struct nb_listener {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, NB_LISTENER_BYTES);
-};
-
-/* The ring buffers of those who listen. Elsewhere: empty. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, NB_LISTENERS);
-	__uint(key_size, sizeof(__u32));
-	__array(values, struct nb_listener);
-} listeners SEC(".maps");
-
-/* An event on its way. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct nb_event);
-} event SEC(".maps");
+/*
+ * Whether the event is still that of the packet's connection, which this CPU has ended on the way to the drop
+ * (conn_tell.h). The table does not have it any more.
+ */
+static __always_inline bool nb_event_is_of(const struct nb_event *last, const struct nb_pkt *pkt)
+{
+	return pkt->life && last->kind == NB_EVENT_END && nb_life_same_gen(last->life, pkt->life) &&
+	       nb_tuple_same(&last->tuple, &pkt->tuple);
+}
 
 static __always_inline void nb_event_fill(struct __sk_buff *skb, const struct nb_pkt *pkt, __u16 reason,
 					  struct nb_event *to)
 {
 	__u32 len = skb->len;
 
-	to->ns = bpf_ktime_get_ns();
-	to->network = nb_constants.network;
-	to->ifindex = skb->ifindex;
-	to->len = len;
-	to->reason = reason;
+	if (!pkt || !nb_event_is_of(to, pkt))
+		to->translated = (struct nb_tuple){};
 	to->tuple = pkt ? pkt->tuple : (struct nb_tuple){};
+	nb_event_begin(to, NB_EVENT_DROP, reason);
+	to->ifindex = skb->ifindex;
+	to->pair_id = 0;
+	to->life = 0;
+	to->len = len;
 	if (len > NB_EVENT_HEAD)
 		len = NB_EVENT_HEAD;
 	barrier_var(len);
@@ -48,27 +40,17 @@ static __always_inline void nb_event_fill(struct __sk_buff *skb, const struct nb
 	to->head_len = bpf_skb_load_bytes(skb, 0, to->head, len) ? 0 : len;
 }
 
-/* What a listener has no room for is counted. */
 __noinline int nb_drop_tell(struct __sk_buff *skb, const struct nb_pkt *pkt, __u16 reason)
 {
-	struct nb_event *to = NULL;
-	__u32 zero = 0;
+	struct nb_event *to;
 
-	for (__u32 i = 0; i < NB_LISTENERS; i++) {
-		__u32 key = i;
-		void *listener = bpf_map_lookup_elem(&listeners, &key);
-
-		if (!listener)
-			continue;
-		if (!to) {
-			to = bpf_map_lookup_elem(&event, &zero);
-			if (!to)
-				return 0;
-			nb_event_fill(skb, pkt, reason, to);
-		}
-		if (bpf_ringbuf_output(listener, to, sizeof(*to), 0))
-			nb_count(NB_COUNT_UNHEARD);
-	}
+	if (!nb_is_heard(NB_EVENT_DROP))
+		return 0;
+	to = nb_event();
+	if (!to)
+		return 0;
+	nb_event_fill(skb, pkt, reason, to);
+	nb_event_send(to, NB_EVENT_DROP);
 	return 0;
 }
 

@@ -59,6 +59,12 @@ static inline __attribute__((always_inline)) __u32 nb_life_state(__u64 life)
 	return life >> NB_LIFE_STATE_SHIFT & 15;
 }
 
+/* Whether only late packets can follow in this state of TCP or SCTP. UDP has none. */
+static inline __attribute__((always_inline)) int nb_state_is_closed(__u32 state)
+{
+	return state == NB_TCP_TIME_WAIT || state == NB_TCP_CLOSE;
+}
+
 /* enum nb_use: in the client's entry that of the pair; in the other one NB_USE_FREE or NB_USE_TAKEN. */
 static inline __attribute__((always_inline)) __u32 nb_life_use(__u64 life)
 {

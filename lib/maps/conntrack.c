@@ -86,13 +86,13 @@ static int read_present(const struct nb_datapath *dp, struct present *present, s
 	return nb_endpoint_generations(dp, present->generations, err);
 }
 
-/* Whether both pods still exist: removing a pod changes the generation of its slot. */
-static bool has_both_ends(const struct present *present, const struct nb_pair *pair)
+/* Removing a pod changes the generation of its slot. */
+bool nb_conn_has_both_ends(const struct nb_pair *pair, const __u32 *generations)
 {
 	for (int dir = 0; dir < 2; dir++) {
 		const struct nb_conn *conn = &pair->dir[dir].conn;
 
-		if (conn->out_slot >= NB_MAX_PORTS || present->generations[conn->out_slot] != conn->out_gen)
+		if (conn->out_slot >= NB_MAX_PORTS || generations[conn->out_slot] != conn->out_gen)
 			return false;
 	}
 	return true;
@@ -110,7 +110,8 @@ static bool describe(const struct present *present, const struct nb_conn_copy *c
 	const struct nb_pair *pair = &copy->pair;
 	__s32 left;
 
-	if (nb_life_use(pair->dir[0].conn.life) != NB_USE_TAKEN || !has_both_ends(present, pair))
+	if (nb_life_use(pair->dir[0].conn.life) != NB_USE_TAKEN ||
+	    !nb_conn_has_both_ends(pair, present->generations))
 		return false;
 	left = ticks_left(&present->settings, pair, present->now);
 	if (left <= 0)

@@ -15,12 +15,15 @@
 
 #include "lib/datapath/datapath.h"
 #include "lib/datapath/fd_array.h"
+#include "lib/maps/conn_table.h"
 #include "lib/maps/counters.h"
 #include "lib/maps/layout.h"
 #include "lib/util/cleanup.h"
 #include "lib/util/error.h"
 #include "lib/util/strbuf.h"
 #include "lib/util/vec.h"
+
+#include "conn_watch.h"
 
 /* The name of a listener's ring buffer, with the number of its process. */
 static const char name_format[] = "nb_mon_%d";
@@ -31,7 +34,9 @@ struct source {
 	struct nb_datapath dp;
 	__u32 map_id; /* of its map "listeners" */
 	__u32 place;
-	uint64_t unheard; /* when it was entered */
+	uint64_t unheard;            /* when it was entered */
+	struct nb_conn_table *table; /* NULL: not open */
+	struct nb_conn_watch *watch; /* NULL: ends are not wanted, or these maps are former ones */
 };
 
 struct nb_listening {
@@ -59,20 +64,43 @@ static bool is_left(__u32 ring_id)
 	       errno == ESRCH;
 }
 
+/* The element of a place for a kind of events. */
+static __u32 element_of(unsigned int kind, __u32 place)
+{
+	return kind * NB_LISTENERS + place;
+}
+
+/* Whether nobody has the place, for whatever kind. Takes out what a killed process has left there. */
+static bool is_free(const struct nb_datapath *dp, __u32 place)
+{
+	bool has_listener = false;
+
+	for (unsigned int kind = 0; kind < NB_EVENT_KINDS; kind++) {
+		const __u32 element = element_of(kind, place);
+		const __u32 id = nb_fd_array_get(dp, NB_MAP_LISTENERS, element);
+
+		if (id && is_left(id))
+			nb_fd_array_set(dp, NB_MAP_LISTENERS, element, -1, NULL);
+		has_listener |= nb_fd_array_get(dp, NB_MAP_LISTENERS, element) != 0;
+	}
+	return !has_listener;
+}
+
 /* Empties the places of processes that were killed. Returns a free place; NB_LISTENERS: there is none. */
 static __u32 free_place(const struct nb_datapath *dp)
 {
 	__u32 found = NB_LISTENERS;
 
-	for (__u32 i = 0; i < NB_LISTENERS; i++) {
-		const __u32 id = nb_fd_array_get(dp, NB_MAP_LISTENERS, i);
-
-		if (id && is_left(id))
-			nb_fd_array_set(dp, NB_MAP_LISTENERS, i, -1, NULL);
-		if (found == NB_LISTENERS && !nb_fd_array_get(dp, NB_MAP_LISTENERS, i))
+	for (__u32 i = 0; i < NB_LISTENERS; i++)
+		if (is_free(dp, i) && found == NB_LISTENERS)
 			found = i;
-	}
 	return found;
+}
+
+static void leave_place(const struct nb_datapath *dp, __u32 place)
+{
+	for (unsigned int kind = 0; kind < NB_EVENT_KINDS; kind++)
+		nb_fd_array_set(dp, NB_MAP_LISTENERS, element_of(kind, place), -1, NULL);
 }
 
 /* ---- networks ---- */
@@ -98,18 +126,78 @@ static struct source *source_of(const struct nb_listening *listening, __u32 map_
 static bool is_heard(const struct nb_listening *listening, const struct nb_datapath *dp)
 {
 	const struct source *source = source_of(listening, nb_fd_id(dp->map_fd[NB_MAP_LISTENERS]));
+	const __u32 ring_id = nb_fd_id(listening->ring_fd);
 
-	return source && nb_fd_array_get(dp, NB_MAP_LISTENERS, source->place) == nb_fd_id(listening->ring_fd);
+	for (unsigned int kind = 0; source && kind < NB_EVENT_KINDS; kind++)
+		if (listening->config.kinds & 1U << kind &&
+		    nb_fd_array_get(dp, NB_MAP_LISTENERS, element_of(kind, source->place)) != ring_id)
+			return false;
+	return source != NULL;
 }
 
 static int take_place(const struct nb_listening *listening, const char *network, const struct nb_datapath *dp,
 		      __u32 *place, struct nb_error *err)
 {
+	int rc = 0;
+
 	*place = free_place(dp);
 	if (*place == NB_LISTENERS)
 		return nb_fail(err, NB_ERR_DATAPATH, EBUSY,
 			       "network \"%s\": %d processes listen to it already", network, NB_LISTENERS);
-	return nb_fd_array_set(dp, NB_MAP_LISTENERS, *place, listening->ring_fd, err);
+	for (unsigned int kind = 0; kind < NB_EVENT_KINDS && !rc; kind++)
+		if (listening->config.kinds & 1U << kind)
+			rc = nb_fd_array_set(dp, NB_MAP_LISTENERS, element_of(kind, *place),
+					     listening->ring_fd, err);
+	if (rc)
+		leave_place(dp, *place);
+	return rc;
+}
+
+static void close_source(struct source *source)
+{
+	nb_conn_watch_free(&source->watch);
+	if (source->table)
+		nb_conn_table_close(source->table);
+	free(source->table);
+	nb_datapath_close(&source->dp);
+	free(source->name);
+}
+
+/* Maps the network's connections. They count as memory of this process then, which has no other. */
+static int open_table(struct source *source, struct nb_error *err)
+{
+	nb_autofree struct nb_conn_table *table = NULL;
+	int rc;
+
+	if (source->table || source->dp.map_fd[NB_MAP_CONNECTIONS] < 0)
+		return 0;
+	table = calloc(1, sizeof(*table));
+	if (!table)
+		return nb_fail_nomem(err);
+	rc = nb_conn_table_open(&source->dp, table, err);
+	if (rc)
+		return rc;
+	source->table = NB_TAKE_PTR(table);
+	return 0;
+}
+
+/* Connections of former maps have moved to newer ones: they do not end. */
+static void leave_former(struct nb_listening *listening, const char *network)
+{
+	for (size_t i = 0; i < listening->sources.n; i++)
+		if (!strcmp(listening->sources.items[i].name, network))
+			nb_conn_watch_free(&listening->sources.items[i].watch);
+}
+
+static int watch_connections(const struct nb_listening *listening, struct source *source,
+			     struct nb_error *err)
+{
+	int rc;
+
+	if (!(listening->config.kinds & 1U << NB_EVENT_END))
+		return 0;
+	rc = open_table(source, err);
+	return rc || !source->table ? rc : nb_conn_watch_new(&source->dp, source->table, &source->watch, err);
 }
 
 /* dp: taken over if it succeeds. */
@@ -121,15 +209,18 @@ static int add_source(struct nb_listening *listening, const char *network, struc
 				 .place = place,
 				 .unheard = unheard_of(dp),
 				 .dp = *dp };
-	int rc = nb_strdup(network, &name, err);
+	int rc = nb_vec_reserve(&listening->sources, listening->sources.n + 1, err);
 
-	if (rc)
+	rc = rc ? rc : nb_strdup(network, &name, err);
+	rc = rc ? rc : watch_connections(listening, &source, err);
+	if (rc) {
+		source.dp = (struct nb_datapath)NB_DATAPATH_INIT; /* the caller's */
+		close_source(&source);
 		return rc;
-	source.name = name;
-	rc = nb_vec_push(&listening->sources, source, err);
-	if (rc)
-		return rc;
-	name = NULL; /* taken, as the descriptors are */
+	}
+	leave_former(listening, network);
+	source.name = NB_TAKE_PTR(name);
+	listening->sources.items[listening->sources.n++] = source;
 	*dp = (struct nb_datapath)NB_DATAPATH_INIT;
 	return 0;
 }
@@ -154,7 +245,7 @@ static int enter(struct nb_listening *listening, const char *network, struct nb_
 	}
 	rc = add_source(listening, network, &dp, place, err);
 	if (rc)
-		nb_fd_array_set(&dp, NB_MAP_LISTENERS, place, -1, NULL);
+		leave_place(&dp, place);
 	return rc;
 }
 
@@ -204,21 +295,107 @@ unsigned int nb_listen_networks(const struct nb_listening *listening)
 	return (unsigned int)listening->sources.n;
 }
 
+/* Whether a later source has the network's newer maps. */
+static bool is_former(const struct nb_listening *listening, size_t source)
+{
+	for (size_t i = source + 1; i < listening->sources.n; i++)
+		if (!strcmp(listening->sources.items[i].name, listening->sources.items[source].name))
+			return true;
+	return false;
+}
+
+int nb_listen_each(const struct nb_listening *listening,
+		   int (*fn)(const char *network, const struct nb_datapath *dp, void *arg), void *arg)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < listening->sources.n && !rc; i++)
+		if (!is_former(listening, i))
+			rc = fn(listening->sources.items[i].name, &listening->sources.items[i].dp, arg);
+	return rc;
+}
+
 /* ---- events ---- */
 
+/* The network of an event, with its newest maps; NULL: it is not known. */
+static struct source *source_of_event(const struct nb_listening *listening, const struct nb_event *event)
+{
+	for (size_t i = listening->sources.n; i > 0; i--)
+		if (nb_network_hash(listening->sources.items[i - 1].name) == event->network)
+			return &listening->sources.items[i - 1];
+	return NULL;
+}
+
+/* Where a packet would have gone, if the table has its connection still. Without the table: not known. */
+static void translate(struct source *source, struct nb_event *event)
+{
+	const struct nb_entry *entry;
+
+	if (event->translated.proto || !event->tuple.proto || open_table(source, NULL) || !source->table)
+		return;
+	entry = nb_conn_table_find(source->table, &event->tuple, NULL);
+	if (!entry)
+		return;
+	event->translated = event->tuple;
+	event->translated.src = entry->conn.src;
+	event->translated.dst = entry->conn.dst;
+	event->translated.sport = entry->conn.sport;
+	event->translated.dport = entry->conn.dport;
+}
+
+static int tell(struct nb_listening *listening, struct source *source, struct nb_event *event)
+{
+	if (source && event->kind == NB_EVENT_DROP)
+		translate(source, event);
+	listening->rc = listening->config.fn(event, source ? source->name : "?", listening->config.arg);
+	return listening->rc ? -ECANCELED : 0;
+}
+
+/* Another build's programs may write what is none of these kinds. */
 static int on_event(void *context, void *data, size_t size)
 {
 	struct nb_listening *listening = context;
-	const struct nb_event *event = data;
-	const char *name = "?";
+	struct nb_event event = { 0 };
+	struct source *source;
 
-	if (size != sizeof(*event) || event->head_len > NB_EVENT_HEAD)
+	if (size > sizeof(event) || size < offsetof(struct nb_event, head))
 		return 0;
-	for (size_t i = 0; i < listening->sources.n; i++)
-		if (nb_network_hash(listening->sources.items[i].name) == event->network)
-			name = listening->sources.items[i].name;
-	listening->rc = listening->config.fn(event, name, listening->config.arg);
-	return listening->rc ? -ECANCELED : 0;
+	memcpy(&event, data, size);
+	if (event.kind >= NB_EVENT_KINDS || size != nb_event_size(event.kind) ||
+	    event.head_len > NB_EVENT_HEAD)
+		return 0;
+	source = source_of_event(listening, &event);
+	if (source && source->watch && event.kind != NB_EVENT_DROP &&
+	    !nb_conn_watch_note(source->watch, &event))
+		return 0;
+	return tell(listening, source, &event);
+}
+
+struct turn {
+	struct nb_listening *listening;
+	struct source *source;
+};
+
+static int on_end(struct nb_event *event, void *arg)
+{
+	const struct turn *turn = arg;
+
+	event->network = nb_network_hash(turn->source->name);
+	return tell(turn->listening, turn->source, event);
+}
+
+int nb_listen_turn(struct nb_listening *listening, struct nb_error *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < listening->sources.n && !rc; i++) {
+		struct source *source = &listening->sources.items[i];
+		struct turn turn = { listening, source };
+
+		if (source->watch)
+			rc = nb_conn_watch_turn(source->watch, &source->dp, on_end, &turn, err);
+	}
+	return listening->rc ? listening->rc : rc;
 }
 
 int nb_listen_wait(struct nb_listening *listening, int ms, struct nb_error *err)
@@ -254,11 +431,8 @@ void nb_listen_end(struct nb_listening **listening)
 	if (!old)
 		return;
 	for (size_t i = 0; i < old->sources.n; i++) {
-		struct source *source = &old->sources.items[i];
-
-		nb_fd_array_set(&source->dp, NB_MAP_LISTENERS, source->place, -1, NULL);
-		nb_datapath_close(&source->dp);
-		free(source->name);
+		leave_place(&old->sources.items[i].dp, old->sources.items[i].place);
+		close_source(&old->sources.items[i]);
 	}
 	nb_vec_free(&old->sources);
 	ring_buffer__free(old->ring);

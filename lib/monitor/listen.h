@@ -4,8 +4,8 @@
 
 /*
  * Listening to the programs of networks: a ring buffer of this process, which it enters into the map
- * "listeners" of each network. Programs write to it while it is there. A process that is killed leaves its
- * ring buffer in the maps; the next listener takes it out.
+ * "listeners" of each network, for each kind of events that it wants. Programs write to it while it is there.
+ * A process that is killed leaves its ring buffer in the maps; the next listener takes it out.
  */
 
 #include <stdbool.h>
@@ -14,17 +14,21 @@
 #include <natbridge/event.h>
 
 #include "lib/datapath/pin_path.h"
+#include "lib/maps/layout.h"
 #include "lib/util/error.h"
 
 struct nb_listening;
 
-/* An event, valid during the call. network: its name; "?": it is not known any more. Not 0 ends
- * nb_listen_wait(). */
+/*
+ * An event, valid during the call, whose "translated" is known if its packet belongs to a connection.
+ * network: its name; "?": it is not known any more. Not 0 ends nb_listen_wait() and nb_listen_turn().
+ */
 typedef int (*nb_event_fn)(const struct nb_event *event, const char *network, void *arg);
 
 struct nb_listen_config {
 	const struct nb_pin_root *root;
 	const char *network; /* NULL: every network */
+	unsigned int kinds;  /* 1 << enum nb_event_kind, for those that are wanted */
 	nb_event_fn fn;
 	void *arg;
 };
@@ -48,6 +52,16 @@ int nb_listen_follow(struct nb_listening *listening, struct nb_error *err);
 
 /* How many networks are listened to. */
 unsigned int nb_listen_networks(const struct nb_listening *listening);
+
+/* Calls fn for each network, with its newest maps, until fn returns not 0, and returns that. */
+int nb_listen_each(const struct nb_listening *listening,
+		   int (*fn)(const char *network, const struct nb_datapath *dp, void *arg), void *arg);
+
+/*
+ * Looks for ends of connections of which no program tells (conn_watch.h), and calls the listener's fn. Call
+ * it every second or so, behind nb_listen_follow(). Returns as nb_listen_wait().
+ */
+int nb_listen_turn(struct nb_listening *listening, struct nb_error *err);
 
 /*
  * Waits at most ms for events, and calls fn for those that have come. Returns what fn returned if that is not

@@ -6,6 +6,7 @@
  *   bpf           all suites
  *   bpf mutated   test_mutated.c alone
  *   bpf handover  test_handover.c and test_migrate_conns.c alone
+ *   bpf tell      test_tell.c alone
  *   bpf storm     test_storm.c alone
  *   bpf counts    what each kind of packet costs (counts.c)
  */
@@ -31,6 +32,8 @@ int main(int argc, char **argv)
 		return suite_handover() + suite_migrate_conns() ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "storm"))
 		return suite_storm() ? 1 : 0;
+	if (argc == 2 && !strcmp(argv[1], "tell"))
+		return suite_tell() ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "sctp"))
 		return suite_sctp() ? 1 : 0;
 	if (argc == 2 && !strcmp(argv[1], "account"))
@@ -69,6 +72,7 @@ int main(int argc, char **argv)
 	failed += suite_shared();
 	failed += suite_handover();
 	failed += suite_migrate_conns();
+	failed += suite_tell();
 	failed += suite_mutated();
 	failed += suite_storm();
 	return failed ? 1 : 0;

@@ -33,6 +33,7 @@ int suite_enter_pod(void);
 int suite_shared(void);
 int suite_handover(void);
 int suite_migrate_conns(void);
+int suite_tell(void);
 
 /* Not a test: see counts.c. */
 int counts(void);

@@ -62,7 +62,7 @@ offered() {
 		service apply -f o|objects.yaml -o filenames
 		service apply --file = o|objects.yaml -o filenames
 		-|--network --bpffs --output --help --version
-		status --|--network --bpffs --output --help --version
+		status --|--network --bpffs --output --help --version --watch
 		service apply --k|--keep
 		service apply -f x -f y --p|--prune-all
 		service list --k|
@@ -71,7 +71,9 @@ offered() {
 		conntrack set m|max= -o nospace
 		conntrack set max = 1 udp_|udp_stream= -o nospace
 		conntrack set max = 1|
-		completion _|bash zsh
+		completion _|bash zsh networks services pods
+		status --watch --|--network --bpffs --output --help --version --watch
+		status --watch 5 --w|--watch
 		completion bash _|
 		help con|conntrack
 		help service _|apply list delete

@@ -2,6 +2,8 @@
 /* Rows of natbridgectl in columns: widths, wrapping, colours, texts of others. */
 #include "cli/columns.h"
 
+#include "cli/texts.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,6 +34,11 @@ static void test_print(void **state)
 		  1,
 		  { .width = 25 },
 		  "A    B\nbad  twelve chars and\n     more of it\n" },
+		/* Behind a comma as well. */
+		{ { "bad", "10.0.0.1:80,10.0.0.2:80,10.0.0.3:80" },
+		  1,
+		  { .width = 35 },
+		  "A    B\nbad  10.0.0.1:80,10.0.0.2:80,\n     10.0.0.3:80\n" },
 		/* It fits exactly. */
 		{ { "bad", "exactly twenty chars" },
 		  1,
@@ -79,6 +86,31 @@ static void test_print(void **state)
 	}
 }
 
+static void test_durations(void **state)
+{
+	static const struct {
+		unsigned int seconds;
+		const char *text;
+	} rows[] = {
+		{ 0, "0s" },
+		{ 59, "59s" },
+		{ 60, "1m" },
+		{ 3599, "59m59s" },
+		{ 3600, "1h" },
+		{ 3900, "1h5m" },
+		{ 3605, "1h" },
+		{ 86400, "1d" },
+		{ 432000, "5d" },
+		{ 431999, "4d23h" },
+		{ 4294967295U, "49710d6h" },
+	};
+	char text[NB_DURATION_STRLEN];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		assert_string_equal(nb_duration_format(rows[i].seconds, text), rows[i].text);
+}
+
 /* A pipe is no terminal, whatever the environment says. */
 static void test_no_terminal(void **state)
 {
@@ -98,6 +130,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_print),
+		cmocka_unit_test(test_durations),
 		cmocka_unit_test(test_no_terminal),
 	};
 

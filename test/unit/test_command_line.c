@@ -63,7 +63,11 @@ static const struct {
 	{ "conntrack set", "missing NAME=VALUE" },
 	{ "install", "missing DIR" },
 	{ "install bin", "\"bin\" is not an absolute path" },
-	{ "completion fish", "\"fish\" is not bash or zsh" },
+	{ "completion fish", "\"fish\" is not bash, zsh, networks, services or pods" },
+	{ "status --watch=0", "--watch \"0\" is not a number of seconds, 1 to 3600" },
+	{ "status --watch 0", "unexpected argument \"0\"" },
+	{ "upgrade --watch", "\"upgrade\" does not take --watch" },
+	{ "status --watch 2 --watch=3", "--watch is given twice: \"2\" and \"3\"" },
 	{ "help frob", "unknown command \"frob\"" },
 	{ "help service frob", "unknown command \"service frob\"" },
 	{ "help service list x", "unexpected argument \"x\"" },
@@ -229,6 +233,31 @@ static void test_options(void **state)
 	}
 }
 
+/* A value that may be left out: behind "=", the next word if it is one, or none. */
+static void test_maybe(void **state)
+{
+	static const struct {
+		const char *words, *value;
+	} rows[] = {
+		{ "status --watch", "" },
+		{ "status --watch=5", "5" },
+		{ "status --watch 7", "7" },
+		{ "--watch status", "" },
+		{ "--watch 9 status", "9" },
+		{ "--watch -o json status", "" },
+		{ "conntrack --watch 3 list", "3" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		nb_cleanup(free_line) struct line line;
+
+		read_line(rows[i].words, &line);
+		assert_int_equal(line.rc, 0);
+		assert_string_equal(line.cli.watch, rows[i].value);
+	}
+}
+
 static void test_values(void **state)
 {
 	(void)state;
@@ -236,10 +265,11 @@ static void test_values(void **state)
 		const struct nb_value *value = &nb_values[i];
 		bool has_words =
 			value->completion == NB_COMPLETE_WORDS || value->completion == NB_COMPLETE_NAMES;
+		const bool has_list = value->completion == NB_COMPLETE_LIST;
 
 		assert_non_null(value->placeholder);
 		assert_int_equal(*value->placeholder == '\0', i == NB_VALUE_NONE);
-		assert_int_equal(has_words, value->word != NULL);
+		assert_int_equal(has_words || has_list, value->word != NULL);
 		/* Without a function, the words are what is accepted. */
 		assert_true(value->accepts || !value->expected || has_words);
 		for (size_t k = 0; has_words && value->word(k); k++)
@@ -258,6 +288,7 @@ int main(void)
 		cmocka_unit_test(test_version),
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_maybe),
 		cmocka_unit_test(test_values),
 	};
 
