@@ -217,7 +217,9 @@ static int hear(const struct nb_event *event, const char *network, void *arg)
 int nb_why_send(struct nb_why *why, struct nb_sent *sent, struct nb_error *err)
 {
 	struct hearing hearing = { .why = why, .sent = sent };
-	const struct nb_listen_config config = { .root = &why->cli->pin_root, .fn = hear, .arg = &hearing };
+	const struct nb_listen_config config = {
+		.root = &why->cli->pin_root, .kinds = 1U << NB_EVENT_DROP, .fn = hear, .arg = &hearing
+	};
 	nb_cleanup(nb_listen_end) struct nb_listening *listening = NULL;
 	struct sending sending = { .tuple = &why->tuple, .sent = sent };
 	nb_autoclose int netns = -1;
