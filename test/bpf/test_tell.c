@@ -498,15 +498,54 @@ static void test_watch_gone(void **state)
 	nb_conn_watch_free(&watch);
 }
 
+/* The node's own table: its connections have no pod's port as their client. */
+static void test_node_table(void **state)
+{
+	struct env *env = *state;
+	const struct packet packet = {
+		.src = "192.0.2.1", .dst = VIP, .sport = 40000, .dport = 80, .proto = IPPROTO_UDP
+	};
+	const struct nb_addr backend = env_addr("10.1.0.3");
+	const struct nb_event *event;
+	struct nb_conn_watch *watch;
+
+	serve(env, IPPROTO_UDP);
+	/* Without drops: the kernel sends multicast by nb0. */
+	listen_to(env, ALL & ~(1U << NB_EVENT_DROP));
+	watch = watch_begin(env);
+	env_run(env, NB0_OUT, NB0, &packet, NULL, NULL);
+	event = next();
+	assert_non_null(event);
+	assert_int_equal(event->kind, NB_EVENT_BEGIN);
+	assert_int_equal(event->ifindex, 0);
+	assert_true(nb_addr_equal(&event->translated.dst, &backend));
+	assert_true(nb_conn_watch_note(watch, event));
+	turn(env, watch, 0);
+	env_advance(env, 32);
+	turn(env, watch, 1);
+	assert_int_equal(told[0].reason, NB_END_EXPIRED);
+	assert_int_equal(told[0].ifindex, 0);
+	expect_nothing();
+	nb_conn_watch_free(&watch);
+}
+
 #define TELL_TEST(fn) cmocka_unit_test_setup_teardown(fn, env_setup_small, tear_down)
 
 int suite_tell(void)
 {
 	const struct CMUnitTest tests[] = {
-		TELL_TEST(test_fin),           TELL_TEST(test_reset),      TELL_TEST(test_sctp),
-		TELL_TEST(test_again),         TELL_TEST(test_drop_all),   TELL_TEST(test_drop_alone),
-		TELL_TEST(test_kinds),         TELL_TEST(test_evicted),    TELL_TEST(test_watch_expired),
-		TELL_TEST(test_watch_flushed), TELL_TEST(test_watch_gone),
+		TELL_TEST(test_fin),
+		TELL_TEST(test_reset),
+		TELL_TEST(test_sctp),
+		TELL_TEST(test_again),
+		TELL_TEST(test_drop_all),
+		TELL_TEST(test_drop_alone),
+		TELL_TEST(test_kinds),
+		TELL_TEST(test_evicted),
+		TELL_TEST(test_watch_expired),
+		TELL_TEST(test_watch_flushed),
+		TELL_TEST(test_watch_gone),
+		cmocka_unit_test_setup_teardown(test_node_table, env_setup_node, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("tell", tests, NULL, NULL);
