@@ -33,6 +33,7 @@ static int explain_port(const struct nb_kube_table *table, const struct nb_table
 		nb_kube_endpoint_set_choose(&set, explained->policy, &table->view, &elsewhere);
 		rc = fn(explained, arg);
 	}
+	explained->set = NULL;
 	return rc;
 }
 

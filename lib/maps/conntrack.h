@@ -38,7 +38,7 @@ struct nb_conntrack_walk {
 };
 
 /* As nb_conntrack_each(), but for connections that are live or not. */
-int nb_conntrack_walk(const struct nb_datapath *dp, const struct nb_conntrack_walk *walk,
+int nb_conntrack_walk(const struct nb_datapath *dp, const struct nb_conntrack_walk *how,
 		      struct nb_error *err);
 /* Whether both pods of a connection still exist. generations: from nb_endpoint_generations(). */
 bool nb_conn_has_both_ends(const struct nb_pair *pair, const __u32 *generations);
