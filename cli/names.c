@@ -59,10 +59,17 @@ static void pods_of(const struct nb_datapath *dp, struct nb_network_names *names
 	nb_endpoint_each(dp, add_pod, names, NULL);
 }
 
+static void ends_of(const struct nb_datapath *dp, struct nb_network_names *names)
+{
+	add(names, "node");
+	pods_of(dp, names);
+	services_of(dp, names);
+}
+
 static const struct {
 	const char *name;
 	void (*read)(const struct nb_datapath *dp, struct nb_network_names *names); /* NULL: the networks */
-} lists[] = { { "networks", NULL }, { "services", services_of }, { "pods", pods_of } };
+} lists[] = { { "networks", NULL }, { "services", services_of }, { "pods", pods_of }, { "ends", ends_of } };
 
 /* ---- a list ---- */
 

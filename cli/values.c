@@ -107,9 +107,14 @@ static const char *pods(size_t i)
 	return i ? NULL : "pods";
 }
 
+static const char *ends(size_t i)
+{
+	return i ? NULL : "ends";
+}
+
 static const char *shell(size_t i)
 {
-	static const char *const words[] = { "bash", "zsh", "networks", "services", "pods" };
+	static const char *const words[] = { "bash", "zsh", "networks", "services", "pods", "ends" };
 
 	return i < sizeof(words) / sizeof(*words) ? words[i] : NULL;
 }
@@ -146,10 +151,11 @@ const struct nb_value nb_values[NB_VALUES] = {
 				  NB_COMPLETE_WORDS, nb_reason_word),
 	[NB_VALUE_KINDS] = VALUE("KIND[,KIND...]", "a list of drop, begin and end, with commas", is_kinds,
 				 NB_COMPLETE_WORDS, nb_event_kind_name),
-	[NB_VALUE_ENDS] = VALUE("SRC DST", NULL, NULL, NB_COMPLETE_NOTHING, NULL),
+	[NB_VALUE_ENDS] = VALUE("SRC DST", NULL, NULL, NB_COMPLETE_LIST, ends),
 	[NB_VALUE_NUMBER] = VALUE("N", "a number, 1 to 1000000000", is_number, NB_COMPLETE_NOTHING, NULL),
-	[NB_VALUE_SHELL] = VALUE("bash|zsh|networks|services|pods", "bash, zsh, networks, services or pods",
-				 NULL, NB_COMPLETE_WORDS, shell),
+	[NB_VALUE_SHELL] =
+		VALUE("bash|zsh|networks|services|pods|ends", "bash, zsh, networks, services, pods or ends",
+		      NULL, NB_COMPLETE_WORDS, shell),
 	[NB_VALUE_SECONDS] =
 		VALUE("SECONDS", "a number of seconds up to 3600", is_seconds, NB_COMPLETE_NOTHING, NULL),
 	[NB_VALUE_INTERVAL] =

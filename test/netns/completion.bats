@@ -71,7 +71,7 @@ offered() {
 		conntrack set m|max= -o nospace
 		conntrack set max = 1 udp_|udp_stream= -o nospace
 		conntrack set max = 1|
-		completion _|bash zsh networks services pods
+		completion _|bash zsh networks services pods ends
 		status --watch --|--network --bpffs --output --help --version --watch
 		status --watch 5 --w|--watch
 		completion bash _|

@@ -182,6 +182,8 @@ offered() {
 	[ "$(offered conntrack list --service default/w)" = default/web ]
 	[ "$(offered monitor --pod 10.)" = "$(pod_ip a 4) $(pod_ip b 4)" ]
 	[[ $(offered monitor --pod veth) == *"$(pod_veth n a)"* ]]
+	[ "$(offered why no)" = node ]
+	[ "$(offered why 10.244.0.2 default/w)" = default/web ]
 	# An option with such a value, before the word.
 	[ "$(offered --network net monitor --kind dr)" = drop ]
 }
