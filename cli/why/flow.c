@@ -73,6 +73,13 @@ int nb_why_run(struct nb_why *why, __be16 sport, struct nb_trial_result *result,
 	return nb_trial_run(&why->trial, &at, result, err);
 }
 
+bool nb_why_is_past_host(const struct nb_trial_result *request)
+{
+	const struct nb_conn *conn = &request->pair.dir[0].conn;
+
+	return conn->flags & NB_CONN_HERE && conn->in_ifindex;
+}
+
 enum nb_result nb_why_result(const struct nb_trial_result *result, const struct nb_tuple *sent)
 {
 	if (result->is_reject)
@@ -144,6 +151,20 @@ static int answer_to_pod(struct nb_why *why, const struct nb_frame *frame, struc
 	return pass(why, &answer, err);
 }
 
+/* Past the host's IP stack, which the request passed, too: at the pod's port, where that is on its bridge. */
+static int answer_past_host(struct nb_why *why, const struct nb_frame *frame, struct nb_error *err)
+{
+	struct answer answer = { .len = nb_frame_build(frame, answer.bytes),
+				 .at = { .prog = NB_PROG_POD_OUT } };
+	struct nb_route route;
+	int rc = nb_route_get(&why->nl, &frame->tuple.src, NULL, 0, &route, err);
+
+	if (rc)
+		return rc;
+	answer.at.ifindex = answer.at.came_by = answer.at.bridge = route.index;
+	return pass(why, &answer, err);
+}
+
 /* At a device of the node: where answers come in, or where they leave. */
 static int answer_at_device(struct nb_why *why, const struct nb_frame *frame, struct nb_error *err)
 {
@@ -192,8 +213,10 @@ static int try_answer(struct nb_why *why, struct nb_error *err)
 
 	memcpy(frame.src_mac, backend ? backend->port.mac : why->settings.bridge_mac, NB_MAC_LEN);
 	memcpy(frame.dst_mac, receiver ? receiver->port.mac : why->settings.bridge_mac, NB_MAC_LEN);
-	return why->sender == NB_SENDER_POD ? answer_to_pod(why, &frame, err)
-					    : answer_at_device(why, &frame, err);
+	if (why->sender == NB_SENDER_POD)
+		return answer_to_pod(why, &frame, err);
+	return nb_why_is_past_host(&why->request) ? answer_past_host(why, &frame, err)
+						  : answer_at_device(why, &frame, err);
 }
 
 int nb_why_try(struct nb_why *why, struct nb_error *err)

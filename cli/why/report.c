@@ -260,7 +260,7 @@ static void say_way(struct nb_why *why, const struct nb_trial_result *request, c
 		nb_why_step(why, "request", "to %s, by the bridge", end);
 	else if (conn->flags & NB_CONN_TO_SELF)
 		nb_why_step(why, "request", "to %s, an address of the node itself", end);
-	else if (conn->flags & NB_CONN_HERE && conn->in_ifindex)
+	else if (nb_why_is_past_host(request))
 		nb_why_step(why, "request", "to %s, past the host's IP stack into the pod", end);
 	else if (request->verdict == TC_ACT_REDIRECT)
 		nb_why_step(why, "request", "to %s, from the program out by \"%s\"", end, device);

@@ -118,6 +118,9 @@ int nb_why_try(struct nb_why *why, struct nb_error *err);
 /* The packet of the question, as it is, from another source port. */
 int nb_why_run(struct nb_why *why, __be16 sport, struct nb_trial_result *result, struct nb_error *err);
 
+/* Whether a connection of a client outside passes the host, but not its IP stack. */
+bool nb_why_is_past_host(const struct nb_trial_result *request);
+
 /* Whether the host has a route for a request that the programs leave to it. */
 bool nb_why_has_way(struct nb_why *why, const struct nb_trial_result *request);
 

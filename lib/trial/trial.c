@@ -326,7 +326,9 @@ static void find_connection(const struct nb_trial *trial, const struct nb_trial_
 int nb_trial_run(struct nb_trial *trial, const struct nb_trial_frame *frame, struct nb_trial_result *result,
 		 struct nb_error *err)
 {
-	struct __sk_buff ctx = { .ifindex = frame->ifindex, .ingress_ifindex = frame->came_by };
+	struct __sk_buff ctx = { .ifindex = frame->ifindex,
+				 .ingress_ifindex = frame->came_by,
+				 .cb = { frame->bridge } /* NB_CB_BRIDGE of bpf/lib/hop.h */ };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame->bytes, .data_size_in = frame->len,
 		    .data_out = result->out, .data_size_out = sizeof(result->out), .ctx_in = &ctx,
 		    .ctx_size_in = sizeof(ctx), .repeat = 1);

@@ -78,6 +78,7 @@ struct nb_trial_frame {
 	enum nb_prog prog; /* of the trial's mode */
 	unsigned int ifindex;
 	unsigned int came_by; /* ifindex; 0: the host sends it */
+	unsigned int bridge;  /* ifindex, for nb_pod_out: that of the pod's bridge */
 	enum nb_side side;    /* where its tuple is met */
 	const unsigned char *bytes;
 	size_t len;

@@ -138,6 +138,17 @@ end() {
 	[[ $output == *"not from outside"* ]]
 }
 
+@test "A client outside, past the host's IP stack" {
+	agent_stop
+	agent_start --service-proxy node --fast-path true
+	why "$THERE4" "$HERE4:30070"
+	says arrives "past the host's IP stack into the pod" "answer: from $(end "$(pod_ip b 4)") becomes one from $HERE4:30070 at \"cni0\""
+	run -0 ask far tcp "$HERE4" 30070
+	assert_answer b "$THERE4"
+	agent_stop
+	agent_start --service-proxy node
+}
+
 @test "What is lost, with the reason and the cure" {
 	local a
 	a=$(pod_ip a 4)
