@@ -37,14 +37,14 @@ conf_back() {
 	[[ $output =~ ^nothing\ is\ wrong:\ [0-9]+\ checks,\ 1\ network$ ]]
 }
 
-@test "The manual page names every check, and tables.c has a row for every drop" {
+@test "The manual page names every check, and reasons.c has a row for every drop" {
 	local id list
 	list=$(sed -n '/^The checks are:/,/^\.El/p' "$NBT_ROOT/doc/man/natbridgectl.8")
 	while read -r id; do
 		grep -qE "(^\.Li | )$id( |\$)" <<<"$list" || fail "no $id"
 	done < <(sed -n 's/^\tROW("\([a-z0-9-]*\)".*/\1/p' "$NBT_ROOT/cli/doctor/checks.h")
 	while read -r id; do
-		grep -q "{ $id," "$NBT_ROOT/cli/doctor/tables.c" || fail "no $id"
+		grep -q "{ $id," "$NBT_ROOT/cli/doctor/reasons.c" || fail "no $id"
 	done < <(sed -n 's/.*ROW(\(NB_DROP_[A-Z_]*\),.*/\1/p' "$NBT_ROOT/include/natbridge/abi.h")
 }
 
