@@ -252,6 +252,7 @@ static int begin(struct monitor *monitor, const struct nb_listen_config *config,
 {
 	const char *network = config->network;
 	int rc = nb_listen_begin(config, listening, err);
+	unsigned int n;
 
 	rc = rc ? rc : nb_event_filter_follow(&monitor->filter, *listening, err);
 	if (rc)
@@ -262,7 +263,8 @@ static int begin(struct monitor *monitor, const struct nb_listen_config *config,
 	if (!nb_event_filter_has_service(&monitor->filter))
 		nb_out_note("no Service \"%s\" here yet; natbridgectl service list has the names",
 			    monitor->cli->service);
-	nb_out_note("listening to %u networks; a signal ends it", nb_listen_networks(*listening));
+	n = nb_listen_networks(*listening);
+	nb_out_note("listening to %u network%s; a signal ends it", n, n == 1 ? "" : "s");
 	return 0;
 }
 

@@ -11,7 +11,18 @@
 #include "why/why.h"
 
 /* As doctor's for errors: the packet does not arrive. */
-enum { EXIT_LOST = 5 };
+enum { EXIT_LOST = 5, EXIT_NOT_SENT = 1 };
+
+/* A packet that cannot be sent is no reason to keep back what was found out. */
+static bool send_it(struct nb_why *why, struct nb_sent *sent)
+{
+	struct nb_error err = { 0 };
+
+	if (!nb_why_send(why, sent, &err))
+		return true;
+	nb_out_note("the packet was not sent: %s", err.msg);
+	return false;
+}
 
 int nb_cmd_why(const struct nb_cli *cli, struct nb_error *err)
 {
@@ -19,6 +30,7 @@ int nb_cmd_why(const struct nb_cli *cli, struct nb_error *err)
 						      .dp = NB_DATAPATH_INIT,
 						      .trial = NB_TRIAL_INIT };
 	struct nb_sent sent = { 0 };
+	bool is_sent = false;
 	int rc = nb_question_read(cli->arguments[0], cli->arguments[1], &why.question, err);
 
 	rc = rc ? rc : nb_why_find_place(&why, err);
@@ -28,13 +40,15 @@ int nb_cmd_why(const struct nb_cli *cli, struct nb_error *err)
 	why.row = cJSON_CreateObject();
 	rc = why.row ? nb_why_add_backends(&why, err) : nb_fail_nomem(err);
 	if (!rc && cli->send)
-		rc = nb_why_send(&why, &sent, err);
-	rc = rc ? rc : nb_why_report(&why, cli->send ? &sent : NULL, err);
+		is_sent = send_it(&why, &sent);
+	rc = rc ? rc : nb_why_report(&why, is_sent ? &sent : NULL, err);
 	if (rc) {
 		cJSON_Delete(why.row);
 		return rc;
 	}
-	if (why.result >= NB_REJECTED || sent.errnum)
+	if (is_sent ? sent.errnum : why.result >= NB_REJECTED)
 		*cli->status = EXIT_LOST;
+	if (cli->send && !is_sent)
+		*cli->status = EXIT_NOT_SENT;
 	return nb_out_row(cli->out, why.row, nb_why_print, err);
 }

@@ -175,9 +175,11 @@ static bool add_others(const struct nb_why *why, cJSON *rows, const cJSON *set)
 	cJSON_ArrayForEach(endpoint, cJSON_GetObjectItemCaseSensitive(set, "endpoints")) {
 		bool chosen = false;
 		const char *words = words_of(endpoint, &chosen);
+		struct nb_addr addr;
 		cJSON *row;
 
-		if (!words || is_in_table(why, endpoint))
+		if (!words || !nb_addr_parse(text_of(endpoint, "address"), &addr) ||
+		    is_in_table(why, endpoint))
 			continue;
 		row = add_row(rows, text_of(endpoint, "address"), port_of(endpoint));
 		ok = row && cJSON_AddBoolToObject(row, "newConnections", false) &&
@@ -223,6 +225,14 @@ static int try_backends(struct nb_why *why, cJSON *rows, struct nb_error *err)
 	return rc ? rc : nb_trial_choose(&why->trial, -1, err);
 }
 
+/* What it says is hostile until checked. */
+static bool add_policy(struct nb_why *why, const char *policy)
+{
+	if (strcmp(policy, "Local") != 0 && strcmp(policy, "Cluster") != 0)
+		return true;
+	return cJSON_AddStringToObject(why->row, "policy", policy);
+}
+
 int nb_why_add_backends(struct nb_why *why, struct nb_error *err)
 {
 	nb_cleanup(nb_json_free) cJSON *json = NULL;
@@ -236,7 +246,7 @@ int nb_why_add_backends(struct nb_why *why, struct nb_error *err)
 	ask_agent(why, service->name, &json);
 	set = find_set(json, service);
 	rows = cJSON_AddArrayToObject(why->row, "backends");
-	ok = rows && (!set || cJSON_AddStringToObject(why->row, "policy", text_of(set, "policy")));
+	ok = rows && add_policy(why, text_of(set, "policy"));
 	for (__u32 i = 0; ok && i < why->trial.frontend.known; i++)
 		ok = add_backend(why, rows, i, set);
 	if (!ok || !add_others(why, rows, set))

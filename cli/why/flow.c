@@ -22,15 +22,16 @@ enum {
 	LAST_PORT = 60999,
 };
 
-static bool is_same_way(const struct nb_tuple *a, const struct nb_tuple *b)
-{
-	return nb_addr_equal(&a->src, &b->src) && nb_addr_equal(&a->dst, &b->dst) && a->sport == b->sport &&
-	       a->dport == b->dport;
-}
-
+/* Whose ports are no part of its way. */
 static bool is_ping(const struct nb_tuple *tuple)
 {
 	return tuple->proto == IPPROTO_ICMP || tuple->proto == IPPROTO_ICMPV6;
+}
+
+static bool is_same_way(const struct nb_tuple *a, const struct nb_tuple *b)
+{
+	return nb_addr_equal(&a->src, &b->src) && nb_addr_equal(&a->dst, &b->dst) &&
+	       (is_ping(a) || (a->sport == b->sport && a->dport == b->dport));
 }
 
 /* ---- the request ---- */
@@ -199,7 +200,21 @@ bool nb_why_has_way(struct nb_why *why, const struct nb_trial_result *request)
 
 	if (why->sender == NB_SENDER_POD && !(conn->flags & NB_CONN_VIA_HOST))
 		return true;
-	return !nb_route_get(&why->nl, &request->pair.dir[1].key.src, NULL, 0, &route, NULL);
+	return !nb_why_route(why, request, &request->pair.dir[1].key.src, &route);
+}
+
+int nb_why_route(struct nb_why *why, const struct nb_trial_result *request, const struct nb_addr *dst,
+		 struct nb_route *route)
+{
+	const bool forwards = why->sender == NB_SENDER_POD ||
+			      (why->sender == NB_SENDER_OUTSIDE && request->verdict != TC_ACT_REDIRECT);
+	const unsigned int bridge = why->settings.bridge_ifindex;
+
+	return nb_route_get(&why->nl, dst, forwards ? &why->tuple.src : NULL,
+			    !forwards                      ? 0
+			    : why->sender == NB_SENDER_POD ? bridge
+							   : why->place.ifindex,
+			    route, NULL);
 }
 
 static int try_answer(struct nb_why *why, struct nb_error *err)
@@ -223,8 +238,8 @@ int nb_why_try(struct nb_why *why, struct nb_error *err)
 {
 	int rc;
 
-	if (why->place.prog == NB_PROGS) {
-		why->result = NB_UNTOUCHED;
+	if (why->place.prog == NB_PROGS || why->is_detached) {
+		why->result = why->is_detached ? NB_DETACHED : NB_UNTOUCHED;
 		return 0;
 	}
 	rc = nb_trial_open(&why->dp, why->network, why->mode, &why->tuple, &why->trial, err);
@@ -237,7 +252,7 @@ int nb_why_try(struct nb_why *why, struct nb_error *err)
 	if (rc)
 		return rc;
 	why->result = nb_why_result(&why->request, &why->tuple);
-	if (why->result != NB_ARRIVES || !why->request.is_tracked)
+	if (why->result != NB_ARRIVES || !why->request.is_tracked || why->request.is_answer)
 		return 0;
 	if (!nb_why_has_way(why, &why->request)) {
 		why->result = NB_NO_ROUTE;

@@ -9,6 +9,8 @@
 #include <linux/rtnetlink.h>
 
 #include "cli/each_network.h"
+#include "lib/datapath/attach.h"
+#include "lib/datapath/bpffs.h"
 #include "lib/datapath/datapath.h"
 #include "lib/maps/map.h"
 #include "lib/maps/settings.h"
@@ -113,8 +115,11 @@ static int find_network(struct nb_why *why, struct nb_error *err)
 	struct search search = { .why = why };
 	int rc = nb_each_network(why->cli, NB_READ, look_into, &search, NULL, err);
 
-	if (rc || !*search.other)
-		return rc;
+	/* Another network that cannot be read does not matter, once the pod is found. */
+	if (rc && *why->network)
+		*err = (struct nb_error){ 0 };
+	if (!*search.other)
+		return *why->network ? 0 : rc;
 	return nb_fail(err, NB_ERR_CONFIG, 0,
 		       "networks \"%s\" and \"%s\" both have such a pod; name one by --network", why->network,
 		       search.other);
@@ -145,13 +150,23 @@ static int enter(struct nb_why *why, struct nb_error *err)
 
 /* ---- a Service by its name ---- */
 
+/* The sender's address of a family; NULL: it has none. */
+static const struct nb_endpoint_info *address_of(const struct nb_why *why, int family)
+{
+	for (size_t i = 0; i < why->pods.n; i++)
+		if (why->pods.items[i].port.ifindex == why->pod->port.ifindex &&
+		    nb_addr_family(&why->pods.items[i].addr) == family)
+			return &why->pods.items[i];
+	return NULL;
+}
+
 static bool is_asked_for(const struct nb_why *why, const struct nb_service *service)
 {
 	const struct nb_question *question = &why->question;
 	const __be16 port = service->port ? service->port : service->key.port;
 
 	if (strcmp(service->name, question->service) != 0 || service->kind != NB_CLUSTER_IP ||
-	    (why->pod && nb_addr_family(&service->key.addr) != nb_addr_family(&why->pod->addr)) ||
+	    (why->pod && !address_of(why, nb_addr_family(&service->key.addr))) ||
 	    (question->has_src && nb_addr_family(&service->key.addr) != nb_addr_family(&question->src)))
 		return false;
 	if (question->proto == IPPROTO_ICMP)
@@ -173,6 +188,8 @@ static int find_service(struct nb_why *why, struct nb_error *err)
 		has_name |= !strcmp(service->name, question->service);
 		if (!is_asked_for(why, service))
 			continue;
+		if (why->pod)
+			why->pod = address_of(why, nb_addr_family(&service->key.addr));
 		question->dst = service->key.addr;
 		question->dport = question->proto == IPPROTO_ICMP ? 0 : service->key.port;
 		return 0;
@@ -211,6 +228,7 @@ static void place_pod(struct nb_why *why)
 	struct nb_place *place = &why->place;
 
 	place->prog = why->mode == NB_MODE_EBPF ? NB_PROG_FROM_POD : NB_PROG_ASSIST_FROM;
+	why->is_detached = nb_datapath_attached(&why->dp, why->mode, why->pod->port.ifindex, NULL);
 	place->side = NB_SIDE_INSIDE;
 	place->ifindex = why->pod->port.ifindex;
 	memcpy(place->src_mac, why->pod->port.mac, NB_MAC_LEN);
@@ -321,9 +339,15 @@ static int find_sender(struct nb_why *why, struct nb_error *err)
 		return 0;
 	if (!question->has_src)
 		return not_a_pod(why, err);
+	if (!nb_addr_is_routable(&question->src))
+		return nb_fail(err, NB_ERR_CONFIG, 0, "no packet to a Service has the source %s",
+			       nb_addr_format(&question->src, addr));
 	rc = nb_route_get(&why->nl, &question->src, NULL, 0, &route, err);
 	if (rc)
 		return rc;
+	if (why->cli->network && strcmp(why->cli->network, NB_NODE_NETWORK) != 0)
+		return nb_fail(err, NB_ERR_CONFIG, 0, "network \"%s\" has no pod with the address %s",
+			       why->cli->network, nb_addr_format(&question->src, addr));
 	if (is_near_pods(why, &route))
 		return nb_fail(err, NB_ERR_CONFIG, 0,
 			       "no pod of this node has the address %s, or its mode is off: then natbridge "
@@ -362,8 +386,12 @@ static void set_tuple(struct nb_why *why)
 }
 
 /* Nobody has set up the node's own table: what the node and clients outside send is not natbridge's. */
-static int no_table(struct nb_why *why)
+static int no_table(struct nb_why *why, struct nb_error *err)
 {
+	int rc = nb_bpffs_require(why->cli->pin_root.bpffs, err);
+
+	if (rc)
+		return rc;
 	*why->network = '\0';
 	why->place.prog = NB_PROGS;
 	why->tuple.src = why->question.src;
@@ -384,7 +412,7 @@ int nb_why_find_place(struct nb_why *why, struct nb_error *err)
 		snprintf(why->network, sizeof(why->network), "%s", NB_NODE_NETWORK);
 	rc = enter(why, err);
 	if (rc == -ENOENT && why->sender != NB_SENDER_POD && !*question->service)
-		return no_table(why);
+		return no_table(why, err);
 	if (rc == -ENOENT)
 		return nb_explain_missing(why->cli, why->network, rc, err);
 	if (!rc && *question->service)

@@ -60,6 +60,8 @@ static void say_program(struct nb_why *why)
 			    "none: natbridge does not translate what the node and clients outside send; "
 			    "kube-proxy does, or "
 			    "natbridge-agent with \"serviceProxy: node\"");
+	else if (why->is_detached)
+		nb_why_step(why, "program", "missing at \"%s\": somebody has removed it", why->place.link);
 	else if (why->place.prog == NB_PROGS)
 		nb_why_step(why, "program", "none at \"%s\", so natbridge does nothing with the packet",
 			    why->place.link);
@@ -99,7 +101,7 @@ static void list_ports(const struct nb_why *why, char *text, size_t size, const 
 		if (!nb_addr_equal(&service->key.addr, &why->tuple.dst) ||
 		    service->key.side != NB_SIDE_INSIDE)
 			continue;
-		*name = service->name;
+		*name = !**name || !strcmp(*name, service->name) ? service->name : "more than one Service";
 		*inside |= service->key.port == why->tuple.dport && service->key.proto == why->tuple.proto;
 		len += (size_t)snprintf(text + len, size - len, "%s%u/%s", len ? ", " : "",
 					ntohs(service->key.port), nb_proto_name(service->key.proto));
@@ -118,7 +120,7 @@ static void say_no_service(struct nb_why *why)
 	if (inside)
 		nb_why_step(why, "service", "%s, which serves %s inside of the cluster alone", name, addr);
 	else if (*ports)
-		nb_why_step(why, "service", "%s has this address, with %s%s", name, ports,
+		nb_why_step(why, "service", "%s: the address has the ports %s%s", name, ports,
 			    why->tuple.dport ? ", and not this port" : "");
 	else if (pod)
 		nb_why_step(why, "service", "none: %s is the pod at port \"%s\"", addr,
@@ -200,8 +202,10 @@ static int count_open(const struct nb_conn_info *info, void *arg)
 	if (!nb_addr_equal(&info->orig.src, &asked->src) || !nb_addr_equal(&info->orig.dst, &asked->dst) ||
 	    info->orig.dport != asked->dport || info->orig.proto != asked->proto)
 		return 0;
+	if (info->orig.sport == asked->sport && open->why->port_is_made_up)
+		return 0; /* the one that was just sent */
 	open->n++;
-	if (info->orig.sport == asked->sport && !open->why->port_is_made_up) {
+	if (info->orig.sport == asked->sport) {
 		open->is_this = true;
 		open->info = *info;
 	}
@@ -216,7 +220,14 @@ static void say_connection(struct nb_why *why)
 
 	if (!why->trial.table.pairs || nb_conntrack_each(&why->dp, count_open, &open, NULL))
 		return;
-	if (open.is_this) {
+	if (why->request.is_answer) {
+		const struct nb_tuple *orig = &why->request.pair.dir[0].key;
+		char dst[NB_END_STRLEN];
+
+		nb_why_step(why, "connection", "an answer of the one from %s to %s",
+			    nb_why_end(&orig->src, orig->sport, end),
+			    nb_why_end(&orig->dst, orig->dport, dst));
+	} else if (open.is_this) {
 		state = nb_conn_state_name(open.info.orig.proto, nb_life_state(open.info.conn.life));
 		nb_why_step(why, "connection", "open, to %s%s%s, for %u s more without a packet",
 			    nb_why_end(&open.info.reply.src, open.info.reply.sport, end), state ? ", " : "",
@@ -227,6 +238,17 @@ static void say_connection(struct nb_why *why)
 	}
 }
 
+/* The trial's table holds this client's connections alone, and has room. */
+static void say_table(struct nb_why *why)
+{
+	__u32 n = 0;
+
+	if (!why->trial.table.pairs || nb_conntrack_count(&why->dp, &n, NULL) || n < why->settings.max)
+		return;
+	nb_why_step(why, "table", "full, with %u connections: a new one may be dropped (%s)", n,
+		    nb_counter_name(NB_DROP_TABLE_FULL));
+}
+
 /* ---- the way ---- */
 
 /* The device by which the host sends to an address; "?": none. */
@@ -234,7 +256,7 @@ static const char *device_to(struct nb_why *why, const struct nb_addr *dst)
 {
 	struct nb_route route;
 
-	if (nb_route_get(&why->nl, dst, NULL, 0, &route, NULL))
+	if (nb_why_route(why, &why->request, dst, &route))
 		return "?";
 	return nb_why_link_name(why, route.index);
 }
@@ -276,6 +298,8 @@ static void say_request(struct nb_why *why)
 
 	nb_why_end(&request->tuple.dst, request->tuple.dport, end);
 	switch (why->result) {
+	case NB_DETACHED:
+		break;
 	case NB_REJECTED:
 		nb_why_step(why, "request", "refused, and the sender is told at once: %s",
 			    nb_counter_name(request->drop));
@@ -348,6 +372,7 @@ int nb_why_report(struct nb_why *why, const struct nb_sent *sent, struct nb_erro
 		say_service(why);
 		say_affinity(why);
 		say_connection(why);
+		say_table(why);
 		say_backends(why);
 		say_request(why);
 		say_answer(why);

@@ -16,7 +16,7 @@
 static const char *const result_names[NB_RESULTS] = {
 	[NB_ARRIVES] = "arrives",          [NB_UNTOUCHED] = "untouched", [NB_ANSWERED] = "answered",
 	[NB_REJECTED] = "rejected",        [NB_DROPPED] = "dropped",     [NB_NO_ROUTE] = "noRoute",
-	[NB_WRONG_SOURCE] = "wrongSource",
+	[NB_WRONG_SOURCE] = "wrongSource", [NB_DETACHED] = "detached",
 };
 
 struct verdict {
@@ -59,6 +59,12 @@ static void judge_trial(const struct nb_why *why, struct verdict *verdict)
 		verdict->fix =
 			"ip route get with that address; the routes to the pods of other nodes are made by "
 			"the cluster's network (flannel, the cloud), not by natbridge";
+		break;
+	case NB_DETACHED:
+		snprintf(text, size, "natbridge does not see what the pod sends.");
+		verdict->fix =
+			"delete and recreate the pod, and find what removes programs: another tool that "
+			"manages tc or tcx";
 		break;
 	case NB_WRONG_SOURCE:
 		snprintf(text, size, "The packet gets to %s, but its answer is not translated.", end);

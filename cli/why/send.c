@@ -191,7 +191,8 @@ struct hearing {
 
 static bool is_end(const struct nb_tuple *tuple, const struct nb_tuple *ours)
 {
-	return nb_addr_equal(&tuple->src, &ours->src) && tuple->sport == ours->sport;
+	/* An event has no id of an echo. */
+	return nb_addr_equal(&tuple->src, &ours->src) && (is_ping(ours) || tuple->sport == ours->sport);
 }
 
 /* A drop of the packet, or of its answer in whatever form. */

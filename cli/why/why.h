@@ -33,6 +33,7 @@
 #include "question.h"
 
 struct cJSON;
+struct nb_route;
 struct nb_sent;
 
 enum nb_sender {
@@ -59,6 +60,7 @@ enum nb_result {
 	NB_DROPPED,
 	NB_NO_ROUTE,     /* the host has no route to the backend */
 	NB_WRONG_SOURCE, /* its answer is not translated */
+	NB_DETACHED,     /* no program sees the packet */
 	NB_RESULTS,
 };
 
@@ -82,6 +84,7 @@ struct nb_why {
 	struct nb_place place;
 	struct nb_tuple tuple; /* of the packet that is tried; its source port may be made up */
 	bool port_is_made_up;
+	bool is_detached; /* the pod's port lacks a program of its mode */
 
 	/* ---- flow ---- */
 	struct nb_trial trial;
@@ -120,6 +123,13 @@ int nb_why_run(struct nb_why *why, __be16 sport, struct nb_trial_result *result,
 
 /* Whether a connection of a client outside passes the host, but not its IP stack. */
 bool nb_why_is_past_host(const struct nb_trial_result *request);
+
+/*
+ * The host's route to an address for a request: as of a packet that it forwards, where it does. As
+ * nb_route_get().
+ */
+int nb_why_route(struct nb_why *why, const struct nb_trial_result *request, const struct nb_addr *dst,
+		 struct nb_route *route);
 
 /* Whether the host has a route for a request that the programs leave to it. */
 bool nb_why_has_way(struct nb_why *why, const struct nb_trial_result *request);

@@ -155,7 +155,8 @@ static int take_pair(const struct nb_conn_copy *copied, void *arg)
 	struct clients *clients = arg;
 	const __u64 life = pair->dir[0].conn.life;
 
-	if (memcmp(&pair->dir[0].key.src, clients->client, sizeof(*clients->client)) != 0 ||
+	if ((memcmp(&pair->dir[0].key.src, clients->client, sizeof(*clients->client)) != 0 &&
+	     memcmp(&pair->dir[1].key.src, clients->client, sizeof(*clients->client)) != 0) ||
 	    (__s32)(nb_life_expires(life) - clients->now) <= 0)
 		return 0;
 	/* Two of one tuple, of which one ends: the trial has either. */
@@ -321,6 +322,7 @@ static void find_connection(const struct nb_trial *trial, const struct nb_trial_
 	tuple.side = frame->side;
 	result->is_tracked = nb_conn_table_find(&trial->table, &tuple, &entry_id) &&
 			     nb_conn_table_get(&trial->table, entry_id / 2, &result->pair);
+	result->is_answer = result->is_tracked && entry_id % 2;
 }
 
 int nb_trial_run(struct nb_trial *trial, const struct nb_trial_frame *frame, struct nb_trial_result *result,

@@ -71,6 +71,7 @@ struct nb_trial_result {
 	struct nb_tuple tuple; /* of out; all zero: it cannot be read */
 	bool is_tracked;       /* there is a connection of the frame's tuple now */
 	struct nb_pair pair;
+	bool is_answer; /* the frame is one of the backend's */
 };
 
 /* A frame that meets a program. ifindexes are those of the caller's network namespace. */

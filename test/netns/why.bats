@@ -154,7 +154,7 @@ end() {
 	a=$(pod_ip a 4)
 	happens rejected "Connection refused" "$a" 10.96.0.40:80 drop_no_backend "backends: none"
 	happens rejected "Connection refused" node 10.96.0.40:80 drop_no_backend
-	happens rejected "Connection refused" "$a" 10.96.0.10:81 drop_no_service "default/pod has this address, with 80/TCP, 80/UDP, and not this port"
+	happens rejected "Connection refused" "$a" 10.96.0.10:81 drop_no_service "default/pod: the address has the ports 80/TCP, 80/UDP, and not this port"
 	happens dropped "Connection timed out" "$a" 10.96.44.44:80 drop_no_vip "none has this address"
 	[ "$(jq -r .fix <<<"$row")" = "natbridgectl service list; kubectl get services -A" ]
 	says dropped "heard: the packet was dropped at \"$(pod_veth n a)\" of network \"net\": drop_no_vip"

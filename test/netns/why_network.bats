@@ -17,7 +17,8 @@ setup_file() {
 	pods_up n assist e f
 	pods_up n plain g
 	services_apply n "$(service default/web 10.96.0.10,fd00:96::10 TCP:80:8080 "$(pod_ip b 4),$(pod_ip b 6)")" \
-		"$(service default/apart 10.96.0.20 TCP:80:8080 "$(pod_ip d 4)")"
+		"$(service default/apart 10.96.0.20 TCP:80:8080 "$(pod_ip d 4)")" \
+		"$(service default/six fd00:96::66 TCP:80:8080 "$(pod_ip b 6)")"
 	serve b tcp 8080
 	serve d tcp 8080
 }
@@ -126,6 +127,59 @@ has() {
 	pods_down n twin t
 	ctl n --network twin uninstall
 	rm "$NBT_DIR/node-n/net.d/twin.conflist"
+}
+
+@test "A port without its program; the host's own routes for what it forwards" {
+	programs_detach n "$(pod_veth n a)"
+	why "$(pod_ip a 4)" 10.96.0.10:80
+	[ "$status" = 5 ]
+	has "program       missing at \"$(pod_veth n a)\"" "natbridge does not see what the pod sends." "delete and recreate the pod"
+	pods_down n net a
+	pods_up n net a
+	services_apply n "$(service default/far 10.96.0.30 TCP:80:8080 10.2.0.9)"
+	ip -n "$N" link add up9 type veth peer name up9p
+	ip -n "$N" link set up9 up
+	ip -n "$N" link set up9p up
+	ip -n "$N" route add 10.2.0.0/24 dev up9 table 100
+	why "$(pod_ip a 4)" 10.96.0.30:80
+	[ "$status" = 5 ]
+	has "which has no route there"
+	ip -n "$N" rule add iif cni0 lookup 100
+	why "$(pod_ip a 4)" 10.96.0.30:80
+	[ "$status" = 0 ]
+	has "which sends it by \"up9\""
+	ip -n "$N" rule del iif cni0 lookup 100
+	ip -n "$N" link del up9
+	services_apply n "$(service default/web 10.96.0.10,fd00:96::10 TCP:80:8080 "$(pod_ip b 4),$(pod_ip b 6)")" \
+		"$(service default/six fd00:96::66 TCP:80:8080 "$(pod_ip b 6)")"
+}
+
+@test "Pings beyond, families, the other end of a connection, addresses that nobody has, a bpffs that is none" {
+	local port
+	why "$(pod_ip a 4)" 10.250.1.1/icmp
+	has "natbridge does nothing with the packet."
+	why "$(pod_veth n a)" default/six:80
+	has "$(pod_ip a 6) to [fd00:96::66]:80" "The packet gets to [$(pod_ip b 6)]:8080."
+	talk_open open a tcp 10.96.0.10 80
+	talk_say open hello
+	port=$(ctl n --network net -o json conntrack list | jq --arg a "$(pod_ip a 4)" 'map(select(.assured and .original.src == $a)) | .[0].original.sport')
+	why "$(pod_ip b 4):8080" "$(pod_ip a 4):$port"
+	has "an answer of the one from $(pod_ip a 4):$port to 10.96.0.10:80" "The packet gets to $(pod_ip a 4):$port."
+	why --send "$(pod_ip a 4):$port" 10.96.0.10:80
+	[ "$status" = 1 ]
+	has "the packet was not sent: cannot send from port $port there" "connection    open, to $(pod_ip b 4):8080, ESTABLISHED"
+	talk_close open
+	why ::1 "[fd00:96::10]:80"
+	[ "$status" = 1 ]
+	has "no packet to a Service has the source ::1"
+	why --network apart "$(pod_ip a 4)" 10.96.0.10:80
+	has "network \"apart\" has no pod with the address $(pod_ip a 4)"
+	mkdir "$NBT_DIR/node-n/bpf/natbridge/zz" "$NBT_DIR/node-n/bpf/natbridge/zz/v99"
+	why "$(pod_ip a 4)" 10.96.0.10:80
+	[ "$status" = 0 ]
+	rmdir "$NBT_DIR/node-n/bpf/natbridge/zz/v99" "$NBT_DIR/node-n/bpf/natbridge/zz"
+	why --bpffs /tmp node 10.96.0.10:80
+	[ "$status" = 1 ]
 }
 
 @test "Without privileges it says so" {
