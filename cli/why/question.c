@@ -80,7 +80,7 @@ static bool read_service(char *text, struct nb_question *question)
 		return false;
 	if (question->proto == IPPROTO_ICMP ? colon != NULL : !colon || !read_port(colon + 1, question))
 		return false;
-	snprintf(question->service, sizeof(question->service), "%s", text);
+	memcpy(question->service, text, strlen(text) + 1);
 	return true;
 }
 
