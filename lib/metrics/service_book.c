@@ -205,10 +205,11 @@ static uint64_t more(uint64_t now, uint64_t before)
 static void add(struct nb_service_book *book, uint16_t slot, const struct seen *from,
 		const struct nb_service_traffic *upto)
 {
-	struct nb_service_traffic *to = &book->slots[slot].traffic;
+	struct nb_service_traffic *to;
 
 	if (slot == NO_SERVICE)
 		return;
+	to = &book->slots[slot].traffic;
 	for (int dir = 0; dir < 2; dir++) {
 		const int32_t packets = (int32_t)((uint32_t)upto->packets[dir] - from->packets[dir]);
 
