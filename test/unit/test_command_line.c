@@ -63,7 +63,7 @@ static const struct {
 	{ "conntrack set", "missing NAME=VALUE" },
 	{ "install", "missing DIR" },
 	{ "install bin", "\"bin\" is not an absolute path" },
-	{ "completion fish", "\"fish\" is not bash, zsh, networks, services or pods" },
+	{ "completion fish", "\"fish\" is not bash, zsh, networks, services, pods or ends" },
 	{ "status --watch=0", "--watch \"0\" is not a number of seconds, 1 to 3600" },
 	{ "status --watch 0", "unexpected argument \"0\"" },
 	{ "upgrade --watch", "\"upgrade\" does not take --watch" },
