@@ -135,9 +135,10 @@ static bool is_translated(const struct nb_why *why)
 static int answer_to_pod(struct nb_why *why, const struct nb_frame *frame, struct nb_error *err)
 {
 	const struct nb_endpoint_info *backend = nb_why_pod(why, &frame->tuple.src);
-	struct answer answer = { .len = nb_frame_build(frame, answer.bytes) };
+	struct answer answer = { .len = 0 };
 	int rc = 0;
 
+	answer.len = nb_frame_build(frame, answer.bytes);
 	if (backend) {
 		answer.at.prog = NB_PROG_FROM_POD;
 		answer.at.ifindex = answer.at.came_by = backend->port.ifindex;
@@ -155,13 +156,13 @@ static int answer_to_pod(struct nb_why *why, const struct nb_frame *frame, struc
 /* Past the host's IP stack, which the request passed, too: at the pod's port, where that is on its bridge. */
 static int answer_past_host(struct nb_why *why, const struct nb_frame *frame, struct nb_error *err)
 {
-	struct answer answer = { .len = nb_frame_build(frame, answer.bytes),
-				 .at = { .prog = NB_PROG_POD_OUT } };
+	struct answer answer = { .at = { .prog = NB_PROG_POD_OUT } };
 	struct nb_route route;
 	int rc = nb_route_get(&why->nl, &frame->tuple.src, NULL, 0, &route, err);
 
 	if (rc)
 		return rc;
+	answer.len = nb_frame_build(frame, answer.bytes);
 	answer.at.ifindex = answer.at.came_by = answer.at.bridge = route.index;
 	return pass(why, &answer, err);
 }
@@ -173,7 +174,7 @@ static int answer_at_device(struct nb_why *why, const struct nb_frame *frame, st
 					      [NB_SIDE_OUTSIDE] = NB_PROG_DEVICE_IN,
 					      [NB_SIDE_LEAVING] = NB_PROG_DEVICE_OUT };
 	const enum nb_side side = frame->tuple.side;
-	struct answer answer = { .len = nb_frame_build(frame, answer.bytes), .at = { .side = side } };
+	struct answer answer = { .at = { .side = side } };
 	struct nb_route route = { .index = why->settings.bridge_ifindex };
 	const struct nb_link *link;
 	int rc = 0;
@@ -183,6 +184,7 @@ static int answer_at_device(struct nb_why *why, const struct nb_frame *frame, st
 				  NULL, 0, &route, err);
 	if (rc)
 		return rc;
+	answer.len = nb_frame_build(frame, answer.bytes);
 	link = nb_why_link(why, route.index);
 	if (link)
 		memcpy(answer.bytes + (side == NB_SIDE_OUTSIDE ? 0 : NB_MAC_LEN), link->mac, NB_MAC_LEN);
